@@ -1,0 +1,88 @@
+"""JSON from strangers: decoding that never raises, and values taken only if they fit."""
+
+import json
+import math
+from typing import Any
+
+import msgspec
+
+_MAX_INT = 2**63
+_decode = msgspec.json.Decoder().decode
+
+
+def loads(text: str | bytes) -> Any:
+    """Decode JSON; None if it is none.
+
+    What msgspec refuses and CLIs are known to write goes through the standard library
+    once more: NaN and numbers out of range become null, lone surrogates `?`.
+    """
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass
+    try:
+        value = json.loads(text, parse_constant=_null, parse_float=_finite)
+        return _decode(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def dumps(value: Any) -> str:
+    """Encode as compact JSON text; `null` for what cannot be encoded."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, RecursionError):
+        pass
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return "null"
+
+
+def as_str(value: Any) -> str | None:
+    """The value if it is a string."""
+    return value if isinstance(value, str) else None
+
+
+def as_int(value: Any) -> int | None:
+    """A whole number of at most 64 bits; a float loses its fraction."""
+    if isinstance(value, float) and math.isfinite(value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and -_MAX_INT <= value < _MAX_INT:
+        return value
+    return None
+
+
+def as_float(value: Any) -> float | None:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def as_bool(value: Any) -> bool | None:
+    """The value if it is a boolean."""
+    return value if isinstance(value, bool) else None
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def _null(_: str) -> None:
+    return None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,35 @@
+"""What the reader asks of each runtime's module."""
+
+from typing import Any
+
+from aod_notebook.transcripts._json import loads
+from aod_notebook.transcripts.model import Entry
+
+
+class Lines:
+    """Turns the JSON lines of one runtime into entries; keeps what it must know of the turn."""
+
+    line = 0
+    """Number of the line being read; the reader sets it."""
+
+    def read(self, raw: str) -> list[Entry] | None:
+        """Read one line; None if it is not a JSON object."""
+        value = loads(raw)
+        if not isinstance(value, dict):
+            return None
+        kind = value.get("type")
+        if not isinstance(kind, str):
+            return [Entry("unknown", raw=raw)]
+        return self.read_object(kind, value, raw)
+
+    def read_object(self, kind: str, value: dict[str, Any], raw: str) -> list[Entry]:
+        """Read a decoded line of type `kind`."""
+        raise NotImplementedError
+
+    def pause(self) -> list[Entry]:
+        """Give out what was held back, before an entry from elsewhere."""
+        return []
+
+    def end(self) -> list[Entry]:
+        """End the turn: give out what was held back, forget what belonged to the turn."""
+        return []

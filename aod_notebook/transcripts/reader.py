@@ -1,0 +1,123 @@
+"""From raw chunks of an agent's stdout to entries."""
+
+from aod_notebook.transcripts._json import as_str, loads
+from aod_notebook.transcripts.claude import ClaudeLines
+from aod_notebook.transcripts.codex import CodexLines
+from aod_notebook.transcripts.gemini import GeminiLines
+from aod_notebook.transcripts.lines import Lines
+from aod_notebook.transcripts.model import Entry
+from aod_notebook.transcripts.opencode import OpencodeLines
+from aod_notebook.transcripts.recognise import runtime_of
+
+RUNTIMES = ("claude", "codex", "gemini", "opencode", "shell")
+"""The names that `Reader(runtime=…)` takes."""
+
+
+_LINES: dict[str, type[Lines]] = {
+    "claude": ClaudeLines,
+    "codex": CodexLines,
+    "gemini": GeminiLines,
+    "opencode": OpencodeLines,
+}
+
+
+class Reader:
+    r"""Reads the stdout of one session, turn by turn (CONTRACT A.13).
+
+    Args:
+        runtime: claude, codex, gemini, opencode; `shell` reads every line as text; None
+            recognises the runtime from the lines themselves. Any other name counts as None.
+
+    No input makes a method raise. Work is linear in the length of the input.
+
+    Example:
+        >>> reader = Reader()
+        >>> reader.feed('{"type":"assistant","message":{"content":[{"type":"te')
+        []
+        >>> [e.text for e in reader.feed('xt","text":"Hi"}]}}\nplain\n')]
+        ['Hi', 'plain']
+        >>> reader.runtime
+        'claude'
+    """
+
+    def __init__(self, runtime: str | None = None) -> None:
+        self.runtime = runtime if runtime in RUNTIMES else None
+        """The runtime given or recognised so far."""
+        self._lines = _LINES[self.runtime]() if self.runtime in _LINES else None
+        self._parts: list[str] = []
+        self._line = 0
+
+    def feed(self, data: str) -> list[Entry]:
+        """Take a chunk; return the entries of the lines that it completes."""
+        if "\n" not in data:
+            if data:
+                self._parts.append(data)
+            return []
+        first, *lines = _encodable(data).split("\n")
+        self._parts.append(first)
+        lines.insert(0, _encodable("".join(self._parts)))
+        rest = lines.pop()
+        self._parts = [rest] if rest else []
+        entries: list[Entry] = []
+        for line in lines:
+            self._line += 1
+            entries += self._read(line.removesuffix("\r"))
+        return entries
+
+    def flush(self) -> list[Entry]:
+        """End the turn: read what is left without a newline, and what waited for the end."""
+        entries: list[Entry] = []
+        if self._parts:
+            rest = _encodable("".join(self._parts))
+            self._parts = []
+            self._line += 1
+            entries += self._read(rest.removesuffix("\r"))
+        if self._lines is not None:
+            entries += self._number(self._lines.end())
+        return entries
+
+    def _read(self, raw: str) -> list[Entry]:
+        if not raw and self.runtime != "shell":
+            return []
+        if self.runtime == "shell" or raw.lstrip()[:1] != "{":
+            return self._text(raw)
+        if self._lines is None:
+            self._recognise(raw)
+        if self._lines is None:
+            return self._unknown(raw)
+        self._lines.line = self._line
+        entries = self._lines.read(raw)
+        return self._text(raw) if entries is None else self._number(entries)
+
+    def _recognise(self, raw: str) -> None:
+        runtime = runtime_of(loads(raw))
+        if runtime is not None:
+            self.runtime, self._lines = runtime, _LINES[runtime]()
+
+    def _unknown(self, raw: str) -> list[Entry]:
+        """Read a JSON line that comes before any that tells the runtime."""
+        value = loads(raw)
+        if not isinstance(value, dict):
+            return self._text(raw)
+        if value.get("type") == "error":
+            text = as_str(value.get("message"))
+            return self._number([Entry("error", text=text, is_error=True, raw=raw)])
+        return self._number([Entry(as_str(value.get("type")) or "unknown", raw=raw)])
+
+    def _text(self, raw: str) -> list[Entry]:
+        held = [] if self._lines is None else self._lines.pause()
+        return self._number([*held, Entry("text", text=raw, raw=raw)])
+
+    def _number(self, entries: list[Entry]) -> list[Entry]:
+        for entry in entries:
+            entry.line = entry.line or self._line
+        return entries
+
+
+def _encodable(text: str) -> str:
+    """The same text, with `?` for lone surrogates, which no encoder takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
