@@ -2,6 +2,16 @@
 
 from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
 from aod_notebook.transcripts.reader import RUNTIMES, Reader
-from aod_notebook.transcripts.summary import summary
+from aod_notebook.transcripts.summary import KINDS, one_line, summary
 
-__all__ = ["RUNTIMES", "Entry", "ModelUsage", "Reader", "Result", "Usage", "summary"]
+__all__ = [
+    "KINDS",
+    "RUNTIMES",
+    "Entry",
+    "ModelUsage",
+    "Reader",
+    "Result",
+    "Usage",
+    "one_line",
+    "summary",
+]

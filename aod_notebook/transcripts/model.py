@@ -107,6 +107,12 @@ class Entry(msgspec.Struct):
         value = None if self.input_json is None else loads(self.input_json)
         return value if isinstance(value, dict) else None
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The decoded line; empty if it is no JSON object."""
+        value = loads(self.raw)
+        return value if isinstance(value, dict) else {}
+
 
 def _add(left: int | None, right: int | None) -> int | None:
     if left is None:

@@ -28,7 +28,7 @@ KINDS: Final[Mapping[str, str]] = {
 """Kind of the well-known tools of all runtimes."""
 
 
-def summary(tool: str | None, arguments: Mapping[str, Any] | None) -> str:
+def summary(tool: str | None, arguments: object) -> str:
     """Summarise a call: the command, the file, the pattern, the question; "" if unclear.
 
     Example:
@@ -37,7 +37,7 @@ def summary(tool: str | None, arguments: Mapping[str, Any] | None) -> str:
         >>> summary("file_change", {"changes": [{"path": "a.py"}, {"path": "b.py"}]})
         'a.py, b.py'
     """
-    given = arguments or {}
+    given = arguments if isinstance(arguments, Mapping) else {}
     match KINDS.get(tool or ""):
         case "command":
             return one_line(given.get("command"), _CHARS)
