@@ -1,3 +1,40 @@
-"""Run AI agents from Jupyter cells, watch them live, and study what they did as DataFrames."""
+"""Run AI agents from Jupyter cells, watch them live, and study what they did as DataFrames.
+
+In a notebook: `%load_ext aod_notebook`, then `%%aod`. In a script: `aod_notebook.connect()`,
+`aod_notebook.live`, and the SDKs under `aod_notebook.aod`. Everything is imported on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from aod_notebook.live.connections import connect
+
+__all__ = ["__version__", "connect", "load_ipython_extension", "unload_ipython_extension"]
 
 __version__ = "0.1.0"
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics: what `%load_ext aod_notebook` calls."""
+    from aod_notebook import magics
+
+    magics.load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away again: what `%unload_ext aod_notebook` calls."""
+    from aod_notebook import magics
+
+    magics.unload(shell)
+
+
+def __getattr__(name: str) -> object:
+    if name == "connect":
+        from aod_notebook.live.connections import connect
+
+        return connect
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

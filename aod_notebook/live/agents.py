@@ -1,0 +1,105 @@
+"""Finding the agent that a cell means, by id or name, or the one that the notebook keeps."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from aod_notebook.core.errors import AodNotebookError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aod_notebook.aod import Agent, AsyncClient
+
+__all__ = ["AmbiguousNameError", "NoSuchNameError", "default_agent", "pick"]
+
+DEFAULT_MODELS = {
+    "claude": "anthropic/claude-sonnet-4-6",
+    "codex": "openai/o4-mini",
+    "gemini": "google/gemini-2.5-pro",
+    "opencode": "anthropic/claude-sonnet-4-6",
+    "anthropic": "claude-sonnet-4-6",
+    "openai": "o4-mini",
+    "shell": "sh",
+    "replay": "recording",
+}
+"""What `--model` is when it is not given, by runtime or provider."""
+
+MARK = "aod_notebook_default"
+"""The metadata key that marks an agent as one of the notebook's own."""
+
+
+class NoSuchNameError(AodNotebookError):
+    """Nothing on the service has that id or name."""
+
+
+class AmbiguousNameError(AodNotebookError):
+    """Several rows on the service have that name."""
+
+
+class Named(Protocol):
+    """A row that can be meant by its id or its name."""
+
+    @property
+    def id(self) -> object: ...
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def pick(rows: Sequence[N], wanted: str, noun: str, list_command: str) -> N:
+    """Give the row whose id or name is `wanted`.
+
+    Args:
+        rows: what the service lists.
+        wanted: an id or a name.
+        noun: what a row is called in the error ("agent").
+        list_command: the command that shows what there is.
+
+    Raises:
+        NoSuchNameError: there is none; the nearest name is named.
+        AmbiguousNameError: several rows have that name.
+    """
+    found = [row for row in rows if wanted in (str(row.id), row.name)]
+    if len(found) > 1:
+        ids = ", ".join(str(row.id) for row in found)
+        raise AmbiguousNameError(f"{len(found)} {noun}s are named {wanted!r}; say which id: {ids}")
+    if not found:
+        near = difflib.get_close_matches(wanted, [row.name for row in rows], n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise NoSuchNameError(
+            f"There is no {noun} with the id or name {wanted!r}.{hint} {list_command} lists them."
+        )
+    return found[0]
+
+
+async def default_agent(
+    client: AsyncClient, *, runtime: str | None, provider: str | None, model: str | None
+) -> Agent:
+    """Give the notebook's own agent for a runtime or provider and a model; make it if need be.
+
+    Agents can't be deleted, so there is one per combination, recognised by its metadata.
+
+    Raises:
+        AodNotebookError: no model is given and none is known for that runtime or provider.
+    """
+    kind = runtime or provider or ""
+    model = model or DEFAULT_MODELS.get(kind)
+    if model is None:
+        known = ", ".join(sorted(DEFAULT_MODELS))
+        raise AodNotebookError(
+            f"No default model is known for {kind!r} (known: {known}). Name one with --model."
+        )
+    mark = f"{'runtime' if runtime else 'provider'}={kind} model={model}"
+    for agent in await client.agents.list():
+        if agent.metadata.get(MARK) == mark:
+            return agent
+    return await client.agents.create(
+        name=f"notebook {kind}",
+        model=model,
+        **({"runtime": kind} if runtime else {"provider": kind}),
+        metadata={MARK: mark},
+    )

@@ -1,0 +1,34 @@
+"""Errors about followed sessions, each one line with the next step."""
+
+from __future__ import annotations
+
+from aod_notebook.core.errors import AodNotebookError
+
+__all__ = ["NoLastSessionError", "SessionFailedError", "SessionStoppedError", "WaitTimeoutError"]
+
+
+class SessionFailedError(AodNotebookError):
+    """A session ended without success; `session_id` and `exit_code` say which and how.
+
+    Args:
+        message: the line to show.
+        session_id: the session's id.
+        exit_code: what its program exited with; None if it never ran or was killed.
+    """
+
+    def __init__(self, message: str, session_id: str, exit_code: int | None) -> None:
+        super().__init__(message)
+        self.session_id = session_id
+        self.exit_code = exit_code
+
+
+class SessionStoppedError(AodNotebookError):
+    """A cell was interrupted; the message says what became of the session."""
+
+
+class NoLastSessionError(AodNotebookError):
+    """`last` was named, but no session was followed on this service yet."""
+
+
+class WaitTimeoutError(AodNotebookError, TimeoutError):
+    """A session did not end within the time that the caller would wait; it goes on."""

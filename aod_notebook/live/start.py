@@ -1,0 +1,170 @@
+"""Starting a session, or continuing one: from what a cell asks for to a followed `LiveSession`."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from aod_notebook.core import bridge
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live import journal
+from aod_notebook.live.agents import default_agent, pick
+from aod_notebook.live.connections import connection
+from aod_notebook.live.errors import NoLastSessionError, SessionStoppedError
+from aod_notebook.live.session import LiveSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aod_notebook.aod import Agent
+    from aod_notebook.live.connections import Connection
+
+__all__ = ["LAST", "SessionRequest", "attach", "open_session", "start"]
+
+LAST = "last"
+"""The word that means the session that was followed last."""
+
+_followed: WeakValueDictionary[tuple[str, str], LiveSession] = WeakValueDictionary()
+"""The sessions that this process follows or followed, as long as somebody holds them."""
+
+CONFIRM_S = 5.0
+"""How long an interrupted start waits to learn the id of what it may have started."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRequest:
+    """What a session is to be started with; an agent, a runtime or a provider is needed.
+
+    Attributes:
+        prompt: the first prompt.
+        agent: id or name of an agent.
+        runtime: `claude`, `codex`, `gemini`, `opencode`, `shell` or `replay`.
+        provider: the later API's word for it (`anthropic`, `openai`).
+        model: the model of the notebook's own agent; with `agent` it has no meaning.
+        environment: id or name of an environment.
+        timeout: seconds that the turn may take.
+        resources: repositories to clone.
+        secrets: environment variables for this session, never shown.
+    """
+
+    prompt: str
+    agent: str | None = None
+    runtime: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    environment: str | None = None
+    timeout: int | None = None
+    resources: Sequence[Mapping[str, Any]] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
+    """Start a session and follow it in the background.
+
+    Args:
+        request: what to start.
+        on: the service; None for the current connection.
+
+    Raises:
+        NoSuchNameError: there is no such agent or environment.
+        SessionStoppedError: interrupted; what had been started was stopped.
+        AodError: what the service answered.
+
+    Example:
+        >>> from aod_notebook.live import SessionRequest, start
+        >>> session = start(SessionRequest(prompt="echo hello", runtime="shell"))
+        >>> session.wait().text
+        'hello'
+    """
+    on = on or connection()
+    future = bridge.submit(_create, request, on)
+    try:
+        return _follow(future.result(), on)
+    except KeyboardInterrupt:
+        pass
+    # The request is under way: wait for its answer, so that nothing is left running unseen.
+    try:
+        session = future.result(CONFIRM_S)
+    except (AodNotebookError, TimeoutError, CancelledError):
+        message = "Interrupted while a session was being started; %aod sessions shows whether it is there."
+    else:
+        message = f"Interrupted. Session {session.id}: {session.stop()}."
+    raise SessionStoppedError(message)
+
+
+def attach(reference: str, on: Connection | None = None) -> LiveSession:
+    """Follow a session that is there already, from its first event on.
+
+    Args:
+        reference: its id, or `last`.
+        on: the service; None for the current connection.
+
+    Raises:
+        NotFoundError: there is no such session.
+        NoLastSessionError: `last`, and no session was followed on this service yet.
+    """
+    on = on or connection()
+    session_id = _last_session(on) if reference == LAST else reference
+    followed = _followed.get((on.base_url, session_id))
+    if followed is not None:
+        return followed
+    row = on.client.sessions.get(session_id)
+    return _follow(LiveSession(on, str(row.id), row.runtime or row.provider), on)
+
+
+def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
+    """Give the session that a cell means by a variable's name, an id or `last`; follow it.
+
+    Args:
+        reference: a name in `names` that holds a `LiveSession`, an id, or `last`.
+        names: the notebook's variables.
+
+    Raises:
+        NotFoundError: there is no such session.
+        NoLastSessionError: `last`, and no session was followed on this service yet.
+    """
+    held = names.get(reference)
+    return held if isinstance(held, LiveSession) else attach(reference)
+
+
+def _follow(session: LiveSession, on: Connection) -> LiveSession:
+    _followed[on.base_url, session.id] = session
+    return session.follow()
+
+
+def _last_session(on: Connection) -> str:
+    last = journal.last_session(on.base_url)
+    if last is None:
+        raise NoLastSessionError(
+            f"No session was followed on {on.base_url} yet, so there is no last one. "
+            "%aod sessions lists what is there."
+        )
+    return last
+
+
+async def _create(request: SessionRequest, on: Connection) -> LiveSession:
+    client = on.async_client
+    agent = await _agent(request, on)
+    optional: dict[str, Any] = {
+        "timeout": request.timeout,
+        "resources": list(request.resources) or None,
+        "secret_env_vars": dict(request.secrets) or None,
+    }
+    if request.environment is not None:
+        environments = await client.environments.list()
+        found = pick(environments, request.environment, "environment", "%aod envs")
+        optional["environment_id"] = str(found.id)
+    given = {name: value for name, value in optional.items() if value is not None}
+    ack = await client.sessions.create(agent_id=str(agent.id), prompt=request.prompt, **given)
+    return LiveSession(on, str(ack.id), agent.runtime or agent.provider)
+
+
+async def _agent(request: SessionRequest, on: Connection) -> Agent:
+    client = on.async_client
+    if request.agent is not None:
+        return pick(await client.agents.list(), request.agent, "agent", "%aod agents")
+    return await default_agent(
+        client, runtime=request.runtime, provider=request.provider, model=request.model
+    )

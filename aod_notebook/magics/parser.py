@@ -1,0 +1,106 @@
+"""The argument parser of the magics: shell quoting, no abbreviations, errors with a next step."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+from typing import TYPE_CHECKING, NoReturn
+
+from IPython.core.magic_arguments import MagicArgumentParser
+
+from aod_notebook.core.errors import AodNotebookError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["HelpShown", "MagicParser", "MagicUsageError", "split"]
+
+
+class MagicUsageError(AodNotebookError):
+    """A magic was called with words that it does not know."""
+
+
+class HelpShown(Exception):  # noqa: N818 - not an error: it ends the parsing after --help
+    """`--help` was asked for and printed; there is nothing to run."""
+
+
+def split(line: str, magic: str) -> list[str]:
+    """Split a magic's line into words by the shell's quoting rules.
+
+    Raises:
+        MagicUsageError: a quote is not closed.
+    """
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise MagicUsageError(
+            f"{magic}: {str(error).lower()} in its line. Close the quote, or escape a single one "
+            "with a backslash."
+        ) from None
+
+
+class MagicParser(MagicArgumentParser):
+    """A parser whose mistakes name the nearest word that would have been right.
+
+    Example:
+        >>> parser = MagicParser("%%aod")
+        >>> _ = parser.add_argument("--runtime")
+        >>> parser.parse_args(["--runtme", "shell"])
+        Traceback (most recent call last):
+        ...
+        aod_notebook.magics.parser.MagicUsageError: %%aod: unknown option --runtme. \
+Did you mean --runtime? %%aod --help lists all.
+    """
+
+    def __init__(self, prog: str, description: str | None = None) -> None:
+        super().__init__(
+            prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        self.allow_abbrev = False
+        self.add_argument("-h", "--help", action="store_true", help="show this help and stop")
+
+    def parse_args(  # type: ignore[override]  # argparse overloads on the namespace's type
+        self, args: Sequence[str], namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """Parse `args`; `--help` anywhere prints the help.
+
+        Raises:
+            HelpShown: the help was asked for.
+            MagicUsageError: an unknown option, a missing or bad value, a word too many.
+        """
+        if "--help" in args or "-h" in args:
+            print(self.format_help())  # noqa: T201 - a cell's output is what was asked for
+            raise HelpShown
+        known, unknown = self.parse_known_args(args, namespace)
+        for word in unknown:
+            self._refuse(word)
+        return known
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong as one line."""
+        text = message[:1].lower() + message[1:].rstrip(".")
+        raise MagicUsageError(f"{self.prog}: {text}. {self.prog} --help lists all.")
+
+    def format_usage(self) -> str:
+        """Give the usage without argparse's `usage:` frame."""
+        return super().format_usage().removeprefix("usage: ")
+
+    def add_usage(self, *args: object) -> None:
+        """Keep argparse's plain usage line (IPython's is reStructuredText)."""
+
+    def options(self) -> list[str]:
+        """All option strings, long ones first."""
+        return sorted(self._option_string_actions, key=lambda option: (len(option) < 3, option))  # noqa: PLR2004
+
+    def _refuse(self, word: str) -> NoReturn:
+        option = word.partition("=")[0]
+        if option.startswith("-"):
+            near = difflib.get_close_matches(option, self.options(), n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise MagicUsageError(
+                f"{self.prog}: unknown option {option}. {hint}{self.prog} --help lists all."
+            )
+        raise MagicUsageError(
+            f"{self.prog}: {word!r} is a word too many. {self.prog} --help shows the usage."
+        )

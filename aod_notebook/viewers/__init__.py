@@ -1,0 +1,1 @@
+"""What is shown of sessions: rows, plain text and static HTML."""

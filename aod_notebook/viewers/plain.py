@@ -1,0 +1,85 @@
+"""Rows as plain lines: for terminals, logs, and the text beside a notebook's HTML."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aod_notebook.viewers.clean import clip
+from aod_notebook.viewers.rows import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aod_notebook.viewers.rows import Row, Summary
+
+__all__ = ["plain_lines", "status_line"]
+
+SIGNS = {
+    Kind.STAGE: "·",
+    Kind.TURN: "──",
+    Kind.SYSTEM: "·",
+    Kind.TEXT: "",
+    Kind.THINKING: "…",
+    Kind.TOOL: "▸",
+    Kind.TOOL_RESULT: "",
+    Kind.OUTPUT: "",
+    Kind.STDERR: "stderr:",
+    Kind.RESULT: "✓",
+    Kind.END: "──",
+}
+LONG_ROW_LINES = 8
+"""Thoughts and tool results are cut to this many lines; the agent's words and output are not."""
+LINE_CHARS = 400
+
+
+def plain_lines(row: Row) -> Iterator[str]:
+    """Yield a row as lines of text, indented by its depth; what is cut says how much it was.
+
+    Example:
+        >>> from aod_notebook.viewers.rows import Kind, Row
+        >>> list(plain_lines(Row(Kind.TOOL, "Bash", "ls -l", depth=1)))
+        ['  ▸ Bash  ls -l']
+    """
+    sign = "✗" if row.is_error and row.kind is not Kind.STDERR else SIGNS[row.kind]
+    indent = "  " * row.depth
+    lines = row.text.split("\n") if row.text else []
+    if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and len(lines) > LONG_ROW_LINES:
+        cut = len(lines) - LONG_ROW_LINES + 1
+        lines = [*lines[: LONG_ROW_LINES - 1], f"[{cut} more lines]"]
+    if row.title and row.kind is Kind.TOOL:
+        lines = [f"{row.title}  {' '.join(lines)}".rstrip()]
+    elif row.title:
+        lines = [row.title, *(f"  {line}" for line in lines)]
+    if row.kind not in (Kind.TEXT, Kind.OUTPUT):
+        lines = [clip(line, LINE_CHARS) for line in lines]
+    for number, line in enumerate(lines):
+        lead = f"{sign} " if sign and (number == 0 or row.kind is Kind.STDERR) else ""
+        hang = "" if lead or not sign else " " * (len(sign) + 1)
+        yield f"{indent}{lead}{hang}{line}".rstrip()
+
+
+def status_line(title: str, summary: Summary) -> str:
+    """Give one line with what is known of the whole session.
+
+    Example:
+        >>> from aod_notebook.viewers.rows import Summary
+        >>> status_line("shell · 1", Summary(status="failed", exit_code=3, turns=1))
+        'shell · 1 · failed · exit code 3 · 1 turn'
+    """
+    parts = [title, summary.status]
+    if summary.exit_code not in (None, 0):
+        parts.append(f"exit code {summary.exit_code}")
+    if summary.turns:
+        parts.append(_count(summary.turns, "turn"))
+    if summary.tool_calls:
+        parts.append(_count(summary.tool_calls, "tool call"))
+    usage = summary.usage
+    if usage is not None and usage.output_tokens is not None:
+        parts.append(f"{usage.input_tokens or 0:,} tokens in, {usage.output_tokens:,} out")
+    if summary.cost_usd is not None:
+        parts.append(f"${summary.cost_usd:.4f}")
+    return " · ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

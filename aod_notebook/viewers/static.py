@@ -1,0 +1,218 @@
+"""Rows as static HTML: no script, inline styles only, readable on light and on dark pages.
+
+The colours of text are the page's own; only chips and borders have colours of theirs, so that
+contrast holds in every theme. Every text passes `viewers.clean` and is escaped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING
+
+from aod_notebook.viewers.plain import plain_lines, status_line
+from aod_notebook.viewers.rows import Kind, Row, RowBuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aod_notebook.viewers.rows import Event, Summary
+
+__all__ = ["Transcript", "render_html"]
+
+MAX_ROWS = 2_000
+MAX_BYTES = 300_000
+ROW_CHARS = 4_000
+TAIL_ROWS = 20
+ROW_MARKUP_BYTES = 250
+FOLD_LINES = 6
+"""Thoughts and tool results longer than this are folded."""
+
+_BOX = (
+    "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;"
+    "line-height:1.5;border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:8px 12px;"
+    "max-width:1100px"
+)
+_PRE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font-family:inherit;font-size:inherit"
+_QUIET = "opacity:0.72"
+_CHIPS = {
+    "completed": "#1b7f4b",
+    "failed": "#b3261e",
+    "terminated": "#8a5300",
+    "running": "#1f5fbf",
+    "pending": "#5f6368",
+}
+_BORDERS = {
+    Kind.TOOL: "#7b61c9",
+    Kind.TOOL_RESULT: "rgba(128,128,128,0.5)",
+    Kind.THINKING: "rgba(128,128,128,0.5)",
+    Kind.STDERR: "#c77700",
+    Kind.RESULT: "#1b7f4b",
+}
+_ERROR_BORDER = "#d0342c"
+
+
+@dataclass
+class Transcript:
+    """A session's rows and what is known of the whole, ready to be shown.
+
+    Args:
+        title: what heads it.
+        runtime: what wrote the output; None to recognise it from the lines.
+
+    Attributes:
+        rows: the rows so far, in order.
+        taken: how many events were taken so far.
+
+    Example:
+        >>> from aod_notebook.aod import StreamEvent
+        >>> transcript = Transcript("shell", "shell")
+        >>> _ = transcript.add([StreamEvent("exit", 7, {"code": 0})])
+        >>> print(transcript.plain())
+        shell · completed
+        ── Exit code 0
+    """
+
+    title: str
+    runtime: str | None = None
+    rows: list[Row] = field(default_factory=list)
+    taken: int = 0
+
+    def __post_init__(self) -> None:
+        self._builder = RowBuilder(self.runtime)
+
+    @property
+    def summary(self) -> Summary:
+        """What is known of the whole session so far."""
+        return self._builder.summary
+
+    def add(self, events: Iterable[Event]) -> list[Row]:
+        """Take the next events; give the rows that they add."""
+        new = []
+        for event in events:
+            new += self._builder.feed(event)
+            self.taken += 1
+        self.rows += new
+        return new
+
+    def finish(self) -> list[Row]:
+        """Take lines that no newline ended; give the rows that they add."""
+        new = self._builder.finish()
+        self.rows += new
+        return new
+
+    def plain(self) -> str:
+        """Give the state, the answer and the last rows as text."""
+        tail = [line for row in self.rows[-TAIL_ROWS:] for line in plain_lines(row)]
+        return "\n".join([status_line(self.title, self.summary), *tail])
+
+    def html(self) -> str:
+        """Give the transcript as one `<div>`, of about 2,000 rows or 300 kB at the most."""
+        rows, cut = _within_budget(self.rows)
+        body = "".join(_group(group, is_last) for group, is_last in _groups(rows))
+        note = (
+            ""
+            if not cut
+            else (
+                f'<div style="{_QUIET}">{cut:,} rows in the middle are not shown here; '
+                "the session's .messages and .events have them all.</div>"
+            )
+        )
+        return f'<div style="{_BOX}">{_header(self.title, self.summary)}{note}{body}</div>'
+
+
+def render_html(events: Iterable[Event], title: str, runtime: str | None = None) -> str:
+    """Give a session's events as one piece of static HTML."""
+    transcript = Transcript(title, runtime)
+    transcript.add(events)
+    transcript.finish()
+    return transcript.html()
+
+
+def _within_budget(rows: list[Row]) -> tuple[list[Row], int]:
+    """Keep the first and the last rows, as many as may be shown; say how many were cut."""
+    budget, kept_head, kept_tail = MAX_BYTES, 0, 0
+    for taken in range(min(len(rows), MAX_ROWS)):
+        from_head = taken % 4 == 0  # the end of a session tells more than its beginning
+        row = rows[kept_head] if from_head else rows[-1 - kept_tail]
+        budget -= ROW_MARKUP_BYTES + min(len(row.text), ROW_CHARS) + len(row.title)
+        if budget < 0:
+            break
+        kept_head, kept_tail = kept_head + from_head, kept_tail + (not from_head)
+    cut = len(rows) - kept_head - kept_tail
+    return (rows if cut == 0 else rows[:kept_head] + rows[len(rows) - kept_tail :]), cut
+
+
+def _groups(rows: list[Row]) -> list[tuple[list[Row], bool]]:
+    """Split the rows where a run of stages or a turn begins; say of each if it is the last."""
+    groups: list[list[Row]] = []
+    for row in rows:
+        begins = row.kind is Kind.TURN or (
+            row.kind is Kind.STAGE and groups and groups[-1][-1].kind is not Kind.STAGE
+        )
+        if begins or not groups:
+            groups.append([])
+        groups[-1].append(row)
+    return [(group, number == len(groups) - 1) for number, group in enumerate(groups)]
+
+
+def _group(rows: list[Row], is_last: bool) -> str:
+    first, failed = rows[0], any(row.kind is Kind.STAGE and row.is_error for row in rows)
+    if first.kind is Kind.STAGE and not is_last and not failed:
+        title, is_open = f"{len(rows)} stages of provisioning", False
+    elif first.kind is Kind.TURN:
+        title, is_open, rows = first.title, True, rows[1:]
+    else:
+        return "".join(map(_row, rows))
+    body = "".join(map(_row, rows))
+    return _details(
+        escape(title),
+        body,
+        is_open=is_open,
+        style=f"margin-top:6px;{_QUIET if not is_open else ''}",
+    )
+
+
+def _row(row: Row) -> str:
+    border = _ERROR_BORDER if row.is_error else _BORDERS.get(row.kind, "transparent")
+    quiet = _QUIET if row.kind in (Kind.STAGE, Kind.SYSTEM, Kind.THINKING, Kind.END) else ""
+    style = f"margin:3px 0 3px {row.depth * 18}px;padding-left:8px;border-left:3px solid {border};{quiet}"
+    return f'<div style="{style}">{_content(row)}</div>'
+
+
+def _content(row: Row) -> str:
+    text = row.text
+    if len(text) > ROW_CHARS:
+        text = f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters]"
+    sign = "✗ " if row.is_error and row.kind is not Kind.STDERR else ""
+    title = f"<b>{escape(sign + row.title)}</b> " if row.title or sign else ""
+    lines = text.count("\n") + 1
+    if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and lines > FOLD_LINES and not row.is_error:
+        label = "thinking" if row.kind is Kind.THINKING else "result"
+        return _details(f"{label}, {lines} lines", _pre(text))
+    if row.kind is Kind.TOOL:
+        return f"{title}{escape(text)}"
+    return f"{title}{_pre(text) if text else ''}"
+
+
+def _pre(text: str) -> str:
+    return f'<pre style="{_PRE}">{escape(text)}</pre>'
+
+
+def _details(summary: str, body: str, *, is_open: bool = False, style: str = "") -> str:
+    """Fold `body` (markup) under `summary` (escaped text)."""
+    opened = " open" if is_open else ""
+    return (
+        f'<details style="{style}"{opened}><summary style="cursor:pointer">{summary}</summary>'
+        f"{body}</details>"
+    )
+
+
+def _header(title: str, summary: Summary) -> str:
+    colour = _CHIPS.get(summary.status, _CHIPS["pending"])
+    facts = status_line("", summary).removeprefix(f" · {summary.status}").removeprefix(" · ")
+    return (
+        f'<div><span style="background-color:{colour};color:#ffffff;border-radius:4px;'
+        f'padding:1px 7px">{escape(summary.status)}</span> <b>{escape(title)}</b> '
+        f'<span style="{_QUIET}">{escape(facts)}</span></div>'
+    )

@@ -1,0 +1,58 @@
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aod_notebook.viewers.clean import clean, one_line
+
+
+@pytest.mark.parametrize(
+    ("hostile", "safe"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x9b31mred", "red"),
+        ("\x1b]8;;http://evil.example\x1b\\click\x1b]8;;\x1b\\", "click"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1bPpayload\x1b\\text", "text"),
+        ("\x1b]never closed", "never closed"),
+        ("\x1b", ""),
+        ("a\x1b(Bb", "ab"),
+        ("10%\r20%\r30%", "30%"),
+        ("a\r\nb\r", "a\nb"),
+        ("keep\r", "keep"),
+        ("nul\x00", "nul␀"),
+        ("del\x7f", "del␡"),
+        ("\u202eevil", "⟨U+202E⟩evil"),
+        ("half \ud83d pair", "half \ufffd pair"),
+        ("\x85next", "⟨U+0085⟩next"),
+        ("tab\tand\nnewline", "tab\tand\nnewline"),
+        ("déjà vu 👋", "déjà vu 👋"),
+    ],
+)
+def test_hostile_characters_are_dropped_or_made_visible(hostile, safe):
+    assert clean(hostile) == safe
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_no_control_character_or_surrogate_survives(text):
+    kept = {unicodedata.category(c) for c in clean(text) if c not in "\t\n"}
+    assert not kept & {"Cc", "Cs"}
+
+
+@given(st.text(alphabet=st.sampled_from("ab\x1b[]\\;8m0\x07\r\n\u202e\x9b")))
+def test_cleaning_twice_changes_nothing(text):
+    assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize("part", ["\x1b]", "\r", "a\r", "\x1b[", "\x1bP\x1b", "\x00"])
+def test_time_grows_linearly_with_the_text(part):
+    started = time.process_time()
+    clean(part * 500_000)
+    assert time.process_time() - started < 2
+
+
+def test_one_line_folds_white_space_and_says_that_it_cut():
+    assert one_line("a\n\n  b\tc", 100) == "a b c"
+    assert one_line("abcdef", 4) == "abc…"

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import aod_notebook
+from aod_notebook.viewers.plain import plain_lines, status_line
+from aod_notebook.viewers.rows import Kind, RowBuilder
+
+RECORDING = Path(aod_notebook.__file__).parent / "local" / "recordings" / "claude-coding.jsonl"
+
+
+def event(type_, **extra):
+    return SimpleNamespace(type=type_, id=1, extra=extra)
+
+
+def out(data, stream="stdout"):
+    return event("output", stream=stream, data=data, turn=1)
+
+
+def rows_of(*events, runtime=None):
+    builder = RowBuilder(runtime)
+    rows = [row for each in events for row in builder.feed(each)]
+    return rows + builder.finish(), builder.summary
+
+
+def test_a_script_gives_a_row_per_line_of_output():
+    rows, _ = rows_of(out("one\ntw"), out("o\n"), runtime="shell")
+    assert [(row.kind, row.text) for row in rows] == [(Kind.OUTPUT, "one"), (Kind.OUTPUT, "two")]
+
+
+def test_half_a_line_is_shown_when_the_turn_ends():
+    rows, _ = rows_of(out("no newline"), event("exit", code=0), runtime="shell")
+    assert [row.kind for row in rows] == [Kind.OUTPUT, Kind.END]
+
+
+def test_stderr_is_told_apart_and_never_read_as_a_transcript():
+    line = '{"type":"result","subtype":"success","is_error":false}\n'
+    rows, summary = rows_of(out(line, "stderr"), runtime="claude")
+    assert [row.kind for row in rows] == [Kind.STDERR]
+    assert summary.cost_usd is None
+
+
+@pytest.mark.parametrize(
+    ("final", "status"),
+    [
+        (event("exit", code=0), "completed"),
+        (event("exit", code=3), "failed"),
+        (event("error", message="Session failed"), "failed"),
+        (event("terminated", message="Session terminated"), "terminated"),
+        (event("stale", message="No output for 600s"), "running"),
+    ],
+)
+def test_the_last_event_decides_the_status(final, status):
+    assert rows_of(event("turn_start", turn=1), final)[1].status == status
+
+
+def test_a_second_turn_is_running_again():
+    events = [event("turn_start", turn=1), event("exit", code=0), event("turn_start", turn=2)]
+    summary = rows_of(*events)[1]
+    assert (summary.status, summary.turns, summary.exit_code) == ("running", 2, None)
+
+
+def test_a_failed_stage_shows_its_message():
+    stage = event("stage", stage="install_runtime", state="failed", duration_ms=5, message="no CLI")
+    (row,) = rows_of(stage)[0]
+    assert (row.title, row.text, row.is_error) == ("install_runtime failed in 5 ms", "no CLI", True)
+
+
+def test_a_subagents_rows_are_indented_below_its_call():
+    call = {"type": "tool_use", "id": "t1", "name": "Task", "input": {"description": "look"}}
+    said = {"type": "text", "text": "found"}
+    lines = [
+        {"type": "assistant", "message": {"id": "a", "content": [call]}},
+        {
+            "type": "assistant",
+            "parent_tool_use_id": "t1",
+            "message": {"id": "b", "content": [said]},
+        },
+    ]
+    rows, summary = rows_of(*(out(json.dumps(line) + "\n") for line in lines))
+    assert [(row.kind, row.depth) for row in rows] == [(Kind.TOOL, 0), (Kind.TEXT, 1)]
+    assert summary.answer == ""
+
+
+def test_the_recorded_session_is_shown_whole():
+    recording = RECORDING.read_text(encoding="utf-8")
+    result = json.loads(recording.splitlines()[-1])
+    rows, summary = rows_of(out(recording), event("exit", code=0))
+    assert {Kind.THINKING, Kind.TEXT, Kind.TOOL, Kind.TOOL_RESULT, Kind.RESULT} <= {
+        row.kind for row in rows
+    }
+    assert any(row.is_error for row in rows if row.kind is Kind.TOOL_RESULT)
+    assert any(row.depth == 1 for row in rows if row.kind is Kind.TOOL)
+    assert summary.cost_usd == pytest.approx(result["total_cost_usd"])
+    assert summary.answer == result["result"]
+
+
+def test_rows_carry_no_escape_sequence():
+    hostile = "\x1b]0;owned\x07\x1b[31mred\u202e\n"
+    (row,) = rows_of(out(hostile), runtime="shell")[0]
+    assert row.text == "red⟨U+202E⟩"
+
+
+def test_a_long_tool_result_is_cut_in_plain_text_and_says_so():
+    lines = "\n".join(map(str, range(100)))
+    block = {"type": "tool_result", "tool_use_id": "t", "content": lines}
+    rows, _ = rows_of(out(json.dumps({"type": "user", "message": {"content": [block]}}) + "\n"))
+    shown = list(plain_lines(rows[0]))
+    assert len(shown) == 8
+    assert shown[-1].strip() == "[93 more lines]"
+
+
+def test_the_status_line_says_what_is_known():
+    _, summary = rows_of(event("turn_start", turn=1), event("exit", code=3), runtime="shell")
+    assert status_line("shell · 7", summary) == "shell · 7 · failed · exit code 3 · 1 turn"

@@ -1,0 +1,96 @@
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import pytest
+
+from aod_notebook.viewers.static import MAX_BYTES, Transcript, render_html
+
+ALLOWED = {"div", "span", "b", "pre", "details", "summary"}
+
+
+class Tags(HTMLParser):
+    """Collects every tag, attribute and text of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes, self.texts = set(), set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def event(type_, **extra):
+    return SimpleNamespace(type=type_, id=1, extra=extra)
+
+
+def script(*lines):
+    output = [event("output", stream="stdout", data=f"{line}\n", turn=1) for line in lines]
+    return [event("turn_start", turn=1), *output, event("exit", code=0)]
+
+
+def parsed(html):
+    tags = Tags()
+    tags.feed(html)
+    return tags
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "</pre></div><iframe src=javascript:alert(1)>",
+        '"><svg onload=alert(1)>',
+        "\x1b]8;;javascript:alert(1)\x07click",
+        "<style>*{display:none}</style>",
+    ],
+)
+def test_output_never_becomes_markup(payload):
+    title = f"shell {payload}"
+    tags = parsed(render_html(script(payload), title, "shell"))
+    assert tags.tags <= ALLOWED
+    assert tags.attributes <= {"style", "open"}
+
+
+def test_the_text_is_all_there():
+    tags = parsed(render_html(script("a < b & c", "second"), "shell", "shell"))
+    assert "a < b & c" in "".join(tags.texts)
+
+
+def test_a_huge_session_stays_within_the_budget_and_says_what_is_missing():
+    lines = [f"line {number} {'x' * 90}" for number in range(50_000)]
+    html = render_html(script(*lines), "shell", "shell")
+    assert len(html.encode()) < 1.3 * MAX_BYTES
+    assert "line 0 " in html
+    assert "line 49999 " in html
+    assert "rows in the middle are not shown here" in html
+
+
+def test_one_huge_line_is_clipped_and_says_so():
+    html = render_html(script("y" * 10_000_000), "shell", "shell")
+    assert len(html) < MAX_BYTES
+    assert "more characters]" in html
+
+
+def test_a_failed_stage_is_open_to_the_eye():
+    events = [
+        event("stage", stage="create_sprite", state="done", duration_ms=1),
+        event("stage", stage="install_runtime", state="failed", message="install the CLI"),
+        event("error", message="Session failed"),
+    ]
+    html = render_html(events, "claude", "claude")
+    assert "install the CLI" in html
+    assert "<details" not in html
+
+
+def test_plain_text_ends_with_the_last_rows():
+    transcript = Transcript("shell · 1", "shell")
+    transcript.add(script(*map(str, range(100))))
+    lines = transcript.plain().splitlines()
+    assert lines[0] == "shell · 1 · completed · 1 turn"
+    assert lines[-2:] == ["99", "── Exit code 0"]
+    assert len(lines) == 21
