@@ -1,0 +1,1 @@
+"""What both service clients share: errors, settings, retry, server-sent events, transport."""

@@ -1,0 +1,173 @@
+"""The async transport: sends calls, repeats them by policy, raises a service's own errors."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+from httpx_sse import aconnect_sse
+
+from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
+from aod_notebook.core.retry import retry_flow
+from aod_notebook.core.settings import Timeouts, is_loopback, user_agent
+from aod_notebook.core.wire import Call, attempt_of, call_timeout, decoded, stream_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aod_notebook.core.retry import RetryPolicy
+
+__all__ = ["AsyncBody", "AsyncTransport"]
+
+_EVENT_STREAM = "text/event-stream"
+
+
+class AsyncBody:
+    """The open body of a stream; closing it twice does no harm."""
+
+    def __init__(self, response: httpx.Response, stack: AsyncExitStack) -> None:
+        self.response = response
+        self._stack = stack
+
+    async def aclose(self) -> None:
+        """Give the connection back; what breaks while doing so is of no interest."""
+        try:
+            await self._stack.aclose()
+        except (httpx.HTTPError, httpx.StreamError, OSError):
+            return
+
+
+class AsyncTransport:
+    """Sends the calls of one service.
+
+    Args:
+        base_url: checked by `settings.base_url`.
+        auth: puts the credentials on each request.
+        error: makes the service's own exception of a `Failure`.
+        retry: when calls are repeated.
+        timeouts: limits by kind of call.
+        http_client: a client to use and leave open; else one is made and owned.
+        transport: httpx transport for the client that is made.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        auth: httpx.Auth,
+        error: Callable[[Failure], AodNotebookError],
+        retry: RetryPolicy,
+        timeouts: Timeouts,
+        http_client: httpx.AsyncClient | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.retry = retry
+        self.timeouts = timeouts
+        self._auth = auth
+        self.error = error
+        self._owned = http_client is None
+        self._http = http_client or httpx.AsyncClient(
+            transport=transport, trust_env=not is_loopback(base_url)
+        )
+
+    def with_options(self, *, retry: RetryPolicy, timeouts: Timeouts) -> AsyncTransport:
+        """Return a transport with other limits over the same connections, not owning them."""
+        return AsyncTransport(
+            base_url=self.base_url,
+            auth=self._auth,
+            error=self.error,
+            retry=retry,
+            timeouts=timeouts,
+            http_client=self._http,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections, unless they were lent."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def request(self, call: Call) -> Any:
+        """Make a call; return the JSON value of its answer, None for an empty one."""
+        return await self._repeat(call, stream=False)
+
+    async def open(self, call: Call) -> AsyncBody:
+        """Open a stream of server-sent events; status and content type are checked here."""
+        body: AsyncBody = await self._repeat(call, stream=True)
+        return body
+
+    async def open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
+        """Open a stream by a single attempt and return the body, or how it failed."""
+        try:
+            return await self._open_once(call)
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            return None, call.failure_of(error, self.url(call))
+
+    def url(self, call: Call) -> str:
+        """The URL of a call without its query."""
+        return self.base_url + call.path
+
+    async def _repeat(self, call: Call, *, stream: bool) -> Any:
+        if self._http.is_closed:
+            raise self.error(call.failure(FailureKind.CLOSED, self.url(call)))
+        flow = retry_flow(self.retry, call.repeat)
+        wait = next(flow)
+        is_repeat = False
+        while True:
+            if wait:
+                await anyio.sleep(wait)
+            cause = None
+            try:
+                once = self._open_once if stream else self._ask_once
+                result, failure = await once(call)
+            except (httpx.HTTPError, httpx.StreamError) as error:
+                result, failure, cause = None, call.failure_of(error, self.url(call)), error
+            if failure is None or (is_repeat and call.was_done_before(failure)):
+                return result
+            is_repeat = True
+            try:
+                wait = flow.send(attempt_of(failure))
+            except StopIteration:
+                raise self.error(failure) from cause
+
+    async def _ask_once(self, call: Call) -> tuple[Any, Failure | None]:
+        response = await self._http.request(
+            call.method, timeout=call_timeout(self.timeouts), **self._fields(call)
+        )
+        failure = call.failed_answer(response, self.url(call))
+        return (None, failure) if failure else decoded(call, response, self.url(call))
+
+    async def _open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
+        async with AsyncExitStack() as stack:
+            source = await stack.enter_async_context(
+                aconnect_sse(
+                    self._http,
+                    call.method,
+                    timeout=stream_timeout(self.timeouts),
+                    **self._fields(call),
+                )
+            )
+            response = source.response
+            if not response.is_success:
+                await response.aread()
+                return None, call.failed_answer(response, self.url(call))
+            kind = response.headers.get("content-type", "")
+            if kind.partition(";")[0].strip().lower() != _EVENT_STREAM:
+                reason = f"the answer is no event stream ({kind or 'no content type'})"
+                failure = call.failure(
+                    FailureKind.UNREADABLE, self.url(call), reason, status=response.status_code
+                )
+                return None, failure
+            return AsyncBody(response, stack.pop_all()), None
+
+    def _fields(self, call: Call) -> dict[str, Any]:
+        return {
+            "url": self.url(call),
+            "params": call.params or None,
+            "headers": {"User-Agent": user_agent(), **call.all_headers()},
+            "content": call.content,
+            "auth": self._auth,
+            "follow_redirects": False,
+        }
