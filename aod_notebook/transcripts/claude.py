@@ -167,11 +167,15 @@ def _result(value: dict[str, Any], model: str | None) -> Result:
         input_includes_cache=False,
         text=as_str(value.get("result")),
         errors=tuple(e for e in as_list(value.get("errors")) if isinstance(e, str)),
-        permission_denials=tuple(
-            d for d in as_list(value.get("permission_denials")) if isinstance(d, dict)
-        ),
+        permission_denials=_objects(value.get("permission_denials")),
         model_usage=_model_usage(value.get("modelUsage"), usage, cost, model),
     )
+
+
+def _objects(value: Any) -> tuple[dict[str, Any], ...] | None:
+    if not isinstance(value, list):
+        return None
+    return tuple(item for item in value if isinstance(item, dict))
 
 
 def _usage(counts: dict[str, Any]) -> Usage:

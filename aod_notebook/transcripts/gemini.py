@@ -33,7 +33,8 @@ class GeminiLines(Lines):
         entry = self._open
         if entry is None:
             return []
-        entry.text, entry.raw = "".join(self._parts), "\n".join(self._raws)
+        entry.text = "".join(self._parts)
+        entry.raw = self._raws[0] if len(self._raws) == 1 else f"[{','.join(self._raws)}]"
         if entry.line_type == "assistant":
             self._last_text = entry.text
         self._open, self._parts, self._raws = None, [], []

@@ -59,7 +59,7 @@ class Result(msgspec.Struct, frozen=True):
     input_includes_cache: bool | None = None
     text: str | None = None
     errors: tuple[str, ...] = ()
-    permission_denials: tuple[dict[str, Any], ...] = ()
+    permission_denials: tuple[dict[str, Any], ...] | None = None
     model_usage: tuple[ModelUsage, ...] = ()
 
 

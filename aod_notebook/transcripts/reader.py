@@ -45,7 +45,8 @@ class Reader:
         """The runtime given or recognised so far."""
         self._lines = _LINES[self.runtime]() if self.runtime in _LINES else None
         self._parts: list[str] = []
-        self._line = 0
+        self.line = 0
+        """Number of lines read so far."""
 
     def feed(self, data: str) -> list[Entry]:
         """Take a chunk; return the entries of the lines that it completes."""
@@ -60,7 +61,7 @@ class Reader:
         self._parts = [rest] if rest else []
         entries: list[Entry] = []
         for line in lines:
-            self._line += 1
+            self.line += 1
             entries += self._read(line.removesuffix("\r"))
         return entries
 
@@ -70,7 +71,7 @@ class Reader:
         if self._parts:
             rest = _encodable("".join(self._parts))
             self._parts = []
-            self._line += 1
+            self.line += 1
             entries += self._read(rest.removesuffix("\r"))
         if self._lines is not None:
             entries += self._number(self._lines.end())
@@ -85,7 +86,7 @@ class Reader:
             self._recognise(raw)
         if self._lines is None:
             return self._unknown(raw)
-        self._lines.line = self._line
+        self._lines.line = self.line
         entries = self._lines.read(raw)
         return self._text(raw) if entries is None else self._number(entries)
 
@@ -110,7 +111,7 @@ class Reader:
 
     def _number(self, entries: list[Entry]) -> list[Entry]:
         for entry in entries:
-            entry.line = entry.line or self._line
+            entry.line = entry.line or self.line
         return entries
 
 

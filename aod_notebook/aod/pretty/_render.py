@@ -69,7 +69,7 @@ class Renderer:
             for reason in reasons:
                 if reason and reason not in self._shown_errors:
                     yield self._error(reason)
-        for denial in result.permission_denials:
+        for denial in result.permission_denials or ():
             yield _denial(denial)
         self._shown_errors.clear()
 

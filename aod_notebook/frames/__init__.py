@@ -1,0 +1,22 @@
+"""DataFrames of sessions, turns, events, messages, tool calls, runs and spans."""
+
+from aod_notebook.frames._deliver import FrameWarning, Problem
+from aod_notebook.frames.events import decode_events
+from aod_notebook.frames.messages import messages_from_events
+from aod_notebook.frames.results import model_usage_from_events, results_from_events
+from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
+from aod_notebook.frames.tool_calls import tool_calls_from_events
+
+__all__ = [
+    "SCHEMAS",
+    "Column",
+    "FrameWarning",
+    "Problem",
+    "Schema",
+    "decode_events",
+    "messages_from_events",
+    "model_usage_from_events",
+    "otel_names",
+    "results_from_events",
+    "tool_calls_from_events",
+]

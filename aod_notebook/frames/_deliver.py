@@ -1,0 +1,233 @@
+"""How frames reach the caller: what they say of themselves, and what went wrong on the way."""
+
+import functools
+import warnings
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, Protocol, cast, overload
+
+import pandas as pd
+
+from aod_notebook.frames._native import Table
+from aod_notebook.frames.schema import Schema
+
+_SHOWN_CHARS = 200
+
+
+class Problem(NamedTuple):
+    """Something that could not be made a row or a value."""
+
+    what: str
+    """What is wrong, in words."""
+    where: str
+    """The session, run, or position it was found at."""
+    raw: str
+    """The start of the offending text, if there is one."""
+
+
+class FrameWarning(UserWarning):
+    """A frame lacks something: rows were dropped, or a limit or a fault cut it short."""
+
+
+@dataclass
+class Report:
+    """What a frame says of its own origin; it ends up in `df.attrs`."""
+
+    base_url: str | None = None
+    fetched_at: str | None = None
+    last_event_id: int | None = None
+    complete: bool = True
+    truncated_by: str | None = None
+    dropped: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def drop(self, what: str, where: str = "", raw: bytes | str = "") -> None:
+        """Count a row that could not be made."""
+        text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+        self.dropped += 1
+        self.problems.append(Problem(what, where, text[:_SHOWN_CHARS]))
+
+    def cut(self, reason: str, where: str = "") -> None:
+        """Say that the frame is not all there is."""
+        self.complete = False
+        self.truncated_by = reason if self.truncated_by in (None, reason) else "several reasons"
+        self.problems.append(Problem(reason, where, ""))
+
+    def join(self, others: Iterable["Report"]) -> "Report":
+        """Take over what other reports say of the parts that this frame is made of."""
+        for other in others:
+            self.base_url = self.base_url or other.base_url
+            self.fetched_at = max(filter(None, (self.fetched_at, other.fetched_at)), default=None)
+            ids = [i for i in (self.last_event_id, other.last_event_id) if i is not None]
+            self.last_event_id = max(ids, default=None)
+            self.complete = self.complete and other.complete
+            if other.truncated_by is not None:
+                same = self.truncated_by in (None, other.truncated_by)
+                self.truncated_by = other.truncated_by if same else "several reasons"
+            self.dropped += other.dropped
+            self.problems += other.problems
+        return self
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "Report":
+        """Read back what a frame says of itself."""
+        told = frame.attrs
+        return cls(
+            told.get("base_url"),
+            told.get("fetched_at"),
+            told.get("last_event_id"),
+            bool(told.get("complete", True)),
+            told.get("truncated_by"),
+            int(told.get("dropped") or 0),
+        )
+
+    def attrs(self, schema: Schema) -> dict[Hashable | None, Any]:
+        """Make `df.attrs`: plain JSON values, so that Parquet keeps them."""
+        return {
+            "schema": schema.id,
+            "base_url": self.base_url,
+            "fetched_at": self.fetched_at,
+            "last_event_id": self.last_event_id,
+            "complete": self.complete,
+            "truncated_by": self.truncated_by,
+            "dropped": self.dropped,
+        }
+
+
+class Framed(NamedTuple):
+    """A frame and what went wrong while it was made."""
+
+    frame: pd.DataFrame
+    report: Report
+
+
+def now() -> str:
+    """The time of fetching, as it stands in `df.attrs`."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def finish(table: Table, schema: Schema, report: Report) -> Framed:
+    """Make the frame of a filled table."""
+    frame = table.to_pandas()
+    frame.attrs = report.attrs(schema)
+    return Framed(frame, report)
+
+
+class TableFunction(Protocol):
+    """A function from sessions to one frame of them."""
+
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        since: int | None = None,
+        jobs: int = 8,
+        progress: bool = False,
+        strict: Literal[True] = True,
+    ) -> pd.DataFrame: ...
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        since: int | None = None,
+        jobs: int = 8,
+        progress: bool = False,
+        strict: Literal[False],
+    ) -> tuple[pd.DataFrame, list[Problem]]: ...
+
+
+class DecodeFunction(Protocol):
+    """A function from the bytes of a session's stream to a frame."""
+
+    @overload
+    def __call__(
+        self,
+        chunks: Iterable[bytes] | bytes,
+        session_id: str | None = None,
+        *,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[True] = True,
+    ) -> pd.DataFrame: ...
+    @overload
+    def __call__(
+        self,
+        chunks: Iterable[bytes] | bytes,
+        session_id: str | None = None,
+        *,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[False],
+    ) -> tuple[pd.DataFrame, list[Problem]]: ...
+
+
+class DeriveFunction(Protocol):
+    """A function from one frame to another."""
+
+    @overload
+    def __call__(
+        self,
+        events: Any,
+        *,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[True] = True,
+    ) -> pd.DataFrame: ...
+    @overload
+    def __call__(
+        self,
+        events: Any,
+        *,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[False],
+    ) -> tuple[pd.DataFrame, list[Problem]]: ...
+
+
+def table_function(function: Callable[..., Framed]) -> TableFunction:
+    """Make a `TableFunction` of a function that gives a frame and a report."""
+    return cast("TableFunction", _delivering(function))
+
+
+def decode_function(function: Callable[..., Framed]) -> DecodeFunction:
+    """Make a `DecodeFunction` of a function that gives a frame and a report."""
+    return cast("DecodeFunction", _delivering(function))
+
+
+def derive_function(function: Callable[..., Framed]) -> DeriveFunction:
+    """Make a `DeriveFunction` of a function that gives a frame and a report."""
+    return cast("DeriveFunction", _delivering(function))
+
+
+def _delivering(function: Callable[..., Framed]) -> Any:
+    """Give the caller the frame with one warning, or with `strict=False` the problems too."""
+
+    @functools.wraps(function)
+    def delivered(*args: Any, strict: bool = True, **options: Any) -> Any:
+        frame, report = function(*args, **options)
+        if not strict:
+            return frame, report.problems
+        if report.dropped or report.truncated_by:
+            warnings.warn(_warning(report, frame.attrs["schema"]), FrameWarning, stacklevel=2)
+        return frame
+
+    return delivered
+
+
+def _warning(report: Report, schema: str) -> str:
+    parts = []
+    if report.dropped:
+        parts.append(f"{report.dropped} row(s) could not be read")
+    if report.truncated_by:
+        parts.append(f"not everything is there ({report.truncated_by})")
+    first = f"; first: {report.problems[0].what}" if report.problems else ""
+    return f"{schema}: {' and '.join(parts)}{first}. Pass strict=False to get the list."

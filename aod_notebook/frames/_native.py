@@ -1,0 +1,144 @@
+"""From Python values over Arrow to columns of pandas' own nullable dtypes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from aod_notebook.frames.schema import Column
+
+ROWS_PER_BATCH = 8192
+"""Rows that become one Arrow chunk: enough to be quick, few enough to stay in the cache."""
+
+_ARROW = {
+    "str": pa.large_string(),
+    "json": pa.large_string(),
+    "category": pa.string(),
+    "Int64": pa.int64(),
+    "Int32": pa.int32(),
+    "Int16": pa.int16(),
+    "Float64": pa.float64(),
+    "boolean": pa.bool_(),
+    "datetime": pa.timestamp("us", tz="UTC"),
+}
+_BITS = {"Int64": 63, "Int32": 31, "Int16": 15}
+_STR: Any = pd.StringDtype(storage="pyarrow", na_value=np.nan)
+_MASKED: dict[str, Any] = {
+    "Int64": pd.Int64Dtype(),
+    "Int32": pd.Int32Dtype(),
+    "Int16": pd.Int16Dtype(),
+    "Float64": pd.Float64Dtype(),
+    "boolean": pd.BooleanDtype(),
+}
+
+
+def arrow_array(values: Sequence[Any], column: Column) -> pa.Array:
+    """Make an Arrow array; a value that the column cannot hold becomes null."""
+    kind = _ARROW[column.dtype]
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return pa.array([_fitting(value, column.dtype) for value in values], kind)
+
+
+def nulls(count: int, column: Column) -> pa.Array:
+    """Make an Arrow array of nothing but nulls."""
+    return pa.nulls(count, _ARROW[column.dtype])
+
+
+def constant(value: Any, count: int, column: Column) -> pa.Array:
+    """Make an Arrow array of one repeated value."""
+    return pa.repeat(pa.scalar(value, _ARROW[column.dtype]), count)
+
+
+class Table:
+    """Arrow chunks that grow batch by batch and end as a DataFrame.
+
+    Columns that a batch leaves out are null in its rows.
+    """
+
+    def __init__(self, columns: Iterable[Column]) -> None:
+        self.columns = tuple(columns)
+        self.count = 0
+        self._names = {column.name for column in self.columns}
+        self._chunks: dict[str, list[pa.Array]] = {name: [] for name in self._names}
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the column is wanted at all."""
+        return name in self._names
+
+    def add(self, count: int, values: Mapping[str, Sequence[Any] | pa.Array]) -> None:
+        """Add `count` rows, given as lists of values or as Arrow arrays."""
+        if not count:
+            return
+        self.count += count
+        for column in self.columns:
+            given = values.get(column.name)
+            if given is None:
+                chunk = nulls(count, column)
+            elif isinstance(given, pa.Array):
+                chunk = given
+            else:
+                chunk = arrow_array(given, column)
+            self._chunks[column.name].append(chunk)
+
+    def set(self, name: str, values: pa.Array) -> None:
+        """Set a whole column at once, after its rows were added."""
+        self._chunks[name] = [values]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Hand the rows over; the table is empty afterwards."""
+        data = {}
+        for column in self.columns:
+            chunks = self._chunks.pop(column.name)
+            data[column.name] = _native(pa.chunked_array(chunks, _ARROW[column.dtype]), column)
+        return pd.DataFrame(data, index=pd.RangeIndex(self.count), copy=False)
+
+
+def conform(series: Any, column: Column) -> Any:
+    """Give a pandas series the column's dtype, known categories included."""
+    if column.dtype != "category":
+        return series.astype(column.pandas_dtype).array
+    texts = pa.array(series.astype(object), pa.string(), from_pandas=True)
+    return _categorical(pa.chunked_array([texts]), column)
+
+
+def _native(chunks: pa.ChunkedArray, column: Column) -> Any:
+    if column.dtype == "category":
+        return _categorical(chunks, column)
+    if column.dtype == "datetime":
+        return chunks.to_pandas().astype("datetime64[us, UTC]")
+    if column.dtype in ("str", "json"):
+        return _STR.__from_arrow__(chunks)
+    return _MASKED[column.dtype].__from_arrow__(chunks)
+
+
+def _categorical(chunks: pa.ChunkedArray, column: Column) -> pd.Categorical:
+    encoded = chunks.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    found = encoded.dictionary.to_pylist()
+    known = column.categories
+    categories = [*known, *(value for value in found if value not in known)]
+    position = {value: index for index, value in enumerate(categories)}
+    remap = np.array([*(position[value] for value in found), -1], dtype=np.int32)
+    codes = remap[encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)]
+    dtype = pd.CategoricalDtype(pd.Index(categories, dtype="str"), ordered=column.is_ordered)
+    return pd.Categorical.from_codes(codes, dtype=dtype)
+
+
+def _fitting(value: Any, dtype: str) -> Any:
+    if value is None:
+        return None
+    if dtype in _BITS:
+        is_int = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_int and abs(value) < 2 ** _BITS[dtype] else None
+    if dtype in ("str", "json", "category"):
+        return value.encode(errors="replace").decode() if isinstance(value, str) else None
+    if dtype == "boolean":
+        return value if isinstance(value, bool) else None
+    if dtype == "Float64":
+        return float(value) if isinstance(value, int | float) else None
+    return None

@@ -1,0 +1,86 @@
+"""The events frame."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from aod_notebook.frames._deliver import Framed, Report, decode_function, finish
+from aod_notebook.frames._native import Table
+from aod_notebook.frames._wire import EventRows, read_bodies, wire_event
+from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS
+
+_SCHEMA = SCHEMAS["events"]
+_FINAL = frozenset({"exit", "error", "terminated"})
+
+
+def events_of_bytes(
+    chunks: Iterable[bytes] | bytes,
+    session_id: str | None = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+) -> Framed:
+    """Make the events frame of the bytes of one or more SSE bodies."""
+    report = Report()
+    table = Table(_SCHEMA.select(columns, exclude))
+    rows = EventRows(table, report, session_id)
+    read_bodies(chunks, rows)
+    report.complete = rows.last_type in _FINAL
+    return finish(table, _SCHEMA, report)
+
+
+def events_of_stream(
+    events: Iterable[Any],
+    session_id: str | None = None,
+    received_at: Sequence[float] | None = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+) -> Framed:
+    """Make the events frame of `StreamEvent`s; `received_at` in seconds since 1970."""
+    report = Report()
+    table = Table(_SCHEMA.select(columns, exclude))
+    rows = EventRows(table, report, session_id)
+    for index, event in enumerate(events):
+        fields = {**event.extra, "type": event.type, "id": event.id}
+        raw = None if event.type in EVENT_TYPES else _text(fields)
+        rows.add(wire_event(fields), raw, None if received_at is None else received_at[index])
+    rows.close()
+    report.complete = rows.last_type in _FINAL
+    return finish(table, _SCHEMA, report)
+
+
+def _text(fields: dict[str, Any]) -> str:
+    return msgspec.json.encode({k: v for k, v in fields.items() if v is not None}).decode()
+
+
+@decode_function
+def decode_events(
+    chunks: Iterable[bytes] | bytes,
+    session_id: str | None = None,
+    *,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+) -> Framed:
+    r"""Decode the bytes of SSE bodies to the events frame (CONTRACT A.12).
+
+    Args:
+        chunks: bytes, or an iterable of bytes, cut anywhere.
+        session_id: session of the rows; by default what the stream's `start` events say.
+        columns: only these columns.
+        exclude: all columns but these.
+        strict: False returns `(frame, problems)` and warns of nothing.
+
+    Returns:
+        One row per event. `df.attrs["complete"]` says whether the stream reached the
+        session's end, `["dropped"]` how many events could not be read.
+
+    Warns:
+        FrameWarning: events could not be read.
+
+    Example:
+        >>> body = b'id: 7\ndata: {"type": "output", "id": 7, "data": "hi"}\n\n'
+        >>> decode_events([body], session_id="s1")[["order", "event_id", "type", "data"]]
+           order  event_id    type data
+        0      1         7  output   hi
+    """
+    return events_of_bytes(chunks, session_id, columns, exclude)

@@ -1,0 +1,135 @@
+"""The messages frame: a row per content block of the transcripts."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
+from aod_notebook.frames._native import Table
+from aod_notebook.frames._transcript import Piece, pieces
+from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.sources import Events, events_frame
+from aod_notebook.transcripts import Entry, Usage
+
+_SCHEMA = SCHEMAS["messages"]
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+_FROM_ENTRY = (
+    "line_type",
+    "subtype",
+    "message_id",
+    "uuid",
+    "parent_tool_use_id",
+    "model",
+    "block_index",
+    "block",
+    "text",
+    "tool_use_id",
+    "tool",
+    "is_error",
+    "stop_reason",
+)
+
+
+def messages_of(
+    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+) -> Framed:
+    """Make the messages frame of an events frame."""
+    table = Table(_SCHEMA.select(columns, exclude))
+    tokens = _MessageTokens()
+    for piece in pieces(events):
+        tokens.note(piece.session_id, table.count, piece.entries)
+        table.add(len(piece.entries), _values(piece, table))
+    for name, values in tokens.columns(table.count).items():
+        if name in table:
+            table.set(name, values)
+    return finish(table, _SCHEMA, Report.of(events))
+
+
+@derive_function
+def messages_from_events(
+    events: Events,
+    *,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+) -> Framed:
+    """Read the transcripts in events: a row per content block (CONTRACT A.13).
+
+    Args:
+        events: an events frame, `StreamEvent`s, or bytes of SSE bodies.
+        columns: only these columns.
+        exclude: all columns but these; `exclude=["raw"]` halves the size.
+        strict: False returns `(frame, problems)` and warns of nothing.
+
+    Returns:
+        The messages frame. A line without content blocks is one row with `block` NA; a
+        line that is not JSON has `line_type` "text". The token columns hold the usage of a
+        message on its last row only, so that their sums are right.
+    """
+    return messages_of(events_frame(events), columns, exclude)
+
+
+def _values(piece: Piece, table: Table) -> dict[str, Any]:
+    entries = piece.entries
+    count = len(entries)
+    values: dict[str, Any] = {
+        name: [getattr(entry, name) for entry in entries] for name in _FROM_ENTRY if name in table
+    }
+    values["order"] = np.arange(piece.first_order, piece.first_order + count)
+    values["event_id"] = piece.event_ids
+    values["session_id"] = [piece.session_id] * count
+    values["turn"] = [piece.turn] * count
+    if "raw" in table:
+        values["raw"] = [_raw(entry) for entry in entries]
+    return values
+
+
+def _raw(entry: Entry) -> str | None:
+    if entry.block_index or entry.line_type == "text":
+        return None
+    return entry.raw or None
+
+
+class _MessageTokens:
+    """Finds the last row and the last usage of each message."""
+
+    def __init__(self) -> None:
+        self._session_id: str | None = None
+        self._last_row: dict[str, int] = {}
+        self._usage: dict[str, Usage] = {}
+        self._found: list[tuple[int, Usage]] = []
+
+    def note(self, session_id: str | None, first_row: int, entries: list[Entry]) -> None:
+        """Take the entries that become the rows from `first_row` on."""
+        if session_id != self._session_id:
+            self._end_session()
+            self._session_id = session_id
+        for row, entry in enumerate(entries, first_row):
+            message_id = entry.message_id
+            if message_id is not None:
+                self._last_row[message_id] = row
+                if entry.usage is not None:
+                    self._usage[message_id] = entry.usage
+            elif entry.usage is not None:
+                self._found.append((row, entry.usage))
+
+    def columns(self, count: int) -> dict[str, pa.Array]:
+        """Make the four token columns, `count` rows long."""
+        self._end_session()
+        rows = [row for row, _ in self._found]
+        made = {}
+        for name in _TOKENS:
+            values = np.zeros(count, dtype=np.int64)
+            missing = np.ones(count, dtype=bool)
+            given = [getattr(usage, name) for _, usage in self._found]
+            values[rows] = [value or 0 for value in given]
+            missing[rows] = [value is None for value in given]
+            made[name] = pa.array(values, mask=missing)
+        return made
+
+    def _end_session(self) -> None:
+        self._found += [(self._last_row[key], usage) for key, usage in self._usage.items()]
+        self._last_row.clear()
+        self._usage.clear()

@@ -1,0 +1,121 @@
+"""The tool_calls frame: a row per call, joined with its result."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
+from aod_notebook.frames._native import ROWS_PER_BATCH, Table
+from aod_notebook.frames._transcript import pieces
+from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.sources import Events, events_frame
+from aod_notebook.transcripts import Entry, one_line, summary
+
+_SCHEMA = SCHEMAS["tool_calls"]
+_SUMMARY_CHARS = 500
+
+
+@dataclass(slots=True)
+class _Call:
+    session_id: str | None
+    turn: int | None
+    order: int
+    entry: Entry
+    called_at: int | None
+    result: Entry | None = None
+    result_order: int | None = None
+    returned_at: int | None = None
+
+
+def tool_calls_of(
+    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+) -> Framed:
+    """Make the tool_calls frame of an events frame."""
+    table = Table(_SCHEMA.select(columns, exclude))
+    calls = _calls(events)
+    for start in range(0, len(calls), ROWS_PER_BATCH):
+        batch = calls[start : start + ROWS_PER_BATCH]
+        table.add(len(batch), _values(batch, table))
+    return finish(table, _SCHEMA, Report.of(events))
+
+
+@derive_function
+def tool_calls_from_events(
+    events: Events,
+    *,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+) -> Framed:
+    """Find the tool calls in events, each with its result (CONTRACT A.13).
+
+    Args:
+        events: an events frame, `StreamEvent`s, or bytes of SSE bodies.
+        columns: only these columns.
+        exclude: all columns but these.
+        strict: False returns `(frame, problems)` and warns of nothing.
+
+    Returns:
+        The tool_calls frame. A call without a result has `has_result` False and `is_error`
+        NA; a result without a call is in messages only. Times are there for sessions that
+        were followed live.
+    """
+    return tool_calls_of(events_frame(events), columns, exclude)
+
+
+def _calls(events: pd.DataFrame) -> list[_Call]:
+    calls: list[_Call] = []
+    waiting: dict[str, _Call] = {}
+    at: tuple[str | None, int | None] | None = None
+    for piece in pieces(events):
+        if at != (piece.session_id, piece.turn):
+            # ids are unique within a turn only: Codex counts from 0 in each
+            waiting.clear()
+            at = (piece.session_id, piece.turn)
+        for index, entry in enumerate(piece.entries):
+            order, time = piece.first_order + index, piece.received_at[index]
+            if entry.block == "tool_use":
+                call = _Call(piece.session_id, piece.turn, order, entry, time)
+                calls.append(call)
+                if entry.tool_use_id is not None:
+                    waiting[entry.tool_use_id] = call
+            elif entry.block == "tool_result" and entry.tool_use_id in waiting:
+                call = waiting.pop(entry.tool_use_id)
+                call.result, call.result_order, call.returned_at = entry, order, time
+    return calls
+
+
+def _values(calls: list[_Call], table: Table) -> dict[str, Any]:
+    outputs = [None if call.result is None else call.result.text for call in calls]
+    values: dict[str, Any] = {
+        "session_id": [call.session_id for call in calls],
+        "turn": [call.turn for call in calls],
+        "tool_use_id": [call.entry.tool_use_id for call in calls],
+        "message_id": [call.entry.message_id for call in calls],
+        "parent_tool_use_id": [call.entry.parent_tool_use_id for call in calls],
+        "order": [call.order for call in calls],
+        "result_order": [call.result_order for call in calls],
+        "tool": [call.entry.tool for call in calls],
+        "input": [call.entry.input_json for call in calls],
+        "output": outputs,
+        "output_chars": [None if text is None else len(text) for text in outputs],
+        "is_error": [None if call.result is None else call.result.is_error for call in calls],
+        "has_result": [call.result is not None for call in calls],
+        "called_at": [call.called_at for call in calls],
+        "returned_at": [call.returned_at for call in calls],
+        "duration_s": [_duration(call) for call in calls],
+    }
+    if "summary" in table:
+        values["summary"] = [_summary(call.entry) for call in calls]
+    return values
+
+
+def _summary(entry: Entry) -> str | None:
+    return one_line(summary(entry.tool, entry.input), _SUMMARY_CHARS) or None
+
+
+def _duration(call: _Call) -> float | None:
+    if call.called_at is None or call.returned_at is None:
+        return None
+    return (call.returned_at - call.called_at) / 1e6
