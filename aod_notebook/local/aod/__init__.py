@@ -1,0 +1,1 @@
+"""The Agent on Demand half of the service (CONTRACT.md part A)."""

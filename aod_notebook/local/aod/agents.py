@@ -1,0 +1,282 @@
+"""`/agents`: create, read, update with versions, archive (CONTRACT.md A.7)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+from aod_notebook.local.aod import catalog
+from aod_notebook.local.aod.http import ApiError, Call, answer, validated
+from aod_notebook.local.aod.models import (
+    ProviderAgentCreate,
+    ProviderAgentUpdate,
+    RuntimeAgentCreate,
+    RuntimeAgentUpdate,
+)
+from aod_notebook.local.clock import now
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from starlette.responses import Response
+
+Create = RuntimeAgentCreate | ProviderAgentCreate
+Update = RuntimeAgentUpdate | ProviderAgentUpdate
+
+_ONE_GENERATION = (
+    "Give exactly one of 'runtime' (claude, codex, gemini, opencode, shell, replay) "
+    "and 'provider' (anthropic, openai, shell, replay)"
+)
+_JSON_FIELDS = ("skills", "mcp_servers", "metadata")
+
+
+async def list_agents(call: Call) -> Response:
+    """`GET /agents`: the owner's agents that are not archived, newest first."""
+    rows = call.state.database.read().execute(
+        "SELECT * FROM agent WHERE owner = ? AND archived_at IS NULL"
+        " ORDER BY created_at DESC, seq DESC",
+        (call.owner,),
+    )
+    return answer({"data": [render(row) for row in rows]})
+
+
+async def get_agent(call: Call) -> Response:
+    """`GET /agents/{id}`."""
+    return answer(render(find(call.state.database.read(), call.owner, call.id)))
+
+
+async def create_agent(call: Call) -> Response:
+    """`POST /agents`, in either generation."""
+    body = await call.json()
+    kind = _kind(body)
+    if kind is None:
+        raise ApiError(422, _ONE_GENERATION)
+    model: type[Create] = RuntimeAgentCreate if kind == "runtime" else ProviderAgentCreate
+    fields = validated(model, body, free=_free(body.get(kind)))
+    engine = catalog.engine(kind, getattr(fields, kind), fields.model)
+    row = await call.state.database.write(
+        lambda connection: _insert(connection, call.owner, fields, engine)
+    )
+    return answer(render(row), 201)
+
+
+async def update_agent(call: Call) -> Response:
+    """`PUT /agents/{id}`: checks in the order of A.7.2; a new version only if something changed."""
+    body = await call.json()
+    kind = _kind(body)
+    stored = _peek(call)
+    generation = kind or (stored["generation"] if stored else "runtime")
+    model: type[Update] = RuntimeAgentUpdate if generation == "runtime" else ProviderAgentUpdate
+    named = body.get(generation) or (stored[generation] if stored else None)
+    fields = validated(model, body, free=stored is None or _free(named))
+    runtime = getattr(fields, "runtime", None)
+    if runtime is not None:
+        catalog.check_runtime(runtime)
+    row = await call.state.database.write(
+        lambda connection: _apply(connection, call.owner, call.id, fields, generation)
+    )
+    return answer(render(row))
+
+
+async def archive_agent(call: Call) -> Response:
+    """`POST /agents/{id}/archive`."""
+
+    def job(connection: sqlite3.Connection) -> sqlite3.Row:
+        row = find(connection, call.owner, call.id)
+        if row["archived_at"] is not None:
+            raise ApiError(409, "Agent is already archived")
+        time = now()
+        connection.execute(
+            "UPDATE agent SET archived_at = ?, updated_at = ? WHERE id = ?", (time, time, call.id)
+        )
+        return find(connection, call.owner, call.id)
+
+    return answer(render(await call.state.database.write(job)))
+
+
+async def list_versions(call: Call) -> Response:
+    """`GET /agents/{id}/versions`: highest first."""
+    connection = call.state.database.read()
+    find(connection, call.owner, call.id)
+    rows = connection.execute(
+        "SELECT snapshot FROM agent_version WHERE agent_id = ? ORDER BY version DESC", (call.id,)
+    )
+    return answer({"data": [json.loads(row["snapshot"]) for row in rows]})
+
+
+def find(connection: sqlite3.Connection, owner: str, agent_id: str) -> sqlite3.Row:
+    """Return the agent's row, or raise the 404; another owner's agent is a missing one."""
+    row = connection.execute(
+        "SELECT * FROM agent WHERE owner = ? AND id = ?", (owner, _text(agent_id))
+    ).fetchone()
+    if row is None:
+        raise ApiError(404, "Agent not found")
+    return cast("sqlite3.Row", row)
+
+
+def render(row: sqlite3.Row) -> dict[str, Any]:
+    """Make the Agent object, with the names of both generations."""
+    return {
+        "id": row["id"],
+        "type": "agent",
+        "name": row["name"],
+        "description": row["description"] or None,
+        "system": row["system"] or None,
+        "model": row["model"],
+        "runtime": row["runtime"],
+        "provider": row["provider"],
+        "environment_id": row["environment_id"],
+        **{name: json.loads(row[name]) for name in _JSON_FIELDS},
+        "version": row["version"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "archived_at": row["archived_at"],
+    }
+
+
+def check_environment(
+    connection: sqlite3.Connection, owner: str, environment_id: str, archived: str
+) -> None:
+    """Refuse an environment that is missing (404) or archived (409 with the given text)."""
+    row = connection.execute(
+        "SELECT archived_at FROM environment WHERE owner = ? AND id = ?",
+        (owner, _text(environment_id)),
+    ).fetchone()
+    if row is None:
+        raise ApiError(404, "Environment not found")
+    if row["archived_at"] is not None:
+        raise ApiError(409, archived)
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()
+
+
+def _kind(body: dict[str, Any]) -> catalog.Generation | None:
+    """Return the generation that the body speaks; None if it names neither."""
+    runtime, provider = "runtime" in body, "provider" in body
+    if runtime and provider:
+        raise ApiError(422, _ONE_GENERATION)
+    if runtime:
+        return "runtime"
+    return "provider" if provider else None
+
+
+def _free(kind: object) -> bool:
+    return isinstance(kind, str) and kind.strip() in catalog.LOCAL_RUNTIMES
+
+
+def _peek(call: Call) -> sqlite3.Row | None:
+    try:
+        return find(call.state.database.read(), call.owner, call.id)
+    except ApiError:
+        return None
+
+
+def _insert(
+    connection: sqlite3.Connection, owner: str, fields: Create, engine: catalog.Engine
+) -> sqlite3.Row:
+    if fields.environment_id is not None:
+        _check_assignable(connection, owner, fields.environment_id)
+    time = now()
+    values = {
+        "id": str(uuid.uuid4()),
+        "owner": owner,
+        "name": fields.name,
+        "description": fields.description,
+        "system": fields.system,
+        "environment_id": fields.environment_id,
+        **{name: json.dumps(getattr(fields, name)) for name in _JSON_FIELDS},
+        **asdict(engine),
+        "version": 1,
+        "created_at": time,
+        "updated_at": time,
+    }
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    connection.execute(f"INSERT INTO agent ({names}) VALUES ({marks})", values)  # noqa: S608 - our own column names
+    row = find(connection, owner, str(values["id"]))
+    _snapshot(connection, row)
+    return row
+
+
+def _check_assignable(connection: sqlite3.Connection, owner: str, environment_id: str) -> None:
+    check_environment(
+        connection, owner, environment_id, "Cannot assign an archived environment to an agent"
+    )
+
+
+def _apply(
+    connection: sqlite3.Connection,
+    owner: str,
+    agent_id: str,
+    fields: Update,
+    generation: catalog.Generation,
+) -> sqlite3.Row:
+    if fields.environment_id is not None:
+        _check_assignable(connection, owner, fields.environment_id)
+    row = find(connection, owner, agent_id)
+    if row["archived_at"] is not None:
+        raise ApiError(409, "Cannot update an archived agent")
+    if fields.version != row["version"]:
+        raise ApiError(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
+    kind = getattr(fields, generation) or row[generation]
+    model = row["model"] if fields.model is None else fields.model
+    changes = _changes(row, fields)
+    if kind != row[generation] or model != row["model"]:
+        changes |= asdict(catalog.engine(generation, kind, model))
+    changes = {name: value for name, value in changes.items() if value != row[name]}
+    if not changes:
+        return row
+    changes |= {"version": row["version"] + 1, "updated_at": now()}
+    marks = ", ".join(f"{name} = :{name}" for name in changes)
+    connection.execute(f"UPDATE agent SET {marks} WHERE id = :id", {**changes, "id": agent_id})  # noqa: S608 - our own column names
+    row = find(connection, owner, agent_id)
+    _snapshot(connection, row)
+    return row
+
+
+def _changes(row: sqlite3.Row, fields: Update) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        name: getattr(fields, name)
+        for name in ("name", "description", "system")
+        if getattr(fields, name) is not None
+    }
+    if "environment_id" in fields.model_fields_set:
+        changes["environment_id"] = fields.environment_id
+    for name in ("skills", "mcp_servers"):
+        value = getattr(fields, name)
+        if value is not None and _differs(value, json.loads(row[name])):
+            changes[name] = json.dumps(value)
+    if fields.metadata is not None:
+        stored = json.loads(row["metadata"])
+        merged = _merge(stored, fields.metadata)
+        if _differs(merged, stored):
+            changes["metadata"] = json.dumps(merged)
+    return changes
+
+
+def _merge(stored: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
+    """Merge one level deep; the empty string deletes a key (A.7.2)."""
+    merged = {**stored, **sent}
+    return {key: value for key, value in merged.items() if not _deletes(sent, key)}
+
+
+def _deletes(sent: dict[str, Any], key: str) -> bool:
+    return isinstance(sent.get(key), str) and sent[key] == ""
+
+
+def _differs(left: Any, right: Any) -> bool:
+    """Compare as JSON text, in which `1`, `1.0` and `true` are three values."""
+    return json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True)
+
+
+def _snapshot(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+    snapshot = render(row) | {"created_at": row["updated_at"]}
+    del snapshot["updated_at"], snapshot["archived_at"]
+    connection.execute(
+        "INSERT INTO agent_version VALUES (?, ?, ?)",
+        (row["id"], row["version"], json.dumps(snapshot)),
+    )

@@ -1,0 +1,102 @@
+"""Runtimes, providers and models: which go together, in both generations (A.7.1, A.7.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aod_notebook.local.aod.http import ApiError
+
+Generation = Literal["runtime", "provider"]
+
+LOCAL_RUNTIMES = ("shell", "replay")
+RUNTIMES = ("claude", "codex", "gemini", "opencode")
+PROVIDERS = ("anthropic", "openai")
+
+_MODELS = {
+    "anthropic": (
+        "claude-opus-4-6",
+        "claude-sonnet-4-6",
+        "claude-haiku-4-5",
+        "claude-opus-4-0-20250514",
+        "claude-sonnet-4-0-20250514",
+        "claude-sonnet-4-5-20250514",
+        "claude-3-5-haiku-20241022",
+    ),
+    "openai": ("gpt-4.1", "o3", "o4-mini"),
+    "google": ("gemini-2.5-pro", "gemini-2.5-flash"),
+}
+MODELS = {f"{provider}/{name}": provider for provider, names in _MODELS.items() for name in names}
+_SERVES = {
+    "claude": frozenset({"anthropic"}),
+    "codex": frozenset({"openai"}),
+    "gemini": frozenset({"google"}),
+    "opencode": frozenset({"anthropic", "openai", "google"}),
+}
+_RUNTIME_OF = {"anthropic": "claude", "openai": "codex", "shell": "shell", "replay": "replay"}
+_PROVIDER_OF = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
+_PREFIXES = frozenset({"anthropic", "openai", "google", "kimi"})
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs an agent: both generations' names for it, and the model text that is stored."""
+
+    generation: Generation
+    runtime: str
+    provider: str
+    model: str
+
+
+def check_runtime(runtime: str) -> None:
+    """Refuse an unknown runtime with a 400 (runtime API)."""
+    if runtime not in RUNTIMES and runtime not in LOCAL_RUNTIMES:
+        raise ApiError(400, f"Unknown runtime: {runtime}. Must be one of: {list(RUNTIMES)}")
+
+
+def runtime_engine(runtime: str, model: str) -> Engine:
+    """Check a runtime and a model of the runtime API against each other (A.7.1, 2 and 3)."""
+    check_runtime(runtime)
+    if runtime in LOCAL_RUNTIMES:
+        return Engine("runtime", runtime, runtime, model)
+    provider = MODELS.get(model)
+    if provider is None:
+        raise ApiError(422, f"Model {model} not supported on runtime {runtime}")
+    if provider not in _SERVES[runtime]:
+        served = sorted(_SERVES[runtime])
+        raise ApiError(
+            422,
+            f"Runtime {runtime} cannot serve model {model}: provider {provider} not in {served}",
+        )
+    return Engine("runtime", runtime, provider, model)
+
+
+def provider_engine(provider: str, model: str) -> Engine:
+    """Check a provider and a model of the provider API, and normalise them (A.7.1, 2' and 3')."""
+    provider = provider.strip()
+    if provider in LOCAL_RUNTIMES:
+        return Engine("provider", provider, provider, model)
+    if provider not in PROVIDERS:
+        raise ApiError(422, f"Unknown provider: {provider}. Must be one of: {list(PROVIDERS)}")
+    model = model.strip()
+    prefix, slash, rest = model.partition("/")
+    if slash and prefix in _PREFIXES:
+        if prefix != provider:
+            raise ApiError(
+                422, f"Model provider prefix '{prefix}' does not match provider '{provider}'"
+            )
+        model = rest.strip()
+    if not model:
+        raise ApiError(422, "Model must be a non-empty string")
+    return Engine("provider", _RUNTIME_OF[provider], provider, model)
+
+
+def engine(generation: Generation, kind: str, model: str) -> Engine:
+    """Check a stored or sent pair: `kind` is the runtime or the provider of that generation."""
+    make = runtime_engine if generation == "runtime" else provider_engine
+    return make(kind, model)
+
+
+def provider_name(runtime: str) -> str:
+    """Derive a provider from a stored runtime; without one, the runtime's own name (A.1)."""
+    return _PROVIDER_OF.get(runtime, runtime)

@@ -1,0 +1,144 @@
+"""Requests and answers of the AoD half: errors, JSON bodies, and the two kinds of 405 (A.3)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aod_notebook.local.aod.redaction import error_items
+from aod_notebook.local.body import BodyTooLargeError, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from aod_notebook.local.state import State
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class ApiError(Exception):
+    """An answer other than 2xx: `{"detail": …}` and, for 429, `limit` and `active`."""
+
+    def __init__(self, status: int, detail: str | list[Any], **extra: int) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.body = {"detail": detail, **extra}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request: who asks, and what."""
+
+    state: State
+    owner: str
+    request: Request
+
+    @property
+    def id(self) -> str:
+        """The id in the path."""
+        return str(self.request.path_params["id"])
+
+    async def json(self) -> dict[str, Any]:
+        """Read the body as a JSON object; 400 `Invalid JSON` for anything else."""
+        try:
+            body = await read_body(self.request, self.state.config.max_body_bytes)
+        except BodyTooLargeError as error:
+            raise ApiError(413, str(error)) from None
+        try:
+            value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            raise ApiError(400, "Invalid JSON") from None
+        if not isinstance(value, dict):
+            raise ApiError(400, "Invalid JSON")
+        return value
+
+
+Endpoint = "Callable[[Call], Awaitable[ASGIApp]]"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def answer(data: Any, status: int = 200) -> Response:
+    """Make a JSON answer with Python's default separators and ASCII escapes (A.4)."""
+    return Response(json.dumps(data).encode("ascii"), status, media_type="application/json")
+
+
+def validated(model: type[M], body: dict[str, Any], **context: Any) -> M:
+    """Check a body's fields; a 422 list without secrets if they are wrong."""
+    try:
+        return model.model_validate(body, context=context)
+    except ValidationError as error:
+        raise ApiError(422, error_items(error)) from None
+
+
+async def _not_allowed(_: Call) -> NoReturn:
+    raise ApiError(405, "Method not allowed")
+
+
+class Resource:
+    """The endpoint of a path whose 405 is JSON and comes after authentication.
+
+    `before` runs between authentication and the method check; `/environments/{id}` looks its
+    row up there.
+    """
+
+    def __init__(
+        self,
+        methods: Mapping[str, Callable[[Call], Awaitable[ASGIApp]]],
+        before: Callable[[Call], object] | None = None,
+    ) -> None:
+        self._methods = methods
+        self._before = before
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        app = await self._app(Request(scope, receive))
+        await app(scope, receive, send)
+
+    async def _app(self, request: Request) -> ASGIApp:
+        try:
+            call = authenticated(request)
+            if self._before is not None:
+                self._before(call)
+            return await self._methods.get(request.method, _not_allowed)(call)
+        except ApiError as error:
+            return answer(error.body, error.status)
+
+
+class Action:
+    """The endpoint of a path with one method, whose 405 comes before authentication."""
+
+    def __init__(self, method: str, endpoint: Callable[[Call], Awaitable[ASGIApp]]) -> None:
+        self._method = method
+        self._resource = Resource({method: endpoint})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["method"] == self._method:
+            await self._resource(scope, receive, send)
+        else:
+            refused = Response(status_code=405, headers={"allow": self._method})
+            await refused(scope, receive, send)
+
+
+def authenticated(request: Request) -> Call:
+    """Check the token (CONTRACT.md A.2).
+
+    Raises:
+        ApiError: 401 with the contract's text.
+    """
+    state: State = request.app.state.service
+    header = request.headers.get("authorization", "")
+    if not header.startswith("Bearer "):
+        raise ApiError(401, "Missing or invalid Authorization header")
+    owner = state.tokens.check(header.removeprefix("Bearer "))
+    return Call(state, owner, request)

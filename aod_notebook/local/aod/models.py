@@ -1,0 +1,166 @@
+"""Request bodies of the AoD half as pydantic models (field tables of A.7, A.8 and A.10).
+
+Agents have one model per generation. `context` carries what a field's check needs to know of the
+rest: `free` is true for runtimes that take any model text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
+
+from aod_notebook.local.aod import rules
+from aod_notebook.local.aod.catalog import MODELS
+
+Skills = Annotated[list[Any], AfterValidator(rules.check_skills)]
+McpServers = Annotated[list[Any], AfterValidator(rules.check_mcp_servers)]
+Packages = Annotated[dict[str, list[str]], AfterValidator(rules.check_packages)]
+Variables = Annotated[dict[str, str], AfterValidator(rules.check_variables)]
+Networking = Annotated[dict[str, Any], AfterValidator(rules.check_networking)]
+Timeout = Annotated[int, Field(ge=10, le=3600)]
+
+_REPOSITORY = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+(\.git)?", re.ASCII)
+_MAX_RESOURCES = 10
+
+
+def _known_model(model: str | None, info: ValidationInfo) -> str | None:
+    if model is None or (info.context or {}).get("free") or model in MODELS:
+        return model
+    raise ValueError(f"Unknown model: {model}. Must be one of: {sorted(MODELS)}")
+
+
+def _filled_model(model: str | None, info: ValidationInfo) -> str | None:
+    if model is None or (info.context or {}).get("free") or model.strip():
+        return model
+    raise ValueError("Model must be a non-empty string")
+
+
+class _AgentCreate(BaseModel):
+    name: Annotated[str, Field(max_length=200)]
+
+
+class _AgentCreateRest(BaseModel):
+    system: str = ""
+    description: str = ""
+    environment_id: str | None = None
+    skills: Skills = []
+    mcp_servers: McpServers = []
+    metadata: dict[str, Any] = {}
+
+
+class RuntimeAgentCreate(_AgentCreateRest, _AgentCreate):
+    """`POST /agents` of the runtime API."""
+
+    model: Annotated[str, Field(max_length=100), AfterValidator(_known_model)]
+    runtime: Annotated[str, Field(max_length=32)]
+
+
+class ProviderAgentCreate(_AgentCreateRest, _AgentCreate):
+    """`POST /agents` of the provider API."""
+
+    provider: Annotated[str, Field(max_length=32)]
+    model: Annotated[str, Field(max_length=100), AfterValidator(_filled_model)]
+
+
+class _AgentUpdate(BaseModel):
+    version: int
+    name: str | None = None
+    system: str | None = None
+    description: str | None = None
+    environment_id: str | None = None
+    skills: Skills | None = None
+    mcp_servers: McpServers | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class RuntimeAgentUpdate(_AgentUpdate):
+    """`PUT /agents/{id}` of the runtime API."""
+
+    model: Annotated[str | None, AfterValidator(_known_model)] = None
+    runtime: str | None = None
+
+
+class ProviderAgentUpdate(_AgentUpdate):
+    """`PUT /agents/{id}` of the provider API."""
+
+    provider: str | None = None
+    model: Annotated[str | None, AfterValidator(_filled_model)] = None
+
+
+class EnvironmentCreate(BaseModel):
+    """`POST /environments`."""
+
+    name: Annotated[str, Field(max_length=200)]
+    packages: Packages = {}
+    env_vars: Variables = {}
+    setup_script: str = ""
+    networking: Networking = {"type": "unrestricted"}
+
+
+class EnvironmentUpdate(BaseModel):
+    """`PUT /environments/{id}`."""
+
+    version: int
+    name: str | None = None
+    packages: Packages | None = None
+    env_vars: Variables | None = None
+    setup_script: str | None = None
+    networking: Networking | None = None
+
+
+class Repository(BaseModel):
+    """An entry of `resources`: a GitHub repository to clone."""
+
+    type: Literal["github_repository"]
+    url: str
+    mount_path: str | None = None
+    authorization_token: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if not _REPOSITORY.fullmatch(url):
+            raise ValueError("Must be a valid https://github.com/<owner>/<repo> URL")
+        return url.removesuffix(".git")
+
+    @field_validator("mount_path")
+    @classmethod
+    def _check_mount_path(cls, path: str | None) -> str | None:
+        if path is not None and not path.startswith("/"):
+            raise ValueError("mount_path must be an absolute path")
+        if path in ("/", "/home/sprite"):
+            raise ValueError("mount_path must not be the Sprite root")
+        return path
+
+    @property
+    def mounted(self) -> str:
+        """Where the clone goes, the default filled in."""
+        return self.mount_path or f"/workspace/{self.url.rsplit('/', 1)[1]}"
+
+
+def _check_resources(resources: list[Repository]) -> list[Repository]:
+    if len(resources) > _MAX_RESOURCES:
+        raise ValueError(f"Maximum {_MAX_RESOURCES} resources per session")
+    if len({resource.mounted for resource in resources}) < len(resources):
+        raise ValueError("Duplicate mount_path in resources")
+    return resources
+
+
+class SessionCreate(BaseModel):
+    """`POST /sessions`."""
+
+    agent_id: str
+    prompt: str
+    timeout: Timeout = 600
+    environment_id: str | None = None
+    resources: Annotated[list[Repository], AfterValidator(_check_resources)] = []
+    secret_env_vars: Variables = {}
+
+
+class Prompt(BaseModel):
+    """`POST /sessions/{id}/prompt`."""
+
+    prompt: str
+    timeout: Timeout = 600

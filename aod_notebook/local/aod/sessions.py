@@ -1,0 +1,327 @@
+"""`/sessions`: create, prompt, turns, terminate, interrupt, delete (CONTRACT.md A.10)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+from aod_notebook.local.aod import agents, catalog
+from aod_notebook.local.aod.http import ApiError, Call, answer, validated
+from aod_notebook.local.aod.models import Prompt, SessionCreate
+from aod_notebook.local.clock import now
+from aod_notebook.local.runtimes import Setup
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from starlette.responses import Response
+
+    from aod_notebook.local.vault import Vault
+
+_SELECT = (
+    "SELECT s.*, a.provider AS current_provider,"
+    " (SELECT count(*) FROM turn t WHERE t.session_id = s.id) AS turn_count,"
+    " (SELECT max(turn_number) FROM turn t WHERE t.session_id = s.id) AS current_turn"
+    " FROM session s LEFT JOIN agent a ON a.id = s.agent_id WHERE s.owner = ?"
+)
+_NOT_PROMPTABLE = {
+    "running": "Session is already running",
+    "terminated": "Session has been terminated",
+    "failed": "Session has failed and cannot be resumed. Start a new session.",
+}
+_NOT_INTERRUPTIBLE = {
+    "completed": "Session has no active turn to interrupt",
+    "terminated": "Session has been terminated",
+    "failed": "Session has failed",
+}
+
+
+async def list_sessions(call: Call) -> Response:
+    """`GET /sessions`: every status, newest first."""
+    rows = call.state.database.read().execute(
+        f"{_SELECT} ORDER BY s.created_at DESC, s.seq DESC", (call.owner,)
+    )
+    return answer({"data": [render(row) for row in rows]})
+
+
+async def get_session(call: Call) -> Response:
+    """`GET /sessions/{id}`."""
+    return answer(render(find(call.state.database.read(), call.owner, call.id)))
+
+
+async def create_session(call: Call) -> Response:
+    """`POST /sessions`: checks in the order of A.10.1, the limit counted where the row is made."""
+    fields = validated(SessionCreate, await call.json())
+    state = call.state
+
+    def job(connection: sqlite3.Connection) -> dict[str, Any]:
+        agent = agents.find(connection, call.owner, fields.agent_id)
+        if agent["archived_at"] is not None:
+            raise ApiError(409, "Cannot create session with archived agent")
+        environment_id = fields.environment_id or agent["environment_id"]
+        if environment_id is not None:
+            agents.check_environment(
+                connection,
+                call.owner,
+                environment_id,
+                "Cannot create session with archived environment",
+            )
+        _check_engine(agent)
+        if not state.worker.available():
+            raise ApiError(503, "Session backend is not configured")
+        _check_limit(connection, call.owner, state.config.max_active_sessions)
+        setup = _setup(connection, state.vault, agent, environment_id, fields)
+        return _insert(
+            connection,
+            call,
+            agent=agent,
+            environment_id=environment_id,
+            fields=fields,
+            sealed=state.vault.seal(setup),
+        )
+
+    ack = await state.database.write(job)
+    state.worker.start(ack["id"], 1)
+    return answer(ack, 202)
+
+
+async def prompt_session(call: Call) -> Response:
+    """`POST /sessions/{id}/prompt`: state errors win over body errors (A.10.3)."""
+    state = call.state
+    _check_promptable(find(state.database.read(), call.owner, call.id))
+    fields = validated(Prompt, await call.json())
+    if not state.worker.available():
+        raise ApiError(503, "Session backend token is not configured")
+    if not state.worker.has_sandbox(call.id):
+        raise ApiError(409, "Session backend is no longer available; start a new session.")
+
+    def job(connection: sqlite3.Connection) -> int:
+        row = find(connection, call.owner, call.id)
+        _check_promptable(row)
+        if row["status"] == "pending":
+            raise ApiError(409, "Session already has a pending turn")
+        number = int(row["current_turn"]) + 1
+        connection.execute(
+            "UPDATE session SET status = 'pending', exit_code = NULL, updated_at = ? WHERE id = ?",
+            (now(), call.id),
+        )
+        _insert_turn(connection, call.id, number, fields)
+        return number
+
+    number = await state.database.write(job)
+    state.worker.start(call.id, number)
+    ack = {
+        "id": call.id,
+        "status": "pending",
+        "stream_url": f"/sessions/{call.id}/stream",
+        "current_turn": number,
+    }
+    return answer(ack, 202)
+
+
+async def list_turns(call: Call) -> Response:
+    """`GET /sessions/{id}/turns`: in order."""
+    connection = call.state.database.read()
+    find(connection, call.owner, call.id)
+    rows = connection.execute(
+        "SELECT turn_number, prompt, status, exit_code, created_at, started_at, ended_at"
+        " FROM turn WHERE session_id = ? ORDER BY turn_number",
+        (call.id,),
+    )
+    return answer({"data": [dict(row) for row in rows]})
+
+
+async def terminate_session(call: Call) -> Response:
+    """`POST /sessions/{id}/terminate`: from any status but `terminated`."""
+
+    def job(connection: sqlite3.Connection) -> None:
+        if find(connection, call.owner, call.id)["status"] == "terminated":
+            raise ApiError(409, "Session is already terminated")
+        connection.execute(
+            "UPDATE session SET status = 'terminated', updated_at = ? WHERE id = ?",
+            (now(), call.id),
+        )
+
+    await call.state.database.write(job)
+    call.state.worker.stop(call.id)
+    return answer({"id": call.id, "status": "terminated"})
+
+
+async def interrupt_session(call: Call) -> Response:
+    """`POST /sessions/{id}/interrupt`: ends the turn in flight, the session can go on."""
+    status = find(call.state.database.read(), call.owner, call.id)["status"]
+    if status in _NOT_INTERRUPTIBLE:
+        raise ApiError(409, _NOT_INTERRUPTIBLE[status])
+    call.state.worker.interrupt(call.id)
+    return answer({"id": call.id, "status": status}, 202)
+
+
+async def delete_session(call: Call) -> Response:
+    """`DELETE /sessions/{id}/delete`: row, turns, log and directory go."""
+
+    def job(connection: sqlite3.Connection) -> None:
+        if find(connection, call.owner, call.id)["status"] in ("pending", "running"):
+            raise ApiError(409, "Cannot delete an active session")
+        connection.execute("DELETE FROM log_block WHERE session_id = ?", (call.id,))
+        connection.execute("DELETE FROM turn WHERE session_id = ?", (call.id,))
+        connection.execute("DELETE FROM session WHERE id = ?", (call.id,))
+
+    await call.state.database.write(job)
+    call.state.worker.discard(call.id)
+    return answer({"detail": "Session deleted"})
+
+
+def find(connection: sqlite3.Connection, owner: str, session_id: str) -> sqlite3.Row:
+    """Return the session's row with its agent's provider and turn counts, or raise the 404."""
+    row = connection.execute(f"{_SELECT} AND s.id = ?", (owner, session_id)).fetchone()
+    if row is None:
+        raise ApiError(404, "Session not found")
+    return cast("sqlite3.Row", row)
+
+
+def provider_of(row: sqlite3.Row) -> str:
+    """Return the agent's current provider, else one derived from the runtime (A.1)."""
+    return str(row["current_provider"] or catalog.provider_name(row["runtime"]))
+
+
+def render(row: sqlite3.Row) -> dict[str, Any]:
+    """Make the Session object, with the names of both generations."""
+    return {
+        "id": row["id"],
+        "agent_id": row["agent_id"],
+        "environment_id": row["environment_id"],
+        "runtime": row["runtime"],
+        "provider": provider_of(row),
+        "status": row["status"],
+        "exit_code": row["exit_code"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "resources": json.loads(row["resources"]),
+        "turn_count": row["turn_count"],
+        "current_turn": row["current_turn"],
+    }
+
+
+def _check_promptable(row: sqlite3.Row) -> None:
+    if row["status"] in _NOT_PROMPTABLE:
+        raise ApiError(409, _NOT_PROMPTABLE[row["status"]])
+
+
+def _check_engine(agent: sqlite3.Row) -> None:
+    """Check a stored agent again, as the runtime API does (A.10.1, 6 and 8)."""
+    if agent["generation"] == "runtime":
+        catalog.check_runtime(agent["runtime"])
+        if agent["runtime"] in catalog.RUNTIMES and agent["model"] not in catalog.MODELS:
+            raise ApiError(422, f"Unknown model: {agent['model']}")
+    kind = agent[agent["generation"]]
+    catalog.engine(agent["generation"], kind, agent["model"])
+
+
+def _check_limit(connection: sqlite3.Connection, owner: str, limit: int) -> None:
+    (active,) = connection.execute(
+        "SELECT count(*) FROM session WHERE owner = ? AND status IN ('pending', 'running')",
+        (owner,),
+    ).fetchone()
+    if active >= limit:
+        raise ApiError(
+            429,
+            f"Concurrent session limit reached ({active}/{limit}). "
+            "Terminate an active session before starting a new one.",
+            limit=limit,
+            active=active,
+        )
+
+
+def _setup(
+    connection: sqlite3.Connection,
+    vault: Vault,
+    agent: sqlite3.Row,
+    environment_id: str | None,
+    fields: SessionCreate,
+) -> dict[str, Any]:
+    setup = Setup(
+        system=agent["system"],
+        skills=json.loads(agent["skills"]),
+        mcp_servers=json.loads(agent["mcp_servers"]),
+        options=json.loads(agent["metadata"]),
+        secret_env_vars=fields.secret_env_vars,
+        resources=[
+            {
+                "url": resource.url,
+                "mount_path": resource.mounted,
+                "token": resource.authorization_token,
+            }
+            for resource in fields.resources
+        ],
+        **_environment(connection, vault, environment_id),
+    )
+    return asdict(setup)
+
+
+def _environment(
+    connection: sqlite3.Connection, vault: Vault, environment_id: str | None
+) -> dict[str, Any]:
+    if environment_id is None:
+        return {}
+    row = connection.execute("SELECT * FROM environment WHERE id = ?", (environment_id,)).fetchone()
+    return {
+        "packages": json.loads(row["packages"]),
+        "networking": json.loads(row["networking"]),
+        "setup_script": row["setup_script"],
+        "env_vars": vault.open(row["env_vars"]),
+    }
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    call: Call,
+    *,
+    agent: sqlite3.Row,
+    environment_id: str | None,
+    fields: SessionCreate,
+    sealed: bytes,
+) -> dict[str, Any]:
+    session_id, time = str(uuid.uuid4()), now()
+    shown = [
+        {"type": resource.type, "url": resource.url, "mount_path": resource.mounted}
+        for resource in fields.resources
+    ]
+    connection.execute(
+        "INSERT INTO session (id, owner, agent_id, environment_id, generation, runtime, model,"
+        " status, resources, setup, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)",
+        (
+            session_id,
+            call.owner,
+            agent["id"],
+            environment_id,
+            agent["generation"],
+            agent["runtime"],
+            agent["model"],
+            json.dumps(shown),
+            sealed,
+            time,
+            time,
+        ),
+    )
+    _insert_turn(connection, session_id, 1, fields)
+    return {
+        "id": session_id,
+        "status": "pending",
+        "stream_url": f"/sessions/{session_id}/stream",
+        "environment_id": environment_id,
+        "resources": shown,
+        "current_turn": 1,
+    }
+
+
+def _insert_turn(
+    connection: sqlite3.Connection, session_id: str, number: int, fields: SessionCreate | Prompt
+) -> None:
+    connection.execute(
+        "INSERT INTO turn (session_id, turn_number, prompt, timeout, status, created_at)"
+        " VALUES (?, ?, ?, ?, 'pending', ?)",
+        (session_id, number, fields.prompt, fields.timeout, now()),
+    )

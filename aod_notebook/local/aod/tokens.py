@@ -1,0 +1,64 @@
+"""Bearer tokens of the AoD half: who a token belongs to, or why it is refused (A.2)."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aod_notebook.local.aod.http import ApiError
+from aod_notebook.local.credentials import digest
+
+if TYPE_CHECKING:
+    from aod_notebook.local.storage import Database
+
+LOCAL_OWNER = "local"
+_PREFIX = 12
+
+
+class Tokens:
+    """The tokens of one data directory. Only digests are stored, compared in constant time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure(self, token: str) -> None:
+        """Make the directory's own token valid."""
+        self._store(token, LOCAL_OWNER, active=True, expires_at=None)
+
+    def issue(
+        self, owner: str = LOCAL_OWNER, *, active: bool = True, expires_at: datetime | None = None
+    ) -> str:
+        """Make another token, for another owner or one that is refused; returns it once."""
+        token = f"aod_{secrets.token_urlsafe(32)}"
+        self._store(token, owner, active=active, expires_at=expires_at)
+        return token
+
+    def check(self, token: str) -> str:
+        """Return the token's owner.
+
+        Raises:
+            ApiError: 401 with the contract's text.
+        """
+        sent, found = digest(token), None
+        for row in self._database.read().execute("SELECT * FROM api_token"):
+            if hmac.compare_digest(row["digest"], sent):
+                found = row
+        if found is None:
+            raise ApiError(401, "Invalid API key")
+        if not found["active"]:
+            raise ApiError(401, "API key is inactive")
+        expires_at = found["expires_at"]
+        if expires_at is not None and datetime.fromisoformat(expires_at) <= datetime.now(UTC):
+            raise ApiError(401, "API key has expired")
+        return str(found["owner"])
+
+    def _store(self, token: str, owner: str, *, active: bool, expires_at: datetime | None) -> None:
+        expiry = expires_at.astimezone(UTC).isoformat() if expires_at else None
+        row = (digest(token), token[:_PREFIX], owner, int(active), expiry)
+        self._database.submit(
+            lambda connection: connection.execute(
+                "INSERT OR IGNORE INTO api_token VALUES (?, ?, ?, ?, ?)", row
+            )
+        ).result()

@@ -1,0 +1,102 @@
+"""The ASGI application of the service, and what stands before its routes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from aod_notebook.local.aod.routes import aod_routes
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from aod_notebook.local.state import State
+
+logger = logging.getLogger(__name__)
+
+_OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def make_app(state: State) -> ASGIApp:
+    """Return the application of both halves."""
+    app = Starlette(routes=aod_routes())
+    app.router.redirect_slashes = False
+    app.state.service = state
+    return Doorkeeper(app, state)
+
+
+class Doorkeeper:
+    """Refuses foreign hosts and origins, counts open requests, turns a defect into a clean 500.
+
+    A web page that resolves its own name to this machine (DNS rebinding) sends its own name as
+    `Host`, and a page of another site sends its `Origin`: neither gets further than this.
+    """
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self._app = app
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] != "http":
+            return
+        refusal = _refusal(Headers(scope=scope))
+        if refusal is not None:
+            await _error(scope, 403, refusal)(scope, receive, send)
+            return
+        activity = self._state.activity
+        activity.open += 1
+        try:
+            await self._guarded(scope, receive, send)
+        finally:
+            activity.open -= 1
+            activity.last = asyncio.get_running_loop().time()
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            logger.exception("%s %s", scope["method"], scope["path"])
+            if begun:
+                raise
+            await _error(scope, 500, "Internal server error")(scope, receive, send)
+
+
+def _refusal(headers: Headers) -> str | None:
+    if _host(f"//{headers.get('host', '')}") not in _OWN_NAMES:
+        return "Host not allowed: this service answers to localhost only"
+    origin = headers.get("origin")
+    if origin is not None and _host(origin) not in _OWN_NAMES:
+        return "Origin not allowed: this service answers to this machine's pages only"
+    return None
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _error(scope: Scope, status: int, text: str) -> Response:
+    """Make an error answer in the envelope of the half that was asked."""
+    if scope["path"].startswith("/api/"):
+        code = "INTERNAL_ERROR" if status >= 500 else "FORBIDDEN"  # noqa: PLR2004 - HTTP's own class
+        body: dict[str, object] = {"data": None, "error": {"code": code, "message": text}}
+    else:
+        body = {"detail": text}
+    return Response(json.dumps(body), status, media_type="application/json")

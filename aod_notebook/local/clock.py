@@ -1,0 +1,10 @@
+"""Time as both APIs write it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> str:
+    """Return the present as ISO 8601 with microseconds and `+00:00` (CONTRACT.md A.4)."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

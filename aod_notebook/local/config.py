@@ -1,0 +1,55 @@
+"""Settings of one embedded service: limits, clocks and the places of its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What one service may do and how long it waits; all times are seconds.
+
+    The defaults are the values of CONTRACT.md (A.10.1, A.12.4, B.4, B.6); tests shorten them.
+    """
+
+    data_dir: Path
+    heartbeat_s: float = 15.0
+    stale_s: float = 600.0
+    provision_timeout_s: float = 900.0
+    human_input_hold_s: float = 270.0
+    invoke_limit_s: float = 300.0
+    idle_exit_s: float | None = None
+    max_active_sessions: int = 100
+    max_body_bytes: int = 16 * MIB
+    allow_unenforced_network: bool = False
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "service.db"
+
+    @property
+    def sessions_dir(self) -> Path:
+        """The parent of all session directories."""
+        return self.data_dir / "sessions"
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Where a person puts recordings of their own for the `replay` runtime."""
+        return self.data_dir / "recordings"
+
+    @property
+    def service_file(self) -> Path:
+        """Where a running service says its URL and process id."""
+        return self.data_dir / "service.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """The file whose lock a running service holds."""
+        return self.data_dir / "service.lock"

@@ -1,0 +1,195 @@
+"""Finding, starting and stopping the detached service of a data directory.
+
+A service that runs holds its directory's lock and has written its URL. Before a token is sent
+there, the service proves that it knows the token; so a stale file and a reused port hurt nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aod_notebook.local.config import Config
+from aod_notebook.local.credentials import load_credentials, make_private
+from aod_notebook.local.proof import CHALLENGE, PROOF, proof
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_START_S = 30.0
+_STOP_S = 5.0
+_ASK_S = 5.0
+_POLL_S = 0.02
+
+
+class ServiceStartError(Exception):
+    """The detached service did not come up; the message says where its log is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfo:
+    """Where a running service is and how to use it; keys are not in its repr."""
+
+    url: str
+    aod_token: str = field(repr=False)
+    agentos_key: str = field(repr=False)
+    agent_key: str = field(repr=False)
+    agent_id: str
+    pid: int
+    data_dir: Path
+
+
+def ensure_service(data_dir: Path, idle_exit_s: float = 900) -> ServiceInfo:
+    """Return the directory's service, started as a detached process if none runs.
+
+    However many processes call this at once, one service is started.
+
+    Raises:
+        ServiceStartError: it did not answer in time or ended at once.
+        OSError: the directory can't be written.
+    """
+    data_dir = _absolute(data_dir)
+    make_private(data_dir)
+    with _launching(data_dir):
+        found = find_service(data_dir)
+        if found is not None:
+            return found
+        child = _spawn(data_dir, idle_exit_s)
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            found = find_service(data_dir)
+            if found is not None:
+                return found
+            if child.poll() is not None:
+                break
+            time.sleep(_POLL_S)
+    raise ServiceStartError(
+        f"the local service did not start; its log is {data_dir / 'service.log'}"
+    )
+
+
+def find_service(data_dir: Path) -> ServiceInfo | None:
+    """Return the service that runs on the directory and answers, else None."""
+    data_dir = _absolute(data_dir)
+    config = Config(data_dir=data_dir)
+    if not _is_locked(config):
+        return None
+    try:
+        said: dict[str, Any] = json.loads(config.service_file.read_bytes())
+        credentials = load_credentials(data_dir)
+    except (OSError, ValueError):
+        return None
+    if not _answers(said["url"], credentials.aod_token):
+        return None
+    return ServiceInfo(
+        url=said["url"],
+        aod_token=credentials.aod_token,
+        agentos_key=credentials.agentos_key,
+        agent_key=credentials.agent_key,
+        agent_id=credentials.agent_id,
+        pid=said["pid"],
+        data_dir=data_dir,
+    )
+
+
+def stop_service(data_dir: Path) -> bool:
+    """Stop the directory's service and wait for its end; False if none was running.
+
+    A service that does not leave within 5 s is killed; its guard then kills its processes.
+    """
+    config = Config(data_dir=_absolute(data_dir))
+    if not _is_locked(config):
+        return False
+    try:
+        pid = int(json.loads(config.service_file.read_bytes())["pid"])
+    except (OSError, ValueError, KeyError):
+        return False
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + _STOP_S
+        while time.monotonic() < deadline:
+            if not _is_locked(config):
+                return True
+            time.sleep(_POLL_S)
+    return False
+
+
+def _absolute(path: Path) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+@contextlib.contextmanager
+def _launching(data_dir: Path) -> Iterator[None]:
+    """Let one process at a time look for the service and start it."""
+    descriptor = os.open(data_dir / "launch.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(config: Config) -> bool:
+    try:
+        descriptor = os.open(config.lock_file, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _answers(url: str, token: str) -> bool:
+    """Ask `/health` with a challenge; nothing secret is sent."""
+    challenge = secrets.token_hex(16)
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ASK_S)
+    try:
+        connection.request("GET", "/health", headers={CHALLENGE: challenge})
+        response = connection.getresponse()
+        response.read()
+        return response.getheader(PROOF) == proof(token, challenge)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _spawn(data_dir: Path, idle_exit_s: float) -> subprocess.Popen[bytes]:
+    log = os.open(data_dir / "service.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [
+                sys.executable,
+                "-m",
+                "aod_notebook.local",
+                "--data-dir",
+                str(data_dir),
+                "--idle-exit",
+                str(idle_exit_s),
+            ],
+            cwd=data_dir,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)

@@ -1,0 +1,7 @@
+"""Child processes of runtimes: each in a group of its own, none outlives the service."""
+
+from __future__ import annotations
+
+from aod_notebook.local.processes.supervisor import Outcome, Stop, Supervisor
+
+__all__ = ["Outcome", "Stop", "Supervisor"]

@@ -1,0 +1,80 @@
+"""What a runtime is: it checks that it can run here, and runs one turn after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aod_notebook.local.processes import Outcome, Stop, Supervisor
+    from aod_notebook.local.processes.supervisor import Sink
+
+
+class RuntimeMissingError(Exception):
+    """The runtime can't run on this machine; the message says what to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A session's directory: where its agent works, and the home that its programs see."""
+
+    root: Path
+
+    @property
+    def workspace(self) -> Path:
+        """The working directory of every turn."""
+        return self.root / "workspace"
+
+    @property
+    def home(self) -> Path:
+        """`HOME` of the session's programs."""
+        return self.root / "home"
+
+    @property
+    def ready(self) -> Path:
+        """A file that is there once provisioning has succeeded."""
+        return self.root / "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a session was created with; it is kept sealed, because it holds the secrets."""
+
+    system: str = ""
+    skills: list[dict[str, Any]] = field(default_factory=list)
+    mcp_servers: list[dict[str, Any]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    packages: dict[str, list[str]] = field(default_factory=dict)
+    setup_script: str = ""
+    networking: dict[str, Any] = field(default_factory=dict)
+    env_vars: dict[str, str] = field(default_factory=dict)
+    secret_env_vars: dict[str, str] = field(default_factory=dict)
+    resources: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn to run: `prompt` is the text for the agent, the system prompt put before it."""
+
+    session_id: str
+    number: int
+    prompt: str
+    model: str
+    timeout: float
+    folder: Folder
+    setup: Setup
+    recordings: Path
+    env: Mapping[str, str]
+
+
+class Runtime(Protocol):
+    """Runs turns. An instance holds nothing of a session."""
+
+    def check(self, turn: Turn) -> None:
+        """Raise RuntimeMissingError if the turn could not run here."""
+
+    async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
+        """Run the turn to its end."""

@@ -1,0 +1,198 @@
+"""Running the application: start and stop of all parts on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from aod_notebook.local import transitions
+from aod_notebook.local.aod.tokens import Tokens
+from aod_notebook.local.app import make_app
+from aod_notebook.local.credentials import (
+    Credentials,
+    load_credentials,
+    load_vault_key,
+    make_private,
+    write_private,
+)
+from aod_notebook.local.feeds import Feeds
+from aod_notebook.local.processes import Supervisor
+from aod_notebook.local.state import Activity, State
+from aod_notebook.local.storage import Database
+from aod_notebook.local.vault import Vault
+from aod_notebook.local.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aod_notebook.local.config import Config
+
+_HOST = "127.0.0.1"
+_GRACE_S = 2
+
+
+class ServiceLockedError(Exception):
+    """Another process serves this data directory."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn without its signal handling: the embedding program decides what a signal means."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+class Service:
+    """One service over one data directory.
+
+    The constructor opens the database, recovers what an earlier service left, and binds the
+    port; `run` serves until `stop` is called from the event loop's thread.
+
+    Raises:
+        ServiceLockedError: another process serves the directory.
+        OSError: the port is taken or the directory can't be written.
+    """
+
+    def __init__(self, config: Config, port: int = 0) -> None:
+        self.config = config
+        make_private(config.data_dir)
+        make_private(config.sessions_dir)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_locked(config))
+            self.credentials = load_credentials(config.data_dir)
+            self._supervisor = Supervisor(self.credentials.agent_id)
+            self._supervisor.clear_orphans()
+            self.database = Database(config.database)
+            stack.callback(self.database.close)
+            self.database.submit(transitions.recover).result()
+            self.tokens = Tokens(self.database)
+            self.tokens.ensure(self.credentials.aod_token)
+            self._socket = stack.enter_context(_bound(port))
+            self._stack = stack.pop_all()
+        self.url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
+        self._server: uvicorn.Server | None = None
+        self._state: State | None = None
+
+    async def run(self) -> None:
+        """Serve until stopped; then end streams, turns and processes, and close the files."""
+        state = self._make_state()
+        self._state = state
+        self._server = _Uvicorn(_uvicorn_config(state))
+        write_private(self.config.service_file, self._announcement())
+        idle = asyncio.create_task(self._leave_when_idle(state))
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            idle.cancel()
+            await asyncio.gather(idle, return_exceptions=True)
+            await state.worker.close()
+            self.close()
+
+    def stop(self) -> None:
+        """End `run`, with open streams ended first (from the event loop's thread)."""
+        if self._server is not None and self._state is not None:
+            self._server.should_exit = True
+            self._state.feeds.close()
+
+    def close(self) -> None:
+        """Free everything; after `run` this has been done."""
+        self._supervisor.close()
+        self.config.service_file.unlink(missing_ok=True)
+        self._stack.close()
+
+    def _make_state(self) -> State:
+        feeds = Feeds()
+        vault = Vault(load_vault_key(self.config.data_dir))
+        return State(
+            config=self.config,
+            credentials=self.credentials,
+            database=self.database,
+            vault=vault,
+            tokens=self.tokens,
+            feeds=feeds,
+            worker=Worker(self.config, self.database, vault, feeds, self._supervisor),
+            activity=Activity(),
+        )
+
+    def _announcement(self) -> bytes:
+        return json.dumps({"url": self.url, "pid": os.getpid()}).encode()
+
+    async def _leave_when_idle(self, state: State) -> None:
+        limit = self.config.idle_exit_s
+        if limit is None:
+            return
+        clock = asyncio.get_running_loop().time
+        while True:
+            activity = state.activity
+            if activity.open or state.worker.busy:
+                activity.last = clock()
+            left = activity.last + limit - clock()
+            if left <= 0:
+                self.stop()
+                return
+            await asyncio.sleep(min(left, max(limit / 10, 0.05)))
+
+
+def print_line(credentials: Credentials, url: str) -> str:
+    """Return the one line of `--json`: exactly the five names of DESIGN section 9."""
+    return json.dumps(
+        {
+            "url": url,
+            "aod_token": credentials.aod_token,
+            "agentos_key": credentials.agentos_key,
+            "agent_key": credentials.agent_key,
+            "agent_id": credentials.agent_id,
+        }
+    )
+
+
+def _uvicorn_config(state: State) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_app(state),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+@contextlib.contextmanager
+def _locked(config: Config) -> Iterator[None]:
+    """Hold the data directory's lock; the kernel frees it however the process ends."""
+    descriptor = os.open(config.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceLockedError(
+                f"another service already runs on {config.data_dir}; use it, stop it, "
+                "or choose another data directory"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _bound(port: int) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_HOST, port))
+        listener.listen(2048)
+        yield listener
+    finally:
+        listener.close()

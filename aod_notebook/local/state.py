@@ -1,0 +1,38 @@
+"""What one running service consists of; endpoints get it with every call."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aod_notebook.local.aod.tokens import Tokens
+    from aod_notebook.local.config import Config
+    from aod_notebook.local.credentials import Credentials
+    from aod_notebook.local.feeds import Feeds
+    from aod_notebook.local.storage import Database
+    from aod_notebook.local.vault import Vault
+    from aod_notebook.local.worker import Worker
+
+
+@dataclass(slots=True)
+class Activity:
+    """How many requests are open, and when the last one ended (event-loop time)."""
+
+    open: int = 0
+    last: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The parts of a running service."""
+
+    config: Config
+    credentials: Credentials
+    database: Database
+    vault: Vault
+    tokens: Tokens
+    feeds: Feeds
+    worker: Worker
+    activity: Activity

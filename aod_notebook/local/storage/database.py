@@ -1,0 +1,155 @@
+"""The database: one thread writes and commits in groups, each other thread reads on its own.
+
+A write is a function that gets the writer's connection. Jobs run one after another, each in a
+savepoint, and a group of waiting jobs shares one commit; a job's future is resolved only after
+that commit, so what was acknowledged survives a SIGKILL. Checks that decide a write (a version,
+a limit, a state) belong into the job: nothing can come between them and the write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aod_notebook.local.storage.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
+
+_GROUP = 512
+_BUSY_S = 30.0
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection in autocommit mode with rows by name; WAL, waiting for other processes."""
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+class Database:
+    """One SQLite file with its writer thread.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     database = Database(pathlib.Path(folder) / "x.db")
+        ...     job = database.submit(lambda c: c.execute("SELECT 1 + 1").fetchone()[0])
+        ...     print(job.result())
+        ...     database.close()
+        2
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.touch(mode=0o600, exist_ok=True)
+        self._writer = connect(path)
+        migrate(self._writer)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()  # guards _readers
+        self._thread = threading.Thread(target=self._work, name="aod-local-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Queue a write; the future resolves after its commit, or raises what the job raised."""
+        future: Future[T] = Future()
+        self._jobs.put((job, future))
+        return future
+
+    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Queue a write and wait for its commit."""
+        return await asyncio.wrap_future(self.submit(job))
+
+    def read(self) -> sqlite3.Connection:
+        """Return this thread's reading connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = connect(self._path)
+            connection.execute("PRAGMA query_only = ON")
+            self._local.connection = connection
+            with self._readers_lock:
+                self._readers.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Finish the waiting writes, then close every connection."""
+        self._jobs.put(None)
+        self._thread.join()
+        with self._readers_lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        self._writer.close()
+
+    def _work(self) -> None:
+        while True:
+            first = self._jobs.get()
+            if first is None:
+                return
+            group, closing = self._gather(first)
+            self._commit(group)
+            if closing:
+                return
+
+    def _gather(self, first: Job) -> tuple[list[Job], bool]:
+        group = [first]
+        while len(group) < _GROUP:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return group, True
+            group.append(job)
+        return group, False
+
+    def _commit(self, group: list[Job]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for job, future in group:
+                if future.set_running_or_notify_cancel():
+                    self._attempt(job, future, done)
+            self._writer.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - it is handed to the one who asked
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for future, result in done:
+            future.set_result(result)
+
+    def _attempt(
+        self,
+        job: Callable[[sqlite3.Connection], Any],
+        future: Future[Any],
+        done: list[tuple[Future[Any], Any]],
+    ) -> None:
+        self._writer.execute("SAVEPOINT job")
+        try:
+            result = job(self._writer)
+        except Exception as error:  # noqa: BLE001 - it is handed to the one who asked
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK TO job")
+                self._writer.execute("RELEASE job")
+            future.set_exception(error)
+        else:
+            self._writer.execute("RELEASE job")
+            done.append((future, result))

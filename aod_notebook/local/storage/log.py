@@ -1,0 +1,112 @@
+"""The event log of sessions: stored as ready-made SSE frames in blocks, replayed as they are.
+
+Every log row (CONTRACT.md A.12.3: `stage` and `output`) has an id from one counter shared by all
+sessions. Consecutive rows of one turn are stored together as a block of bytes that the stream can
+send unchanged, which is what makes a replay cheap. Stage rows have no turn.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+_BLOCK_ROWS = 256
+_BLOCK_BYTES = 128 * 1024
+MAX_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A log row before it has an id: the event's fields around the id, as JSON text.
+
+    `head` is the JSON before the id, `tail` what follows it, to the closing brace.
+    """
+
+    head: str
+    tail: str
+    turn: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stored run of rows: `body` holds the frames `first_id`..`last_id` of one turn."""
+
+    first_id: int
+    last_id: int
+    turn: int | None
+    body: bytes
+
+
+def output(stream: Literal["stdout", "stderr"], data: str, turn: int) -> Row:
+    """Make an `output` row."""
+    tail = f', "stream": "{stream}", "data": {json.dumps(data)}, "turn": {turn}}}'
+    return Row('{"type": "output", "id": ', tail, turn)
+
+
+def stage(
+    name: str, state: str, *, duration_ms: int | None = None, message: str | None = None
+) -> Row:
+    """Make a `stage` row; `duration_ms` and `message` are left out when None or empty."""
+    fields: dict[str, object] = {"stage": name, "state": state}
+    if duration_ms is not None:
+        fields["duration_ms"] = duration_ms
+    if message:
+        fields["message"] = message
+    return Row('{"type": "stage", "id": ', ", " + json.dumps(fields)[1:], None)
+
+
+def append(connection: sqlite3.Connection, session_id: str, rows: Iterable[Row]) -> None:
+    """Give the rows their ids and store them (inside a write job)."""
+    (last,) = connection.execute("SELECT value FROM counter WHERE name = 'log'").fetchone()
+    blocks: list[tuple[int, int, str, int | None, bytes]] = []
+    for block in _blocks(rows, last):
+        blocks.append((block.last_id, block.first_id, session_id, block.turn, block.body))
+        last = block.last_id
+    connection.executemany(
+        "INSERT INTO log_block (last_id, first_id, session_id, turn, body) VALUES (?, ?, ?, ?, ?)",
+        blocks,
+    )
+    connection.execute("UPDATE counter SET value = ? WHERE name = 'log'", (last,))
+
+
+def after(
+    connection: sqlite3.Connection, session_id: str, cursor: int, limit: int = 64
+) -> list[Block]:
+    """Return the blocks with rows above the cursor, cut so that only those rows are left."""
+    found = connection.execute(
+        "SELECT first_id, last_id, turn, body FROM log_block"
+        " WHERE session_id = ? AND last_id > ? ORDER BY last_id LIMIT ?",
+        (session_id, min(cursor, MAX_ID), limit),
+    ).fetchall()
+    blocks = [Block(*row) for row in found]
+    if blocks and blocks[0].first_id <= cursor:
+        blocks[0] = _cut(blocks[0], cursor)
+    return blocks
+
+
+def _blocks(rows: Iterable[Row], last: int) -> Iterator[Block]:
+    frames: list[str] = []
+    size, first, turn = 0, last + 1, None
+    for row in rows:
+        if frames and (row.turn != turn or len(frames) >= _BLOCK_ROWS or size >= _BLOCK_BYTES):
+            yield Block(first, last, turn, "".join(frames).encode("ascii"))
+            frames, size, first = [], 0, last + 1
+        last += 1
+        turn = row.turn
+        frame = f"id: {last}\ndata: {row.head}{last}{row.tail}\n\n"
+        frames.append(frame)
+        size += len(frame)
+    if frames:
+        yield Block(first, last, turn, "".join(frames).encode("ascii"))
+
+
+def _cut(block: Block, cursor: int) -> Block:
+    frames = block.body.split(b"\n\n")[:-1]
+    kept = [frame for frame in frames if int(frame[4 : frame.index(b"\n")]) > cursor]
+    first = int(kept[0][4 : kept[0].index(b"\n")])
+    return Block(first, block.last_id, block.turn, b"\n\n".join(kept) + b"\n\n")

@@ -1,0 +1,246 @@
+"""The worker: takes a session through provisioning and a turn, and records every step."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aod_notebook.local import transitions
+from aod_notebook.local.credentials import make_private
+from aod_notebook.local.environ import session_environment
+from aod_notebook.local.output import Output
+from aod_notebook.local.processes import Outcome, Stop
+from aod_notebook.local.provision import Provisioner, StageError, StoppedError
+from aod_notebook.local.runtimes import Runtime, RuntimeMissingError, Setup, Turn, runtime_for
+from aod_notebook.local.runtimes.base import Folder
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from aod_notebook.local.config import Config
+    from aod_notebook.local.feeds import Feeds
+    from aod_notebook.local.processes import Supervisor
+    from aod_notebook.local.storage import Database
+    from aod_notebook.local.vault import Vault
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Active:
+    """A turn under way."""
+
+    stop: Stop = field(default_factory=Stop)
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Everything one turn works with."""
+
+    turn: Turn
+    runtime: Runtime
+    output: Output
+    stop: Stop
+
+
+class Worker:
+    """Runs the turns of all sessions, each in a task of its own (on the service's event loop)."""
+
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        vault: Vault,
+        feeds: Feeds,
+        supervisor: Supervisor,
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._vault = vault
+        self._feeds = feeds
+        self._supervisor = supervisor
+        self._active: dict[str, _Active] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any session is at work."""
+        return bool(self._active)
+
+    def available(self) -> bool:
+        """Whether sessions can be run (the 503 of CONTRACT.md A.10)."""
+        return self._supervisor.available()
+
+    def folder(self, session_id: str) -> Folder:
+        """Return the session's directory."""
+        return Folder(self._config.sessions_dir / session_id)
+
+    def has_sandbox(self, session_id: str) -> bool:
+        """Whether the session's directory is still there."""
+        return self.folder(session_id).root.is_dir()
+
+    def start(self, session_id: str, turn: int) -> None:
+        """Begin a turn whose rows are committed."""
+        active = _Active()
+        self._active[session_id] = active
+        active.task = asyncio.create_task(self._work(session_id, turn, active))
+
+    def stop(self, session_id: str) -> None:
+        """End the turn in flight after a terminate, then remove the session's directory."""
+        active = self._active.get(session_id)
+        if active is not None:
+            active.stop.ask("terminated")
+        self._feeds.notify(session_id)
+        self._remove(session_id)
+
+    def interrupt(self, session_id: str) -> None:
+        """End the turn in flight; the session can go on."""
+        active = self._active.get(session_id)
+        if active is not None:
+            active.stop.ask("interrupted")
+
+    def discard(self, session_id: str) -> None:
+        """Clean up after a deleted session."""
+        self._feeds.notify(session_id)
+        self._remove(session_id)
+
+    async def close(self) -> None:
+        """Fail what is at work, with its processes killed."""
+        for active in self._active.values():
+            active.stop.ask("shutdown")
+        tasks = [active.task for active in self._active.values() if active.task is not None]
+        await asyncio.gather(*tasks, *self._background, return_exceptions=True)
+
+    def _remove(self, session_id: str) -> None:
+        active = self._active.get(session_id)
+        turn = active.task if active is not None else None
+        task = asyncio.create_task(self._remove_after(session_id, turn))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _remove_after(self, session_id: str, turn: asyncio.Task[None] | None) -> None:
+        if turn is not None:
+            await asyncio.wait({turn})
+        root = self.folder(session_id).root
+        await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+
+    async def _work(self, session_id: str, number: int, active: _Active) -> None:
+        output = Output(self._database, self._feeds, session_id, number)
+        try:
+            record = await self._attempt(session_id, number, output, active.stop)
+        except Exception as error:
+            logger.exception("session %s, turn %d", session_id, number)
+            record = _failure(f"turn failed: unexpected error: {type(error).__name__}\n")
+        try:
+            await output.close()
+            await self._database.write(lambda connection: record(connection, session_id, number))
+        except Exception:
+            logger.exception("session %s, turn %d: result not recorded", session_id, number)
+        finally:
+            if self._active.get(session_id) is active:  # else the next turn has begun already
+                del self._active[session_id]
+            self._feeds.notify(session_id)
+
+    async def _attempt(
+        self, session_id: str, number: int, output: Output, stop: Stop
+    ) -> Callable[[sqlite3.Connection, str, int], None]:
+        """Run the turn; returns the job that records how it ended."""
+        try:
+            turn, runtime = self._load(session_id, number)
+            job = _Job(turn, runtime, output, stop)
+            if not turn.folder.ready.exists():
+                await self._provision(job)
+        except (StageError, RuntimeMissingError) as error:
+            return _failure(f"provision failed: {error}\n")
+        except StoppedError:
+            return _aborted(stop)
+        await output.close()
+        began = await self._database.write(
+            lambda connection: transitions.begin_turn(connection, session_id, number, stop)
+        )
+        if not began:
+            return _aborted(stop)
+        self._feeds.notify(session_id)
+        return await self._run(job)
+
+    async def _provision(self, job: _Job) -> None:
+        provisioner = Provisioner(
+            job.turn,
+            job.runtime,
+            self._supervisor,
+            job.output,
+            job.stop,
+            self._config.allow_unenforced_network,
+        )
+        await provisioner.run()
+
+    async def _run(self, job: _Job) -> Callable[[sqlite3.Connection, str, int], None]:
+        try:
+            outcome = await job.runtime.run(job.turn, self._supervisor, job.output, job.stop)
+        except (OSError, ValueError, RuntimeMissingError) as error:
+            return _failure(f"turn failed: {error}\n")
+        if outcome.killed == "timeout":
+            return _failure(f"turn failed: timed out after {job.turn.timeout:g} s\n")
+        if outcome.killed == "stopped":
+            return _stopped(outcome, job.stop)
+        return lambda connection, session_id, number: transitions.end_turn(
+            connection, session_id, number, outcome.exit_code
+        )
+
+    def _load(self, session_id: str, number: int) -> tuple[Turn, Runtime]:
+        row = (
+            self._database.read()
+            .execute(
+                "SELECT s.runtime, s.model, s.setup, t.prompt, t.timeout FROM session s"
+                " JOIN turn t ON t.session_id = s.id WHERE s.id = ? AND t.turn_number = ?",
+                (session_id, number),
+            )
+            .fetchone()
+        )
+        setup = Setup(**self._vault.open(row["setup"]))
+        folder = self.folder(session_id)
+        make_private(folder.root)
+        prompt = row["prompt"]
+        if number == 1 and setup.system and row["runtime"] != "shell":
+            prompt = f"{setup.system}\n\n{prompt}"
+        turn = Turn(
+            session_id=session_id,
+            number=number,
+            prompt=prompt,
+            model=row["model"],
+            timeout=row["timeout"],
+            folder=folder,
+            setup=setup,
+            recordings=self._config.recordings_dir,
+            env=session_environment(session_id, row["runtime"], row["model"], folder, setup),
+        )
+        return turn, runtime_for(row["runtime"])
+
+
+def _failure(text: str) -> Callable[[sqlite3.Connection, str, int], None]:
+    return lambda connection, session_id, number: transitions.fail_turn(
+        connection, session_id, number, text
+    )
+
+
+def _aborted(stop: Stop) -> Callable[[sqlite3.Connection, str, int], None]:
+    return lambda connection, session_id, number: transitions.abort_turn(
+        connection, session_id, number, stop
+    )
+
+
+def _stopped(outcome: Outcome, stop: Stop) -> Callable[[sqlite3.Connection, str, int], None]:
+    if stop.reason == "interrupted":
+        return lambda connection, session_id, number: transitions.interrupt_turn(
+            connection, session_id, number, outcome.exit_code
+        )
+    if stop.reason == "shutdown":
+        return _failure(transitions.RECOVERED)
+    return lambda connection, session_id, number: transitions.end_turn(
+        connection, session_id, number, None
+    )
