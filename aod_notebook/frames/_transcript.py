@@ -40,14 +40,14 @@ def pieces(events: pd.DataFrame) -> Iterator[Piece]:
     is_stdout = ((events["type"] == "output") & (events["stream"] == "stdout")).to_numpy(bool)
     outputs = events.loc[is_stdout, ["session_id", "turn", "event_id", "data", "received_at"]]
     codes, ids = pd.factorize(outputs["session_id"], use_na_sentinel=True)
-    for code in range(-1, len(ids)):
-        rows = (
-            outputs
-            if len(ids) == 1 and code == 0 and (codes == 0).all()
-            else outputs[codes == code]
-        )
-        if len(rows):
-            yield from _session(None if code < 0 else str(ids[code]), rows)
+    by_session = np.argsort(codes, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(codes[by_session])) + 1, len(codes))
+    start = 0
+    for end in ends[ends > 0].tolist():
+        code = codes[by_session[start]]
+        session_id = None if code < 0 else str(ids[code])
+        yield from _session(session_id, outputs.take(by_session[start:end]))
+        start = end
 
 
 def _session(session_id: str | None, rows: pd.DataFrame) -> Iterator[Piece]:

@@ -33,18 +33,16 @@ class Renderer:
 
     def render(self, entries: Sequence[Entry], runtime: str | None) -> str | None:
         """Show the entries of one line; None if there is nothing to show."""
+        first = entries[0]
+        if first.line_type == "text":
+            return first.text
         pieces = [piece for entry in entries for piece in self._pieces(entry, runtime)]
-        if not pieces:
-            return None
-        text = "\n".join(pieces)
-        if entries[0].parent_tool_use_id:
-            return "\n".join("  " + line for line in text.splitlines())
-        return text
+        indent = "  " if first.parent_tool_use_id else ""
+        lines = [indent + line for line in "\n".join(pieces).splitlines()]
+        return "\n".join(lines) if pieces else None
 
     def _pieces(self, entry: Entry, runtime: str | None) -> Iterator[str]:
         match entry.line_type:
-            case "text":
-                yield entry.text or ""
             case "system":
                 yield from _system(entry)
             case "assistant":
