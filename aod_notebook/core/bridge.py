@@ -9,23 +9,17 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from concurrent.futures import Future
-    from contextlib import AbstractContextManager
 
     from anyio.from_thread import BlockingPortal
 
 __all__ = ["call", "is_running", "stop", "submit"]
 
 T = TypeVar("T")
-
-_lock = threading.Lock()  # guards _context and _portal
-_context: AbstractContextManager[BlockingPortal] | None = None
-_portal: BlockingPortal | None = None
-
 
 def submit(function: Callable[..., Awaitable[T]], *args: object) -> Future[T]:
     """Start `function(*args)` on the background loop and return its future at once.
@@ -59,36 +53,58 @@ def call(function: Callable[..., Awaitable[T]], *args: object) -> T:
 
 def is_running() -> bool:
     """Say whether the loop's thread exists."""
-    return _portal is not None
+    return _loop is not None
 
 
 def stop() -> None:
     """Cancel what runs on the loop and end its thread; a later call starts a new one."""
-    global _context, _portal  # noqa: PLW0603 - the one loop of the process
+    global _loop  # noqa: PLW0603 - the one loop of the process
     with _lock:
-        context, portal = _context, _portal
-        _context = _portal = None
-    if context is not None and portal is not None:
-        portal.call(portal.stop, True)
-        context.__exit__(None, None, None)
+        loop, _loop = _loop, None
+    if loop is not None:
+        loop.portal.call(loop.portal.stop, True)
+        loop.thread.join()
+
+
+class _Loop(NamedTuple):
+    portal: BlockingPortal
+    thread: threading.Thread
+
+
+_lock = threading.Lock()  # guards _loop
+_loop: _Loop | None = None
 
 
 def _running_portal() -> BlockingPortal:
-    global _context, _portal  # noqa: PLW0603 - the one loop of the process
-    from anyio.from_thread import start_blocking_portal
-
+    global _loop  # noqa: PLW0603 - the one loop of the process
     with _lock:
-        if _portal is None:
-            _context = start_blocking_portal(name="aod-notebook-loop")
-            _portal = _context.__enter__()
-        return _portal
+        if _loop is None:
+            ready: Future[BlockingPortal] = Future()
+            thread = threading.Thread(
+                target=_run, args=(ready,), name="aod-notebook-loop", daemon=True
+            )
+            thread.start()
+            _loop = _Loop(ready.result(), thread)
+        return _loop.portal
+
+
+def _run(ready: Future[BlockingPortal]) -> None:
+    """Run the loop until its portal is stopped: the thread's whole life."""
+    import anyio
+    from anyio.from_thread import BlockingPortal
+
+    async def serve() -> None:
+        async with BlockingPortal() as portal:
+            ready.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    anyio.run(serve)
 
 
 def _forget_after_fork() -> None:
     """A forked child has no loop thread: let it start its own."""
-    global _context, _portal, _lock  # noqa: PLW0603 - the one loop of the process
-    _context = _portal = None
-    _lock = threading.Lock()
+    global _loop, _lock  # noqa: PLW0603 - the one loop of the process
+    _loop, _lock = None, threading.Lock()
 
 
 atexit.register(stop)

@@ -222,7 +222,7 @@ class LiveSession:
 
     def __await__(self) -> Generator[object, None, LiveSession]:
         if self._following is not None:
-            yield from asyncio.wrap_future(self._following).__await__()
+            yield from asyncio.shield(asyncio.wrap_future(self._following)).__await__()
         return self.wait(0)
 
     def batches(

@@ -1,0 +1,48 @@
+"""How the documentation is built: `make docs`. The notebooks are executed at every build."""
+
+import os
+import shutil
+from pathlib import Path
+
+from aod_notebook import __version__
+from aod_notebook.local import stop_service
+
+HERE = Path(__file__).parent
+BUILT = HERE / "_build"
+
+project = "aod-notebook"
+author = "The aod-notebook developers"
+copyright = "The aod-notebook developers"
+release = version = __version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_default_options = {"members": True}
+napoleon_google_docstring = True
+napoleon_use_ivar = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "aod-notebook"
+html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
+html_show_sourcelink = False
+
+# The notebooks live at the top of the project; Sphinx reads only what is below this folder.
+os.environ["AOD_NOTEBOOK_HOME"] = str(BUILT / "home")
+(HERE / "notebooks").mkdir(exist_ok=True)
+for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
+    shutil.copy(notebook, HERE / "notebooks" / notebook.name)
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+
+
+def setup(app: object) -> None:
+    """Stop the service that the notebooks started, when the build is done."""
+    app.connect("build-finished", lambda *_: stop_service(BUILT / "home" / "service"))

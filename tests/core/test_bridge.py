@@ -1,0 +1,65 @@
+import os
+import threading
+
+import anyio
+import pytest
+
+from aod_notebook.core import bridge
+
+
+async def thread_id():
+    await anyio.sleep(0)
+    return threading.get_ident()
+
+
+def test_coroutines_run_on_one_thread_beside_the_callers():
+    threads = {bridge.call(thread_id) for _ in range(3)}
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_errors_come_back_to_the_caller():
+    async def fail():
+        raise LookupError("nothing there")
+
+    with pytest.raises(LookupError, match="nothing there"):
+        bridge.call(fail)
+
+
+def test_cancelling_the_future_cancels_the_coroutine():
+    started, cancelled = threading.Event(), threading.Event()
+
+    async def wait():
+        started.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    future = bridge.submit(wait)
+    assert started.wait(5)
+    future.cancel()
+    assert cancelled.wait(5)
+
+
+def test_stop_ends_the_thread_and_what_runs_on_it():
+    future = bridge.submit(anyio.sleep_forever)
+    bridge.call(thread_id)
+    bridge.stop()
+    assert future.cancelled()
+    assert not bridge.is_running()
+    assert "aod-notebook-loop" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_call_after_stop_starts_again():
+    bridge.stop()
+    assert bridge.call(thread_id)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_a_loop_of_its_own():
+    bridge.call(thread_id)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if bridge.call(thread_id) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
