@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aod_notebook.local.repositories import git_settings
+
 if TYPE_CHECKING:
     from aod_notebook.local.runtimes.base import Folder, Setup
 
@@ -57,6 +59,7 @@ def session_environment(
         "AOD_MODEL": model,
         **dict(sorted(setup.env_vars.items())),
         **dict(sorted(setup.secret_env_vars.items())),
+        **git_settings(setup.resources, setup.env_vars),
     }
 
 

@@ -175,7 +175,7 @@ class Worker:
             self._supervisor,
             job.output,
             job.stop,
-            self._config.allow_unenforced_network,
+            self._config,
         )
         await provisioner.run()
 

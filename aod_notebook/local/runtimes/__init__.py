@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from aod_notebook.local.runtimes.base import Runtime, RuntimeMissingError, Setup, Turn
+from aod_notebook.local.runtimes.cli import CLIS
+from aod_notebook.local.runtimes.mcp import ConfigError
 from aod_notebook.local.runtimes.replay import Replay
 from aod_notebook.local.runtimes.shell import Shell
 
-__all__ = ["Replay", "Runtime", "RuntimeMissingError", "Setup", "Shell", "Turn", "runtime_for"]
+__all__ = ["ConfigError", "Runtime", "RuntimeMissingError", "Setup", "Turn", "runtime_for"]
+
+_RUNTIMES: dict[str, Runtime] = {**CLIS, "shell": Shell(), "replay": Replay()}
 
 
 def runtime_for(name: str) -> Runtime:
@@ -15,8 +19,7 @@ def runtime_for(name: str) -> Runtime:
     Raises:
         RuntimeMissingError: there is none.
     """
-    if name == "shell":
-        return Shell()
-    if name == "replay":
-        return Replay()
-    raise RuntimeMissingError(f"there is no runtime {name}")
+    try:
+        return _RUNTIMES[name]
+    except KeyError:
+        raise RuntimeMissingError(f"there is no runtime '{name}'") from None

@@ -71,10 +71,25 @@ class Turn:
 
 
 class Runtime(Protocol):
-    """Runs turns. An instance holds nothing of a session."""
+    """Runs turns. An instance holds nothing of a session.
+
+    `skills_root` is where skills go below the session's home; `skills_agent` is the runtime's
+    name for the GitHub skills installer, None where that knows none.
+    """
+
+    @property
+    def skills_root(self) -> str:
+        """Where skills go, below the session's home."""
+
+    @property
+    def skills_agent(self) -> str | None:
+        """The runtime's name for the installer of GitHub skills."""
 
     def check(self, turn: Turn) -> None:
         """Raise RuntimeMissingError if the turn could not run here."""
+
+    def configure(self, turn: Turn) -> None:
+        """Write the runtime's own configuration; ConfigError if that can't be."""
 
     async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
         """Run the turn to its end."""

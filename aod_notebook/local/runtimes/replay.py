@@ -47,9 +47,15 @@ class Options:
 class Replay:
     """Plays a recording's turn, one line per output event."""
 
+    skills_root = ".skills"
+    skills_agent = None
+
     def check(self, turn: Turn) -> None:
         """Raise RuntimeMissingError for a recording that is not there or options that are wrong."""
         load(turn.recordings, read_options(turn.setup.options).recording)
+
+    def configure(self, turn: Turn) -> None:
+        """Nothing to configure."""
 
     async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
         """Play the turn; a stop or the time limit ends it between two lines."""

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 class Shell:
     """Runs the prompt as a script; its exit code is the turn's. Model and system are not used."""
 
+    skills_root = ".skills"
+    skills_agent = None
+
     def check(self, turn: Turn) -> None:
         """Every machine that runs this service has `sh`."""
+
+    def configure(self, turn: Turn) -> None:
+        """Nothing to configure."""
 
     async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
         """Run the script; its standard input is empty."""

@@ -1,0 +1,56 @@
+"""A session's GitHub repositories: where their clones go, and their tokens as git takes them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ROOTS = ("/workspace", "/home/sprite")
+
+
+class MountPathError(Exception):
+    """A mount path leads out of the session's directory."""
+
+
+def clone_target(workspace: Path, mount_path: str) -> Path:
+    """Return the directory below the workspace that stands for an absolute path of the sandbox.
+
+    `/workspace/x` and `/home/sprite/x` are `x` in the working directory, `/a/b` is `a/b`.
+
+    Raises:
+        MountPathError: the path has `..`.
+    """
+    path = PurePosixPath(mount_path)
+    for root in _ROOTS:
+        if path.is_relative_to(root):
+            path = path.relative_to(root)
+            break
+    else:
+        path = path.relative_to("/")
+    if ".." in path.parts:
+        raise MountPathError(f"mount_path {mount_path} leads out of the session's directory")
+    return workspace / path
+
+
+def git_settings(resources: list[dict[str, Any]], env_vars: dict[str, str]) -> dict[str, str]:
+    """Return the variables that let git use each repository's token; nothing is written.
+
+    They come after settings of the same kind in `env_vars`.
+    """
+    tokens = [(entry["url"], entry["token"]) for entry in resources if entry["token"]]
+    if not tokens:
+        return {}
+    given = env_vars.get("GIT_CONFIG_COUNT", "0")
+    count = int(given) if given.isdecimal() else 0
+    settings: dict[str, str] = {}
+    for url, token in tokens:
+        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        for address in (url, f"{url}.git"):
+            settings[f"GIT_CONFIG_KEY_{count}"] = f"http.{address}.extraHeader"
+            settings[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: Basic {secret}"
+            count += 1
+    return {**settings, "GIT_CONFIG_COUNT": str(count)}
