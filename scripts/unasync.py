@@ -20,6 +20,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"@pytest\.mark\.anyio\b", ""),
     (r"\bawait anyio\.sleep\b", "time.sleep"),
     (r"\bimport anyio\b", "import time"),
+    (r" +# noqa: ASYNC\d+ .*", ""),
     (r"\bawait ", ""),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\benter_async_context\b", "enter_context"),

@@ -1,0 +1,137 @@
+"""The async client of Agent on Demand (CONTRACT A.14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.aod._async.agents import AsyncAgents
+from aod_notebook.aod._async.environments import AsyncEnvironments
+from aod_notebook.aod._async.resource import request_object
+from aod_notebook.aod._async.sessions import AsyncSessions
+from aod_notebook.aod.errors import error_from
+from aod_notebook.aod.options import Options, retry_of, timeouts_of
+from aod_notebook.core._async.transport import AsyncTransport
+from aod_notebook.core.retry import Repeat
+from aod_notebook.core.wire import BearerAuth, Call
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    import httpx
+    from pydantic import SecretStr
+
+    from aod_notebook.aod.options import TimeoutLike
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient:
+    """Async client of one Agent on Demand service, for one token.
+
+    Args:
+        base_url: the service; else `AOD_API_URL`, else `http://localhost:8777`.
+        token: text or SecretStr; else `AOD_API_TOKEN`. It shows up nowhere.
+        timeout: seconds for a call, an `httpx.Timeout`, or `Timeouts` by kind of call;
+            a plain number never ends a quiet stream.
+        transport: httpx transport to send by, such as a mock or one with a proxy.
+        http_client: a whole httpx client to use; it is not closed.
+        max_retries: repeats of a failed call (3), and reconnects of a stream without
+            progress (5); 0 switches both off.
+
+    Attributes:
+        base_url: the service's URL, without a trailing slash.
+        agents: `AsyncAgents`.
+        environments: `AsyncEnvironments`.
+        sessions: `AsyncSessions`.
+
+    Raises:
+        AodUsageError: no token is to be found, or the base URL is none.
+
+    Example:
+        >>> async with AsyncClient(token="aod_...") as client:  # doctest: +SKIP
+        ...     for agent in await client.agents.list():
+        ...         print(agent.name)
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        token: str | SecretStr | None = None,
+        timeout: TimeoutLike | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        http_client: httpx.AsyncClient | None = None,
+        max_retries: int | None = None,
+    ) -> None:
+        options = Options.resolve(base_url, token, timeout, max_retries)
+        self._use(
+            AsyncTransport(
+                base_url=options.base_url,
+                auth=BearerAuth(options.token),
+                error=error_from,
+                retry=options.retry,
+                timeouts=options.timeouts,
+                http_client=http_client,
+                transport=transport,
+            )
+        )
+
+    def _use(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+        self.base_url = transport.base_url
+        self.agents = AsyncAgents(transport)
+        self.environments = AsyncEnvironments(transport)
+        self.sessions = AsyncSessions(transport)
+
+    def with_options(
+        self, *, timeout: TimeoutLike | None = None, max_retries: int | None = None
+    ) -> Self:
+        """Return a client with other limits over the same connections.
+
+        Closing it leaves the connections open; they belong to the first client.
+
+        Example:
+            >>> patient = client.with_options(timeout=120, max_retries=10)  # doctest: +SKIP
+        """
+        copy = object.__new__(type(self))
+        copy._use(
+            self._transport.with_options(
+                retry=retry_of(max_retries, self._transport.retry),
+                timeouts=timeouts_of(timeout, self._transport.timeouts),
+            )
+        )
+        return copy
+
+    async def health(self) -> dict[str, Any]:
+        """Ask the service how it is (A.6); no token is needed for that.
+
+        Raises:
+            ServerError: it is degraded; `detail` tells which check failed.
+
+        Example:
+            >>> (await client.health())["status"]  # doctest: +SKIP
+            'ok'
+        """
+        call = Call(method="GET", path="/health", repeat=Repeat.UNSEEN)
+        return await request_object(self._transport, call)
+
+    async def aclose(self) -> None:
+        """Close the connections, unless they belong to somebody else."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Give the client itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.base_url}>"

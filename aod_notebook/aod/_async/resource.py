@@ -1,0 +1,73 @@
+"""What agents, environments and sessions have in common on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aod_notebook.aod.errors import error_from
+from aod_notebook.aod.models import read_list, read_one
+from aod_notebook.aod.requests import encode, segment
+from aod_notebook.core.errors import FailureKind
+from aod_notebook.core.retry import Repeat
+from aod_notebook.core.wire import Call
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from aod_notebook.aod.models import _Resource
+    from aod_notebook.aod.requests import Body
+    from aod_notebook.core._async.transport import AsyncTransport
+
+__all__ = ["AsyncResource", "request_object"]
+
+R = TypeVar("R", bound="_Resource")
+
+
+class AsyncResource:
+    """One collection of the API: its path, and calls whose answers are rows of it."""
+
+    _path = ""
+    _noun = ""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def _item(self, item_id: str | UUID, action: str = "") -> str:
+        """Path of one row, or of an action on it."""
+        path = f"{self._path}/{segment(item_id, self._noun)}"
+        return f"{path}/{action}" if action else path
+
+    def _write(
+        self, method: str, path: str, body: type[Body], fields: dict[str, Any], **extra: Any
+    ) -> Call:
+        """Describe a call with a body; it is repeated only if it had no effect."""
+        content = encode(body, method, self._transport.base_url + path, fields)
+        return Call(
+            **{"repeat": Repeat.REFUSED, **extra}, method=method, path=path, content=content
+        )
+
+    async def _one(self, kind: type[R], call: Call) -> R:
+        """Make a call that answers with one row."""
+        return read_one(kind, await request_object(self._transport, call))
+
+    async def _list(self, kind: type[R], path: str) -> list[R]:
+        """Make a call that answers with `{"data": [rows]}`."""
+        call = Call(method="GET", path=path)
+        answer = await self._transport.request(call)
+        rows = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(rows, list):
+            raise _unreadable(self._transport, call, 'a list under "data"')
+        return read_list(kind, rows)
+
+
+async def request_object(transport: AsyncTransport, call: Call) -> dict[str, Any]:
+    """Make a call that answers with one object."""
+    answer = await transport.request(call)
+    if isinstance(answer, dict):
+        return answer
+    raise _unreadable(transport, call, "an object")
+
+
+def _unreadable(transport: AsyncTransport, call: Call, wanted: str) -> Exception:
+    reason = f"the answer is not {wanted}"
+    return error_from(call.failure(FailureKind.UNREADABLE, transport.url(call), reason))

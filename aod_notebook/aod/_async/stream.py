@@ -1,0 +1,45 @@
+"""The event stream of a session, as the async client gives it (CONTRACT A.12)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aod_notebook.aod.events import StreamEvent
+from aod_notebook.core._async.stream import AsyncStream
+
+if TYPE_CHECKING:
+    from aod_notebook.aod.follow import SessionFollow
+    from aod_notebook.core._async.transport import AsyncTransport
+
+__all__ = ["AsyncEventStream"]
+
+
+class AsyncEventStream(AsyncStream[StreamEvent]):
+    """Events of one session: a context manager and an iterator, exactly once each.
+
+    Made by `sessions.stream`. Entering opens the connection and raises what the service
+    refuses. The iteration ends after a terminal event; `terminal` then tells a `stale`
+    stream from a finished session.
+
+    Raises:
+        StreamInterrupted: the connection broke and could not be resumed; it has the
+            `last_event_id` to go on from.
+
+    Example:
+        >>> async with client.sessions.stream(session_id) as events:  # doctest: +SKIP
+        ...     async for event in events:
+        ...         print(event.type, events.last_event_id)
+    """
+
+    def __init__(self, transport: AsyncTransport, follow: SessionFollow, session_id: str) -> None:
+        super().__init__(transport, follow)
+        self._rules = follow
+        self.session_id = session_id
+
+    @property
+    def terminal(self) -> StreamEvent | None:
+        """The event that ended the stream: exit, error, terminated or stale; None before."""
+        return self._rules.terminal
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of session {self.session_id} at {self.last_event_id}>"
