@@ -5,6 +5,14 @@ from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.messages import messages_from_events
 from aod_notebook.frames.results import model_usage_from_events, results_from_events
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
+from aod_notebook.frames.sessions import sessions_df, turns_df
+from aod_notebook.frames.tables import (
+    events_df,
+    messages_df,
+    model_usage_df,
+    results_df,
+    tool_calls_df,
+)
 from aod_notebook.frames.tool_calls import tool_calls_from_events
 
 __all__ = [
@@ -14,9 +22,16 @@ __all__ = [
     "Problem",
     "Schema",
     "decode_events",
+    "events_df",
+    "messages_df",
     "messages_from_events",
+    "model_usage_df",
     "model_usage_from_events",
     "otel_names",
+    "results_df",
     "results_from_events",
+    "sessions_df",
+    "tool_calls_df",
     "tool_calls_from_events",
+    "turns_df",
 ]

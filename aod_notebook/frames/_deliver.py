@@ -195,20 +195,20 @@ class DeriveFunction(Protocol):
 
 def table_function(function: Callable[..., Framed]) -> TableFunction:
     """Make a `TableFunction` of a function that gives a frame and a report."""
-    return cast("TableFunction", _delivering(function))
+    return cast("TableFunction", delivering(function))
 
 
 def decode_function(function: Callable[..., Framed]) -> DecodeFunction:
     """Make a `DecodeFunction` of a function that gives a frame and a report."""
-    return cast("DecodeFunction", _delivering(function))
+    return cast("DecodeFunction", delivering(function))
 
 
 def derive_function(function: Callable[..., Framed]) -> DeriveFunction:
     """Make a `DeriveFunction` of a function that gives a frame and a report."""
-    return cast("DeriveFunction", _delivering(function))
+    return cast("DeriveFunction", delivering(function))
 
 
-def _delivering(function: Callable[..., Framed]) -> Any:
+def delivering(function: Callable[..., Framed]) -> Any:
     """Give the caller the frame with one warning, or with `strict=False` the problems too."""
 
     @functools.wraps(function)

@@ -48,6 +48,11 @@ def nulls(count: int, column: Column) -> pa.Array:
     return pa.nulls(count, _ARROW[column.dtype])
 
 
+def missing(count: int, column: Column) -> Any:
+    """Make a pandas array of nothing but missing values."""
+    return _native(pa.chunked_array([nulls(count, column)]), column)
+
+
 def constant(value: Any, count: int, column: Column) -> pa.Array:
     """Make an Arrow array of one repeated value."""
     return pa.repeat(pa.scalar(value, _ARROW[column.dtype]), count)
@@ -105,6 +110,31 @@ def conform(series: Any, column: Column) -> Any:
     return _categorical(pa.chunked_array([texts]), column)
 
 
+def concat(frames: Sequence[pd.DataFrame], columns: Iterable[Column]) -> pd.DataFrame:
+    """Join frames of the same columns below each other; the dtypes stay, attrs do not."""
+    if not frames:
+        return Table(columns).to_pandas()
+    data = {}
+    for column in columns:
+        parts = [frame[column.name] for frame in frames]
+        if column.dtype == "category":
+            data[column.name] = _joined([part.array for part in parts], column)
+        else:
+            data[column.name] = pd.concat(parts, ignore_index=True).array
+    return pd.DataFrame(data, copy=False)
+
+
+def _joined(parts: Sequence[Any], column: Column) -> pd.Categorical:
+    found = dict.fromkeys(value for part in parts for value in part.categories)
+    categories = [*column.categories, *(v for v in found if v not in column.categories)]
+    position = {value: index for index, value in enumerate(categories)}
+    codes = [
+        np.array([*(position[v] for v in part.categories), -1], dtype=np.int32)[part.codes]
+        for part in parts
+    ]
+    return _of_codes(np.concatenate(codes), categories, column)
+
+
 def _native(chunks: pa.ChunkedArray, column: Column) -> Any:
     if column.dtype == "category":
         return _categorical(chunks, column)
@@ -125,6 +155,10 @@ def _categorical(chunks: pa.ChunkedArray, column: Column) -> pd.Categorical:
     position = {value: index for index, value in enumerate(categories)}
     remap = np.array([*(position[value] for value in found), -1], dtype=np.int32)
     codes = remap[encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)]
+    return _of_codes(codes, categories, column)
+
+
+def _of_codes(codes: Any, categories: list[str], column: Column) -> pd.Categorical:
     dtype = pd.CategoricalDtype(pd.Index(categories, dtype="str"), ordered=column.is_ordered)
     return pd.Categorical.from_codes(codes, dtype=dtype)
 

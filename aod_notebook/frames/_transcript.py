@@ -1,6 +1,6 @@
 """From an events frame to the entries of its transcripts, turn by turn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -31,12 +31,17 @@ class Piece:
     """For each entry, when that event arrived (microseconds since 1970), or None."""
 
 
-def pieces(events: pd.DataFrame) -> Iterator[Piece]:
-    """Read the agent's stdout in an events frame, each session on its own.
+def pieces(frames: Iterable[pd.DataFrame]) -> Iterator[Piece]:
+    """Read the agent's stdout in events frames, each session on its own.
 
     What a runtime leaves to the end of a turn is read when the turn changes and when the
     session's events end.
     """
+    for events in frames:
+        yield from _pieces(events)
+
+
+def _pieces(events: pd.DataFrame) -> Iterator[Piece]:
     is_stdout = ((events["type"] == "output") & (events["stream"] == "stdout")).to_numpy(bool)
     outputs = events.loc[is_stdout, ["session_id", "turn", "event_id", "data", "received_at"]]
     codes, ids = pd.factorize(outputs["session_id"], use_na_sentinel=True)

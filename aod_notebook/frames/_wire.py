@@ -13,6 +13,8 @@ from aod_notebook.frames._native import ROWS_PER_BATCH, Table, constant, nulls
 from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS
 
 _BATCH_BYTES = 1 << 16
+NAMELESS = "message"
+"""Type of an event whose JSON has none, as the SSE standard calls it."""
 _KNOWN = frozenset(EVENT_TYPES)
 _EVENTS = SCHEMAS["events"]
 
@@ -98,6 +100,7 @@ class EventRows:
             first = len(self._rows)
             for index, event in enumerate(events):
                 if event.type not in _KNOWN:
+                    event.type = event.type or NAMELESS
                     self._raws[first + index] = lines[index].decode(errors="replace")
         self._rows += events
         if len(self._rows) >= ROWS_PER_BATCH:
@@ -126,6 +129,8 @@ class EventRows:
                 if odd is None:
                     continue
                 event = odd
+            if event.type is None:
+                event.type = NAMELESS
             known = event.type in _KNOWN
             self.add(event, None if known else line.decode(errors="replace"), None)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from aod_notebook.aod.events import MALFORMED
 from aod_notebook.frames._deliver import Framed, Report, decode_function, finish
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._wire import EventRows, read_bodies, wire_event
@@ -41,12 +42,20 @@ def events_of_stream(
     table = Table(_SCHEMA.select(columns, exclude))
     rows = EventRows(table, report, session_id)
     for index, event in enumerate(events):
+        if event.type == MALFORMED:
+            report.drop("an event is not a JSON object", session_id or "", _raw(event.extra))
+            continue
         fields = {**event.extra, "type": event.type, "id": event.id}
         raw = None if event.type in EVENT_TYPES else _text(fields)
         rows.add(wire_event(fields), raw, None if received_at is None else received_at[index])
     rows.close()
     report.complete = rows.last_type in _FINAL
     return finish(table, _SCHEMA, report)
+
+
+def _raw(extra: dict[str, Any]) -> str:
+    raw = extra.get("raw")
+    return raw if isinstance(raw, str) else ""
 
 
 def _text(fields: dict[str, Any]) -> str:

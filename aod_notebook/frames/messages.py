@@ -11,7 +11,7 @@ from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.frames.sources import Events, events_frame
+from aod_notebook.frames.sources import Events, derived
 from aod_notebook.transcripts import Entry, Usage
 
 _SCHEMA = SCHEMAS["messages"]
@@ -34,9 +34,11 @@ _FROM_ENTRY = (
 
 
 def messages_of(
-    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+    events: Iterable[pd.DataFrame],
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the messages frame of an events frame."""
+    """Make the messages frame of events frames, each of sessions of its own."""
     table = Table(_SCHEMA.select(columns, exclude))
     tokens = _MessageTokens()
     for piece in pieces(events):
@@ -45,7 +47,7 @@ def messages_of(
     for name, values in tokens.columns(table.count).items():
         if name in table:
             table.set(name, values)
-    return finish(table, _SCHEMA, Report.of(events))
+    return finish(table, _SCHEMA, Report())
 
 
 @derive_function
@@ -68,7 +70,7 @@ def messages_from_events(
         line that is not JSON has `line_type` "text". The token columns hold the usage of a
         message on its last row only, so that their sums are right.
     """
-    return messages_of(events_frame(events), columns, exclude)
+    return derived(messages_of, events, columns, exclude)
 
 
 def _values(piece: Piece, table: Table) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.frames.sources import Events, events_frame
+from aod_notebook.frames.sources import Events, derived
 from aod_notebook.transcripts import ModelUsage, Result, Usage
 
 _RESULTS = SCHEMAS["results"]
@@ -37,28 +37,32 @@ class _TurnResult(NamedTuple):
 
 
 def results_of(
-    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+    events: Iterable[pd.DataFrame],
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the results frame of an events frame."""
+    """Make the results frame of events frames."""
     found = turn_results(events)
     usages = [row.result.usage or _NO_USAGE for row in found]
     values: dict[str, Any] = {
         "session_id": [row.session_id for row in found],
         "turn": [row.turn for row in found],
-        "permission_denials": [_count(row.result.permission_denials) for row in found],
+        "permission_denials": [row.result.denial_count for row in found],
         "result": [_words(row.result) for row in found],
     }
     values |= {name: [getattr(row.result, name) for row in found] for name in _FROM_RESULT}
     values |= {name: [getattr(usage, name) for usage in usages] for name in _TOKENS}
     table = Table(_RESULTS.select(columns, exclude))
     table.add(len(found), values)
-    return finish(table, _RESULTS, Report.of(events))
+    return finish(table, _RESULTS, Report())
 
 
 def model_usage_of(
-    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+    events: Iterable[pd.DataFrame],
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the model_usage frame of an events frame."""
+    """Make the model_usage frame of events frames."""
     found: list[tuple[_TurnResult, ModelUsage]] = [
         (row, used) for row in turn_results(events) for used in row.result.model_usage
     ]
@@ -71,10 +75,10 @@ def model_usage_of(
     values |= {name: [getattr(used.usage, name) for _, used in found] for name in _TOKENS}
     table = Table(_MODEL_USAGE.select(columns, exclude))
     table.add(len(found), values)
-    return finish(table, _MODEL_USAGE, Report.of(events))
+    return finish(table, _MODEL_USAGE, Report())
 
 
-def turn_results(events: pd.DataFrame) -> list[_TurnResult]:
+def turn_results(events: Iterable[pd.DataFrame]) -> list[_TurnResult]:
     """Find the result of each turn: its last result line is the one that counts."""
     found: dict[tuple[str | None, int | None], _TurnResult] = {}
     for piece in pieces(events):
@@ -104,7 +108,7 @@ def results_from_events(
         The results frame: one row per turn, none for a turn whose agent died before it
         said how it ended. What a runtime does not tell is NA, never 0.
     """
-    return results_of(events_frame(events), columns, exclude)
+    return derived(results_of, events, columns, exclude)
 
 
 @derive_function
@@ -126,11 +130,7 @@ def model_usage_from_events(
         The model_usage frame; a runtime that does not name its models has one row per turn
         with `model` NA.
     """
-    return model_usage_of(events_frame(events), columns, exclude)
-
-
-def _count(denials: tuple[dict[str, Any], ...] | None) -> int | None:
-    return None if denials is None else len(denials)
+    return derived(model_usage_of, events, columns, exclude)
 
 
 def _words(result: Result) -> str | None:

@@ -1,56 +1,188 @@
 """What a frame can be made of, and how it becomes events."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 
+from aod_notebook.frames._deliver import Framed, Report
+from aod_notebook.frames._fetch import current_client, each, session_events
+from aod_notebook.frames._native import missing
 from aod_notebook.frames.events import events_of_bytes, events_of_stream
 from aod_notebook.frames.protocols import Event, FollowedSession
+from aod_notebook.frames.schema import SCHEMAS
 
 Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSession
 """An events frame, `StreamEvent`s, the bytes of SSE bodies, or a followed session."""
 
+_NEEDED = frozenset({"session_id", "turn", "event_id", "received_at"})
+_Derive = Callable[[Iterable[pd.DataFrame], Iterable[str] | None, Iterable[str]], Framed]
 
-def events_frame(events: Events) -> pd.DataFrame:
-    """Make an events frame of anything that holds a session's events.
+
+class Gathered:
+    """The events of any source, a frame at a time; `report` is whole once they are read.
+
+    Args:
+        source: ids, sessions, a client, followed sessions, events in any form, or None for
+            all sessions of the client.
+        client: who is asked; by default the current connection's client.
+        since: only events after this id.
+        jobs: how many sessions are asked for at the same time.
+        progress: say on stderr how far it is.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        client: Any = None,
+        since: int | None = None,
+        jobs: int = 8,
+        progress: bool = False,
+    ) -> None:
+        self.report = Report()
+        self._source = source
+        self._client = client
+        self._since = since
+        self._jobs = jobs
+        self._progress = progress
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """Read the source; each session is in one of the frames."""
+        held = held_events(self._source)
+        if held is not None:
+            self.report.join([held.report])
+            yield self._after(held.frame)
+            return
+        owner, ids = asked(self._source, self._client)
+        if ids is None:
+            ids = [str(session.id) for session in owner.sessions.list()]
+        followed = [item for item in ids if isinstance(item, FollowedSession)]
+        for item in followed:
+            framed = followed_events(item)
+            self.report.join([framed.report])
+            yield self._after(framed.frame)
+        names = [str(item) for item in ids if not isinstance(item, FollowedSession)]
+        answers = each(
+            names,
+            lambda one: session_events(owner, one, self._since),
+            self.report,
+            jobs=self._jobs,
+            progress=self._progress,
+        )
+        for _, framed in answers:
+            self.report.join([framed.report])
+            yield framed.frame
+
+    def _after(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if self._since is None:
+            return frame
+        later = (frame["event_id"] > self._since).fillna(value=False)
+        return frame[later.astype(bool)].reset_index(drop=True)
+
+
+def derived(
+    derive: _Derive, events: Events, columns: Iterable[str] | None, exclude: Iterable[str]
+) -> Framed:
+    """Make a frame of what already holds events.
 
     Raises:
         TypeError: the argument holds no events.
     """
-    if isinstance(events, pd.DataFrame):
-        missing = {"session_id", "type", "turn", "stream", "data"} - set(events.columns)
-        if missing:
-            raise TypeError(f"Not an events frame: it has no column {', '.join(sorted(missing))}")
-        return _with_optional(events)
-    if isinstance(events, bytes | bytearray | memoryview):
-        return events_of_bytes(bytes(events)).frame
-    if isinstance(events, FollowedSession):
-        received = events.received()
-        return events_of_stream(
-            [event for event, _ in received], events.id, [time for _, time in received]
-        ).frame
-    return _of_iterable(iter(events))
+    held = held_events(events)
+    if held is None:
+        raise TypeError(f"No events can be made of {type(events).__name__} objects")
+    return with_report(derive([held.frame], columns, exclude), held.report)
 
 
-def _of_iterable(items: Iterator[Any]) -> pd.DataFrame:
+def with_report(framed: Framed, report: Report) -> Framed:
+    """Let a frame say of itself what is known of its origin."""
+    whole = framed.report.join([report])
+    for key in ("base_url", "fetched_at", "last_event_id", "complete", "truncated_by", "dropped"):
+        framed.frame.attrs[key] = getattr(whole, key)
+    return Framed(framed.frame, whole)
+
+
+def held_events(source: Any) -> Framed | None:
+    """Make events of a source that holds them itself; None if it only names sessions."""
+    if isinstance(source, pd.DataFrame):
+        if {"type", "stream", "data"} <= set(source.columns):
+            return Framed(_completed(source), Report.of(source))
+        return None
+    if isinstance(source, bytes | bytearray | memoryview):
+        return events_of_bytes(bytes(source))
+    if isinstance(source, FollowedSession):
+        return followed_events(source)
+    names_only = isinstance(source, str | UUID) or hasattr(source, "sessions")
+    return _of_items(source) if isinstance(source, Iterable) and not names_only else None
+
+
+def _of_items(source: Iterable[Any]) -> Framed | None:
+    items = iter(source)
     first = next(items, None)
     if first is None:
-        return events_of_bytes(b"").frame
-    everything = chain([first], items)
+        return events_of_bytes(b"")
     if isinstance(first, bytes | bytearray | memoryview):
-        return events_of_bytes(everything).frame
+        return events_of_bytes(chain([bytes(first)], items))
     if hasattr(first, "type") and hasattr(first, "extra"):
-        return events_of_stream(everything).frame
-    raise TypeError(f"No events can be made of {type(first).__name__} objects")
+        return events_of_stream(chain([first], items))
+    if items is source:
+        raise TypeError("An iterator can hold events only: pass ids and sessions as a list")
+    return None
 
 
-def _with_optional(events: pd.DataFrame) -> pd.DataFrame:
+def followed_events(session: FollowedSession) -> Framed:
+    """Make events of a followed session, with the times at which they came."""
+    received = list(session.received())
+    return events_of_stream(
+        [event for event, _ in received], str(session.id), [time for _, time in received]
+    )
+
+
+def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
+    """Find whom to ask for what: a client, and ids or followed sessions; None for all.
+
+    Raises:
+        TypeError: the source is nothing that names sessions.
+        AodNotebookError: there is no client and no current connection.
+    """
+    if hasattr(source, "sessions") and hasattr(source, "agents"):
+        return source, None
+    if source is None:
+        return client or current_client(), None
+    if isinstance(source, FollowedSession):
+        return client or source.client, [source]
+    if isinstance(source, pd.DataFrame):
+        if "session_id" not in source:
+            raise TypeError("The frame has neither events nor a column session_id")
+        source = list(dict.fromkeys(source["session_id"].dropna()))
+    items = [source] if _is_id(source) else list(source)
+    ids = [item if isinstance(item, FollowedSession) else _id(item) for item in items]
+    if client is None:
+        clients = [item.client for item in ids if isinstance(item, FollowedSession)]
+        client = clients[0] if clients else current_client()
+    return client, ids
+
+
+def _is_id(source: Any) -> bool:
+    return isinstance(source, str | UUID) or (hasattr(source, "id") and hasattr(source, "status"))
+
+
+def _id(item: Any) -> str:
+    if isinstance(item, str | UUID):
+        return str(item)
+    if hasattr(item, "id") and hasattr(item, "status"):
+        return str(item.id)
+    raise TypeError(f"{type(item).__name__} objects name no session: pass ids or sessions")
+
+
+def _completed(events: pd.DataFrame) -> pd.DataFrame:
     """Add the columns that a frame made with `columns=` or `exclude=` may lack."""
-    lacking: dict[str, Any] = {}
-    if "event_id" not in events:
-        lacking["event_id"] = pd.array([pd.NA] * len(events), dtype="Int64")
-    if "received_at" not in events:
-        lacking["received_at"] = pd.array([pd.NaT] * len(events), dtype="datetime64[us, UTC]")
+    lacking = {
+        column.name: missing(len(events), column)
+        for column in SCHEMAS["events"].columns
+        if column.name in _NEEDED and column.name not in events
+    }
     return events.assign(**lacking) if lacking else events

@@ -1,6 +1,6 @@
 """The tool_calls frame: a row per call, joined with its result."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
 from aod_notebook.frames._native import ROWS_PER_BATCH, Table
 from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.frames.sources import Events, events_frame
+from aod_notebook.frames.sources import Events, derived
 from aod_notebook.transcripts import Entry, one_line, summary
 
 _SCHEMA = SCHEMAS["tool_calls"]
@@ -30,15 +30,23 @@ class _Call:
 
 
 def tool_calls_of(
-    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+    events: Iterable[pd.DataFrame],
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the tool_calls frame of an events frame."""
+    """Make the tool_calls frame of events frames, each of sessions of its own."""
     table = Table(_SCHEMA.select(columns, exclude))
     calls = _calls(events)
     for start in range(0, len(calls), ROWS_PER_BATCH):
         batch = calls[start : start + ROWS_PER_BATCH]
         table.add(len(batch), _values(batch, table))
-    return finish(table, _SCHEMA, Report.of(events))
+    return finish(table, _SCHEMA, Report())
+
+
+def call_turns(events: Iterable[pd.DataFrame]) -> Iterator[tuple[str | None, int | None]]:
+    """Give session and turn of every call."""
+    for call in _calls(events):
+        yield call.session_id, call.turn
 
 
 @derive_function
@@ -61,10 +69,10 @@ def tool_calls_from_events(
         NA; a result without a call is in messages only. Times are there for sessions that
         were followed live.
     """
-    return tool_calls_of(events_frame(events), columns, exclude)
+    return derived(tool_calls_of, events, columns, exclude)
 
 
-def _calls(events: pd.DataFrame) -> list[_Call]:
+def _calls(events: Iterable[pd.DataFrame]) -> list[_Call]:
     calls: list[_Call] = []
     waiting: dict[str, _Call] = {}
     at: tuple[str | None, int | None] | None = None

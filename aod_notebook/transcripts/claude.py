@@ -153,6 +153,7 @@ def _message_usage(counts: _Usage | None) -> Usage | None:
 def _result(value: dict[str, Any], model: str | None) -> Result:
     usage = _usage(value["usage"]) if isinstance(value.get("usage"), dict) else None
     cost = as_float(value.get("total_cost_usd"))
+    denials = value.get("permission_denials")
     return Result(
         subtype=as_str(value.get("subtype")),
         is_error=as_bool(value.get("is_error")),
@@ -167,15 +168,10 @@ def _result(value: dict[str, Any], model: str | None) -> Result:
         input_includes_cache=False,
         text=as_str(value.get("result")),
         errors=tuple(e for e in as_list(value.get("errors")) if isinstance(e, str)),
-        permission_denials=_objects(value.get("permission_denials")),
+        permission_denials=tuple(d for d in as_list(denials) if isinstance(d, dict)),
+        denial_count=len(denials) if isinstance(denials, list) else None,
         model_usage=_model_usage(value.get("modelUsage"), usage, cost, model),
     )
-
-
-def _objects(value: Any) -> tuple[dict[str, Any], ...] | None:
-    if not isinstance(value, list):
-        return None
-    return tuple(item for item in value if isinstance(item, dict))
 
 
 def _usage(counts: dict[str, Any]) -> Usage:

@@ -43,7 +43,8 @@ class Result(msgspec.Struct, frozen=True):
     """How a turn ended: at most one per turn, none if the CLI died before saying so.
 
     `subtype` is Claude's own (`success`, `error_max_turns`, …); the other runtimes give
-    `success` or `error`. Times are milliseconds, `cost_usd` is US dollars.
+    `success` or `error`. Times are milliseconds, `cost_usd` is US dollars; `denial_count` is
+    the number of `permission_denials`, None where the runtime does not tell.
     """
 
     subtype: str | None = None
@@ -59,7 +60,8 @@ class Result(msgspec.Struct, frozen=True):
     input_includes_cache: bool | None = None
     text: str | None = None
     errors: tuple[str, ...] = ()
-    permission_denials: tuple[dict[str, Any], ...] | None = None
+    permission_denials: tuple[dict[str, Any], ...] = ()
+    denial_count: int | None = None
     model_usage: tuple[ModelUsage, ...] = ()
 
 
@@ -71,8 +73,9 @@ class Entry(msgspec.Struct):
             echoed prompts), `system`, `result`, `error`; `text` for a line that is no JSON
             object; any other word is the line's own type.
         subtype: the line's own subtype, or its own type where `line_type` replaced it.
-        block: `text`, `thinking`, `tool_use`, `tool_result`, or None.
-        block_index: position of the block in its line, from 0; None without a block.
+        block: `text` (also of a line that is no JSON), `thinking`, `tool_use`,
+            `tool_result`, or None.
+        block_index: position of the block in its JSON line, from 0; else None.
         text: text, thinking, a tool's output, an error's message.
         input_json: the arguments of a `tool_use` as JSON text; `input` decodes them.
         usage: the usage of the whole message `message_id`. Lines of one message repeat it,

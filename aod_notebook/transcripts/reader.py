@@ -107,7 +107,7 @@ class Reader:
 
     def _text(self, raw: str) -> list[Entry]:
         held = [] if self._lines is None else self._lines.pause()
-        return self._number([*held, Entry("text", text=raw, raw=raw)])
+        return self._number([*held, Entry("text", block="text", text=raw, raw=raw)])
 
     def _number(self, entries: list[Entry]) -> list[Entry]:
         for entry in entries:

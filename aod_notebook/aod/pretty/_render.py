@@ -67,7 +67,7 @@ class Renderer:
             for reason in reasons:
                 if reason and reason not in self._shown_errors:
                     yield self._error(reason)
-        for denial in result.permission_denials or ():
+        for denial in result.permission_denials:
             yield _denial(denial)
         self._shown_errors.clear()
 

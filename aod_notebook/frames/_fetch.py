@@ -1,0 +1,124 @@
+"""Asking the service: many things at once, in order, whatever happens to one of them."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from aod_notebook.aod import AodError, StreamInterrupted
+from aod_notebook.aod.events import StreamEvent
+from aod_notebook.frames._deliver import Framed, Report, now
+from aod_notebook.frames.events import events_of_stream
+
+QUIET_S = 1.5
+"""A running session's stream counts as read to its end when it is silent for so long."""
+_ACTIVE = frozenset({"pending", "running"})
+
+T = TypeVar("T")
+
+
+def current_client() -> Any:
+    """The current connection's client.
+
+    Raises:
+        AodNotebookError: there is no current connection.
+    """
+    from aod_notebook.core.current import client
+
+    return client()
+
+
+def base_url_of(client: Any) -> str | None:
+    """Base URL of a client, as text."""
+    url = getattr(client, "base_url", None)
+    return None if url is None else str(url)
+
+
+def each(
+    ids: Sequence[str],
+    ask: Callable[[str], T],
+    report: Report,
+    *,
+    jobs: int = 8,
+    progress: bool = False,
+) -> Iterator[tuple[str, T]]:
+    """Ask for every id, `jobs` at a time; give the answers in the order of the ids.
+
+    An id that cannot be answered is left out and said in the report.
+
+    Raises:
+        AodError: not one id could be answered.
+    """
+    failures: list[AodError] = []
+    with ThreadPoolExecutor(max(1, min(jobs, len(ids) or 1))) as pool:
+        waiting = [(one, pool.submit(ask, one)) for one in ids]
+        try:
+            for count, (one, future) in enumerate(waiting, 1):
+                try:
+                    answer = future.result()
+                except AodError as error:
+                    failures.append(error)
+                    continue
+                finally:
+                    if progress:
+                        _show(count, len(ids))
+                yield one, answer
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    if failures and len(failures) == len(ids):
+        raise failures[0]
+    for failure in failures:
+        report.cut("a session could not be read", str(failure))
+
+
+def session_events(client: Any, session_id: str, since: int | None = None) -> Framed:
+    """Read the events of one session up to now.
+
+    A finished turn is read to its end. A running one is read until the service has been
+    silent for 1.5 s; the frame then is not `complete`.
+    """
+    is_active = str(client.sessions.get(session_id).status) in _ACTIVE
+    events: list[StreamEvent] = []
+    interrupted: StreamInterrupted | None = None
+    try:
+        with client.sessions.stream(session_id, since=since) as stream:
+            source = _until_quiet(stream) if is_active else stream
+            events.extend(source)
+    except StreamInterrupted as error:
+        interrupted = error
+    framed = events_of_stream(events, session_id)
+    report = framed.report
+    report.base_url, report.fetched_at = base_url_of(client), now()
+    if interrupted is not None:
+        report.cut("the stream broke off", str(interrupted))
+    return Framed(framed.frame, report)
+
+
+def _until_quiet(stream: Any) -> Iterator[StreamEvent]:
+    """Give the events of a stream; close it when none comes for a while."""
+    last = time.monotonic()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(max(0.01, last + QUIET_S - time.monotonic())):
+            if time.monotonic() - last >= QUIET_S:
+                stream.close()
+                return
+
+    watcher = threading.Thread(target=watch, name="aod-notebook-quiet", daemon=True)
+    watcher.start()
+    try:
+        for event in stream:
+            last = time.monotonic()
+            yield event
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _show(done: int, total: int) -> None:
+    end = "\n" if done == total else ""
+    sys.stderr.write(f"\r{done} of {total} sessions{end}")
+    sys.stderr.flush()

@@ -1,0 +1,73 @@
+"""Objects of a JSON API, taken apart into columns."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+_MICROS = 1_000_000
+
+
+def fields_of(item: Any) -> dict[str, Any]:
+    """The fields of a resource: a dict, or a pydantic model with its unknown fields."""
+    if isinstance(item, Mapping):
+        return dict(item)
+    dump = item.model_dump(warnings=False)
+    return dict(dump)
+
+
+def micros(value: Any) -> int | None:
+    """A time as microseconds since 1970: a datetime or ISO text; without a zone it is UTC.
+
+    Example:
+        >>> micros("1970-01-01T00:00:01Z")
+        1000000
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    moment: datetime = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86400 + delta.seconds) * _MICROS + delta.microseconds
+
+
+def seconds_between(start: int | None, end: int | None) -> float | None:
+    """Seconds from one time in microseconds to another; None if one is unknown."""
+    return None if start is None or end is None else (end - start) / _MICROS
+
+
+def text(value: Any) -> str | None:
+    """An id or an enumeration's value as text."""
+    return None if value is None else str(value)
+
+
+def json_text(value: Any) -> str | None:
+    """A value as JSON text; None stays None."""
+    if value is None:
+        return None
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain).decode()
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def rest(fields: Mapping[str, Any], named: Iterable[str]) -> str | None:
+    """JSON of the fields that have no column of their own; None if there are none."""
+    known = set(named)
+    left = {key: value for key, value in fields.items() if key not in known}
+    return json_text(left) if left else None
+
+
+def column(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    """One field of every row."""
+    return [row.get(name) for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    return dump(warnings=False) if dump is not None else str(value)

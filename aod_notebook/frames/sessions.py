@@ -1,0 +1,212 @@
+"""The sessions and turns frames: what the service itself says of sessions."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, cast, overload
+
+import pandas as pd
+
+from aod_notebook.frames._deliver import (
+    Framed,
+    Problem,
+    Report,
+    delivering,
+    finish,
+    now,
+    table_function,
+)
+from aod_notebook.frames._fetch import base_url_of, each
+from aod_notebook.frames._native import Table
+from aod_notebook.frames._rows import (
+    column,
+    fields_of,
+    json_text,
+    micros,
+    rest,
+    seconds_between,
+    text,
+)
+from aod_notebook.frames.results import turn_results
+from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
+from aod_notebook.frames.sources import Gathered, asked
+from aod_notebook.frames.tool_calls import call_turns
+
+_SESSIONS = SCHEMAS["sessions"]
+_TURNS = SCHEMAS["turns"]
+_IDS = ("agent_id", "environment_id")
+_PLAIN = ("runtime", "provider", "status", "exit_code", "turn_count", "current_turn")
+_NAMED = ("id", *_IDS, *_PLAIN, "resources", "created_at", "updated_at")
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+
+
+@table_function
+def sessions_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
+) -> Framed:
+    """One row per session (CONTRACT A.10.2).
+
+    Args:
+        source: a session id, a session, a followed session, several of these, a client;
+            None means all sessions, newest first.
+        client: the client to ask; by default the current connection's.
+        columns: only these columns.
+        exclude: all columns but these.
+        since: of no meaning here.
+        jobs: how many sessions are asked for at the same time.
+        progress: say on stderr how far it is.
+        strict: False returns `(frame, problems)` and warns of nothing.
+
+    Raises:
+        AodError: not one of the sessions could be read.
+        AodNotebookError: there is no client and no current connection.
+    """
+    del since
+    owner, ids = asked(source, client)
+    report = Report(base_url=base_url_of(owner), fetched_at=now())
+    if ids is None:
+        found = list(owner.sessions.list())
+    else:
+        answers = each(_names(ids), owner.sessions.get, report, jobs=jobs, progress=progress)
+        found = [session for _, session in answers]
+    rows = [fields_of(session) for session in found]
+    table = Table(_SESSIONS.select(columns, exclude))
+    table.add(len(rows), _session_values(rows))
+    return finish(table, _SESSIONS, report)
+
+
+class TurnsFunction(Protocol):
+    """The type of `turns_df`."""
+
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        jobs: int = 8,
+        progress: bool = False,
+        results: bool = False,
+        strict: Literal[True] = True,
+    ) -> pd.DataFrame: ...
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        jobs: int = 8,
+        progress: bool = False,
+        results: bool = False,
+        strict: Literal[False],
+    ) -> tuple[pd.DataFrame, list[Problem]]: ...
+
+
+def _turns_function(function: Callable[..., Framed]) -> TurnsFunction:
+    return cast("TurnsFunction", delivering(function))
+
+
+@_turns_function
+def turns_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    jobs: int = 8,
+    progress: bool = False,
+    results: bool = False,
+) -> Framed:
+    """One row per turn of the sessions (CONTRACT A.10.2).
+
+    Args:
+        source: a session id, a session, a followed session, several of these, a client;
+            None means all sessions.
+        client: the client to ask; by default the current connection's.
+        columns: only these columns.
+        exclude: all columns but these.
+        jobs: how many sessions are asked for at the same time.
+        progress: say on stderr how far it is.
+        results: add tokens, cost and the number of tool calls from the transcripts.
+        strict: False returns `(frame, problems)` and warns of nothing.
+
+    Raises:
+        AodError: not one of the sessions could be read.
+        AodNotebookError: there is no client and no current connection.
+    """
+    owner, ids = asked(source, client)
+    if ids is None:
+        ids = [session.id for session in owner.sessions.list()]
+    report = Report(base_url=base_url_of(owner), fetched_at=now())
+    answers = each(_names(ids), owner.sessions.turns, report, jobs=jobs, progress=progress)
+    rows = [{**fields_of(turn), "session_id": one} for one, turns in answers for turn in turns]
+    wanted = _TURNS.select(columns, exclude)
+    values = _turn_values(rows)
+    if results:
+        wanted = (*wanted, *TURN_RESULT_COLUMNS)
+        gathered = Gathered(ids, client=owner, jobs=jobs, progress=progress)
+        values |= _told(rows, list(gathered.frames()))
+        report.join([gathered.report])
+    table = Table(wanted)
+    table.add(len(rows), values)
+    return finish(table, _TURNS, report)
+
+
+def _names(ids: Iterable[Any]) -> list[str]:
+    return [str(getattr(item, "id", item)) for item in ids]
+
+
+def _session_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: column(rows, name) for name in _PLAIN}
+    values["session_id"] = [text(row.get("id")) for row in rows]
+    for name in _IDS:
+        values[name] = [text(row.get(name)) for row in rows]
+    resources = column(rows, "resources")
+    values["resources"] = [json_text(value) for value in resources]
+    values["resource_count"] = [len(r) if isinstance(r, list) else None for r in resources]
+    for name in ("created_at", "updated_at"):
+        values[name] = [micros(row.get(name)) for row in rows]
+    ends = zip(values["created_at"], values["updated_at"], strict=True)
+    values["duration_s"] = [seconds_between(start, end) for start, end in ends]
+    values["extra"] = [rest(row, _NAMED) for row in rows]
+    return values
+
+
+def _turn_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        name: column(rows, name) for name in ("session_id", "status", "exit_code", "prompt")
+    }
+    values["turn"] = column(rows, "turn_number")
+    for name in ("created_at", "started_at", "ended_at"):
+        values[name] = [micros(row.get(name)) for row in rows]
+    times = list(zip(values["created_at"], values["started_at"], values["ended_at"], strict=True))
+    values["queue_s"] = [seconds_between(created, started) for created, started, _ in times]
+    values["duration_s"] = [seconds_between(started, ended) for _, started, ended in times]
+    return values
+
+
+def _told(rows: Sequence[Mapping[str, Any]], events: list[pd.DataFrame]) -> dict[str, Any]:
+    """What the transcripts tell of each turn: tokens, cost, number of tool calls."""
+    ended = {(row.session_id, row.turn): row.result for row in turn_results(events)}
+    calls = Counter(call_turns(events))
+    read = {session_id for frame in events for session_id in frame["session_id"].unique()}
+    values: dict[str, Any] = {added.name: [] for added in TURN_RESULT_COLUMNS}
+    for row in rows:
+        key = (row["session_id"], row.get("turn_number"))
+        result = ended.get(key)
+        usage = None if result is None else result.usage
+        for name in _TOKENS:
+            values[name].append(getattr(usage, name, None))
+        values["cost_usd"].append(getattr(result, "cost_usd", None))
+        values["tool_call_count"].append(calls[key] if row["session_id"] in read else None)
+    return values
