@@ -334,7 +334,8 @@ _ADVICE = (
     (409, "Start a new session", ""),
     (409, "start a new session", ""),
     (409, "already terminated", ""),
-    (409, "Session has", "Start a new session"),
+    (409, "has been terminated", "Start a new session"),
+    (409, "has failed", "Start a new session"),
     (429, "", "sessions.list() shows which are active"),
 )
 

@@ -1,0 +1,76 @@
+"""The root error and the hiding of secrets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aod_notebook.core.errors import AodNotebookError, one_line, redact, secrets_in
+
+
+def test_a_cell_shows_one_line():
+    assert AodNotebookError("a\nb")._render_traceback_() == ["AodNotebookError: a b"]
+
+
+def test_one_line_joins_blanks_and_cuts():
+    assert one_line(" a\r\n\tb ") == "a b"
+    assert one_line("abcdef", limit=4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "aod_" + "a1B2-c3_" * 5,
+        "aos_agent_abc",
+        "aos_ws_abc",
+        "aos_user_abc",
+        "Bearer anything-at.all",
+        "sk-ant-api03-abcdef",
+        "ghp_abcdefghijklmnop",
+        "github_pat_abcdefghijklmnop",
+    ],
+)
+def test_whatever_looks_like_a_token_is_hidden(secret):
+    hidden = redact({"a": [f"x {secret} y"]})["a"][0]
+    assert secret not in hidden
+    assert hidden == "x [hidden] y"
+
+
+def test_a_password_inside_a_url_is_hidden():
+    assert redact("http://me:pass@host/x") == "http://[hidden]@host/x"
+
+
+def test_known_secrets_are_hidden_even_where_one_contains_another():
+    assert redact("abcd-abcdef", ["abcd", "abcdef"]) == "[hidden]-[hidden]"
+
+
+def test_redacting_keeps_types():
+    value = {"n": 1, "none": None, "list": [True, 1.5]}
+    assert redact(value, ["zzzz"]) == value
+
+
+def test_secrets_of_a_request_are_found_wherever_they_are():
+    body = {
+        "name": "public",
+        "env_vars": {"A": "first-secret"},
+        "secret_env_vars": {"B": "second-secret"},
+        "resources": [{"url": "u", "authorization_token": "third-secret"}],
+        "mcp_servers": [{"headers": {"X": "fourth-secret"}}, {"env": {"Y": ["fifth-secret"]}}],
+        "metadata": {"on": "1"},
+    }
+    assert secrets_in(body) == [
+        f"{n}-secret" for n in ("first", "second", "third", "fourth", "fifth")
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(JSON, st.text(min_size=4))
+def test_a_known_secret_never_survives(value, secret):
+    assert secret not in redact(secret + "|", [secret]).replace("[hidden]", "")
+    redact(value, [secret])
+    secrets_in(value)
