@@ -62,9 +62,10 @@ def _add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from aod_notebook.local import serve
+    from aod_notebook.local.__main__ import main as serve
 
-    return serve(_data_dir(options), port=options.port, as_json=options.json)
+    words = ["--data-dir", str(_data_dir(options)), "--port", str(options.port)]
+    return serve([*words, "--json"] if options.json else words)
 
 
 def _demo(options: argparse.Namespace) -> None:

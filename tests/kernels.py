@@ -60,6 +60,7 @@ class Kernel:
         os.kill(self.manager.provisioner.process.pid, signal.SIGKILL)
         self.manager.provisioner.process.wait(10)
         self.client.stop_channels()
+        self.manager.cleanup_resources()
         self.manager = KernelManager(kernel_name="python3")
         self.start()
 
@@ -93,6 +94,7 @@ class Kernel:
             self.client.stop_channels()
         if self.manager.has_kernel:
             self.manager.shutdown_kernel(now=True)
+        self.manager.context.destroy()
 
     def _read_one(self, request, ran):
         message = self.client.get_iopub_msg(timeout=DEADLINE_S)

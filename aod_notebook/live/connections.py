@@ -28,6 +28,7 @@ __all__ = [
     "default_notice",
     "disconnect",
     "embedded_data_dir",
+    "offer",
 ]
 
 URL_VARIABLE = "AOD_API_URL"
@@ -130,7 +131,7 @@ def connect(
         made = _remote(url, ask_token) if remote else _embedded()
         disconnect()
         _current = made
-        current.set_provider(lambda: connection().client)
+        offer()
         return made
 
 
@@ -142,6 +143,11 @@ def disconnect() -> None:
         current.set_provider(None)
     if made is not None:
         made.close()
+
+
+def offer() -> None:
+    """Let the tables and viewers use the current connection when they are given none."""
+    current.set_provider(lambda: connection().client)
 
 
 def default_notice() -> str | None:
@@ -174,19 +180,22 @@ def _remote(url: str | None, ask_token: Callable[[str], str] | None) -> Connecti
             f"No token for {base_url}: set {TOKEN_VARIABLE} in the environment of the kernel, "
             "or connect with local=True (%aod connect --local)."
         )
-    return Connection(base_url.rstrip("/"), token, {"base_url": origin, "token": token_origin})
+    return Connection(
+        base_url.strip().rstrip("/"), token, {"base_url": origin, "token": token_origin}
+    )
 
 
 def _embedded() -> Connection:
-    from aod_notebook.local import ensure_service
+    from aod_notebook.local import ServiceStartError, ensure_service
 
     data_dir = embedded_data_dir()
     try:
         service = ensure_service(data_dir)
-    except (OSError, RuntimeError) as error:
+    except (OSError, ServiceStartError) as error:
+        reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         failure = ServiceNotStartedError(
-            f"The {EMBEDDED} in {_without_home(data_dir)} did not start: {error}. "
-            "Run `aod-notebook serve` in a terminal to see why."
+            f"The {EMBEDDED} did not start{reason}. Its log is "
+            f"{_without_home(data_dir / 'service.log')}; `aod-notebook serve` shows why."
         )
     else:
         sources = {"base_url": EMBEDDED, "token": EMBEDDED}

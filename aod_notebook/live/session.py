@@ -6,7 +6,6 @@ import asyncio
 import enum
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aod_notebook.core import bridge
@@ -194,8 +193,7 @@ class LiveSession:
             ConflictError: the session has failed, was terminated or has a turn in progress.
         """
         send = self._connection.async_client.sessions.prompt
-        limits = {} if timeout is None else {"timeout": timeout}
-        bridge.call(partial(send, self.id, text, **limits))
+        bridge.call(send, self.id, text, timeout)
         return self.follow()
 
     def wait(self, timeout: float | None = None) -> LiveSession:

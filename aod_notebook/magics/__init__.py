@@ -15,13 +15,14 @@ _LONE_CELL_MAGIC = re.compile(r"%%aod\b(?!\?)")
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics and say which service is used if none is configured."""
-    from aod_notebook.live.connections import default_notice
+    from aod_notebook.live.connections import default_notice, offer
     from aod_notebook.magics.aod import AodMagics
     from aod_notebook.magics.show import say
 
     shell.register_magics(AodMagics(shell=shell))
     if keep_empty_cell not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.append(keep_empty_cell)
+    offer()
     notice = default_notice()
     if notice is not None:
         say(notice)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from IPython.core.interactiveshell import InteractiveShell
+
 __all__ = ["AodMagics"]
 
 CELL = "%%aod"
@@ -27,8 +29,11 @@ _NEW_SESSION_ONLY = ("agent", "model", "runtime", "provider", "env", "repo", "se
 
 
 @magics_class
-class AodMagics(Magics):  # type: ignore[misc]  # IPython has no types
+class AodMagics(Magics):
     """The magics of Agent on Demand."""
+
+    if TYPE_CHECKING:
+        shell: InteractiveShell
 
     runtime = Unicode(
         "claude", help="What runs a %%aod cell that names no agent, runtime or provider."
@@ -44,9 +49,10 @@ class AodMagics(Magics):  # type: ignore[misc]  # IPython has no types
         try:
             if cell is None:
                 return aod_commands.run(line, self.shell.user_ns)
-            return self._prompt(line, cell)
+            self._prompt(line, cell)
         except HelpShown:
-            return None
+            pass
+        return None
 
     def _prompt(self, line: str, cell: str) -> None:
         names: Mapping[str, object] = self.shell.user_ns

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
-from aod_notebook.core import current
 from aod_notebook.magics.parser import HelpShown, MagicParser, MagicUsageError, split
 from aod_notebook.magics.show import say, watch
 
@@ -82,19 +81,18 @@ def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
 
 def _agents(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
     return _rows(
-        current.client().agents.list(), "id name runtime provider model version created_at"
+        live.connection().client.agents.list(), "id name runtime provider model version created_at"
     )
 
 
 def _envs(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
-    return _rows(current.client().environments.list(), "id name version created_at")
+    return _rows(live.connection().client.environments.list(), "id name version created_at")
 
 
 def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
     from aod_notebook import frames
 
-    live.connection()
-    sessions = frames.sessions_df()
+    sessions = frames.sessions_df(client=live.connection().client)
     if options.status is not None:
         sessions = sessions[sessions["status"] == options.status].reset_index(drop=True)
     return sessions

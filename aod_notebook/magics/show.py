@@ -63,7 +63,7 @@ def watch(
 
 
 def _print(rows: Iterable[Row]) -> None:
-    lines = [line for row in rows for line in plain_lines(row)]
+    lines = [line for row in rows if not row.is_minor for line in plain_lines(row)]
     if lines:
         say("\n".join(lines))
 
@@ -91,5 +91,7 @@ def _leave(transcript: Transcript, *, quiet: bool, replace: bool) -> None:
         say(status_line(transcript.title, transcript.summary))
         return
     if replace:
-        clear_output(wait=True)
-    display({"text/html": transcript.html(), "text/plain": transcript.plain()}, raw=True)
+        clear_output(wait=True)  # type: ignore[no-untyped-call]
+    display(  # type: ignore[no-untyped-call]
+        {"text/html": transcript.html(), "text/plain": transcript.plain()}, raw=True
+    )

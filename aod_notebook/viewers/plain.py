@@ -73,9 +73,8 @@ def status_line(title: str, summary: Summary) -> str:
         parts.append(_count(summary.turns, "turn"))
     if summary.tool_calls:
         parts.append(_count(summary.tool_calls, "tool call"))
-    usage = summary.usage
-    if usage is not None and usage.output_tokens is not None:
-        parts.append(f"{usage.input_tokens or 0:,} tokens in, {usage.output_tokens:,} out")
+    if summary.tokens_in is not None:
+        parts.append(f"{summary.tokens_in:,} tokens in, {summary.tokens_out or 0:,} out")
     if summary.cost_usd is not None:
         parts.append(f"${summary.cost_usd:.4f}")
     return " · ".join(parts)

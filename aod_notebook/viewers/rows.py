@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Row", "RowBuilder", "Summary"]
 
 TITLE_CHARS = 160
+SLOW_STAGE_MS = 1_000
+"""A stage that took longer is worth a line of its own."""
 
 
 class Event(Protocol):
@@ -55,6 +57,7 @@ class Row:
         text: the rest, over as many lines as it has.
         depth: 0 for the agent itself, 1 for its subagents, and so on.
         is_error: whether it reports a failure.
+        is_minor: whether only somebody who unfolds it wants to see it.
     """
 
     kind: Kind
@@ -62,6 +65,7 @@ class Row:
     text: str = ""
     depth: int = 0
     is_error: bool = False
+    is_minor: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +77,8 @@ class Summary:
         exit_code: of the last turn; None while it runs or if it was killed.
         turns: how many turns were seen.
         tool_calls: how many calls of tools were seen.
-        usage: tokens as the runtime told them.
+        tokens_in: tokens read, cached ones included; None if the runtime told nothing.
+        tokens_out: tokens written.
         cost_usd: sum over the turns; None if the runtime told nothing.
         answer: the agent's last words.
     """
@@ -82,7 +87,8 @@ class Summary:
     exit_code: int | None = None
     turns: int = 0
     tool_calls: int = 0
-    usage: Usage | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
     cost_usd: float | None = None
     answer: str = ""
 
@@ -192,7 +198,8 @@ class RowBuilder:
     def _count(self, result: Result) -> None:
         whole = self.summary
         if result.usage is not None:
-            whole.usage = result.usage + (whole.usage or Usage())
+            whole.tokens_in = _add(whole.tokens_in, _tokens_in(result))
+            whole.tokens_out = _add(whole.tokens_out, result.usage.output_tokens)
         if result.cost_usd is not None:
             whole.cost_usd = result.cost_usd + (whole.cost_usd or 0.0)
         whole.answer = clean(result.text or "") or whole.answer
@@ -203,9 +210,11 @@ def _stage_rows(extra: Mapping[str, Any]) -> list[Row]:
     if state == "started":
         return []
     took = extra.get("duration_ms")
-    title = f"{stage} {state}" + (f" in {took} ms" if took is not None else "")
+    title = one_line(f"{stage} {state}" + _seconds(took, before=" in "), TITLE_CHARS)
     text = clean(str(extra.get("message") or ""))
-    return [Row(Kind.STAGE, one_line(title, TITLE_CHARS), text, is_error=state == "failed")]
+    failed = state == "failed"
+    is_minor = not failed and isinstance(took, int) and took < SLOW_STAGE_MS
+    return [Row(Kind.STAGE, title, text, is_error=failed, is_minor=is_minor)]
 
 
 def _system_row(entry: Entry, depth: int) -> Row | None:
@@ -222,9 +231,7 @@ def _result_row(result: Result) -> Row:
     if result.num_turns is not None:
         facts.append(f"{result.num_turns} steps")
     if result.duration_ms is not None:
-        facts.append(f"{result.duration_ms / 1000:.1f} s")
-    if result.usage is not None and result.usage.output_tokens is not None:
-        facts.append(f"{result.usage.input_tokens or 0:,} + {result.usage.output_tokens:,} tokens")
+        facts.append(_seconds(result.duration_ms))
     if result.cost_usd is not None:
         facts.append(f"${result.cost_usd:.4f}")
     failed = bool(result.is_error)
@@ -232,6 +239,22 @@ def _result_row(result: Result) -> Row:
     problems = [*result.errors, *(_denial(denial) for denial in result.permission_denials)]
     text = "\n".join([*problems, *([result.text] if failed and result.text else [])])
     return Row(Kind.RESULT, title, clean(text), is_error=failed)
+
+
+def _tokens_in(result: Result) -> int | None:
+    """Tokens that were read, the cached ones included, whichever way the runtime counts."""
+    usage = result.usage or Usage()
+    if result.input_includes_cache:
+        return usage.input_tokens
+    return _add(_add(usage.input_tokens, usage.cache_read_tokens), usage.cache_creation_tokens)
+
+
+def _add(left: int | None, right: int | None) -> int | None:
+    return left if right is None else right + (left or 0)
+
+
+def _seconds(milliseconds: object, before: str = "") -> str:
+    return f"{before}{milliseconds / 1000:.1f} s" if isinstance(milliseconds, int) else ""
 
 
 def _denial(denial: Mapping[str, Any]) -> str:

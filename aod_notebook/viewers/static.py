@@ -33,7 +33,11 @@ _BOX = (
     "line-height:1.5;border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:8px 12px;"
     "max-width:1100px"
 )
-_PRE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font-family:inherit;font-size:inherit"
+_PRE = (
+    "margin:0;padding:0;border:0;background:transparent;color:inherit;white-space:pre-wrap;"
+    "overflow-wrap:anywhere;line-height:inherit;font-size:inherit;font-family:inherit"
+)
+_WORDS = ";font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:14px"
 _QUIET = "opacity:0.72"
 _CHIPS = {
     "completed": "#1b7f4b",
@@ -103,7 +107,8 @@ class Transcript:
 
     def plain(self) -> str:
         """Give the state, the answer and the last rows as text."""
-        tail = [line for row in self.rows[-TAIL_ROWS:] for line in plain_lines(row)]
+        shown = [row for row in self.rows if not row.is_minor]
+        tail = [line for row in shown[-TAIL_ROWS:] for line in plain_lines(row)]
         return "\n".join([status_line(self.title, self.summary), *tail])
 
     def html(self) -> str:
@@ -185,18 +190,19 @@ def _content(row: Row) -> str:
     if len(text) > ROW_CHARS:
         text = f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters]"
     sign = "✗ " if row.is_error and row.kind is not Kind.STDERR else ""
-    title = f"<b>{escape(sign + row.title)}</b> " if row.title or sign else ""
+    title = f"<b>{escape(sign + row.title)}</b> " if row.title else ""
+    text = text if row.title else sign + text
     lines = text.count("\n") + 1
     if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and lines > FOLD_LINES and not row.is_error:
         label = "thinking" if row.kind is Kind.THINKING else "result"
         return _details(f"{label}, {lines} lines", _pre(text))
     if row.kind is Kind.TOOL:
         return f"{title}{escape(text)}"
-    return f"{title}{_pre(text) if text else ''}"
+    return f"{title}{_pre(text, _WORDS if row.kind is Kind.TEXT else '') if text else ''}"
 
 
-def _pre(text: str) -> str:
-    return f'<pre style="{_PRE}">{escape(text)}</pre>'
+def _pre(text: str, style: str = "") -> str:
+    return f'<pre style="{_PRE}{style}">{escape(text)}</pre>'
 
 
 def _details(summary: str, body: str, *, is_open: bool = False, style: str = "") -> str:

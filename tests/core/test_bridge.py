@@ -2,13 +2,14 @@ import os
 import threading
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from aod_notebook.core import bridge
 
 
 async def thread_id():
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     return threading.get_ident()
 
 

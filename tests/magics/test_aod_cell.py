@@ -1,0 +1,166 @@
+import pytest
+
+from aod_notebook.aod import AuthError, Client, NotFoundError
+from aod_notebook.live import LiveSession, NoLastSessionError, SessionFailedError
+from aod_notebook.live.agents import NoSuchNameError
+from aod_notebook.magics.parser import MagicUsageError
+from aod_notebook.magics.template import UnknownNameError
+
+
+def test_a_script_runs_and_its_session_is_bound(shell, capsys):
+    shell.run("%%aod --runtime shell -o s\necho out; echo err >&2")
+    session = shell.names["s"]
+    assert (session.status, session.exit_code, session.text) == ("completed", 0, "out")
+    printed = capsys.readouterr().out
+    assert "\nout\n" in printed
+    assert "stderr: err" in printed
+
+
+def test_last_continues_in_the_same_workspace(shell):
+    shell.run("%%aod --runtime shell -o s\necho kept > file.txt")
+    shell.run("%%aod -s last\ncat file.txt")
+    assert shell.names["s"].text == "kept"
+    assert list(shell.names["s"].turns["turn"]) == [1, 2]
+
+
+def test_a_variable_names_the_session_to_continue(shell):
+    shell.run("%%aod --runtime shell -o first\ntrue")
+    shell.run("%%aod --runtime shell\ntrue")
+    shell.run("%%aod -s first\necho again")
+    assert shell.names["first"].text == "again"
+
+
+def test_a_continued_cell_shows_its_own_turn_only(shell, capsys):
+    shell.run("%%aod --runtime shell\necho first-turn")
+    capsys.readouterr()
+    shell.run("%%aod -s last\necho second-turn")
+    printed = capsys.readouterr().out
+    assert "second-turn" in printed
+    assert "first-turn" not in printed
+
+
+def test_the_recorded_session_fills_every_table(shell):
+    shell.run("%%aod --runtime replay -o fix\nfix it")
+    fix = shell.names["fix"]
+    assert fix.runtime == "replay"
+    assert len(fix.turns) == 1
+    assert fix.messages["block"].isin(["thinking", "tool_use"]).any()
+    assert fix.tool_calls["is_error"].any()
+    assert fix.cost == pytest.approx(fix.results["cost_usd"].sum())
+    assert fix.usage["output_tokens"] > 0
+    assert "<script" not in fix.to_html()
+
+
+def test_variables_are_filled_in_and_raw_leaves_them(shell):
+    shell.names["word"] = "filled"
+    shell.run("%%aod --runtime shell -o s\necho '{{word}} {word} $word'")
+    assert shell.names["s"].text == "filled {word} $word"
+    shell.run("%%aod --runtime shell --raw -o s\necho '{{word}}'")
+    assert shell.names["s"].text == "{{word}}"
+
+
+def test_an_agent_is_named_by_name_or_id(shell, service):
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        agent = client.agents.create(name="my script agent", model="sh", runtime="shell")
+    for reference in ("'my script agent'", str(agent.id)):
+        shell.run(f"%%aod -a {reference} -o s\necho yes")
+        assert shell.names["s"].text == "yes"
+
+
+def test_the_notebooks_own_agent_is_made_once(shell, service):
+    for _ in range(2):
+        shell.run("%%aod --runtime shell --model unique-model\ntrue")
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        made = [agent for agent in client.agents.list() if agent.model == "unique-model"]
+    assert len(made) == 1
+
+
+def test_a_failed_session_raises_one_line_and_is_still_bound(shell):
+    with pytest.raises(SessionFailedError) as caught:
+        shell.run("%%aod --runtime shell -o s\necho 'no disk' >&2\nexit 3")
+    session = shell.names["s"]
+    assert (session.status, session.exit_code) == ("failed", 3)
+    assert str(caught.value) == (
+        f"Session {session.id} failed: its shell exited with code 3 (no disk). "
+        f"%aod events {session.id} shows its log."
+    )
+
+
+def test_no_raise_goes_on(shell):
+    shell.run("%%aod --runtime shell --no-raise -o s\nexit 3")
+    assert shell.names["s"].status == "failed"
+
+
+def test_background_returns_while_the_session_runs(shell, capsys):
+    shell.run("%%aod --runtime shell --background -o s\nwhile [ ! -e go ]; do sleep 0.05; done")
+    session = shell.names["s"]
+    assert session.status in ("pending", "running")
+    assert f"Session {session.id} runs in the background, bound to s." in capsys.readouterr().out
+    assert shell.run("%aod stop s") is None
+    assert session.wait(20).status == "terminated"
+
+
+def test_quiet_leaves_one_line(shell, capsys):
+    shell.run("%%aod --runtime shell --quiet -o s\necho noise")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == f"shell · {shell.names['s'].id} · completed · 1 turn"
+
+
+def test_a_secret_reaches_the_session_and_nothing_shows_it(shell, monkeypatch, capsys):
+    monkeypatch.setenv("MY_SECRET", "s3cret-value")
+    shell.run('%%aod --runtime shell --secret MY_SECRET -o s\ntest "$MY_SECRET" = s3cret-value')
+    assert shell.names["s"].exit_code == 0
+    assert "s3cret-value" not in capsys.readouterr().out + repr(shell.names["s"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "line"),
+    [
+        ("%%aod", MagicUsageError, "%%aod: the prompt is empty, so no session was started."),
+        ("%%aod --runtime shell\n  \n", MagicUsageError, "the prompt is empty"),
+        ("%%aod --runtime shell --model\nx", MagicUsageError, "expected one argument"),
+        ("%%aod -a x --runtime shell\nx", MagicUsageError, "--agent and --runtime exclude"),
+        ("%%aod -a x --model m\nx", MagicUsageError, "--model goes with --runtime"),
+        ("%%aod -s last --runtime shell\nx", MagicUsageError, "--runtime is for a new session"),
+        ("%%aod -s last\nx", NoLastSessionError, "No session was followed on http"),
+        ("%%aod -o 'a b' --runtime shell\nx", MagicUsageError, "-o takes a variable's name"),
+        ("%%aod --repo nonsense\nx", MagicUsageError, "--repo takes URL or URL:/PATH"),
+        ("%%aod --secret NOT_THERE\nx", MagicUsageError, "the kernel's environment has no NOT_"),
+        ("%%aod -a nobody\nx", NoSuchNameError, "There is no agent with the id or name 'nobody'"),
+        ("%%aod --runtime shell --env none\nx", NoSuchNameError, "no environment with the id"),
+        ("%%aod --runtime shell\n{{nope}}", UnknownNameError, "has no variable 'nope'"),
+        ("%aod sesions", MagicUsageError, "unknown command 'sesions'. Did you mean sessions?"),
+        ("%aod events 0-0", NotFoundError, "404 from GET"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(shell, cell, error, line):
+    with pytest.raises(error) as caught:
+        shell.run(cell)
+    assert line in str(caught.value)
+    (shown,) = caught.value._render_traceback_()
+    assert "\n" not in shown
+
+
+def test_a_mistake_starts_no_session(shell, service):
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        before = len(client.sessions.list())
+        with pytest.raises(MagicUsageError):
+            shell.run("%%aod --runtime shell --timeout soon\necho x")
+        assert len(client.sessions.list()) == before
+
+
+def test_a_wrong_token_is_named_and_not_shown(shell, monkeypatch):
+    monkeypatch.setenv("AOD_API_TOKEN", "aod_wrong-token-0000")
+    shell.run("%reload_ext aod_notebook")
+    with pytest.raises(AuthError) as caught:
+        shell.run("%%aod --runtime shell\necho x")
+    assert "Invalid API key" in str(caught.value)
+    assert "AOD_API_TOKEN" in str(caught.value)
+    assert "aod_wrong" not in str(caught.value)
+
+
+def test_a_session_is_shown_on_one_line(shell):
+    shell.run("%%aod --runtime shell -o s\ntrue")
+    session = shell.names["s"]
+    assert isinstance(session, LiveSession)
+    assert repr(session) == f"<LiveSession {session.id} shell completed>"
