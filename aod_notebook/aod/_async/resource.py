@@ -47,8 +47,11 @@ class AsyncResource:
         )
 
     async def _one(self, kind: type[R], call: Call) -> R:
-        """Make a call that answers with one row."""
-        return read_one(kind, await request_object(self._transport, call))
+        """Make a call that answers with one row, which has an id if nothing else."""
+        answer = await request_object(self._transport, call)
+        if "id" not in answer:
+            raise _unreadable(self._transport, call, "a row with an id")
+        return read_one(kind, answer)
 
     async def _list(self, kind: type[R], path: str) -> list[R]:
         """Make a call that answers with `{"data": [rows]}`."""

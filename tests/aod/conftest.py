@@ -1,0 +1,67 @@
+"""Fixtures of the Agent on Demand tests: clients of the embedded and of scripted services."""
+
+from dataclasses import replace
+
+import pytest
+from scripted import Scripted
+
+from aod_notebook.aod import AsyncClient, Client
+
+TOKEN = "aod_a-token-for-tests"
+
+
+@pytest.fixture
+def client(service):
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        yield client
+
+
+@pytest.fixture
+def scripted():
+    """Start a scripted service: `scripted(answer, ...)`."""
+    running = []
+
+    def start(*answers):
+        running.append(Scripted(list(answers)).__enter__())
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.__exit__()
+
+
+@pytest.fixture
+def connect():
+    """Make a client that hardly waits between retries: `connect(service, **options)`."""
+    clients = []
+
+    def make(server, **options):
+        client = Client(base_url=server.url, token=TOKEN, **options)
+        in_no_time(client)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+async def aconnect():
+    """The same, async."""
+    clients = []
+
+    def make(server, **options):
+        client = AsyncClient(base_url=server.url, token=TOKEN, **options)
+        in_no_time(client)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+def in_no_time(client):
+    transport = client._transport
+    transport.retry = replace(transport.retry, base=0.001, cap=0.01)
