@@ -3,6 +3,7 @@
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.messages import messages_from_events
+from aod_notebook.frames.parquet import read_parquet, to_parquet
 from aod_notebook.frames.results import model_usage_from_events, results_from_events
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
 from aod_notebook.frames.sessions import sessions_df, turns_df
@@ -28,9 +29,11 @@ __all__ = [
     "model_usage_df",
     "model_usage_from_events",
     "otel_names",
+    "read_parquet",
     "results_df",
     "results_from_events",
     "sessions_df",
+    "to_parquet",
     "tool_calls_df",
     "tool_calls_from_events",
     "turns_df",

@@ -1,5 +1,6 @@
 """Bytes of SSE bodies to Arrow, in bulk (CONTRACT A.12)."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
@@ -39,7 +40,6 @@ _INTS = frozenset({"id", "turn", "duration_ms", "code"})
 _MAX_INT = 2.0**63
 _FIELDS = WireEvent.__struct_fields__
 _decoder = msgspec.json.Decoder(WireEvent)
-_plain = msgspec.json.Decoder()
 _COLUMNS = {
     "event_id": "id",
     "type": "type",
@@ -137,8 +137,8 @@ class EventRows:
     def _odd(self, line: bytes) -> WireEvent | None:
         """Take what can be taken of an event whose fields are not of their usual types."""
         try:
-            value = _plain.decode(line.decode(errors="replace"))
-        except (msgspec.DecodeError, RecursionError):
+            value = json.loads(line.decode(errors="replace"))
+        except (ValueError, RecursionError):
             self._report.drop("an event is not JSON", self._session_id or "", line)
             return None
         if not isinstance(value, dict):

@@ -1,0 +1,39 @@
+"""Bodies of event streams for made-up sessions, as a service would send them."""
+
+import json
+import random
+
+from known_sessions import KnownSession, chunked
+
+
+def event(number, /, *, has_id=True, **fields):
+    """One event of the stream, framed (CONTRACT A.12.2)."""
+    mark = f"id: {number}\n" if has_id else ""
+    return f"{mark}data: {json.dumps(fields)}\n\n"
+
+
+def output(number, data, turn=1, stream="stdout"):
+    return event(number, type="output", id=number, stream=stream, data=data, turn=turn)
+
+
+def body_of(session: KnownSession, session_id: str, seed: int) -> bytes:
+    """The whole stream of a session: its lines in chunks cut anywhere, with noise on stderr."""
+    dice = random.Random(seed)
+    number = 100
+    parts = [event(0, has_id=False, type="start", runtime=session.runtime, session_id=session_id)]
+    for turn in session.turns:
+        number += dice.randint(1, 3)
+        stage = {"stage": "runtime_start", "state": "started"}
+        parts.append(event(number, type="stage", id=number, **stage))
+        parts.append(event(0, has_id=False, type="turn_start", id=number + 1, turn=turn.number))
+        text = "\n".join(turn.lines) + ("" if dice.random() < 0.3 else "\n")
+        for chunk in chunked(text, seed, largest=400):
+            number += 1
+            parts.append(output(number, chunk, turn.number))
+            if dice.random() < 0.1:
+                number += 1
+                parts.append(output(number, '{"type":"result"}\n', turn.number, "stderr"))
+            if dice.random() < 0.05:
+                parts.append(": heartbeat\n\n")
+    parts.append(event(number, type="exit", id=number, code=0))
+    return "".join(parts).encode()

@@ -1,0 +1,152 @@
+"""The events frame: decoding, its schema, and what it says of itself."""
+
+import io
+import json
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+from bodies import body_of, event, output
+from hypothesis import given
+from hypothesis import strategies as st
+from known_sessions import known_session
+
+from aod_notebook import frames
+from aod_notebook.aod.events import iter_events
+
+BODY = body_of(known_session("claude", 3), "s1", 3)
+START = event(0, has_id=False, type="start", runtime="claude", session_id="s1")
+
+
+def decode(text, **options):
+    return frames.decode_events(text.encode() if isinstance(text, str) else text, **options)
+
+
+def same(left, right):
+    pd.testing.assert_frame_equal(left, right, check_exact=True)
+    assert left.attrs == right.attrs
+
+
+@given(st.lists(st.integers(0, len(BODY)), max_size=30))
+def test_any_chunking_gives_the_same_frame(cuts):
+    edges = [0, *sorted(cuts), len(BODY)]
+    chunks = [BODY[start:end] for start, end in pairwise(edges)]
+    same(decode(chunks), decode(BODY))
+
+
+@given(st.lists(st.binary(max_size=60), max_size=6))
+def test_no_bytes_raise(chunks):
+    frame, problems = frames.decode_events(chunks, strict=False)
+    assert frame.attrs["dropped"] == len(problems)
+
+
+@given(
+    st.recursive(st.none() | st.integers() | st.text() | st.floats(), st.lists)
+    | st.dictionaries(
+        st.sampled_from(["type", "id", "turn", "stream", "data", "code", "duration_ms", "new"]),
+        st.none() | st.integers() | st.text() | st.floats(allow_nan=False) | st.just("output"),
+    )
+)
+def test_a_json_object_is_a_row_whatever_its_values(value):
+    text = f"data: {json.dumps(value)}\n\n{output(9, 'kept')}"
+    frame, problems = frames.decode_events(text.encode(), strict=False)
+    assert frame["data"].iloc[-1] == "kept"
+    assert len(frame) + len(problems) == 2
+    assert isinstance(value, dict) == (not problems)
+
+
+def test_each_kind_of_event_fills_its_columns():
+    frame = decode(
+        START
+        + event(4, type="stage", id=4, stage="skills", state="failed", duration_ms=12, message="no")
+        + event(0, has_id=False, type="turn_start", id=5, turn=1)
+        + output(5, "hé\n")
+        + event(5, type="exit", id=5, code=3)
+    )
+    assert list(frame["type"]) == ["start", "stage", "turn_start", "output", "exit"]
+    assert list(frame["session_id"]) == ["s1"] * 5
+    assert list(frame["order"]) == [1, 2, 3, 4, 5]
+    stage = frame.iloc[1]
+    assert (stage["stage"], stage["state"], stage["duration_ms"], stage["message"]) == (
+        "skills",
+        "failed",
+        12,
+        "no",
+    )
+    assert (frame["data"][3], frame["turn"][3], frame["stream"][3]) == ("hé\n", 1, "stdout")
+    assert frame["exit_code"][4] == 3
+    assert frame["received_at"].isna().all()
+
+
+def test_unknown_events_are_rows_with_their_whole_text():
+    frame = decode(event(7, type="brand_new", id=7, depth={"a": 1}) + event(8, id=8, data="x"))
+    assert list(frame["type"]) == ["brand_new", "message"]
+    assert list(frame["type"].cat.categories[:8]) == list(
+        frames.SCHEMAS["events"]["type"].categories
+    )
+    assert json.loads(frame["raw"][0]) == {"type": "brand_new", "id": 7, "depth": {"a": 1}}
+    assert decode(output(1, "x"))["raw"].isna().all()
+
+
+def test_a_bad_line_costs_one_row_and_is_counted():
+    text = output(1, "a") + "id: 2\ndata: {broken\n\n" + output(3, "b") + "data: [1]\n\n"
+    with pytest.warns(frames.FrameWarning, match=r"2 row\(s\) could not be read"):
+        frame = decode(text)
+    assert list(frame["data"]) == ["a", "b"]
+    assert frame.attrs["dropped"] == 2
+    _, problems = frames.decode_events(text.encode(), strict=False)
+    assert [problem.raw for problem in problems] == ["{broken", "[1]"]
+
+
+def test_a_number_too_large_for_its_column_is_missing():
+    frame = decode(event(1, type="exit", id=2**70, code=2**40))
+    assert frame[["event_id", "exit_code"]].isna().all(axis=None)
+
+
+def test_the_session_is_what_the_last_start_said_unless_given():
+    other = event(0, has_id=False, type="start", session_id="s2")
+    text = output(1, "?") + START + output(2, "a") + other + output(3, "b")
+    found = [None if pd.isna(v) else v for v in decode(text)["session_id"]]
+    assert found == [None, "s1", "s1", "s2", "s2"]
+    assert set(decode(text, session_id="x")["session_id"]) == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("last", "complete"),
+    [("exit", True), ("error", True), ("terminated", True), ("stale", False), ("output", False)],
+)
+def test_complete_says_whether_the_session_came_to_its_end(last, complete):
+    assert decode(output(1, "a") + event(1, type=last, id=1)).attrs["complete"] is complete
+
+
+def test_the_last_event_id_is_never_that_of_a_turn_start():
+    text = output(4, "a") + event(0, has_id=False, type="turn_start", id=5, turn=2)
+    assert decode(text).attrs["last_event_id"] == 4
+
+
+def test_stream_events_make_the_same_frame_as_their_bytes():
+    frame = frames.events_df(list(iter_events([BODY])))
+    pd.testing.assert_frame_equal(frame, decode(BODY).assign(session_id=frame["session_id"]))
+    assert set(frame["session_id"]) == {"s1"}
+
+
+def test_columns_can_be_picked_and_left_out():
+    assert list(decode(BODY, columns=["data", "order"]).columns) == ["order", "data"]
+    assert "data" not in decode(BODY, exclude=["data"])
+    with pytest.raises(ValueError, match="did you mean 'stream'"):
+        decode(BODY, columns=["streem"])
+
+
+def test_more_rows_than_one_batch_stay_in_order():
+    count = 20_000
+    frame = decode("".join(output(n, f"{n}\n") for n in range(1, count + 1)))
+    assert list(frame["event_id"]) == list(range(1, count + 1))
+    assert list(frame["order"]) == list(range(1, count + 1))
+    assert frame["data"].iloc[-1] == f"{count}\n"
+
+
+def test_a_frame_survives_parquet_exactly():
+    frame = decode(BODY)
+    kept = io.BytesIO()
+    frame.to_parquet(kept)
+    same(pd.read_parquet(kept), frame)
