@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from aod_notebook.local.agentos.routes import agentos_routes
 from aod_notebook.local.aod.routes import aod_routes
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def make_app(state: State) -> ASGIApp:
     """Return the application of both halves."""
-    app = Starlette(routes=aod_routes())
+    app = Starlette(routes=[*aod_routes(), *agentos_routes()])
     app.router.redirect_slashes = False
     app.state.service = state
     return Doorkeeper(app, state)

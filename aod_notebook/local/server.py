@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from aod_notebook.local import transitions
+from aod_notebook.local.agentos import runs
+from aod_notebook.local.agentos.control import agents
+from aod_notebook.local.agentos.hosted import Hosted
+from aod_notebook.local.agentos.keys import Keys
 from aod_notebook.local.aod.tokens import Tokens
 from aod_notebook.local.app import make_app
 from aod_notebook.local.credentials import (
@@ -74,8 +78,10 @@ class Service:
             self.database = Database(config.database)
             stack.callback(self.database.close)
             self.database.submit(transitions.recover).result()
+            self.database.submit(runs.recover).result()
             self.tokens = Tokens(self.database)
-            self.tokens.ensure(self.credentials.aod_token)
+            self.keys = Keys(self.database)
+            self._ensure_own()
             self._socket = stack.enter_context(_bound(port))
             self._stack = stack.pop_all()
         self.url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
@@ -95,6 +101,7 @@ class Service:
             idle.cancel()
             await asyncio.gather(idle, return_exceptions=True)
             await state.worker.close()
+            await state.hosted.close()
             self.close()
 
     def stop(self) -> None:
@@ -109,6 +116,22 @@ class Service:
         self.config.service_file.unlink(missing_ok=True)
         self._stack.close()
 
+    def _ensure_own(self) -> None:
+        """Make the directory's own token, keys and agent valid."""
+        own = self.credentials
+        self.tokens.ensure(own.aod_token)
+        settings = {
+            "provider_type": "replay",
+            "description": "Takes reported runs; when invoked it plays a recorded transcript.",
+        }
+        self.database.submit(
+            lambda connection: agents.insert(
+                connection, own.agent_id, "local", settings, built_in=True
+            )
+        ).result()
+        self.keys.ensure("workspace", own.agentos_key, None, "workspace")
+        self.keys.ensure("agent", own.agent_key, own.agent_id, "local")
+
     def _make_state(self) -> State:
         feeds = Feeds()
         vault = Vault(load_vault_key(self.config.data_dir))
@@ -118,8 +141,10 @@ class Service:
             database=self.database,
             vault=vault,
             tokens=self.tokens,
+            keys=self.keys,
             feeds=feeds,
             worker=Worker(self.config, self.database, vault, feeds, self._supervisor),
+            hosted=Hosted(self.config, self.database, feeds, self._supervisor),
             activity=Activity(),
         )
 
@@ -133,7 +158,7 @@ class Service:
         clock = asyncio.get_running_loop().time
         while True:
             activity = state.activity
-            if activity.open or state.worker.busy:
+            if activity.open or state.worker.busy or state.hosted.busy:
                 activity.last = clock()
             left = activity.last + limit - clock()
             if left <= 0:
@@ -188,7 +213,9 @@ def _locked(config: Config) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _bound(port: int) -> Iterator[socket.socket]:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # the protocol is named because asyncio sets TCP_NODELAY only on sockets that name it, and
+    # without that each answer would wait 40 ms for the client's delayed acknowledgement
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, port))

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aod_notebook.local.config import Config
 from aod_notebook.local.server import Service, print_line
@@ -90,6 +90,12 @@ class LocalService:
     ) -> str:
         """Make another AoD token: for another owner, or one that is disabled or has expired."""
         return self._service.tokens.issue(owner, active=active, expires_at=expires_at)
+
+    def issue_key(
+        self, kind: Literal["agent", "workspace", "user"], agent_id: str | None = None
+    ) -> str:
+        """Make another AgentOS key; an agent key needs its agent's id."""
+        return self._service.keys.issue(kind, agent_id)
 
     def _serve(self) -> None:
         try:

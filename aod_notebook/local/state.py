@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aod_notebook.local.agentos.hosted import Hosted
+    from aod_notebook.local.agentos.keys import Keys
     from aod_notebook.local.aod.tokens import Tokens
     from aod_notebook.local.config import Config
     from aod_notebook.local.credentials import Credentials
@@ -33,6 +35,8 @@ class State:
     database: Database
     vault: Vault
     tokens: Tokens
+    keys: Keys
     feeds: Feeds
     worker: Worker
+    hosted: Hosted
     activity: Activity

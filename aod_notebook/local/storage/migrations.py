@@ -111,7 +111,136 @@ CREATE TABLE log_block (
 CREATE INDEX log_block_session ON log_block (session_id);
 """
 
-STEPS: tuple[str, ...] = (_TOKENS_AND_AOD,)
+_AGENTOS = """
+CREATE TABLE hosted_agent (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    built_in INTEGER NOT NULL,
+    folder_id TEXT,
+    settings TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+);
+
+CREATE TABLE folder (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    created_at TEXT NOT NULL
+);
+
+CREATE TABLE api_key (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    agent_id TEXT,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    digest BLOB NOT NULL UNIQUE,
+    created_at TEXT NOT NULL,
+    last_used_at TEXT,
+    revoked_at TEXT
+);
+
+CREATE TABLE run (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    agent_id TEXT NOT NULL,
+    external_run_id TEXT,
+    hosted INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    trigger_type TEXT NOT NULL,
+    parent_run_id TEXT,
+    conversation_id TEXT,
+    test INTEGER NOT NULL DEFAULT 0,
+    input TEXT NOT NULL,
+    plan TEXT NOT NULL DEFAULT '{}',
+    output TEXT,
+    error_message TEXT,
+    error_detail TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cache_read_tokens INTEGER,
+    cache_creation_tokens INTEGER,
+    event_count INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL,
+    ended_at TEXT,
+    UNIQUE (agent_id, external_run_id)
+);
+CREATE INDEX run_status ON run (status);
+
+CREATE TABLE run_event (
+    run INTEGER NOT NULL,
+    sequence_number INTEGER NOT NULL,
+    event_id TEXT,
+    body TEXT NOT NULL,
+    PRIMARY KEY (run, sequence_number)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX run_event_id ON run_event (run, event_id) WHERE event_id IS NOT NULL;
+
+CREATE TABLE task (
+    run_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    input TEXT,
+    output TEXT,
+    error_message TEXT,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    PRIMARY KEY (run_id, id)
+) WITHOUT ROWID;
+
+CREATE TABLE question (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    run_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    context TEXT,
+    options TEXT,
+    response TEXT,
+    expires_at TEXT,
+    created_at TEXT NOT NULL,
+    answered_at TEXT
+);
+CREATE INDEX question_run ON question (run_id);
+
+CREATE TABLE approval (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    run_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    request TEXT NOT NULL,
+    decision_note TEXT,
+    created_at TEXT NOT NULL,
+    decided_at TEXT
+);
+
+CREATE TABLE conversation (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    agent_id TEXT NOT NULL,
+    external_user_id TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+);
+
+CREATE TABLE message (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX message_conversation ON message (conversation_id);
+"""
+
+STEPS: tuple[str, ...] = (_TOKENS_AND_AOD, _AGENTOS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

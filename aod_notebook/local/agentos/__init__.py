@@ -1,0 +1,1 @@
+"""The AgentOS half of the service (CONTRACT.md part B)."""

@@ -1,0 +1,183 @@
+"""Control plane: `runs_*` and `approvals_*`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import msgspec
+from msgspec import Meta
+
+from aod_notebook.local.agentos import runs
+from aod_notebook.local.agentos.http import ApiError, Call, enveloped
+from aod_notebook.local.agentos.invoke import RpcInvoke, run_agent
+from aod_notebook.local.clock import now
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from starlette.types import ASGIApp
+
+Text = Annotated[str, Meta(min_length=1)]
+Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Object = dict[str, Any]
+
+
+class ById(msgspec.Struct):
+    """`runs_get`, `runs_cancel`."""
+
+    run_id: Text
+
+
+class Events(msgspec.Struct):
+    """`runs_get_events`; `after` (ours) goes on behind a `sequence_number`."""
+
+    run_id: Text
+    limit: Limit | None = None
+    after: int = 0
+
+
+class List(msgspec.Struct):
+    """`runs_list`."""
+
+    agent_id: Text | None = None
+    status: (
+        Literal[
+            "running", "completed", "failed", "cancelled", "awaiting_input", "awaiting_approval"
+        ]
+        | None
+    ) = None
+    limit: Limit = 20
+
+
+class Decide(msgspec.Struct):
+    """`approvals_decide`."""
+
+    approval_id: Text
+    decision: Literal["approved", "rejected"]
+    decision_note: str | None = None
+
+
+class Approvals(msgspec.Struct):
+    """`approvals_list`."""
+
+    agent_id: Text | None = None
+    limit: Limit = 20
+
+
+async def get(call: Call) -> Object:
+    """Return a run with its tasks, and what it waits for."""
+    connection = call.state.database.read()
+    run = runs.find_run(connection, call.fields(ById).run_id)
+    question = connection.execute(
+        "SELECT id, prompt FROM question WHERE run_id = ? AND status = 'pending' ORDER BY seq",
+        (run["id"],),
+    ).fetchone()
+    approval = connection.execute(
+        "SELECT id FROM approval WHERE run_id = ? AND status = 'pending'", (run["id"],)
+    ).fetchone()
+    waiting: Object = {}
+    if question is not None:
+        asked = {"request_id": question["id"], "question": question["prompt"]}
+        waiting["awaiting_input"] = asked
+    if approval is not None:
+        waiting["awaiting_approval"] = {"approval_id": approval["id"]}
+    return {**runs.render_run(run), "tasks": runs.render_tasks(connection, run["id"]), **waiting}
+
+
+async def list_all(call: Call) -> list[Object]:
+    """Return runs, newest first."""
+    fields = call.fields(List)
+    rows = call.state.database.read().execute(
+        "SELECT * FROM run WHERE (?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR status = ?2)"
+        " ORDER BY seq DESC LIMIT ?3",
+        (fields.agent_id, fields.status, fields.limit),
+    )
+    return [runs.render_run(row) for row in rows]
+
+
+async def events(call: Call) -> ASGIApp:
+    """Return a run's events; without a limit all of them."""
+    fields = call.fields(Events)
+    connection = call.state.database.read()
+    run = runs.find_run(connection, fields.run_id)
+    return enveloped(runs.events_json(connection, run, fields.limit, fields.after))
+
+
+async def cancel(call: Call) -> Object:
+    """Cancel a run that has not ended."""
+    run_id = call.fields(ById).run_id
+
+    def job(connection: sqlite3.Connection) -> tuple[sqlite3.Row, list[str]]:
+        run = runs.find_run(connection, run_id)
+        runs.end_run(connection, run, "cancelled")
+        rows = connection.execute("SELECT id FROM question WHERE run_id = ?", (run_id,))
+        return runs.find_run(connection, run_id), [str(row["id"]) for row in rows]
+
+    run, questions = await call.state.database.write(job)
+    call.state.hosted.cancel(run_id)
+    for question in questions:
+        call.state.feeds.notify(question)
+    return runs.render_run(run)
+
+
+async def invoke(call: Call) -> ASGIApp:
+    """Run an agent; `data` is that of an invoke."""
+    fields = call.fields(RpcInvoke)
+    return await run_agent(call.state, fields.agent_id, fields, "manual")
+
+
+async def approvals(call: Call) -> list[Object]:
+    """Return approvals of every status, newest first."""
+    fields = call.fields(Approvals)
+    rows = call.state.database.read().execute(
+        "SELECT * FROM approval WHERE ?1 IS NULL OR agent_id = ?1 ORDER BY seq DESC LIMIT ?2",
+        (fields.agent_id, fields.limit),
+    )
+    return [_render_approval(row) for row in rows]
+
+
+async def decide(call: Call) -> Object:
+    """Approve, which lets the run go on, or reject, which fails it."""
+    fields = call.fields(Decide)
+    approved = fields.decision == "approved"
+
+    def job(connection: sqlite3.Connection) -> sqlite3.Row:
+        approval = _find_approval(connection, fields.approval_id)
+        if approval["status"] != "pending":
+            raise ApiError("CONFLICT", f"Approval {approval['id']} is already {approval['status']}")
+        connection.execute(
+            "UPDATE approval SET status = ?, decision_note = ?, decided_at = ? WHERE id = ?",
+            (fields.decision, fields.decision_note, now(), approval["id"]),
+        )
+        run = runs.find_run(connection, approval["run_id"])
+        if approved:
+            connection.execute("UPDATE run SET status = 'running' WHERE id = ?", (run["id"],))
+        else:
+            note = fields.decision_note or "no reason given"
+            runs.end_run(connection, run, "failed", error_message=f"approval rejected: {note}")
+        return _find_approval(connection, fields.approval_id)
+
+    approval = await call.state.database.write(job)
+    if approved:
+        call.state.hosted.advance(approval["run_id"])
+    return _render_approval(approval)
+
+
+def _find_approval(connection: sqlite3.Connection, approval_id: str) -> sqlite3.Row:
+    row = connection.execute("SELECT * FROM approval WHERE id = ?", (approval_id,)).fetchone()
+    if row is None:
+        raise ApiError("NOT_FOUND", f"Approval {approval_id} not found")
+    return cast("sqlite3.Row", row)
+
+
+def _render_approval(row: sqlite3.Row) -> Object:
+    return {
+        "id": row["id"],
+        "run_id": row["run_id"],
+        "agent_id": row["agent_id"],
+        "status": row["status"],
+        "request": runs.loads(row["request"]),
+        "decision_note": row["decision_note"],
+        "created_at": row["created_at"],
+        "decided_at": row["decided_at"],
+    }

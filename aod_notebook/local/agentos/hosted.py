@@ -1,0 +1,312 @@
+"""Hosted runs: an agent's invocation on a runtime of this machine, with pauses and resumption."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.local.agentos import runs
+from aod_notebook.local.agentos.http import ApiError, answer
+from aod_notebook.local.agentos.plan import Pause, Plan, load_plan
+from aod_notebook.local.agentos.questions import insert_question
+from aod_notebook.local.agentos.transcript import Event, Transcript
+from aod_notebook.local.clock import now
+from aod_notebook.local.credentials import make_private
+from aod_notebook.local.environ import session_environment
+from aod_notebook.local.processes import Stop
+from aod_notebook.local.runtimes import RuntimeMissingError, Setup, Turn, runtime_for
+from aod_notebook.local.runtimes.base import Folder
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from starlette.responses import Response
+
+    from aod_notebook.local.config import Config
+    from aod_notebook.local.feeds import Feeds
+    from aod_notebook.local.processes import Outcome, Supervisor
+    from aod_notebook.local.storage import Database
+
+logger = logging.getLogger(__name__)
+
+Listener = asyncio.Queue[Event | None]
+RUNTIMES = {"anthropic": "claude", "openai": "codex", "replay": "replay"}
+_MODELS = {"anthropic": "claude-sonnet-4-6", "openai": "gpt-4.1", "replay": "replay"}
+
+
+@dataclass(slots=True)
+class _Active:
+    """A run at work."""
+
+    stop: Stop = field(default_factory=Stop)
+    task: asyncio.Task[dict[str, Any]] | None = None
+
+
+class Hosted:
+    """Advances hosted runs, each in a task of its own (on the service's event loop)."""
+
+    def __init__(
+        self, config: Config, database: Database, feeds: Feeds, supervisor: Supervisor
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._feeds = feeds
+        self._supervisor = supervisor
+        self._active: dict[str, _Active] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether any run is at work."""
+        return bool(self._active)
+
+    def advance(
+        self, run_id: str, listener: Listener | None = None
+    ) -> asyncio.Task[dict[str, Any]]:
+        """Take a running run to its end or its next pause; the task's result is the answer's data.
+
+        The task raises ApiError if the run fails.
+        """
+        active = _Active()
+        active.task = asyncio.create_task(self._advance(run_id, active, listener))
+        active.task.add_done_callback(_note_failure)
+        self._active[run_id] = active
+        return active.task
+
+    async def resume(self, run_id: str) -> Response:
+        """Advance a run and answer as an invoke does: 202 if it pauses."""
+        return as_answer(await asyncio.shield(self.advance(run_id)))
+
+    def cancel(self, run_id: str) -> None:
+        """End a run at work, after its row says `cancelled`."""
+        active = self._active.get(run_id)
+        if active is not None:
+            active.stop.ask("terminated")
+
+    async def close(self) -> None:
+        """End all runs at work; they are failed at the next start."""
+        for active in self._active.values():
+            active.stop.ask("shutdown")
+        tasks = [active.task for active in self._active.values() if active.task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def check_runtime(self, agent: sqlite3.Row, run: sqlite3.Row) -> None:
+        """Refuse an agent whose CLI is not installed; the run is recorded as failed.
+
+        Raises:
+            ApiError: `RUNTIME_NOT_INSTALLED` with what to install.
+        """
+        turn = self._turn(agent, run)
+        try:
+            runtime_for(RUNTIMES[provider(agent)]).check(turn)
+        except RuntimeMissingError as error:
+            message = f"{error}".replace("the runtime shell or replay", "provider_type 'replay'")
+            self._database.submit(_ending(run["id"], "failed", error_message=message))
+            raise ApiError("RUNTIME_NOT_INSTALLED", message) from None
+
+    async def _advance(
+        self, run_id: str, active: _Active, listener: Listener | None
+    ) -> dict[str, Any]:
+        try:
+            run = runs.find_run(self._database.read(), run_id)
+            plan = load_plan(run)
+            if plan.step < len(plan.pauses):
+                return await self._database.write(
+                    lambda connection: _pause(connection, run_id, plan)
+                )
+            return await self._execute(run, plan, active.stop, listener)
+        finally:
+            if self._active.get(run_id) is active:
+                del self._active[run_id]
+            if listener is not None:
+                listener.put_nowait(None)
+
+    async def _execute(
+        self, run: sqlite3.Row, plan: Plan, stop: Stop, listener: Listener | None
+    ) -> dict[str, Any]:
+        transcript = Transcript(self._database, run, listener)
+        agent = runs.find_agent(self._database.read(), run["agent_id"])
+        turn = self._turn(agent, run)
+        try:
+            outcome = await self._run(agent, turn, transcript, stop)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, turn.folder.root, ignore_errors=True)
+        transcript.finish()
+        if stop.reason == "shutdown":
+            raise ApiError("RUN_FAILED", "the service is stopping")
+        failure = _failure(outcome, plan, transcript, turn.timeout)
+        if failure is not None:
+            code, message = failure
+            await self._database.write(_ending(run["id"], "failed", error_message=message))
+            raise ApiError(code, message)
+        output = self._output(agent, run, transcript)
+        await self._database.write(_completing(run["id"], output, transcript.tokens))
+        return result_data(runs.find_run(self._database.read(), run["id"]))
+
+    async def _run(
+        self, agent: sqlite3.Row, turn: Turn, transcript: Transcript, stop: Stop
+    ) -> Outcome:
+        for path in (turn.folder.root, turn.folder.workspace, turn.folder.home):
+            make_private(path)
+        runtime = runtime_for(RUNTIMES[provider(agent)])
+        try:
+            runtime.configure(turn)
+            return await runtime.run(turn, self._supervisor, transcript, stop)
+        except (OSError, ValueError, RuntimeMissingError) as error:
+            message = f"the runtime could not be run: {error}"
+            await self._database.write(_ending(turn.session_id, "failed", error_message=message))
+            raise ApiError("RUN_FAILED", message) from None
+
+    def _output(
+        self, agent: sqlite3.Row, run: sqlite3.Row, transcript: Transcript
+    ) -> dict[str, Any]:
+        """Return `summary`, the answers that the run was given, and the agent's own object."""
+        rows = self._database.read().execute(
+            "SELECT response FROM question WHERE run_id = ? AND status = 'answered' ORDER BY seq",
+            (run["id"],),
+        )
+        answers = [row["response"] for row in rows]
+        output: dict[str, Any] = {"summary": transcript.summary}
+        if json.loads(agent["settings"]).get("output_schema"):
+            output |= _object(transcript.summary)
+        return output | ({"answers": answers} if answers else {})
+
+    def _turn(self, agent: sqlite3.Row, run: sqlite3.Row) -> Turn:
+        settings = json.loads(agent["settings"])
+        name = provider(agent)
+        model = settings.get("model") or _MODELS[name]
+        folder = Folder(self._config.data_dir / "hosted" / run["id"])
+        setup = Setup()
+        return Turn(
+            session_id=run["id"],
+            number=1,
+            prompt=load_plan(run).prompt,
+            model=model,
+            timeout=self._config.invoke_limit_s,
+            folder=folder,
+            setup=setup,
+            recordings=self._config.recordings_dir,
+            env=session_environment(run["id"], RUNTIMES[name], model, folder, setup),
+        )
+
+
+def provider(agent: sqlite3.Row) -> str:
+    """Return what the agent runs on: `anthropic`, `openai` or `replay`."""
+    return str(json.loads(agent["settings"])["provider_type"])
+
+
+def as_answer(data: dict[str, Any]) -> Response:
+    """Make the answer of invoke and reply; a paused run answers 202."""
+    paused = "awaiting_input" in data or "awaiting_approval" in data
+    return answer(data, 202 if paused else 200)
+
+
+def result_data(run: sqlite3.Row) -> dict[str, Any]:
+    """Return the data of a finished invoke (CONTRACT.md B.6)."""
+    data = {
+        "run_id": run["id"],
+        "output": runs.loads(run["output"]),
+        "duration_ms": runs.duration_ms(run),
+    }
+    if run["conversation_id"] is not None:
+        data["session_id"] = run["conversation_id"]
+    return data
+
+
+def _note_failure(task: asyncio.Task[dict[str, Any]]) -> None:
+    """Look at a task's error, so that a run nobody waits for fails without noise."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, ApiError):
+        logger.error("a hosted run failed unexpectedly", exc_info=error)
+
+
+def _pause(connection: sqlite3.Connection, run_id: str, plan: Plan) -> dict[str, Any]:
+    run = runs.find_run(connection, run_id)
+    if run["status"] != "running":
+        raise ApiError("CONFLICT", f"Run {run_id} has already ended: {run['status']}")
+    pause = plan.pauses[plan.step]
+    plan.step += 1
+    data: dict[str, Any] = {"run_id": run_id}
+    if run["conversation_id"] is not None:
+        data["session_id"] = run["conversation_id"]
+    status, waiting = _ask(connection, run, pause)
+    connection.execute(
+        "UPDATE run SET status = ?, plan = ? WHERE id = ?", (status, plan.stored(), run_id)
+    )
+    return data | {status: waiting}
+
+
+def _ask(
+    connection: sqlite3.Connection, run: sqlite3.Row, pause: Pause
+) -> tuple[str, dict[str, Any]]:
+    if pause.ask is not None:
+        request_id = insert_question(
+            connection, run["id"], pause.ask, context=pause.context, options=pause.options
+        )
+        waiting: dict[str, Any] = {"request_id": request_id, "question": pause.ask}
+        given = {"context": pause.context, "options": pause.options}
+        waiting |= {name: value for name, value in given.items() if value is not None}
+        return "awaiting_input", waiting
+    approval_id = str(uuid.uuid4())
+    connection.execute(
+        "INSERT INTO approval (id, run_id, agent_id, status, request, created_at)"
+        " VALUES (?, ?, ?, 'pending', ?, ?)",
+        (approval_id, run["id"], run["agent_id"], json.dumps({"action": pause.approve}), now()),
+    )
+    return "awaiting_approval", {"approval_id": approval_id}
+
+
+def _failure(
+    outcome: Outcome, plan: Plan, transcript: Transcript, limit: float
+) -> tuple[str, str] | None:
+    if outcome.killed == "timeout":
+        return "TIMEOUT", f"the run was not done after {limit:g} s"
+    if outcome.killed == "stopped":
+        return "CONFLICT", "the run was cancelled"
+    if plan.fail is not None:
+        return "RUN_FAILED", plan.fail
+    if outcome.exit_code != 0:
+        said = transcript.errors.strip() or transcript.summary or "it said nothing"
+        return "RUN_FAILED", f"the agent ended with exit code {outcome.exit_code}: {said}"
+    return None
+
+
+def _ending(run_id: str, status: str, **columns: Any) -> Any:
+    def job(connection: sqlite3.Connection) -> None:
+        run = runs.find_run(connection, run_id)
+        if run["status"] not in runs.ENDED:
+            runs.end_run(connection, run, status, **columns)
+
+    return job
+
+
+def _completing(run_id: str, output: dict[str, Any], tokens: dict[str, int]) -> Any:
+    def job(connection: sqlite3.Connection) -> None:
+        run = runs.find_run(connection, run_id)
+        runs.end_run(connection, run, "completed", output=json.dumps(output), **tokens)
+        if run["conversation_id"] is None:
+            return
+        time = now()
+        said = (("user", run["input"]), ("assistant", json.dumps(output)))
+        connection.executemany(
+            "INSERT INTO message (conversation_id, run_id, role, content, created_at)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [(run["conversation_id"], run_id, role, content, time) for role, content in said],
+        )
+        connection.execute(
+            "UPDATE conversation SET updated_at = ? WHERE id = ?", (time, run["conversation_id"])
+        )
+
+    return job
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

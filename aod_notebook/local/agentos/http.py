@@ -1,0 +1,114 @@
+"""Requests and answers of the AgentOS half: envelope, errors, bodies (CONTRACT.md B.1, B.2)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aod_notebook.local.body import BodyTooLargeError, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from aod_notebook.local.agentos.keys import Key
+    from aod_notebook.local.state import State
+
+T = TypeVar("T")
+
+_STATUS = {
+    "VALIDATION_ERROR": 400,
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
+    "NOT_AVAILABLE_LOCALLY": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "TIMEOUT": 408,
+    "CONFLICT": 409,
+    "PAYLOAD_TOO_LARGE": 413,
+    "RUN_FAILED": 422,
+    "RUNTIME_NOT_INSTALLED": 422,
+}
+
+
+class ApiError(Exception):
+    """An answer other than 2xx; the status follows from the code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = _STATUS[code]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request: the key that asks, and its body as it came."""
+
+    state: State
+    key: Key
+    request: Request
+    body: bytes
+
+    def fields(self, kind: type[T]) -> T:
+        """Decode the body; 400 `VALIDATION_ERROR` with the place of the first failure."""
+        try:
+            return msgspec.json.decode(self.body or b"{}", type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ApiError("VALIDATION_ERROR", f"Invalid request body: {error}") from None
+
+
+def answer(data: Any, status: int = 200) -> Response:
+    """Make a success answer."""
+    return enveloped(json.dumps(data).encode("ascii"), status)
+
+
+def enveloped(data: bytes, status: int = 200) -> Response:
+    """Make a success answer from JSON text."""
+    body = b'{"data": ' + data + b', "error": null}'
+    return Response(body, status, media_type="application/json")
+
+
+def refused(error: ApiError) -> Response:
+    """Make an error answer."""
+    body = {"data": None, "error": {"code": error.code, "message": error.message}}
+    return Response(json.dumps(body), error.status, media_type="application/json")
+
+
+class Endpoint:
+    """A path that takes authenticated POSTs only."""
+
+    def __init__(self, endpoint: Callable[[Call], Awaitable[ASGIApp]]) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        app = await self._app(Request(scope, receive))
+        await app(scope, receive, send)
+
+    async def _app(self, request: Request) -> ASGIApp:
+        try:
+            return await self._endpoint(await _call(request))
+        except ApiError as error:
+            return refused(error)
+
+
+async def _call(request: Request) -> Call:
+    if request.method != "POST":
+        raise ApiError("METHOD_NOT_ALLOWED", "Every call is a POST")
+    state: State = request.app.state.service
+    header = request.headers.get("authorization", "")
+    if not header.startswith("Bearer "):
+        raise ApiError("UNAUTHENTICATED", "Missing or invalid authorization header")
+    key = state.keys.check(header.removeprefix("Bearer "))
+    try:
+        body = await read_body(request, state.config.max_body_bytes)
+    except BodyTooLargeError as error:
+        raise ApiError("PAYLOAD_TOO_LARGE", str(error)) from None
+    return Call(state, key, request, body)

@@ -1,0 +1,106 @@
+"""API keys of the AgentOS half: agent, workspace and personal keys (CONTRACT.md B.1)."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from aod_notebook.local.agentos.http import ApiError
+from aod_notebook.local.clock import now
+from aod_notebook.local.credentials import digest
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from aod_notebook.local.storage import Database
+
+Kind = Literal["agent", "workspace", "user"]
+
+_PREFIXES: dict[Kind, str] = {"agent": "aos_agent_", "workspace": "aos_ws_", "user": "aos_user_"}
+_SHOWN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Who asks: `agent_id` is set for agent keys only."""
+
+    kind: Kind
+    agent_id: str | None
+
+    def check_agent(self, agent_id: str) -> None:
+        """Refuse an agent key of another agent."""
+        if self.agent_id is not None and self.agent_id != agent_id:
+            raise ApiError("FORBIDDEN", "This key belongs to another agent")
+
+    def check_control(self) -> None:
+        """Refuse agent keys."""
+        if self.kind == "agent":
+            raise ApiError("FORBIDDEN", "An agent key can't do this: use a workspace key")
+
+
+class Keys:
+    """The keys of one data directory. Only digests are stored, compared in constant time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def check(self, text: str) -> Key:
+        """Return whose key it is, and note its use.
+
+        Raises:
+            ApiError: 401 for an unknown or a revoked key.
+        """
+        sent, found = digest(text), None
+        for row in self._database.read().execute(
+            "SELECT seq, kind, agent_id, digest, last_used_at FROM api_key WHERE revoked_at IS NULL"
+        ):
+            if hmac.compare_digest(row["digest"], sent):
+                found = row
+        if found is None:
+            raise ApiError("UNAUTHENTICATED", "Invalid or revoked API key")
+        self._note_use(found)
+        return Key(found["kind"], found["agent_id"])
+
+    def ensure(self, kind: Kind, text: str, agent_id: str | None, name: str) -> None:
+        """Make one of the directory's own keys valid, unless it has been revoked."""
+        self._database.submit(
+            lambda connection: insert(connection, kind, text, agent_id, name)
+        ).result()
+
+    def issue(self, kind: Kind, agent_id: str | None = None) -> str:
+        """Make another key; returns it once."""
+        text = new_key(kind)
+        self.ensure(kind, text, agent_id, "issued")
+        return text
+
+    def _note_use(self, row: sqlite3.Row) -> None:
+        """Write the time of use, at most once a minute."""
+        time = now()
+        used = row["last_used_at"]
+        if used is None or used[:16] != time[:16]:
+            self._database.submit(
+                lambda connection: connection.execute(
+                    "UPDATE api_key SET last_used_at = ? WHERE seq = ?", (time, row["seq"])
+                )
+            )
+
+
+def new_key(kind: Kind) -> str:
+    """Make the text of a key."""
+    return _PREFIXES[kind] + secrets.token_urlsafe(32)
+
+
+def insert(
+    connection: sqlite3.Connection, kind: Kind, text: str, agent_id: str | None, name: str
+) -> str:
+    """Store a key (inside a write job) and return its id; one that is there is left as it is."""
+    key_id = str(uuid.uuid4())
+    connection.execute(
+        "INSERT OR IGNORE INTO api_key (id, kind, agent_id, name, prefix, digest, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key_id, kind, agent_id, name, text[:_SHOWN], digest(text), now()),
+    )
+    return key_id

@@ -1,0 +1,91 @@
+"""What a hosted run has been asked to do: its pauses, answers, conversation and prompt.
+
+An agent on the `replay` runtime takes its script from the key `replay` of its input:
+
+- `pauses`: a list of `{"ask": question, "options"?: [text], "context"?: object}` and
+  `{"approve": action}`, taken in order before the run completes;
+- `fail`: a message with which the run then fails.
+
+Other agents never pause. The plan is stored with its run, so a paused run survives a restart.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aod_notebook.local.agentos.http import ApiError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class Pause(msgspec.Struct, omit_defaults=True):
+    """A point at which a run waits: for an answer, or for an approval."""
+
+    ask: str | None = None
+    approve: str | None = None
+    options: list[str] | None = None
+    context: dict[str, Any] | None = None
+
+
+class Script(msgspec.Struct):
+    """The `replay` key of an input."""
+
+    pauses: list[Pause] = []
+    fail: str | None = None
+
+
+class Plan(msgspec.Struct):
+    """The plan of one run; `step` counts the pauses that are over."""
+
+    prompt: str = ""
+    pauses: list[Pause] = []
+    step: int = 0
+    fail: str | None = None
+
+    def stored(self) -> str:
+        """Return the plan as JSON text."""
+        return msgspec.json.encode(self).decode()
+
+
+def read_script(value: dict[str, Any]) -> Script:
+    """Read the script out of an input.
+
+    Raises:
+        ApiError: 400 if the key `replay` is not what this module's docstring says.
+    """
+    try:
+        script = msgspec.convert(value.get("replay", {}), Script)
+    except msgspec.ValidationError as error:
+        raise ApiError("VALIDATION_ERROR", f"Invalid input.replay: {error}") from None
+    if any((pause.ask is None) == (pause.approve is None) for pause in script.pauses):
+        raise ApiError(
+            "VALIDATION_ERROR", "Invalid input.replay: a pause has either 'ask' or 'approve'"
+        )
+    return script
+
+
+def load_plan(run: sqlite3.Row) -> Plan:
+    """Return the stored plan of a run."""
+    return msgspec.json.decode(run["plan"], type=Plan)
+
+
+def make_prompt(
+    system: str,
+    variables: dict[str, str],
+    history: list[dict[str, Any]],
+    value: dict[str, Any],
+) -> str:
+    """Put together what an agent CLI gets: instructions, the conversation so far, the input."""
+    for name, text in variables.items():
+        system = system.replace("{{" + name + "}}", text)
+    parts = [system] if system else []
+    parts += [f"{turn.get('role')}: {_text(turn.get('content'))}" for turn in history]
+    return "\n\n".join([*parts, _text(value)])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,0 +1,117 @@
+"""A hosted run's transcript while it is made: events for the store, pieces for the stream."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from aod_notebook.local.agentos import runs
+from aod_notebook.transcripts import Reader
+
+if TYPE_CHECKING:
+    import asyncio
+    import sqlite3
+    from collections.abc import Callable
+
+    from aod_notebook.local.storage import Database
+    from aod_notebook.transcripts import Entry
+
+_TAIL = 2000
+Event = dict[str, Any]
+
+
+class Transcript:
+    """Takes a runtime's output (a sink), stores its events and tells them to a listener."""
+
+    def __init__(
+        self,
+        database: Database,
+        run: sqlite3.Row,
+        listener: asyncio.Queue[Event | None] | None,
+    ) -> None:
+        self._database = database
+        self._run = run
+        self._listener = listener
+        self._reader = Reader()
+        self._tools: dict[str, str] = {}
+        self._text = ""
+        self.result = ""
+        self.errors = ""
+        self.tokens: dict[str, int] = {}
+
+    @property
+    def summary(self) -> str:
+        """The agent's last word: its result, else its last text."""
+        return self.result or self._text
+
+    def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+        """Take a piece of output."""
+        if stream == "stderr":
+            self.errors = (self.errors + text)[-_TAIL:]
+        else:
+            self._take(self._reader.feed(text))
+
+    async def room(self) -> None:
+        """Output is never held back: a run's transcript is small."""
+
+    def finish(self) -> None:
+        """Take what the last, unfinished line held."""
+        self._take(self._reader.flush())
+
+    def _take(self, entries: list[Entry]) -> None:
+        events = [event for entry in entries for event in self._events(entry)]
+        if events:
+            rows: list[tuple[str | None, str]] = [
+                (None, msgspec.json.encode(event).decode()) for event in events
+            ]
+            self._database.submit(_storing(self._run, rows))
+
+    def _events(self, entry: Entry) -> list[Event]:
+        if entry.result is not None:
+            return [self._finished(entry)]
+        if entry.block == "text" and entry.line_type == "assistant" and entry.text:
+            self._text = entry.text
+            self._tell({"type": "chunk", "text": entry.text})
+            return [_event("agent.message", {"text": entry.text})]
+        if entry.block == "tool_use":
+            name = entry.tool or "tool"
+            self._tools[entry.tool_use_id or ""] = name
+            self._tell({"type": "tool", "status": "calling", "name": name})
+            return [_event("tool.called", {"tool": name, "input": entry.input or {}})]
+        if entry.block == "tool_result":
+            return [self._returned(entry)]
+        return []
+
+    def _returned(self, entry: Entry) -> Event:
+        name = self._tools.get(entry.tool_use_id or "", entry.tool or "tool")
+        status = "failed" if entry.is_error else "returned"
+        self._tell({"type": "tool", "status": status, "name": name})
+        if entry.is_error:
+            return _event("tool.failed", {"tool": name, "error": entry.text or ""}, "error")
+        return _event("tool.returned", {"tool": name, "output": entry.text or ""})
+
+    def _finished(self, entry: Entry) -> Event:
+        assert entry.result is not None  # noqa: S101 - the caller has looked
+        self.result = entry.result.text or ""
+        usage = entry.result.usage
+        counts = {name: getattr(usage, name, None) for name in runs.TOKENS}
+        self.tokens = {name: value for name, value in counts.items() if value is not None}
+        payload = {"model": entry.model, "response": self.summary, **self.tokens}
+        return _event("llm.response", payload)
+
+    def _tell(self, event: Event) -> None:
+        if self._listener is not None:
+            self._listener.put_nowait(event)
+
+
+def _storing(
+    run: sqlite3.Row, rows: list[tuple[str | None, str]]
+) -> Callable[[sqlite3.Connection], None]:
+    return lambda connection: runs.append_events(connection, run, rows)
+
+
+def _event(kind: str, payload: dict[str, Any], level: str = "info") -> Event:
+    time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {"type": kind, "level": level, "payload": payload, "occurred_at": time}
