@@ -1,0 +1,113 @@
+"""What every committed file must not hold, and what an installed package must."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Put together here, so that this file passes its own test.
+REGISTRIES = [
+    host + ending
+    for host, ending in [
+        ("py" + "pi", ".org"),
+        ("python" + "hosted", ".org"),
+        ("registry.npm" + "js", ".org"),
+        ("npm" + "js", ".com"),
+        ("deb.deb" + "ian", ".org"),
+    ]
+]
+MACHINE_PATH = re.compile(r"(?<![\w.~$}-])/(?:root|home/(?!sprite\b)\w+|Users/\w+|work)/")
+TOKEN = re.compile(
+    r"\b(?:aod_[A-Za-z0-9_-]{40,}|aos_(?:agent|ws|user)_[A-Za-z0-9_-]{16,}|gh[pos]_\w{30,}|sk-\w{20,})"
+)
+
+
+def committed_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def findings(pattern):
+    return [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in committed_files()
+        for match in pattern.finditer(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+
+
+def test_no_file_names_a_package_registry():
+    assert findings(re.compile("|".join(map(re.escape, REGISTRIES)))) == []
+
+
+def test_no_file_holds_a_path_of_a_machine():
+    assert findings(MACHINE_PATH) == []
+    assert findings(re.compile(re.escape(str(ROOT) + "/"))) == []
+
+
+def test_no_file_holds_a_token():
+    assert findings(TOKEN) == []
+
+
+@pytest.mark.parametrize("folder", ["root", "work", "home/someone", "Users/someone"])
+def test_the_scan_sees_a_machine_path(folder):
+    assert MACHINE_PATH.search(f"open('/{folder}/file')")
+
+
+def test_no_lock_file_is_kept():
+    names = {path.name for path in committed_files()}
+    assert not names & {"uv.lock", "poetry.lock", "package-lock.json", "Pipfile.lock"}
+
+
+def test_notebooks_are_committed_without_outputs():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        assert not any(cell.get("outputs") for cell in cells), path.name
+
+
+def test_only_the_agreed_folders_stand_at_the_top():
+    top = {path.relative_to(ROOT).parts[0] for path in committed_files()}
+    assert top <= {
+        ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "aod_notebook",
+        "binder", "docs", "notebooks", "pyproject.toml", "scripts", "tests",
+    }  # fmt: skip
+
+
+def test_the_readme_opens_with_the_two_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.index("make demo") < readme.index("make test") < readme.index("\n## ")
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, aod_notebook; print(*sys.modules, sep='\\n')"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not set(loaded) & {"httpx", "pandas", "pydantic", "IPython", "starlette", "msgspec"}
+
+
+def test_the_wheel_carries_the_notebook_the_recording_and_the_type_marker(tmp_path):
+    source = tmp_path / "source"
+    for path in committed_files():
+        target = source / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "aod_notebook/py.typed",
+        "aod_notebook/notebooks/quickstart.ipynb",
+        "aod_notebook/local/recordings/claude-coding.jsonl",
+    } <= names
+    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
