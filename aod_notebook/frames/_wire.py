@@ -1,17 +1,21 @@
 """Bytes of SSE bodies to Arrow, in bulk (CONTRACT A.12)."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from aod_notebook.core.sse import SSEDecoder
 from aod_notebook.frames._deliver import Report
-from aod_notebook.frames._native import ROWS_PER_BATCH, Table, constant, nulls
-from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS
+from aod_notebook.frames._native import ROWS_PER_BATCH, Table, arrow_array, constant, nulls
+from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS, Column
 
 _BATCH_BYTES = 1 << 16
 NAMELESS = "message"
@@ -40,18 +44,24 @@ _INTS = frozenset({"id", "turn", "duration_ms", "code"})
 _MAX_INT = 2.0**63
 _FIELDS = WireEvent.__struct_fields__
 _decoder = msgspec.json.Decoder(WireEvent)
-_COLUMNS = {
-    "event_id": "id",
-    "type": "type",
-    "turn": "turn",
-    "stream": "stream",
-    "data": "data",
-    "stage": "stage",
-    "state": "state",
-    "duration_ms": "duration_ms",
-    "exit_code": "code",
-    "message": "message",
+_EVERYWHERE = {
+    "event_id": attrgetter("id"),
+    "turn": attrgetter("turn"),
+    "stream": attrgetter("stream"),
+    "data": attrgetter("data"),
 }
+_ELSEWHERE = {
+    "stage": attrgetter("stage"),
+    "state": attrgetter("state"),
+    "duration_ms": attrgetter("duration_ms"),
+    "exit_code": attrgetter("code"),
+    "message": attrgetter("message"),
+}
+_STEADY = frozenset({"turn", "stream"})
+_TYPE = _EVENTS["type"]
+_type_of = attrgetter("type")
+_BOM = b"\xef\xbb\xbf"
+_USUAL = re.compile(rb"\ndata: (\{[^\n]*\})\n(?=\n)")
 
 
 def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
@@ -96,7 +106,7 @@ class EventRows:
         if len(events) != len(lines):
             self._add_one_by_one(lines)
             return
-        if not _KNOWN.issuperset({event.type for event in events}):
+        if not _KNOWN.issuperset(map(_type_of, events)):
             first = len(self._rows)
             for index, event in enumerate(events):
                 if event.type not in _KNOWN:
@@ -151,43 +161,83 @@ class EventRows:
         if not rows:
             return
         count = len(rows)
-        values: dict[str, Any] = {
-            column: [getattr(row, name) for row in rows]
-            for column, name in _COLUMNS.items()
-            if column in self._table
-        }
-        ids = [row.id for row in rows if row.id is not None and row.type != "turn_start"]
-        if ids:
-            before = self._report.last_event_id
-            self._report.last_event_id = max(ids) if before is None else max(before, *ids)
-        values["order"] = np.arange(self._order + 1, self._order + count + 1)
-        self._order += count
-        values["session_id"] = self._session_ids(rows)
+        types = list(map(_type_of, rows))
+        others = []
+        if types.count("output") != count:
+            others = [(i, rows[i]) for i, kind in enumerate(types) if kind != "output"]
+        values: dict[str, Any] = {"order": np.arange(self._order + 1, self._order + count + 1)}
+        for column, read in _EVERYWHERE.items():
+            if column in self._table or column == "event_id":
+                given = list(map(read, rows))
+                values[column] = _array(given, _EVENTS[column], column in _STEADY)
+        self._note_last_id(values["event_id"], others)
+        if others:
+            values |= self._sparse(count, others)
+        values["type"] = _array(types, _TYPE, not others)
+        values["session_id"] = self._session_ids(count, others)
         if self._raws:
             values["raw"] = [self._raws.get(index) for index in range(count)]
             self._raws = {}
         if self._received:
             values["received_at"] = [round(seconds * 1e6) for seconds in self._received]
             self._received = []
+        self._order += count
         self.last_type = rows[-1].type
         self._table.add(count, values)
 
-    def _session_ids(self, rows: Sequence[WireEvent]) -> Any:
+    def _sparse(self, count: int, others: list[tuple[int, WireEvent]]) -> dict[str, list[Any]]:
+        """The columns that an output leaves empty."""
+        values = {}
+        for column, read in _ELSEWHERE.items():
+            given = [(index, read(row)) for index, row in others]
+            if column in self._table and any(value is not None for _, value in given):
+                values[column] = [None] * count
+                for index, value in given:
+                    values[column][index] = value
+        return values
+
+    def _note_last_id(self, ids: pa.Array, others: list[tuple[int, WireEvent]]) -> None:
+        # turn_start borrows the id of the output that follows it, which may never come
+        borrowed = [index for index, row in others if row.type == "turn_start"]
+        if borrowed:
+            owned = np.ones(len(ids), dtype=bool)
+            owned[borrowed] = False
+            ids = ids.filter(pa.array(owned))
+        last = pc.max(ids).as_py()
+        if last is not None:
+            before = self._report.last_event_id
+            self._report.last_event_id = last if before is None else max(before, last)
+
+    def _session_ids(self, count: int, others: list[tuple[int, WireEvent]]) -> Any:
         """Session of each row: as given, else as the last `start` before it says."""
-        column = _EVENTS["session_id"]
         starts = []
         if self._given_id is None:
-            starts = [i for i, row in enumerate(rows) if row.type == "start" and row.session_id]
+            starts = [(i, row.session_id) for i, row in others if row.type == "start"]
+            starts = [(i, session_id) for i, session_id in starts if session_id]
         if not starts:
-            if self._session_id is None:
-                return nulls(len(rows), column)
-            return constant(self._session_id, len(rows), column)
+            return _constant(self._session_id, count, _EVENTS["session_id"])
         ids: list[str | None] = []
-        for position, following in zip(starts, [*starts[1:], len(rows)], strict=True):
+        ends = [*(i for i, _ in starts[1:]), count]
+        for (position, session_id), end in zip(starts, ends, strict=True):
             ids += repeat(self._session_id, position - len(ids))
-            self._session_id = rows[position].session_id
-            ids += repeat(self._session_id, following - position)
+            self._session_id = session_id
+            ids += repeat(session_id, end - position)
         return ids
+
+
+def _array(values: list[Any], column: Column, is_steady: bool) -> pa.Array:
+    """An Arrow array; a steady column, mostly one value repeated, is then made at once."""
+    first = values[0]
+    if is_steady and values.count(first) == len(values):
+        return _constant(first, len(values), column)
+    return arrow_array(values, column)
+
+
+def _constant(value: Any, count: int, column: Column) -> pa.Array:
+    try:
+        return nulls(count, column) if value is None else constant(value, count, column)
+    except (pa.ArrowException, OverflowError):
+        return nulls(count, column)
 
 
 def wire_event(value: dict[str, Any]) -> WireEvent:
@@ -207,11 +257,44 @@ def wire_event(value: dict[str, Any]) -> WireEvent:
     return event
 
 
+class JsonLines:
+    """Cuts SSE bodies into the JSON of their events, as fast as it goes.
+
+    Events of the usual form (one `data:` line with an object, then a blank line) are found
+    by one pattern; a block with anything else in it goes through `SSEDecoder`.
+    """
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._started = False
+        self._decoder: SSEDecoder | None = None
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Take the next bytes; return the JSON of the events that they complete."""
+        if self._decoder is None and b"\r" in piece:
+            self._decoder = SSEDecoder()
+            piece = self._tail + piece
+        if self._decoder is not None:
+            return self._decoder.feed(piece).data
+        if not self._started and piece:
+            self._started = True
+            piece = piece.removeprefix(_BOM)
+        block, blank, rest = (self._tail + piece).rpartition(b"\n\n")
+        self._tail = rest
+        if not blank:
+            return []
+        block = b"\n" + block + blank
+        lines = _USUAL.findall(block)
+        if len(lines) == block.count(b"\ndata"):
+            return lines
+        return SSEDecoder().feed(block).data
+
+
 def read_bodies(chunks: Iterable[bytes] | bytes, rows: EventRows) -> None:
     """Feed the bytes of SSE bodies to the rows."""
-    decoder = SSEDecoder()
+    cutter = JsonLines()
     for piece in sized(chunks):
-        lines = decoder.feed(piece).data
+        lines = cutter.feed(piece)
         if lines:
             rows.add_lines(lines)
     rows.close()
