@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aod_notebook._version import __version__
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from aod_notebook.live.connections import connect
 
 __all__ = ["__version__", "connect", "load_ipython_extension", "unload_ipython_extension"]
-
-__version__ = "0.1.0"
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

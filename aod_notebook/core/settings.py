@@ -88,6 +88,6 @@ def is_loopback(url: str) -> bool:
 
 def user_agent() -> str:
     """Name and version of this package, as sent with every request."""
-    from aod_notebook import __version__
+    from aod_notebook._version import __version__
 
     return f"aod-notebook/{__version__}"

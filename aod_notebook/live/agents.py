@@ -100,6 +100,7 @@ async def default_agent(
     return await client.agents.create(
         name=f"notebook {kind}",
         model=model,
-        **({"runtime": kind} if runtime else {"provider": kind}),
+        runtime=runtime,
+        provider=None if runtime else provider,
         metadata={MARK: mark},
     )

@@ -54,7 +54,7 @@ Did you mean --runtime? %%aod --help lists all.
     """
 
     def __init__(self, prog: str, description: str | None = None) -> None:
-        super().__init__(
+        super().__init__(  # type: ignore[no-untyped-call]  # IPython's parser has no types
             prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         self.allow_abbrev = False
