@@ -6,14 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from aod_notebook.frames._native import ROWS_PER_BATCH
 from aod_notebook.transcripts import Entry, Reader
 
 _NO_TURN = -1
+_NOTHING = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +78,53 @@ def _session(session_id: str | None, rows: pd.DataFrame) -> Iterator[Piece]:
 def _turn(
     reader: Reader, rows: pd.DataFrame
 ) -> Iterator[tuple[list[Entry], list[int | None], list[Any]]]:
-    data = pa.chunked_array(rows["data"].array.__arrow_array__()).cast(pa.large_string())
-    breaks = pc.count_substring(data.fill_null(""), "\n").to_numpy()
-    last_line = reader.line + np.cumsum(breaks)
-    event_ids = rows["event_id"].array
-    received = rows["received_at"].to_numpy(dtype="datetime64[us]").astype(np.int64)
-    is_known = rows["received_at"].notna().to_numpy()
-
-    def located(entries: list[Entry]) -> tuple[list[Entry], list[int | None], list[Any]]:
-        at = np.searchsorted(last_line, [entry.line for entry in entries])
-        at = np.minimum(at, len(rows) - 1)
-        ids = [None if value is pd.NA else int(value) for value in event_ids[at]]
-        times = [int(received[i]) if is_known[i] else None for i in at]
-        return entries, ids, times
-
+    data = pa.chunked_array(rows["data"].array.__arrow_array__())
+    where = _Places(reader.line, rows)
     for start in range(0, len(rows), ROWS_PER_BATCH):
         batch = data.slice(start, ROWS_PER_BATCH).to_pylist()
+        where.note([text.count("\n") if text else 0 for text in batch])
         entries = reader.feed("".join(text for text in batch if text))
         if entries:
-            yield located(entries)
+            yield entries, *where.of(entries)
     rest = reader.flush()
     if rest:
-        yield located(rest)
+        yield rest, *where.of(rest)
+
+
+class _Places:
+    """Knows which event of a turn completed which line."""
+
+    def __init__(self, line: int, rows: pd.DataFrame) -> None:
+        self._line = line
+        self._last_lines = np.empty(0, dtype=np.int64)
+        """For each event so far, the number of the last line that it completed."""
+        self._older: list[npt.NDArray[np.int64]] = []
+        self._ids = rows["event_id"].to_numpy(dtype=np.int64, na_value=_NOTHING)
+        times = rows["received_at"]
+        self._times = None
+        if times.notna().any():
+            self._times = times.to_numpy(dtype="datetime64[us]").astype(np.int64)
+
+    def note(self, breaks: list[int]) -> None:
+        """Take the numbers of line breaks in the next events."""
+        lines = self._line + np.cumsum(breaks)
+        self._older.append(self._last_lines)
+        self._last_lines = lines
+        self._line = int(lines[-1])
+
+    def of(self, entries: list[Entry]) -> tuple[list[int | None], list[Any]]:
+        """Give the ids of the entries' events, and the times of their receipt."""
+        lines = np.array([entry.line for entry in entries])
+        first = sum(len(part) for part in self._older)
+        at = first + np.searchsorted(self._last_lines, lines)
+        if entries[0].line <= (self._older[-1][-1] if len(self._older) > 1 else 0):
+            # held back since an earlier batch
+            at = np.searchsorted(np.concatenate([*self._older, self._last_lines]), lines)
+        at = np.minimum(at, len(self._ids) - 1)
+        ids = _optional(self._ids[at])
+        return ids, [None] * len(ids) if self._times is None else _optional(self._times[at])
+
+
+def _optional(values: npt.NDArray[np.int64]) -> list[int | None]:
+    """The values as Python numbers; the smallest one, as in NaT, stands for none."""
+    return [None if value == _NOTHING else value for value in values.tolist()]

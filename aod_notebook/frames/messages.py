@@ -1,6 +1,7 @@
 """The messages frame: a row per content block of the transcripts."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,24 @@ from aod_notebook.transcripts import Entry, Usage
 
 _SCHEMA = SCHEMAS["messages"]
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
-_FROM_ENTRY = (
-    "line_type",
-    "subtype",
-    "message_id",
-    "uuid",
-    "parent_tool_use_id",
-    "model",
-    "block_index",
-    "block",
-    "text",
-    "tool_use_id",
-    "tool",
-    "is_error",
-    "stop_reason",
-)
+_FROM_ENTRY = {
+    name: attrgetter(name)
+    for name in (
+        "line_type",
+        "subtype",
+        "message_id",
+        "uuid",
+        "parent_tool_use_id",
+        "model",
+        "block_index",
+        "block",
+        "text",
+        "tool_use_id",
+        "tool",
+        "is_error",
+        "stop_reason",
+    )
+}
 
 
 def messages_of(
@@ -77,7 +81,7 @@ def _values(piece: Piece, table: Table) -> dict[str, Any]:
     entries = piece.entries
     count = len(entries)
     values: dict[str, Any] = {
-        name: [getattr(entry, name) for entry in entries] for name in _FROM_ENTRY if name in table
+        name: list(map(read, entries)) for name, read in _FROM_ENTRY.items() if name in table
     }
     values["order"] = np.arange(piece.first_order, piece.first_order + count)
     values["event_id"] = piece.event_ids

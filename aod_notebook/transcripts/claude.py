@@ -1,6 +1,6 @@
 """Claude's stream-json lines (CONTRACT A.13.2)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ from aod_notebook.transcripts.lines import Lines
 from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
 
 _SPEAKERS = ("assistant", "user")
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _NOTHING = msgspec.Raw()
 
 
@@ -35,10 +36,10 @@ class _Block(msgspec.Struct, gc=False):
 
 
 class _Usage(msgspec.Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: _Int64 | None = None
+    output_tokens: _Int64 | None = None
+    cache_read_input_tokens: _Int64 | None = None
+    cache_creation_input_tokens: _Int64 | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -57,7 +58,6 @@ class _Line(msgspec.Struct, gc=False):
     message: _Message | None = None
 
 
-_NO_BLOCKS = (_Block(),)
 _line_decoder = msgspec.json.Decoder(_Line)
 
 
@@ -106,47 +106,63 @@ class ClaudeLines(Lines):
 
 def _blocks(line: _Line, message: _Message, raw: str) -> list[Entry]:
     """One entry per content block; a message without blocks is still one entry."""
-    usage = _message_usage(message.usage)
-    entries = []
-    for index, block in enumerate(message.content or _NO_BLOCKS):
-        kind = block.type
-        entry = Entry(
-            line.type,
-            line.subtype,
-            kind,
-            index,
-            block.text,
-            message_id=message.id,
-            uuid=line.uuid,
-            parent_tool_use_id=line.parent_tool_use_id,
-            model=message.model,
-            stop_reason=message.stop_reason,
-            usage=usage,
-            raw=raw,
+    counts = message.usage
+    usage = None
+    if counts is not None:
+        usage = Usage(
+            counts.input_tokens,
+            counts.output_tokens,
+            counts.cache_read_input_tokens,
+            counts.cache_creation_input_tokens,
         )
-        if kind == "tool_use":
-            entry.tool, entry.tool_use_id = block.name, block.id
-            entry.input_json = bytes(block.input).decode() or None
-        elif kind == "tool_result":
-            entry.tool_use_id = block.tool_use_id
-            entry.text = text_of(block.content)
-            entry.is_error = bool(block.is_error)
-        elif kind == "thinking":
-            entry.text = block.thinking
-        elif kind != "text":
-            entry.block, entry.subtype = None, line.subtype or kind or None
-        entries.append(entry)
-    return entries
+    if not message.content:
+        return [_entry(line, message, _Block(), index=None, usage=usage, raw=raw)]
+    return [
+        _entry(line, message, block, index=index, usage=usage, raw=raw)
+        for index, block in enumerate(message.content)
+    ]
 
 
-def _message_usage(counts: _Usage | None) -> Usage | None:
-    if counts is None:
-        return None
-    return Usage(
-        as_int(counts.input_tokens),
-        as_int(counts.output_tokens),
-        as_int(counts.cache_read_input_tokens),
-        as_int(counts.cache_creation_input_tokens),
+def _entry(
+    line: _Line,
+    message: _Message,
+    block: _Block,
+    *,
+    index: int | None,
+    usage: Usage | None,
+    raw: str,
+) -> Entry:
+    kind: str | None = block.type
+    subtype, text, tool_use_id = line.subtype, block.text, None
+    input_json = is_error = None
+    if kind == "tool_use":
+        tool_use_id, input_json = block.id, bytes(block.input).decode() or None
+    elif kind == "tool_result":
+        tool_use_id, text = block.tool_use_id, text_of(block.content)
+        is_error = bool(block.is_error)
+    elif kind == "thinking":
+        text = block.thinking
+    elif kind != "text":
+        subtype = line.subtype or block.type or None
+        kind = None
+    return Entry(
+        line.type,
+        subtype,
+        kind,
+        index,
+        text,
+        block.name if kind == "tool_use" else None,
+        tool_use_id,
+        input_json,
+        message.id,
+        line.uuid,
+        line.parent_tool_use_id,
+        message.model,
+        is_error,
+        message.stop_reason,
+        usage,
+        None,
+        raw,
     )
 
 
