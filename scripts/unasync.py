@@ -27,7 +27,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\bAsyncGenerator\b", "Generator"),
     (r"\bGenerator\[(\w+), None\]", r"Generator[\1, None, None]"),
     (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),
-    (r"\ba(close|connect_sse|iter_bytes|iter_sse|read|next)\b", r"\1"),
+    (r"\ba(close|connect|connect_sse|iter_bytes|iter_sse|read|next)\b", r"\1"),
     (r"\b_async\b", "_sync"),
     (r"\b_?Async([A-Z]\w*)", r"\1"),
     (r"\b(httpx\.)Async(\w+)", r"\1\2"),

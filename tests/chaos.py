@@ -71,14 +71,16 @@ class ChaosProxy:
             writer.transport.abort()
             return
         up_reader, up_writer = await asyncio.open_connection(*self._upstream)
-        upward = asyncio.ensure_future(_copy(reader, up_writer))
-        try:
-            await self._downward(up_reader, writer, fault)
-        finally:
-            upward.cancel()
-            up_writer.close()
-            writer.close()
-            await asyncio.gather(upward, return_exceptions=True)
+        both = [
+            asyncio.ensure_future(_copy(reader, up_writer)),  # ends when the client hangs up
+            asyncio.ensure_future(self._downward(up_reader, writer, fault)),
+        ]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+        up_writer.close()
+        writer.close()
 
     async def _downward(self, reader, writer, fault):
         left = fault.after

@@ -38,7 +38,12 @@ Timeout = Annotated[int, Field(ge=10, le=3600)]
 class Body(BaseModel):
     """A request body; fields that are not named in it are sent as they are."""
 
-    model_config = ConfigDict(extra="allow", hide_input_in_errors=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="allow",
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        ser_json_inf_nan="constants",  # not quietly null: encoding them is refused
+    )
 
     nullable: ClassVar[frozenset[str]] = frozenset()  # fields whose None is sent, as null
 

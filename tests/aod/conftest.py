@@ -1,9 +1,7 @@
 """Fixtures of the Agent on Demand tests: clients of the embedded and of scripted services."""
 
-from dataclasses import replace
-
 import pytest
-from scripted import Scripted
+from scripted import Scripted, in_no_time
 
 from aod_notebook.aod import AsyncClient, Client
 
@@ -60,8 +58,3 @@ async def aconnect():
     yield make
     for client in clients:
         await client.aclose()
-
-
-def in_no_time(client):
-    transport = client._transport
-    transport.retry = replace(transport.retry, base=0.001, cap=0.01)

@@ -197,7 +197,7 @@ def test_after_the_retries_the_mapped_error_is_raised(scripted, connect):
     exceptions reach the caller unwrapped (not `AodError`).
     """
     service = scripted(answer(503, {"detail": "down"}))
-    with pytest.raises(ServerError, match="503 .*down"):
+    with pytest.raises(ServerError, match=r"503 .*down"):
         connect(service).agents.list()
     assert len(service.requests) == 4
     with pytest.raises(ServerError):

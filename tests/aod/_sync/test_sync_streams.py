@@ -1,0 +1,186 @@
+# Generated from tests/aod/_async/test_async_streams.py by scripts/unasync.py; edit that file instead.
+"""Following sessions over real sockets; the sync twin of this file is generated."""
+
+import threading
+
+import pytest
+from scripted import (
+    SESSION,
+    answer,
+    output,
+    runtime_start,
+    start,
+    stream,
+    terminal,
+    turn_start,
+)
+
+from aod_notebook.aod import NotFoundError, NotSupportedError, StreamInterrupted, Timeouts
+
+SID = SESSION["id"]
+
+TWO_TURNS = (
+    start()
+    + runtime_start(1)
+    + turn_start(2, 1)
+    + output(2, "one", turn=1)
+    + runtime_start(3)
+    + turn_start(4, 2)
+    + output(4, "two", turn=2)
+    + terminal(4)
+)
+
+
+class Pause(threading.Event):
+    """A short pause of the scripted service; nobody sets it."""
+
+    def wait(self, timeout=None):
+        return super().wait(0.01)
+
+
+def collect(events):
+    return [(event.type, event.id) for event in events]
+
+
+def test_a_stream_works_without_the_context_manager(scripted, connect):
+    service = scripted(stream(TWO_TURNS))
+    events = connect(service).sessions.stream(SID)
+    assert len(collect(events)) == 8
+    assert events.last_event_id == 4
+
+
+def test_events_can_be_taken_one_by_one(scripted, connect):
+    service = scripted(stream(TWO_TURNS))
+    with connect(service).sessions.stream(SID) as events:
+        assert (next(events)).type == "start"
+        assert (next(events)).type == "stage"
+        assert events.last_event_id == 1
+        assert len(collect(events)) == 6
+
+
+def test_leaving_early_keeps_the_cursor_at_the_last_event_given(scripted, connect):
+    service = scripted(stream(TWO_TURNS, then="hang"))
+    with connect(service).sessions.stream(SID) as events:
+        for event in events:
+            if event.type == "output":
+                break
+    assert events.last_event_id == 2
+
+
+def test_one_turn_is_followed_and_ends_where_the_next_begins(scripted, connect):
+    service = scripted(stream(TWO_TURNS, then="hang"))
+    with connect(service).sessions.stream(SID, turn=1) as events:
+        found = collect(events)
+    assert found == [("start", None), ("stage", 1), ("turn_start", 2), ("output", 2)]
+
+
+def test_the_last_turn_ends_with_the_terminal_event(scripted, connect):
+    service = scripted(stream(TWO_TURNS))
+    with connect(service).sessions.stream(SID, turn=2) as events:
+        found = collect(events)
+    assert found == [("start", None), ("stage", 3), ("turn_start", 4), ("output", 4), ("exit", 4)]
+
+
+def test_one_turn_survives_a_broken_connection(scripted, connect):
+    first = start() + runtime_start(1) + turn_start(2, 1) + output(2) + runtime_start(3)
+    rest = start() + turn_start(4, 2) + output(4, turn=2) + terminal(4)
+    service = scripted(stream(first, then="reset"), stream(rest))
+    with connect(service).sessions.stream(SID, turn=2) as events:
+        found = collect(events)
+    assert found == [("start", None), ("stage", 3), ("turn_start", 4), ("output", 4), ("exit", 4)]
+
+
+def test_terminal_events_without_a_row_are_given(scripted, connect):
+    service = scripted(stream(start(), terminal(0, "terminated")))
+    with connect(service).sessions.stream(SID) as events:
+        assert collect(events) == [("start", None), ("terminated", 0)]
+    assert events.last_event_id is None
+
+
+def test_a_terminal_event_after_the_cursor_is_given(scripted, connect):
+    service = scripted(stream(start(), terminal(9)))
+    with connect(service).sessions.stream(SID, since=9) as events:
+        assert collect(events) == [("start", None), ("exit", 9)]
+    assert service.requests[0].query == "since=9"
+
+
+def test_rows_that_a_service_repeats_are_given_once(scripted, connect):
+    service = scripted(
+        stream(start(), output(1), output(2), then="reset"),
+        stream(start(), output(1), output(2), output(2), output(3), terminal(3)),
+    )
+    with connect(service).sessions.stream(SID) as events:
+        assert [number for _, number in collect(events)] == [None, 1, 2, 3, 3]
+
+
+def test_unnumbered_events_are_never_taken_for_repetitions(scripted, connect):
+    note = b'data: {"type": "note"}\n\n'
+    service = scripted(stream(start(), note, note, output(1), note, terminal(1)))
+    with connect(service).sessions.stream(SID) as events:
+        assert [kind for kind, _ in collect(events)].count("note") == 3
+
+
+def test_heartbeats_alone_do_not_keep_a_dead_session_for_ever(scripted, connect):
+    beats = [b": heartbeat\n\n", Pause()] * 50
+    service = scripted(
+        stream(start(), output(1), *beats, then="hang"),
+        stream(start(), output(2), terminal(2)),
+    )
+    client = connect(service, timeout=Timeouts(no_data=0.05))
+    with client.sessions.stream(SID) as events:
+        assert [number for _, number in collect(events)] == [None, 1, 2, 2]
+
+
+def test_without_resume_a_break_is_raised(scripted, connect):
+    service = scripted(stream(start(), output(5), then="reset"))
+    with pytest.raises(StreamInterrupted, match="since=5"):
+        collect(connect(service).sessions.stream(SID, resume=False))
+    assert len(service.requests) == 1
+
+
+def test_an_unknown_session_is_refused_on_entering(client, connect, service):
+    stranger = connect(service).sessions.stream(SID)
+    stranger._transport._auth = client._transport._auth
+    with pytest.raises(NotFoundError, match=r"Session not found\. sessions\.list\(\) shows"):
+        stranger.__enter__()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"<h1>Not Found</h1>"), (405, b""), (404, b'{"detail":"Not Found"}')]
+)
+def test_interrupt_says_when_the_service_has_none(scripted, connect, status, body):
+    service = scripted(answer(status, body, "text/html"))
+    with pytest.raises(NotSupportedError, match=r"sessions\.terminate\(\) ends the session"):
+        connect(service).sessions.interrupt(SID)
+
+
+def test_interrupt_of_a_missing_session_is_a_404(scripted, connect):
+    service = scripted(answer(404, {"detail": "Session not found"}))
+    with pytest.raises(NotFoundError):
+        connect(service).sessions.interrupt(SID)
+
+
+def test_interrupt_gives_the_acknowledgement(scripted, connect):
+    service = scripted(answer(202, {"id": SID, "status": "running"}))
+    assert (connect(service).sessions.interrupt(SID)).status == "running"
+
+
+def test_a_closed_stream_gives_nothing_more(scripted, connect):
+    service = scripted(stream(TWO_TURNS, then="hang"))
+    with connect(service).sessions.stream(SID) as events:
+        next(events)
+        events.close()
+        assert collect(events) == []
+
+
+def test_waiting_goes_on_while_a_session_is_not_final(scripted, connect):
+    running = {**SESSION, "status": "running"}
+    service = scripted(
+        stream(start(), terminal(0)),
+        answer(200, running),
+        stream(start(), terminal(0)),
+        answer(200, SESSION),
+    )
+    result = connect(service).sessions.wait_for_completion(SID)
+    assert result.session.status == "completed"
+    assert [event.type for event in result.events] == ["start", "exit", "exit"]
