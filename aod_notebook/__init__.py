@@ -13,9 +13,16 @@ from aod_notebook._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from aod_notebook.core.nested import enable_nested_loops
     from aod_notebook.live.connections import connect
 
-__all__ = ["__version__", "connect", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "__version__",
+    "connect",
+    "enable_nested_loops",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -33,8 +40,14 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def __getattr__(name: str) -> object:
-    if name == "connect":
-        from aod_notebook.live.connections import connect
+    if name in _HOMES:
+        from importlib import import_module
 
-        return connect
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_HOMES = {
+    "connect": "aod_notebook.live.connections",
+    "enable_nested_loops": "aod_notebook.core.nested",
+}
