@@ -74,8 +74,8 @@ class Failure:
     url: str
     reason: str = ""
     status: int | None = None
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = field(default=None, repr=False)  # may echo the request
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     idempotency_key: str | None = None
     secrets: Sequence[str] = field(default=(), repr=False)
 
