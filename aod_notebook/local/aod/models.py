@@ -39,9 +39,6 @@ def _filled_model(model: str | None, info: ValidationInfo) -> str | None:
 
 class _AgentCreate(BaseModel):
     name: Annotated[str, Field(max_length=200)]
-
-
-class _AgentCreateRest(BaseModel):
     system: str = ""
     description: str = ""
     environment_id: str | None = None
@@ -50,14 +47,14 @@ class _AgentCreateRest(BaseModel):
     metadata: dict[str, Any] = {}
 
 
-class RuntimeAgentCreate(_AgentCreateRest, _AgentCreate):
+class RuntimeAgentCreate(_AgentCreate):
     """`POST /agents` of the runtime API."""
 
     model: Annotated[str, Field(max_length=100), AfterValidator(_known_model)]
     runtime: Annotated[str, Field(max_length=32)]
 
 
-class ProviderAgentCreate(_AgentCreateRest, _AgentCreate):
+class ProviderAgentCreate(_AgentCreate):
     """`POST /agents` of the provider API."""
 
     provider: Annotated[str, Field(max_length=32)]

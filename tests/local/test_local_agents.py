@@ -1,0 +1,421 @@
+"""`/agents`: fields, both generations, check order, versions, metadata (A.7)."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+MISSING = str(uuid.uuid4())
+G1 = {"name": "a", "model": "anthropic/claude-sonnet-4-6", "runtime": "claude"}
+G2 = {"name": "a", "model": "claude-sonnet-4-6", "provider": "anthropic"}
+CATALOG = sorted(
+    [
+        *(
+            f"anthropic/{name}"
+            for name in (
+                "claude-opus-4-6",
+                "claude-sonnet-4-6",
+                "claude-haiku-4-5",
+                "claude-opus-4-0-20250514",
+                "claude-sonnet-4-0-20250514",
+                "claude-sonnet-4-5-20250514",
+                "claude-3-5-haiku-20241022",
+            )
+        ),
+        *(f"openai/{name}" for name in ("gpt-4.1", "o3", "o4-mini")),
+        *(f"google/{name}" for name in ("gemini-2.5-pro", "gemini-2.5-flash")),
+    ]
+)
+ONE_OF = "Give exactly one of 'runtime'"
+
+
+def create(http, **fields):
+    response = http.post("/agents", json=fields)
+    return response.status_code, response.json()
+
+
+def update(http, agent, **fields):
+    response = http.put(f"/agents/{agent['id']}", json={"version": agent["version"], **fields})
+    return response.status_code, response.json()
+
+
+def messages(body):
+    return [(item["loc"], item["msg"]) for item in body["detail"]]
+
+
+def test_a_created_agent_has_every_field_of_both_generations(kit):
+    agent = kit.agent(**G1, description="", system="")
+    assert set(agent) == {
+        "id",
+        "type",
+        "name",
+        "description",
+        "system",
+        "model",
+        "runtime",
+        "provider",
+        "environment_id",
+        "skills",
+        "mcp_servers",
+        "metadata",
+        "version",
+        "created_at",
+        "updated_at",
+        "archived_at",
+    }
+    assert agent["type"] == "agent"
+    assert (agent["description"], agent["system"]) == (None, None)
+    assert (agent["version"], agent["archived_at"], agent["environment_id"]) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "runtime", "provider", "model"),
+    [
+        (G1, "claude", "anthropic", "anthropic/claude-sonnet-4-6"),
+        ({**G1, "runtime": "codex", "model": "openai/o3"}, "codex", "openai", "openai/o3"),
+        (
+            {**G1, "runtime": "gemini", "model": "google/gemini-2.5-pro"},
+            "gemini",
+            "google",
+            "google/gemini-2.5-pro",
+        ),
+        ({**G1, "runtime": "opencode", "model": "openai/o3"}, "opencode", "openai", "openai/o3"),
+        ({**G1, "runtime": "shell", "model": ""}, "shell", "shell", ""),
+        ({**G1, "runtime": "replay", "model": "x/y"}, "replay", "replay", "x/y"),
+        (G2, "claude", "anthropic", "claude-sonnet-4-6"),
+        (
+            {**G2, "provider": " anthropic ", "model": " anthropic/claude-x "},
+            "claude",
+            "anthropic",
+            "claude-x",
+        ),
+        ({**G2, "provider": "openai", "model": "ft:org/o3"}, "codex", "openai", "ft:org/o3"),
+        ({**G2, "provider": "shell", "model": "openai/o3"}, "shell", "shell", "openai/o3"),
+        ({**G2, "provider": "replay", "model": ""}, "replay", "replay", ""),
+    ],
+)
+def test_both_generations_are_stored_with_both_names(http, fields, runtime, provider, model):
+    status, agent = create(http, **fields)
+    assert status == 201
+    assert (agent["runtime"], agent["provider"], agent["model"]) == (runtime, provider, model)
+
+
+@pytest.mark.parametrize("extra", [{}, {"runtime": "claude", "provider": "anthropic"}])
+def test_neither_or_both_generations_are_refused_with_a_clear_text(http, extra):
+    status, body = create(http, name="a", model="m", **extra)
+    assert status == 422
+    assert body["detail"].startswith(ONE_OF)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "detail"),
+    [
+        (
+            {**G1, "runtime": "claude-code"},
+            400,
+            "Unknown runtime: claude-code. Must be one of: ['claude', 'codex', 'gemini', 'opencode']",
+        ),
+        (
+            {**G1, "runtime": "codex"},
+            422,
+            "Runtime codex cannot serve model anthropic/claude-sonnet-4-6: "
+            "provider anthropic not in ['openai']",
+        ),
+        (
+            {**G1, "runtime": "gemini", "model": "openai/o3"},
+            422,
+            "Runtime gemini cannot serve model openai/o3: provider openai not in ['google']",
+        ),
+        (
+            {**G2, "provider": "google"},
+            422,
+            "Unknown provider: google. Must be one of: ['anthropic', 'openai']",
+        ),
+        ({**G2, "model": "anthropic/"}, 422, "Model must be a non-empty string"),
+        (
+            {**G2, "model": "openai/o3"},
+            422,
+            "Model provider prefix 'openai' does not match provider 'anthropic'",
+        ),
+        (
+            {**G2, "model": "kimi/k2"},
+            422,
+            "Model provider prefix 'kimi' does not match provider 'anthropic'",
+        ),
+        ({**G1, "environment_id": MISSING}, 404, "Environment not found"),
+        ({**G2, "environment_id": "no uuid"}, 404, "Environment not found"),
+    ],
+)
+def test_a_refused_create_says_why(http, fields, status, detail):
+    assert create(http, **fields) == (status, {"detail": detail})
+
+
+def test_a_model_outside_the_catalog_is_a_field_error_before_the_runtime(http):
+    status, body = create(http, name="a", model="claude-sonnet-4-5", runtime="claude-code")
+    assert status == 422
+    assert messages(body) == [
+        (
+            ["model"],
+            f"Value error, Unknown model: claude-sonnet-4-5. Must be one of: {CATALOG}",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "loc", "msg", "kind"),
+    [
+        ({"name": None}, ["name"], "Input should be a valid string", "string_type"),
+        (
+            {"name": "x" * 201},
+            ["name"],
+            "String should have at most 200 characters",
+            "string_too_long",
+        ),
+        (
+            {"model": "x" * 101},
+            ["model"],
+            "String should have at most 100 characters",
+            "string_too_long",
+        ),
+        (
+            {"provider": "x" * 33},
+            ["provider"],
+            "String should have at most 32 characters",
+            "string_too_long",
+        ),
+        (
+            {"model": " "},
+            ["model"],
+            "Value error, Model must be a non-empty string",
+            "value_error",
+        ),
+        ({"system": None}, ["system"], "Input should be a valid string", "string_type"),
+        ({"description": 1}, ["description"], "Input should be a valid string", "string_type"),
+        ({"skills": {}}, ["skills"], "Input should be a valid list", "list_type"),
+        ({"mcp_servers": None}, ["mcp_servers"], "Input should be a valid list", "list_type"),
+        ({"metadata": []}, ["metadata"], "Input should be a valid dictionary", "dict_type"),
+    ],
+)
+def test_a_wrong_field_is_listed(http, fields, loc, msg, kind):
+    status, body = create(http, **{**G2, **fields})
+    assert status == 422
+    (item,) = body["detail"]
+    assert set(item) == {"type", "loc", "msg", "input", "url"}
+    assert (item["loc"], item["msg"], item["type"]) == (loc, msg, kind)
+    assert item["url"].startswith("https://errors.pydantic.dev/2.")
+    assert item["url"].endswith(f"/v/{kind}")
+
+
+def test_a_missing_field_echoes_the_body_and_every_failing_field_is_listed(http):
+    sent = {"runtime": "claude", "system": 1}
+    status, body = create(http, **sent)
+    assert status == 422
+    assert {(tuple(item["loc"]), item["type"]) for item in body["detail"]} == {
+        (("name",), "missing"),
+        (("model",), "missing"),
+        (("system",), "string_type"),
+    }
+    missing = next(item for item in body["detail"] if item["loc"] == ["name"])
+    assert (missing["msg"], missing["input"]) == ("Field required", sent)
+
+
+def test_unknown_fields_are_ignored(http):
+    status, agent = create(http, **G1, tools=["x"], anything={"a": 1})
+    assert status == 201
+    assert "tools" not in agent
+
+
+def test_an_archived_environment_can_not_be_assigned(http, kit):
+    environment = kit.environment()
+    http.post(f"/environments/{environment['id']}/archive")
+    assert create(http, **G1, environment_id=environment["id"]) == (
+        409,
+        {"detail": "Cannot assign an archived environment to an agent"},
+    )
+
+
+def test_agents_are_listed_newest_first_without_archived_ones(fresh_kit):
+    made = [fresh_kit.agent(name=str(number)) for number in range(4)]
+    fresh_kit.post(f"/agents/{made[1]['id']}/archive", expect=200)
+    listed = fresh_kit.get("/agents")["data"]
+    assert [agent["name"] for agent in listed] == ["3", "2", "0"]
+
+
+def test_an_archived_agent_stays_readable_and_can_not_change(http, kit):
+    agent = kit.agent()
+    archived = kit.post(f"/agents/{agent['id']}/archive", expect=200)
+    assert archived["archived_at"] is not None
+    assert archived["version"] == 1
+    assert kit.get(f"/agents/{agent['id']}") == archived
+    assert len(kit.get(f"/agents/{agent['id']}/versions")["data"]) == 1
+    again = http.post(f"/agents/{agent['id']}/archive")
+    assert (again.status_code, again.json()["detail"]) == (409, "Agent is already archived")
+    assert update(http, agent, name="b") == (409, {"detail": "Cannot update an archived agent"})
+
+
+def test_an_update_makes_a_version_and_a_snapshot(http, kit):
+    agent = kit.agent(name="one", system="s")
+    status, changed = update(http, agent, name="two", system="", description="d")
+    assert status == 200
+    assert changed["version"] == 2
+    assert (changed["name"], changed["system"], changed["description"]) == ("two", None, "d")
+    newest, oldest = kit.get(f"/agents/{agent['id']}/versions")["data"]
+    assert (newest["version"], newest["name"]) == (2, "two")
+    assert (oldest["version"], oldest["name"], oldest["system"]) == (1, "one", "s")
+    assert set(newest) == set(agent) - {"updated_at", "archived_at"}
+    assert newest["id"] == agent["id"]
+    assert newest["created_at"] == changed["updated_at"]
+
+
+def test_an_update_that_changes_nothing_writes_nothing(http, kit):
+    agent = kit.agent(name="one", metadata={"a": 1}, skills=[])
+    status, same = update(
+        http, agent, name="one", metadata={"a": 1, "gone": ""}, skills=[], system=None
+    )
+    assert (status, same) == (200, agent)
+    assert len(kit.get(f"/agents/{agent['id']}/versions")["data"]) == 1
+
+
+def test_metadata_is_merged_one_level_deep_and_the_empty_string_deletes(http, kit):
+    agent = kit.agent(metadata={"keep": 1, "drop": 2, "deep": {"a": 1, "b": 2}})
+    sent = {"drop": "", "never": "", "deep": {"a": 3}, "n": None, "z": 0, "f": False, "l": []}
+    _, changed = update(http, agent, metadata=sent)
+    assert changed["metadata"] == {
+        "keep": 1,
+        "deep": {"a": 3},
+        "n": None,
+        "z": 0,
+        "f": False,
+        "l": [],
+    }
+
+
+def test_metadata_tells_true_from_one(http, kit):
+    agent = kit.agent(metadata={"a": 1})
+    _, changed = update(http, agent, metadata={"a": True})
+    assert changed["metadata"] == {"a": True}
+    assert changed["version"] == 2
+
+
+def test_lists_are_replaced_whole(http, kit):
+    server = {"name": "m", "url": "https://x", "headers": {"A": "b"}, "extra": 1}
+    agent = kit.agent(mcp_servers=[server])
+    assert agent["mcp_servers"] == [server]
+    _, changed = update(http, agent, mcp_servers=[])
+    assert changed["mcp_servers"] == []
+
+
+def test_an_environment_is_attached_kept_and_detached(http, kit):
+    environment = kit.environment()
+    agent = kit.agent()
+    _, agent = update(http, agent, environment_id=environment["id"])
+    assert agent["environment_id"] == environment["id"]
+    _, agent = update(http, agent, name="b")
+    assert agent["environment_id"] == environment["id"]
+    _, agent = update(http, agent, environment_id=None)
+    assert agent["environment_id"] is None
+
+
+def test_the_update_checks_body_runtime_environment_agent_archive_version_model_in_order(http, kit):
+    archived = kit.environment()
+    http.post(f"/environments/{archived['id']}/archive")
+    body = {
+        "version": "x",
+        "runtime": "nope",
+        "environment_id": MISSING,
+        "model": "openai/o3",
+    }
+
+    def put(agent_id):
+        response = http.put(f"/agents/{agent_id}", json=body)
+        return response.status_code, response.json()["detail"]
+
+    status, detail = put(MISSING)
+    assert (status, detail[0]["type"]) == (422, "int_parsing")
+    body["version"] = 7
+    assert put(MISSING)[0] == 400
+    body["runtime"] = "claude"
+    assert put(MISSING) == (404, "Environment not found")
+    body["environment_id"] = archived["id"]
+    assert put(MISSING) == (409, "Cannot assign an archived environment to an agent")
+    body["environment_id"] = None
+    assert put(MISSING) == (404, "Agent not found")
+    agent = kit.agent(**G1)
+    assert put(agent["id"]) == (409, "Version mismatch: expected 1, got 7")
+    body["version"] = 1
+    assert put(agent["id"]) == (
+        422,
+        "Runtime claude cannot serve model openai/o3: provider openai not in ['anthropic']",
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "sent", "detail"),
+    [
+        (G1, {"runtime": "gemini"}, "Runtime gemini cannot serve model"),
+        (G2, {"provider": "google"}, "Unknown provider: google"),
+        (G2, {"provider": "openai", "model": "anthropic/x"}, "Model provider prefix"),
+        (G2, {"model": "anthropic/"}, "Model must be a non-empty string"),
+        (G1, {"runtime": "claude", "provider": "anthropic"}, ONE_OF),
+    ],
+)
+def test_an_update_to_what_does_not_go_together_is_refused(http, kit, made, sent, detail):
+    status, body = update(http, kit.agent(**made), **sent)
+    assert status == 422
+    assert body["detail"].startswith(detail)
+
+
+def test_a_provider_agents_model_is_free_text_on_update(http, kit):
+    agent = kit.agent(**G2)
+    status, changed = update(http, agent, model=" anthropic/claude-next ", provider="")
+    assert (status, changed["model"], changed["provider"]) == (200, "claude-next", "anthropic")
+
+
+def test_a_runtime_agents_model_is_of_the_catalog_on_update(http, kit):
+    status, body = update(http, kit.agent(**G1), model="claude-next")
+    assert status == 422
+    assert body["detail"][0]["loc"] == ["model"]
+
+
+def test_an_agent_can_change_to_a_local_runtime(http, kit):
+    _, changed = update(http, kit.agent(**G1), runtime="shell", model="any")
+    assert (changed["runtime"], changed["provider"], changed["model"]) == ("shell", "shell", "any")
+
+
+@pytest.mark.parametrize("version", [1.0, "1"])
+def test_a_version_may_be_any_text_or_number_that_is_an_integer(http, kit, version):
+    agent = kit.agent()
+    response = http.put(f"/agents/{agent['id']}", json={"version": version, "name": "b"})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [(None, "int_type"), (1.5, "int_from_float"), ("x", "int_parsing"), ([], "int_type")],
+)
+def test_a_version_that_is_no_integer_is_refused(http, kit, version, kind):
+    response = http.put(f"/agents/{kit.agent()['id']}", json={"version": version})
+    assert response.json()["detail"][0]["type"] == kind
+
+
+def test_of_two_updates_with_one_version_one_succeeds(http, kit):
+    agent = kit.agent()
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda n: update(http, agent, name=f"n{n}")[0], range(8)))
+    assert sorted(statuses) == [200] + [409] * 7
+
+
+def test_names_are_not_limited_on_update(http, kit):
+    status, changed = update(http, kit.agent(), name="x" * 500)
+    assert (status, len(changed["name"])) == (200, 500)
+
+
+def test_lone_surrogates_and_nul_characters_do_no_harm(http, kit):
+    escaped = b'{"name": "a", "model": "\\u0000", "runtime": "shell", "metadata": {"\\ud800": "\\udfff\\u0000"}}'
+    response = http.post("/agents", content=escaped)
+    assert response.status_code == 201
+    read = http.get(f"/agents/{response.json()['id']}")
+    assert b'"metadata": {"\\ud800": "\\udfff\\u0000"}' in read.content
+    refused = http.post("/agents", content=escaped.replace(b'"a"', b'"\\ud800"'))
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["type"] == "string_unicode"
