@@ -25,6 +25,7 @@ __all__ = [
     "TokenMissingError",
     "connect",
     "connection",
+    "current_if_any",
     "default_notice",
     "disconnect",
     "embedded_data_dir",
@@ -104,6 +105,11 @@ def connection() -> Connection:
     """
     with _lock:
         return _current or connect()
+
+
+def current_if_any() -> Connection | None:
+    """Give the current connection if one was made already; nothing is started for it."""
+    return _current
 
 
 def connect(

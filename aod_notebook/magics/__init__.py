@@ -16,12 +16,14 @@ _LONE_CELL_MAGIC = re.compile(r"%%aod\b(?!\?)")
 def load(shell: InteractiveShell) -> None:
     """Register the magics and say which service is used if none is configured."""
     from aod_notebook.live.connections import default_notice, offer
+    from aod_notebook.magics import complete
     from aod_notebook.magics.aod import AodMagics
     from aod_notebook.magics.show import say
 
     shell.register_magics(AodMagics(shell=shell))
     if keep_empty_cell not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.append(keep_empty_cell)
+    complete.install(shell)
     offer()
     notice = default_notice()
     if notice is not None:
@@ -32,7 +34,9 @@ def unload(shell: InteractiveShell) -> None:
     """Take the magics away, stop following and close what was opened."""
     from aod_notebook.core import bridge
     from aod_notebook.live import disconnect
+    from aod_notebook.magics import complete
 
+    complete.uninstall(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("aod", None)
     if keep_empty_cell in shell.input_transformers_cleanup:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from aod_notebook.aod import AuthError, Client, NotFoundError
@@ -164,3 +166,34 @@ def test_a_session_is_shown_on_one_line(shell):
     session = shell.names["s"]
     assert isinstance(session, LiveSession)
     assert repr(session) == f"<LiveSession {session.id} shell completed>"
+
+
+def test_dry_run_shows_the_request_without_secrets_and_sends_nothing(
+    shell, service, monkeypatch, capsys
+):
+    monkeypatch.setenv("MY_SECRET", "s3cret-value")
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        before = len(client.sessions.list())
+        shell.run("%%aod --runtime shell --secret MY_SECRET --timeout 60 --dry-run\necho x")
+        assert len(client.sessions.list()) == before
+    method, _, body = capsys.readouterr().out.partition("\n")
+    assert method == "POST /sessions"
+    assert json.loads(body) == {
+        "agent_id": "<the notebook's own agent: runtime shell>",
+        "prompt": "echo x\n",
+        "timeout": 60,
+        "secret_env_vars": {"MY_SECRET": "[hidden]"},
+    }
+
+
+@pytest.mark.parametrize("options", ["--runtime shell --secret MY_SECRET", "-s last --timeout 60"])
+def test_code_shows_python_that_does_the_same(shell, monkeypatch, capsys, options):
+    monkeypatch.setenv("MY_SECRET", "s3cret-value")
+    shell.run("%%aod --runtime shell --quiet\ntrue")
+    capsys.readouterr()
+    shell.run(f'%%aod {options} --code\necho "it\'s" done')
+    code = capsys.readouterr().out
+    assert "s3cret-value" not in code
+    names = {}
+    exec(code, names)
+    assert names["session"].text == "it's done"

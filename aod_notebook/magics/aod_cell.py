@@ -1,0 +1,152 @@
+"""The `%%aod` line: its options, and the session that they ask for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.live import SessionRequest
+from aod_notebook.magics.parser import MagicParser, MagicUsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+__all__ = ["CELL", "as_code", "as_wire", "cell_parser", "check", "continue_as_code", "request_of"]
+
+CELL = "%%aod"
+HIDDEN = "[hidden]"
+_REPOSITORY = re.compile(r"(?P<url>https?://[^\s:]+(?::\d+/[^\s:]*)?)(?::(?P<mount>/\S*))?")
+_NEW_SESSION_ONLY = ("agent", "model", "runtime", "provider", "env", "repo", "secret")
+
+
+def cell_parser() -> MagicParser:
+    """Make the parser of the `%%aod` line."""
+    parser = MagicParser(CELL, "Run the cell's text as an agent's prompt and show what it does.")
+    add: Any = parser.add_argument
+    add("-a", "--agent", metavar="AGENT", help="id or name of an agent")
+    add("--runtime", metavar="R", help="claude, codex, gemini, opencode, shell or replay")
+    add("--provider", metavar="P", help="anthropic or openai (the later API's word)")
+    add("--model", metavar="M", help="the model, with --runtime or --provider")
+    add("-s", "--session", metavar="S", help="continue this session: an id, a variable or `last`")
+    add("--env", metavar="E", help="id or name of an environment")
+    add("--timeout", metavar="N", type=int, help="seconds that the turn may take (10 to 3600)")
+    add("--repo", metavar="URL[:PATH]", action="append", default=[], help="clone a repository")
+    add("--secret", metavar="NAME", action="append", default=[],
+        help="pass this environment variable of the kernel to the session")  # fmt: skip
+    add("-o", "--output", metavar="NAME", help="bind the session (LiveSession) to a variable")
+    add("--background", action="store_true", help="return at once; the session goes on")
+    add("--no-raise", action="store_true", help="a failed session does not stop Run All")
+    add("--quiet", action="store_true", help="show one line at the end instead of a transcript")
+    add("--raw", action="store_true", help="send the text as it stands: {{name}} is not filled in")
+    add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    add("--code", action="store_true", help="show the same as Python, and run nothing")
+    return parser
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        MagicUsageError: they do; the message names them.
+    """
+    chosen = [f"--{name}" for name in ("agent", "runtime", "provider") if getattr(options, name)]
+    if len(chosen) > 1:
+        raise MagicUsageError(f"{CELL}: {' and '.join(chosen)} exclude each other; keep one.")
+    if options.agent and options.model:
+        raise MagicUsageError(
+            f"{CELL}: --model goes with --runtime or --provider; an agent (-a) has its own."
+        )
+    if options.output is not None and not options.output.isidentifier():
+        raise MagicUsageError(f"{CELL}: -o takes a variable's name, not {options.output!r}.")
+    if options.session is not None:
+        for name in _NEW_SESSION_ONLY:
+            if getattr(options, name):
+                raise MagicUsageError(
+                    f"{CELL}: --{name} is for a new session; a session that is continued (-s) "
+                    "keeps what it was started with."
+                )
+
+
+def request_of(options: argparse.Namespace, prompt: str, default_runtime: str) -> SessionRequest:
+    """Give the session that the options ask for.
+
+    Args:
+        options: what `cell_parser` read.
+        prompt: the cell's text.
+        default_runtime: the runtime when no agent, runtime or provider is named.
+
+    Raises:
+        MagicUsageError: a repository or a secret can't be read.
+    """
+    unnamed = not (options.agent or options.runtime or options.provider)
+    return SessionRequest(
+        prompt=prompt,
+        agent=options.agent,
+        runtime=default_runtime if unnamed else options.runtime,
+        provider=options.provider,
+        model=options.model,
+        environment=options.env,
+        timeout=options.timeout,
+        resources=[_repository(text) for text in options.repo],
+        secrets={name: _secret(name) for name in options.secret},
+    )
+
+
+def as_wire(request: SessionRequest) -> str:
+    """Show a request as what would be sent, its secrets hidden."""
+    fields = _given(request)
+    agent = fields.pop("agent", None)
+    own = [
+        f"{name} {fields.pop(name)}" for name in ("runtime", "provider", "model") if name in fields
+    ]
+    meant = f"the agent {agent!r}" if agent else f"the notebook's own agent: {', '.join(own)}"
+    body: dict[str, Any] = {"agent_id": f"<{meant}>", **fields}
+    if "environment" in body:
+        body["environment_id"] = f"<the environment {body.pop('environment')!r}>"
+    if "secrets" in body:
+        body["secret_env_vars"] = dict.fromkeys(body.pop("secrets"), HIDDEN)
+    return "POST /sessions\n" + json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def as_code(request: SessionRequest) -> str:
+    """Show a request as the Python that does the same; secrets are read from the environment."""
+    fields = {name: repr(value) for name, value in _given(request).items()}
+    imports = "from aod_notebook.live import SessionRequest, start\n"
+    if request.secrets:
+        imports = f"import os\n\n{imports}"
+        named = ", ".join(f"{name!r}: os.environ[{name!r}]" for name in request.secrets)
+        fields["secrets"] = f"{{{named}}}"
+    lines = "".join(f"    {name}={value},\n" for name, value in fields.items())
+    return f"{imports}\nsession = start(SessionRequest(\n{lines})).wait()"
+
+
+def continue_as_code(reference: str, prompt: str, timeout: int | None) -> str:
+    """Show the Python that sends a session its next prompt."""
+    limit = "" if timeout is None else f", timeout={timeout}"
+    return (
+        "from aod_notebook.live import attach\n\n"
+        f"session = attach({reference!r}).wait()\nsession.prompt({prompt!r}{limit}).wait()"
+    )
+
+
+def _given(request: SessionRequest) -> dict[str, Any]:
+    fields: Mapping[str, Any] = vars(request)
+    return {name: value for name, value in fields.items() if value not in (None, [], {}, ())}
+
+
+def _repository(text: str) -> dict[str, str]:
+    match = _REPOSITORY.fullmatch(text)
+    if match is None:
+        raise MagicUsageError(f"{CELL}: --repo takes URL or URL:/PATH, not {text!r}.")
+    resource = {"type": "github_repository", "url": match["url"]}
+    return resource | ({"mount_path": match["mount"]} if match["mount"] else {})
+
+
+def _secret(name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise MagicUsageError(f"{CELL}: --secret {name}: the kernel's environment has no {name}.")
+    return value

@@ -1,0 +1,136 @@
+"""Tab completion of the magics: options, commands, agents, sessions, `{{names}}`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.live import LiveSession
+from aod_notebook.live.agents import DEFAULT_MODELS
+from aod_notebook.live.known import known
+from aod_notebook.live.start import LAST
+from aod_notebook.magics.aod_cell import cell_parser
+from aod_notebook.magics.aod_commands import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["candidates", "install", "uninstall"]
+
+_OPEN_NAME = re.compile(r"\{\{(\w*)$")
+_OURS = re.compile(r"^\s*(%%?)aod\b")
+PROVIDERS = ("anthropic", "openai")
+
+
+def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
+    """Give what the last word of `text` may become; None if that is not ours to say.
+
+    Args:
+        text: the cell up to the cursor.
+        names: the notebook's variables.
+
+    Example:
+        >>> candidates("%%aod --time", {})
+        ['--timeout']
+        >>> candidates("%aod sess", {})
+        ['sessions']
+        >>> candidates("print(", {}) is None
+        True
+    """
+    magic = _OURS.match(text)
+    if magic is None:
+        return None
+    open_name = _OPEN_NAME.search(text)
+    if magic[1] == "%%" and open_name is not None:
+        own = [name for name in names if not name.startswith("_")]
+        return [f"{name}}}}}" for name in _starting(open_name[1], own)]
+    line = text[magic.end() :]
+    if "\n" in line or not line[:1].isspace():
+        return None
+    *before, word = line.split(" ")
+    before = [each for each in before if each]
+    offered = _cell_words(before, names) if magic[1] == "%%" else _line_words(before, names)
+    return _starting(word, offered)
+
+
+def _cell_words(before: list[str], names: Mapping[str, object]) -> list[str]:
+    match before[-1:]:
+        case ["-a" | "--agent"]:
+            return known.names("agents")
+        case ["--env"]:
+            return known.names("environments")
+        case ["-s" | "--session"]:
+            return _sessions(names)
+        case ["--runtime"]:
+            return [name for name in DEFAULT_MODELS if name not in PROVIDERS]
+        case ["--provider"]:
+            return list(PROVIDERS)
+        case _:
+            return cell_parser().options()
+
+
+def _line_words(before: list[str], names: Mapping[str, object]) -> list[str]:
+    if not before:
+        return [*COMMANDS, "--help"]
+    command = COMMANDS.get(before[0])
+    if command is None:
+        return []
+    options = command.parser(before[0]).options()
+    takes_session = any(words == ("session",) for words, _ in command.arguments)
+    return [*(_sessions(names) if takes_session else ()), *options]
+
+
+def _sessions(names: Mapping[str, object]) -> list[str]:
+    held = [name for name, value in names.items() if isinstance(value, LiveSession)]
+    return [LAST, *(name for name in held if not name.startswith("_")), *known.names("sessions")]
+
+
+def _starting(word: str, offered: list[str]) -> list[str]:
+    return [each for each in offered if each.startswith(word)]
+
+
+def install(shell: InteractiveShell) -> None:
+    """Add the completion to a shell: as a matcher, or on IPython 7 as a hook."""
+    uninstall(shell)
+    completer: Any = shell.Completer
+    if hasattr(completer, "custom_matchers"):
+        completer.custom_matchers.append(_matcher(shell))
+        return
+    set_hook: Any = shell.set_hook
+    for key in ("%aod", "%%aod"):
+        set_hook("complete_command", _hook, str_key=key)
+
+
+def uninstall(shell: InteractiveShell) -> None:
+    """Take the completion away again."""
+    completer: Any = shell.Completer
+    if hasattr(completer, "custom_matchers"):
+        completer.custom_matchers[:] = [
+            each for each in completer.custom_matchers if not hasattr(each, "is_aod_notebook")
+        ]
+
+
+def _matcher(shell: InteractiveShell) -> Any:
+    from IPython.core.completer import SimpleCompletion, context_matcher
+
+    @context_matcher(identifier="aod_notebook")  # type: ignore[untyped-decorator]
+    def matcher(context: Any) -> Any:
+        lines = context.full_text.split("\n")[: context.cursor_line + 1]
+        text = "\n".join([*lines[:-1], lines[-1][: context.cursor_position]])
+        found = candidates(text, shell.user_ns)
+        if found is None:
+            return {"completions": [], "suppress": False}
+        return {
+            "completions": [SimpleCompletion(each, type="magic") for each in found],
+            "suppress": True,
+            "ordered": True,
+        }
+
+    matcher.is_aod_notebook = True
+    return matcher
+
+
+def _hook(shell: InteractiveShell, event: Any) -> list[str]:
+    return candidates(event.text_until_cursor, shell.user_ns) or []

@@ -1,0 +1,70 @@
+import pytest
+from IPython.core.completer import provisionalcompleter
+
+from aod_notebook.aod import Client
+from aod_notebook.core import bridge
+from aod_notebook.live import connections
+from aod_notebook.live.known import known
+from aod_notebook.magics.complete import candidates
+
+
+def completed(shell, text):
+    """What a front end is offered, by IPython's own completer."""
+    with provisionalcompleter():
+        found = list(shell.ip.Completer.completions(text, len(text)))
+    return {(text[: each.start] + each.text).split()[-1] for each in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("%aod sess", ["sessions"]),
+        ("%aod sessions --st", ["--status"]),
+        ("%%aod --time", ["--timeout"]),
+        ("%%aod --runtime she", ["shell"]),
+        ("%%aod --provider o", ["openai"]),
+        ("%%aod --runtime shell -s la", ["last"]),
+        ("%%aod\nUse {{nu", ["numbers}}"]),
+        ("%%aod -a {{nu", ["numbers}}"]),
+        ("%aod nothing x", []),
+        ("%%aod\n--time", None),
+        ("%aodx sess", None),
+        ("x = 1", None),
+    ],
+)
+def test_a_word_is_completed_by_where_it_stands(text, offered):
+    assert candidates(text, {"numbers": [1], "_hidden": 2}) == offered
+
+
+def test_the_completer_offers_options_in_a_cell(shell):
+    assert completed(shell, "%%aod --runt") == {"--runtime"}
+
+
+def test_the_completer_leaves_other_cells_alone(shell):
+    shell.names["sessions_of_mine"] = 1
+    assert "sessions_of_mine" in completed(shell, "sess")
+
+
+def test_agents_and_sessions_are_offered_once_known(shell, service):
+    shell.run("%%aod --runtime shell -o mine\ntrue")
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        client.agents.create(name="completion-agent", model="sh", runtime="shell")
+    completed(shell, "%%aod -a compl")
+    completed(shell, "%aod events ")
+    known.wait(10)
+    assert "completion-agent" in completed(shell, "%%aod -a compl")
+    offered = completed(shell, "%aod events ")
+    assert {"last", "mine", shell.names["mine"].id} <= offered
+
+
+def test_completion_starts_no_service_and_waits_for_none(shell):
+    connections.disconnect()
+    bridge.stop()
+    completed(shell, "%%aod -a x")
+    assert not bridge.is_running()
+
+
+def test_unloading_takes_the_completion_away(shell):
+    shell.run("%unload_ext aod_notebook")
+    assert "--runtime" not in completed(shell, "%%aod --runt")
+    shell.run("%load_ext aod_notebook")
