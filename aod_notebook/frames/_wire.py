@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -42,8 +42,18 @@ class WireEvent(msgspec.Struct, gc=False):
 
 _INTS = frozenset({"id", "turn", "duration_ms", "code"})
 _MAX_INT = 2.0**63
+
+
+class _UsualEvent(WireEvent, gc=False):
+    """An event whose words are all known ones; these are not made anew for every event."""
+
+    type: Literal["start", "stage", "turn_start", "output", "exit", "error", "terminated", "stale"]
+    stream: Literal["stdout", "stderr"] | None = None
+
+
 _FIELDS = WireEvent.__struct_fields__
 _decoder = msgspec.json.Decoder(WireEvent)
+_usual_decoder = msgspec.json.Decoder(_UsualEvent)
 _EVERYWHERE = {
     "event_id": attrgetter("id"),
     "turn": attrgetter("turn"),
@@ -60,8 +70,8 @@ _ELSEWHERE = {
 _STEADY = frozenset({"turn", "stream"})
 _TYPE = _EVENTS["type"]
 _type_of = attrgetter("type")
-_BOM = b"\xef\xbb\xbf"
-_USUAL = re.compile(rb"\ndata: (\{[^\n]*\})\n(?=\n)")
+_FRAMING = re.compile(rb"\n\n(?:: heartbeat\n\n)*(?:id: \d+\n)?data: (?=\{)")
+"""What stands before the JSON of a usual event; anything else stays, and is no JSON."""
 
 
 def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
@@ -97,8 +107,22 @@ class EventRows:
         self._order = 0
         self.last_type: str | None = None
 
+    def add_block(self, block: bytes) -> bool:
+        """Add the events of a block of SSE lines, if all have the usual form and types."""
+        text, count = _FRAMING.subn(b"\n", b"\n\n" + block)
+        try:
+            events = _usual_decoder.decode_lines(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        if len(events) != count:
+            return False
+        self._take(events)
+        return True
+
     def add_lines(self, lines: list[bytes]) -> None:
         """Add events given as the JSON of their `data:` lines."""
+        if not lines:
+            return
         try:
             events = _decoder.decode_lines(b"\n".join(lines))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -112,9 +136,7 @@ class EventRows:
                 if event.type not in _KNOWN:
                     event.type = event.type or NAMELESS
                     self._raws[first + index] = lines[index].decode(errors="replace")
-        self._rows += events
-        if len(self._rows) >= ROWS_PER_BATCH:
-            self._write()
+        self._take(events)
 
     def add(self, event: WireEvent, raw: str | None, received_at: float | None) -> None:
         """Add one event; `received_at` is in seconds since 1970."""
@@ -122,7 +144,10 @@ class EventRows:
             self._raws[len(self._rows)] = raw
         if received_at is not None:
             self._received.append(received_at)
-        self._rows.append(event)
+        self._take([event])
+
+    def _take(self, events: Sequence[WireEvent]) -> None:
+        self._rows += events
         if len(self._rows) >= ROWS_PER_BATCH:
             self._write()
 
@@ -257,44 +282,42 @@ def wire_event(value: dict[str, Any]) -> WireEvent:
     return event
 
 
-class JsonLines:
-    """Cuts SSE bodies into the JSON of their events, as fast as it goes.
-
-    Events of the usual form (one `data:` line with an object, then a blank line) are found
-    by one pattern; a block with anything else in it goes through `SSEDecoder`.
-    """
+class _Cutter:
+    """Cuts SSE bodies into blocks of whole events; only line feeds end their lines."""
 
     def __init__(self) -> None:
-        self._tail = b""
-        self._started = False
+        self._tail: list[bytes] = []
         self._decoder: SSEDecoder | None = None
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """Take the next bytes; return the JSON of the events that they complete."""
+    def feed(self, piece: bytes) -> bytes | list[bytes]:
+        """Take the next bytes; return a block, or what the slow decoder makes of them."""
         if self._decoder is None and b"\r" in piece:
             self._decoder = SSEDecoder()
-            piece = self._tail + piece
+            piece = b"".join([*self._tail, piece])
         if self._decoder is not None:
             return self._decoder.feed(piece).data
-        if not self._started and piece:
-            self._started = True
-            piece = piece.removeprefix(_BOM)
-        block, blank, rest = (self._tail + piece).rpartition(b"\n\n")
-        self._tail = rest
-        if not blank:
-            return []
-        block = b"\n" + block + blank
-        lines = _USUAL.findall(block)
-        if len(lines) == block.count(b"\ndata"):
-            return lines
-        return SSEDecoder().feed(block).data
+        if not self._tail or b"\n" not in piece:
+            whole = piece
+        else:
+            whole = b"".join([*self._tail, piece])
+            self._tail = []
+        block, blank, rest = whole.rpartition(b"\n\n")
+        if rest:
+            self._tail.append(rest)
+        return block + blank
 
 
 def read_bodies(chunks: Iterable[bytes] | bytes, rows: EventRows) -> None:
-    """Feed the bytes of SSE bodies to the rows."""
-    cutter = JsonLines()
+    """Feed the bytes of SSE bodies to the rows.
+
+    Events of the usual form (an id, one `data:` line with an object, a blank line) are
+    decoded a block at a time; a block with anything else in it goes through `SSEDecoder`.
+    """
+    cutter = _Cutter()
     for piece in sized(chunks):
-        lines = cutter.feed(piece)
-        if lines:
-            rows.add_lines(lines)
+        block = cutter.feed(piece)
+        if isinstance(block, list):
+            rows.add_lines(block)
+        elif block and not rows.add_block(block):
+            rows.add_lines(SSEDecoder().feed(block).data)
     rows.close()

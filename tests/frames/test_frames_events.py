@@ -55,6 +55,48 @@ def test_a_json_object_is_a_row_whatever_its_values(value):
     assert isinstance(value, dict) == (not problems)
 
 
+FRAGMENTS = st.sampled_from(
+    [
+        "id: 4\n",
+        "id: x\n",
+        "event: odd\n",
+        'data: {"type": "output", "id": 4, "data": "a\\ndata: {}"}\n',
+        'data: {"type": "brand_new"}\n',
+        'data: {"type": "output",\n',
+        'data:{"type": "exit"}\n',
+        '{"type": "output"}\n',
+        "data\n",
+        "data: 7\n",
+        ": heartbeat\n\n",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        "\ufeff",
+    ]
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=25), st.integers(1, 40))
+def test_framing_is_read_as_the_client_reads_it(fragments, size):
+    text = "".join(fragments).encode()
+    chunks = [text[start : start + size] for start in range(0, len(text), size)]
+    events = [event for event in iter_events(chunks) if event.type != "malformed"]
+    frame, _ = frames.decode_events(chunks, strict=False)
+    found = list(
+        zip(
+            frame["type"],
+            frame["data"].astype(object).where(frame["data"].notna(), None),
+            strict=True,
+        )
+    )
+    assert [data for _, data in found] == [event.extra.get("data") for event in events]
+    named = [event.type for event in events if event.type != "odd"]
+    assert [
+        kind for (kind, _), event in zip(found, events, strict=True) if event.type != "odd"
+    ] == named
+
+
 def test_each_kind_of_event_fills_its_columns():
     frame = decode(
         START

@@ -1,0 +1,284 @@
+"""The run_events frame: what a reported or hosted run did, event by event."""
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Annotated, Any, Literal, Protocol, cast, overload
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from aod_notebook.frames._deliver import Framed, Problem, Report, delivering, finish
+from aod_notebook.frames._native import ROWS_PER_BATCH, Table
+from aod_notebook.frames._rows import micros
+from aod_notebook.frames.schema import SCHEMAS
+
+_SCHEMA = SCHEMAS["run_events"]
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_NOTHING = msgspec.Raw()
+_UTC = pa.timestamp("us", tz="UTC")
+
+
+class RunEvent(msgspec.Struct, gc=False):
+    """One event of a run on the wire (CONTRACT B.5); the payload stays undecoded."""
+
+    type: str | None = None
+    id: str | int | None = None
+    run_id: str | None = None
+    sequence_number: _Int64 | None = None
+    level: str | None = None
+    occurred_at: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    kind: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    duration_ms: _Int64 | None = None
+    payload: msgspec.Raw = _NOTHING
+
+
+class _Payload(msgspec.Struct, gc=False):
+    """The fields of a payload that have columns of their own."""
+
+    tool: str | None = None
+    model: str | None = None
+    input_tokens: _Int64 | None = None
+    output_tokens: _Int64 | None = None
+    cache_read_tokens: _Int64 | None = None
+    cache_creation_tokens: _Int64 | None = None
+    error: Any = None
+
+
+class _Envelope(msgspec.Struct):
+    data: list[RunEvent] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+_PAYLOAD_NAMES = _Payload.__struct_fields__[:-1]
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_list_decoder = msgspec.json.Decoder(list[RunEvent])
+_event_decoder = msgspec.json.Decoder(RunEvent)
+_payload_decoder = msgspec.json.Decoder(_Payload)
+_raw_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_EMPTY = _Payload()
+_FROM_EVENT = {
+    name: attrgetter(name)
+    for name in ("type", "level", "span_id", "parent_span_id", "kind", "duration_ms")
+}
+_TIMES = {name: attrgetter(name) for name in ("occurred_at", "started_at", "ended_at")}
+
+
+class DecodeRunFunction(Protocol):
+    """The type of `decode_run_events`."""
+
+    @overload
+    def __call__(
+        self,
+        body: bytes | str | Iterable[bytes],
+        run_id: str | None = None,
+        *,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[True] = True,
+    ) -> pd.DataFrame: ...
+    @overload
+    def __call__(
+        self,
+        body: bytes | str | Iterable[bytes],
+        run_id: str | None = None,
+        *,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[False],
+    ) -> tuple[pd.DataFrame, list[Problem]]: ...
+
+
+def _decode_function(function: Callable[..., Framed]) -> DecodeRunFunction:
+    return cast("DecodeRunFunction", delivering(function))
+
+
+@_decode_function
+def decode_run_events(
+    body: bytes | str | Iterable[bytes],
+    run_id: str | None = None,
+    *,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+) -> Framed:
+    """Decode the events of a run to the run_events frame (CONTRACT B.5).
+
+    Args:
+        body: a JSON body `{"data": [...]}`, a JSON list, or one event per line; bytes, text
+            or chunks of bytes.
+        run_id: run of the rows; by default what the events say.
+        columns: only these columns.
+        exclude: all columns but these; `exclude=["payload"]` saves most of the memory.
+        strict: False returns `(frame, problems)` and warns of nothing.
+
+    Returns:
+        One row per event. `order` is the service's `sequence_number`, or the position where
+        it gives none. Tool, model, tokens and error are taken from the payload.
+
+    Warns:
+        FrameWarning: events could not be read.
+
+    Example:
+        >>> body = b'{"data": [{"type": "tool.called", "payload": {"tool": "ls"}}]}'
+        >>> decode_run_events(body, "r1")[["run_id", "order", "type", "tool"]]
+          run_id  order         type tool
+        0     r1      1  tool.called   ls
+    """
+    report = Report()
+    table = Table(_SCHEMA.select(columns, exclude))
+    add_run_events(table, _whole(body), run_id, report)
+    return finish(table, _SCHEMA, report)
+
+
+def add_run_events(table: Table, body: bytes, run_id: str | None, report: Report) -> None:
+    """Add the events of a body to a table."""
+    events = _read(body, report, run_id or "")
+    for start in range(0, len(events), ROWS_PER_BATCH):
+        batch = events[start : start + ROWS_PER_BATCH]
+        table.add(len(batch), _values(batch, start, run_id, table))
+
+
+def _whole(body: bytes | str | Iterable[bytes]) -> bytes:
+    if isinstance(body, str):
+        return body.encode(errors="replace")
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    return b"".join(body)
+
+
+def _read(body: bytes, report: Report, where: str) -> list[RunEvent]:
+    """Find the events of a body, whichever of its forms it has."""
+    start = body.lstrip()[:1]
+    if not start:
+        return []
+    try:
+        if start == b"[":
+            return _list_decoder.decode(body)
+        data = _envelope_decoder.decode(body).data
+        if isinstance(data, list):
+            return data
+        if data is None:
+            report.cut("the service answered with an error", where)
+            return []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return [event for item in _items(body) if (event := _one(item, report, where)) is not None]
+
+
+def _items(body: bytes) -> Sequence[bytes]:
+    """Cut a body into its events without looking into them."""
+    try:
+        value = msgspec.json.decode(body, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+        if isinstance(value, dict) and "data" in value:
+            value = _raw_list_decoder.decode(value["data"])
+        if isinstance(value, list):
+            return [bytes(item) for item in value]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _one(item: bytes, report: Report, where: str) -> RunEvent | None:
+    try:
+        return _event_decoder.decode(item)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        value = msgspec.json.decode(item.decode(errors="replace"))
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        report.drop("an event is not a JSON object", where, item)
+        return None
+    return _fitting(value)
+
+
+def _fitting(value: dict[str, Any]) -> RunEvent:
+    """Take the fields of an event that are of their usual types."""
+    event = RunEvent()
+    for name in RunEvent.__struct_fields__:
+        if name == "payload":
+            event.payload = msgspec.Raw(msgspec.json.encode(value.get(name)))
+        elif name in value:
+            try:
+                setattr(event, name, getattr(msgspec.convert({name: value[name]}, RunEvent), name))
+            except msgspec.ValidationError:
+                continue
+    return event
+
+
+def _values(events: list[RunEvent], start: int, run_id: str | None, table: Table) -> dict[str, Any]:
+    payloads = [bytes(event.payload) for event in events]
+    promoted = _promoted(payloads)
+    values: dict[str, Any] = {
+        name: list(map(read, events)) for name, read in _FROM_EVENT.items() if name in table
+    }
+    for name, read in _TIMES.items():
+        if name in table:
+            values[name] = _times(list(map(read, events)))
+    for name in _PAYLOAD_NAMES:
+        if name in table:
+            values[name] = [getattr(payload, name) for payload in promoted]
+    values["error"] = [_error(payload.error) for payload in promoted]
+    values["run_id"] = [run_id if run_id is not None else event.run_id for event in events]
+    values["event_id"] = [None if event.id is None else str(event.id) for event in events]
+    numbers = [event.sequence_number for event in events]
+    if None in numbers:
+        values["order"] = np.arange(start + 1, start + len(events) + 1)
+    else:
+        values["order"] = numbers
+    if "payload" in table:
+        values["payload"] = [text.decode(errors="replace") or None for text in payloads]
+    return values
+
+
+def _promoted(payloads: list[bytes]) -> list[_Payload]:
+    # a payload on several lines, or one that is no object, is read on its own
+    try:
+        found = _payload_decoder.decode_lines(b"\n".join(payloads))
+        if len(found) == len(payloads):
+            return found
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    return [_payload(text) for text in payloads]
+
+
+def _payload(text: bytes) -> _Payload:
+    try:
+        return _payload_decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return _EMPTY
+    payload = _Payload()
+    for name in (*_PAYLOAD_NAMES, "error") if isinstance(value, dict) else ():
+        if name in value:
+            try:
+                setattr(
+                    payload, name, getattr(msgspec.convert({name: value[name]}, _Payload), name)
+                )
+            except msgspec.ValidationError:
+                continue
+    return payload
+
+
+def _error(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict) and isinstance(value.get("message"), str):
+        return str(value["message"])
+    return msgspec.json.encode(value).decode()
+
+
+def _times(values: list[str | None]) -> Any:
+    """ISO times as Arrow timestamps; one that is none of that form is null."""
+    try:
+        return pa.array(values, pa.string()).cast(_UTC)
+    except pa.ArrowException:
+        return [micros(value) for value in values]
