@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.local import skills
@@ -171,7 +172,7 @@ class Provisioner:
         if outcome.exit_code != 0:
             code = f"exit code {outcome.exit_code}"
             reason = f"not done after {limit:g} s" if outcome.killed else code
-            raise CommandError(f"{argv[0]}: {reason}\nstderr:\n{tail.text}")
+            raise CommandError(f"{Path(argv[0]).name}: {reason}\nstderr:\n{tail.text}")
 
     async def _runtime_config(self) -> None:
         try:

@@ -92,10 +92,10 @@ class Rpc:
         assert answer["error"]["message"]
         return response.status_code, answer["error"]["code"]
 
-    def call(self, name, **params):
+    def call(self, name, /, **params):
         return self.data(f"/api/v1/rpc/{name}", params)
 
-    def refused(self, name, **params):
+    def refused(self, name, /, **params):
         return self.error(f"/api/v1/rpc/{name}", params)
 
     def start(self, agent_id, **fields):

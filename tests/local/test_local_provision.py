@@ -1,0 +1,250 @@
+"""Provisioning: what each stage does on this machine, and how it fails (A.11, DESIGN section 9)."""
+
+import os
+import subprocess
+import zipfile
+
+import pytest
+from service_kit import Kit, connect
+
+from aod_notebook.local import LocalService
+
+
+def stages(events):
+    return [(e["stage"], e["state"]) for e in events if e["type"] == "stage"]
+
+
+def failure(events):
+    """Return the message of the failed stage, after checking what follows it."""
+    failed = next(e for e in events if e.get("state") == "failed")
+    assert failed["duration_ms"] >= 0
+    *_, said, last = events
+    assert (said["stream"], said["turn"]) == ("stderr", 1)
+    assert said["data"] == f"provision failed: {failed['message']}\n"
+    assert last["type"] == "error"
+    return failed["stage"], failed["message"]
+
+
+def output(events):
+    return "".join(e["data"] for e in events if e["type"] == "output" and e["stream"] == "stdout")
+
+
+def run(kit, prompt, agent=None, **environment):
+    made = kit.environment(**environment)
+    return kit.stream(kit.session(prompt, agent, environment_id=made["id"]))
+
+
+def test_apt_packages_are_refused_in_a_stage(kit):
+    stage, message = failure(run(kit, "true", packages={"apt": ["jq", "curl"]}))
+    assert stage == "provision_setup"
+    assert message.startswith(
+        "Provisioning script failed: apt packages are not installed on this machine (jq, curl)"
+    )
+
+
+def test_limited_networking_fails_unless_it_is_allowed(kit):
+    events = run(kit, "true", networking={"type": "limited"})
+    stage, message = failure(events)
+    assert stage == "network_policy"
+    assert "can't limit a session's network" in message
+
+
+def test_limited_networking_that_was_allowed_is_named_as_not_enforced():
+    with (
+        LocalService(allow_unenforced_network=True) as service,
+        connect(service.url, service.aod_token) as client,
+    ):
+        events = run(Kit(client), "true", networking={"type": "limited"})
+    assert ("network_policy", "done") in stages(events)
+    said = [e["data"] for e in events if e["type"] == "output"]
+    assert said == ["network policy: not enforced on this machine\n"]
+    assert events[-1]["code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("runtime", "model"),
+    [
+        ("claude", "anthropic/claude-sonnet-4-6"),
+        ("codex", "openai/o3"),
+        ("gemini", "google/gemini-2.5-pro"),
+        ("opencode", "openai/o3"),
+    ],
+)
+def test_a_missing_cli_fails_with_what_to_install(
+    monkeypatch, fresh_service, fresh_kit, runtime, model
+):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    events = fresh_kit.stream(
+        fresh_kit.session("hi", fresh_kit.agent(runtime=runtime, model=model))
+    )
+    stage, message = failure(events)
+    assert stage == "install_runtime"
+    assert message.startswith(
+        f"Failed to install runtime: '{runtime}' was not found on PATH: install it (npm install -g "
+    )
+    assert message.endswith("or use the runtime shell or replay")
+
+
+def test_a_variable_with_a_nul_character_fails(kit):
+    session = kit.session("true", secret_env_vars={"A": "x\0y"})
+    stage, message = failure(kit.stream(session))
+    assert (stage, message) == (
+        "env_file",
+        "Failed to prepare Sprite: variable A holds a NUL character",
+    )
+
+
+def test_the_setup_script_runs_once_in_the_workspace(kit):
+    environment = kit.environment(setup_script="echo made >> f", env_vars={"X": "1"})
+    session = kit.session("cat f", environment_id=environment["id"])
+    kit.finish(session)
+    kit.post(f"/sessions/{session['id']}/prompt", {"prompt": "cat f"}, 202)
+    assert output(kit.stream(session)) == "made\nmade\n"
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """A package of one module, as a wheel."""
+    path = tmp_path / "tinything-1-py3-none-any.whl"
+    info = "tinything-1.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tinything.py", "print('installed')\n")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tinything\nVersion: 1\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"tinything.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n")
+    return path
+
+
+def test_packages_of_pip_go_into_the_sessions_own_venv(kit, wheel):
+    events = run(kit, "python -m tinything", packages={"pip": [str(wheel)]})
+    assert output(events) == "installed\n"
+
+
+def test_a_package_that_can_not_be_installed_fails_with_the_installers_words(kit):
+    stage, message = failure(run(kit, "true", packages={"pip": ["/nowhere/at-all"]}))
+    assert stage == "provision_setup"
+    assert message.startswith("Provisioning script failed: ")
+    assert "exit code 1\nstderr:\n" in message
+    assert "/nowhere/at-all" in message
+
+
+def test_a_missing_installer_is_named(fresh_service, fresh_kit, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    _, message = failure(run(fresh_kit, "true", packages={"gem": ["x"], "cargo": ["y"]}))
+    assert message == "Provisioning script failed: 'cargo' was not found on PATH: install it"
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository `o/r` below a directory that stands for github.com."""
+    folder = tmp_path / "hub" / "o" / "r"
+    folder.mkdir(parents=True)
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(tmp_path)}
+    for argv in (
+        ["init", "-q"],
+        ["-c", "user.name=t", "-c", "user.email=t@x", "commit", "-q", "--allow-empty", "-m", "m"],
+    ):
+        subprocess.run(["git", *argv], cwd=folder, env=env, check=True)
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{tmp_path}/hub/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/",
+    }
+
+
+def resource(**fields):
+    return {"type": "github_repository", "url": "https://github.com/o/r.git", **fields}
+
+
+@pytest.mark.parametrize(
+    ("mount_path", "place"),
+    [
+        (None, "r"),
+        ("/workspace/deep/er", "deep/er"),
+        ("/home/sprite/x", "x"),
+        ("/srv/data", "srv/data"),
+    ],
+)
+def test_a_repository_is_cloned_into_the_workspace(kit, repository, mount_path, place):
+    environment = kit.environment(env_vars=repository)
+    given = {} if mount_path is None else {"mount_path": mount_path}
+    session = kit.session(
+        f"git -C {place} log --format=%s",
+        environment_id=environment["id"],
+        resources=[resource(**given)],
+    )
+    shown = {
+        "type": "github_repository",
+        "url": "https://github.com/o/r",
+        "mount_path": mount_path or "/workspace/r",
+    }
+    assert session["resources"] == [shown]
+    assert output(kit.stream(session)) == "m\n"
+    assert kit.get(f"/sessions/{session['id']}")["resources"] == [shown]
+
+
+def test_a_mount_path_can_not_lead_out_of_the_sessions_directory(kit):
+    session = kit.session("true", resources=[resource(mount_path="/workspace/../../../x")])
+    _, message = failure(kit.stream(session))
+    assert message.endswith("leads out of the session's directory")
+
+
+def test_a_repositorys_token_reaches_git_and_nothing_else(kit, repository):
+    environment = kit.environment(env_vars=repository)
+    session = kit.session(
+        "git config --get-urlmatch http.extraHeader https://github.com/o/r;"
+        " git config --get-urlmatch http.extraHeader https://github.com/o/other; cat ~/.git* 2>&-",
+        environment_id=environment["id"],
+        resources=[resource(authorization_token="s3cret")],
+    )
+    events = kit.stream(session)
+    assert ("git_credentials", "done") in stages(events)
+    # "x-access-token:s3cret" in base64, once: for this repository only, and in no file
+    assert output(events) == "Authorization: Basic eC1hY2Nlc3MtdG9rZW46czNjcmV0\n"
+
+
+def test_a_clone_that_fails_says_so(kit, tmp_path):
+    empty = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{tmp_path}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/",
+    }
+    environment = kit.environment(env_vars=empty)
+    session = kit.session("true", environment_id=environment["id"], resources=[resource()])
+    stage, message = failure(kit.stream(session))
+    assert stage == "provision_setup"
+    assert message.startswith("Provisioning script failed: git: exit code 128\nstderr:\n")
+
+
+def test_skills_come_after_the_configuration(kit):
+    skill = {"name": "s", "description": 'say "hi"', "content": "body\n"}
+    events = kit.stream(kit.session("cat ~/.skills/s/SKILL.md", kit.agent(skills=[skill])))
+    assert stages(events)[-3:] == [
+        ("skills", "started"),
+        ("skills", "done"),
+        ("runtime_start", "started"),
+    ]
+    assert output(events) == '---\nname: s\ndescription: "say \\"hi\\""\n---\n\nbody\n'
+
+
+def test_a_skill_from_github_needs_a_runtime_that_takes_it(kit):
+    skill = {"type": "github", "description": "d", "source": "o/r"}
+    stage, message = failure(kit.stream(kit.session("true", kit.agent(skills=[skill]))))
+    assert stage == "skills"
+    assert message == "Failed to write skills: this runtime takes no skills from GitHub"
+
+
+def test_the_environment_holds_what_the_contract_says_and_no_token_of_ours(kit, monkeypatch):
+    monkeypatch.setenv("AOD_API_TOKEN", "aod_secret")
+    monkeypatch.setenv("AGENTOS_API_KEY", "aos_secret")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key_secret")
+    session = kit.session("env", kit.agent(model="m-1"))
+    said = output(kit.stream(session))
+    assert f"AOD_SESSION_ID={session['id']}\n" in said
+    assert "AOD_MODEL=m-1\n" in said
+    assert "secret" not in said
+
+
+def test_the_shell_ignores_the_system_text_and_reads_an_empty_input(kit):
+    events = kit.stream(kit.session("cat; echo done", kit.agent(system="echo system")))
+    assert output(events) == "done\n"
