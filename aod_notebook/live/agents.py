@@ -98,7 +98,7 @@ async def default_agent(
         if agent.metadata.get(MARK) == mark:
             return agent
     return await client.agents.create(
-        name=f"notebook {kind}",
+        name=f"notebook {kind} {model}",
         model=model,
         runtime=runtime,
         provider=None if runtime else provider,

@@ -30,6 +30,7 @@ __all__ = [
     "disconnect",
     "embedded_data_dir",
     "offer",
+    "without_home",
 ]
 
 URL_VARIABLE = "AOD_API_URL"
@@ -163,7 +164,7 @@ def default_notice() -> str | None:
     ignored = f" ({URL_VARIABLE} is set, but without a token it is not used)"
     return (
         f"aod_notebook: {TOKEN_VARIABLE} is not set, so the {EMBEDDED} is used; "
-        f"its data is in {_without_home(embedded_data_dir())}"
+        f"its data is in {without_home(embedded_data_dir())}"
         f"{ignored if _environment(URL_VARIABLE) else ''}"
     )
 
@@ -201,7 +202,7 @@ def _embedded() -> Connection:
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         failure = ServiceNotStartedError(
             f"The {EMBEDDED} did not start{reason}. Its log is "
-            f"{_without_home(data_dir / 'service.log')}; `aod-notebook serve` shows why."
+            f"{without_home(data_dir / 'service.log')}; `aod-notebook serve` shows why."
         )
     else:
         sources = {"base_url": EMBEDDED, "token": EMBEDDED}
@@ -213,7 +214,7 @@ def _environment(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
-def _without_home(path: Path) -> str:
+def without_home(path: Path) -> str:
     """Write a path without the user's name, so that a saved notebook does not tell it."""
     configured = _environment("AOD_NOTEBOOK_HOME")
     for folder, name in ((configured, "$AOD_NOTEBOOK_HOME"), (str(Path.home()), "~")):

@@ -11,11 +11,14 @@ from aod_notebook.live.known import known
 from aod_notebook.live.start import LAST
 from aod_notebook.magics.aod_cell import cell_parser
 from aod_notebook.magics.aod_commands import COMMANDS
+from aod_notebook.magics.command import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
+
+    from aod_notebook.magics.command import Command
 
 __all__ = ["candidates", "install", "uninstall"]
 
@@ -72,14 +75,24 @@ def _cell_words(before: list[str], names: Mapping[str, object]) -> list[str]:
 
 
 def _line_words(before: list[str], names: Mapping[str, object]) -> list[str]:
-    if not before:
-        return [*COMMANDS, "--help"]
-    command = COMMANDS.get(before[0])
-    if command is None:
-        return []
-    options = command.parser(before[0]).options()
-    takes_session = any(words == ("session",) for words, _ in command.arguments)
-    return [*(_sessions(names) if takes_session else ()), *options]
+    found = find(COMMANDS, before)
+    if found is None:
+        split = [name.split() for name in COMMANDS]
+        following = [words[len(before)] for words in split if words[: len(before)] == before]
+        return list(dict.fromkeys(following)) + ([] if before else ["--help"])
+    command = COMMANDS[found[0]]
+    options = command.parser(found[0]).options()
+    return [*_arguments(command, names), *options]
+
+
+def _arguments(command: Command, names: Mapping[str, object]) -> list[str]:
+    """What the command's words other than options may be."""
+    taken = {words[0] for words, _ in command.arguments}
+    if "session" in taken:
+        return _sessions(names)
+    is_row = taken & {"row", "agent"}
+    kind = "agents" if "agent" in command.help else "environments"
+    return known.names(kind) if is_row else []
 
 
 def _sessions(names: Mapping[str, object]) -> list[str]:

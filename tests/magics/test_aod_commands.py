@@ -1,7 +1,12 @@
+import json
+import re
+
 import pandas as pd
 import pytest
 
+from aod_notebook import frames
 from aod_notebook.core import bridge
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.magics.aod_commands import COMMANDS
 
 
@@ -29,7 +34,7 @@ def test_sessions_lists_them_and_filters_by_status(shell, session):
 
 
 def test_agents_and_environments_are_dataframes(shell, session):
-    assert "notebook shell" in set(shell.run("%aod agents")["name"])
+    assert "notebook shell sh" in set(shell.run("%aod agents")["name"])
     assert list(shell.run("%aod envs").columns) == ["id", "name", "version", "created_at"]
 
 
@@ -81,3 +86,66 @@ def test_unloading_leaves_no_thread(shell, session):
     with pytest.raises(Exception, match="%aod"):
         shell.ip.run_line_magic("aod", "status")
     shell.run("%load_ext aod_notebook")
+
+
+def test_an_agent_is_made_changed_shown_and_archived(shell, capsys):
+    shell.run("%aod agent create 'life of an agent' --runtime shell --model sh --system 'be brief'")
+    shell.run("%aod agent update 'life of an agent' --model sh2 --description new")
+    versions = shell.run("%aod agent versions 'life of an agent'")
+    assert list(versions["model"]) == ["sh2", "sh"]
+    capsys.readouterr()
+    shell.run("%aod agent show 'life of an agent'")
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["system"], shown["description"], shown["version"]) == ("be brief", "new", 2)
+    shell.run("%aod agent archive 'life of an agent'")
+    assert "life of an agent" not in set(shell.run("%aod agents")["name"])
+
+
+def test_an_environment_is_made_used_and_deleted(shell):
+    shell.run("%aod env create scratch-env --setup 'echo prepared > prepared.txt'")
+    shell.run("%%aod --runtime shell --env scratch-env --quiet -o s\ncat prepared.txt")
+    assert shell.names["s"].text == "prepared"
+    shell.run("%aod rm s")
+    shell.run("%aod env delete scratch-env")
+    assert "scratch-env" not in set(shell.run("%aod envs")["name"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("agent", "'agent' is no command; there is agent create"),
+        ("agent mkae x", "'agent mkae' is no command; there is agent create, agent show"),
+        ("agent create x --model m", "name either --runtime or --provider"),
+        ("agent create x", "the following arguments are required: --model"),
+        ("agent update 'notebook shell sh'", "nothing to change"),
+        ("agent show nobody", "There is no agent with the id or name 'nobody'"),
+        ("export last", "the following arguments are required: --to"),
+    ],
+)
+def test_a_wrong_command_says_what_is_right(shell, session, line, message):
+    with pytest.raises(AodNotebookError, match=re.escape(message)):
+        shell.run(f"%aod {line}")
+
+
+def test_export_writes_tables_that_read_back_the_same(shell, session, tmp_path):
+    shell.run(f"%aod export last --to {tmp_path}")
+    for name in ("turns", "events", "messages", "tool_calls"):
+        stored = frames.read_parquet(tmp_path / session.id / f"{name}.parquet")
+        pd.testing.assert_frame_equal(stored, getattr(session, name))
+
+
+def test_doctor_finds_the_service_and_shows_no_token(shell, service):
+    findings = shell.run("%aod doctor")
+    by_check = findings.groupby("check")["state"].agg(set)
+    assert by_check["service"] == {"ok"}
+    assert by_check["token"] == {"ok"}
+    assert "problem" not in set(findings["state"])
+    assert service.aod_token not in findings.to_string()
+
+
+def test_doctor_names_a_service_that_does_not_answer(shell, monkeypatch, unused_port):
+    monkeypatch.setenv("AOD_API_URL", f"http://127.0.0.1:{unused_port}")
+    shell.run("%reload_ext aod_notebook")
+    findings = shell.run("%aod doctor").set_index("check")
+    assert findings.loc["service", "state"] == "problem"
+    assert "cannot reach the service" in findings.loc["service", "finding"]

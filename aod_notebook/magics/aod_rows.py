@@ -1,0 +1,192 @@
+"""The `%aod agent …` and `%aod env …` commands, and the tables of both."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook import live
+from aod_notebook.live.agents import pick
+from aod_notebook.magics.command import Command, argument
+from aod_notebook.magics.parser import MagicUsageError
+from aod_notebook.magics.show import say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+
+__all__ = ["COMMANDS"]
+
+AGENT_COLUMNS = "id name runtime provider model version created_at"
+ENVIRONMENT_COLUMNS = "id name version created_at"
+
+
+def _table(rows: list[Any], columns: str) -> pd.DataFrame:
+    import pandas as pd
+
+    names = columns.split()
+    values = [[getattr(row, name) for name in names] for row in rows]
+    return pd.DataFrame(values, columns=names).astype({"id": "str"})
+
+
+def _agents(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
+    return _table(live.connection().client.agents.list(), AGENT_COLUMNS)
+
+
+def _environments(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
+    return _table(live.connection().client.environments.list(), ENVIRONMENT_COLUMNS)
+
+
+def _agent(wanted: str) -> Any:
+    return pick(live.connection().client.agents.list(), wanted, "agent", "%aod agents")
+
+
+def _environment(wanted: str) -> Any:
+    rows = live.connection().client.environments.list()
+    return pick(rows, wanted, "environment", "%aod envs")
+
+
+def _create_agent(options: argparse.Namespace, _: Mapping[str, object]) -> None:
+    if (options.runtime is None) == (options.provider is None):
+        raise MagicUsageError("%aod agent create: name either --runtime or --provider.")
+    made = live.connection().client.agents.create(
+        name=options.name, **_agent_fields(options, new=True)
+    )
+    say(f"Agent {made.name!r} was made: {made.id}")
+
+
+def _update_agent(options: argparse.Namespace, _: Mapping[str, object]) -> None:
+    row = _agent(options.agent)
+    fields = _agent_fields(options, new=False)
+    if not fields:
+        raise MagicUsageError("%aod agent update: nothing to change; --help lists the fields.")
+    changed = live.connection().client.agents.update(row.id, version=row.version, **fields)
+    say(f"Agent {changed.name!r} is now at version {changed.version}.")
+
+
+def _agent_fields(options: argparse.Namespace, *, new: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "model": options.model,
+        "runtime": options.runtime,
+        "provider": options.provider,
+        "system": options.system,
+        "description": options.description,
+    }
+    if not new:
+        fields["name"] = options.name
+    if options.env is not None:
+        fields["environment_id"] = str(_environment(options.env).id)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _create_environment(options: argparse.Namespace, _: Mapping[str, object]) -> None:
+    managers = ("apt", "cargo", "gem", "go", "npm", "pip")
+    packages = {name: getattr(options, name) for name in managers if getattr(options, name)}
+    made = live.connection().client.environments.create(
+        name=options.name, packages=packages or None, setup_script=options.setup
+    )
+    say(f"Environment {made.name!r} was made: {made.id}")
+
+
+def _show(find: Callable[[str], Any]) -> Callable[..., None]:
+    def show(options: argparse.Namespace, _: Mapping[str, object]) -> None:
+        row = find(options.row).model_dump(mode="json")
+        say(json.dumps(row, indent=2, ensure_ascii=False))
+
+    return show
+
+
+def _archive(find: Callable[[str], Any], kind: str, noun: str) -> Callable[..., None]:
+    def archive(options: argparse.Namespace, _: Mapping[str, object]) -> None:
+        row = find(options.row)
+        getattr(live.connection().client, kind).archive(row.id)
+        say(f"{noun} {row.name!r} was archived.")
+
+    return archive
+
+
+def _versions(find: Callable[[str], Any], kind: str, columns: str) -> Callable[..., pd.DataFrame]:
+    def versions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
+        row = find(options.row)
+        return _table(getattr(live.connection().client, kind).versions(row.id), columns)
+
+    return versions
+
+
+def _delete_environment(options: argparse.Namespace, _: Mapping[str, object]) -> None:
+    row = _environment(options.row)
+    live.connection().client.environments.delete(row.id)
+    say(f"Environment {row.name!r} was deleted.")
+
+
+_ROW = argument("row", metavar="NAME", help="its id or name")
+_FIELDS = (
+    argument("--runtime", metavar="R", help="claude, codex, gemini, opencode, shell or replay"),
+    argument("--provider", metavar="P", help="anthropic or openai (the later API's word)"),
+    argument("--system", metavar="TEXT", help="the system prompt"),
+    argument("--description", metavar="TEXT", help="what it is for"),
+    argument("--env", metavar="E", help="its environment, by id or name"),
+)
+_PACKAGES = tuple(
+    argument(f"--{manager}", metavar="PACKAGE", action="append", help=f"a package for {manager}")
+    for manager in ("apt", "cargo", "gem", "go", "npm", "pip")
+)
+
+COMMANDS = {
+    "agents": Command("the agents, newest first", (), _agents),
+    "agent create": Command(
+        "make an agent",
+        (
+            argument("name", help="what it is called"),
+            argument("--model", metavar="M", required=True, help="the model"),
+            *_FIELDS,
+        ),
+        _create_agent,
+    ),
+    "agent show": Command("one agent, whole", (_ROW,), _show(_agent)),
+    "agent update": Command(
+        "change an agent; its version rises",
+        (
+            argument("agent", metavar="NAME", help="its id or name"),
+            argument("--name", metavar="NEW", help="the new name"),
+            argument("--model", metavar="M", help="the new model"),
+            *_FIELDS,
+        ),
+        _update_agent,
+    ),
+    "agent archive": Command(
+        "archive an agent (agents can't be deleted)",
+        (_ROW,),
+        _archive(_agent, "agents", "Agent"),
+    ),
+    "agent versions": Command(
+        "an agent's versions, highest first",
+        (_ROW,),
+        _versions(_agent, "agents", AGENT_COLUMNS),
+    ),
+    "envs": Command("the environments, newest first", (), _environments),
+    "env create": Command(
+        "make an environment",
+        (
+            argument("name", help="what it is called"),
+            *_PACKAGES,
+            argument("--setup", metavar="SCRIPT", help="shell script, run once per session"),
+        ),
+        _create_environment,
+    ),
+    "env show": Command("one environment, whole", (_ROW,), _show(_environment)),
+    "env archive": Command(
+        "archive an environment",
+        (_ROW,),
+        _archive(_environment, "environments", "Environment"),
+    ),
+    "env delete": Command("delete an environment", (_ROW,), _delete_environment),
+    "env versions": Command(
+        "an environment's versions, highest first",
+        (_ROW,),
+        _versions(_environment, "environments", ENVIRONMENT_COLUMNS),
+    ),
+}
+"""The commands by name."""
