@@ -43,6 +43,23 @@ def arrow_array(values: Sequence[Any], column: Column) -> pa.Array:
         return pa.array([_fitting(value, column.dtype) for value in values], kind)
 
 
+def text_array(values: Sequence[Any], column: Column) -> pa.Array:
+    """Make an Arrow array of long texts without the room that a growing buffer leaves unused."""
+    try:
+        joined = "".join(values)
+    except TypeError:
+        return arrow_array(values, column)
+    if joined.isascii():
+        data, sizes = joined.encode(), map(len, values)
+    else:
+        encoded = [value.encode(errors="replace") for value in values]
+        data, sizes = b"".join(encoded), map(len, encoded)
+    offsets = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(sizes, np.int64, len(values)), out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(_ARROW[column.dtype], len(values), buffers)
+
+
 def nulls(count: int, column: Column) -> pa.Array:
     """Make an Arrow array of nothing but nulls."""
     return pa.nulls(count, _ARROW[column.dtype])

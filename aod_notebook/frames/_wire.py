@@ -14,7 +14,14 @@ import pyarrow.compute as pc
 
 from aod_notebook.core.sse import SSEDecoder
 from aod_notebook.frames._deliver import Report
-from aod_notebook.frames._native import ROWS_PER_BATCH, Table, arrow_array, constant, nulls
+from aod_notebook.frames._native import (
+    ROWS_PER_BATCH,
+    Table,
+    arrow_array,
+    constant,
+    nulls,
+    text_array,
+)
 from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS, Column
 
 _BATCH_BYTES = 1 << 16
@@ -58,7 +65,6 @@ _EVERYWHERE = {
     "event_id": attrgetter("id"),
     "turn": attrgetter("turn"),
     "stream": attrgetter("stream"),
-    "data": attrgetter("data"),
 }
 _ELSEWHERE = {
     "stage": attrgetter("stage"),
@@ -70,6 +76,7 @@ _ELSEWHERE = {
 _STEADY = frozenset({"turn", "stream"})
 _TYPE = _EVENTS["type"]
 _type_of = attrgetter("type")
+_data_of = attrgetter("data")
 _FRAMING = re.compile(rb"\n\n(?:: heartbeat\n\n)*(?:id: \d+\n)?data: (?=\{)")
 """What stands before the JSON of a usual event; anything else stays, and is no JSON."""
 
@@ -195,6 +202,8 @@ class EventRows:
             if column in self._table or column == "event_id":
                 given = list(map(read, rows))
                 values[column] = _array(given, _EVENTS[column], column in _STEADY)
+        if "data" in self._table:
+            values["data"] = text_array(list(map(_data_of, rows)), _EVENTS["data"])
         self._note_last_id(values["event_id"], others)
         if others:
             values |= self._sparse(count, others)
