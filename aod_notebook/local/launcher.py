@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import secrets
+import select
 import signal
 import subprocess
 import sys
@@ -66,15 +67,15 @@ def ensure_service(data_dir: Path, idle_exit_s: float = 900) -> ServiceInfo:
         found = find_service(data_dir)
         if found is not None:
             return found
-        child = _spawn(data_dir, idle_exit_s)
-        deadline = time.monotonic() + _START_S
-        while time.monotonic() < deadline:
-            found = find_service(data_dir)
-            if found is not None:
-                return found
-            if child.poll() is not None:
-                break
-            time.sleep(_POLL_S)
+        life = _spawn(data_dir, idle_exit_s)
+        try:
+            deadline = time.monotonic() + _START_S
+            while time.monotonic() < deadline and not _has_ended(life):
+                found = find_service(data_dir)
+                if found is not None:
+                    return found
+        finally:
+            os.close(life)
     raise ServiceStartError(
         f"the local service did not start; its log is {data_dir / 'service.log'}"
     )
@@ -172,24 +173,36 @@ def _answers(url: str, token: str) -> bool:
         connection.close()
 
 
-def _spawn(data_dir: Path, idle_exit_s: float) -> subprocess.Popen[bytes]:
+def _spawn(data_dir: Path, idle_exit_s: float) -> int:
+    """Start the service as nobody's child; returns a descriptor that ends when the service does.
+
+    A shell starts it and leaves, so that no process here has to wait for it, and a service that
+    has ended is no zombie of a notebook.
+    """
     log = os.open(data_dir / "service.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-m", "aod_notebook.local", "--data-dir", str(data_dir)]
     try:
-        return subprocess.Popen(  # noqa: S603 - our own program
-            [
-                sys.executable,
-                "-m",
-                "aod_notebook.local",
-                "--data-dir",
-                str(data_dir),
-                "--idle-exit",
-                str(idle_exit_s),
-            ],
+        subprocess.run(  # noqa: S603 - our own module
+            ["/bin/sh", "-c", '"$@" &', "sh", *command, "--idle-exit", str(idle_exit_s)],
             cwd=data_dir,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
+            pass_fds=[theirs],
+            check=True,
         )
+    except BaseException:
+        os.close(ours)
+        raise
     finally:
+        os.close(theirs)
         os.close(log)
+    return ours
+
+
+def _has_ended(descriptor: int) -> bool:
+    """Wait a moment for the end of the service behind a descriptor of `_spawn`."""
+    ready, _, _ = select.select([descriptor], [], [], _POLL_S)
+    return bool(ready)
