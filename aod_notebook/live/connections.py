@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -12,17 +11,25 @@ from pydantic import SecretStr
 
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.settings import home
+from aod_notebook.core.settings import DEFAULT_AOD_URL, base_url, home
+from aod_notebook.live.credentials import (
+    TOKEN_VARIABLE,
+    URL_VARIABLE,
+    find_token,
+    named_url,
+    remember_url,
+    variable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aod_notebook.aod import AsyncClient, Client
+    from aod_notebook.local import ServiceInfo
 
 __all__ = [
     "Connection",
     "ServiceNotStartedError",
-    "TokenMissingError",
     "connect",
     "connection",
     "current_if_any",
@@ -33,17 +40,11 @@ __all__ = [
     "without_home",
 ]
 
-URL_VARIABLE = "AOD_API_URL"
-TOKEN_VARIABLE = "AOD_API_TOKEN"  # noqa: S105 - the variable's name
 EMBEDDED = "embedded local service"
 
 
 class ServiceNotStartedError(AodNotebookError):
     """The embedded service could not be found or started."""
-
-
-class TokenMissingError(AodNotebookError):
-    """A service other than the embedded one was named, but there is no token for it."""
 
 
 class Connection:
@@ -53,30 +54,37 @@ class Connection:
         base_url: where the service answers.
         token: its bearer token; it is never shown.
         sources: for each setting (`base_url`, `token`) where its value came from.
-        is_embedded: whether it is the embedded local service.
     """
 
-    def __init__(
-        self, base_url: str, token: str, sources: Mapping[str, str], *, is_embedded: bool = False
-    ) -> None:
+    is_embedded = False
+
+    def __init__(self, base_url: str, token: str, sources: Mapping[str, str]) -> None:
         self.base_url = base_url
         self.sources = dict(sources)
-        self.is_embedded = is_embedded
         self._token = SecretStr(token)
+
+    @property
+    def key(self) -> str:
+        """What the journal knows the service by, also after it was started again."""
+        return self.base_url
 
     @cached_property
     def client(self) -> Client:
         """The sync client, for tables and for the user's own calls."""
         from aod_notebook.aod import Client
 
-        return Client(base_url=self.base_url, token=self._token.get_secret_value())
+        return Client(base_url=self.base_url, token=self._token)
 
     @cached_property
     def async_client(self) -> AsyncClient:
         """The async client; it is used on the background loop (`core.bridge`) only."""
         from aod_notebook.aod import AsyncClient
 
-        return AsyncClient(base_url=self.base_url, token=self._token.get_secret_value())
+        return AsyncClient(base_url=self.base_url, token=self._token)
+
+    def ensure(self) -> Connection:
+        """Make sure that the service is there, as far as that is in our hands."""
+        return self
 
     def close(self) -> None:
         """Close the clients that were made."""
@@ -93,6 +101,48 @@ class Connection:
         return f"<Connection to the {kind} at {self.base_url}>"
 
 
+class EmbeddedConnection(Connection):
+    """The connection to the embedded service, which leaves when it is idle and comes back.
+
+    Raises:
+        ServiceNotStartedError: it does not start.
+    """
+
+    is_embedded = True
+
+    def __init__(self) -> None:
+        self._data_dir = embedded_data_dir()
+        service = self._started()
+        sources = {"base_url": EMBEDDED, "token": EMBEDDED}
+        super().__init__(service.url, service.aod_token, sources)
+
+    @property
+    def key(self) -> str:
+        """Its data folder: its port is another one after each start."""
+        return f"embedded:{self._data_dir}"
+
+    def ensure(self) -> EmbeddedConnection:
+        """Start the service again if it has left."""
+        service = self._started()
+        if service.url != self.base_url:
+            self.close()
+            self.base_url = service.url
+        return self
+
+    def _started(self) -> ServiceInfo:
+        from aod_notebook.local import ServiceStartError, ensure_service
+
+        try:
+            return ensure_service(self._data_dir)
+        except (OSError, ServiceStartError) as error:
+            reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+            failure = ServiceNotStartedError(
+                f"The {EMBEDDED} did not start{reason}. Its log is "
+                f"{without_home(self._data_dir / 'service.log')}; `aod-notebook serve` shows why."
+            )
+        raise failure
+
+
 _lock = threading.RLock()  # guards _current
 _current: Connection | None = None
 
@@ -105,7 +155,7 @@ def connection() -> Connection:
             does not start.
     """
     with _lock:
-        return _current or connect()
+        return connect() if _current is None else _current.ensure()
 
 
 def current_if_any() -> Connection | None:
@@ -117,25 +167,34 @@ def connect(
     url: str | None = None,
     *,
     local: bool = False,
+    name: str | None = None,
     ask_token: Callable[[str], str] | None = None,
 ) -> Connection:
     """Connect this process to a service and make that the current connection.
 
     Args:
-        url: the service's base URL; without it `AOD_API_URL`, then the SDK's default.
+        url: the service's base URL; without it that of `name`, then `AOD_API_URL`, then the
+            SDK's default.
         local: take the embedded service whatever the environment says.
-        ask_token: called with a prompt when a URL is named and `AOD_API_TOKEN` is not set.
+        name: with `url`, remember the URL by this name; without, take the URL of that name.
+        ask_token: called with a question when no token is found for the URL.
 
     Raises:
-        TokenMissingError: a URL is named, there is no token and no way to ask for one.
+        UnknownConnectionError: no URL was remembered by that name.
+        TokenMissingError: there is no token for the URL and no way to ask for one.
         ServiceNotStartedError: the embedded service does not start.
+
+    Example:
+        >>> import aod_notebook
+        >>> aod_notebook.connect(local=True).client.health()["status"]
+        'ok'
     """
     global _current  # noqa: PLW0603 - the current connection
-    if local and url:
+    if local and (url or name):
         raise AodNotebookError("A connection is either local or to a URL; name one of the two.")
     with _lock:
-        remote = not local and (url is not None or _environment(TOKEN_VARIABLE) is not None)
-        made = _remote(url, ask_token) if remote else _embedded()
+        remote = url or name or variable(TOKEN_VARIABLE)
+        made = _remote(url, name, ask_token) if remote and not local else EmbeddedConnection()
         disconnect()
         _current = made
         offer()
@@ -159,13 +218,13 @@ def offer() -> None:
 
 def default_notice() -> str | None:
     """Give the line that says that the embedded service is used and where; None if it is not."""
-    if _environment(TOKEN_VARIABLE) is not None:
+    if variable(TOKEN_VARIABLE) is not None:
         return None
     ignored = f" ({URL_VARIABLE} is set, but without a token it is not used)"
     return (
         f"aod_notebook: {TOKEN_VARIABLE} is not set, so the {EMBEDDED} is used; "
         f"its data is in {without_home(embedded_data_dir())}"
-        f"{ignored if _environment(URL_VARIABLE) else ''}"
+        f"{ignored if variable(URL_VARIABLE) else ''}"
     )
 
 
@@ -174,49 +233,32 @@ def embedded_data_dir() -> Path:
     return home() / "service"
 
 
-def _remote(url: str | None, ask_token: Callable[[str], str] | None) -> Connection:
-    from aod_notebook.core.settings import DEFAULT_AOD_URL
-
-    base_url = url or _environment(URL_VARIABLE) or DEFAULT_AOD_URL
-    origin = "argument" if url else URL_VARIABLE if _environment(URL_VARIABLE) else "default"
-    token, token_origin = _environment(TOKEN_VARIABLE), TOKEN_VARIABLE
-    if token is None and ask_token is not None:
-        token, token_origin = ask_token(f"Token for {base_url}: ").strip() or None, "typed in"
-    if token is None:
-        raise TokenMissingError(
-            f"No token for {base_url}: set {TOKEN_VARIABLE} in the environment of the kernel, "
-            "or connect with local=True (%aod connect --local)."
-        )
-    return Connection(
-        base_url.strip().rstrip("/"), token, {"base_url": origin, "token": token_origin}
-    )
-
-
-def _embedded() -> Connection:
-    from aod_notebook.local import ServiceStartError, ensure_service
-
-    data_dir = embedded_data_dir()
-    try:
-        service = ensure_service(data_dir)
-    except (OSError, ServiceStartError) as error:
-        reason = f": {error.strerror}" if isinstance(error, OSError) else ""
-        failure = ServiceNotStartedError(
-            f"The {EMBEDDED} did not start{reason}. Its log is "
-            f"{without_home(data_dir / 'service.log')}; `aod-notebook serve` shows why."
-        )
+def _remote(
+    url: str | None, name: str | None, ask_token: Callable[[str], str] | None
+) -> Connection:
+    if url:
+        origin = "argument"
+    elif name:
+        url, origin = named_url(name), f"remembered as {name}"
+    elif configured := variable(URL_VARIABLE):
+        url, origin = configured, URL_VARIABLE
     else:
-        sources = {"base_url": EMBEDDED, "token": EMBEDDED}
-        return Connection(service.url, service.aod_token, sources, is_embedded=True)
-    raise failure
-
-
-def _environment(name: str) -> str | None:
-    return os.environ.get(name, "").strip() or None
+        url, origin = DEFAULT_AOD_URL, "default"
+    try:
+        url = base_url(url)
+    except ValueError as error:
+        refused = AodNotebookError(f"Not connected: {error}.")
+    else:
+        token, token_origin = find_token(url, ask_token)
+        if name:
+            remember_url(name, url)
+        return Connection(url, token, {"base_url": origin, "token": token_origin})
+    raise refused
 
 
 def without_home(path: Path) -> str:
     """Write a path without the user's name, so that a saved notebook does not tell it."""
-    configured = _environment("AOD_NOTEBOOK_HOME")
+    configured = variable("AOD_NOTEBOOK_HOME")
     for folder, name in ((configured, "$AOD_NOTEBOOK_HOME"), (str(Path.home()), "~")):
         if folder and path.is_relative_to(folder):
             return str(Path(name) / path.relative_to(folder))

@@ -17,29 +17,29 @@ __all__ = ["last_session", "remember"]
 _SCHEMA = """
 create table if not exists followed (
     session_id text not null,
-    base_url   text not null,
+    service    text not null,
     runtime    text,
     followed_at real not null,
-    primary key (session_id, base_url)
+    primary key (session_id, service)
 ) without rowid
 """
 
 
-def remember(session_id: str, base_url: str, runtime: str | None) -> None:
-    """Note that a session of the service at `base_url` is followed from now on."""
+def remember(session_id: str, service: str, runtime: str | None) -> None:
+    """Note that a session is followed from now on; `service` is its `Connection.key`."""
     with _journal() as rows:
         rows.execute(
             "insert or replace into followed values (?, ?, ?, ?)",
-            (session_id, base_url, runtime, time.time()),
+            (session_id, service, runtime, time.time()),
         )
 
 
-def last_session(base_url: str) -> str | None:
+def last_session(service: str) -> str | None:
     """Give the id of the session that was followed last on that service; None if none was."""
     with _journal() as rows:
         row = rows.execute(
-            "select session_id from followed where base_url = ? order by followed_at desc limit 1",
-            (base_url,),
+            "select session_id from followed where service = ? order by followed_at desc limit 1",
+            (service,),
         ).fetchone()
     return None if row is None else str(row[0])
 

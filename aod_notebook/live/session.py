@@ -14,7 +14,7 @@ from aod_notebook.live import journal
 from aod_notebook.live.errors import SessionFailedError, WaitTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
 
     import pandas as pd
@@ -68,6 +68,7 @@ class LiveSession:
         self._row: Session | None = None
         self._error: BaseException | None = None
         self._following: Future[None] | None = None
+        self._listeners: list[Callable[[], None]] = []  # replaced, never changed
         self._last_event_id: int | None = None  # used on the background loop only
 
     # -- what is known ------------------------------------------------------------------------
@@ -75,7 +76,7 @@ class LiveSession:
     @property
     def client(self) -> Client:
         """The sync client of the session's service."""
-        return self._connection.client
+        return self._connection.ensure().client
 
     @property
     def is_final(self) -> bool:
@@ -117,10 +118,22 @@ class LiveSession:
             name: int(results[name].sum()) for name in columns if bool(results[name].notna().any())
         }
 
-    def received(self) -> list[tuple[StreamEvent, float]]:
-        """The events so far, each with the `time.time()` at which it came."""
+    def received(self, start: int = 0) -> list[tuple[StreamEvent, float]]:
+        """The events from number `start` on, each with the `time.time()` at which it came."""
         with self._changed:
-            return list(self._received)
+            return self._received[start:]
+
+    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` after every event and at every end; what is returned stops that.
+
+        It is called on the background loop, so it must return at once.
+        """
+        self._listeners = [*self._listeners, changed]
+
+        def stop() -> None:
+            self._listeners = [each for each in self._listeners if each is not changed]
+
+        return stop
 
     # -- tables ---------------------------------------------------------------------------------
 
@@ -175,7 +188,7 @@ class LiveSession:
     def follow(self) -> LiveSession:
         """Follow the stream in the background from where it was left; return at once."""
         if self._following is None or self._following.done():
-            journal.remember(self.id, self._connection.base_url, self.runtime)
+            journal.remember(self.id, self._connection.key, self.runtime)
             with self._changed:
                 self._is_final, self._row, self._error = False, None, None
             self._following = bridge.submit(self._follow)
@@ -192,7 +205,7 @@ class LiveSession:
         Raises:
             ConflictError: the session has failed, was terminated or has a turn in progress.
         """
-        send = self._connection.async_client.sessions.prompt
+        send = self._connection.ensure().async_client.sessions.prompt
         bridge.call(send, self.id, text, timeout)
         return self.follow()
 
@@ -319,11 +332,17 @@ class LiveSession:
         with self._changed:
             self._received.append((event, time.time()))
             self._changed.notify_all()
+        self._tell()
 
     def _settle(self, row: Session | None, error: BaseException | None) -> None:
         with self._changed:
             self._row, self._error, self._is_final = row, error, True
             self._changed.notify_all()
+        self._tell()
+
+    def _tell(self) -> None:
+        for changed in self._listeners:
+            changed()
 
     def _settle_cancelled(self, following: Future[None]) -> None:
         if following.cancelled():

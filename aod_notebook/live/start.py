@@ -107,7 +107,7 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
     """
     on = on or connection()
     session_id = _last_session(on) if reference == LAST else reference
-    followed = _followed.get((on.base_url, session_id))
+    followed = _followed.get((on.key, session_id))
     if followed is not None:
         return followed
     row = on.client.sessions.get(session_id)
@@ -130,12 +130,12 @@ def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
 
 
 def _follow(session: LiveSession, on: Connection) -> LiveSession:
-    _followed[on.base_url, session.id] = session
+    _followed[on.key, session.id] = session
     return session.follow()
 
 
 def _last_session(on: Connection) -> str:
-    last = journal.last_session(on.base_url)
+    last = journal.last_session(on.key)
     if last is None:
         raise NoLastSessionError(
             f"No session was followed on {on.base_url} yet, so there is no last one. "

@@ -27,7 +27,9 @@ def run(line: str, names: Mapping[str, object]) -> object:
 
 
 def _connect(options: argparse.Namespace, _: Mapping[str, object]) -> None:
-    made = live.connect(options.url, local=options.local, ask_token=getpass.getpass)
+    made = live.connect(
+        options.url, local=options.local, name=options.name, ask_token=getpass.getpass
+    )
     say(f"Connected: {made!r}")
 
 
@@ -112,7 +114,8 @@ COMMANDS = {
         "use the embedded service or one at a URL",
         (
             argument("--local", action="store_true", help="the embedded local service"),
-            argument("--url", help="the service's base URL; its token comes from AOD_API_TOKEN"),
+            argument("--url", help="the service's base URL; its token is found or asked for"),
+            argument("--name", help="remember the URL by this name, or use the one so remembered"),
         ),
         _connect,
     ),

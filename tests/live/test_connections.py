@@ -1,0 +1,125 @@
+import keyring
+import keyring.backend
+import pytest
+
+from aod_notebook import live
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live import SessionRequest, attach, connect, connections, start
+from aod_notebook.live.connections import default_notice, embedded_data_dir
+from aod_notebook.live.credentials import TokenMissingError, UnknownConnectionError, find_token
+from aod_notebook.local import stop_service
+
+URL = "https://aod.example"
+
+
+class MemoryKeyring(keyring.backend.KeyringBackend):
+    """A real keyring backend that forgets with the test."""
+
+    priority = 1
+
+    def __init__(self):
+        super().__init__()
+        self.kept = {}
+
+    def get_password(self, service, username):
+        return self.kept.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.kept[service, username] = password
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(tmp_path, monkeypatch):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("AOD_API_TOKEN", raising=False)
+    monkeypatch.delenv("AOD_API_URL", raising=False)
+    yield
+    live.disconnect()
+
+
+@pytest.fixture(autouse=True)
+def ring():
+    before, ring = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(ring)
+    yield ring
+    keyring.set_keyring(before)
+
+
+def test_the_environments_token_is_used_for_its_own_service(monkeypatch):
+    monkeypatch.setenv("AOD_API_TOKEN", "aod_from-env")
+    monkeypatch.setenv("AOD_API_URL", f"{URL}/")
+    assert find_token(URL, None) == ("aod_from-env", "AOD_API_TOKEN")
+
+
+def test_the_environments_token_is_not_sent_to_another_service(monkeypatch):
+    monkeypatch.setenv("AOD_API_TOKEN", "aod_from-env")
+    monkeypatch.setenv("AOD_API_URL", "https://other.example")
+    with pytest.raises(TokenMissingError) as caught:
+        find_token(URL, None)
+    assert "the one that is set belongs to https://other.example" in str(caught.value)
+    assert "aod_from-env" not in str(caught.value)
+
+
+def test_a_typed_token_is_kept_in_the_keyring_and_found_there():
+    assert find_token(URL, lambda _: " aod_typed ") == (
+        "aod_typed",
+        "typed in, kept in the keyring",
+    )
+    assert find_token(URL, None) == ("aod_typed", "keyring")
+
+
+def test_a_locked_keyring_is_passed_over(monkeypatch, ring):
+    def locked(*_):
+        raise keyring.errors.KeyringLocked
+
+    monkeypatch.setattr(ring, "get_password", locked)
+    monkeypatch.setattr(ring, "set_password", locked)
+    assert find_token(URL, lambda _: "aod_typed") == ("aod_typed", "typed in")
+
+
+def test_a_named_url_is_remembered_without_its_token(tmp_path):
+    connect(URL, name="prod", ask_token=lambda _: "aod_typed")
+    made = connect(name="prod")
+    assert made.base_url == URL
+    assert made.sources == {"base_url": "remembered as prod", "token": "keyring"}
+    assert "aod_typed" not in (tmp_path / "home" / "connections.json").read_text()
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    connect(URL, name="prod", ask_token=lambda _: "aod_typed")
+    with pytest.raises(UnknownConnectionError, match=r"'prdo' \(known: prod\)"):
+        connect(name="prdo")
+
+
+@pytest.mark.parametrize("url", ["aod.example", "ftp://x", "https://me:pw@aod.example"])
+def test_a_url_that_is_none_is_refused_without_echoing_a_password(url):
+    with pytest.raises(AodNotebookError) as caught:
+        connect(url, ask_token=lambda _: "aod_typed")
+    assert "base URL" in str(caught.value)
+    assert ":pw@" not in str(caught.value)
+
+
+def test_local_and_a_url_exclude_each_other():
+    with pytest.raises(AodNotebookError, match="either local or to a URL"):
+        connect(URL, local=True)
+
+
+def test_the_notice_says_that_a_url_without_a_token_is_not_used(monkeypatch):
+    monkeypatch.setenv("AOD_API_URL", URL)
+    assert "AOD_API_URL is set, but without a token it is not used" in default_notice()
+
+
+def test_a_connection_shows_no_token():
+    made = connect(URL, ask_token=lambda _: "aod_typed-token")
+    assert "aod_typed" not in repr(made) + repr(vars(made)) + str(made.sources)
+
+
+def test_the_embedded_service_comes_back_after_it_has_left():
+    session = start(SessionRequest(prompt="echo one > file", runtime="shell")).wait()
+    before = connections.connection().base_url
+    stop_service(embedded_data_dir())
+    assert session.prompt("cat file").wait().text == "one"
+    assert attach("last").id == session.id
+    assert list(session.turns["status"]) == ["completed", "completed"]
+    assert connections.connection().base_url != before
+    stop_service(embedded_data_dir())
