@@ -5,8 +5,11 @@ from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.messages import messages_from_events
 from aod_notebook.frames.parquet import read_parquet, to_parquet
 from aod_notebook.frames.results import model_usage_from_events, results_from_events
+from aod_notebook.frames.run_events import decode_run_events
+from aod_notebook.frames.runs import run_events_df, runs_df, spans_df, tasks_df
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
 from aod_notebook.frames.sessions import sessions_df, turns_df
+from aod_notebook.frames.spans import spans_from_run_events
 from aod_notebook.frames.tables import (
     events_df,
     messages_df,
@@ -23,6 +26,7 @@ __all__ = [
     "Problem",
     "Schema",
     "decode_events",
+    "decode_run_events",
     "events_df",
     "messages_df",
     "messages_from_events",
@@ -32,7 +36,12 @@ __all__ = [
     "read_parquet",
     "results_df",
     "results_from_events",
+    "run_events_df",
+    "runs_df",
     "sessions_df",
+    "spans_df",
+    "spans_from_run_events",
+    "tasks_df",
     "to_parquet",
     "tool_calls_df",
     "tool_calls_from_events",

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from aod_notebook.aod import AodError, StreamInterrupted
+from aod_notebook.aod import StreamInterrupted
 from aod_notebook.aod.events import StreamEvent
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._deliver import Framed, Report, now
 from aod_notebook.frames.events import events_of_stream
 
@@ -43,34 +44,35 @@ def each(
     *,
     jobs: int = 8,
     progress: bool = False,
+    noun: str = "session",
 ) -> Iterator[tuple[str, T]]:
     """Ask for every id, `jobs` at a time; give the answers in the order of the ids.
 
     An id that cannot be answered is left out and said in the report.
 
     Raises:
-        AodError: not one id could be answered.
+        AodNotebookError: not one id could be answered.
     """
-    failures: list[AodError] = []
+    failures: list[AodNotebookError] = []
     with ThreadPoolExecutor(max(1, min(jobs, len(ids) or 1))) as pool:
         waiting = [(one, pool.submit(ask, one)) for one in ids]
         try:
             for count, (one, future) in enumerate(waiting, 1):
                 try:
                     answer = future.result()
-                except AodError as error:
+                except AodNotebookError as error:
                     failures.append(error)
                     continue
                 finally:
                     if progress:
-                        _show(count, len(ids))
+                        _show(count, len(ids), noun)
                 yield one, answer
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     if failures and len(failures) == len(ids):
         raise failures[0]
     for failure in failures:
-        report.cut("a session could not be read", str(failure))
+        report.cut(f"a {noun} could not be read", str(failure))
 
 
 def session_events(client: Any, session_id: str, since: int | None = None) -> Framed:
@@ -118,7 +120,7 @@ def _until_quiet(stream: Any) -> Iterator[StreamEvent]:
         watcher.join()
 
 
-def _show(done: int, total: int) -> None:
+def _show(done: int, total: int, noun: str) -> None:
     end = "\n" if done == total else ""
-    sys.stderr.write(f"\r{done} of {total} sessions{end}")
+    sys.stderr.write(f"\r{done} of {total} {noun}s{end}")
     sys.stderr.flush()

@@ -50,14 +50,26 @@ def text_array(values: Sequence[Any], column: Column) -> pa.Array:
     except TypeError:
         return arrow_array(values, column)
     if joined.isascii():
-        data, sizes = joined.encode(), map(len, values)
-    else:
-        encoded = [value.encode(errors="replace") for value in values]
-        data, sizes = b"".join(encoded), map(len, encoded)
-    offsets = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(sizes, np.int64, len(values)), out=offsets[1:])
+        return _of_buffer(joined.encode(), map(len, values), len(values), column)
+    return bytes_array([value.encode(errors="replace") for value in values], column)
+
+
+def bytes_array(values: Sequence[bytes], column: Column) -> pa.Array:
+    """Make an Arrow array of texts given as UTF-8; what is not valid is replaced."""
+    joined = b"".join(values)
+    if not joined.isascii():
+        try:
+            joined.decode()
+        except UnicodeDecodeError:
+            return arrow_array([value.decode(errors="replace") for value in values], column)
+    return _of_buffer(joined, map(len, values), len(values), column)
+
+
+def _of_buffer(data: bytes, sizes: Iterable[int], count: int, column: Column) -> pa.Array:
+    offsets = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(sizes, np.int64, count), out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(_ARROW[column.dtype], len(values), buffers)
+    return pa.Array.from_buffers(_ARROW[column.dtype], count, buffers)
 
 
 def nulls(count: int, column: Column) -> pa.Array:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.frames._deliver import Framed, Problem, Report, delivering, finish
-from aod_notebook.frames._native import ROWS_PER_BATCH, Table
+from aod_notebook.frames._native import ROWS_PER_BATCH, Table, bytes_array, constant
 from aod_notebook.frames._rows import micros
 from aod_notebook.frames.schema import SCHEMAS
 
@@ -65,6 +65,7 @@ _FROM_EVENT = {
     name: attrgetter(name)
     for name in ("type", "level", "span_id", "parent_span_id", "kind", "duration_ms")
 }
+_FROM_PAYLOAD = {name: attrgetter(name) for name in _PAYLOAD_NAMES}
 _TIMES = {name: attrgetter(name) for name in ("occurred_at", "started_at", "ended_at")}
 
 
@@ -212,28 +213,45 @@ def _fitting(value: dict[str, Any]) -> RunEvent:
 
 
 def _values(events: list[RunEvent], start: int, run_id: str | None, table: Table) -> dict[str, Any]:
+    count = len(events)
     payloads = [bytes(event.payload) for event in events]
     promoted = _promoted(payloads)
-    values: dict[str, Any] = {
-        name: list(map(read, events)) for name, read in _FROM_EVENT.items() if name in table
-    }
+    values: dict[str, Any] = {}
+    for source, readers in ((events, _FROM_EVENT), (promoted, _FROM_PAYLOAD)):
+        for name, read in readers.items():
+            if name in table:
+                values[name] = _told(list(map(read, source)))
     for name, read in _TIMES.items():
         if name in table:
             values[name] = _times(list(map(read, events)))
-    for name in _PAYLOAD_NAMES:
-        if name in table:
-            values[name] = [getattr(payload, name) for payload in promoted]
-    values["error"] = [_error(payload.error) for payload in promoted]
-    values["run_id"] = [run_id if run_id is not None else event.run_id for event in events]
-    values["event_id"] = [None if event.id is None else str(event.id) for event in events]
+    errors = _told([payload.error for payload in promoted])
+    if errors is not None:
+        values["error"] = [_error(value) for value in errors]
+    ids = [event.id for event in events]
+    values["event_id"] = [v if v is None or isinstance(v, str) else str(v) for v in ids]
+    if run_id is None:
+        values["run_id"] = [event.run_id for event in events]
+    else:
+        values["run_id"] = constant(run_id, count, _SCHEMA["run_id"])
     numbers = [event.sequence_number for event in events]
     if None in numbers:
-        values["order"] = np.arange(start + 1, start + len(events) + 1)
+        values["order"] = np.arange(start + 1, start + count + 1)
     else:
         values["order"] = numbers
     if "payload" in table:
-        values["payload"] = [text.decode(errors="replace") or None for text in payloads]
+        values["payload"] = _texts(payloads)
     return values
+
+
+def _told(values: list[Any]) -> list[Any] | None:
+    """The values, or None if there is not one."""
+    return None if values.count(None) == len(values) else values
+
+
+def _texts(payloads: list[bytes]) -> Any:
+    if not all(payloads):
+        return [text.decode(errors="replace") or None for text in payloads]
+    return bytes_array(payloads, _SCHEMA["payload"])
 
 
 def _promoted(payloads: list[bytes]) -> list[_Payload]:
@@ -278,6 +296,8 @@ def _error(value: Any) -> str | None:
 
 def _times(values: list[str | None]) -> Any:
     """ISO times as Arrow timestamps; one that is none of that form is null."""
+    if _told(values) is None:
+        return None
     try:
         return pa.array(values, pa.string()).cast(_UTC)
     except pa.ArrowException:

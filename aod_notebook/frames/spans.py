@@ -58,12 +58,19 @@ def spans_from_run_events(
         order of their start. A span whose parent was never reported, or which is its own
         ancestor, is an orphan and stands at depth 0. A span reported twice is one row.
     """
+    return spans_of(events, columns, exclude)
+
+
+def spans_of(
+    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+) -> Framed:
+    """Make the spans frame of a run_events frame."""
     table = Table(_SCHEMA.select(columns, exclude))
     report = Report.of(events)
     with_span = events[events["span_id"].notna()]
     for run_id, rows in with_span.groupby("run_id", sort=False, dropna=False):
         spans = _ordered(_spans(rows))
-        table.add(len(spans), _values(None if pd.isna(run_id) else run_id, spans))
+        table.add(len(spans), _values(run_id if isinstance(run_id, str) else None, spans))
     return finish(table, _SCHEMA, report)
 
 

@@ -1,0 +1,247 @@
+"""The runs, run_events, spans and tasks frames of an AgentOS service (CONTRACT B.9)."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Protocol, cast, overload
+
+import msgspec
+import pandas as pd
+
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.frames._deliver import Framed, Problem, Report, delivering, finish, now
+from aod_notebook.frames._fetch import base_url_of, each
+from aod_notebook.frames._native import Table
+from aod_notebook.frames._rows import column, fields_of, json_text, micros, rest, text
+from aod_notebook.frames.run_events import add_run_events
+from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.spans import spans_of
+
+LIST_LIMIT = 1000
+"""How many runs are asked for when no ids are given."""
+EVENT_LIMIT = 1_000_000
+"""How many events of a run are asked for."""
+
+_RUNS, _EVENTS, _TASKS = SCHEMAS["runs"], SCHEMAS["run_events"], SCHEMAS["tasks"]
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+_RUN_TEXTS = ("agent_id", "parent_run_id", "external_run_id", "session_id")
+_RUN_PLAIN = ("trigger_type", "status", "duration_ms", "error_message", "cost_usd", *_TOKENS)
+_RUN_JSON = ("error_detail", "input", "output")
+_TIMES = ("started_at", "ended_at")
+_RUN_NAMED = (
+    *("id", "run_id", "test", "total_tokens", "tasks"),
+    *(*_RUN_TEXTS, *_RUN_PLAIN, *_RUN_JSON, *_TIMES),
+)
+_TASK_PLAIN = ("name", "status", "error_message")
+_TASK_NAMED = ("id", "task_id", "run_id", "input", "output", *_TASK_PLAIN, *_TIMES)
+
+
+class RunsFunction(Protocol):
+    """A function from runs to one frame of them."""
+
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        jobs: int = 8,
+        progress: bool = False,
+        strict: Literal[True] = True,
+    ) -> pd.DataFrame: ...
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        jobs: int = 8,
+        progress: bool = False,
+        strict: Literal[False],
+    ) -> tuple[pd.DataFrame, list[Problem]]: ...
+
+
+_ARGUMENTS = """
+    Args:
+        source: a run id, a run, several of these, a frame with a `run_id` column, a client;
+            None means the latest 1,000 runs.
+        client: the `aod_notebook.agentos.AgentOS` to ask.
+        columns: only these columns.
+        exclude: all columns but these.
+        jobs: how many runs are asked for at the same time.
+        progress: say on stderr how far it is.
+        strict: False returns `(frame, problems)` and warns of nothing.
+
+    Raises:
+        AodNotebookError: there is no client, or not one of the runs could be read.
+
+    Warns:
+        FrameWarning: something is missing; `df.attrs` says what.
+"""
+
+
+def _runs_function(function: Callable[..., Framed]) -> RunsFunction:
+    function.__doc__ = f"{function.__doc__}\n{_ARGUMENTS}"
+    return cast("RunsFunction", delivering(function))
+
+
+@_runs_function
+def runs_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    jobs: int = 8,
+    progress: bool = False,
+) -> Framed:
+    """One row per run (CONTRACT B.9)."""
+    owner, ids = _asked(source, client)
+    report = Report(base_url=base_url_of(owner), fetched_at=now())
+    if ids is None:
+        rows = [fields_of(run) for run in _listed(owner, report)]
+    else:
+        ask = partial(_run, owner)
+        answers = each(ids, ask, report, jobs=jobs, progress=progress, noun="run")
+        rows = [fields_of(run) for _, run in answers]
+    table = Table(_RUNS.select(columns, exclude))
+    table.add(len(rows), _run_values(rows))
+    return finish(table, _RUNS, report)
+
+
+@_runs_function
+def run_events_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    jobs: int = 8,
+    progress: bool = False,
+) -> Framed:
+    """One row per event of the runs (CONTRACT B.5)."""
+    owner, ids = _asked(source, client)
+    report = Report(base_url=base_url_of(owner), fetched_at=now())
+    if ids is None:
+        ids = [_id(run) for run in _listed(owner, report)]
+    table = Table(_EVENTS.select(columns, exclude))
+    ask = partial(_events, owner)
+    for one, events in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
+        if len(events) >= EVENT_LIMIT:
+            report.cut("a limit on events", one)
+        add_run_events(table, msgspec.json.encode(events), one, report)
+    return finish(table, _EVENTS, report)
+
+
+@_runs_function
+def spans_df(
+    source: Any = None,
+    *,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    **how: Any,
+) -> Framed:
+    """One row per span of the runs, as a tree (CONTRACT B.5)."""
+    framed: Framed = run_events_df.__wrapped__(source, **how)  # type: ignore[attr-defined]  # the function below the wrapper gives the report too
+    spans = spans_of(framed.frame, columns, exclude)
+    return Framed(spans.frame, framed.report)
+
+
+@_runs_function
+def tasks_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    jobs: int = 8,
+    progress: bool = False,
+) -> Framed:
+    """One row per task of the runs (CONTRACT B.4)."""
+    owner, ids = _asked(source, client)
+    report = Report(base_url=base_url_of(owner), fetched_at=now())
+    if ids is None:
+        ids = [_id(run) for run in _listed(owner, report)]
+    ask = partial(_run, owner)
+    answers = each(ids, ask, report, jobs=jobs, progress=progress, noun="run")
+    rows = [
+        {**fields_of(task), "run_id": one}
+        for one, run in answers
+        for task in fields_of(run).get("tasks") or ()
+    ]
+    table = Table(_TASKS.select(columns, exclude))
+    table.add(len(rows), _task_values(rows))
+    return finish(table, _TASKS, report)
+
+
+def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
+    if hasattr(source, "runs") and hasattr(source, "start_run"):
+        client, source = source, None
+    if isinstance(source, pd.DataFrame):
+        source = list(dict.fromkeys(source["run_id"].dropna()))
+    is_one = source is not None and (isinstance(source, str | Mapping) or hasattr(source, "run_id"))
+    items = [source] if is_one else source
+    if client is None:
+        owners = [getattr(item, "client", None) for item in items or ()]
+        client = next((owner for owner in owners if owner is not None), None)
+    if client is None:
+        raise AodNotebookError(
+            "Runs are asked of an AgentOS service: pass client=aod_notebook.agentos.AgentOS(…)"
+        )
+    return client, None if items is None else [_id(item) for item in items]
+
+
+def _id(item: Any) -> str:
+    if isinstance(item, str):
+        return item
+    if isinstance(item, Mapping):
+        return str(item.get("id") or item.get("run_id"))
+    return str(getattr(item, "run_id", None) or item.id)
+
+
+def _listed(client: Any, report: Report) -> list[Any]:
+    runs = list(client.runs.list(limit=LIST_LIMIT) or ())
+    if len(runs) >= LIST_LIMIT:
+        report.cut("a limit on runs")
+    return runs
+
+
+def _run(client: Any, run_id: str) -> Any:
+    return client.runs.get(run_id=run_id)
+
+
+def _events(client: Any, run_id: str) -> list[Any]:
+    return list(client.runs.events(run_id=run_id, limit=EVENT_LIMIT) or ())
+
+
+def _run_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: column(rows, name) for name in _RUN_PLAIN}
+    values["run_id"] = [text(row.get("id") or row.get("run_id")) for row in rows]
+    values |= {name: [text(row.get(name)) for row in rows] for name in _RUN_TEXTS}
+    values |= {name: [json_text(row.get(name)) for row in rows] for name in _RUN_JSON}
+    values |= {name: [micros(row.get(name)) for row in rows] for name in _TIMES}
+    values["is_test"] = column(rows, "test")
+    values["total_tokens"] = [_total(row) for row in rows]
+    values["extra"] = [rest(row, _RUN_NAMED) for row in rows]
+    return values
+
+
+def _total(row: Mapping[str, Any]) -> int | None:
+    """The service's own total, else the sum of what is told."""
+    if isinstance(row.get("total_tokens"), int):
+        return int(row["total_tokens"])
+    counts = [row[name] for name in _TOKENS if isinstance(row.get(name), int)]
+    return sum(counts) if counts else None
+
+
+def _task_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: column(rows, name) for name in _TASK_PLAIN}
+    values["run_id"] = column(rows, "run_id")
+    values["task_id"] = [text(row.get("id") or row.get("task_id")) for row in rows]
+    values |= {name: [json_text(row.get(name)) for row in rows] for name in ("input", "output")}
+    values |= {name: [micros(row.get(name)) for row in rows] for name in _TIMES}
+    values["extra"] = [rest(row, _TASK_NAMED) for row in rows]
+    return values
