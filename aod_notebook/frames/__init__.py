@@ -10,6 +10,7 @@ from aod_notebook.frames.runs import run_events_df, runs_df, spans_df, tasks_df
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
 from aod_notebook.frames.sessions import sessions_df, turns_df
 from aod_notebook.frames.spans import spans_from_run_events
+from aod_notebook.frames.store import Store, collect, scan
 from aod_notebook.frames.tables import (
     events_df,
     messages_df,
@@ -25,6 +26,8 @@ __all__ = [
     "FrameWarning",
     "Problem",
     "Schema",
+    "Store",
+    "collect",
     "decode_events",
     "decode_run_events",
     "events_df",
@@ -38,6 +41,7 @@ __all__ = [
     "results_from_events",
     "run_events_df",
     "runs_df",
+    "scan",
     "sessions_df",
     "spans_df",
     "spans_from_run_events",

@@ -216,18 +216,21 @@ def delivering(function: Callable[..., Framed]) -> Any:
         frame, report = function(*args, **options)
         if not strict:
             return frame, report.problems
-        if report.dropped or report.truncated_by:
-            warnings.warn(_warning(report, frame.attrs["schema"]), FrameWarning, stacklevel=2)
+        warn(report, frame.attrs["schema"], stacklevel=2)
         return frame
 
     return delivered
 
 
-def _warning(report: Report, schema: str) -> str:
+def warn(report: Report, what: str, stacklevel: int) -> None:
+    """Give one warning if something is missing."""
+    if not report.dropped and not report.truncated_by:
+        return
     parts = []
     if report.dropped:
         parts.append(f"{report.dropped} row(s) could not be read")
     if report.truncated_by:
         parts.append(f"not everything is there ({report.truncated_by})")
     first = f"; first: {report.problems[0].what}" if report.problems else ""
-    return f"{schema}: {' and '.join(parts)}{first}. Pass strict=False to get the list."
+    text = f"{what}: {' and '.join(parts)}{first}. Pass strict=False to get the list."
+    warnings.warn(text, FrameWarning, stacklevel=stacklevel + 1)

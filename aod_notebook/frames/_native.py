@@ -34,6 +34,11 @@ _MASKED: dict[str, Any] = {
 }
 
 
+def arrow_type(column: Column) -> pa.DataType:
+    """The column's type in Arrow; a category is plain text there."""
+    return _ARROW[column.dtype]
+
+
 def arrow_array(values: Sequence[Any], column: Column) -> pa.Array:
     """Make an Arrow array; a value that the column cannot hold becomes null."""
     kind = _ARROW[column.dtype]

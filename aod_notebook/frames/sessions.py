@@ -75,10 +75,27 @@ def sessions_df(
     else:
         answers = each(_names(ids), owner.sessions.get, report, jobs=jobs, progress=progress)
         found = [session for _, session in answers]
-    rows = [fields_of(session) for session in found]
+    frame = sessions_of(found, columns, exclude)
+    frame.attrs = report.attrs(_SESSIONS)
+    return Framed(frame, report)
+
+
+def sessions_of(
+    sessions: Iterable[Any], columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Make the sessions frame of sessions that are at hand."""
+    rows = [fields_of(session) for session in sessions]
     table = Table(_SESSIONS.select(columns, exclude))
     table.add(len(rows), _session_values(rows))
-    return finish(table, _SESSIONS, report)
+    return finish(table, _SESSIONS, Report()).frame
+
+
+def turns_of(turns: Iterable[tuple[str, Iterable[Any]]]) -> pd.DataFrame:
+    """Make the turns frame of session ids, each with its turns."""
+    rows = _turn_rows(turns)
+    table = Table(_TURNS.columns)
+    table.add(len(rows), _turn_values(rows))
+    return finish(table, _TURNS, Report()).frame
 
 
 class TurnsFunction(Protocol):
@@ -149,7 +166,7 @@ def turns_df(
         ids = [session.id for session in owner.sessions.list()]
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     answers = each(_names(ids), owner.sessions.turns, report, jobs=jobs, progress=progress)
-    rows = [{**fields_of(turn), "session_id": one} for one, turns in answers for turn in turns]
+    rows = _turn_rows(answers)
     wanted = _TURNS.select(columns, exclude)
     values = _turn_values(rows)
     if results:
@@ -160,6 +177,10 @@ def turns_df(
     table = Table(wanted)
     table.add(len(rows), values)
     return finish(table, _TURNS, report)
+
+
+def _turn_rows(turns: Iterable[tuple[str, Iterable[Any]]]) -> list[dict[str, Any]]:
+    return [{**fields_of(turn), "session_id": one} for one, some in turns for turn in some]
 
 
 def _names(ids: Iterable[Any]) -> list[str]:

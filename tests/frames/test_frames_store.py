@@ -1,0 +1,142 @@
+"""The store: filled bit by bit, whole at any moment, read by others."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.dataset as ds
+import pytest
+
+from aod_notebook import frames
+from aod_notebook.aod import Client
+from aod_notebook.frames import store as store_module
+from aod_notebook.frames.store import STORED
+
+TABLES = {
+    "sessions": frames.sessions_df,
+    "turns": frames.turns_df,
+    "events": frames.events_df,
+    "messages": frames.messages_df,
+    "tool_calls": frames.tool_calls_df,
+    "results": frames.results_df,
+    "model_usage": frames.model_usage_df,
+}
+
+
+@pytest.fixture(scope="module")
+def client(service):
+    with Client(base_url=service.url, token=service.aod_token) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def agent(client):
+    return client.agents.create(name="replayed", model="any", runtime="replay")
+
+
+@pytest.fixture(scope="module")
+def ids(client, agent):
+    """Ids of two finished sessions, in their order."""
+    made = [client.sessions.run(agent_id=agent.id, prompt=f"go {n}").session.id for n in range(2)]
+    return sorted(map(str, made))
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_the_store_gives_the_same_frames_as_the_service(client, ids, tmp_path, name):
+    store = frames.collect(ids, into=tmp_path, client=client)
+    stored = store.frame(name)
+    pd.testing.assert_frame_equal(stored, TABLES[name](ids, client=client))
+    assert stored.attrs["schema"] == frames.SCHEMAS[name].id
+    assert stored.attrs["complete"] is True
+    assert store.session_ids == ids
+
+
+class Counting:
+    """A client that counts how many streams are opened."""
+
+    def __init__(self, client):
+        self.sessions, self.agents, self.base_url = self, client.agents, client.base_url
+        self._sessions = client.sessions
+        self.streams = 0
+
+    def __getattr__(self, name):
+        return getattr(self._sessions, name)
+
+    def stream(self, *args, **options):
+        self.streams += 1
+        return self._sessions.stream(*args, **options)
+
+
+def test_what_is_stored_and_unchanged_is_not_fetched_again(client, agent, ids, tmp_path):
+    counting = Counting(client)
+    frames.collect(ids[:1], into=tmp_path, client=counting)
+    assert counting.streams == 1
+    frames.collect(ids, into=tmp_path, client=counting)
+    assert counting.streams == 2
+
+
+def test_a_session_that_went_on_is_stored_anew(client, agent, tmp_path):
+    session_id = str(client.sessions.run(agent_id=agent.id, prompt="one").session.id)
+    frames.collect(session_id, into=tmp_path, client=client)
+    client.sessions.prompt(session_id, "two")
+    client.sessions.wait_for_completion(session_id)
+    store = frames.collect(session_id, into=tmp_path, client=client)
+    assert list(store.frame("turns")["prompt"]) == ["one", "two"]
+    assert list(store.frame("results")["turn"]) == [1, 2]
+
+
+def test_a_collection_killed_at_any_write_leaves_a_readable_store(
+    client, ids, tmp_path, monkeypatch
+):
+    whole = frames.results_df(ids, client=client)
+    replace = store_module._replace
+    writes = len(ids) * (len(STORED) + 1)
+    for fatal in range(writes):
+        folder = tmp_path / str(fatal)
+        left = iter(range(fatal))
+
+        def killed(path: Path, data, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            replace(path, data)
+
+        monkeypatch.setattr(store_module, "_replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            frames.collect(ids, into=folder, client=client, jobs=1)
+        for name in STORED:
+            assert len(frames.scan(folder).frame(name)) >= 0
+        monkeypatch.setattr(store_module, "_replace", replace)
+        store = frames.collect(ids, into=folder, client=client)
+        pd.testing.assert_frame_equal(store.frame("results"), whole)
+
+
+def test_a_missing_session_is_said_and_the_others_are_stored(client, ids, tmp_path):
+    gone = "00000000-0000-4000-8000-000000000000"
+    with pytest.warns(frames.FrameWarning, match="a session could not be read"):
+        store = frames.collect([gone, *ids], into=tmp_path, client=client)
+    assert store.session_ids == ids
+    _, problems = frames.collect([gone, *ids], into=tmp_path, client=client, strict=False)
+    assert len(problems) == 1
+
+
+def test_a_scan_reads_only_what_is_asked_for(client, ids, tmp_path):
+    store = frames.collect(ids, into=tmp_path, client=client)
+    frame = store.frame("tool_calls", columns=["tool", "is_error"], filter=ds.field("is_error"))
+    assert list(frame.columns) == ["tool", "is_error"]
+    assert list(frame["tool"]) == ["Bash", "Bash"] * 2
+    assert store.dataset("messages").count_rows() == 45 * 2
+
+
+def test_any_reader_of_hive_directories_reads_the_store(client, ids, tmp_path):
+    frames.collect(ids, into=tmp_path, client=client)
+    frame = pd.read_parquet(tmp_path / "results")
+    assert sorted(frame["session_id"].astype(str)) == ids
+    assert frame["cost_usd"].round(6).eq(0.169017).all()
+
+
+def test_an_empty_store_has_empty_frames(tmp_path):
+    for name in STORED:
+        frame = frames.scan(tmp_path).frame(name)
+        expected = {c.name: c.pandas_dtype for c in frames.SCHEMAS[name].columns}
+        assert frame.dtypes.astype(str).to_dict() == expected
+    with pytest.raises(KeyError, match="there are sessions"):
+        frames.scan(tmp_path).frame("spans")
