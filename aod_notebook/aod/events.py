@@ -169,9 +169,11 @@ _Undecodable = (msgspec.MsgspecError, ValueError, RecursionError)
 
 def decode_batch(batch: Batch) -> Sequence[StreamEvent]:
     """Decode the payloads of a batch, one event each; nothing raises."""
-    lines = b"\n".join(batch.data)
     count = len(batch.data)
+    lines = batch.data[0] if count == 1 else b"\n".join(batch.data)
     try:
+        if count == 1:
+            return [_wire_decoder.decode(lines)]
         events = _wire_decoder.decode_lines(lines)
         if len(events) == count:
             return events

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from io import BytesIO
+
+import msgspec
 
 __all__ = ["Batch", "SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
-_BLANK = b"\n\n"
 _ID, _DATA = b"id: ", b"data: "
 
 
-class Batch(NamedTuple):
+class Batch(msgspec.Struct, frozen=True, gc=False):
     """The events that one chunk completed, as parallel lists."""
 
     data: list[bytes]
@@ -41,7 +42,8 @@ class SSEDecoder:
     """
 
     def __init__(self) -> None:
-        self._tail: list[bytes] = []  # what follows the last blank line, in parts
+        self._lines: list[bytes] = []  # the whole lines of an event that is not complete
+        self._torn: list[bytes] = []  # the parts of a line that is not complete
         self._started = False
         self._after_cr = False
 
@@ -49,22 +51,29 @@ class SSEDecoder:
         """Take the next bytes; return the events that they completed."""
         if self._after_cr or b"\r" in chunk:
             chunk = self._line_feeds_only(chunk)
-        end = chunk.rfind(_BLANK) + 2
-        if end == 1:
-            # The blank line may straddle the seam between two chunks.
-            seam = chunk[:1] == b"\n" and self._tail and self._tail[-1][-1:] == b"\n"
-            if not seam:
-                if chunk:
-                    self._tail.append(chunk)
-                return _NOTHING
-        block = b"".join([*self._tail, chunk[:end]])
-        rest = chunk[end:]
-        self._tail = [rest] if rest else []
-        if not self._started:
+        lines = self._whole_lines(chunk)
+        end = len(lines)
+        while end and lines[end - 1] != b"\n":
+            end -= 1
+        if end == 0:
+            self._lines += lines
+            return _NOTHING
+        complete = self._lines + lines[:end]
+        self._lines = lines[end:]
+        return _read_regular(complete) or _read_any(complete)
+
+    def _whole_lines(self, chunk: bytes) -> list[bytes]:
+        lines = BytesIO(chunk).readlines()  # by memchr, so faster than bytes.split
+        rest = lines.pop() if lines and lines[-1][-1:] != b"\n" else b""
+        if self._torn and lines:
+            lines[0] = b"".join([*self._torn, lines[0]])
+            self._torn = []
+        if rest:
+            self._torn.append(rest)
+        if lines and not self._started:
             self._started = True
-            block = block.removeprefix(_BOM)
-        lines = block.split(b"\n")
-        return _read_regular(lines) or _read_any(lines)
+            lines[0] = lines[0].removeprefix(_BOM)
+        return lines
 
     def _line_feeds_only(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk[:1] == b"\n":
@@ -77,31 +86,31 @@ class SSEDecoder:
 
 def _read_regular(lines: list[bytes]) -> Batch | None:
     """Read events of exactly an id, a data and a blank line: nearly all there are."""
-    ids, data = lines[0:-2:3], lines[1:-1:3]
-    count = len(ids)
-    if len(lines) != 3 * count + 1 or any(lines[2::3]):
+    ids, data, blanks = lines[0::3], lines[1::3], lines[2::3]
+    count = len(blanks)
+    if len(lines) != 3 * count or blanks.count(b"\n") != count:
         return None
-    values = [line[6:] for line in data if line[:6] == _DATA]
-    marks = [line[4:] for line in ids if line[:4] == _ID]
+    values = [line[6:-1] for line in data if line[:6] == _DATA]
+    marks = [line[4:-1] for line in ids if line[:4] == _ID]
     if len(values) != count or len(marks) != count or not all(values):
         return None
     return Batch(values, marks, [b""] * count)
 
 
 def _read_any(lines: list[bytes]) -> Batch:
-    """Read events of any form; the lines end with the blank line of the last one."""
+    """Read events of any form; the last line is the blank one of the last event."""
     batch = Batch([], [], [])
     parts: list[bytes] = []
     mark = name = b""
     for line in lines:
-        if not line:
+        if line == b"\n":
             if any(parts):
                 batch.data.append(b"\n".join(parts))
                 batch.ids.append(mark)
                 batch.names.append(name)
             parts, mark, name = [], b"", b""
             continue
-        field, _, value = line.partition(b":")
+        field, _, value = line[:-1].partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
             parts.append(value)

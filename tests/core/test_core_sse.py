@@ -11,7 +11,8 @@ from aod_notebook.core.sse import SSEDecoder
 
 def decode(*chunks):
     decoder = SSEDecoder()
-    return [event for chunk in chunks for event in zip(*decoder.feed(chunk), strict=True)]
+    batches = [decoder.feed(chunk) for chunk in chunks]
+    return [event for b in batches for event in zip(b.data, b.ids, b.names, strict=True)]
 
 
 def cut(body, places):
@@ -106,5 +107,5 @@ def test_one_long_event_in_many_chunks_takes_linear_time():
     decoder.feed(b"data: ")
     for _ in range(256):
         assert decoder.feed(chunk).data == []
-    assert len(decoder._tail) == 257  # parts are kept apart, not joined for each chunk
+    assert len(decoder._torn) == 257  # parts are kept apart, not joined for each chunk
     assert len(decoder.feed(b"\n\n").data[0]) == 256 * 65536
