@@ -1,6 +1,7 @@
 """How frames reach the caller: what they say of themselves, and what went wrong on the way."""
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
@@ -219,6 +220,12 @@ def delivering(function: Callable[..., Framed]) -> Any:
         warn(report, frame.attrs["schema"], stacklevel=2)
         return frame
 
+    # what help() and completion show
+    own = inspect.signature(function)
+    strictness = inspect.Parameter("strict", inspect.Parameter.KEYWORD_ONLY, default=True)
+    vars(delivered)["__signature__"] = own.replace(
+        parameters=[*own.parameters.values(), strictness], return_annotation=pd.DataFrame
+    )
     return delivered
 
 

@@ -148,6 +148,8 @@ def concat(frames: Sequence[pd.DataFrame], columns: Iterable[Column]) -> pd.Data
     """Join frames of the same columns below each other; the dtypes stay, attrs do not."""
     if not frames:
         return Table(columns).to_pandas()
+    if len(frames) == 1:
+        return frames[0][[column.name for column in columns]].reset_index(drop=True)
     data = {}
     for column in columns:
         parts = [frame[column.name] for frame in frames]

@@ -123,31 +123,23 @@ def run_events_df(
     progress: bool = False,
 ) -> Framed:
     """One row per event of the runs (CONTRACT B.5)."""
-    owner, ids = _asked(source, client)
-    report = Report(base_url=base_url_of(owner), fetched_at=now())
-    if ids is None:
-        ids = [_id(run) for run in _listed(owner, report)]
     table = Table(_EVENTS.select(columns, exclude))
-    ask = partial(_events, owner)
-    for one, events in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
-        if len(events) >= EVENT_LIMIT:
-            report.cut("a limit on events", one)
-        add_run_events(table, msgspec.json.encode(events), one, report)
-    return finish(table, _EVENTS, report)
+    return _filled(table, source, client, jobs=jobs, progress=progress)
 
 
 @_runs_function
 def spans_df(
     source: Any = None,
     *,
+    client: Any = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-    **how: Any,
+    jobs: int = 8,
+    progress: bool = False,
 ) -> Framed:
     """One row per span of the runs, as a tree (CONTRACT B.5)."""
-    framed: Framed = run_events_df.__wrapped__(source, **how)  # type: ignore[attr-defined]  # the function below the wrapper gives the report too
-    spans = spans_of(framed.frame, columns, exclude)
-    return Framed(spans.frame, framed.report)
+    events, report = _filled(Table(_EVENTS.columns), source, client, jobs=jobs, progress=progress)
+    return Framed(spans_of(events, columns, exclude).frame, report)
 
 
 @_runs_function
@@ -175,6 +167,20 @@ def tasks_df(
     table = Table(_TASKS.select(columns, exclude))
     table.add(len(rows), _task_values(rows))
     return finish(table, _TASKS, report)
+
+
+def _filled(table: Table, source: Any, client: Any, *, jobs: int, progress: bool) -> Framed:
+    """Ask for the events of runs and put them into a table."""
+    owner, ids = _asked(source, client)
+    report = Report(base_url=base_url_of(owner), fetched_at=now())
+    if ids is None:
+        ids = [_id(run) for run in _listed(owner, report)]
+    ask = partial(_events, owner)
+    for one, events in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
+        if len(events) >= EVENT_LIMIT:
+            report.cut("a limit on events", one)
+        add_run_events(table, msgspec.json.encode(events), one, report)
+    return finish(table, _EVENTS, report)
 
 
 def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:

@@ -5,15 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import Framed, Report, table_function
-from aod_notebook.frames._native import concat
+from aod_notebook.frames._deliver import Framed, Report, TableFunction, table_function
+from aod_notebook.frames._native import concat, missing
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.results import model_usage_of, results_of
-from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.schema import SCHEMAS, Column
 from aod_notebook.frames.sources import Gathered, with_report
 from aod_notebook.frames.tool_calls import tool_calls_of
 
-_SOURCE = """
+_ARGUMENTS = """
     Args:
         source: a session id, a session, a followed session, several of these, a frame with
             a `session_id` column, a client; or what holds events itself: an events frame,
@@ -43,80 +43,102 @@ def _events_of(
 ) -> Framed:
     schema = SCHEMAS["events"]
     wanted = schema.select(columns, exclude)
-    parts = list(frames)
-    names = [column.name for column in wanted]
-    frame = parts[0][names].copy() if len(parts) == 1 else concat(parts, wanted)
+    frame = concat([_whole(part, wanted) for part in frames], wanted)
     frame.attrs = Report().attrs(schema)
     return Framed(frame, Report())
 
 
-def _table(
-    derive: _Derive, source: Any, columns: Iterable[str] | None, exclude: Iterable[str], **how: Any
+def _whole(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
+    lacking = {c.name: missing(len(frame), c) for c in columns if c.name not in frame}
+    return frame.assign(**lacking) if lacking else frame
+
+
+def _documented(function: Callable[..., Framed]) -> TableFunction:
+    function.__doc__ = f"{function.__doc__}\n{_ARGUMENTS}"
+    return table_function(function)
+
+
+def _made(
+    derive: _Derive, gathered: Gathered, columns: Iterable[str] | None, exclude: Iterable[str]
 ) -> Framed:
-    gathered = Gathered(source, **how)
-    framed = derive(gathered.frames(), columns, exclude)
-    return with_report(framed, gathered.report)
+    return with_report(derive(gathered.frames(), columns, exclude), gathered.report)
 
 
-@table_function
+@_documented
 def events_df(
     source: Any = None,
     *,
+    client: Any = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-    **how: Any,
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
 ) -> Framed:
     """One row per event of the sessions' streams (CONTRACT A.12)."""
-    return _table(_events_of, source, columns, exclude, **how)
+    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return _made(_events_of, asked, columns, exclude)
 
 
-@table_function
+@_documented
 def messages_df(
     source: Any = None,
     *,
+    client: Any = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-    **how: Any,
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
 ) -> Framed:
     """One row per content block of the sessions' transcripts (CONTRACT A.13)."""
-    return _table(messages_of, source, columns, exclude, **how)
+    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return _made(messages_of, asked, columns, exclude)
 
 
-@table_function
+@_documented
 def tool_calls_df(
     source: Any = None,
     *,
+    client: Any = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-    **how: Any,
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
 ) -> Framed:
     """One row per tool call, joined with its result (CONTRACT A.13)."""
-    return _table(tool_calls_of, source, columns, exclude, **how)
+    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return _made(tool_calls_of, asked, columns, exclude)
 
 
-@table_function
+@_documented
 def results_df(
     source: Any = None,
     *,
+    client: Any = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-    **how: Any,
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
 ) -> Framed:
     """One row per turn that said how it ended, with its tokens and cost (CONTRACT A.13)."""
-    return _table(results_of, source, columns, exclude, **how)
+    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return _made(results_of, asked, columns, exclude)
 
 
-@table_function
+@_documented
 def model_usage_df(
     source: Any = None,
     *,
+    client: Any = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-    **how: Any,
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
 ) -> Framed:
     """One row per model used in a turn (CONTRACT A.13)."""
-    return _table(model_usage_of, source, columns, exclude, **how)
-
-
-for _function in (events_df, messages_df, tool_calls_df, results_df, model_usage_df):
-    _function.__doc__ = f"{_function.__doc__}\n{_SOURCE}"
+    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return _made(model_usage_of, asked, columns, exclude)
