@@ -17,6 +17,10 @@ _NONCE = 16
 _TAG = 32
 
 
+class SealError(ValueError):
+    """A stored secret was changed, or sealed under another data directory's key."""
+
+
 class Vault:
     """Seals JSON values under one key of 32 bytes.
 
@@ -40,7 +44,7 @@ class Vault:
         """Decrypt what `seal` returned.
 
         Raises:
-            ValueError: the bytes were changed, or sealed under another key.
+            SealError: the bytes were changed, or sealed under another key.
         """
         nonce, tag, hidden = (
             sealed[:_NONCE],
@@ -48,7 +52,7 @@ class Vault:
             sealed[_NONCE + _TAG :],
         )
         if not hmac.compare_digest(tag, hmac.digest(self._tag_key, nonce + hidden, "sha256")):
-            raise ValueError("a stored secret does not fit this data directory's key")
+            raise SealError("a stored secret does not fit this data directory's key")
         return json.loads(self._mask(hidden, nonce))
 
     def works(self) -> bool:

@@ -16,6 +16,7 @@ from aod_notebook.local.processes import Outcome, Stop
 from aod_notebook.local.provision import Provisioner, StageError, StoppedError
 from aod_notebook.local.runtimes import Runtime, RuntimeMissingError, Setup, Turn, runtime_for
 from aod_notebook.local.runtimes.base import Folder
+from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -155,7 +156,7 @@ class Worker:
             job = _Job(turn, runtime, output, stop)
             if not turn.folder.ready.exists():
                 await self._provision(job)
-        except (StageError, RuntimeMissingError) as error:
+        except (StageError, RuntimeMissingError, SealError) as error:
             return _failure(f"provision failed: {error}\n")
         except StoppedError:
             return _aborted(stop)

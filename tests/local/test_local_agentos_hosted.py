@@ -255,7 +255,7 @@ def test_a_paused_run_can_be_cancelled(rpc, agent_id):
     assert rpc.call("runs_cancel", run_id=run_id)["status"] == "cancelled"
     path = f"/api/v1/runs/{run_id}/human-input"
     assert rpc.error(path, {"response": "x"}) == (409, "CONFLICT")
-    assert rpc.error(f"/api/ingest/v1/run/complete", {"run_id": run_id}) == (409, "CONFLICT")
+    assert rpc.error("/api/ingest/v1/run/complete", {"run_id": run_id}) == (409, "CONFLICT")
 
 
 # the control plane

@@ -1,4 +1,4 @@
-"""`/api/ingest/v1`: keys, validation, idempotency, events, tasks, ends, questions (B.1–B.5)."""
+"""`/api/ingest/v1`: keys, validation, idempotency, events, tasks, ends, questions (B.1 to B.5)."""
 
 import threading
 import uuid

@@ -26,6 +26,9 @@ CATALOG = sorted(
         *(f"google/{name}" for name in ("gemini-2.5-pro", "gemini-2.5-flash")),
     ]
 )
+UNKNOWN_RUNTIME = (
+    "Unknown runtime: claude-code. Must be one of: ['claude', 'codex', 'gemini', 'opencode']"
+)
 ONE_OF = "Give exactly one of 'runtime'"
 
 
@@ -113,13 +116,15 @@ def test_neither_or_both_generations_are_refused_with_a_clear_text(http, extra):
         (
             {**G1, "runtime": "claude-code"},
             400,
-            "Unknown runtime: claude-code. Must be one of: ['claude', 'codex', 'gemini', 'opencode']",
+            UNKNOWN_RUNTIME,
         ),
         (
             {**G1, "runtime": "codex"},
             422,
-            "Runtime codex cannot serve model anthropic/claude-sonnet-4-6: "
-            "provider anthropic not in ['openai']",
+            (
+                "Runtime codex cannot serve model anthropic/claude-sonnet-4-6: "
+                "provider anthropic not in ['openai']"
+            ),
         ),
         (
             {**G1, "runtime": "gemini", "model": "openai/o3"},

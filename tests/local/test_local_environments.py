@@ -61,8 +61,10 @@ def test_networking_is_shown_whole_when_limited_only(http, sent, shown):
         (
             {"packages": {"brew": []}},
             ["packages"],
-            "Value error, Unknown package manager: brew. "
-            "Must be one of: ['apt', 'cargo', 'gem', 'go', 'npm', 'pip']",
+            (
+                "Value error, Unknown package manager: brew. "
+                "Must be one of: ['apt', 'cargo', 'gem', 'go', 'npm', 'pip']"
+            ),
         ),
         ({"packages": {"apt": ["a", 1]}}, ["packages", "apt", 1], "Input should be a valid string"),
         ({"packages": {"apt": "a"}}, ["packages", "apt"], "Input should be a valid list"),

@@ -149,7 +149,7 @@ def test_no_token_is_sent_to_a_stranger_on_the_port(data_dir):
 
         thread = threading.Thread(target=answer)
         thread.start()
-        until(lambda: (data_dir / "service.json").exists())
+        until((data_dir / "service.json").exists)
         (data_dir / "service.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
         assert find_service(data_dir) is None
         thread.join(5)
@@ -171,7 +171,7 @@ def test_a_start_that_fails_names_the_log(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "credentials.json").write_text("{}")
-    with pytest.raises(ServiceStartError, match="service.log"):
+    with pytest.raises(ServiceStartError, match=r"service\.log"):
         ensure_service(folder)
     assert "credentials.json" in (folder / "service.log").read_text()
 
@@ -228,7 +228,7 @@ def test_a_service_that_was_never_started_can_be_stopped():
 
 
 def test_the_public_names_are_there_and_no_others():
-    import aod_notebook.local as local
+    from aod_notebook import local
 
     for name in local.__all__:
         assert getattr(local, name).__name__ == name

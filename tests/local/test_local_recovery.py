@@ -197,7 +197,7 @@ def test_a_hosted_run_at_work_is_failed_and_a_paused_one_goes_on(start, tmp_path
     slow = rpc.call("agents_create", name="c", system_prompt="")["id"]
     calling = threading.Thread(target=_ignore_end, args=(rpc, slow))
     calling.start()
-    until(lambda: (service.data_dir / "started").exists())
+    until((service.data_dir / "started").exists)
     (run,) = rpc.call("runs_list", agent_id=slow)
     reported = rpc.start(replay)
     service.end(signal.SIGKILL)

@@ -169,44 +169,50 @@ def test_without_a_backend_create_and_prompt_are_refused(fresh_service, fresh_ki
 
 
 def test_the_limit_is_counted_where_the_session_is_made():
-    with LocalService(max_active_sessions=3) as service:
-        with connect(service.url, service.aod_token) as http:
-            kit = Kit(http)
-            agent = kit.agent()
-            body = {"agent_id": agent["id"], "prompt": "sleep 600"}
-            with ThreadPoolExecutor(12) as pool:
-                answers = list(pool.map(lambda _: http.post("/sessions", json=body), range(12)))
-            statuses = sorted(answer.status_code for answer in answers)
-            assert statuses == [202] * 3 + [429] * 9
-            refused = next(answer for answer in answers if answer.status_code == 429)
-            assert refused.json() == {
-                "detail": "Concurrent session limit reached (3/3). "
-                "Terminate an active session before starting a new one.",
-                "limit": 3,
-                "active": 3,
-            }
-            assert "retry-after" not in refused.headers
-            one = next(answer.json() for answer in answers if answer.status_code == 202)
-            kit.post(f"/sessions/{one['id']}/terminate", expect=200)
-            assert http.post("/sessions", json=body).status_code == 202
+    with (
+        LocalService(max_active_sessions=3) as service,
+        connect(service.url, service.aod_token) as http,
+    ):
+        kit = Kit(http)
+        agent = kit.agent()
+        body = {"agent_id": agent["id"], "prompt": "sleep 600"}
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda _: http.post("/sessions", json=body), range(12)))
+        statuses = sorted(answer.status_code for answer in answers)
+        assert statuses == [202] * 3 + [429] * 9
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert refused.json() == {
+            "detail": "Concurrent session limit reached (3/3). "
+            "Terminate an active session before starting a new one.",
+            "limit": 3,
+            "active": 3,
+        }
+        assert "retry-after" not in refused.headers
+        one = next(answer.json() for answer in answers if answer.status_code == 202)
+        kit.post(f"/sessions/{one['id']}/terminate", expect=200)
+        assert http.post("/sessions", json=body).status_code == 202
 
 
 def test_a_prompt_is_not_limited():
-    with LocalService(max_active_sessions=1) as service:
-        with connect(service.url, service.aod_token) as http:
-            kit = Kit(http)
-            first = kit.session("true")
-            kit.finish(first)
-            kit.session(WAIT)
-            assert post(http, f"/sessions/{first['id']}/prompt", prompt="true")[0] == 202
+    with (
+        LocalService(max_active_sessions=1) as service,
+        connect(service.url, service.aod_token) as http,
+    ):
+        kit = Kit(http)
+        first = kit.session("true")
+        kit.finish(first)
+        kit.session(WAIT)
+        assert post(http, f"/sessions/{first['id']}/prompt", prompt="true")[0] == 202
 
 
 def test_another_owners_sessions_do_not_count():
-    with LocalService(max_active_sessions=1) as service:
-        with connect(service.url, service.aod_token) as http:
-            Kit(http).session(WAIT)
-        with connect(service.url, service.issue_token("other")) as http:
-            Kit(http).session(WAIT)
+    with (
+        LocalService(max_active_sessions=1) as service,
+        connect(service.url, service.aod_token) as http,
+    ):
+        Kit(http).session(WAIT)
+        with connect(service.url, service.issue_token("other")) as other:
+            Kit(other).session(WAIT)
 
 
 def test_sessions_are_listed_newest_first_in_every_status(fresh_kit):

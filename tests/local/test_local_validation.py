@@ -30,13 +30,17 @@ def agent_error(http, **fields):
         ([INLINE, 1], "skills[1] must be an object"),
         (
             [{**INLINE, "x": 1, "a": 2}],
-            "skills[0]: unknown keys ['a', 'x']. "
-            "Allowed for inline skills: ['content', 'description', 'name']",
+            (
+                "skills[0]: unknown keys ['a', 'x']. "
+                "Allowed for inline skills: ['content', 'description', 'name']"
+            ),
         ),
         (
             [{**GITHUB, "content": "x"}],
-            "skills[0]: unknown keys ['content']. "
-            "Allowed for github skills: ['description', 'name', 'source', 'type']",
+            (
+                "skills[0]: unknown keys ['content']. "
+                "Allowed for github skills: ['description', 'name', 'source', 'type']"
+            ),
         ),
         ([{"name": "s", "description": "d"}], "skills[0] missing required field: content"),
         ([{"type": "github", "description": "d"}], "skills[0] missing required field: source"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aod_notebook.local.aod.http import ApiError, Call, answer, validated
 from aod_notebook.local.aod.models import EnvironmentCreate, EnvironmentUpdate
 from aod_notebook.local.clock import now
+from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -188,7 +189,7 @@ def _apply(
         value = getattr(fields, name)
         if value is not None and value != json.loads(row[name]):
             changes[name] = json.dumps(value)
-    if fields.env_vars is not None and fields.env_vars != vault.open(row["env_vars"]):
+    if fields.env_vars is not None and _opened(vault, row) != fields.env_vars:
         changes["env_vars"] = vault.seal(fields.env_vars)
     if not changes:
         return row
@@ -203,6 +204,14 @@ def _apply(
     row = find(connection, call.owner, call.id)
     _snapshot(connection, row)
     return row
+
+
+def _opened(vault: Vault, row: sqlite3.Row) -> Any:
+    """Return the stored variables; None if they can't be read and so must be written anew."""
+    try:
+        return vault.open(row["env_vars"])
+    except SealError:
+        return None
 
 
 def _snapshot(connection: sqlite3.Connection, row: sqlite3.Row) -> None:

@@ -12,6 +12,7 @@ from aod_notebook.local.aod.http import ApiError, Call, answer, validated
 from aod_notebook.local.aod.models import Prompt, SessionCreate
 from aod_notebook.local.clock import now
 from aod_notebook.local.runtimes import Setup
+from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -266,11 +267,15 @@ def _environment(
     if environment_id is None:
         return {}
     row = connection.execute("SELECT * FROM environment WHERE id = ?", (environment_id,)).fetchone()
+    try:
+        env_vars = vault.open(row["env_vars"])
+    except SealError as error:
+        raise ApiError(503, f"Session backend is not configured: {error}") from None
     return {
         "packages": json.loads(row["packages"]),
         "networking": json.loads(row["networking"]),
         "setup_script": row["setup_script"],
-        "env_vars": vault.open(row["env_vars"]),
+        "env_vars": env_vars,
     }
 
 

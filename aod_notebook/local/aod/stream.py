@@ -29,7 +29,6 @@ _HEADERS = [
     (b"x-accel-buffering", b"no"),
 ]
 _FINAL = frozenset({"completed", "failed", "terminated"})
-_CHUNK = 256 * 1024
 _HEARTBEAT = b": heartbeat\n\n"
 
 
@@ -127,7 +126,6 @@ class EventStream:
     def _next(self, position: _Position) -> bytes:
         """Return the frames of the next rows, with `turn_start` before a turn's first output."""
         parts: list[bytes] = []
-        size = 0
         connection = self._state.database.read()
         for block in log.after(connection, self._session_id, position.cursor):
             if block.turn is not None and block.turn != position.turn:
@@ -136,9 +134,6 @@ class EventStream:
                 parts.append(_frame(turn_start))
             parts.append(block.body)
             position.cursor = block.last_id
-            size += len(block.body)
-            if size >= _CHUNK:
-                break
         return b"".join(parts)
 
     async def _wait(self, event: asyncio.Event, position: _Position, time: float) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
 
-_BLOCK_ROWS = 256
-_BLOCK_BYTES = 128 * 1024
+_BLOCK_ROWS = 2048
+_BLOCK_BYTES = 256 * 1024
 MAX_ID = 2**63 - 1
 
 
@@ -75,17 +75,26 @@ def append(connection: sqlite3.Connection, session_id: str, rows: Iterable[Row])
 
 
 def after(
-    connection: sqlite3.Connection, session_id: str, cursor: int, limit: int = 64
+    connection: sqlite3.Connection, session_id: str, cursor: int, enough: int = _BLOCK_BYTES
 ) -> list[Block]:
-    """Return the blocks with rows above the cursor, cut so that only those rows are left."""
-    found = connection.execute(
+    """Return the next blocks with rows above the cursor, cut so that only those rows are left.
+
+    At least one block if there is one, and no more once they have `enough` bytes.
+    """
+    rows = connection.execute(
         "SELECT first_id, last_id, turn, body FROM log_block"
-        " WHERE session_id = ? AND last_id > ? ORDER BY last_id LIMIT ?",
-        (session_id, min(cursor, MAX_ID), limit),
-    ).fetchall()
-    blocks = [Block(*row) for row in found]
-    if blocks and blocks[0].first_id <= cursor:
-        blocks[0] = _cut(blocks[0], cursor)
+        " WHERE session_id = ? AND last_id > ? ORDER BY last_id",
+        (session_id, min(cursor, MAX_ID)),
+    )
+    blocks: list[Block] = []
+    size = 0
+    for row in rows:
+        block = Block(*row)
+        blocks.append(block if block.first_id > cursor else _cut(block, cursor))
+        size += len(block.body)
+        if size >= enough:
+            break
+    rows.close()
     return blocks
 
 
