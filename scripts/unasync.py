@@ -25,6 +25,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\benter_async_context\b", "enter_context"),
     (r"\bAsyncGenerator\b", "Generator"),
+    (r"\bAwaitable\[(\w+(?:\[\w+\])?)\]", r"\1"),
     (r"\bGenerator\[(\w+), None\]", r"Generator[\1, None, None]"),
     (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),
     (r"\ba(close|connect|connect_sse|iter_bytes|iter_sse|read|next)\b", r"\1"),

@@ -18,6 +18,7 @@ HIDDEN = "[hidden]"
 _SECRET_KEYS = frozenset(
     {"api_key", "authorization_token", "env", "env_vars", "headers", "secret_env_vars", "token"}
 )
+_TOO_MANY = 429
 _SHORTEST_SECRET = 4  # hiding every "1" or "on" of an environment would hide the message
 
 _TOKENS = re.compile(
@@ -76,8 +77,14 @@ class Failure:
     status: int | None = None
     body: Any = field(default=None, repr=False)  # may echo the request
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_final: bool = False  # the answer says that it would be the same next time
     idempotency_key: str | None = None
     secrets: Sequence[str] = field(default=(), repr=False)
+
+    @property
+    def may_be_done(self) -> bool:
+        """Whether the service may have done, all the same, what it was asked for."""
+        return self.kind is not FailureKind.UNREACHABLE and self.status != _TOO_MANY
 
 
 def one_line(text: str, limit: int = 400) -> str:

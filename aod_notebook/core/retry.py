@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ __all__ = ["Attempt", "Repeat", "RetryPolicy", "parse_retry_after", "retry_flow"
 _TOO_MANY = 429
 _PASSING = frozenset({408, _TOO_MANY})
 _SERVER_ERROR = 500
+_SECONDS = re.compile(r"-?[0-9]+(\.[0-9]*)?")
 
 
 class Repeat(Enum):
@@ -106,7 +108,7 @@ def is_passing(status: int | None) -> bool:
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a `Retry-After` header asks for: a number or an HTTP date.
+    """Seconds that a `Retry-After` header asks for: a number, fractions allowed, or a date.
 
     Example:
         >>> parse_retry_after("3"), parse_retry_after("soon"), parse_retry_after(None)
@@ -115,8 +117,8 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+    if _SECONDS.fullmatch(text):
+        return max(0.0, float(text))
     try:
         date = parsedate_to_datetime(text)
     except ValueError:

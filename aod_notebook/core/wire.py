@@ -13,7 +13,7 @@ from aod_notebook.core.errors import Failure, FailureKind, one_line, secrets_in
 from aod_notebook.core.retry import Attempt, Repeat, parse_retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from pydantic import SecretStr
 
@@ -46,7 +46,9 @@ class Call:
 
     `content` is the encoded JSON body. `done_before` is the status with which the service
     answers a *repeat* whose first attempt did its work although the answer was lost: it
-    then counts as success without a body. The idempotency key is the same in all attempts.
+    then counts as success without a body. `is_final` tells of the body of a failed answer
+    that it would be the same next time, whatever the status. The idempotency key is the
+    same in all attempts.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Call:
     content: bytes | None = field(default=None, repr=False)
     repeat: Repeat = Repeat.SAFE
     done_before: int | None = None
+    is_final: Callable[[Any], bool] | None = None
     idempotency_key: str = field(default_factory=_new_key)
 
     def all_headers(self) -> dict[str, str]:
@@ -96,12 +99,14 @@ class Call:
         reason = response.reason_phrase
         if response.status_code in _REDIRECTS and "location" in response.headers:
             reason = f"redirected to {response.headers['location']}"
+        body = _body(response)
         return self.failure(
             FailureKind.STATUS,
             url,
             reason,
             status=response.status_code,
-            body=_body(response),
+            body=body,
+            is_final=self.is_final is not None and self.is_final(body),
             headers=dict(response.headers),
         )
 
@@ -126,7 +131,7 @@ def decoded(call: Call, response: httpx.Response, url: str) -> tuple[Any, Failur
 def attempt_of(failure: Failure) -> Attempt:
     """What a failed attempt means for the retry policy."""
     return Attempt(
-        status=failure.status,
+        status=400 if failure.is_final else failure.status,
         seen=failure.kind is not FailureKind.UNREACHABLE,
         retry_after=parse_retry_after(failure.headers.get("retry-after")),
     )
