@@ -19,7 +19,7 @@ __all__ = ["Attempt", "Repeat", "RetryPolicy", "parse_retry_after", "retry_flow"
 _TOO_MANY = 429
 _PASSING = frozenset({408, _TOO_MANY})
 _SERVER_ERROR = 500
-_SECONDS = re.compile(r"-?[0-9]+(\.[0-9]*)?")
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 class Repeat(Enum):
@@ -118,7 +118,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return None
     text = value.strip()
     if _SECONDS.fullmatch(text):
-        return max(0.0, float(text))
+        return float(text)
     try:
         date = parsedate_to_datetime(text)
     except ValueError:
