@@ -1,0 +1,436 @@
+"""The async client of AgentOS: reporting, invoking, and the control plane (CONTRACT B.8)."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.agentos._async.control_agents import (
+    AsyncAgents,
+    AsyncAlerts,
+    AsyncApiKeys,
+    AsyncEvals,
+    AsyncFleet,
+    AsyncFolders,
+    AsyncSchedules,
+)
+from aod_notebook.agentos._async.control_space import (
+    AsyncIntegrations,
+    AsyncMarketplace,
+    AsyncMembers,
+    AsyncResources,
+    AsyncTools,
+    AsyncWorkspaces,
+)
+from aod_notebook.agentos._async.control_work import (
+    AsyncApprovals,
+    AsyncConversations,
+    AsyncNotifications,
+    AsyncReports,
+    AsyncRuns,
+)
+from aod_notebook.agentos._async.run import FLUSH_S, AsyncRun, wait_until
+from aod_notebook.agentos._async.stream import AsyncInvokeStream
+from aod_notebook.agentos.errors import (
+    AgentOSConfigError,
+    AgentOSDecodeError,
+    AgentOSTransientError,
+    describe,
+    error_from,
+    is_refused_body,
+)
+from aod_notebook.agentos.events import unknown_run
+from aod_notebook.agentos.options import CALL_TIMEOUT_S, INVOKE_TIMEOUT_S, Options, check_timeout
+from aod_notebook.agentos.recorder import Recorder
+from aod_notebook.agentos.report.runs import Receipt, RunState
+from aod_notebook.agentos.report.sender import sender
+from aod_notebook.agentos.report.snapshot import snapshot
+from aod_notebook.agentos.requests import encode, invoke_body, segment
+from aod_notebook.agentos.results import InvokeResult, disabled_result, read_result
+from aod_notebook.core._async.transport import AsyncTransport
+from aod_notebook.core.retry import Repeat
+from aod_notebook.core.wire import BearerAuth, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    import httpx
+    from pydantic import SecretStr
+
+    from aod_notebook.agentos.control import Method
+
+__all__ = ["AsyncAgentOS"]
+
+
+class AsyncAgentOS:
+    """An async client of one AgentOS service, for one key.
+
+    Starting and ending runs, invoking, replying and the control plane wait for the service;
+    what only records (`emit` and its helpers, tasks, spans) never does. What is recorded
+    goes through a spool on disk and one background thread, which all clients of the
+    process share.
+
+    Args:
+        api_key: agent, workspace or personal key; else `AGENTOS_API_KEY`. It shows up nowhere.
+        agent_id: default agent of runs and invokes; else `AGENTOS_AGENT_ID`.
+        base_url: the service; else `AGENTOS_BASE_URL`, else the hosted one.
+        workspace: slug or id for control-plane calls; else `AGENTOS_WORKSPACE`.
+        batch_interval_ms: how long events wait for others to share a request.
+        batch_size: most events of a request; by default batches grow from 50 to 500.
+        max_queue_size: records that memory may hold while there is no usable disk.
+        max_retries: repeats of a failed call (3). Reported records are tried until delivered.
+        timeout_seconds: limit of one reporting request; calls that run an agent have 310 s.
+        disabled: no network and no side effects; else `AGENTOS_DISABLED`.
+        on_error: called with failures in the background; by default one line is logged per
+            kind of failure.
+        http_client: an httpx client for calls, which is not closed.
+
+    Raises:
+        AgentOSConfigError: there is no key, or an option is no good.
+
+    Example:
+        >>> async with AsyncAgentOS(api_key="aos_agent_...", agent_id="...") as client:  # doctest: +SKIP
+        ...     run = await client.start_run(input={"date": "2026-05-11"})
+        ...     run.emit("step.completed", {"rows": 42})
+        ...     await run.complete(output={"summary": "done"})
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | SecretStr | None = None,
+        agent_id: str | None = None,
+        base_url: str | None = None,
+        workspace: str | None = None,
+        batch_interval_ms: float = 500,
+        batch_size: int | None = None,
+        max_queue_size: int | None = None,
+        max_retries: int | None = None,
+        timeout_seconds: float = 10.0,
+        disabled: bool | None = None,
+        on_error: Callable[[BaseException], Any] | None = None,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        options = self._options = Options.resolve(
+            api_key=api_key,
+            agent_id=agent_id,
+            base_url=base_url,
+            workspace=workspace,
+            batch_interval_ms=batch_interval_ms,
+            batch_size=batch_size,
+            max_queue_size=max_queue_size,
+            max_retries=max_retries,
+            timeout_seconds=timeout_seconds,
+            disabled=disabled,
+            on_error=on_error,
+        )
+        self.agent_id = options.agent_id
+        self.base_url = options.base_url
+        self.workspace = options.workspace
+        self.disabled = options.disabled
+        self._http_client = http_client
+        self._connections: tuple[int, AsyncTransport] | None = None
+        self._is_closed = False
+        self._reporter = None if self.disabled else sender.attach(self, options, http_client)
+        self._add_namespaces()
+
+    def _add_namespaces(self) -> None:
+        self.agents = AsyncAgents(self)
+        self.alerts = AsyncAlerts(self)
+        self.api_keys = AsyncApiKeys(self)
+        self.approvals = AsyncApprovals(self)
+        self.conversations = AsyncConversations(self)
+        self.evals = AsyncEvals(self)
+        self.fleet = AsyncFleet(self)
+        self.folders = AsyncFolders(self)
+        self.integrations = AsyncIntegrations(self)
+        self.marketplace = AsyncMarketplace(self)
+        self.members = AsyncMembers(self)
+        self.notifications = AsyncNotifications(self)
+        self.reports = AsyncReports(self)
+        self.resources = AsyncResources(self)
+        self.runs = AsyncRuns(self)
+        self.schedules = AsyncSchedules(self)
+        self.tools = AsyncTools(self)
+        self.workspaces = AsyncWorkspaces(self)
+
+    # Runs of the caller's own code.
+
+    async def start_run(
+        self,
+        *,
+        input: dict[str, Any] | None = None,  # noqa: A002 - the promised name
+        agent_id: str | None = None,
+        trigger_type: str = "sdk",
+        external_run_id: str | None = None,
+        parent_run_id: str | None = None,
+    ) -> AsyncRun:
+        """Report that a run of the caller's own code begins.
+
+        Waits at most 2 s for the service's answer; without one the run goes on offline,
+        and is delivered later. The same `external_run_id` gives the same run.
+
+        Raises:
+            AgentOSAuthError, AgentOSForbiddenError: the key is refused.
+            AgentOSError: the service refuses the run, such as for an unknown agent.
+            AgentOSConfigError: there is no agent id.
+        """
+        if self._reporter is None:
+            state = RunState(external_run_id or "disabled", b"{}", run_id="disabled")
+            return AsyncRun(Recorder(None, state), self)
+        name = str(external_run_id or uuid.uuid4())
+        recorder = Recorder(self._reporter, RunState(name, b"{}"))
+        request: dict[str, Any] = {
+            "agent_id": self._agent(agent_id),
+            "trigger_type": str(trigger_type),
+            "input": recorder.object(input),
+            "external_run_id": name,
+        }
+        if parent_run_id:
+            request["parent_run_id"] = str(parent_run_id)
+        recorder.state = self._reporter.open_run(name, snapshot(request).text)
+        run = AsyncRun(recorder, self)
+        await run._started()  # noqa: SLF001 - they are one
+        return run
+
+    async def flush(self, timeout: float = FLUSH_S) -> Receipt:  # noqa: ASYNC109 - the same as sync
+        """Wait at most `timeout` seconds until the service has everything recorded so far."""
+        reporter = self._reporter
+        if reporter is None:
+            return Receipt()
+        reporter.hurry()
+        await wait_until(lambda: reporter.is_settled() or reporter.is_paused, timeout)
+        return reporter.receipt()
+
+    async def aclose(self, timeout: float = FLUSH_S) -> Receipt:  # noqa: ASYNC109 - the same as sync
+        """Flush, and close the connections; what could not be delivered stays in the spool."""
+        if self._is_closed:
+            return Receipt()
+        self._is_closed = True
+        receipt = Receipt()
+        if self._reporter is not None:
+            receipt = await self.flush(timeout)
+            sender.detach(self, self._reporter)
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections[1].aclose()
+        return receipt
+
+    async def shutdown(self, timeout: float = FLUSH_S) -> Receipt:  # noqa: ASYNC109 - the same as sync
+        """Do as `close` does; its other name."""
+        return await self.aclose(timeout)
+
+    async def __aenter__(self) -> Self:
+        """Give the client itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Flush and close."""
+        await self.aclose()
+
+    # Hosted agents.
+
+    async def invoke(
+        self,
+        input: dict[str, Any] | None = None,  # noqa: A002 - the promised name
+        *,
+        agent_id: str | None = None,
+        prompt_variables: dict[str, str] | None = None,
+        parent_run_id: str | None = None,
+        session_id: str | None = None,
+        start_session: bool = False,
+        history: list[dict[str, str]] | None = None,
+        external_user_id: str | None = None,
+        test: bool = False,
+        timeout_seconds: float = INVOKE_TIMEOUT_S,
+    ) -> InvokeResult:
+        """Run a hosted agent and wait for it: it finishes, or pauses; see `result.status`.
+
+        Never repeated once the service may have seen it: the agent may be running.
+
+        Raises:
+            AgentOSTransientError: no answer in time; the message says how to find the run.
+            AgentOSError: the service refused it, or the run failed.
+        """
+        if self.disabled:
+            return disabled_result()
+        agent = self._agent(agent_id)
+        body = invoke_body(
+            input,
+            prompt_variables=prompt_variables,
+            parent_run_id=parent_run_id,
+            session_id=session_id,
+            start_session=start_session,
+            history=history,
+            external_user_id=external_user_id,
+            test=test,
+        )
+        call = _post(f"/api/v1/agents/{segment(agent, 'agent_id')}/invoke", body)
+        try:
+            return read_result(await self._data(call, timeout_seconds))
+        except AgentOSTransientError as error:
+            if error.status is None and error.code == "REQUEST_TIMEOUT":
+                told = f"Agent {agent} gave no answer within {timeout_seconds:g} s"
+                error.args = (f"{told}. {unknown_run(agent)}",)
+            raise
+
+    def invoke_stream(
+        self,
+        input: dict[str, Any] | None = None,  # noqa: A002 - the promised name
+        *,
+        agent_id: str | None = None,
+        prompt_variables: dict[str, str] | None = None,
+        parent_run_id: str | None = None,
+        session_id: str | None = None,
+        start_session: bool = False,
+        history: list[dict[str, str]] | None = None,
+        external_user_id: str | None = None,
+        test: bool = False,
+        timeout_seconds: float = INVOKE_TIMEOUT_S,
+    ) -> AsyncInvokeStream:
+        """Run a hosted agent and give its events as they come (B.7); iterate over the result.
+
+        Raises:
+            AgentOSRunError: the run failed (from the iteration, as all of these).
+            AgentOSStreamInterrupted: the stream ended early; the run may go on.
+            AgentOSTransientError: no end within `timeout_seconds`.
+        """
+        seconds = check_timeout(timeout_seconds)
+        if self.disabled:
+            return AsyncInvokeStream(None, None, "", seconds)
+        agent = self._agent(agent_id)
+        body = invoke_body(
+            input,
+            prompt_variables=prompt_variables,
+            parent_run_id=parent_run_id,
+            session_id=session_id,
+            start_session=start_session,
+            history=history,
+            external_user_id=external_user_id,
+            test=test,
+            stream=True,
+        )
+        call = _post(f"/api/v1/agents/{segment(agent, 'agent_id')}/invoke", body)
+        return AsyncInvokeStream(self._limited(seconds), call, agent, seconds)
+
+    async def reply(
+        self,
+        run_id: str,
+        response: str,
+        *,
+        request_id: str | None = None,
+        timeout_seconds: float = INVOKE_TIMEOUT_S,
+    ) -> InvokeResult:
+        """Answer what a paused run asks, and wait for it to go on (B.6).
+
+        With `request_id` exactly that question is answered, or none. Needs a workspace key.
+
+        Raises:
+            AgentOSConflictError: the run asks nothing.
+        """
+        if self.disabled:
+            return disabled_result()
+        path = f"/api/v1/runs/{segment(run_id, 'run_id')}"
+        body: dict[str, Any] = {"response": response}
+        if request_id:
+            call = _post(f"{path}/reply", encode({"request_id": request_id, **body}))
+        else:
+            call = _post(f"{path}/human-input", encode(body))
+        try:
+            return read_result(await self._data(call, timeout_seconds))
+        except AgentOSTransientError as error:
+            error.run_id = run_id
+            raise
+
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Make any call; gives the whole decoded answer, as the earliest SDK did."""
+        if self.disabled:
+            return {"data": None}
+        call = _post(path if path.startswith("/") else f"/{path}", encode(body))
+        return await self._limited(self._options.timeout).request(call)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.base_url}>"
+
+    # The wire.
+
+    async def _rpc(
+        self,
+        method: Method,
+        arguments: dict[str, Any],
+        workspace: str | None,
+        seconds: float | None,
+    ) -> Any:
+        body = dict(arguments)
+        if chosen := workspace or self.workspace:
+            body["workspace"] = chosen
+        if seconds is None:
+            seconds = INVOKE_TIMEOUT_S if method.is_long else CALL_TIMEOUT_S
+        repeat = Repeat.SAFE if method.is_read else Repeat.REFUSED
+        call = _post(f"/api/v1/rpc/{method.rpc}", encode(body), repeat)
+        return await self._data(call, seconds)
+
+    async def _data(self, call: Call, seconds: float, patience: float | None = None) -> Any:
+        """Make a call and give the `data` of its answer; `patience` limits the repeats."""
+        transport = self._limited(check_timeout(seconds), patience)
+        answer = await transport.request(call)
+        if not isinstance(answer, dict) or "data" not in answer:
+            raise AgentOSDecodeError(
+                f"The answer of {self.base_url}{call.path} has no data: {describe(answer)}",
+                "INVALID_ANSWER",
+            )
+        return answer["data"]
+
+    def _limited(self, seconds: float, patience: float | None = None) -> AsyncTransport:
+        transport = self._transport()
+        retry = transport.retry
+        if patience is not None:
+            retry = replace(retry, deadline=min(retry.deadline, patience))
+        return transport.with_options(retry=retry, timeouts=self._options.timeouts(seconds))
+
+    def _transport(self) -> AsyncTransport:
+        """Give the connections; a forked child gets its own."""
+        if self._is_closed:
+            raise AgentOSConfigError("This client is closed. Make a new one")
+        if self._connections is None or self._connections[0] != os.getpid():
+            options = self._options
+            inherited = self._connections is not None
+            transport = AsyncTransport(
+                base_url=options.base_url,
+                auth=BearerAuth(options.key),
+                error=error_from,
+                retry=options.retry,
+                timeouts=options.timeouts(options.timeout),
+                http_client=None if inherited else self._http_client,
+            )
+            self._connections = (os.getpid(), transport)
+        return self._connections[1]
+
+    async def _known_run_id(self, run: AsyncRun, seconds: float) -> str:
+        """Wait until the service knows a run."""
+        await wait_until(lambda: run.run_id is not None or run.is_ended, min(seconds, FLUSH_S))
+        if run.run_id is None:
+            raise AgentOSTransientError(
+                f"The service does not know run {run.external_run_id} yet: try again later",
+                "NETWORK_ERROR",
+            )
+        return run.run_id
+
+    def _agent(self, agent_id: str | None) -> str:
+        chosen = agent_id or self.agent_id
+        if not chosen:
+            raise AgentOSConfigError("No agent id. Set AGENTOS_AGENT_ID, or pass agent_id=")
+        return str(chosen)
+
+
+def _post(path: str, content: bytes, repeat: Repeat = Repeat.REFUSED) -> Call:
+    return Call(method="POST", path=path, content=content, repeat=repeat, is_final=is_refused_body)

@@ -1,0 +1,274 @@
+# Generated from aod_notebook/agentos/_async/control_agents.py by scripts/unasync.py; edit that file instead.
+"""Control plane: agents and what belongs to them (CONTRACT B.9)."""
+
+# The methods are declarations: their decorator sends what is given. mypy wants bodies.
+# mypy: disable-error-code="empty-body"
+# ruff: noqa: A002, TC001, TC003 - the wire's names; annotations are read at run time
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, Unpack
+
+from aod_notebook.agentos._sync.namespace import Namespace
+from aod_notebook.agentos.control import UNSET, CallOptions, Listing, read, write
+from aod_notebook.agentos.options import INVOKE_TIMEOUT_S
+from aod_notebook.agentos.rows import (
+    AgentRow,
+    AgentStatus,
+    AlertCondition,
+    ApiKeyRow,
+    Channel,
+    EvalRunRow,
+    FolderRow,
+    Frequency,
+    Provider,
+    Row,
+)
+
+__all__ = [
+    "Agents",
+    "Alerts",
+    "ApiKeys",
+    "Evals",
+    "Fleet",
+    "Folders",
+    "Schedules",
+]
+
+
+class Agents(Namespace):
+    """Hosted agents."""
+
+    @write("agents_create")
+    def create(
+        self,
+        *,
+        name: str,
+        system_prompt: str,
+        role: str = UNSET,
+        description: str = UNSET,
+        provider_type: Provider = UNSET,
+        model: str = UNSET,
+        tools: builtins.list[str] = UNSET,
+        tags: builtins.list[str] = UNSET,
+        temperature: float = UNSET,
+        max_tokens: int = UNSET,
+        max_iterations: int = UNSET,
+        folder_id: str = UNSET,
+        prompt_variables: dict[str, Any] = UNSET,
+        input_schema: dict[str, Any] = UNSET,
+        output_schema: dict[str, Any] = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> AgentRow:
+        """Make a hosted agent; the answer has its `agent_id`."""
+
+    @write("agents_delete")
+    def delete(self, *, agent_id: str, **options: Unpack[CallOptions]) -> AgentRow:
+        """Delete an agent and its keys, for good."""
+
+    @read("agents_get")
+    def get(self, *, agent_id: str, **options: Unpack[CallOptions]) -> AgentRow:
+        """Give an agent."""
+
+    @read("agents_list", lists=True)
+    def list(
+        self, *, status: AgentStatus = UNSET, folder_id: str = UNSET, **options: Unpack[CallOptions]
+    ) -> Listing[AgentRow]:
+        """List agents; `folder_id="none"`: those that are not filed."""
+
+    @write("agents_set_status")
+    def set_status(
+        self, *, agent_id: str, status: AgentStatus, **options: Unpack[CallOptions]
+    ) -> AgentRow:
+        """Activate, pause or archive an agent."""
+
+    @write("agents_update")
+    def update(
+        self,
+        *,
+        agent_id: str,
+        name: str = UNSET,
+        role: str = UNSET,
+        description: str = UNSET,
+        system_prompt: str = UNSET,
+        provider_type: Provider = UNSET,
+        model: str = UNSET,
+        tools: builtins.list[str] = UNSET,
+        tags: builtins.list[str] = UNSET,
+        temperature: float = UNSET,
+        max_tokens: int = UNSET,
+        max_iterations: int = UNSET,
+        pinned_resource_ids: builtins.list[str] = UNSET,
+        folder_id: str | None = UNSET,
+        prompt_variables: dict[str, Any] = UNSET,
+        input_schema: dict[str, Any] = UNSET,
+        output_schema: dict[str, Any] = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> AgentRow:
+        """Change an agent; `folder_id=None` un-files it, `{}` and `[]` clear."""
+
+
+class ApiKeys(Namespace):
+    """Keys of agents."""
+
+    @write("api_keys_create")
+    def create(self, *, agent_id: str, name: str, **options: Unpack[CallOptions]) -> ApiKeyRow:
+        """Make a key for an agent; its plaintext is in this answer only."""
+
+    @read("api_keys_list", lists=True)
+    def list(
+        self,
+        *,
+        agent_id: str = UNSET,
+        include_revoked: bool = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> Listing[ApiKeyRow]:
+        """List keys, never their plaintext."""
+
+    @write("api_keys_revoke")
+    def revoke(self, *, key_id: str, **options: Unpack[CallOptions]) -> ApiKeyRow:
+        """Revoke a key."""
+
+
+class Folders(Namespace):
+    """Folders of agents."""
+
+    @write("folders_create")
+    def create(self, *, name: str, **options: Unpack[CallOptions]) -> FolderRow:
+        """Make a folder; its name is unique."""
+
+    @write("folders_delete")
+    def delete(self, *, folder_id: str, **options: Unpack[CallOptions]) -> FolderRow:
+        """Delete a folder; its agents are un-filed."""
+
+    @read("folders_list", lists=True)
+    def list(self, **options: Unpack[CallOptions]) -> Listing[FolderRow]:
+        """List folders with their numbers of agents."""
+
+
+class Fleet(Namespace):
+    """The health of all agents."""
+
+    @read("fleet_health", lists=True)
+    def health(self, *, days: int = UNSET, **options: Unpack[CallOptions]) -> Listing[Row]:
+        """Give the health of each agent over `days` (7), the worst first."""
+
+
+class Schedules(Namespace):
+    """Schedules of agents."""
+
+    @write("schedules_delete")
+    def delete(self, *, agent_id: str, **options: Unpack[CallOptions]) -> Row:
+        """Delete an agent's schedule."""
+
+    @read("schedules_get")
+    def get(self, *, agent_id: str, **options: Unpack[CallOptions]) -> Row | None:
+        """Give an agent's schedule; None if there is none."""
+
+    @write("schedules_upsert")
+    def upsert(
+        self,
+        *,
+        agent_id: str,
+        frequency: Frequency,
+        day_of_week: int | None = UNSET,
+        hour_of_day: int = UNSET,
+        minute_of_hour: int = UNSET,
+        timezone: str = UNSET,
+        input: dict[str, Any] = UNSET,
+        enabled: bool = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> Row:
+        """Set the one schedule of an agent; `day_of_week` (0 is Sunday) for weekly ones."""
+
+
+class Evals(Namespace):
+    """Eval cases and their runs."""
+
+    @write("evals_create_case")
+    def create_case(
+        self,
+        *,
+        agent_id: str,
+        name: str,
+        input: dict[str, Any],
+        assertions: builtins.list[dict[str, Any]],
+        **options: Unpack[CallOptions],
+    ) -> Row:
+        """Make an eval case."""
+
+    @write("evals_delete_case")
+    def delete_case(self, *, eval_case_id: str, **options: Unpack[CallOptions]) -> Row:
+        """Delete an eval case and its runs."""
+
+    @read("evals_get_run")
+    def get_run(self, *, eval_run_id: str, **options: Unpack[CallOptions]) -> EvalRunRow:
+        """Give a run of an eval case, with its results."""
+
+    @read("evals_list_cases", lists=True)
+    def list_cases(self, *, agent_id: str, **options: Unpack[CallOptions]) -> Listing[Row]:
+        """List the eval cases of an agent."""
+
+    @write("evals_run_case", long=True)
+    def run_case(self, *, eval_case_id: str, **options: Unpack[CallOptions]) -> EvalRunRow:
+        """Start an eval case; see `wait_run`."""
+
+    def wait_run(
+        self,
+        *,
+        eval_run_id: str,
+        timeout_seconds: float = INVOKE_TIMEOUT_S,
+        workspace: str | None = None,
+    ) -> EvalRunRow:
+        """Wait until a run of an eval case has its results, and give it.
+
+        Raises:
+            AgentOSTransientError: it is still running after `timeout_seconds`.
+        """
+        return self._poll(
+            lambda: self.get_run(eval_run_id=eval_run_id, workspace=workspace),
+            f"eval run {eval_run_id}",
+            lambda run: run.get("status") not in ("running", "pending"),
+            timeout_seconds,
+        )
+
+
+class Alerts(Namespace):
+    """Alerts on runs."""
+
+    @write("alerts_create")
+    def create(
+        self,
+        *,
+        name: str,
+        condition_type: AlertCondition,
+        channels: builtins.list[Channel],
+        agent_id: str = UNSET,
+        condition_config: dict[str, Any] = UNSET,
+        notification_config: dict[str, Any] = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> Row:
+        """Make an alert; without `agent_id` for the whole workspace."""
+
+    @write("alerts_delete")
+    def delete(self, *, alert_id: str, **options: Unpack[CallOptions]) -> Row:
+        """Delete an alert."""
+
+    @read("alerts_list", lists=True)
+    def list(self, *, active_only: bool = UNSET, **options: Unpack[CallOptions]) -> Listing[Row]:
+        """List alerts."""
+
+    @write("alerts_update")
+    def update(
+        self,
+        *,
+        alert_id: str,
+        name: str = UNSET,
+        condition_config: dict[str, Any] = UNSET,
+        channels: builtins.list[Channel] = UNSET,
+        notification_config: dict[str, Any] = UNSET,
+        active: bool = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> Row:
+        """Change an alert."""

@@ -1,0 +1,214 @@
+# Generated from aod_notebook/agentos/_async/control_work.py by scripts/unasync.py; edit that file instead.
+"""Control plane: runs and what comes of them (CONTRACT B.9)."""
+
+# The methods are declarations: their decorator sends what is given. mypy wants bodies.
+# mypy: disable-error-code="empty-body"
+# ruff: noqa: A002, TC001, TC003 - the wire's names; annotations are read at run time
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, Unpack
+
+from aod_notebook.agentos._sync.namespace import Namespace
+from aod_notebook.agentos.control import UNSET, CallOptions, Listing, read, write
+from aod_notebook.agentos.options import INVOKE_TIMEOUT_S
+from aod_notebook.agentos.rows import (
+    ApprovalRow,
+    ConversationRow,
+    Decision,
+    EventRow,
+    ReportRow,
+    ReportStatus,
+    ReportType,
+    Row,
+    RunRow,
+    RunStatusName,
+)
+
+__all__ = [
+    "Approvals",
+    "Conversations",
+    "Notifications",
+    "Reports",
+    "Runs",
+]
+
+
+class Runs(Namespace):
+    """Runs, reported and hosted."""
+
+    @write("runs_cancel")
+    def cancel(self, *, run_id: str, **options: Unpack[CallOptions]) -> RunRow:
+        """Cancel a run."""
+
+    @read("runs_get_events", lists=True)
+    def events(
+        self, *, run_id: str, limit: int = UNSET, **options: Unpack[CallOptions]
+    ) -> Listing[EventRow]:
+        """Give a run's events in the order of their numbers."""
+
+    @read("runs_get")
+    def get(self, *, run_id: str, **options: Unpack[CallOptions]) -> RunRow:
+        """Give a run with its output and timing."""
+
+    @write("runs_invoke", long=True)
+    def invoke(
+        self,
+        *,
+        agent_id: str,
+        input: dict[str, Any] = UNSET,
+        prompt_variables: dict[str, Any] = UNSET,
+        session_id: str = UNSET,
+        start_session: bool = UNSET,
+        history: builtins.list[dict[str, Any]] = UNSET,
+        external_user_id: str = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> RunRow:
+        """Run an agent; takes up to five minutes."""
+
+    @read("runs_list", lists=True, limit=20)
+    def list(
+        self,
+        *,
+        agent_id: str = UNSET,
+        status: RunStatusName = UNSET,
+        limit: int = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> Listing[RunRow]:
+        """List runs, newest first, 20 unless `limit` says otherwise."""
+
+    def wait(
+        self,
+        *,
+        run_id: str,
+        timeout_seconds: float = INVOKE_TIMEOUT_S,
+        workspace: str | None = None,
+    ) -> RunRow:
+        """Wait until a run has ended, or waits for a person, and give it.
+
+        Raises:
+            AgentOSTransientError: it is still running after `timeout_seconds`.
+        """
+        return self._poll(
+            lambda: self.get(run_id=run_id, workspace=workspace),
+            f"run {run_id}",
+            lambda run: run.get("status") not in ("running", "pending"),
+            timeout_seconds,
+        )
+
+    def all_events(self, *, run_id: str, workspace: str | None = None) -> Listing[EventRow]:
+        """Give all events of a run, asking with growing limits until none is cut off."""
+        return self._everything(
+            lambda limit: self.events(run_id=run_id, limit=limit, workspace=workspace)
+        )
+
+    def all(
+        self,
+        *,
+        agent_id: str = UNSET,
+        status: RunStatusName = UNSET,
+        workspace: str | None = None,
+    ) -> Listing[RunRow]:
+        """Give all runs, asking with growing limits until none is cut off."""
+        return self._everything(
+            lambda limit: self.list(
+                agent_id=agent_id, status=status, limit=limit, workspace=workspace
+            )
+        )
+
+
+class Approvals(Namespace):
+    """Approvals that runs wait for."""
+
+    @write("approvals_decide")
+    def decide(
+        self,
+        *,
+        approval_id: str,
+        decision: Decision,
+        decision_note: str = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> ApprovalRow:
+        """Approve, which resumes the run, or reject, which fails it."""
+
+    @read("approvals_list", lists=True, limit=20)
+    def list(
+        self, *, agent_id: str = UNSET, limit: int = UNSET, **options: Unpack[CallOptions]
+    ) -> Listing[ApprovalRow]:
+        """List approvals, 20 unless `limit` says otherwise."""
+
+
+class Conversations(Namespace):
+    """Stored conversations."""
+
+    @write("conversations_delete")
+    def delete(self, *, conversation_id: str, **options: Unpack[CallOptions]) -> ConversationRow:
+        """Delete a conversation."""
+
+    @read("conversations_get")
+    def get(
+        self, *, conversation_id: str, message_limit: int = UNSET, **options: Unpack[CallOptions]
+    ) -> ConversationRow:
+        """Give a conversation with its messages."""
+
+    @read("conversations_list", lists=True, limit=20)
+    def list(
+        self,
+        *,
+        agent_id: str = UNSET,
+        external_user_id: str = UNSET,
+        limit: int = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> Listing[ConversationRow]:
+        """List conversations, 20 unless `limit` says otherwise."""
+
+
+class Reports(Namespace):
+    """Reports."""
+
+    @write("reports_delete")
+    def delete(self, *, report_id: str, **options: Unpack[CallOptions]) -> ReportRow:
+        """Delete a report."""
+
+    @write("reports_generate", long=True)
+    def generate(
+        self,
+        *,
+        type: ReportType,
+        agent_id: str = UNSET,
+        run_id: str = UNSET,
+        period_start: str = UNSET,
+        period_end: str = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> ReportRow:
+        """Make a report, and wait for it; `run_summary` needs `run_id`, the others an agent and a period."""
+
+    @read("reports_get")
+    def get(self, *, report_id: str, **options: Unpack[CallOptions]) -> ReportRow:
+        """Give a report with its text, `content_md`."""
+
+    @read("reports_list", lists=True, limit=20)
+    def list(
+        self,
+        *,
+        agent_id: str = UNSET,
+        status: ReportStatus = UNSET,
+        limit: int = UNSET,
+        **options: Unpack[CallOptions],
+    ) -> Listing[ReportRow]:
+        """List reports, 20 unless `limit` says otherwise."""
+
+
+class Notifications(Namespace):
+    """Notifications."""
+
+    @read("notifications_list", lists=True, limit=20)
+    def list(
+        self, *, unread_only: bool = UNSET, limit: int = UNSET, **options: Unpack[CallOptions]
+    ) -> Listing[Row]:
+        """List notifications, 20 unless `limit` says otherwise."""
+
+    @write("notifications_mark_read")
+    def mark_read(self, *, notification_id: str = UNSET, **options: Unpack[CallOptions]) -> Row:
+        """Mark a notification as read; without an id all of them."""

@@ -1,0 +1,88 @@
+# Generated from aod_notebook/agentos/_async/namespace.py by scripts/unasync.py; edit that file instead.
+"""What the namespaces of the control plane have in common."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aod_notebook.agentos.control import Listing
+from aod_notebook.agentos.errors import AgentOSDecodeError, AgentOSTransientError, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aod_notebook.agentos._sync.client import AgentOS
+    from aod_notebook.agentos.control import Method
+
+__all__ = ["Namespace"]
+
+T = TypeVar("T")
+_POLL_S, _LONGEST_POLL_S = 0.1, 5.0
+_FIRST_LIMIT = 500
+
+
+class Namespace:
+    """Methods of one noun."""
+
+    def __init__(self, client: AgentOS) -> None:
+        self._client = client
+
+    def _call(
+        self,
+        method: Method,
+        arguments: dict[str, Any],
+        workspace: str | None,
+        seconds: float | None,
+    ) -> Any:
+        """Call a remote procedure; a list comes as a `Listing`."""
+        if self._client.disabled:
+            return Listing() if method.is_list else {}
+        data = self._client._rpc(method, arguments, workspace, seconds)  # noqa: SLF001 - its own half
+        if not method.is_list or data is None:
+            return Listing() if method.is_list else data
+        if isinstance(data, dict) and isinstance(data.get("data"), list):
+            data = data["data"]
+        if isinstance(data, dict):
+            return data
+        if not isinstance(data, list):
+            raise AgentOSDecodeError(f"{method.rpc} answered with no list: {describe(data)}")
+        return Listing(data, limit=arguments.get("limit") or method.default_limit)
+
+    def _poll(
+        self,
+        ask: Callable[[], T],
+        what: str,
+        is_over: Callable[[T], bool],
+        timeout: float,
+    ) -> T:
+        """Ask again and again until it is over."""
+        deadline = time.monotonic() + timeout
+        pause = _POLL_S
+        while True:
+            row = ask()
+            if is_over(row):
+                return row
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise AgentOSTransientError(
+                    f"{what} is still running after {timeout:g} s", "REQUEST_TIMEOUT"
+                )
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LONGEST_POLL_S)
+
+    def _everything(self, ask: Callable[[int], Listing[T]]) -> Listing[T]:
+        """Ask with growing limits until the list is not cut.
+
+        Services have no cursor; if one has a ceiling of its own, the list stays cut there,
+        and says so.
+        """
+        limit, before = _FIRST_LIMIT, -1
+        while True:
+            rows = ask(limit)
+            if not rows.is_cut:
+                if len(rows) == before:
+                    rows.limit = before
+                return rows
+            before = len(rows)
+            limit *= 4

@@ -1,0 +1,274 @@
+# Generated from aod_notebook/agentos/_async/run.py by scripts/unasync.py; edit that file instead.
+"""A run of the caller's own code, reported to AgentOS (CONTRACT B.4, B.8)."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.agentos._sync.human import ask_person
+from aod_notebook.agentos.errors import AgentOSAuthError, AgentOSForbiddenError
+from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage_fields
+from aod_notebook.agentos.report.runs import RunStatus
+from aod_notebook.agentos.task import Span, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from aod_notebook.agentos._sync.client import AgentOS
+    from aod_notebook.agentos.recorder import Recorder
+    from aod_notebook.agentos.report.runs import Receipt, RunStats
+    from aod_notebook.agentos.results import HumanInput
+
+__all__ = ["Run"]
+
+FLUSH_S = 30.0
+INTERRUPTED_S = 2.0
+START_S = 2.0
+_POLL_S, _LONGEST_POLL_S = 0.0005, 0.02
+
+
+class Run:
+    """A sync handle of one reported run; made by `start_run`.
+
+    `emit` and its helpers, tasks and spans only record, at once and without ever raising.
+    `complete`, `fail`, `cancel` and `flush` wait until the service has everything, or the
+    time is up; they never raise for a slow or dead service, and give a `Receipt`.
+
+    As a context manager it completes, or fails with what was raised.
+
+    Attributes:
+        external_run_id: the id that was given, or made here; always set.
+
+    Example:
+        >>> with client.start_run() as run:  # doctest: +SKIP
+        ...     run.emit("step.completed", {"rows": 42})
+    """
+
+    def __init__(self, recorder: Recorder, client: AgentOS) -> None:
+        self._recorder = recorder
+        self._client = client
+        self.external_run_id = recorder.state.external_run_id
+
+    @property
+    def run_id(self) -> str | None:
+        """The service's id of the run; None until the service has told it."""
+        return self._recorder.state.run_id
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether its end has been recorded, or the service refused the run."""
+        return self._recorder.state.status is not RunStatus.OPEN
+
+    @property
+    def stats(self) -> RunStats:
+        """Counts of its records: queued, sent, retried, dropped by reason."""
+        return self._recorder.stats
+
+    @property
+    def dropped_events(self) -> int:
+        """How many records were refused or had to be dropped."""
+        return sum(self.stats.dropped.values())
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether records wait to be sent."""
+        return self.stats.pending > 0
+
+    # Events.
+
+    def emit(self, type: str, payload: dict[str, Any] | None = None, level: str = "info") -> None:  # noqa: A002 - the promised name
+        """Record an event of any type, such as `step.completed`; `payload` is copied.
+
+        `level` is `debug`, `info`, `warn` or `error`. NaN becomes null and an object that
+        JSON does not know its text; both are marked in the payload and counted.
+        """
+        self._recorder.event(type, payload, level)
+
+    def emit_llm_request(
+        self, model: str, prompt: Any, options: dict[str, Any] | None = None
+    ) -> None:
+        """Record that a model is asked."""
+        self.emit("llm.request", {"model": model, "prompt": prompt, **(options or {})})
+
+    def emit_llm_response(
+        self,
+        model: str,
+        response: Any,
+        usage: dict[str, int] | None = None,
+        *,
+        token_usage: dict[str, Any] | None = None,
+    ) -> None:
+        """Record what a model answered, and its tokens as `usage=` or `token_usage=`."""
+        flat = token_usage if isinstance(token_usage, dict) else {}
+        tokens = {**flat, **usage_fields(usage, None)}
+        self.emit("llm.response", {"model": model, "response": response, **tokens})
+
+    def emit_tool_call(self, tool: str, input: Any = None) -> None:  # noqa: A002 - the promised name
+        """Record that a tool is called."""
+        self.emit("tool.called", {"tool": tool, "input": {} if input is None else input})
+
+    def emit_tool_return(self, tool: str, output: Any = None) -> None:
+        """Record what a tool returned."""
+        self.emit("tool.returned", {"tool": tool, "output": {} if output is None else output})
+
+    def emit_tool_error(self, tool: str, error: str) -> None:
+        """Record that a tool failed."""
+        self.emit("tool.failed", {"tool": tool, "error": error}, level="error")
+
+    # Tasks and spans.
+
+    def start_task(self, name: str, input: dict[str, Any] | None = None) -> Task:  # noqa: A002 - the promised name
+        """Start a task; end it by its `complete`, `fail` or `skip`."""
+        return Task(self._recorder, name, input)
+
+    def start_span(
+        self,
+        name: str,
+        *,
+        kind: str | None = None,
+        parent: Span | None = None,
+        payload: dict[str, Any] | None = None,
+    ) -> Span:
+        """Start a timed node of the trace; it is recorded when it ends.
+
+        `kind` is `step`, `llm`, `tool`, `retrieval` or any text.
+        """
+        parent_id = parent.id if parent is not None else None
+        return Span(self._recorder, name, kind=kind, parent_id=parent_id, payload=payload)
+
+    # People.
+
+    def request_human_input(
+        self,
+        prompt: str,
+        context: dict[str, Any] | None = None,
+        timeout_seconds: float = 3600,
+    ) -> HumanInput:
+        """Ask a person, and wait for the answer: `{"input": text, "request_id": id}`.
+
+        Raises:
+            AgentOSTimeoutError: nobody answered within `timeout_seconds`.
+            AgentOSConflictError: the question was cancelled, as with its run.
+            AgentOSTransientError: the service could not be reached.
+        """
+        if self._recorder.reporter is None:
+            return {"input": "", "request_id": "disabled"}
+        return ask_person(self._client, self, prompt, context, timeout_seconds)
+
+    # The end.
+
+    def complete(
+        self,
+        output: dict[str, Any] | None = None,
+        *,
+        usage: dict[str, int] | None = None,
+        token_usage: dict[str, int] | None = None,
+        timeout: float = FLUSH_S,
+    ) -> Receipt:
+        """End the run well, after everything recorded before; `usage` is the run's total."""
+        fields: dict[str, Any] = {} if output is None else {"output": self._recorder.object(output)}
+        self._recorder.end("complete", {**fields, **usage_fields(usage, token_usage)})
+        return self.flush(timeout)
+
+    def fail(
+        self,
+        error_message: str = "failed",
+        error_detail: dict[str, Any] | None = None,
+        *,
+        timeout: float = FLUSH_S,
+        message: str | None = None,
+        detail: dict[str, Any] | None = None,
+    ) -> Receipt:
+        """End the run as failed; the message is cut to 4,000 characters.
+
+        `message` and `detail` are other names of the same arguments.
+        """
+        text = str(error_message if message is None else message)[:LONGEST_MESSAGE]
+        fields: dict[str, Any] = {"error_message": text}
+        given = error_detail if detail is None else detail
+        if given is not None:
+            fields["error_detail"] = self._recorder.object(given)
+        self._recorder.end("fail", fields)
+        return self.flush(timeout)
+
+    def cancel(
+        self,
+        reason: str | None = None,
+        *,
+        timeout: float = FLUSH_S,
+    ) -> Receipt:
+        """End the run as cancelled; the reason is cut to 1,000 characters."""
+        fields = {} if reason is None else {"reason": str(reason)[:LONGEST_REASON]}
+        self._recorder.end("cancel", fields)
+        return self.flush(timeout)
+
+    def flush(self, timeout: float = FLUSH_S) -> Receipt:
+        """Wait at most `timeout` seconds until the service has everything recorded so far."""
+        reporter = self._recorder.reporter
+        if reporter is not None:
+            reporter.hurry()
+            wait_until(self._recorder.is_settled, timeout)
+        return self._recorder.receipt()
+
+    def __enter__(self) -> Self:
+        """Give the run itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Complete the run, or fail it with what was raised; unless it has ended."""
+        if self.is_ended:
+            return
+        if error is None:
+            self.complete()
+            return
+        lines = traceback.format_exception(kind, error, trace)
+        self.fail(
+            str(error) or type(error).__name__,
+            {"type": type(error).__name__, "traceback": "".join(lines)},
+            timeout=FLUSH_S if isinstance(error, Exception) else INTERRUPTED_S,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.run_id or self.external_run_id}>"
+
+    def _started(self) -> None:
+        """Wait for the answer to the start; raise what a person must mend."""
+        state, reporter = self._recorder.state, self._recorder.reporter
+        if reporter is None:
+            return
+
+        def is_answered() -> bool:
+            if state.run_id is not None or state.error is not None:
+                return True
+            return state.attempts > 0 and reporter.failures >= _KNOWN_DEAD
+
+        wait_until(is_answered, START_S)
+        refused = isinstance(state.error, AgentOSAuthError | AgentOSForbiddenError)
+        if state.error is not None and (refused or state.status is RunStatus.REFUSED):
+            reporter.take_back(state)
+            raise state.error
+
+
+_KNOWN_DEAD = 4
+
+
+def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Wait until the sender thread has got somewhere; tell whether it has."""
+    deadline = time.monotonic() + timeout
+    pause = _POLL_S
+    while not condition():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_POLL_S)
+    return True

@@ -1,0 +1,112 @@
+# Generated from aod_notebook/agentos/_async/stream.py by scripts/unasync.py; edit that file instead.
+"""The stream of a hosted run as an iterator of events (CONTRACT B.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from aod_notebook.agentos.errors import AgentOSError, AgentOSTransientError
+from aod_notebook.agentos.events import InvokeReader
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+    from typing import Self
+
+    from aod_notebook.agentos.results import InvokeStreamEvent
+    from aod_notebook.core._sync.transport import Body, Transport
+    from aod_notebook.core.wire import Call
+
+__all__ = ["InvokeStream"]
+
+
+class InvokeStream:
+    """A sync iterator of the events of one hosted run.
+
+    The run is started when the iteration begins. Leaving the iteration early, or the
+    `with` block, closes the connection; the run may go on.
+
+    Attributes:
+        run_id: the run, as soon as the stream has told it.
+        text: the agent's text so far.
+
+    Example:
+        >>> for event in client.invoke_stream({"query": "hi"}):  # doctest: +SKIP
+        ...     if event["type"] == "chunk":
+        ...         print(event["text"], end="")
+    """
+
+    def __init__(
+        self, transport: Transport | None, call: Call | None, agent_id: str, seconds: float
+    ) -> None:
+        self._transport = transport
+        self._call = call
+        self._reader = InvokeReader(agent_id, seconds)
+        self._events = self._follow()
+
+    @property
+    def run_id(self) -> str | None:
+        """The run, as soon as the stream has told it."""
+        return self._reader.run_id
+
+    @property
+    def text(self) -> str:
+        """The agent's text so far."""
+        return self._reader.text
+
+    def __iter__(self) -> Self:
+        """Iterate over the events that are still to come."""
+        return self
+
+    def __next__(self) -> InvokeStreamEvent:
+        """Wait for the next event."""
+        return next(self._events)
+
+    def __enter__(self) -> Self:
+        """Give the stream itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the run may go on."""
+        self._events.close()
+
+    def _follow(self) -> Generator[InvokeStreamEvent, None, None]:
+        if self._transport is None or self._call is None:
+            return
+        reader = self._reader
+        body = self._open(self._transport, self._call)
+        try:
+            for chunk in body.response.iter_bytes():
+                for event in reader.feed(chunk):
+                    yield event
+                if reader.is_over:
+                    return
+            for event in reader.finish():
+                yield event
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            raise reader.interrupted(str(error) or type(error).__name__) from error
+        except AgentOSError as error:
+            raise reader.located(error)  # noqa: B904 - the same error, completed
+        finally:
+            body.close()
+        if not reader.is_over:
+            raise reader.interrupted("the body ended before a last event")
+
+    def _open(self, transport: Transport, call: Call) -> Body:
+        try:
+            return transport.open(call)
+        except AgentOSTransientError as error:
+            if error.status is None and error.code == "REQUEST_TIMEOUT":
+                error.args = (f"{error}. {self._reader.advice()}",)
+            raise

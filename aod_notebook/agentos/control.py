@@ -1,0 +1,131 @@
+"""How a control-plane method is declared, and what the methods give (CONTRACT B.9)."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["UNSET", "CallOptions", "Listing", "Method", "methods_of", "read", "write"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+T = TypeVar("T")
+
+
+class _Unset:
+    """A parameter that is left out; None is sent, as null."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET: Any = _Unset()
+"""Stands for a parameter that is left out. An explicit None is sent, and clears the field."""
+
+
+class CallOptions(TypedDict, total=False):
+    """What every method takes besides its parameters."""
+
+    workspace: str | None
+    timeout_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One remote procedure.
+
+    Attributes:
+        rpc: its name on the wire.
+        is_read: whether repeating it does no harm.
+        is_long: whether it may take minutes.
+        signature: of the Python method.
+        default_limit: how many rows a list has that no `limit` was given for.
+        is_list: whether it answers with a list.
+    """
+
+    rpc: str
+    is_read: bool
+    is_long: bool
+    signature: inspect.Signature
+    default_limit: int | None
+    is_list: bool
+
+
+class Listing(list[T], Generic[T]):
+    """A list from the service that tells when a limit has cut it.
+
+    Attributes:
+        limit: how many rows were asked for (or the service's default); None: no limit.
+
+    Example:
+        >>> Listing([1, 2], limit=2).is_cut, Listing([1], limit=2).is_cut
+        (True, False)
+    """
+
+    def __init__(self, rows: Iterable[T] = (), *, limit: int | None = None) -> None:
+        super().__init__(rows)
+        self.limit = limit
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows: it is as long as the limit."""
+        return self.limit is not None and len(self) >= self.limit
+
+    def __repr__(self) -> str:
+        note = f" (cut at limit={self.limit}: there may be more)" if self.is_cut else ""
+        return f"{super().__repr__()}{note}"
+
+
+def read(rpc: str, *, lists: bool = False, limit: int | None = None) -> Callable[[F], F]:
+    """Declare a method that reads; `lists`: it gives a list, of `limit` rows by default."""
+    return _declare(rpc, is_read=True, is_long=False, is_list=lists, limit=limit)
+
+
+def write(rpc: str, *, long: bool = False) -> Callable[[F], F]:
+    """Declare a method that writes; `long`: it may take minutes."""
+    return _declare(rpc, is_read=False, is_long=long, is_list=False, limit=None)
+
+
+def _declare(
+    rpc: str, *, is_read: bool, is_long: bool, is_list: bool, limit: int | None
+) -> Callable[[F], F]:
+    """Make a method of a signature: it sends the arguments that are given, and no others."""
+
+    def declare(function: F) -> F:
+        signature = inspect.signature(function)
+        parameters = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        plain = signature.replace(parameters=parameters)
+        method = Method(rpc, is_read, is_long, plain, limit, is_list)
+
+        @functools.wraps(function)
+        def call(self: Any, **arguments: Any) -> Any:
+            workspace = arguments.pop("workspace", None)
+            seconds = arguments.pop("timeout_seconds", None)
+            given = {name: value for name, value in arguments.items() if value is not UNSET}
+            plain.bind(self, **given)
+            return self._call(method, given, workspace, seconds)
+
+        call.__dict__["method"] = method
+        return cast("F", call)
+
+    return declare
+
+
+def methods_of(namespace: type) -> dict[str, Method]:
+    """List the remote procedures of a namespace by their Python names."""
+    return {
+        name: value.method
+        for name, value in vars(namespace).items()
+        if isinstance(getattr(value, "method", None), Method)
+    }

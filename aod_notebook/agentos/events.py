@@ -1,0 +1,121 @@
+"""Reading the stream of a hosted run: bytes in, events out, errors named (CONTRACT B.7)."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from aod_notebook.agentos.errors import (
+    AgentOSDecodeError,
+    AgentOSError,
+    AgentOSRunError,
+    AgentOSStreamInterrupted,
+    AgentOSTransientError,
+    describe,
+)
+from aod_notebook.agentos.results import LAST_TYPES
+from aod_notebook.core.errors import one_line, redact
+from aod_notebook.core.sse import SSEDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aod_notebook.agentos.results import InvokeStreamEvent
+
+__all__ = ["InvokeReader"]
+
+
+class InvokeReader:
+    """Reads one stream: which run it is of, its text so far, whether its last event came."""
+
+    def __init__(self, agent_id: str, seconds: float) -> None:
+        self.run_id: str | None = None
+        self.text_parts: list[str] = []
+        self.is_over = False
+        self._agent_id = agent_id
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._decoder = SSEDecoder()
+
+    @property
+    def text(self) -> str:
+        """The agent's text so far."""
+        return "".join(self.text_parts)
+
+    def feed(self, chunk: bytes) -> Iterator[InvokeStreamEvent]:
+        """Give the events that the next bytes complete.
+
+        Raises:
+            AgentOSRunError: the run failed.
+            AgentOSDecodeError: an event that is no JSON object.
+            AgentOSTransientError: the time for the whole stream is up.
+        """
+        for data in self._decoder.feed(chunk).data:
+            event = self._decoded(data)
+            if isinstance(event.get("run_id"), str):
+                self.run_id = event["run_id"]
+            if event.get("type") == "error":
+                raise self._failed(event)
+            if event.get("type") == "chunk" and isinstance(event.get("text"), str):
+                self.text_parts.append(event["text"])
+            self.is_over = self.is_over or event.get("type") in LAST_TYPES
+            yield cast("InvokeStreamEvent", event)
+        if time.monotonic() > self._deadline and not self.is_over:
+            raise AgentOSTransientError(
+                f"No end of the stream within {self._seconds:g} s. {self.advice()}",
+                "REQUEST_TIMEOUT",
+                run_id=self.run_id,
+            )
+
+    def finish(self) -> Iterator[InvokeStreamEvent]:
+        """Give what an unfinished last event holds: a body may end without a blank line."""
+        yield from self.feed(b"\n\n")
+
+    def interrupted(self, reason: str) -> AgentOSStreamInterrupted:
+        """Make the error for a stream that ended before its last event."""
+        which = f"run {self.run_id}" if self.run_id else f"a run of agent {self._agent_id}"
+        return AgentOSStreamInterrupted(
+            f"The stream of {which} was interrupted: {one_line(reason)}. {self.advice()}",
+            text=self.text,
+            run_id=self.run_id,
+        )
+
+    def advice(self) -> str:
+        """Say how to find out what became of the run."""
+        if self.run_id:
+            return f"The run may go on: client.runs.get(run_id={self.run_id!r}) tells"
+        return unknown_run(self._agent_id)
+
+    def located(self, error: AgentOSError) -> AgentOSError:
+        """Note in an error which run it is about."""
+        error.run_id = error.run_id or self.run_id
+        return error
+
+    def _decoded(self, data: bytes) -> dict[str, Any]:
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            event = data.decode("utf-8", "replace")
+        if not isinstance(event, dict):
+            raise AgentOSDecodeError(
+                f"The stream of run {self.run_id} has an event that is no JSON object:"
+                f" {describe(event)}. {self.advice()}",
+                "INVALID_ANSWER",
+                run_id=self.run_id,
+            )
+        return event
+
+    def _failed(self, event: dict[str, Any]) -> AgentOSRunError:
+        message = event.get("message")
+        code = event.get("code")
+        return AgentOSRunError(
+            one_line(redact(str(message))) if message else "Invoke failed",
+            str(code) if code else "INTERNAL_ERROR",
+            run_id=self.run_id,
+        )
+
+
+def unknown_run(agent_id: str) -> str:
+    """Say how to find a run whose id never came."""
+    return f"The run may go on: client.runs.list(agent_id={agent_id!r}, limit=5) shows the latest"

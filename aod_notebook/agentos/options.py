@@ -1,0 +1,159 @@
+"""What an AgentOS client is made with: arguments, environment, defaults (CONTRACT B.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from aod_notebook.agentos.errors import AgentOSConfigError
+from aod_notebook.core import settings
+from aod_notebook.core.retry import RetryPolicy
+from aod_notebook.core.settings import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["DEFAULT_BASE_URL", "Options"]
+
+DEFAULT_BASE_URL = "https://agentos-ai.dev"
+INVOKE_TIMEOUT_S = 310.0
+"""Just over the service's own limit of 300 s for a hosted run (B.6)."""
+CALL_TIMEOUT_S = 30.0
+FIRST_BATCH = 50
+LARGEST_BATCH = 500
+_CONNECT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The settled options of one client; times in seconds."""
+
+    base_url: str
+    key: SecretStr = field(repr=False)
+    agent_id: str | None
+    workspace: str | None
+    disabled: bool
+    batch_interval: float
+    batch_size: int
+    batch_limit: int
+    memory_limit: int
+    timeout: float
+    retry: RetryPolicy
+    on_error: Callable[[BaseException], Any] | None
+
+    @classmethod
+    def resolve(
+        cls,
+        *,
+        api_key: str | SecretStr | None,
+        agent_id: str | None,
+        base_url: str | None,
+        workspace: str | None,
+        batch_interval_ms: float,
+        batch_size: int | None,
+        max_queue_size: int | None,
+        max_retries: int | None,
+        timeout_seconds: float,
+        disabled: bool | None,
+        on_error: Callable[[BaseException], Any] | None,
+    ) -> Options:
+        """Fill in what was not given: argument, then environment, then default.
+
+        Raises:
+            AgentOSConfigError: there is no key, or a value is no good.
+        """
+        off = _is_disabled() if disabled is None else bool(disabled)
+        ceiling = _whole("batch_size", batch_size, LARGEST_BATCH)
+        return cls(
+            base_url=_url(base_url),
+            key=_key(api_key, required=not off),
+            agent_id=agent_id or os.environ.get("AGENTOS_AGENT_ID") or None,
+            workspace=workspace or os.environ.get("AGENTOS_WORKSPACE") or None,
+            disabled=off,
+            batch_interval=_seconds("batch_interval_ms", batch_interval_ms, zero=True) / 1000,
+            batch_size=min(FIRST_BATCH, ceiling),
+            batch_limit=ceiling,
+            memory_limit=max(_whole("max_queue_size", max_queue_size, 100_000), ceiling),
+            timeout=_seconds("timeout_seconds", timeout_seconds),
+            retry=RetryPolicy()
+            if max_retries is None
+            else RetryPolicy().limited(max(0, max_retries)),
+            on_error=on_error,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of the key in spools, from which the key cannot be told."""
+        return fingerprint(self.key.get_secret_value())
+
+    def timeouts(self, seconds: float) -> Timeouts:
+        """Limits of a call that may take `seconds`."""
+        connect = min(_CONNECT_S, seconds)
+        return Timeouts(connect=connect, call=seconds, no_bytes=seconds, no_data=None)
+
+
+def fingerprint(key: str) -> str:
+    """Name a key so that equal keys have equal names and a name tells nothing.
+
+    Example:
+        >>> len(fingerprint("aos_agent_x"))
+        16
+    """
+    return hmac.new(key.encode(), b"aod-notebook spool", hashlib.sha256).hexdigest()[:16]
+
+
+def check_timeout(seconds: float) -> float:
+    """Check the `timeout_seconds` of one call."""
+    return _seconds("timeout_seconds", seconds)
+
+
+def _is_disabled() -> bool:
+    return os.environ.get("AGENTOS_DISABLED", "").strip().lower() in {"1", "true"}
+
+
+def _url(base_url: str | None) -> str:
+    try:
+        return settings.base_url(base_url or os.environ.get("AGENTOS_BASE_URL") or DEFAULT_BASE_URL)
+    except ValueError as error:
+        raise AgentOSConfigError(f"{error}. Check AGENTOS_BASE_URL or base_url=") from None
+
+
+def _key(api_key: str | SecretStr | None, *, required: bool) -> SecretStr:
+    text = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+    if text is None:
+        text = os.environ.get("AGENTOS_API_KEY", "")
+    text = text.strip()
+    if not text and required:
+        raise AgentOSConfigError("No API key. Set AGENTOS_API_KEY, or pass api_key=")
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise AgentOSConfigError(
+            "The API key has blanks or characters that no header can carry. Check AGENTOS_API_KEY"
+        )
+    return SecretStr(text)
+
+
+def _seconds(name: str, value: float, *, zero: bool = False) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not (0 <= seconds < float("inf")) or (seconds == 0 and not zero):
+        raise AgentOSConfigError(f"{name}={value!r} must be a number of more than 0")
+    return seconds
+
+
+def _whole(name: str, value: int | None, default: int) -> int:
+    if value is None:
+        return default
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise AgentOSConfigError(f"{name}={value!r} must be a whole number of at least 1")
+    return number

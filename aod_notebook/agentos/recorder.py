@@ -1,0 +1,153 @@
+"""Recording for one run: every helper of a run ends here, and none of it waits or raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aod_notebook.agentos.errors import AgentOSError
+from aod_notebook.agentos.report.record import EVENT
+from aod_notebook.agentos.report.runs import Receipt, RunState, RunStatus
+from aod_notebook.agentos.report.snapshot import now, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aod_notebook.agentos.report.reporter import Reporter
+    from aod_notebook.agentos.report.runs import RunStats
+
+__all__ = ["Recorder", "usage_fields"]
+
+USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+LONGEST_MESSAGE, LONGEST_REASON = 4000, 1000
+
+
+class Recorder:
+    """Takes snapshots of what a run reports and hands them to the reporter.
+
+    `reporter` is None in disabled mode, where everything is forgotten.
+    """
+
+    def __init__(self, reporter: Reporter | None, state: RunState) -> None:
+        self.reporter = reporter
+        self.state = state
+
+    @property
+    def stats(self) -> RunStats:
+        """Counters of the run."""
+        return self.state.stats
+
+    def event(
+        self,
+        name: str,
+        payload: Any,
+        level: str,
+        occurred_at: str | None = None,
+        span: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record an event; whatever is wrong with it is dealt with and counted."""
+        reporter = self.reporter
+        if reporter is None:
+            return
+        state = self.state
+        if state.status is not RunStatus.OPEN:
+            self._late(reporter, name)
+            return
+        try:
+            payload = {} if payload is None else payload
+            if not isinstance(payload, dict):
+                payload = {"value": payload}
+            text, changed = snapshot(payload)
+            state.stats.changed += changed
+            head = _encode(
+                {
+                    "type": name if type(name) is str else str(name),
+                    "level": level if type(level) is str else str(level),
+                    "occurred_at": occurred_at or now(),
+                    **(span or {}),
+                }
+            )
+            body = b'%b,"payload":%b}' % (head[:-1], text)
+            reporter.record(state, EVENT, body)
+        except Exception as error:  # noqa: BLE001 - reporting never breaks the work reported on
+            state.stats.drop(f"unreadable: {type(error).__name__}")
+            reporter.notices.tell("unreadable", error)
+
+    def record(self, kind: str, body: dict[str, Any]) -> None:
+        """Record a task change."""
+        reporter = self.reporter
+        if reporter is None:
+            return
+        if self.state.status is not RunStatus.OPEN:
+            self._late(reporter, str(body.get("name")))
+            return
+        reporter.record(self.state, kind, snapshot(body, marked=False).text)
+
+    def end(self, how: str, fields: dict[str, Any]) -> None:
+        """Record the run's end; the first one counts."""
+        if self.reporter is None:
+            self.state.status = RunStatus.ENDED
+            return
+        if not self.reporter.end(self.state, how, snapshot(fields, marked=False).text):
+            self._late(self.reporter, how)
+
+    def object(self, value: Any) -> dict[str, Any]:
+        """Give what is recorded for an input or an output: an object, and what JSON holds."""
+        value = {} if value is None else value
+        if not isinstance(value, dict):
+            value = {"value": value}
+        text, changed = snapshot(value)
+        self.state.stats.changed += changed
+        plain: dict[str, Any] = msgspec.json.decode(text)
+        return plain
+
+    def receipt(self) -> Receipt:
+        """Make the receipt of the run as it stands."""
+        if self.reporter is None:
+            return Receipt()
+        state = self.state
+        error = state.error or (self.reporter.trouble() if state.stats.pending > 0 else None)
+        return state.receipt(str(error) if error else None)
+
+    def is_settled(self) -> bool:
+        """Tell whether nothing of the run waits, or waiting is of no use."""
+        if self.reporter is None or self.state.stats.pending <= 0:
+            return True
+        return self.reporter.is_paused
+
+    def _late(self, reporter: Reporter, name: str) -> None:
+        """Count what is reported after the end."""
+        state = self.state
+        state.stats.drop(f"after the end: {state.status.value}")
+        why = "has ended" if state.status is RunStatus.ENDED else "was refused"
+        reporter.notices.tell(
+            f"late: {state.external_run_id}",
+            AgentOSError(
+                f"{name!r} came after run {state.external_run_id} {why}, and is not sent",
+                "RUN_ENDED",
+                run_id=state.run_id,
+            ),
+        )
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def usage_fields(usage: Any, token_usage: Any) -> dict[str, int]:
+    """Read token counts given as `usage=` or `token_usage=`; what is no number is left out.
+
+    Example:
+        >>> usage_fields({"input_tokens": 5, "output_tokens": None}, None)
+        {'input_tokens': 5}
+    """
+    found: dict[str, int] = {}
+    for given in (token_usage, usage):
+        for name in USAGE:
+            value = given.get(name) if isinstance(given, dict) else getattr(given, name, None)
+            try:
+                if value is not None and int(value) >= 0:
+                    found[name] = int(value)
+            except (TypeError, ValueError, OverflowError):
+                continue
+    return found

@@ -1,0 +1,189 @@
+"""Spools whose process is gone: found by destination, locked, sent, and deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aod_notebook.agentos.report.reader import SpoolReader, segments
+from aod_notebook.agentos.report.record import END, START, VOID, Record
+from aod_notebook.agentos.report.runs import RunState, RunStatus
+from aod_notebook.agentos.report.spool import lock, read_header
+from aod_notebook.agentos.report.steps import StartBody, Step, end_body, start_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from aod_notebook.agentos.report.pipe import Pipe
+    from aod_notebook.agentos.report.reader import Entry
+    from aod_notebook.agentos.report.spool import Header
+
+__all__ = ["Orphan", "OrphanLog", "adopt_all", "process_ended"]
+
+EXPIRES_S = 30 * 24 * 3600.0
+"""Age of the last write after which a spool that no key asks for is deleted."""
+
+
+def process_ended() -> bytes:
+    """Make the body of the end of a run whose process died without one."""
+    return end_body("fail", b'{"error_message":"process ended"}')
+
+
+class OrphanLog:
+    """The records of a spool whose process is gone.
+
+    Attributes:
+        runs: the runs found so far, by their external ids.
+    """
+
+    def __init__(self, folder: Path, header: Header) -> None:
+        self.uid = folder.name.rpartition("-")[2]
+        self.runs: dict[str, RunState] = {}
+        self._header = header
+        self._ended: set[str] = set()
+        self._reader = SpoolReader(folder)
+        self._before = self._reader.acknowledged
+
+    def read(self, limit: int) -> list[Entry]:
+        """Give the next records that the service does not have."""
+        while entries := self._reader.read(limit):
+            for entry in entries:
+                self._note(entry.record)
+            if new := [entry for entry in entries if entry.record.n > self._before]:
+                return new
+        return []
+
+    def acknowledge(self, number: int, segment: int, size: int) -> None:
+        """Move the cursor."""
+        del size
+        self._reader.acknowledge(number, segment)
+
+    def unended(self) -> Iterator[RunState]:
+        """Give the runs that the dead process should have ended."""
+        for name, run in self.runs.items():
+            if run.is_owner and name not in self._ended and run.status is not RunStatus.REFUSED:
+                yield run
+
+    def close(self) -> None:
+        """Close the files."""
+        self._reader.close()
+
+    def _note(self, record: Record) -> None:
+        known = self.runs.get(record.r)
+        if record.k == START:
+            run = self._started(record)
+            if known is None:
+                self.runs[record.r] = run
+            elif run.is_owner and not known.is_owner:
+                known.is_owner = True
+        elif known is None:
+            # The start is lost; the service knows the run by its external id.
+            self.runs[record.r] = self._run(record.r, self._request(record.r), owner=False)
+        if record.k in (END, VOID):
+            self._ended.add(record.r)
+
+    def _started(self, record: Record) -> RunState:
+        try:
+            body = msgspec.json.decode(record.b, type=StartBody)
+        except msgspec.MsgspecError:
+            return self._run(record.r, self._request(record.r), owner=True)
+        return self._run(record.r, bytes(body.request), owner=body.owner)
+
+    def _run(self, name: str, request: bytes, *, owner: bool) -> RunState:
+        return RunState(name, request, is_owner=owner)
+
+    def _request(self, name: str) -> bytes:
+        return msgspec.json.encode(
+            {
+                "agent_id": self._header.agent_id or "",
+                "trigger_type": "sdk",
+                "input": {},
+                "external_run_id": name,
+            }
+        )
+
+
+class Orphan:
+    """One adopted spool on its way to the service."""
+
+    def __init__(
+        self, folder: Path, header: Header, lock_fd: int, pipe_of: Callable[[OrphanLog], Pipe]
+    ) -> None:
+        self.folder = folder
+        self.is_done = False
+        self._lock_fd = lock_fd
+        self._log = OrphanLog(folder, header)
+        self.pipe = pipe_of(self._log)
+        self._ends_added = False
+
+    def work(self) -> bool:
+        """Send at most one request; once nothing is left, delete the spool."""
+        if self.is_done:
+            return False
+        if self.pipe.work():
+            return True
+        if self.pipe.has_steps:
+            return False
+        if not self._ends_added:
+            self._ends_added = True
+            for run in self._log.unended():
+                record = Record(END, 0, run.external_run_id, msgspec.Raw(process_ended()))
+                self.pipe.add(Step(run, END, [record]))
+            return True
+        self._log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+        return False
+
+    def release(self) -> None:
+        """Let go of the spool."""
+        self.is_done = True
+        self._log.close()
+        with contextlib.suppress(OSError):
+            os.close(self._lock_fd)
+
+
+def adopt_all(
+    root: Path, base_url: str, fingerprint: str, pipe_of: Callable[[OrphanLog], Pipe]
+) -> list[Orphan]:
+    """Adopt all spools for a destination whose process is gone; delete long forgotten ones."""
+    found = []
+    try:
+        folders = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return []
+    for folder in folders:
+        header = read_header(folder)
+        if header is None or (header.base_url, header.fingerprint) != (base_url, fingerprint):
+            _expire(folder)
+            continue
+        with contextlib.suppress(OSError):
+            held = lock(folder)
+            if held is not None:
+                found.append(Orphan(folder, header, held, pipe_of))
+    return found
+
+
+def _expire(folder: Path) -> None:
+    """Delete a spool that nobody has written for long and whose key nobody has shown."""
+    try:
+        paths = [folder / f"{number:08d}.log" for number in segments(folder)] or [folder]
+        if time.time() - max(path.stat().st_mtime for path in paths) < EXPIRES_S:
+            return
+        held = lock(folder)
+    except OSError:
+        return
+    if held is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def repeated_start(run: RunState) -> bytes:
+    """Make the body with which a later segment, or a child's spool, repeats a start."""
+    return start_body(run.request, owner=run.is_owner)

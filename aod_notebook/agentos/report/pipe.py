@@ -1,0 +1,292 @@
+"""The way of one log to the service: step after step, with waits, splits and dead letters."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aod_notebook.agentos.errors import (
+    AgentOSAuthError,
+    AgentOSConfigError,
+    AgentOSConflictError,
+    AgentOSDecodeError,
+    AgentOSError,
+    AgentOSForbiddenError,
+    AgentOSNotFoundError,
+    AgentOSRateLimitError,
+    AgentOSTransientError,
+)
+from aod_notebook.agentos.report.dead import keep_dead
+from aod_notebook.agentos.report.record import END, START, VOID
+from aod_notebook.agentos.report.runs import RunState, RunStatus
+from aod_notebook.agentos.report.steps import Step, make_steps, start_call
+from aod_notebook.core.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aod_notebook.agentos.report.notices import Notices
+    from aod_notebook.agentos.report.reader import Entry
+    from aod_notebook.core.wire import Call
+
+__all__ = ["Log", "Pipe", "Post"]
+
+SMALL_BATCH = 50
+_QUICK_S = 1.0
+_PAUSE_S, _LONGEST_PAUSE_S = 60.0, 600.0
+_SPLIT = frozenset({400, 413})
+_PASSING = (AgentOSRateLimitError, AgentOSTransientError, AgentOSConfigError)
+"""Failures of the moment; a closed client is one too."""
+
+
+class Log(Protocol):
+    """What a pipe reads from."""
+
+    uid: str
+
+    def read(self, limit: int) -> list[Entry]:
+        """Give the next records."""
+
+    def acknowledge(self, number: int, segment: int, size: int) -> None:
+        """Note that the service has all records up to `number`."""
+
+
+class Post(Protocol):
+    """What a pipe sends by: makes one attempt, raises errors of the tree."""
+
+    def __call__(self, call: Call) -> Any:
+        """Send it."""
+
+
+class Pipe:
+    """Sends the records of one log, in order, by the sender thread alone.
+
+    Attributes:
+        runs: the runs of the log, by their external ids.
+        not_before: monotonic time before which nothing is tried.
+        error: the trouble that the pipe is in; None while all is well.
+        is_paused: the service does not take the key; everything is kept.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        post: Post,
+        *,
+        runs: dict[str, RunState],
+        notices: Notices,
+        dead_letters: Path | None,
+        batch: int,
+        batch_limit: int,
+    ) -> None:
+        self.log = log
+        self.runs = runs
+        self.not_before = 0.0
+        self.error: AgentOSError | None = None
+        self.is_paused = False
+        self.failures = 0
+        self.read_count = 0  # number of the last record read
+        self.urgent: deque[RunState] = deque()  # runs whose start somebody waits for
+        self._post = post
+        self._notices = notices
+        self._dead_letters = dead_letters
+        self._batch = batch
+        self._batch_limit = batch_limit
+        self._policy = RetryPolicy()
+        self._window: list[Entry] = []
+        self._steps: deque[Step] = deque()
+        self._acknowledged = 0
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether something that was read is still to be sent."""
+        return bool(self._steps)
+
+    def work(self) -> bool:
+        """Send at most one request; tell whether there was anything to do."""
+        if self.urgent:
+            self._start(self.urgent.popleft(), is_awaited=True)
+            return True
+        if not self._steps and not self._load():
+            return False
+        if not self._steps:
+            return True
+        step = self._steps[0]
+        if step.run.status is not RunStatus.REFUSED and time.monotonic() < self.not_before:
+            return False
+        self._send(step)
+        return True
+
+    def add(self, step: Step) -> None:
+        """Send one more step, which no record of the log stands for."""
+        self._steps.append(step)
+
+    def _load(self) -> bool:
+        entries = self.log.read(max(self._batch * 2, SMALL_BATCH))
+        if not entries:
+            return False
+        self._window = entries
+        self.read_count = max(entry.record.n for entry in entries)
+        for entry in entries:
+            if entry.record.k == VOID and (run := self.runs.get(entry.record.r)) is not None:
+                run.status = RunStatus.REFUSED
+        self._steps.extend(make_steps(entries, self.runs, self._batch))
+        if not self._steps:
+            self._acknowledge()
+        return True
+
+    def _send(self, step: Step) -> None:
+        run = step.run
+        if run.status is RunStatus.REFUSED:
+            self._drop(step, run.error or AgentOSError("the run was refused"))
+        elif run.run_id is None:
+            self._start(run)
+        elif step.kind == START:
+            self._done(step)
+        else:
+            self._deliver(step)
+
+    def _start(self, run: RunState, *, is_awaited: bool = False) -> None:
+        """Ask for the run's id, unless it is known or refused.
+
+        A refusal that somebody waits for is raised to them, and stops nothing else.
+        """
+        if run.run_id is not None or run.status is RunStatus.REFUSED:
+            return
+        run.attempts += 1
+        try:
+            data = self._data(start_call(run))
+        except (*_PASSING, AgentOSDecodeError) as error:
+            self._later(error)
+        except (AgentOSAuthError, AgentOSForbiddenError) as error:
+            run.error = error
+            if not is_awaited or isinstance(error, AgentOSAuthError):
+                self._pause(error)
+        except AgentOSError as error:
+            self._refuse(run, error, is_told=is_awaited)
+        else:
+            self._started(run, data)
+
+    def _started(self, run: RunState, data: Any) -> None:
+        run_id = data.get("run_id") if isinstance(data, dict) else None
+        if not isinstance(run_id, str):
+            self._later(AgentOSDecodeError("the answer to run/start has no run_id"))
+            return
+        accepts = data.get("accepts")
+        run.takes_ids = isinstance(accepts, list) and "event_id" in accepts
+        run.run_id = run_id
+        run.error = None
+        self._well()
+
+    def _refuse(self, run: RunState, error: AgentOSError, *, is_told: bool) -> None:
+        run.error = error
+        run.status = RunStatus.REFUSED
+        self._well()
+        if not is_told:
+            self._notices.tell(f"run refused: {error.code}", error)
+
+    def _deliver(self, step: Step) -> None:
+        began = time.monotonic()
+        step.tries += 1
+        if step.tries > 1:
+            step.run.stats.retried += len(step.records)
+        try:
+            self._post(step.call(self.log.uid))
+        except AgentOSDecodeError as error:
+            if error.code == "NOT_THE_SERVICE":
+                self._later(error)
+                return
+        except _PASSING as error:
+            self._later(error)
+            return
+        except (AgentOSAuthError, AgentOSForbiddenError) as error:
+            self._pause(error)
+            return
+        except AgentOSError as error:
+            self._rejected(step, error)
+            return
+        self._well()
+        if len(step.records) >= self._batch and time.monotonic() - began < _QUICK_S:
+            self._batch = min(self._batch * 2, self._batch_limit)
+        step.run.stats.sent += len(step.records)
+        self._done(step)
+
+    def _rejected(self, step: Step, error: AgentOSError) -> None:
+        """Deal with a refusal that would be the same next time: find the one bad record."""
+        self._well()
+        if isinstance(error, AgentOSNotFoundError) and not step.run_was_lost:
+            step.run_was_lost = True  # a service that forgot the run: start it once more
+            step.run.run_id = None
+            return
+        count = len(step.records)
+        if count == 1 or isinstance(error, AgentOSConflictError | AgentOSNotFoundError):
+            self._drop(step, error)
+            return
+        size = (count + 1) // 2
+        if error.status in _SPLIT and count > SMALL_BATCH:
+            self._batch = self._batch_limit = size = SMALL_BATCH
+        self._steps.popleft()
+        self._steps.extendleft(reversed(step.halves(size)))
+
+    def _drop(self, step: Step, error: AgentOSError) -> None:
+        run = step.run
+        if step.kind != START:
+            names = {"external_run_id": run.external_run_id, "run_id": run.run_id}
+            kept = keep_dead(self._dead_letters, step.records, error, names)
+            run.stats.reject(f"rejected: {error.code}", len(step.records))
+            where = f"; kept in {kept}" if kept else ""
+            what = f"{len(step.records)} record(s) of run {run.external_run_id} were refused"
+            told = AgentOSError(f"{what}: {error}{where}", error.code, error.status)
+            told.run_id = run.run_id
+            self._notices.tell(f"rejected: {error.code}", told)
+        self._done(step)
+
+    def _done(self, step: Step) -> None:
+        self._steps.popleft()
+        if step.kind == END and step.run.status is RunStatus.OPEN:
+            step.run.status = RunStatus.ENDED
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Move the cursor up to the first record that is still to be sent."""
+        if not self._window:
+            return
+        rest = [record.n for step in self._steps for record in step.records]
+        stop = min(rest) if rest else None
+        keep = next(
+            (at for at, entry in enumerate(self._window) if entry.record.n == stop),
+            len(self._window),
+        )
+        done, self._window = self._window[:keep], self._window[keep:]
+        if done:
+            segment = self._window[0].segment if self._window else done[-1].segment
+            self.log.acknowledge(done[-1].record.n, segment, sum(entry.size for entry in done))
+
+    def _data(self, call: Call) -> Any:
+        answer = self._post(call)
+        return answer.get("data") if isinstance(answer, dict) else None
+
+    def _well(self) -> None:
+        self.failures = 0
+        self.not_before = 0.0
+        self.error = None
+        self.is_paused = False
+
+    def _later(self, error: AgentOSError) -> None:
+        wait = self._policy.backoff(self.failures)
+        asked = getattr(error, "retry_after", None)
+        self.failures += 1
+        self.error = error
+        self.not_before = time.monotonic() + (wait if asked is None else max(0.0, asked))
+        self._notices.tell(f"waiting: {error.code}", error)
+
+    def _pause(self, error: AgentOSError) -> None:
+        wait = min(_PAUSE_S * 2.0**self.failures, _LONGEST_PAUSE_S)
+        self.failures += 1
+        self.error = error
+        self.is_paused = True
+        self.not_before = time.monotonic() + wait
+        told = type(error)(f"{error}. Nothing is lost: it is sent once the key is taken again")
+        told.code, told.status = error.code, error.status
+        self._notices.tell(f"paused: {error.code}", told)

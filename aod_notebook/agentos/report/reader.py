@@ -1,0 +1,185 @@
+"""Reading a spool: its segments in order, whole records only, from a durable cursor on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from aod_notebook.agentos.report.record import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from aod_notebook.agentos.report.record import Record
+
+__all__ = ["Entry", "Position", "SpoolReader", "read_cursor", "segment_path", "segments"]
+
+_CHUNK = 1 << 20
+_CURSOR = struct.Struct("<QQ")
+_CHECK = struct.Struct("<I")
+_MOST_RECORDS = 1 << 28
+
+
+class Position(NamedTuple):
+    """A place in a spool: number of a segment, offset in bytes."""
+
+    segment: int
+    offset: int
+
+
+class Entry(NamedTuple):
+    """A record that was read, with the segment that holds it and its size in bytes."""
+
+    record: Record
+    segment: int
+    size: int
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """Path of a segment."""
+    return folder / f"{number:08d}.log"
+
+
+def segments(folder: Path) -> list[int]:
+    """Numbers of the segments that are there, in order."""
+    return sorted(int(path.stem) for path in folder.glob("*.log") if path.stem.isdigit())
+
+
+def read_cursor(folder: Path) -> int:
+    """Number of the last record that the service has; 0 if the cursor is not to be read."""
+    try:
+        data = (folder / "cursor").read_bytes()
+    except OSError:
+        return 0
+    if len(data) != _CURSOR.size + _CHECK.size:
+        return 0
+    number, _ = _CURSOR.unpack_from(data)
+    (check,) = _CHECK.unpack_from(data, _CURSOR.size)
+    return number if check == zlib.crc32(data[: _CURSOR.size]) else 0
+
+
+class SpoolReader:
+    """Reads one spool front to back, and keeps its cursor.
+
+    `acknowledged` is the number of the last record that the service has. Records are known
+    by their numbers, so one that is there twice is given once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.acknowledged = read_cursor(folder)
+        self._segment = 0
+        self._offset = 0
+        self._fd: int | None = None
+        self._cursor_fd: int | None = None
+        self._seen = _Seen()
+
+    def read(self, limit: int, end: Position | None = None) -> list[Entry]:
+        """Give the next records, at most `limit`, up to `end` (else to the end of the files)."""
+        entries: list[Entry] = []
+        while len(entries) < limit:
+            stop = self._stop(end)
+            if self._fd is not None and self._offset < stop:
+                entries += self._take(stop, limit - len(entries))
+            elif not self._next(end):
+                break
+        return entries
+
+    def acknowledge(self, number: int, segment: int) -> None:
+        """Note that the service has all records up to `number`, the next is in `segment`."""
+        self.acknowledged = number
+        with contextlib.suppress(OSError):  # without a cursor, records come twice: not lost
+            self._write_cursor(_CURSOR.pack(number, segment))
+        for old in segments(self.folder):
+            if old < segment:
+                with contextlib.suppress(OSError):
+                    segment_path(self.folder, old).unlink()
+
+    def close(self) -> None:
+        """Close the files."""
+        for fd in (self._fd, self._cursor_fd):
+            if fd is not None:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+        self._fd = self._cursor_fd = None
+
+    def _write_cursor(self, data: bytes) -> None:
+        if self._cursor_fd is None:
+            self._cursor_fd = os.open(self.folder / "cursor", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.pwrite(self._cursor_fd, data + _CHECK.pack(zlib.crc32(data)), 0)
+
+    def _stop(self, end: Position | None) -> int:
+        if end is not None and self._segment == end.segment:
+            return end.offset
+        return os.fstat(self._fd).st_size if self._fd is not None else 0
+
+    def _next(self, end: Position | None) -> bool:
+        """Go on to the next segment; False if there is none."""
+        last = self._segment if end is None else min(self._segment, end.segment)
+        later = [number for number in segments(self.folder) if number > last]
+        if not later or (end is not None and later[0] > end.segment):
+            return False
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        self._segment, self._offset = later[0], 0
+        with contextlib.suppress(OSError):
+            self._fd = os.open(segment_path(self.folder, self._segment), os.O_RDONLY)
+        return True
+
+    def _take(self, stop: int, limit: int) -> Iterable[Entry]:
+        if self._fd is None:
+            return []
+        left = stop - self._offset
+        for size in (min(left, _CHUNK), left):
+            data = os.pread(self._fd, size, self._offset)
+            entries, used = self._parse(data, limit)
+            if used:
+                self._offset += used
+                return entries
+        self._offset = stop  # nothing whole is left: a torn tail
+        return []
+
+    def _parse(self, data: bytes, limit: int) -> tuple[list[Entry], int]:
+        entries: list[Entry] = []
+        used = 0
+        for record, after in scan(data):
+            if self._seen.add(record.n):
+                entries.append(Entry(record, self._segment, after - used))
+            used = after
+            if len(entries) >= limit:
+                break
+        return entries, used
+
+
+class _Seen:
+    """Which record numbers have come; in an undamaged spool they simply count up."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._gaps: bytearray | None = None  # a byte per number, once the order was broken
+
+    def add(self, number: int) -> bool:
+        """Tell whether the number is new, and note it."""
+        if self._gaps is None:
+            if self._last == 0 or number == self._last + 1:
+                if self._last == 0 and 1 < number < _MOST_RECORDS:
+                    self._gaps = bytearray(number + 1)
+                    self._gaps[number] = 1
+                self._last = number
+                return True
+            if max(number, self._last) >= _MOST_RECORDS:
+                is_new = number > self._last
+                self._last = max(number, self._last)
+                return is_new
+            self._gaps = bytearray(b"\1") * (self._last + 1)
+        if number >= len(self._gaps):
+            self._gaps.extend(bytes(number + 1 - len(self._gaps)))
+        if self._gaps[number]:
+            return False
+        self._gaps[number] = 1
+        return True

@@ -1,0 +1,84 @@
+"""The record of a spool: mark, length, checksum, JSON; and the scan that finds whole ones."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["END", "EVENT", "START", "TASK", "VOID", "Record", "pack", "scan", "unpack"]
+
+START, EVENT, TASK, END, VOID = "start", "event", "task", "end", "void"
+"""Kinds of records: a run begins, reports, or ends; `void` takes a refused run back."""
+
+_MARK = b"\xf5\xaf\xfe\x01"  # its first bytes never occur in UTF-8, so never inside a record
+_HEAD = struct.Struct("<4sII")
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One record: `n` numbers the records of a spool, `r` is the run's external id, `b` JSON text.
+
+    Every record names its run, so that an event can be sent even if the start is lost.
+    """
+
+    k: str
+    n: int
+    r: str
+    b: msgspec.Raw
+
+
+_decoder = msgspec.json.Decoder(Record)
+
+
+def pack(kind: str, number: int, run: bytes, body: bytes) -> bytes:
+    r"""Make the bytes of a record; `run` is the JSON text of the run's external id.
+
+    Example:
+        >>> pack("event", 1, b'"job"', b"{}")[12:]
+        b'{"k":"event","n":1,"r":"job","b":{}}'
+    """
+    text = b'{"k":"%b","n":%d,"r":%b,"b":%b}' % (kind.encode(), number, run, body)
+    return _HEAD.pack(_MARK, len(text), zlib.crc32(text)) + text
+
+
+def scan(data: bytes, position: int = 0) -> Iterator[tuple[Record, int]]:
+    """Find the whole records in some bytes: each with the offset where it ends.
+
+    Whatever is not a whole record (a torn tail, flipped bits, other bytes) is passed over,
+    and costs no record but its own.
+
+    Example:
+        >>> whole = pack("event", 1, b'"job"', b"{}")
+        >>> [record.n for record, _ in scan(b"junk" + whole + whole[:20])]
+        [1]
+    """
+    while (position := data.find(_MARK, position)) >= 0:
+        text = _text_at(data, position)
+        record = unpack(text) if text is not None else None
+        if text is None or record is None:
+            position += 1
+            continue
+        position += _HEAD.size + len(text)
+        yield record, position
+
+
+def _text_at(data: bytes, position: int) -> bytes | None:
+    start = position + _HEAD.size
+    if start > len(data):
+        return None
+    _, length, checksum = _HEAD.unpack_from(data, position)
+    text = data[start : start + length]
+    return text if len(text) == length and zlib.crc32(text) == checksum else None
+
+
+def unpack(text: bytes) -> Record | None:
+    """Decode the JSON text of a record; None if it is of another version."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,391 @@
+"""Reporting to one destination: what clients and runs call; it never waits for the network."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.agentos.errors import (
+    AgentOSConfigError,
+    AgentOSError,
+    AgentOSTransientError,
+    error_from,
+)
+from aod_notebook.agentos.report.log import Log
+from aod_notebook.agentos.report.notices import Notices
+from aod_notebook.agentos.report.orphans import (
+    Orphan,
+    OrphanLog,
+    adopt_all,
+    process_ended,
+    repeated_start,
+)
+from aod_notebook.agentos.report.pipe import Pipe
+from aod_notebook.agentos.report.record import END, START, VOID
+from aod_notebook.agentos.report.runs import Receipt, RunState, RunStatus
+from aod_notebook.agentos.report.steps import end_body, start_body
+from aod_notebook.core._sync.transport import Transport
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.settings import home
+from aod_notebook.core.wire import BearerAuth, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import httpx
+
+    from aod_notebook.agentos.options import Options
+
+__all__ = ["Reporter", "spool_folder"]
+
+_RESCAN_S = 5.0
+_LONG_AGO = float("-inf")
+_MANY_RUNS = 100
+_GIVE_UP = 3
+
+
+def spool_folder() -> Path:
+    """Directory that holds the spools of all processes."""
+    return home() / "agentos" / "spools"
+
+
+class Reporter:
+    """Everything that this process reports to one service with one key.
+
+    The lock guards the log, the table of runs and their counters of what was recorded. The
+    sender thread alone calls `work`.
+    """
+
+    def __init__(
+        self, options: Options, http_client: httpx.Client | None, wake: Callable[[], None]
+    ) -> None:
+        self.options = options
+        self.notices = Notices()
+        self.clients: set[int] = set()
+        self.pipe: Pipe | None = None
+        self._http_client = http_client
+        self._wake = wake
+        self._orphans: list[Orphan] = []
+        self._scanned_at = _LONG_AGO
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin without a log and without connections: at first, and in a forked child."""
+        self._lock = threading.RLock()
+        self._log: Log | None = None
+        self._runs: dict[str, RunState] = {}
+        self._transport: Transport | None = None
+        self._first_at: float | None = None  # when the oldest unread record was seen
+        self._prune_at = _MANY_RUNS
+        self._hurry = 0  # send all records up to this number without further waiting
+        self.is_asleep = True  # the sender waits until it is woken
+        self._writing = False
+        self._deferred: list[tuple[RunState, str, bytes]] = []
+
+    def forget(self) -> None:
+        """Close what a forked child has inherited; the spool stays the parent's."""
+        log, self.pipe = self._log, None
+        for run in self._runs.values():
+            run.is_owner = False
+            run.log_uid = ""
+            run.stats = type(run.stats)()
+        if log is not None:
+            log.release()
+        for orphan in self._orphans:
+            orphan.release()
+        self._orphans = []
+        self._http_client = None  # its connections are the parent's
+        self.reset()
+
+    # What clients call.
+
+    def transport(self) -> Transport:
+        """Give the connections to the service; they are made in the caller's thread."""
+        transport = self._transport
+        if transport is None:
+            options = self.options
+            transport = self._transport = Transport(
+                base_url=options.base_url,
+                auth=BearerAuth(options.key),
+                error=error_from,
+                retry=options.retry,
+                timeouts=options.timeouts(options.timeout),
+                http_client=self._http_client,
+            )
+        return transport
+
+    def open_run(self, external_run_id: str, request: bytes) -> RunState:
+        """Record that a run starts, and ask for its id before anything else is sent."""
+        self.transport()
+        with self._lock:
+            run = self._runs.get(external_run_id)
+            if run is None or run.status is RunStatus.REFUSED:
+                run = RunState(external_run_id, request)
+            run.status = RunStatus.OPEN
+            if len(self._runs) >= self._prune_at:
+                self._prune()
+            log = self._open_log()
+            self._introduce(log, run)
+            if run.run_id is None and self.pipe is not None:
+                self.pipe.urgent.append(run)
+            self._hurry = log.count
+        self._wake()
+        return run
+
+    def record(self, run: RunState, kind: str, body: bytes) -> None:
+        """Record an event, a task or an end of a run."""
+        with self._lock:
+            if self._writing:  # a signal handler or a finaliser reports in mid-write
+                self._deferred.append((run, kind, body))
+                return
+            self._writing = True
+            try:
+                self._record(run, kind, body)
+                while self._deferred:
+                    self._record(*self._deferred.pop(0))
+            finally:
+                self._writing = False
+
+    def end(self, run: RunState, how: str, fields: bytes) -> bool:
+        """Record how a run ends; False if it has ended before."""
+        with self._lock:
+            if run.status is not RunStatus.OPEN:
+                return False
+            self.record(run, END, end_body(how, fields))
+            run.status = RunStatus.ENDED
+            return True
+
+    def take_back(self, run: RunState) -> None:
+        """Record that a run was refused and told so: nobody has to start it any more."""
+        with self._lock:
+            run.status = RunStatus.REFUSED
+            self._open_log().append(VOID, run.key, b"null")
+            self._runs.pop(run.external_run_id, None)
+        self._wake()
+
+    def hurry(self) -> None:
+        """Have what is recorded sent now, without waiting for a batch to fill."""
+        with self._lock:
+            self._hurry = self._log.count if self._log else 0
+        self._wake()
+
+    def trouble(self) -> AgentOSError | None:
+        """What keeps records from being delivered, if anything does."""
+        return self.pipe.error if self.pipe else None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the service does not take the key."""
+        return self.pipe is not None and self.pipe.is_paused
+
+    @property
+    def failures(self) -> int:
+        """How many attempts have failed in a row."""
+        return self.pipe.failures if self.pipe else 0
+
+    def open_runs(self) -> list[RunState]:
+        """List the runs that have not ended."""
+        with self._lock:
+            return [run for run in self._runs.values() if run.status is RunStatus.OPEN]
+
+    def is_settled(self) -> bool:
+        """Tell whether nothing waits any more, adopted spools included."""
+        with self._lock:
+            waiting = self._log is not None and self._unread() > 0
+        return not (
+            waiting or (self.pipe and (self.pipe.has_steps or self.pipe.urgent)) or self._orphans
+        )
+
+    # What the sender calls.
+
+    def work(self, now: float) -> bool:
+        """Send at most one request per log; tell whether there was anything to do."""
+        if self._transport is None:
+            return False
+        busy = False
+        for orphan in list(self._orphans):
+            busy = orphan.work() or busy
+            if orphan.is_done:
+                self._orphans.remove(orphan)
+        pipe = self.pipe
+        if pipe is not None and self._is_due(pipe, now):
+            busy = pipe.work() or busy
+        if now - self._scanned_at >= _RESCAN_S:
+            self.adopt()
+        return busy
+
+    def wait(self, now: float) -> float:
+        """Seconds until there may be something to do."""
+        waits = [_RESCAN_S]
+        if self._transport is None:
+            return _RESCAN_S
+        pipe = self.pipe
+        if pipe is not None and (pipe.has_steps or pipe.urgent or self._unread()):
+            waits.append(max(pipe.not_before - now, self._batch_wait(pipe, now)))
+        waits += [orphan.pipe.not_before - now for orphan in self._orphans]
+        return max(0.0, min(waits))
+
+    def adopt(self) -> None:
+        """Take over spools whose process is gone."""
+        self._scanned_at = time.monotonic()
+        self._orphans += adopt_all(
+            spool_folder(), self.options.base_url, self.options.fingerprint, self._pipe
+        )
+
+    # Ending.
+
+    def prepare_exit(self) -> None:
+        """End what this process leaves open, and have the rest sent: it goes away."""
+        for run in self.open_runs():
+            if run.is_owner:
+                with self._lock:
+                    self.record(run, END, process_ended())
+                    run.status = RunStatus.ENDED
+        if not self.is_settled():
+            self.transport()
+            self.hurry()
+
+    def is_at_rest(self) -> bool:
+        """Tell whether waiting longer is of no use: all is sent, or the service is away."""
+        return self.is_settled() or self.is_paused or self.failures >= _GIVE_UP
+
+    def close(self) -> None:
+        """Close the connections, and delete the spool if all of it is delivered.
+
+        With open runs, or something to deliver, the spool stays locked: a client made
+        later in this process goes on with it.
+        """
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+        with self._lock:
+            if self._log is not None and self.is_settled() and not self.open_runs():
+                self._log.remove()
+                self._log, self.pipe = None, None
+
+    def leave(self) -> None:
+        """Let go of everything that is left, for the next process."""
+        for orphan in self._orphans:
+            orphan.release()
+        self._orphans = []
+        if self._log is not None:
+            self._log.release()
+        self._log, self.pipe = None, None
+
+    def receipt(self) -> Receipt:
+        """Sum up the receipts of the runs, those that ended long ago left out."""
+        with self._lock:
+            receipts = [run.receipt() for run in self._runs.values()]
+        error = self.trouble()
+        return Receipt(
+            delivered=sum(each.delivered for each in receipts),
+            pending=sum(each.pending for each in receipts),
+            rejected=sum(each.rejected for each in receipts),
+            reason=str(error) if error else None,
+        )
+
+    def _record(self, run: RunState, kind: str, body: bytes) -> None:
+        log = self._log or self._open_log()
+        if run.log_uid != log.uid:
+            self._introduce(log, run)
+        reason = log.append(kind, run.key, body)
+        if reason is not None:
+            run.stats.drop(reason)
+            return
+        run.stats.queued += 1
+        if self.is_asleep and (self._first_at is None or self._unread() >= self.options.batch_size):
+            self._first_at = self._first_at or time.monotonic()
+            self.is_asleep = False
+            self._wake()
+
+    def _introduce(self, log: Log, run: RunState) -> None:
+        """Record the start of a run that this log does not know."""
+        if run.log_uid == log.uid:
+            return
+        run.log_uid = log.uid
+        self._runs[run.external_run_id] = run
+        log.append(START, run.key, start_body(run.request, owner=run.is_owner))
+
+    def _open_log(self) -> Log:
+        if self._log is None:
+            self.transport()
+            options = self.options
+            self._log = Log(
+                spool_folder(),
+                base_url=options.base_url,
+                fingerprint=options.fingerprint,
+                agent_id=options.agent_id,
+                memory_limit=options.memory_limit,
+                starts=self._repeated_starts,
+                trouble=self._told,
+            )
+            self.pipe = self._pipe(self._log)
+            self._wake()
+        return self._log
+
+    def _repeated_starts(self) -> list[tuple[bytes, bytes]]:
+        self._prune()
+        return [(run.key, repeated_start(run)) for run in self._runs.values()]
+
+    def _prune(self) -> None:
+        """Forget the runs that have ended and are delivered."""
+        for name, run in list(self._runs.items()):
+            if run.status is not RunStatus.OPEN and run.stats.pending <= 0:
+                del self._runs[name]
+        self._prune_at = 2 * len(self._runs) + _MANY_RUNS
+
+    def _pipe(self, log: Log | OrphanLog) -> Pipe:
+        letters = spool_folder().parent
+        return Pipe(
+            log,
+            self._post,
+            runs=log.runs if isinstance(log, OrphanLog) else self._runs,
+            notices=self.notices,
+            dead_letters=letters,
+            batch=self.options.batch_size,
+            batch_limit=self.options.batch_limit,
+        )
+
+    def _post(self, call: Call) -> Any:
+        transport = self._transport
+        if transport is None:
+            raise AgentOSConfigError("the client is closed")
+        once = transport.with_options(retry=transport.retry.limited(0), timeouts=transport.timeouts)
+        try:
+            return once.request(call)
+        except AodNotebookError:
+            raise
+        except Exception as error:
+            # Such as connections that another thread closes meanwhile: the sender must go on.
+            reason = f"{type(error).__name__}: {error}"
+            raise AgentOSTransientError(reason, "NETWORK_ERROR") from error
+
+    def _told(self, text: str) -> None:
+        message = f"{text}: up to {self.options.memory_limit} records are kept in memory instead"
+        self.notices.tell(text.partition(" (")[0], AgentOSError(message, "SPOOL_UNAVAILABLE"))
+
+    def _read_count(self) -> int:
+        return self.pipe.read_count if self.pipe else 0
+
+    def _unread(self) -> int:
+        return self._log.count - self._read_count() if self._log else 0
+
+    def _is_due(self, pipe: Pipe, now: float) -> bool:
+        if pipe.urgent or pipe.has_steps:
+            return True
+        if not self._unread():
+            self._first_at = None
+            return False
+        return self._batch_wait(pipe, now) <= 0
+
+    def _batch_wait(self, pipe: Pipe, now: float) -> float:
+        """Seconds that the records may still wait for others to share a request."""
+        if pipe.has_steps or pipe.urgent or pipe.read_count < self._hurry:
+            return 0.0
+        if self._unread() >= self.options.batch_size:
+            return 0.0
+        if self._first_at is None:
+            self._first_at = now
+        return self._first_at + self.options.batch_interval - now

@@ -1,0 +1,172 @@
+"""The one thread that sends, for all clients of the process; what happens at fork and exit."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from aod_notebook.agentos.report.reporter import Reporter
+
+if TYPE_CHECKING:
+    from aod_notebook.agentos.options import Options
+
+__all__ = ["Sender", "sender"]
+
+EXIT_S = 2.0
+"""Time that the end of the interpreter may take."""
+IDLE_S = 5.0
+
+
+class Sender:
+    """Owns the reporters of the process and the thread that works for all of them.
+
+    The lock guards the table of reporters and the thread.
+    """
+
+    def __init__(self) -> None:
+        self._reporters: dict[Any, Reporter] = {}
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._working = threading.Lock()  # one thread at a time works for the reporters
+        self._event = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()  # ends the thread; each has its own
+
+    def attach(
+        self,
+        client: object,
+        options: Options,
+        http_client: httpx.Client | httpx.AsyncClient | None,
+    ) -> Reporter:
+        """Give the reporter of a destination to a client, and adopt orphaned spools."""
+        if not isinstance(http_client, httpx.Client):
+            http_client = None  # an async one is of no use to the thread
+        key = _key(options, http_client)
+        with self._lock:
+            reporter = self._reporters.get(key)
+            if reporter is None:
+                reporter = self._reporters[key] = Reporter(options, http_client, self.wake)
+            reporter.clients.add(id(client))
+            if options.on_error is not None:
+                reporter.notices.callbacks[id(client)] = options.on_error
+        reporter.transport()
+        reporter.adopt()
+        self.wake()
+        return reporter
+
+    def detach(self, client: object, reporter: Reporter) -> None:
+        """Take a client's leave; with the last one the connections are closed."""
+        with self._lock:
+            reporter.clients.discard(id(client))
+            reporter.notices.callbacks.pop(id(client), None)
+            is_last = not reporter.clients
+            if not any(each.clients for each in self._reporters.values()):
+                self._thread = None
+                self._stop.set()
+                self._event.set()
+        if is_last:
+            reporter.close()
+        with self._lock:
+            if is_last and not reporter.clients and reporter.pipe is None:
+                self._reporters = {
+                    key: each for key, each in self._reporters.items() if each is not reporter
+                }
+
+    def wake(self) -> None:
+        """Have the thread look, and start it if there is none."""
+        if self._thread is None:
+            self._ensure()
+        self._event.set()
+
+    def run_once(self) -> bool:
+        """Work once for every reporter; tell whether there was anything to do."""
+        with self._working:
+            now = time.monotonic()
+            busy = False
+            for reporter in list(self._reporters.values()):
+                busy = reporter.work(now) or busy
+            return busy
+
+    def _ensure(self) -> None:
+        with self._lock:
+            if self._thread is not None or not any(r.clients for r in self._reporters.values()):
+                return
+            stop = threading.Event()
+            thread = threading.Thread(
+                target=self._run, args=(stop,), name="agentos-sender", daemon=True
+            )
+            with contextlib.suppress(RuntimeError):  # the interpreter ends: the exit hook sends
+                thread.start()
+                self._thread, self._stop = thread, stop
+
+    def _run(self, stop: threading.Event) -> None:
+        event = self._event
+        while not stop.is_set():
+            event.clear()
+            if self.run_once():
+                continue
+            reporters = list(self._reporters.values())
+            for reporter in reporters:
+                reporter.is_asleep = True
+            now = time.monotonic()
+            wait = min((reporter.wait(now) for reporter in reporters), default=IDLE_S)
+            if wait > 0 and not stop.is_set():
+                event.wait(wait)
+            for reporter in reporters:
+                reporter.is_asleep = False
+
+    # Fork and exit.
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: spools, locks and connections are the parent's."""
+        self._reset()
+        for reporter in self._reporters.values():
+            reporter.forget()
+
+    def at_exit(self) -> None:
+        """Send what is left for at most two seconds; the rest is for the next process."""
+        deadline = time.monotonic() + EXIT_S
+        reporters = list(self._reporters.values())
+        for reporter in reporters:
+            with contextlib.suppress(Exception):
+                reporter.prepare_exit()
+        while time.monotonic() < deadline and not all(r.is_at_rest() for r in reporters):
+            if self._thread is None:
+                self.run_once()
+            time.sleep(0.002)
+        self._stop.set()
+        self._event.set()
+        for reporter in reporters:
+            with contextlib.suppress(Exception):
+                reporter.close()
+                reporter.leave()
+
+
+def _key(options: Options, http_client: httpx.Client | None) -> Any:
+    return (
+        options.base_url,
+        options.fingerprint,
+        options.agent_id,
+        options.batch_interval,
+        options.batch_size,
+        options.batch_limit,
+        options.memory_limit,
+        options.timeout,
+        id(http_client) if http_client is not None else None,
+    )
+
+
+sender = Sender()
+"""The sender of this process."""
+
+atexit.register(sender.at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=sender.after_fork)

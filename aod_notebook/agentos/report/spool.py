@@ -1,0 +1,148 @@
+"""Writing a spool: a locked folder of append-only segments that only this process appends to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import uuid
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aod_notebook.agentos.report.reader import Position, segment_path
+from aod_notebook.agentos.report.snapshot import now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Header", "SpoolWriter", "lock", "read_header"]
+
+SEGMENT_BYTES = 4 << 20
+_FORMAT = 1
+
+
+class Header(msgspec.Struct, frozen=True):
+    """Whom a spool is for and whose it is. It names the key's fingerprint, never the key."""
+
+    base_url: str
+    fingerprint: str
+    agent_id: str | None = None
+    pid: int = 0
+    created_at: str = ""
+    format: int = _FORMAT
+
+
+def read_header(folder: Path) -> Header | None:
+    """Read whom a spool is for; None when that cannot be told."""
+    try:
+        header = msgspec.json.decode((folder / "header.json").read_bytes(), type=Header)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return header if header.format == _FORMAT else None
+
+
+def lock(folder: Path) -> int | None:
+    """Take the lock of a spool and return its descriptor; None if another owner is alive.
+
+    Raises:
+        OSError: this file system has no locks.
+    """
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = os.fstat(fd)
+        there = (folder / "lock").stat()
+        if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass  # owned, or removed by its owner in this moment
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None
+
+
+class SpoolWriter:
+    """The spool of this process for one destination.
+
+    `end` is where the written records end; it moves after the write, so what lies before it
+    is whole.
+
+    Raises:
+        OSError: the folder cannot be made, written or locked.
+    """
+
+    def __init__(self, root: Path, base_url: str, fingerprint: str, agent_id: str | None) -> None:
+        self.uid = uuid.uuid4().hex
+        pid = os.getpid()
+        self.folder = root / f"{fingerprint}-{pid}-{self.uid}"
+        header = Header(base_url, fingerprint, agent_id, pid, now())
+        draft = root / f".new-{self.uid}"
+        draft.mkdir(mode=0o700, parents=True)
+        try:
+            (draft / "header.json").write_bytes(msgspec.json.encode(header))
+            held = lock(draft)
+            if held is None:
+                raise OSError(errno.ENOLCK, "a new spool cannot be locked", str(draft))  # noqa: TRY301 - tidied up below
+            self._lock_fd = held
+            self._fd = _create(draft, 1)
+            draft.rename(self.folder)  # only now can others see it, and then it is locked
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        self.end = Position(1, 0)
+
+    def append(self, data: bytes) -> None:
+        """Append one record by one write, whole or not at all.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        segment, offset = self.end
+        try:
+            written = os.write(self._fd, data)
+        except OSError:
+            raise
+        except BaseException:  # an interrupt right after the write: keep what is there
+            self.end = Position(segment, os.fstat(self._fd).st_size)
+            raise
+        if written != len(data):
+            os.ftruncate(self._fd, offset)
+            raise OSError(errno.ENOSPC, "the disk is full", str(self.folder))
+        self.end = Position(segment, offset + written)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is time for the next segment."""
+        return self.end.offset >= SEGMENT_BYTES
+
+    def roll(self) -> None:
+        """Begin the next segment."""
+        fd = _create(self.folder, self.end.segment + 1)
+        os.close(self._fd)
+        self._fd = fd
+        self.end = Position(self.end.segment + 1, 0)
+
+    def release(self) -> None:
+        """Let go of the spool; what is in it is for the next process.
+
+        In a forked child this leaves the parent's lock as it is: closing a copy of the
+        descriptor unlocks nothing.
+        """
+        for fd in (self._fd, self._lock_fd):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def remove(self) -> None:
+        """Delete the spool, all of which has been delivered, and release it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+
+def _create(folder: Path, number: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL
+    return os.open(segment_path(folder, number), flags, 0o600)

@@ -1,0 +1,69 @@
+"""Bodies of direct calls: encoded strictly, for a person waits for the answer (B.1, B.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from aod_notebook.agentos.errors import AgentOSConfigError, AgentOSValidationError
+from aod_notebook.agentos.report.snapshot import changes_of
+
+__all__ = ["encode", "invoke_body", "segment"]
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    """Encode a request.
+
+    Raises:
+        AgentOSValidationError: a value that JSON cannot hold (NaN, a circular reference, an
+            object that is no data); the message names its place. Nothing was sent.
+
+    Example:
+        >>> encode({"input": {"n": 1}})
+        b'{"input":{"n":1}}'
+    """
+    text, places = changes_of(body)
+    if places:
+        raise AgentOSValidationError(
+            f"Not sent: JSON cannot hold the value at {places[0] or 'the top'}", None
+        )
+    return text
+
+
+def segment(value: Any, noun: str) -> str:
+    """Make a path segment of an id.
+
+    Raises:
+        AgentOSConfigError: it is empty or no text.
+    """
+    if not isinstance(value, str) or not value.strip(". "):
+        raise AgentOSConfigError(f"{noun}={value!r} is no id")
+    return quote(value, safe="")
+
+
+def invoke_body(
+    input: Any,  # noqa: A002 - the wire's name
+    *,
+    prompt_variables: dict[str, str] | None,
+    parent_run_id: str | None,
+    session_id: str | None,
+    start_session: bool,
+    history: list[dict[str, str]] | None,
+    external_user_id: str | None,
+    test: bool,
+    stream: bool = False,
+) -> bytes:
+    """Encode an invoke; what is not given is left out."""
+    body: dict[str, Any] = {"input": {} if input is None else input}
+    given = {
+        "prompt_variables": prompt_variables or None,
+        "parent_run_id": parent_run_id or None,
+        "session_id": session_id or None,
+        "start_session": True if start_session else None,
+        "history": history,
+        "external_user_id": external_user_id or None,
+        "test": True if test else None,
+        "stream": True if stream else None,
+    }
+    body |= {name: value for name, value in given.items() if value is not None}
+    return encode(body)
