@@ -10,7 +10,7 @@ import re
 
 from aod_notebook.transcripts.summary import one_line as one_line_of
 
-__all__ = ["clean", "clip", "one_line"]
+__all__ = ["clean", "clip", "one_line", "styled"]
 
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
@@ -22,6 +22,18 @@ _UNSAFE = re.compile(
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
     r"\u2028\u2029\ufeff\ud800-\udfff]"  # separators, byte-order mark, lone surrogates
 )
+
+_COLOURS = re.compile(r"(?:\x1b\[|\x9b)([0-9;]*)m")
+_STYLE_BASE = 0xD800
+"""Styles pass through cleaning as lone surrogates, which no cleaned text holds."""
+_STYLE_SIGNS = re.compile(r"([\ud800-\ud9ff])")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+BOLD, DIM, ITALIC, UNDERLINE = 32, 64, 128, 256
+COLOUR_MASK = 31
+"""A style is a colour (1 to 16 in the terminal's order, 0 for none) and these four flags."""
+_FLAGS = {1: BOLD, 2: DIM, 3: ITALIC, 4: UNDERLINE}
+_FLAGS_OFF = {22: BOLD | DIM, 23: ITALIC, 24: UNDERLINE}
 
 
 def clean(text: str) -> str:
@@ -42,6 +54,45 @@ def clean(text: str) -> str:
     return _UNSAFE.sub(_visible, text)
 
 
+def styled(text: str) -> tuple[str, tuple[int, ...]]:
+    r"""Give `text` cleaned, and which parts of it a terminal would colour.
+
+    The sixteen colours of a terminal, bold, dim, italic and underlined are kept; backgrounds,
+    inverse, hidden and blinking text and all other escapes are not.
+
+    Returns:
+        The clean text, and its marks: `start, end, style` of each part, one after the other.
+
+    Example:
+        >>> styled("\x1b[31mred\x1b[0m plain")
+        ('red plain', (0, 3, 2))
+    """
+    if not _COLOURS.search(text):
+        return clean(text), ()
+    style = 0
+
+    def sign(match: re.Match[str]) -> str:
+        nonlocal style
+        style = _style_after(style, match[1])
+        return chr(_STYLE_BASE + style)
+
+    text = _COLOURS.sub(sign, _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text))
+    text = _ESCAPES.sub("", text)
+    if "\r" in text:
+        text = "\n".join(_last_written(line) for line in text.split("\n"))
+    parts, marks, length, style = [], [], 0, 0
+    for piece in _STYLE_SIGNS.split(text):
+        if _STYLE_SIGNS.match(piece):
+            style = ord(piece) - _STYLE_BASE
+            continue
+        shown = _UNSAFE.sub(_visible, piece)
+        if shown and style:
+            marks += [length, length + len(shown), style]
+        parts.append(shown)
+        length += len(shown)
+    return "".join(parts), tuple(marks)
+
+
 def one_line(text: str, limit: int) -> str:
     r"""Give `text` cleaned, its white space folded to single spaces, cut to `limit` characters.
 
@@ -55,6 +106,29 @@ def one_line(text: str, limit: int) -> str:
 def clip(text: str, limit: int) -> str:
     """Cut `text` to `limit` characters; a cut text ends with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _style_after(style: int, parameters: str) -> int:
+    """Give the style that a colour sequence leads to; what is not on the list changes nothing."""
+    codes = iter([int(code[:4] or 0) for code in parameters.split(";")])
+    for code in codes:
+        if code == 0:
+            style = 0
+        elif code in _FLAGS:
+            style |= _FLAGS[code]
+        elif code in _FLAGS_OFF:
+            style &= ~_FLAGS_OFF[code]
+        elif code == 39:  # noqa: PLR2004 - the default colour
+            style &= ~COLOUR_MASK
+        elif code in (38, 48):  # a colour of the large palettes: only the first sixteen are kept
+            number = next(codes, None) if next(codes, None) == 5 else 16  # noqa: PLR2004
+            if code == 38 and number is not None and number < 16:  # noqa: PLR2004
+                style = style & ~COLOUR_MASK | number + 1
+        elif 30 <= code <= 37:  # noqa: PLR2004 - the eight colours
+            style = style & ~COLOUR_MASK | code - 29
+        elif 90 <= code <= 97:  # noqa: PLR2004 - the eight bright colours
+            style = style & ~COLOUR_MASK | code - 81
+    return style
 
 
 def _last_written(line: str) -> str:

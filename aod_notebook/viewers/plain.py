@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["plain_lines", "status_line"]
 
 SIGNS = {
+    Kind.STAGES: "·",
     Kind.STAGE: "·",
     Kind.TURN: "──",
     Kind.SYSTEM: "·",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aod_notebook.transcripts import Reader, Usage, summary
-from aod_notebook.viewers.clean import clean, one_line
+from aod_notebook.viewers.clean import clean, one_line, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
     from aod_notebook.transcripts import Entry, Result
+    from aod_notebook.viewers.protocols import Event
 
 __all__ = ["Kind", "Row", "RowBuilder", "Summary"]
 
@@ -22,18 +23,10 @@ SLOW_STAGE_MS = 1_000
 """A stage that took longer is worth a line of its own."""
 
 
-class Event(Protocol):
-    """An event of a session's stream, such as `aod.StreamEvent`."""
-
-    @property
-    def type(self) -> str: ...
-    @property
-    def extra(self) -> Mapping[str, Any]: ...
-
-
 class Kind(enum.StrEnum):
     """What a row is."""
 
+    STAGES = "stages"
     STAGE = "stage"
     TURN = "turn"
     SYSTEM = "system"
@@ -58,6 +51,9 @@ class Row:
         depth: 0 for the agent itself, 1 for its subagents, and so on.
         is_error: whether it reports a failure.
         is_minor: whether only somebody who unfolds it wants to see it.
+        parent: the number of the row that it folds under, counted from 0; None for the turn
+            that it came in.
+        marks: which parts of the text are coloured (`clean.styled`).
     """
 
     kind: Kind
@@ -66,6 +62,8 @@ class Row:
     depth: int = 0
     is_error: bool = False
     is_minor: bool = False
+    parent: int | None = None
+    marks: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -74,20 +72,26 @@ class Summary:
 
     Attributes:
         status: `pending`, `running`, or how it ended.
+        stage: the stage of provisioning that is under way; empty when there is none.
+        model: the model that the agent said it is.
         exit_code: of the last turn; None while it runs or if it was killed.
         turns: how many turns were seen.
         tool_calls: how many calls of tools were seen.
         tokens_in: tokens read, cached ones included; None if the runtime told nothing.
+        tokens_cached: those of them that came out of the cache.
         tokens_out: tokens written.
         cost_usd: sum over the turns; None if the runtime told nothing.
         answer: the agent's last words.
     """
 
     status: str = "pending"
+    stage: str = ""
+    model: str = ""
     exit_code: int | None = None
     turns: int = 0
     tool_calls: int = 0
     tokens_in: int | None = None
+    tokens_cached: int | None = None
     tokens_out: int | None = None
     cost_usd: float | None = None
     answer: str = ""
@@ -111,118 +115,159 @@ class RowBuilder:
         self.summary = Summary()
         self._stdout = Reader(runtime)
         self._stderr = Reader("shell")
-        self._depths: dict[str, int] = {}
+        self._number = 0  # of the next row
+        self._stages: int | None = None  # the row that the stages under way fold under
+        self._calls: dict[str, tuple[int, int]] = {}  # tool calls: number and depth of their rows
 
     def feed(self, event: Event) -> list[Row]:
         """Give the rows that `event` completes; half a line waits for its other half."""
-        extra = event.extra
-        match event.type:
-            case "output":
-                self.summary.status = "running"
-                data = str(extra.get("data") or "")
-                if extra.get("stream") == "stderr":
-                    return self._stderr_rows(self._stderr.feed(data))
-                return self._stdout_rows(self._stdout.feed(data))
-            case "stage":
-                return [*self.finish(), *_stage_rows(extra)]
-            case "turn_start":
-                return [*self.finish(), self._turn_row(extra)]
-            case "exit" | "error" | "terminated" | "stale":
-                return [*self.finish(), self._end_row(event)]
-            case _:
-                return []
+        rows = self._rows(event)
+        self._number += len(rows)
+        return rows
 
     def finish(self) -> list[Row]:
         """Give the rows of lines that were never ended by a newline."""
-        return self._stdout_rows(self._stdout.flush()) + self._stderr_rows(self._stderr.flush())
+        rows = self._flushed()
+        self._number += len(rows)
+        return rows
+
+    def _rows(self, event: Event) -> list[Row]:
+        extra = event.extra
+        match event.type:
+            case "output":
+                self.summary.status, self.summary.stage = "running", ""
+                data = str(extra.get("data") or "")
+                if extra.get("stream") == "stderr":
+                    return _stderr_rows(self._stderr.feed(data))
+                return self._stdout_rows(self._stdout.feed(data))
+            case "stage":
+                return self._stage_rows(extra)
+            case "turn_start":
+                rows = self._flushed()
+                return [*rows, self._turn_row(extra)]
+            case "exit" | "error" | "terminated" | "stale":
+                rows = self._flushed()
+                return [*rows, self._end_row(event)]
+            case _:
+                return []
+
+    def _flushed(self) -> list[Row]:
+        rows = self._stdout_rows(self._stdout.flush())
+        return rows + _stderr_rows(self._stderr.flush())
+
+    def _stage_rows(self, extra: Mapping[str, Any]) -> list[Row]:
+        rows = self._flushed()
+        stage, state = str(extra.get("stage")), str(extra.get("state"))
+        self.summary.stage = one_line(stage, TITLE_CHARS) if state == "started" else ""
+        if self._stages is None:
+            self._stages = self._number + len(rows)
+            rows.append(Row(Kind.STAGES, "Provisioning", is_minor=True))
+        if state == "started":
+            return rows
+        took = extra.get("duration_ms")
+        title = one_line(f"{stage} {state}" + _seconds(took, before=" in "), TITLE_CHARS)
+        text = clean(str(extra.get("message") or ""))
+        failed = state == "failed"
+        is_minor = not failed and isinstance(took, int) and took < SLOW_STAGE_MS
+        row = Row(Kind.STAGE, title, text, 0, failed, is_minor, self._stages)
+        return [*rows, row]
 
     def _turn_row(self, extra: Mapping[str, Any]) -> Row:
         self.summary.turns += 1
         self.summary.status, self.summary.exit_code = "running", None
-        return Row(Kind.TURN, f"Turn {extra.get('turn')}")
+        self._stages, self.summary.stage = None, ""
+        return Row(Kind.TURN, one_line(f"Turn {extra.get('turn')}", TITLE_CHARS))
 
     def _end_row(self, event: Event) -> Row:
+        self.summary.stage = ""
         code = event.extra.get("code")
         message = one_line(str(event.extra.get("message") or ""), TITLE_CHARS)
         if event.type == "exit":
-            self.summary.exit_code = code
+            self.summary.exit_code = code if isinstance(code, int) else None
             self.summary.status = "completed" if code in (0, None) else "failed"
-            return Row(Kind.END, f"Exit code {code}", is_error=self.summary.status == "failed")
+            title = one_line(f"Exit code {code}", TITLE_CHARS)
+            return Row(Kind.END, title, is_error=self.summary.status == "failed")
         self.summary.status = {"error": "failed", "stale": "running"}.get(event.type, event.type)
         return Row(Kind.END, message or event.type, is_error=event.type == "error")
-
-    def _stderr_rows(self, entries: Iterable[Entry]) -> list[Row]:
-        return [Row(Kind.STDERR, text=clean(entry.raw), is_error=True) for entry in entries]
 
     def _stdout_rows(self, entries: Iterable[Entry]) -> list[Row]:
         rows: list[Row] = []
         for entry in entries:
-            row = self._entry_row(entry)
+            row = self._entry_row(entry, self._number + len(rows))
             if row is not None:
                 rows.append(row)
             if entry.result is not None:
                 self._count(entry.result)
         return rows
 
-    def _entry_row(self, entry: Entry) -> Row | None:
-        depth = self._depths.get(entry.parent_tool_use_id or "", 0)
+    def _entry_row(self, entry: Entry, number: int) -> Row | None:
+        if entry.line_type == "text":
+            text, marks = styled(entry.raw)
+            return Row(Kind.OUTPUT, text=text, marks=marks)
+        parent, depth = None, 0
+        if entry.parent_tool_use_id in self._calls:
+            parent, depth = self._calls[entry.parent_tool_use_id]
+            depth += 1
         text = clean(entry.text or "")
         if entry.result is not None:
             return _result_row(entry.result)
-        if entry.line_type == "text":
-            return Row(Kind.OUTPUT, text=clean(entry.raw))
         if entry.line_type == "error" or (entry.is_error and entry.block is None):
-            return Row(Kind.SYSTEM, "Error", text, depth, is_error=True)
+            return Row(Kind.SYSTEM, "Error", text, depth, is_error=True, parent=parent)
         if entry.line_type == "system":
-            return _system_row(entry, depth)
+            self.summary.model = self.summary.model or one_line(entry.model or "", TITLE_CHARS)
+            return _system_row(entry, depth, parent)
         match entry.block:
             case "text" if entry.line_type == "assistant":
                 self.summary.answer = text if depth == 0 else self.summary.answer
-                return Row(Kind.TEXT, text=text, depth=depth)
+                return Row(Kind.TEXT, text=text, depth=depth, parent=parent)
             case "thinking":
-                return Row(Kind.THINKING, text=text, depth=depth)
+                return Row(Kind.THINKING, text=text, depth=depth, parent=parent)
             case "tool_use":
-                return self._tool_row(entry, depth)
+                return self._tool_row(entry, number, depth, parent)
             case "tool_result":
-                return Row(Kind.TOOL_RESULT, "", text, depth + 1, is_error=bool(entry.is_error))
+                return self._tool_result_row(entry, depth, parent)
             case _:
                 return None
 
-    def _tool_row(self, entry: Entry, depth: int) -> Row:
+    def _tool_row(self, entry: Entry, number: int, depth: int, parent: int | None) -> Row:
         self.summary.tool_calls += 1
         if entry.tool_use_id:
-            self._depths[entry.tool_use_id] = depth + 1
+            self._calls[entry.tool_use_id] = number, depth
         name = one_line(entry.tool or "tool", TITLE_CHARS)
-        return Row(Kind.TOOL, name, one_line(summary(entry.tool, entry.input), TITLE_CHARS), depth)
+        text = one_line(summary(entry.tool, entry.input), TITLE_CHARS)
+        return Row(Kind.TOOL, name, text, depth, parent=parent)
+
+    def _tool_result_row(self, entry: Entry, depth: int, parent: int | None) -> Row:
+        call, _ = self._calls.get(entry.tool_use_id or "", (parent, depth))
+        text, marks = styled(entry.text or "")
+        is_error = bool(entry.is_error)
+        return Row(
+            Kind.TOOL_RESULT, "", text, depth + 1, is_error=is_error, parent=call, marks=marks
+        )
 
     def _count(self, result: Result) -> None:
         whole = self.summary
         if result.usage is not None:
             whole.tokens_in = _add(whole.tokens_in, _tokens_in(result))
+            whole.tokens_cached = _add(whole.tokens_cached, result.usage.cache_read_tokens)
             whole.tokens_out = _add(whole.tokens_out, result.usage.output_tokens)
         if result.cost_usd is not None:
             whole.cost_usd = result.cost_usd + (whole.cost_usd or 0.0)
         whole.answer = clean(result.text or "") or whole.answer
 
 
-def _stage_rows(extra: Mapping[str, Any]) -> list[Row]:
-    stage, state = str(extra.get("stage")), str(extra.get("state"))
-    if state == "started":
-        return []
-    took = extra.get("duration_ms")
-    title = one_line(f"{stage} {state}" + _seconds(took, before=" in "), TITLE_CHARS)
-    text = clean(str(extra.get("message") or ""))
-    failed = state == "failed"
-    is_minor = not failed and isinstance(took, int) and took < SLOW_STAGE_MS
-    return [Row(Kind.STAGE, title, text, is_error=failed, is_minor=is_minor)]
+def _stderr_rows(entries: Iterable[Entry]) -> list[Row]:
+    styles = (styled(entry.raw) for entry in entries)
+    return [Row(Kind.STDERR, text=text, is_error=True, marks=marks) for text, marks in styles]
 
 
-def _system_row(entry: Entry, depth: int) -> Row | None:
+def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:
     if entry.subtype == "init":
         return Row(Kind.SYSTEM, one_line(f"Session of {entry.model or 'an agent'}", TITLE_CHARS))
     if entry.subtype == "task_started":
         description = one_line(entry.text or "", TITLE_CHARS)
-        return Row(Kind.SYSTEM, f"Subagent started: {description or 'no description'}", depth=depth)
+        title = f"Subagent started: {description or 'no description'}"
+        return Row(Kind.SYSTEM, title, depth=depth, parent=parent)
     return None
 
 

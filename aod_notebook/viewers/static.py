@@ -16,7 +16,8 @@ from aod_notebook.viewers.rows import Kind, Row, RowBuilder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aod_notebook.viewers.rows import Event, Summary
+    from aod_notebook.viewers.protocols import Event
+    from aod_notebook.viewers.rows import Summary
 
 __all__ = ["Transcript", "render_html"]
 
@@ -111,9 +112,9 @@ class Transcript:
         tail = [line for row in shown[-TAIL_ROWS:] for line in plain_lines(row)]
         return "\n".join([status_line(self.title, self.summary), *tail])
 
-    def html(self) -> str:
-        """Give the transcript as one `<div>`, of about 2,000 rows or 300 kB at the most."""
-        rows, cut = _within_budget(self.rows)
+    def html(self, max_rows: int = MAX_ROWS) -> str:
+        """Give the transcript as one `<div>`, of `max_rows` or about 300 kB at the most."""
+        rows, cut = _within_budget(self.rows, max_rows)
         body = "".join(_group(group, is_last) for group, is_last in _groups(rows))
         note = (
             ""
@@ -134,10 +135,10 @@ def render_html(events: Iterable[Event], title: str, runtime: str | None = None)
     return transcript.html()
 
 
-def _within_budget(rows: list[Row]) -> tuple[list[Row], int]:
+def _within_budget(rows: list[Row], max_rows: int) -> tuple[list[Row], int]:
     """Keep the first and the last rows, as many as may be shown; say how many were cut."""
     budget, kept_head, kept_tail = MAX_BYTES, 0, 0
-    for taken in range(min(len(rows), MAX_ROWS)):
+    for taken in range(min(len(rows), max_rows)):
         from_head = taken % 4 == 0  # the end of a session tells more than its beginning
         row = rows[kept_head] if from_head else rows[-1 - kept_tail]
         budget -= ROW_MARKUP_BYTES + min(len(row.text), ROW_CHARS) + len(row.title)
@@ -152,10 +153,7 @@ def _groups(rows: list[Row]) -> list[tuple[list[Row], bool]]:
     """Split the rows where a run of stages or a turn begins; say of each if it is the last."""
     groups: list[list[Row]] = []
     for row in rows:
-        begins = row.kind is Kind.TURN or (
-            row.kind is Kind.STAGE and groups and groups[-1][-1].kind is not Kind.STAGE
-        )
-        if begins or not groups:
+        if row.kind in (Kind.STAGES, Kind.TURN) or not groups:
             groups.append([])
         groups[-1].append(row)
     return [(group, number == len(groups) - 1) for number, group in enumerate(groups)]
@@ -163,8 +161,11 @@ def _groups(rows: list[Row]) -> list[tuple[list[Row], bool]]:
 
 def _group(rows: list[Row], is_last: bool) -> str:
     first, failed = rows[0], any(row.kind is Kind.STAGE and row.is_error for row in rows)
-    if first.kind is Kind.STAGE and not is_last and not failed:
-        title, is_open = f"{len(rows)} stages of provisioning", False
+    if first.kind is Kind.STAGES:
+        count = len(rows) - 1
+        title, is_open, rows = f"{first.title}: {count} stages", is_last or failed, rows[1:]
+        if count == 0:
+            return ""
     elif first.kind is Kind.TURN:
         title, is_open, rows = first.title, True, rows[1:]
     else:

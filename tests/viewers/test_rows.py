@@ -64,7 +64,7 @@ def test_a_second_turn_is_running_again():
 
 def test_a_failed_stage_shows_its_message():
     stage = event("stage", stage="install_runtime", state="failed", duration_ms=5, message="no CLI")
-    (row,) = rows_of(stage)[0]
+    _, row = rows_of(stage)[0]
     assert (row.title, row.text, row.is_error) == (
         "install_runtime failed in 0.0 s",
         "no CLI",

@@ -1,0 +1,225 @@
+"""A session's rows on their way to its pages: numbered, pushed, and sent again when asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.viewers.static import Transcript
+from aod_notebook.viewers.wire import chunk, wire_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aod_notebook.viewers.protocols import Source
+
+__all__ = ["Message", "RowFeed"]
+
+EVENTS_AT_ONCE = 2_000
+"""Events are read in portions, so that the first rows of a burst are on their way early."""
+FACTS_S = 0.25
+BEAT_S = 1.0
+LAST_BEATS = 3
+"""Beats after the end: they show a page that the last rows were lost."""
+TAIL_ROWS = 100
+TEXT_CHARS = 60_000
+"""How much of a long row is sent in one message."""
+ACTIVE = ("pending", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A custom message to the page: a small object, and perhaps a chunk of rows."""
+
+    content: dict[str, Any]
+    buffers: list[bytes] = field(default_factory=list)
+
+
+class RowFeed:
+    """The rows of a source, and what its pages have been sent of them; safe in any thread.
+
+    Args:
+        source: the session.
+        start: how many of its events to pass over (those of earlier turns).
+
+    Attributes:
+        transcript: the rows so far.
+        is_held: the end of a turn is not the end of the view: another turn may follow.
+    """
+
+    def __init__(self, source: Source, start: int = 0) -> None:
+        self.transcript = Transcript(source.title, source.runtime)
+        self.is_held = False
+        self._source = source
+        self._start = start
+        self._lock = threading.RLock()  # guards everything below, and the transcript
+        self._pushed = 0
+        self._syncs: dict[str, tuple[int, int]] = {}  # by page: what it asked for
+        self._replies: deque[Message] = deque()
+        self._facts: dict[str, Any] = {}
+        self._facts_at = 0.0
+        self._beat_at = 0.0
+        self._beats_left = LAST_BEATS
+        self._began: float | None = None
+        self._ended = 0.0
+
+    # -- what is known ------------------------------------------------------------------------
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no event is left to read and none will come."""
+        with self._lock:
+            ended = self._source.is_final and not self.is_held
+            return ended and not self._source.received(self._position)
+
+    @property
+    def _position(self) -> int:
+        return self._start + self.transcript.taken
+
+    def read(self, limit: int | None = None) -> int:
+        """Make rows of the events that came since; give how many events those were."""
+        with self._lock:
+            ended = self._source.is_final
+            new = self._source.received(self._position)
+            if limit is not None and len(new) > limit:
+                new, ended = new[:limit], False
+            if new:
+                self._began = self._began or new[0][1]
+                self._ended = new[-1][1]
+                self.transcript.add(event for event, _ in new)
+            if ended:
+                self.transcript.finish()
+            return len(new)
+
+    def facts(self) -> dict[str, Any]:
+        """Give what the page's header says; small, of JSON's types only."""
+        with self._lock:
+            summary, ended = self.transcript.summary, self.is_final
+            status = summary.status
+            if ended and status in ACTIVE:
+                status = self._source.status
+            until = self._ended if ended else time.time()
+            return {
+                "title": self.transcript.title,
+                "model": summary.model,
+                "status": status,
+                "stage": summary.stage,
+                "final": ended,
+                "elapsed": round(until - self._began, 1) if self._began else 0,
+                "turns": summary.turns,
+                "tools": summary.tool_calls,
+                "tokensIn": summary.tokens_in,
+                "tokensCached": summary.tokens_cached,
+                "tokensOut": summary.tokens_out,
+                "cost": summary.cost_usd,
+                "exitCode": summary.exit_code,
+                "head": len(self.transcript.rows),
+            }
+
+    def tail(self) -> list[str | list[object]]:
+        """Give the last rows, for a page that gets no messages."""
+        with self._lock:
+            rows = self.transcript.rows[-TAIL_ROWS:]
+            return [wire_row(row) for row in rows if len(row.text) < 10 * TAIL_ROWS]
+
+    def html(self) -> str:
+        """Give the transcript so far as static HTML."""
+        with self._lock:
+            return self.transcript.html()
+
+    def plain(self) -> str:
+        """Give the status, the answer and the last rows as text."""
+        with self._lock:
+            return self.transcript.plain()
+
+    # -- what goes out ------------------------------------------------------------------------
+
+    def due_facts(self, now: float) -> dict[str, Any] | None:
+        """Give the facts if they changed and it is time to say so."""
+        with self._lock:
+            facts = self.facts()
+            news = {key: value for key, value in facts.items() if key not in ("elapsed", "head")}
+            is_urgent = any(self._facts.get(key) != facts[key] for key in ("status", "final"))
+            if news == {key: self._facts.get(key) for key in news}:
+                return None
+            if not is_urgent and now - self._facts_at < FACTS_S:
+                return None
+            self._facts, self._facts_at = facts, now
+            self._beats_left = LAST_BEATS
+            return facts
+
+    def next_message(self, now: float) -> Message | None:
+        """Give the next message for the pages: an answer, new rows, rows asked for, a beat."""
+        with self._lock:
+            if self._replies:
+                return self._replies.popleft()
+            self.read(EVENTS_AT_ONCE)
+            return self._new_rows(now) or self._rows_asked_for(now) or self._beat(now)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether the session has ended and its pages were told so often enough."""
+        with self._lock:
+            busy = self._replies or self._syncs or not self.is_final
+            return not busy and self._beats_left == 0 and self.due_facts(now) is None
+
+    def reply(self, **content: object) -> None:
+        """Put a small message in the way out."""
+        with self._lock:
+            self._replies.append(Message(content))
+
+    def _new_rows(self, now: float) -> Message | None:
+        rows, start = self.transcript.rows, self._pushed
+        if start == len(rows):
+            return None
+        body, self._pushed = chunk(rows, start, len(rows))
+        self._beat_at, self._beats_left = now, LAST_BEATS
+        return self._rows_message(start, body)
+
+    def _rows_asked_for(self, now: float) -> Message | None:
+        if not self._syncs:
+            return None
+        page, (start, stop) = next(iter(self._syncs.items()))
+        body, end = chunk(self.transcript.rows, start, stop)
+        del self._syncs[page]
+        if end < stop:
+            self._syncs[page] = end, stop  # behind those of the other pages
+        self._beat_at = now
+        return self._rows_message(start, body)
+
+    def _rows_message(self, start: int, body: bytes) -> Message:
+        return Message({"type": "rows", "from": start, "head": self._pushed}, [body])
+
+    def _beat(self, now: float) -> Message | None:
+        if now - self._beat_at < BEAT_S or self._beats_left == 0:
+            return None
+        self._beat_at = now
+        if self.is_final:
+            self._beats_left -= 1
+        return Message({"type": "beat", "head": self._pushed})
+
+    # -- what comes in ------------------------------------------------------------------------
+
+    def answer_hello(self, page: str) -> None:
+        """Tell a page that messages arrive, and how many rows there are."""
+        with self._lock:
+            self._beats_left = LAST_BEATS
+            self.reply(type="welcome", page=page, head=self._pushed)
+
+    def ask(self, content: Mapping[str, Any]) -> None:
+        """Send a page the rows that it lacks; it has one such wish at a time."""
+        with self._lock:
+            start = content.get("from")
+            if isinstance(start, int) and 0 <= start < self._pushed:
+                self._syncs[str(content.get("page"))] = start, self._pushed
+
+    def ask_text(self, content: Mapping[str, Any]) -> None:
+        """Send the page a part of a row that was cut on the wire."""
+        with self._lock:
+            number, start = content.get("row"), content.get("from")
+            rows = self.transcript.rows
+            if isinstance(number, int) and isinstance(start, int) and 0 <= number < len(rows):
+                text = rows[number].text[max(start, 0) :][:TEXT_CHARS]
+                self.reply(type="text", row=number, start=start, text=text)

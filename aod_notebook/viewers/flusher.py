@@ -1,0 +1,139 @@
+"""The one thread that sends for all live viewers of a kernel, and how often it may."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Channel", "Flusher", "RateWindow", "flusher"]
+
+PERIOD_S = 0.05
+"""Viewers are served at most this often; the first news after a quiet time goes out at once."""
+IDLE_S = 0.25
+"""How often beats are looked for when nothing happens."""
+MESSAGES_PER_S = 50
+FAILURES = 20
+"""A viewer that fails so often in a row is given up."""
+
+_log = logging.getLogger(__name__)
+
+
+class Channel(Protocol):
+    """A viewer, as the thread sees it."""
+
+    def step(self, now: float) -> bool:
+        """Send one message if there is one to send at `time.monotonic()` = `now`."""
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing more will be sent until the next `wake`."""
+
+
+class RateWindow:
+    """Allows so many messages in any one second.
+
+    Example:
+        >>> window = RateWindow(2)
+        >>> [window.take(at) for at in (0.0, 0.1, 0.9, 1.0)]
+        [True, True, False, True]
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._sent: deque[float] = deque(maxlen=limit)
+
+    def take(self, now: float) -> bool:
+        """Count a message at `now` if it is allowed."""
+        if len(self._sent) == self._limit and now - self._sent[0] < 1.0:
+            return False
+        self._sent.append(now)
+        return True
+
+    def put_back(self) -> None:
+        """Uncount the last message: there was nothing to send."""
+        self._sent.pop()
+
+
+class Flusher:
+    """Serves all channels in turn from one thread, which ends when none has anything to send.
+
+    Args:
+        clock: gives the time in seconds; `time.monotonic`.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._news = threading.Event()
+        self._lock = threading.Lock()  # guards the three fields below
+        self._channels: dict[int, Channel] = {}
+        self._failures: dict[int, int] = {}
+        self._thread: threading.Thread | None = None
+        self._window = RateWindow(MESSAGES_PER_S)  # used by the thread only
+
+    def wake(self, channel: Channel) -> None:
+        """Serve `channel` soon; cheap when it is waited for already. Any thread may call it."""
+        if self._news.is_set() and id(channel) in self._channels:
+            return
+        with self._lock:
+            self._channels[id(channel)] = channel
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="aod-notebook viewers", daemon=True
+                )
+                self._thread.start()
+        self._news.set()
+
+    def drop(self, channel: Channel) -> None:
+        """Serve `channel` no more."""
+        with self._lock:
+            self._channels.pop(id(channel), None)
+
+    def _run(self) -> None:
+        while self._serve():
+            time.sleep(PERIOD_S)
+            self._news.wait(IDLE_S)
+
+    def _serve(self) -> bool:
+        """Send what there is to send; say whether the thread is still needed."""
+        self._news.clear()
+        busy = True
+        while busy:
+            busy = False
+            for channel in list(self._channels.values()):
+                now = self._clock()
+                if not self._window.take(now):
+                    self._news.set()  # the rest goes out as soon as it may
+                    return True
+                if self._step(channel, now):
+                    busy = True
+                else:
+                    self._window.put_back()
+        # Channels are asked without the lock: theirs may be held by a thread that wakes us.
+        quiet = [key for key, each in list(self._channels.items()) if each.is_quiet(self._clock())]
+        with self._lock:
+            for key in quiet if not self._news.is_set() else ():
+                self._channels.pop(key, None)
+            if not self._channels:
+                self._thread = None
+            return bool(self._channels)
+
+    def _step(self, channel: Channel, now: float) -> bool:
+        try:
+            sent = channel.step(now)
+        except Exception:  # noqa: BLE001 - the thread serves others too, whatever one meets
+            _log.debug("a viewer could not send", exc_info=True)
+            count = self._failures[id(channel)] = self._failures.get(id(channel), 0) + 1
+            if count >= FAILURES:
+                self.drop(channel)
+            return False
+        self._failures.pop(id(channel), None)
+        return sent
+
+
+flusher = Flusher()
+"""The kernel's one flusher."""

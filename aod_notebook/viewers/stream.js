@@ -1,0 +1,1089 @@
+// @ts-check
+/**
+ * The page side of `StreamViewer`: keeps a session's rows, asks for those it lacks, and draws
+ * the few that are in sight. All text is hostile: it goes into the page by `textContent` only.
+ */
+
+/** What a row is; a row carries the number of its kind (the kernel's `Kind` has this order). */
+export const KINDS = [
+  "stages", "stage", "turn", "system", "text", "thinking",
+  "tool", "tool result", "output", "stderr", "result", "end",
+];
+const [STAGES, , TURN, , TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR] = KINDS.keys();
+const IS_ERROR = 1;
+
+/** The filters, and the kinds that each of them hides; other kinds always show. */
+export const FILTERS = [
+  { name: "Words", kinds: [TEXT] },
+  { name: "Thinking", kinds: [THINKING] },
+  { name: "Tools", kinds: [TOOL, TOOL_RESULT] },
+  { name: "Output", kinds: [OUTPUT] },
+  { name: "Stderr", kinds: [STDERR] },
+  { name: "System", kinds: [0, 1, 3] },
+];
+
+const CLIP_CHARS = 2000;
+const CLIP_LINES = 200;
+const FOLD_LINES = 6; // of thoughts and tool results
+const MORE_CHARS = 60_000;
+const LINE_PX = 20;
+const PAD_PX = 4;
+const OVERSCAN = 8;
+const HELD_MESSAGES = 100;
+const SYNC_RETRY_MS = 1000;
+const SILENCE_MS = 6000;
+const SPEAK_MS = 4000;
+
+/**
+ * @typedef {string | [number, string, string?, number?, number?, number?, number?, number[]?]} WireRow
+ * @typedef {{kind: number, text: string, title: string, flags: number, depth: number,
+ *   parent: number, size: number, marks: number[]}} Row
+ * @typedef {{title: string, model: string, status: string, stage: string, final: boolean,
+ *   elapsed: number, turns: number, tools: number, tokensIn: number?, tokensCached: number?,
+ *   tokensOut: number?, cost: number?, exitCode: number?, head: number, can: string[],
+ *   questions: {key: string, text: string, choices: string[]}[]}} Facts
+ * @typedef {{get(name: string): any, on(name: string, f: Function): void,
+ *   send(content: object): void}} Model
+ * @typedef {{text: string, style: number, href: string, hit: boolean}} Segment
+ */
+
+// -- the rows ---------------------------------------------------------------------------------
+
+/** All rows in columns, so that 100,000 of them stay small. */
+export class RowStore {
+  constructor() {
+    /** @type {string[]} */ this.texts = [];
+    /** @type {number[]} kind, flags and depth in one number */ this.facts = [];
+    /** @type {number[]} */ this.parents = [];
+    /** @type {Map<number, string>} */ this.titles = new Map();
+    /** @type {Map<number, number>} */ this.sizes = new Map();
+    /** @type {Map<number, number[]>} */ this.marks = new Map();
+    /** @type {Map<number, number>} how many rows each group row has below it */
+    this.below = new Map();
+    /** @type {Set<number>} group rows with an error below */ this.troubled = new Set();
+    /** @type {number[]} by kind */ this.counts = KINDS.map(() => 0);
+    /** @type {Map<number, WireRow[]>} rows that came before those ahead of them */
+    this.held = new Map();
+    this.turn = -1;
+  }
+
+  get length() {
+    return this.texts.length;
+  }
+
+  /**
+   * Take rows from number `from` on; rows that are known already are passed over, rows behind a
+   * gap are held. Gives how many rows were added.
+   * @param {number} from
+   * @param {WireRow[]} rows
+   */
+  take(from, rows) {
+    const before = this.length;
+    if (from > before) {
+      if (this.held.size < HELD_MESSAGES) this.held.set(from, rows);
+      return 0;
+    }
+    for (let i = before - from; i < rows.length; i++) this.#add(rows[i]);
+    for (const [start, later] of this.held) {
+      if (start > this.length) continue;
+      this.held.delete(start);
+      this.take(start, later);
+    }
+    return this.length - before;
+  }
+
+  /** @param {WireRow} wire */
+  #add(wire) {
+    const number = this.length;
+    if (typeof wire === "string") wire = [OUTPUT, wire];
+    const [kind, text, title, flags = 0, depth = 0, parent = -1, size = 0, marks] = wire;
+    this.texts.push(text);
+    this.facts.push(kind | (flags << 4) | (Math.min(depth, 50) << 8));
+    const group = parent >= 0 ? parent : kind === TURN || kind === STAGES ? -1 : this.turn;
+    this.parents.push(group);
+    if (title) this.titles.set(number, title);
+    if (size) this.sizes.set(number, size);
+    if (marks?.length) this.marks.set(number, marks);
+    if (kind === TURN) this.turn = number;
+    this.counts[kind]++;
+    for (let g = group; g >= 0 && g < number; g = this.parents[g]) {
+      this.below.set(g, (this.below.get(g) ?? 0) + 1);
+      if (flags & IS_ERROR) this.troubled.add(g);
+    }
+  }
+
+  /** @param {number} n */
+  kind(n) {
+    return this.facts[n] & 15;
+  }
+
+  /** @param {number} n @returns {Row} */
+  row(n) {
+    const facts = this.facts[n];
+    return {
+      kind: facts & 15,
+      text: this.texts[n],
+      title: this.titles.get(n) ?? "",
+      flags: (facts >> 4) & 15,
+      depth: facts >> 8,
+      parent: this.parents[n],
+      size: this.sizes.get(n) ?? this.texts[n].length,
+      marks: this.marks.get(n) ?? [],
+    };
+  }
+
+  /**
+   * Put a part of a long text in its place.
+   * @param {number} n @param {number} start in characters @param {string} part
+   */
+  extend(n, start, part) {
+    const known = Array.from(this.texts[n]).length;
+    if (start === known) this.texts[n] += part;
+  }
+}
+
+/** Heights of rows, with quick sums: in blocks of 256. */
+export class Heights {
+  constructor() {
+    /** @type {number[]} */ this.rows = [];
+    /** @type {number[]} */ this.blocks = [];
+    this.total = 0;
+  }
+
+  /** @param {number} height */
+  push(height) {
+    const block = this.rows.length >> 8;
+    this.blocks[block] = (this.blocks[block] ?? 0) + height;
+    this.total += height;
+    this.rows.push(height);
+  }
+
+  /** @param {number} i @param {number} height */
+  set(i, height) {
+    const change = height - this.rows[i];
+    this.rows[i] = height;
+    this.blocks[i >> 8] += change;
+    this.total += change;
+    return change;
+  }
+
+  /** Where row `i` begins. @param {number} i */
+  top(i) {
+    let y = 0;
+    for (let b = 0; b < i >> 8; b++) y += this.blocks[b];
+    for (let r = (i >> 8) << 8; r < i; r++) y += this.rows[r];
+    return y;
+  }
+
+  /** Which row is at `y`. @param {number} y */
+  at(y) {
+    let b = 0;
+    while (b < this.blocks.length - 1 && y >= this.blocks[b]) y -= this.blocks[b++];
+    let i = b << 8;
+    while (i < this.rows.length - 1 && y >= this.rows[i]) y -= this.rows[i++];
+    return Math.max(0, Math.min(i, this.rows.length - 1));
+  }
+}
+
+/**
+ * Split a text where its look changes: colours, links, search hits.
+ * @param {string} text
+ * @param {number[]} marks start, end, style, …
+ * @param {RegExp?} query with the flag g
+ * @returns {Segment[]}
+ */
+export function segments(text, marks, query) {
+  const links = [];
+  if (text.includes("://")) {
+    for (const m of text.matchAll(/\bhttps?:\/\/[^\s<>"'`⟨⟩]+[^\s<>"'`⟨⟩.,;:!?)\]}]/g)) {
+      links.push([m.index, m.index + m[0].length]);
+    }
+  }
+  const hits = [];
+  if (query) {
+    for (const m of text.matchAll(query)) if (m[0]) hits.push([m.index, m.index + m[0].length]);
+  }
+  if (!links.length && !hits.length && !marks.length) {
+    return [{ text, style: 0, href: "", hit: false }];
+  }
+  const edges = new Set([0, text.length, ...links.flat(), ...hits.flat()]);
+  for (let i = 0; i < marks.length; i += 3) edges.add(marks[i]).add(marks[i + 1]);
+  const sorted = [...edges].filter((e) => e <= text.length).sort((a, b) => a - b);
+  const parts = [];
+  let [link, hit, mark] = [0, 0, 0];
+  for (let i = 0; i + 1 < sorted.length; i++) {
+    const [start, end] = [sorted[i], sorted[i + 1]];
+    while (link < links.length && links[link][1] <= start) link++;
+    while (hit < hits.length && hits[hit][1] <= start) hit++;
+    while (mark < marks.length && marks[mark + 1] <= start) mark += 3;
+    const linked = link < links.length && links[link][0] <= start;
+    parts.push({
+      text: text.slice(start, end),
+      style: mark < marks.length && marks[mark] <= start ? marks[mark + 2] : 0,
+      href: linked ? text.slice(links[link][0], links[link][1]) : "",
+      hit: hit < hits.length && hits[hit][0] <= start,
+    });
+  }
+  return parts;
+}
+
+/**
+ * What of a text is shown, given how many characters were asked for.
+ * @param {Row} row @param {number} wanted 0 for the short form
+ */
+export function shown(row, wanted) {
+  if (wanted) return row.text.slice(0, wanted);
+  const limit = row.kind === THINKING || row.kind === TOOL_RESULT ? FOLD_LINES : CLIP_LINES;
+  let [lines, at] = [0, -1];
+  const text = row.text.slice(0, CLIP_CHARS);
+  while ((at = text.indexOf("\n", at + 1)) >= 0) if (++lines === limit) return text.slice(0, at);
+  return text;
+}
+
+/** @param {string} text @returns {RegExp?} */
+export function searchFor(text) {
+  return text ? new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "giu") : null;
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.floor(seconds)} s`;
+  const [m, s] = [Math.floor(seconds / 60), Math.floor(seconds % 60)];
+  return m < 60 ? `${m} min ${s} s` : `${Math.floor(m / 60)} h ${m % 60} min`;
+}
+
+/** @param {number} number @param {string} noun */
+const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+/** @param {number} number */
+export function short(number) {
+  if (number < 10_000) return number.toLocaleString("en");
+  return number < 1e6 ? `${(number / 1e3).toFixed(1)}k` : `${(number / 1e6).toFixed(2)}M`;
+}
+
+// -- what the views of one viewer share -------------------------------------------------------
+
+/** The rows of one viewer in this page, and the talk with its kernel. */
+class Page {
+  /** @param {Model} model */
+  constructor(model) {
+    this.id = Math.random().toString(36).slice(2);
+    this.model = model;
+    this.store = new RowStore();
+    this.head = 0;
+    this.arrives = false; // whether messages reach the kernel
+    this.lastNews = Date.now();
+    this.factsAt = Date.now();
+    this.askedAt = 0;
+    /** @type {Set<View>} */ this.views = new Set();
+    model.on("msg:custom", this.#receive.bind(this));
+    model.on("change:facts", () => {
+      this.lastNews = this.factsAt = Date.now();
+      for (const view of this.views) view.header();
+    });
+    this.hello();
+  }
+
+  /** @returns {Facts} */
+  get facts() {
+    return this.model.get("facts");
+  }
+
+  hello() {
+    this.send({ type: "hello" });
+  }
+
+  /** @param {object} content */
+  send(content) {
+    try {
+      this.model.send({ ...content, page: this.id });
+    } catch {
+      this.arrives = false; // the kernel is gone; the header says so by and by
+    }
+  }
+
+  /** @param {any} message @param {DataView[]} buffers */
+  #receive(message, buffers) {
+    this.lastNews = Date.now();
+    if (message.head > this.head) this.head = message.head;
+    let changed = false;
+    switch (message.type) {
+      case "rows": {
+        const rows = JSON.parse(new TextDecoder().decode(buffers[0]));
+        if (this.store.take(message.from, rows)) {
+          this.askedAt = 0;
+          changed = true;
+        }
+        break;
+      }
+      case "welcome":
+        if (message.page === this.id) this.arrives = true;
+        for (const view of this.views) view.header();
+        break;
+      case "text":
+        this.store.extend(message.row, message.start, message.text);
+        for (const view of this.views) view.redraw(message.row);
+        break;
+      case "note":
+        for (const view of this.views) view.note(message.text, message.isError);
+        break;
+    }
+    this.#catchUp();
+    if (changed) for (const view of this.views) view.schedule();
+  }
+
+  /** Ask for the rows that are lacking; one question at a time, again if nothing comes. */
+  #catchUp() {
+    if (this.store.length >= this.head || Date.now() - this.askedAt < SYNC_RETRY_MS) return;
+    this.askedAt = Date.now();
+    this.send({ type: "sync", from: this.store.length });
+  }
+}
+
+// -- a view -----------------------------------------------------------------------------------
+
+/**
+ * Make an element.
+ * @param {string} tag @param {string} name class @param {string} [text]
+ * @param {Record<string, string>} [attributes]
+ * @returns {HTMLElement}
+ */
+function make(tag, name, text, attributes = {}) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text) element.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+/**
+ * @param {string} name class @param {string} text @param {() => void} act
+ * @param {Record<string, string>} [attributes]
+ */
+function button(name, text, act, attributes) {
+  const element = make("button", `aod-button ${name}`, text, { type: "button", ...attributes });
+  element.addEventListener("click", act);
+  return element;
+}
+
+/** One output in the page that shows the rows. */
+class View {
+  /** @param {Page} page */
+  constructor(page) {
+    this.page = page;
+    this.store = page.store;
+    this.seen = 0; // rows taken from the store
+    /** @type {number[]} */ this.list = []; // the rows that are not hidden
+    this.heights = new Heights();
+    /** @type {Set<number>} */ this.folded = new Set();
+    /** @type {Set<number>} */ this.hidden = new Set(); // kinds
+    /** @type {Map<number, number>} */ this.wanted = new Map(); // characters, by row
+    /** @type {Map<number, HTMLElement>} */ this.drawn = new Map();
+    /** @type {number[]} */ this.hits = [];
+    /** @type {RegExp?} */ this.query = null;
+    this.hit = -1;
+    this.active = -1; // the row that the keys act on
+    this.follows = true;
+    this.leftAt = 0; // how many rows there were when the reader scrolled up
+    this.scrollTop = 0;
+    this.scheduled = false;
+    this.wraps = true;
+    this.columns = 120;
+    this.spokeAt = 0;
+    this.stopping = false;
+    this.#build();
+    this.header();
+    this.timer = setInterval(() => this.#tick(), 1000);
+  }
+
+  // -- the frame
+
+  #build() {
+    this.root = make("section", "aod-viewer", "", {
+      "aria-label": "Agent session",
+      "data-lm-suppress-shortcuts": "true",
+    });
+    this.chip = make("span", "aod-chip");
+    this.heading = make("b", "aod-title");
+    this.about = make("span", "aod-facts");
+    this.stopButton = button("aod-stop", "Stop", () => this.#stop());
+    const head = make("div", "aod-head");
+    head.append(this.chip, this.heading, this.about, this.stopButton);
+
+    this.tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "View" });
+    /** @type {HTMLElement[]} */
+    this.filters = FILTERS.map(({ name, kinds }) => {
+      const toggle = button("aod-filter", name, () => this.#filter(toggle, kinds), {
+        "aria-pressed": "true",
+        hidden: "",
+      });
+      return toggle;
+    });
+    this.search = /** @type {HTMLInputElement} */ (
+      make("input", "aod-search", "", {
+        type: "search",
+        placeholder: "Search",
+        "aria-label": "Search the rows",
+      })
+    );
+    this.search.addEventListener("input", () => this.#search());
+    this.search.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.#nextHit(event.shiftKey ? -1 : 1);
+      if (event.key === "Escape") {
+        this.search.value = "";
+        this.#search();
+      }
+    });
+    this.found = make("span", "aod-found", "", { role: "status" });
+    const fold = button("", "Fold all", () => {
+      const opens = fold.textContent === "Unfold all";
+      this.#foldAll(!opens);
+      fold.textContent = opens ? "Fold all" : "Unfold all";
+    });
+    const wrap = button("", "Wrap", () => this.#wrap(wrap), { "aria-pressed": "true" });
+    const copy = button("", "Copy", () => this.#copy(this.list, copy), {
+      title: "Copy the rows that are shown as text",
+    });
+    this.tools.append(...this.filters, this.search, this.found, fold, wrap, copy);
+
+    this.scroller = make("div", "aod-log", "", {
+      role: "tree",
+      tabindex: "0",
+      "aria-label": "Transcript: arrow keys move and fold, Enter shows all of a row, C copies it",
+    });
+    this.space = make("div", "aod-space", "", { role: "none" });
+    this.rows = make("div", "aod-rows", "", { role: "none" });
+    this.space.append(this.rows);
+    this.scroller.append(this.space);
+    this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.scroller.addEventListener("keydown", (event) => this.#key(event));
+    this.scroller.addEventListener("click", (event) => this.#click(event));
+    this.more = button("aod-more", "", () => this.#follow(), { hidden: "" });
+    const middle = make("div", "aod-middle");
+    middle.append(this.scroller, this.more);
+
+    this.questions = make("div", "aod-questions");
+    this.form = make("form", "aod-prompt", "", { hidden: "" });
+    this.prompt = /** @type {HTMLTextAreaElement} */ (
+      make("textarea", "aod-input", "", { rows: "1", "aria-label": "Next prompt" })
+    );
+    this.prompt.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#prompt(event);
+    });
+    this.form.addEventListener("submit", (event) => this.#prompt(event));
+    this.form.append(this.prompt, make("button", "aod-button aod-send", "Send", { type: "submit" }));
+    this.notes = make("div", "aod-note", "", { role: "status", hidden: "" });
+    this.spoken = make("div", "aod-spoken", "", { role: "status", "aria-live": "polite" });
+    this.root.append(head, this.tools, middle, this.questions, this.form, this.notes, this.spoken);
+    new ResizeObserver(() => this.#resized()).observe(this.scroller);
+    Object.assign(this.root, { viewer: this });
+  }
+
+  /** Bring the header up to date. */
+  header() {
+    const { page, root } = this;
+    const facts = page.facts;
+    if (!root || !facts.title) return;
+    const waited = (Date.now() - page.factsAt) / 1000;
+    const silent = !facts.final && Date.now() - page.lastNews > SILENCE_MS;
+    const status = facts.stage && !facts.final ? `${facts.status}: ${facts.stage}` : facts.status;
+    this.#text(this.chip, status);
+    this.chip.dataset.status = facts.status;
+    this.#text(this.heading, facts.title);
+    const about = [];
+    if (facts.model) about.push(facts.model);
+    if (facts.elapsed) about.push(duration(facts.elapsed + (facts.final || silent ? 0 : waited)));
+    if (facts.turns > 1) about.push(count(facts.turns, "turn"));
+    if (facts.tools) about.push(count(facts.tools, "tool call"));
+    if (facts.tokensIn != null) {
+      const cached = facts.tokensCached ? ` (${short(facts.tokensCached)} cached)` : "";
+      about.push(`${short(facts.tokensIn)} tokens in${cached}, ${short(facts.tokensOut ?? 0)} out`);
+    }
+    if (facts.cost != null) about.push(`$${facts.cost.toFixed(4)}`);
+    if (facts.exitCode) about.push(`exit code ${facts.exitCode}`);
+    if (silent) about.push("no news from the kernel");
+    this.#text(this.about, about.join(" · "));
+    const can = page.arrives && !silent ? facts.can : [];
+    this.stopButton.hidden = facts.final || !can.includes("stop");
+    this.form.hidden = !can.includes("prompt");
+    this.prompt.placeholder = facts.final ? "Next prompt" : "Next prompt, sent when this turn has ended";
+    if (facts.final) this.stopping = false;
+    this.stopButton.toggleAttribute("disabled", this.stopping);
+    this.#ask(can.length || page.arrives ? facts.questions : []);
+    this.#speak(facts.final);
+  }
+
+  /** @param {HTMLElement} element @param {string} text */
+  #text(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  /** @param {Facts["questions"]} questions */
+  #ask(questions) {
+    const keys = JSON.stringify(questions);
+    if (this.questions.dataset.keys === keys) return;
+    this.questions.dataset.keys = keys;
+    this.questions.replaceChildren(
+      ...questions.map(({ key, text, choices }) => {
+        const box = make("form", "aod-question", "", { "aria-label": "Question of the agent" });
+        /** @param {string} reply */
+        const answer = (reply) => this.page.send({ type: "answer", key, text: reply });
+        box.append(make("p", "", text));
+        for (const choice of choices) box.append(button("aod-choice", choice, () => answer(choice)));
+        if (!choices.length) {
+          const input = make("input", "aod-input", "", { "aria-label": "Your answer" });
+          box.append(input, make("button", "aod-button aod-send", "Answer", { type: "submit" }));
+          box.addEventListener("submit", (event) => {
+            event.preventDefault();
+            answer(/** @type {HTMLInputElement} */ (input).value);
+          });
+        }
+        return box;
+      }),
+    );
+  }
+
+  /** @param {string} text @param {boolean} isError */
+  note(text, isError) {
+    this.notes.textContent = text;
+    this.notes.hidden = !text;
+    this.notes.classList.toggle("aod-bad", isError);
+    this.stopping = false;
+    this.header();
+  }
+
+  /** Tell a screen reader now and then how things stand. @param {boolean} ended */
+  #speak(ended) {
+    if (!ended && Date.now() - this.spokeAt < SPEAK_MS) return;
+    this.spokeAt = Date.now();
+    this.#text(this.spoken, `${this.page.facts.status}, ${count(this.store.length, "row")}`);
+  }
+
+  #tick() {
+    if (this.root?.isConnected) this.header();
+  }
+
+  #stop() {
+    this.stopping = true;
+    this.page.send({ type: "stop" });
+    this.header();
+  }
+
+  /** @param {Event} event */
+  #prompt(event) {
+    event.preventDefault();
+    const text = this.prompt.value;
+    if (!text.trim()) return;
+    this.prompt.value = "";
+    this.page.send({ type: "prompt", text });
+    this.#follow();
+  }
+
+  // -- which rows are shown
+
+  /** @param {number} n whether a filter or a fold hides it */
+  #isHidden(n) {
+    if (this.hidden.has(this.store.kind(n))) return true;
+    if (!this.folded.size) return false;
+    for (let g = this.store.parents[n]; g >= 0; g = this.store.parents[g]) {
+      if (this.folded.has(g)) return true;
+    }
+    return false;
+  }
+
+  /** A guess of a row's height, until it is drawn. @param {number} n */
+  #estimate(n) {
+    const row = this.store.row(n);
+    const text = shown(row, this.wanted.get(n) ?? 0);
+    let lines = text.length < row.text.length ? 2 : 1;
+    if (!this.wraps || (text.length <= this.columns && !text.includes("\n"))) {
+      for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines++;
+    } else {
+      lines--;
+      for (const line of text.split("\n")) lines += Math.ceil(line.length / this.columns) || 1;
+    }
+    return lines * LINE_PX + PAD_PX;
+  }
+
+  #takeNew() {
+    const { store } = this;
+    for (; this.seen < store.length; this.seen++) {
+      const n = this.seen;
+      const kind = store.kind(n);
+      if (kind === TURN) this.#foldStages();
+      if (!this.#isHidden(n)) {
+        this.list.push(n);
+        this.heights.push(this.#estimate(n));
+      }
+      if (this.query && this.#matches(n)) this.hits.push(n);
+    }
+    FILTERS.forEach(({ kinds }, i) => {
+      const toggle = /** @type {HTMLElement[]} */ (this.filters)[i];
+      toggle.hidden = !kinds.some((kind) => store.counts[kind]);
+    });
+  }
+
+  /** Stages are of little interest once the agent runs. */
+  #foldStages() {
+    let changed = false;
+    for (const n of this.store.below.keys()) {
+      if (this.store.kind(n) !== STAGES || this.store.troubled.has(n)) continue;
+      changed ||= !this.folded.has(n);
+      this.folded.add(n);
+    }
+    if (changed) this.#relist();
+  }
+
+  /** Make the list of shown rows anew; the row at the top of the view stays there. */
+  #relist() {
+    const top = this.list[this.heights.at(this.scroller.scrollTop)] ?? 0;
+    this.list = [];
+    this.heights = new Heights();
+    let anchor = 0;
+    for (let n = 0; n < this.seen; n++) {
+      if (this.#isHidden(n)) continue;
+      if (n <= top) anchor = this.list.length;
+      this.list.push(n);
+      this.heights.push(this.#estimate(n));
+    }
+    this.#clearDrawn();
+    if (!this.follows) this.#scrollTo(this.heights.top(anchor));
+    this.schedule();
+  }
+
+  #clearDrawn() {
+    this.drawn.clear();
+    this.rows?.replaceChildren();
+  }
+
+  /** @param {HTMLElement} toggle @param {number[]} kinds */
+  #filter(toggle, kinds) {
+    const shows = toggle.getAttribute("aria-pressed") !== "true";
+    toggle.setAttribute("aria-pressed", String(shows));
+    for (const kind of kinds) shows ? this.hidden.delete(kind) : this.hidden.add(kind);
+    this.#relist();
+    this.#search();
+  }
+
+  /** @param {boolean} folds */
+  #foldAll(folds) {
+    this.folded = new Set(folds ? this.store.below.keys() : []);
+    this.#relist();
+  }
+
+  /** @param {number} n @param {boolean} folds */
+  #fold(n, folds) {
+    if (!this.store.below.has(n) || this.folded.has(n) === folds) return;
+    folds ? this.folded.add(n) : this.folded.delete(n);
+    this.#relist();
+  }
+
+  /** @param {HTMLElement} toggle */
+  #wrap(toggle) {
+    this.wraps = !this.wraps;
+    toggle.setAttribute("aria-pressed", String(this.wraps));
+    this.scroller.classList.toggle("aod-nowrap", !this.wraps);
+    this.#relist();
+  }
+
+  // -- search
+
+  /** @param {number} n */
+  #matches(n) {
+    const query = /** @type {RegExp} */ (this.query);
+    if (this.hidden.has(this.store.kind(n))) return false;
+    query.lastIndex = 0;
+    if (query.test(this.store.texts[n])) return true;
+    query.lastIndex = 0;
+    return query.test(this.store.titles.get(n) ?? "");
+  }
+
+  #search() {
+    this.query = searchFor(this.search.value);
+    this.hits = [];
+    this.hit = -1;
+    if (this.query) {
+      for (let n = 0; n < this.seen; n++) if (this.#matches(n)) this.hits.push(n);
+      this.root?.classList.toggle("aod-searching", true);
+    }
+    this.#clearDrawn();
+    this.#sayHits();
+    this.schedule();
+  }
+
+  #sayHits() {
+    const number = this.hit >= 0 ? `${this.hit + 1} of ` : "";
+    this.found.textContent = this.query ? `${number}${count(this.hits.length, "hit")}` : "";
+  }
+
+  /** @param {number} step */
+  #nextHit(step) {
+    if (!this.hits.length) return;
+    this.hit = (this.hit + step + this.hits.length) % this.hits.length;
+    const n = this.hits[this.hit];
+    let changed = false;
+    for (let g = this.store.parents[n]; g >= 0; g = this.store.parents[g]) {
+      changed = this.folded.delete(g) || changed;
+    }
+    const row = this.store.row(n);
+    const end = row.text.search(/** @type {RegExp} */ (this.query)) + this.search.value.length;
+    if (end > shown(row, this.wanted.get(n) ?? 0).length) this.wanted.set(n, end + CLIP_CHARS);
+    if (changed) this.#relist();
+    this.#activate(n);
+    this.#sayHits();
+  }
+
+  // -- scrolling
+
+  /** @param {number} y */
+  #scrollTo(y) {
+    this.scroller.scrollTop = y;
+    this.scrollTop = this.scroller.scrollTop;
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (clientHeight === 0) return;
+    const atEnd = scrollHeight - scrollTop - clientHeight < LINE_PX / 2;
+    if (scrollTop < this.scrollTop - 1 && !atEnd) this.#unfollow();
+    else if (atEnd) this.follows = true;
+    this.scrollTop = scrollTop;
+    this.schedule();
+  }
+
+  #unfollow() {
+    if (!this.follows) return;
+    this.follows = false;
+    this.leftAt = this.store.length;
+  }
+
+  #follow() {
+    this.follows = true;
+    this.schedule();
+  }
+
+  #resized() {
+    const width = this.scroller.clientWidth;
+    if (!width) return;
+    const columns = Math.max(20, Math.floor((width - 24) / 7.8));
+    if (columns !== this.columns) {
+      this.columns = columns;
+      if (this.wraps && this.seen) this.#relist();
+    }
+    this.schedule();
+  }
+
+  // -- drawing
+
+  /** Draw at the next animation frame. */
+  schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      this.#draw();
+    });
+  }
+
+  /** @param {number} n */
+  redraw(n) {
+    this.drawn.get(n)?.remove();
+    this.drawn.delete(n);
+    const i = this.#place(n);
+    if (i >= 0) this.heights.set(i, this.#estimate(n));
+    this.schedule();
+  }
+
+  #draw() {
+    if (!this.root?.isConnected || !this.scroller.clientWidth) return;
+    this.#takeNew();
+    const { list, heights, scroller } = this;
+    const viewport = scroller.clientHeight || 400;
+    for (let pass = 0; pass < 4; pass++) {
+      this.#style(this.space, "height", `${heights.total}px`);
+      if (this.follows) this.#scrollTo(heights.total);
+      const first = Math.max(0, heights.at(scroller.scrollTop) - OVERSCAN);
+      const last = Math.min(list.length, heights.at(scroller.scrollTop + viewport) + 1 + OVERSCAN);
+      this.#fill(first, last);
+      this.#style(this.rows, "transform", `translateY(${heights.top(first)}px)`);
+      if (!this.#measure(first, last)) break;
+    }
+    if (this.follows) this.#scrollTo(heights.total);
+    this.#offerMore();
+    if (this.query) this.#sayHits();
+  }
+
+  /** @param {HTMLElement | undefined} element @param {string} name @param {string} value */
+  #style(element, name, value) {
+    if (element && element.style.getPropertyValue(name) !== value) {
+      element.style.setProperty(name, value);
+    }
+  }
+
+  /** Have just the rows of these places in the page. @param {number} first @param {number} last */
+  #fill(first, last) {
+    const rows = /** @type {HTMLElement} */ (this.rows);
+    const wanted = new Set();
+    for (let i = first; i < last; i++) wanted.add(this.list[i]);
+    for (const [n, element] of this.drawn) {
+      if (wanted.has(n)) continue;
+      element.remove();
+      this.drawn.delete(n);
+    }
+    /** @type {Element?} */
+    let next = rows.firstElementChild;
+    for (let i = first; i < last; i++) {
+      const n = this.list[i];
+      let element = this.drawn.get(n);
+      if (!element) {
+        element = this.#row(n, i);
+        this.drawn.set(n, element);
+      }
+      if (element === next) next = next.nextElementSibling;
+      else rows.insertBefore(element, next);
+    }
+  }
+
+  /** Note how high the rows came out; say whether that changed anything. */
+  #measure(/** @type {number} */ first, /** @type {number} */ last) {
+    const top = this.heights.at(this.scroller.scrollTop);
+    let [above, changed] = [0, false];
+    for (let i = first; i < last; i++) {
+      const height = this.drawn.get(this.list[i])?.offsetHeight ?? 0;
+      if (!height || Math.abs(height - this.heights.rows[i]) < 1) continue;
+      const change = this.heights.set(i, height);
+      if (i < top) above += change;
+      changed = true;
+    }
+    if (above && !this.follows) {
+      this.#style(this.space, "height", `${this.heights.total}px`);
+      this.#scrollTo(this.scroller.scrollTop + above);
+    }
+    return changed;
+  }
+
+  #offerMore() {
+    const fresh = this.store.length - this.leftAt;
+    this.more.hidden = this.follows || fresh <= 0;
+    if (!this.more.hidden) this.#text(this.more, `↓ ${count(fresh, "new line")}`);
+  }
+
+  /** @param {number} n @param {number} place */
+  #row(n, place) {
+    const row = this.store.row(n);
+    const below = this.store.below.get(n) ?? 0;
+    const isError = row.flags & IS_ERROR;
+    const name = `aod-row aod-is-${KINDS[row.kind].replace(" ", "-")}${isError ? " aod-error" : ""}`;
+    const element = make("div", `${name}${n === this.active ? " aod-active" : ""}`, "", {
+      id: `${this.page.id}-${n}`,
+      role: "treeitem",
+      "data-row": String(n),
+      "aria-level": String(row.depth + 1),
+      "aria-posinset": String(place + 1),
+      "aria-setsize": String(this.list.length),
+      "aria-selected": String(n === this.active),
+    });
+    if (row.depth) element.style.marginInlineStart = `${Math.min(row.depth, 12) * 18}px`;
+    if (below) {
+      const isFolded = this.folded.has(n);
+      element.setAttribute("aria-expanded", String(!isFolded));
+      element.append(make("span", "aod-fold", isFolded ? "▸" : "▾", { "aria-hidden": "true" }));
+      element.classList.add("aod-group");
+    }
+    if (isError && row.kind !== STDERR) element.append(make("span", "aod-sign", "✗ "));
+    if (row.title) element.append(this.#pieces("aod-name", row.title, []));
+    const text = shown(row, this.wanted.get(n) ?? 0);
+    if (text) element.append(this.#pieces("aod-text", text, row.marks));
+    if (below && this.folded.has(n)) {
+      element.append(make("span", "aod-quiet", ` ${count(below, "row")} folded`));
+    }
+    if (text.length < row.text.length || (this.wanted.get(n) && row.size > text.length)) {
+      element.append(make("button", "aod-button aod-all", this.#moreLabel(row, text), { type: "button" }));
+    }
+    return element;
+  }
+
+  /** @param {Row} row @param {string} text */
+  #moreLabel(row, text) {
+    const left = row.size - text.length;
+    if (left > MORE_CHARS) return `show ${short(MORE_CHARS)} more of ${short(row.size)} characters`;
+    const lines = row.size === row.text.length ? row.text.slice(text.length).split("\n").length - 1 : 0;
+    return lines > 1 ? `show ${count(lines, "more line")}` : `show all ${short(row.size)} characters`;
+  }
+
+  /** @param {string} name @param {string} text @param {number[]} marks */
+  #pieces(name, text, marks) {
+    const box = make("span", name);
+    for (const part of segments(text, marks, this.query)) {
+      if (!part.href && !part.hit && !part.style) {
+        box.append(part.text);
+        continue;
+      }
+      const piece = part.href
+        ? make("a", "", "", { href: part.href, target: "_blank", rel: "noopener noreferrer" })
+        : make("span", "");
+      piece.textContent = part.text;
+      if (part.hit) piece.classList.add("aod-hit");
+      if (part.style & 31) piece.classList.add(`aod-c${part.style & 31}`);
+      ["aod-bold", "aod-dim", "aod-italic", "aod-underline"].forEach((look, i) => {
+        if (part.style & (32 << i)) piece.classList.add(look);
+      });
+      box.append(piece);
+    }
+    return box;
+  }
+
+  // -- what a reader does
+
+  /** Where a row stands in the list; -1 if it is hidden. @param {number} n */
+  #place(n) {
+    let [low, high] = [0, this.list.length - 1];
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      if (this.list[middle] === n) return middle;
+      if (this.list[middle] < n) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const element = /** @type {HTMLElement?} */ (target.closest(".aod-row"));
+    if (!element || target.closest("a")) return;
+    const n = Number(element.dataset.row);
+    if (target.closest(".aod-all")) this.#showMore(n);
+    else if (!getSelection()?.toString()) {
+      this.#activate(n, false);
+      if (target.closest(".aod-fold, .aod-name")) this.#fold(n, !this.folded.has(n));
+    }
+  }
+
+  /** @param {number} n */
+  #showMore(n) {
+    const row = this.store.row(n);
+    const now = shown(row, this.wanted.get(n) ?? 0).length;
+    this.wanted.set(n, now + MORE_CHARS);
+    if (row.text.length < Math.min(row.size, now + MORE_CHARS)) {
+      this.page.send({ type: "text", row: n, from: Array.from(row.text).length });
+    }
+    this.#unfollow();
+    this.redraw(n);
+  }
+
+  /** Make a row the one that keys act on. @param {number} n @param {boolean} [scrolls] */
+  #activate(n, scrolls = true) {
+    const before = this.active;
+    this.active = n;
+    for (const each of [before, n]) {
+      const element = this.drawn.get(each);
+      element?.classList.toggle("aod-active", each === n);
+      element?.setAttribute("aria-selected", String(each === n));
+    }
+    this.scroller.setAttribute("aria-activedescendant", `${this.page.id}-${n}`);
+    const i = this.#place(n);
+    if (i < 0 || !scrolls) return;
+    const [top, height] = [this.heights.top(i), this.heights.rows[i]];
+    const { scrollTop, clientHeight } = this.scroller;
+    if (top < scrollTop || top + height > scrollTop + clientHeight) {
+      const isLast = i === this.list.length - 1;
+      if (!isLast) this.#unfollow();
+      const down = top > scrollTop && this.hit < 0;
+      this.#scrollTo(down ? Math.min(top, top + height - clientHeight) : this.hit < 0 ? top : top - clientHeight / 3);
+    }
+    this.schedule();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.target !== this.scroller || event.ctrlKey || event.metaKey || event.altKey) return;
+    const last = this.list.length - 1;
+    const i = this.active < 0 ? last : Math.max(0, this.#place(this.active));
+    const n = this.list[i];
+    /** @type {Record<string, () => void>} */
+    const acts = {
+      ArrowDown: () => this.#activate(this.list[Math.min(last, i + 1)]),
+      ArrowUp: () => this.#activate(this.list[Math.max(0, this.active < 0 ? last : i - 1)]),
+      PageDown: () => this.#activate(this.list[Math.min(last, i + 15)]),
+      PageUp: () => this.#activate(this.list[Math.max(0, i - 15)]),
+      Home: () => this.#activate(this.list[0]),
+      End: () => {
+        this.#activate(this.list[last]);
+        this.#follow();
+      },
+      ArrowLeft: () => {
+        if (this.store.below.has(n) && !this.folded.has(n)) this.#fold(n, true);
+        else if (this.store.parents[n] >= 0) this.#activate(this.store.parents[n]);
+      },
+      ArrowRight: () => this.#fold(n, false),
+      Enter: () => this.#showMore(n),
+      " ": () => this.#fold(n, !this.folded.has(n)),
+      c: () => this.#copy([n], null),
+      "/": () => this.search.focus(),
+    };
+    if (last < 0 || !acts[event.key]) return;
+    event.preventDefault();
+    event.stopPropagation();
+    acts[event.key]();
+  }
+
+  /** @param {number[]} numbers @param {HTMLElement?} from */
+  async #copy(numbers, from) {
+    const lines = numbers.map((n) => {
+      const row = this.store.row(n);
+      return "  ".repeat(row.depth) + [row.title, row.text].filter(Boolean).join("  ");
+    });
+    const text = lines.join("\n");
+    let done = "Copied";
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = /** @type {HTMLTextAreaElement} */ (make("textarea", "aod-spoken"));
+      area.value = text;
+      this.root?.append(area);
+      area.select();
+      if (!document.execCommand("copy")) done = "Not allowed";
+      area.remove();
+    }
+    this.spoken.textContent = `${done}: ${count(numbers.length, "row")}`;
+    if (!from) return;
+    from.textContent = done;
+    setTimeout(() => (from.textContent = "Copy"), 1500);
+  }
+}
+
+// -- anywidget's hooks ------------------------------------------------------------------------
+
+/** Called once per viewer and page. */
+export default () => {
+  /** @type {Page} */
+  let page;
+  return {
+    /** @param {{model: Model}} context */
+    initialize({ model }) {
+      page = new Page(model);
+    },
+
+    /** @param {{el: HTMLElement, signal?: AbortSignal}} context */
+    render({ el }) {
+      // An output that is drawn anew gets the view it had, with its folds and its place.
+      let view = [...page.views].find((each) => !each.root?.isConnected);
+      if (!view) page.views.add((view = new View(page)));
+      const root = /** @type {HTMLElement} */ (view.root);
+      el.append(root);
+      page.hello();
+      view.schedule();
+      return () => {
+        if (root.parentElement !== el) return; // it lives on in another output
+        root.remove();
+        setTimeout(() => {
+          if (root.isConnected) return;
+          clearInterval(view.timer);
+          page.views.delete(view);
+          if (!page.views.size) page.send({ type: "gone" });
+        }, 500);
+      };
+    },
+  };
+};

@@ -1,0 +1,274 @@
+"""`StreamViewer`: the live view of a followed session in a notebook."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+from traitlets import Dict, List
+
+from aod_notebook.viewers.feed import RowFeed
+from aod_notebook.viewers.flusher import flusher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from IPython.display import DisplayHandle
+
+    from aod_notebook.viewers.protocols import Source
+
+__all__ = ["StreamViewer"]
+
+HERE = Path(__file__).parent
+KEPT_FROZEN = 8
+"""Frozen views whose page was not heard of stay answerable, so many of them."""
+
+_frozen: OrderedDict[int, StreamViewer] = OrderedDict()
+
+
+class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
+    """Shows a followed session as it goes, and leaves static HTML when it has ended.
+
+    New rows go to the page at most 20 times a second, from one thread for all viewers. The rows
+    here are the truth: they are numbered, and a page asks for what it lacks. Nothing depends on
+    a page being there.
+
+    Args:
+        source: the session, such as a `live.LiveSession`.
+        start: how many of its events to pass over (those of earlier turns).
+        stop: called when the page's stop button is pressed; its answer is shown there.
+        prompt: called with the page's next prompt; its answer is shown there.
+        freeze: put static HTML in the place of the view when the session's turn has ended.
+        is_held: the end of a turn is not the end: who made the viewer calls `freeze`.
+
+    Example:
+        >>> from aod_notebook.live import SessionRequest, start
+        >>> session = start(SessionRequest(prompt="seq 1000", runtime="shell"))
+        >>> StreamViewer(session, stop=session.stop).show()
+    """
+
+    _esm = (HERE / "stream.js").read_text(encoding="utf-8")
+    _css = (HERE / "stream.css").read_text(encoding="utf-8")
+
+    facts = Dict().tag(sync=True)
+    tail: List[Any] = List().tag(sync=True)
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        start: int = 0,
+        stop: Callable[[], object] | None = None,
+        prompt: Callable[[str], object] | None = None,
+        freeze: bool = True,
+        is_held: bool = False,
+    ) -> None:
+        self.feed = RowFeed(source, start)
+        self.feed.is_held = is_held
+        self.heard = threading.Event()
+        self._actions: dict[str, Callable[..., object]] = {}
+        if stop is not None:
+            self._actions["stop"] = stop
+        if prompt is not None:
+            self._actions["prompt"] = prompt
+        self._questions: dict[str, tuple[dict[str, Any], Callable[[str], object]]] = {}
+        self._freezes = freeze
+        self._handle: DisplayHandle | None = None
+        self._lock = threading.RLock()  # guards the fields below
+        self._pages: set[str] = set()
+        self._is_frozen = False
+        self._turns_shown = 0
+        self.feed.read()
+        super().__init__(facts=self._all_facts(self.feed.facts()))
+        self.on_msg(self._receive)
+        self._unlisten = source.listen(self._wake)
+        self._wake()
+
+    # -- in the notebook ----------------------------------------------------------------------
+
+    def show(self) -> StreamViewer:
+        """Display the live view in the running cell."""
+        from IPython.display import display
+
+        self._handle = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        return self
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def refresh(self) -> None:
+        """Bring the static HTML beside the live view up to date."""
+        if self._handle is not None and not self._is_frozen:
+            self._handle.update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
+
+    def freeze(self) -> None:
+        """Put the static transcript in the place of the live view; once, from any thread."""
+        with self._lock:
+            if self._is_frozen:
+                return
+            self._is_frozen = True
+        self._unlisten()
+        self.feed.is_held = False
+        self.feed.read()
+        self._wake()
+        if self._handle is not None:
+            self._handle.update(self.static_bundle(), raw=True)  # type: ignore[no-untyped-call]
+        with self._lock:
+            _frozen[id(self)] = self
+        while len(_frozen) > KEPT_FROZEN:
+            _, oldest = _frozen.popitem(last=False)
+            oldest.close()
+
+    def close(self) -> None:
+        """Stop sending and take the view from the page."""
+        self._unlisten()
+        flusher.drop(self)
+        _frozen.pop(id(self), None)
+        super().close()
+
+    def note(self, text: str, *, is_error: bool = False) -> None:
+        """Show a line of text below the rows in the page; an empty one takes it away."""
+        self.feed.reply(type="note", text=text, isError=is_error)
+        self._wake()
+
+    def static_bundle(self) -> dict[str, str]:
+        """Give the transcript so far as static HTML and as plain text."""
+        return {"text/html": self.feed.html(), "text/plain": self.feed.plain()}
+
+    def _bundle(self) -> dict[str, Any]:
+        """Give the static transcript, and the live view where the front end can show it."""
+        data, _ = self._repr_mimebundle_()
+        return {**data, **self.static_bundle()}
+
+    # -- questions ----------------------------------------------------------------------------
+
+    def ask(
+        self, key: str, text: str, answer: Callable[[str], object], choices: tuple[str, ...] = ()
+    ) -> None:
+        """Show a question of the agent; the page's answer is given to `answer`.
+
+        Args:
+            key: tells questions apart.
+            text: the question.
+            answer: called once with the answer.
+            choices: what can be answered; any text if there are none.
+        """
+        from aod_notebook.viewers.clean import clean
+
+        question = {"key": key, "text": clean(text), "choices": [clean(each) for each in choices]}
+        with self._lock:
+            self._questions[key] = question, answer
+        self._say_facts()
+
+    def settle(self, key: str) -> None:
+        """Take a question away: it was answered elsewhere or nobody waits for it."""
+        with self._lock:
+            self._questions.pop(key, None)
+        self._say_facts()
+
+    # -- on the flusher's thread ----------------------------------------------------------------
+
+    def step(self, now: float) -> bool:
+        """Send one message if there is one to send (`flusher.Channel`)."""
+        facts = self.feed.due_facts(now)
+        if facts is not None:
+            self._set_facts(facts)
+            self._update_output(facts)
+            return True
+        message = self.feed.next_message(now)
+        if message is None:
+            return False
+        self.send(message.content, message.buffers or None)
+        return True
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing more will be sent until something happens (`flusher.Channel`)."""
+        return self.feed.is_quiet(now)
+
+    def _update_output(self, facts: Mapping[str, Any]) -> None:
+        """Bring the output up to date when a turn has begun or the last one has ended."""
+        if self._handle is None or self._is_frozen:
+            return
+        if facts["final"]:
+            if self._freezes:
+                self.freeze()
+            else:
+                self.refresh()
+        elif facts["turns"] > max(self._turns_shown, 1):
+            self.refresh()
+        self._turns_shown = facts["turns"]
+
+    def _say_facts(self) -> None:
+        self._set_facts(self.feed.facts())
+
+    def _set_facts(self, facts: dict[str, Any]) -> None:
+        if facts["final"]:
+            self.tail = self.feed.tail()
+        self.facts = self._all_facts(facts)
+
+    def _all_facts(self, facts: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            questions = [question for question, _ in self._questions.values()]
+        return {**facts, "can": sorted(self._actions), "questions": questions}
+
+    def _wake(self) -> None:
+        flusher.wake(self)
+
+    # -- from the page --------------------------------------------------------------------------
+
+    def _receive(self, _: object, content: object, __: object) -> None:
+        """Take a message of the page; it may come in any thread and hold anything."""
+        if not isinstance(content, dict):
+            return
+        page = str(content.get("page"))
+        match content.get("type"):
+            case "hello":
+                with self._lock:
+                    self._pages.add(page)
+                self.heard.set()
+                self.feed.answer_hello(page)
+            case "sync":
+                self.feed.ask(content)
+            case "text":
+                self.feed.ask_text(content)
+            case "gone":
+                self._leave(page)
+                return
+            case "stop" | "prompt" | "answer" as action:
+                self._act(action, content)
+        self._wake()
+
+    def _leave(self, page: str) -> None:
+        with self._lock:
+            self._pages.discard(page)
+            is_done = self._is_frozen and not self._pages
+        if is_done:
+            self.close()
+
+    def _act(self, action: str, content: Mapping[str, Any]) -> None:
+        """Do what a button of the page says; in a thread, for it may ask the service."""
+        text = str(content.get("text") or "")
+        if action == "answer":
+            with self._lock:
+                _, call = self._questions.pop(str(content.get("key")), ({}, None))
+        else:
+            call = self._actions.get(action)
+        if call is None:
+            return
+        arguments = () if action == "stop" else (text,)
+
+        def run() -> None:
+            try:
+                outcome = call(*arguments)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the page says it
+                self.note(str(error), is_error=True)
+            else:
+                self.note("" if outcome is None else str(outcome))
+            with contextlib.suppress(Exception):
+                self._say_facts()
+
+        threading.Thread(target=run, name=f"aod-notebook {action}", daemon=True).start()

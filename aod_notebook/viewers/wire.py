@@ -1,0 +1,85 @@
+"""Rows as the page of the stream viewer reads them: compact JSON in bounded chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aod_notebook.viewers.rows import Kind, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CHUNK_BYTES", "WIRE_CHARS", "chunk", "wire_row"]
+
+CHUNK_BYTES = 240_000
+"""The most that a chunk of rows has; a message stays below 256 kB with it."""
+WIRE_CHARS = 16_000
+"""Longer texts are cut on the wire; the page asks for the rest when somebody wants to see it."""
+WIRE_MARKS = 3 * 400
+
+KINDS = {kind: number for number, kind in enumerate(Kind)}
+"""The page has the same list (`KINDS` in stream.js)."""
+IS_ERROR, IS_MINOR = 1, 2
+
+_encode = msgspec.json.Encoder().encode
+
+
+def wire_row(row: Row) -> str | list[object]:
+    """Give a row as the page reads it: a text for plain output, else a list.
+
+    The list is kind, text, title, flags, depth, parent, full length, marks; what a row does not
+    have is left out at its end. The length is given only of a text that is cut. Marks count in
+    UTF-16 units, as the page does.
+
+    Example:
+        >>> wire_row(Row(Kind.OUTPUT, text="hello"))
+        'hello'
+        >>> wire_row(Row(Kind.TOOL, "Bash", "ls", depth=1))
+        [6, 'ls', 'Bash', 0, 1]
+    """
+    text, size = row.text, 0
+    if len(text) > WIRE_CHARS:
+        text, size = text[:WIRE_CHARS], len(text)
+    flags = IS_ERROR * row.is_error + IS_MINOR * row.is_minor
+    parent = -1 if row.parent is None else row.parent
+    marks = _marks(row)
+    rest = [row.title, flags, row.depth, parent, size, marks]
+    if row.kind is Kind.OUTPUT and rest == ["", 0, 0, -1, 0, []]:
+        return text
+    defaults: list[object] = ["", 0, 0, -1, 0, []]
+    while rest and rest[-1] == defaults[len(rest) - 1]:
+        rest.pop()
+    return [KINDS[row.kind], text, *rest]
+
+
+def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
+    """Encode rows from number `start` on, as many as fit into one message.
+
+    Returns:
+        A JSON array of `wire_row`s, and the number of the row after the last one in it; there
+        is at least one.
+    """
+    parts: list[bytes] = []
+    size, number = 2, start
+    while number < stop:
+        part = _encode(wire_row(rows[number]))
+        size += len(part) + 1
+        if size > CHUNK_BYTES and parts:
+            break
+        parts.append(part)
+        number += 1
+    return b"[" + b",".join(parts) + b"]", number
+
+
+def _marks(row: Row) -> list[int]:
+    if not row.marks:
+        return []
+    marks, text = list(row.marks[:WIRE_MARKS]), row.text
+    if not text.isascii():
+        for place in range(0, len(marks), 3):
+            for edge in (place, place + 1):
+                marks[edge] = len(text[: marks[edge]].encode("utf-16-le")) // 2
+    return [value for place in range(0, len(marks), 3) if marks[place] < WIRE_CHARS
+            for value in marks[place : place + 3]]  # fmt: skip
