@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -59,16 +60,15 @@ class Recorder:
             if not isinstance(payload, dict):
                 payload = {"value": payload}
             text, changed = snapshot(payload)
-            state.stats.changed += changed
-            head = _encode(
-                {
-                    "type": name if type(name) is str else str(name),
-                    "level": level if type(level) is str else str(level),
-                    "occurred_at": occurred_at or now(),
-                    **(span or {}),
-                }
+            if changed:
+                state.stats.changed += changed
+            body = b'{"type":%b,"level":%b,"occurred_at":"%b","payload":%b%b}' % (
+                _text(name),
+                _text(level),
+                (occurred_at or now()).encode(),
+                text,
+                b"," + _encode(span)[1:-1] if span else b"",
             )
-            body = b'%b,"payload":%b}' % (head[:-1], text)
             reporter.record(state, EVENT, body)
         except Exception as error:  # noqa: BLE001 - reporting never breaks the work reported on
             state.stats.drop(f"unreadable: {type(error).__name__}")
@@ -132,6 +132,21 @@ class Recorder:
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+@functools.lru_cache(maxsize=256)
+def _known(text: str) -> bytes:
+    return _encode(text)
+
+
+def _text(value: Any) -> bytes:
+    """Make JSON text of an event's type or level, most of which come again and again."""
+    if type(value) is not str:
+        return snapshot(str(value)).text
+    try:
+        return _known(value)
+    except UnicodeEncodeError:  # a lone surrogate
+        return snapshot(value).text
 
 
 def usage_fields(usage: Any, token_usage: Any) -> dict[str, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from aod_notebook.agentos.report.reader import Entry, SpoolReader
+from aod_notebook.agentos.report.reader import SpoolReader, Window
 from aod_notebook.agentos.report.record import EVENT, START, Record, pack
 from aod_notebook.agentos.report.spool import SpoolWriter
 
@@ -55,7 +56,7 @@ class Log:
         self.count = 0  # records appended
         self._starts = starts
         self._trouble = trouble
-        self._memory: deque[Entry] = deque()
+        self._memory: deque[Record] = deque()
         self._memory_bytes = 0
         self._memory_limit = memory_limit
         self._writer: SpoolWriter | None = None
@@ -89,25 +90,25 @@ class Log:
                 self._trouble(f"the spool cannot be written ({error.strerror or error})")
         return self._append_to_memory(kind, run, body)
 
-    def read(self, limit: int) -> list[Entry]:
+    def read(self, limit: int) -> Window:
         """Give the next records, from the spool or from memory."""
         if self._reader is not None and self._writer is not None:
-            found = self._reader.read(limit, self._writer.end)
-            if found:
-                return found
+            window = self._reader.read(limit, self._writer.end)
+            if window.records:
+                return window
         start = self._from_memory
-        found = [self._memory[index] for index in range(start, min(start + limit, self.in_memory))]
+        found = list(islice(self._memory, start, start + limit))
         self._from_memory += len(found)
-        return found
+        return Window(found)
 
-    def acknowledge(self, number: int, segment: int, size: int) -> None:
-        """Note that the service has all records up to `number`, which are `size` bytes more."""
-        while self._memory and self._memory[0].record.n <= number:
-            self._memory_bytes -= self._memory.popleft().size
+    def acknowledge(self, number: int, window: Window, *, is_whole: bool) -> None:
+        """Note that the service has all records up to `number`, or all of the window."""
+        while self._memory and self._memory[0].n <= number:
+            self._memory_bytes -= len(bytes(self._memory.popleft().b))
             self._from_memory -= 1
-        if segment and self._reader is not None:
-            self._sent += size
-            self._reader.acknowledge(number, segment)
+        if window.segment and self._reader is not None:
+            self._sent += window.size if is_whole else 0
+            self._reader.acknowledge(number, window.segment)
 
     def release(self) -> None:
         """Leave the spool to the next process."""
@@ -153,7 +154,7 @@ class Log:
         if is_full and kind == EVENT:
             return "memory full"
         record = Record(kind, self.count + 1, msgspec.json.decode(run), msgspec.Raw(body))
-        self._memory.append(Entry(record, 0, len(body)))
+        self._memory.append(record)
         self._memory_bytes += len(body)
         self.count += 1
         return None

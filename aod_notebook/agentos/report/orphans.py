@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aod_notebook.agentos.report.pipe import Pipe
-    from aod_notebook.agentos.report.reader import Entry
+    from aod_notebook.agentos.report.reader import Window
     from aod_notebook.agentos.report.spool import Header
 
 __all__ = ["Orphan", "OrphanLog", "adopt_all", "process_ended"]
@@ -50,19 +50,20 @@ class OrphanLog:
         self._reader = SpoolReader(folder)
         self._before = self._reader.acknowledged
 
-    def read(self, limit: int) -> list[Entry]:
+    def read(self, limit: int) -> Window:
         """Give the next records that the service does not have."""
-        while entries := self._reader.read(limit):
-            for entry in entries:
-                self._note(entry.record)
-            if new := [entry for entry in entries if entry.record.n > self._before]:
-                return new
-        return []
+        while (window := self._reader.read(limit)).records:
+            for record in window.records:
+                self._note(record)
+            new = [record for record in window.records if record.n > self._before]
+            if new:
+                return window._replace(records=new)
+        return window
 
-    def acknowledge(self, number: int, segment: int, size: int) -> None:
+    def acknowledge(self, number: int, window: Window, *, is_whole: bool) -> None:
         """Move the cursor."""
-        del size
-        self._reader.acknowledge(number, segment)
+        del is_whole
+        self._reader.acknowledge(number, window.segment)
 
     def unended(self) -> Iterator[RunState]:
         """Give the runs that the dead process should have ended."""

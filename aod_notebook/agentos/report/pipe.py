@@ -18,6 +18,7 @@ from aod_notebook.agentos.errors import (
     AgentOSTransientError,
 )
 from aod_notebook.agentos.report.dead import keep_dead
+from aod_notebook.agentos.report.reader import Window
 from aod_notebook.agentos.report.record import END, START, VOID
 from aod_notebook.agentos.report.runs import RunState, RunStatus
 from aod_notebook.agentos.report.steps import Step, make_steps, start_call
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aod_notebook.agentos.report.notices import Notices
-    from aod_notebook.agentos.report.reader import Entry
     from aod_notebook.core.wire import Call
 
 __all__ = ["Log", "Pipe", "Post"]
@@ -45,11 +45,11 @@ class Log(Protocol):
 
     uid: str
 
-    def read(self, limit: int) -> list[Entry]:
+    def read(self, limit: int) -> Window:
         """Give the next records."""
 
-    def acknowledge(self, number: int, segment: int, size: int) -> None:
-        """Note that the service has all records up to `number`."""
+    def acknowledge(self, number: int, window: Window, *, is_whole: bool) -> None:
+        """Note that the service has all records up to `number`, or all of the window."""
 
 
 class Post(Protocol):
@@ -94,9 +94,8 @@ class Pipe:
         self._batch = batch
         self._batch_limit = batch_limit
         self._policy = RetryPolicy()
-        self._window: list[Entry] = []
+        self._window = Window([])
         self._steps: deque[Step] = deque()
-        self._acknowledged = 0
 
     @property
     def has_steps(self) -> bool:
@@ -123,15 +122,15 @@ class Pipe:
         self._steps.append(step)
 
     def _load(self) -> bool:
-        entries = self.log.read(max(self._batch * 2, SMALL_BATCH))
-        if not entries:
+        window = self.log.read(max(self._batch * 2, SMALL_BATCH))
+        if not window.records:
             return False
-        self._window = entries
-        self.read_count = max(entry.record.n for entry in entries)
-        for entry in entries:
-            if entry.record.k == VOID and (run := self.runs.get(entry.record.r)) is not None:
+        self._window = window
+        self.read_count = window.records[-1].n
+        for record in window.records:
+            if record.k == VOID and (run := self.runs.get(record.r)) is not None:
                 run.status = RunStatus.REFUSED
-        self._steps.extend(make_steps(entries, self.runs, self._batch))
+        self._steps.extend(make_steps(window.records, self.runs, self._batch))
         if not self._steps:
             self._acknowledge()
         return True
@@ -250,18 +249,16 @@ class Pipe:
 
     def _acknowledge(self) -> None:
         """Move the cursor up to the first record that is still to be sent."""
-        if not self._window:
+        window = self._window
+        if not window.records:
             return
-        rest = [record.n for step in self._steps for record in step.records]
-        stop = min(rest) if rest else None
-        keep = next(
-            (at for at, entry in enumerate(self._window) if entry.record.n == stop),
-            len(self._window),
-        )
-        done, self._window = self._window[:keep], self._window[keep:]
-        if done:
-            segment = self._window[0].segment if self._window else done[-1].segment
-            self.log.acknowledge(done[-1].record.n, segment, sum(entry.size for entry in done))
+        if self._steps:
+            number = min(step.records[0].n for step in self._steps) - 1
+            if number >= window.records[0].n:
+                self.log.acknowledge(number, window, is_whole=False)
+        else:
+            self.log.acknowledge(window.records[-1].n, window, is_whole=True)
+            self._window = Window([])
 
     def _data(self, call: Call) -> Any:
         answer = self._post(call)

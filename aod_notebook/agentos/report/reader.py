@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from aod_notebook.agentos.report.record import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from aod_notebook.agentos.report.record import Record
 
-__all__ = ["Entry", "Position", "SpoolReader", "read_cursor", "segment_path", "segments"]
+__all__ = ["Position", "SpoolReader", "Window", "read_cursor", "segment_path", "segments"]
 
 _CHUNK = 1 << 20
 _CURSOR = struct.Struct("<QQ")
@@ -31,12 +30,12 @@ class Position(NamedTuple):
     offset: int
 
 
-class Entry(NamedTuple):
-    """A record that was read, with the segment that holds it and its size in bytes."""
+class Window(NamedTuple):
+    """Records that were read in one go, from one segment, where they are `size` bytes."""
 
-    record: Record
-    segment: int
-    size: int
+    records: list[Record]
+    segment: int = 0
+    size: int = 0
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -76,24 +75,31 @@ class SpoolReader:
         self._offset = 0
         self._fd: int | None = None
         self._cursor_fd: int | None = None
+        self._kept_from = 0  # number of the first segment that is still needed
         self._seen = _Seen()
 
-    def read(self, limit: int, end: Position | None = None) -> list[Entry]:
-        """Give the next records, at most `limit`, up to `end` (else to the end of the files)."""
-        entries: list[Entry] = []
-        while len(entries) < limit:
+    def read(self, limit: int, end: Position | None = None) -> Window:
+        """Give the next records, at most `limit`, up to `end` (else to the end of the files).
+
+        They are of one segment; a window without records means that there are no more.
+        """
+        while True:
             stop = self._stop(end)
             if self._fd is not None and self._offset < stop:
-                entries += self._take(stop, limit - len(entries))
+                window = self._take(self._fd, stop, limit)
+                if window.records:
+                    return window
             elif not self._next(end):
-                break
-        return entries
+                return Window([])
 
     def acknowledge(self, number: int, segment: int) -> None:
         """Note that the service has all records up to `number`, the next is in `segment`."""
         self.acknowledged = number
         with contextlib.suppress(OSError):  # without a cursor, records come twice: not lost
             self._write_cursor(_CURSOR.pack(number, segment))
+        if segment == self._kept_from:
+            return
+        self._kept_from = segment
         for old in segments(self.folder):
             if old < segment:
                 with contextlib.suppress(OSError):
@@ -131,29 +137,27 @@ class SpoolReader:
             self._fd = os.open(segment_path(self.folder, self._segment), os.O_RDONLY)
         return True
 
-    def _take(self, stop: int, limit: int) -> Iterable[Entry]:
-        if self._fd is None:
-            return []
+    def _take(self, fd: int, stop: int, limit: int) -> Window:
         left = stop - self._offset
         for size in (min(left, _CHUNK), left):
-            data = os.pread(self._fd, size, self._offset)
-            entries, used = self._parse(data, limit)
+            data = os.pread(fd, size, self._offset)
+            records, used = self._parse(data, limit)
             if used:
                 self._offset += used
-                return entries
+                return Window(records, self._segment, used)
         self._offset = stop  # nothing whole is left: a torn tail
-        return []
+        return Window([])
 
-    def _parse(self, data: bytes, limit: int) -> tuple[list[Entry], int]:
-        entries: list[Entry] = []
+    def _parse(self, data: bytes, limit: int) -> tuple[list[Record], int]:
+        records: list[Record] = []
         used = 0
-        for record, after in scan(data):
-            if self._seen.add(record.n):
-                entries.append(Entry(record, self._segment, after - used))
-            used = after
-            if len(entries) >= limit:
-                break
-        return entries, used
+        is_new = self._seen.add
+        for record, used in scan(data):  # noqa: B007 - where the last one ends is used below
+            if is_new(record.n):
+                records.append(record)
+                if len(records) >= limit:
+                    break
+        return records, used
 
 
 class _Seen:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import msgspec
 
@@ -43,7 +43,7 @@ def pack(kind: str, number: int, run: bytes, body: bytes) -> bytes:
         b'{"k":"event","n":1,"r":"job","b":{}}'
     """
     text = b'{"k":"%b","n":%d,"r":%b,"b":%b}' % (kind.encode(), number, run, body)
-    return _HEAD.pack(_MARK, len(text), zlib.crc32(text)) + text
+    return _HEAD.pack(_MARK, len(text), crc32(text)) + text
 
 
 def scan(data: bytes, position: int = 0) -> Iterator[tuple[Record, int]]:
@@ -57,23 +57,23 @@ def scan(data: bytes, position: int = 0) -> Iterator[tuple[Record, int]]:
         >>> [record.n for record, _ in scan(b"junk" + whole + whole[:20])]
         [1]
     """
-    while (position := data.find(_MARK, position)) >= 0:
-        text = _text_at(data, position)
-        record = unpack(text) if text is not None else None
-        if text is None or record is None:
-            position += 1
-            continue
-        position += _HEAD.size + len(text)
-        yield record, position
-
-
-def _text_at(data: bytes, position: int) -> bytes | None:
-    start = position + _HEAD.size
-    if start > len(data):
-        return None
-    _, length, checksum = _HEAD.unpack_from(data, position)
-    text = data[start : start + length]
-    return text if len(text) == length and zlib.crc32(text) == checksum else None
+    unpack_from, size, mark = _HEAD.unpack_from, _HEAD.size, _MARK
+    last = len(data) - size
+    while position <= last:
+        found, length, checksum = unpack_from(data, position)
+        if found == mark:
+            start = position + size
+            end = start + length
+            text = data[start:end]
+            if len(text) == length and crc32(text) == checksum:
+                record = unpack(text)
+                if record is not None:
+                    yield record, end
+                    position = end
+                    continue
+        position = data.find(mark, position + 1)
+        if position < 0:
+            return
 
 
 def unpack(text: bytes) -> Record | None:

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aod_notebook.agentos.report.record import END, EVENT, START, TASK
+from aod_notebook.agentos.report.record import EVENT, START, TASK, VOID
 from aod_notebook.agentos.report.runs import RunState, RunStatus
 from aod_notebook.core.retry import Repeat
 from aod_notebook.core.wire import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from aod_notebook.agentos.report.reader import Entry
     from aod_notebook.agentos.report.record import Record
 
 __all__ = ["EndBody", "StartBody", "Step", "end_body", "make_steps", "start_body", "start_call"]
@@ -73,16 +70,16 @@ class Step:
         run_id = msgspec.json.encode(self.run.run_id)
         if self.run.takes_ids:
             mark = uid.encode()
-            bodies = [
+            bodies: list[bytes | memoryview] = [
                 b'%b,"event_id":"%b-%d"}' % (bytes(record.b)[:-1], mark, record.n)
                 for record in self.records
             ]
         else:
-            bodies = [bytes(record.b) for record in self.records]
+            bodies = [memoryview(record.b) for record in self.records]
         return b'{"run_id":%b,"events":[%b]}' % (run_id, b",".join(bodies))
 
 
-def make_steps(entries: Iterable[Entry], runs: dict[str, RunState], batch: int) -> list[Step]:
+def make_steps(records: list[Record], runs: dict[str, RunState], batch: int) -> list[Step]:
     """Put the records of a window into steps; the order is kept per run.
 
     Events of a run that nothing else of that run comes between share a step, up to `batch`
@@ -90,31 +87,31 @@ def make_steps(entries: Iterable[Entry], runs: dict[str, RunState], batch: int) 
     """
     steps: list[Step] = []
     filling: dict[str, Step] = {}
-    for entry in entries:
-        record = entry.record
-        run = runs.get(record.r)
-        if run is None:
-            continue
-        if record.k == START and (run.run_id is not None or run.status is RunStatus.REFUSED):
-            continue
+    for record in records:
         step = filling.get(record.r)
-        fits = (
+        size = len(memoryview(record.b))
+        is_room = (
             step is not None
             and record.k == EVENT
             and len(step.records) < batch
-            and step.size + entry.size <= BATCH_BYTES
+            and step.size + size <= BATCH_BYTES
         )
-        if step is not None and fits:
+        if step is not None and is_room:
             step.records.append(record)
-            step.size += entry.size
+            step.size += size
             continue
-        step = Step(run, record.k, [record], entry.size)
+        run = runs.get(record.r)
+        if run is None or record.k == VOID:
+            continue
+        if record.k == START and (run.run_id is not None or run.status is RunStatus.REFUSED):
+            continue
+        step = Step(run, record.k, [record], size)
         steps.append(step)
         if record.k == EVENT:
             filling[record.r] = step
         else:
             filling.pop(record.r, None)
-    return [step for step in steps if step.kind in (START, EVENT, TASK, END)]
+    return steps
 
 
 def start_body(request: bytes, *, owner: bool) -> bytes:
