@@ -1,0 +1,100 @@
+"""The published SDKs against the service over a real socket: aod-sdk, and pyagentos-sdk if there."""
+
+import aod
+import pytest
+from service_kit import until
+
+
+@pytest.fixture
+def client(service):
+    with aod.Client(base_url=service.url, token=service.aod_token) as connected:
+        yield connected
+
+
+def test_aod_sdk_works_with_every_resource(client):
+    environment = client.environments.create(name="official", networking={"type": "limited"})
+    server = {"name": "m", "type": "url", "url": "https://x"}
+    agent = client.agents.create(
+        name="official", model="any", runtime="shell", mcp_servers=[server]
+    )
+    assert agent in client.agents.list()
+    changed = client.agents.update(agent.id, version=1, name="renamed")
+    assert [version.name for version in client.agents.versions(agent.id)] == ["renamed", "official"]
+    assert client.environments.get(environment.id).networking.type == "limited"
+    ack = client.sessions.create(agent_id=changed.id, prompt="echo hello")
+    with client.sessions.stream(ack.id) as events:
+        text = "".join(event.extra["data"] for event in events if event.type == "output")
+    assert text == "hello\n"
+    assert client.sessions.get(ack.id).status == "completed"
+    assert client.sessions.turns(ack.id)[0].exit_code == 0
+    client.sessions.delete(ack.id)
+    with pytest.raises(aod.NotFoundError, match="Session not found"):
+        client.sessions.get(ack.id)
+    client.environments.archive(environment.id)
+    client.environments.delete(environment.id)
+
+
+def test_aod_sdk_maps_every_refusal(service, client):
+    agent = client.agents.create(name="official", model="any", runtime="shell")
+    with pytest.raises(aod.ConflictError, match="Version mismatch: expected 1, got 2"):
+        client.agents.update(agent.id, version=2, name="again")
+    with pytest.raises(aod.ValidationError):
+        client.agents.create(name="a", model="nope", runtime="claude")
+    with (
+        aod.Client(base_url=service.url, token="aod_wrong") as stranger,
+        pytest.raises(aod.AuthError, match="Invalid API key"),
+    ):
+        stranger.agents.list()
+
+
+@pytest.mark.anyio
+async def test_the_async_client_of_aod_sdk_follows_a_replay(service):
+    async with aod.AsyncClient(base_url=service.url, token=service.aod_token) as client:
+        agent = await client.agents.create(name="r", model="any", runtime="replay")
+        ack = await client.sessions.create(agent_id=agent.id, prompt="anything")
+        async with client.sessions.stream(ack.id) as events:
+            kinds = [event.type async for event in events]
+    assert kinds[-1] == "exit"
+    assert kinds.count("output") > 10
+
+
+@pytest.fixture
+def official(service):
+    """The published AgentOS client with the workspace key."""
+    agentos = pytest.importorskip("agentos", reason="pyagentos-sdk is not installed")
+    with agentos.AgentOS(
+        api_key=service.agentos_key,
+        agent_id=service.agent_id,
+        base_url=service.url,
+        workspace="local",
+    ) as client:
+        yield client
+
+
+def test_pyagentos_sdk_reports_a_run(official):
+    with official.start_run(input={"a": 1}) as run:
+        run.emit("step.completed", {"rows": 42})
+        task = run.start_task("parse", {"file": "x"})
+        task.complete({"pages": 3})
+        span = run.start_span("work", kind="step")
+        span.child("model", kind="llm").end({"input_tokens": 3})
+        span.end()
+        run.complete({"summary": "done"}, usage={"input_tokens": 3})
+    stored = official.runs.get(run_id=run.run_id)
+    assert (stored["status"], stored["output"]) == ("completed", {"summary": "done"})
+    assert [task["name"] for task in stored["tasks"]] == ["parse"]
+    events = official.runs.events(run_id=run.run_id)
+    assert {event["type"] for event in events} == {"step.completed", "work", "model"}
+
+
+def test_pyagentos_sdk_invokes_streams_and_replies(official):
+    assert official.invoke({"query": "x"}).output["summary"]
+    kinds = {event["type"] for event in official.invoke_stream({"query": "x"})}
+    assert {"start", "chunk", "done"} <= kinds
+    pauses = [{"ask": "Which?", "options": ["a"]}, {"approve": "it"}]
+    paused = official.invoke({"replay": {"pauses": pauses}})
+    assert paused.input_request.question == "Which?"
+    waiting = official.reply(paused.run_id, "a")
+    assert waiting.status == "awaiting_approval"
+    official.approvals.decide(approval_id=waiting.approval_id, decision="approved")
+    until(lambda: official.runs.get(run_id=paused.run_id)["status"] == "completed")
