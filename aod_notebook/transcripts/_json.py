@@ -28,14 +28,10 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Encode as compact JSON text; `null` for what cannot be encoded."""
+    """Encode decoded JSON as compact text; `null` if it is nested too deeply for that."""
     try:
         return msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, RecursionError):
-        pass
-    try:
-        return json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
+    except RecursionError:
         return "null"
 
 

@@ -78,6 +78,11 @@ def test_gemini_deltas_print_as_one_message():
     ]
 
 
+def test_a_gemini_warning_is_not_called_an_error():
+    line = {"type": "error", "severity": "warning", "message": "slow"}
+    assert printed(GeminiFormatter(), line) == ["⚠️  Warning · slow"]
+
+
 def test_an_opencode_turn_ends_with_its_sums():
     def line(kind, **part):
         return {"type": kind, "timestamp": 1, "sessionID": "o", "part": part}

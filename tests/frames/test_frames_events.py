@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from known_sessions import known_session
 
 from aod_notebook import frames
-from aod_notebook.aod.events import iter_events
+from aod_notebook.aod.events import StreamEvent, iter_events
 
 BODY = body_of(known_session("claude", 3), "s1", 3)
 START = event(0, has_id=False, type="start", runtime="claude", session_id="s1")
@@ -170,6 +170,30 @@ def test_stream_events_make_the_same_frame_as_their_bytes():
     frame = frames.events_df(list(iter_events([BODY])))
     pd.testing.assert_frame_equal(frame, decode(BODY).assign(session_id=frame["session_id"]))
     assert set(frame["session_id"]) == {"s1"}
+
+
+def test_stream_events_that_were_no_json_are_counted_as_dropped():
+    events = [
+        StreamEvent("malformed", None, {"raw": "{broken"}),
+        StreamEvent("brand_new", 3, {"depth": {"a": 1}}),
+        StreamEvent("output", 4, {"stream": "stdout", "data": "a\ud800", "turn": "one"}),
+    ]
+    frame, problems = frames.events_df(events, strict=False)
+    assert [problem.raw for problem in problems] == ["{broken"]
+    assert json.loads(frame["raw"][0]) == {"type": "brand_new", "id": 3, "depth": {"a": 1}}
+    assert (frame["data"][1], frame["turn"].isna().all()) == ("a?", True)
+
+
+def test_a_cut_down_events_frame_can_be_read_again():
+    small = decode(BODY, columns=["session_id", "type", "stream", "data", "turn"])
+    whole = frames.results_from_events(BODY)
+    pd.testing.assert_frame_equal(frames.results_from_events(small), whole)
+    assert list(frames.events_df(small).columns) == list(frames.SCHEMAS["events"].names)
+
+
+def test_since_leaves_out_earlier_rows_of_what_is_held():
+    text = output(1, "a") + output(2, "b") + output(3, "c")
+    assert list(frames.events_df(text.encode(), since=1)["data"]) == ["b", "c"]
 
 
 def test_columns_can_be_picked_and_left_out():

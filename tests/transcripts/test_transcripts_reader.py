@@ -108,6 +108,42 @@ def test_a_joined_message_has_the_line_of_its_last_part():
     assert [(e.text, e.line) for e in entries] == [("ab", 2), (None, 3)]
 
 
+def test_a_whole_message_is_not_joined_with_the_deltas_before_it():
+    delta = '{"type":"message","role":"assistant","content":"a","delta":true}'
+    whole = '{"type":"message","role":"assistant","content":"b"}'
+    user = '{"type":"message","role":"user","content":"c","delta":true}'
+    entries = read(f"{delta}\n{whole}\n{delta}\n{user}\n")
+    assert [(e.line_type, e.text) for e in entries] == [
+        ("assistant", "a"),
+        ("assistant", "b"),
+        ("assistant", "a"),
+        ("user", "c"),
+    ]
+
+
+def test_warnings_of_gemini_are_no_errors():
+    [entry] = read('{"type":"error","severity":"warning","message":"slow"}')
+    assert (entry.line_type, entry.text, entry.is_error) == ("error", "slow", False)
+
+
+def test_a_codex_file_change_and_its_failure():
+    item = {"id": "i", "type": "file_change", "status": "failed", "changes": [{"path": "a.py"}]}
+    call, result = read(json.dumps({"type": "item.completed", "item": item}))
+    assert (call.tool, call.input) == ("file_change", {"changes": [{"path": "a.py"}]})
+    assert (result.block, result.is_error) == ("tool_result", True)
+
+
+def test_a_declined_command_is_an_error():
+    item = {"id": "i", "type": "command_execution", "command": "rm", "status": "declined"}
+    _, result = read(json.dumps({"type": "item.completed", "item": item}))
+    assert result.is_error is True
+
+
+def test_a_codex_todo_list_is_no_call():
+    entries = read('{"type":"item.completed","item":{"id":"i","type":"todo_list","items":[]}}')
+    assert [(e.line_type, e.block) for e in entries] == [("system", None)]
+
+
 def test_text_between_two_deltas_keeps_its_place():
     delta = '{"type":"message","role":"assistant","content":"a","delta":true}'
     assert [e.text for e in read(f"{delta}\nplain\n{delta}\n")] == ["a", "plain", "a"]

@@ -50,8 +50,10 @@ class Renderer:
             case "user" if entry.block == "tool_result" and self._tool_results:
                 sign = "❌" if entry.is_error else "↩️ "
                 yield f"{sign} {one_line(entry.text, _LINE_CHARS)}".rstrip()
-            case "error":
+            case "error" if entry.is_error:
                 yield self._error(entry.text or "unknown error")
+            case "error":
+                yield f"⚠️  Warning · {(entry.text or '').strip()}"
             case "result" if entry.result is not None:
                 yield from self._result(entry.result, runtime)
 
