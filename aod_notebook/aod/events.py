@@ -199,12 +199,12 @@ def _decode_one(data: bytes, name: bytes) -> StreamEvent:
     return StreamEvent(MALFORMED, None, {"raw": text})
 
 
-def iter_events(chunks: Iterable[bytes]) -> Iterator[StreamEvent]:
+def iter_events(chunks: Iterable[bytes] | bytes) -> Iterator[StreamEvent]:
     r"""Decode the body of one event stream, chunk by chunk.
 
     Args:
-        chunks: the bytes of a body, cut anywhere; for a file, `iter_events(open(f, "rb"))`
-            works, larger chunks are faster.
+        chunks: the bytes of a body, cut anywhere or in one piece; an open binary file will
+            do, larger chunks are faster.
 
     Returns:
         The events in order, as soon as they are complete; each connection's `start` and
@@ -217,7 +217,7 @@ def iter_events(chunks: Iterable[bytes]) -> Iterator[StreamEvent]:
         [('start', None), ('output', 4)]
     """
     decoder = SSEDecoder()
-    for chunk in chunks:
+    for chunk in [chunks] if isinstance(chunks, bytes) else chunks:
         batch = decoder.feed(chunk)
         if batch.data:
             yield from decode_batch(batch)

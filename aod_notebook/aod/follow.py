@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionFollow", "TurnCounter"]
 
+_LONGEST_ID = 19  # digits of a 64-bit number; what is longer is no row of a log
+
 
 class TurnCounter:
     """Tells which turn the events of a session belong to, in the order of its log.
@@ -48,6 +50,8 @@ class TurnCounter:
             if self._begun and self.turn is not None:
                 self.turn += 1
             self._begun = True
+        elif event.type == "stage" and self.turn is None:
+            self.turn, self._begun = 1, False
         return self.turn
 
 
@@ -105,12 +109,10 @@ class SessionFollow(Resume[StreamEvent]):
         if kind in TERMINAL_TYPES:
             self.ended, self.terminal = True, event
             return True
-        if mark.isdigit():
+        if mark.isdigit() and len(mark) <= _LONGEST_ID:
             return self.takes_row(int(mark))
-        if kind == "start":
-            return self.takes_once("start")
-        if kind == "turn_start":
-            return self.takes_once(event.extra.get("turn"))
+        if kind in {"start", "turn_start"}:
+            return self.takes_once((kind, str(event.extra.get("turn"))))
         return True
 
     def _is_wanted(self, event: StreamEvent) -> bool:
@@ -120,4 +122,4 @@ class SessionFollow(Resume[StreamEvent]):
         if at is not None and at > self._turn:
             self.ended = True
             return False
-        return self.ended or event.type == "start" or at == self._turn
+        return self.ended or event.type == "start" or at in {None, self._turn}

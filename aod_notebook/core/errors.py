@@ -46,6 +46,10 @@ class AodNotebookError(Exception):
         ['AodNotebookError: nothing is connected: run %aod connect']
     """
 
+    def __str__(self) -> str:
+        """Give the message with whatever looks like a token hidden."""
+        return str(redact(super().__str__()))
+
     def _render_traceback_(self) -> list[str]:
         """Give IPython the one line that a cell shows instead of a traceback."""
         return [f"{type(self).__name__}: {one_line(str(self), limit=2000)}"]

@@ -58,9 +58,9 @@ class SSEDecoder:
         if end == 0:
             self._lines += lines
             return _NOTHING
-        complete = self._lines + lines[:end]
-        self._lines = lines[end:]
-        return _read_regular(complete) or _read_any(complete)
+        if self._lines or end < len(lines):
+            self._lines, lines = lines[end:], self._lines + lines[:end]
+        return _read_regular(lines) or _read_any(lines)
 
     def _whole_lines(self, chunk: bytes) -> list[bytes]:
         lines = BytesIO(chunk).readlines()  # by memchr, so faster than bytes.split
@@ -86,6 +86,11 @@ class SSEDecoder:
 
 def _read_regular(lines: list[bytes]) -> Batch | None:
     """Read events of exactly an id, a data and a blank line: nearly all there are."""
+    if len(lines) == 3:  # noqa: PLR2004 - one event, as a live session gives them
+        mark, value, _ = lines
+        if mark[:4] == _ID and value[:6] == _DATA and value[6:] != b"\n":
+            return Batch([value[6:-1]], [mark[4:-1]], [b""])
+        return None
     ids, data, blanks = lines[0::3], lines[1::3], lines[2::3]
     count = len(blanks)
     if len(lines) != 3 * count or blanks.count(b"\n") != count:

@@ -10,7 +10,7 @@ import msgspec
 import pydantic
 import pytest
 from aod.stream import iter_sse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import output, runtime_start, start, terminal, turn_start
 
@@ -70,16 +70,19 @@ ODD = st.one_of(
 CUTS = st.lists(st.integers(0, 100_000), max_size=10)
 
 
+@settings(deadline=None)
 @given(st.lists(known(), max_size=8).map(b"".join))
 def test_known_events_are_as_the_official_client_reads_them(body):
     assert dumps(iter_events([body])) == official(body)
 
 
+@settings(deadline=None)
 @given(st.lists(known() | ODD, max_size=8).map(b"".join), CUTS)
 def test_any_chunking_gives_the_same_events(body, places):
     assert repr(list(iter_events(cut(body, places)))) == repr(list(iter_events([body])))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), CUTS)
 def test_arbitrary_bytes_never_raise(body, places):
     for event in iter_events(cut(body, places)):
@@ -88,6 +91,7 @@ def test_arbitrary_bytes_never_raise(body, places):
         assert event.id is None or type(event.id) is int
 
 
+@settings(deadline=None)
 @given(st.lists(known() | ODD, max_size=5).map(b"".join))
 def test_one_odd_event_does_not_change_its_neighbours(odd):
     good = output(1) + output(2, "é") + terminal(2)
@@ -101,6 +105,13 @@ def test_one_odd_event_does_not_change_its_neighbours(odd):
 def test_endless_nesting_is_malformed_and_not_fatal(depth):
     (event,) = iter_events([b"data: " + b"[" * depth + b"\n\n"])
     assert event.type == "malformed"
+
+
+def test_a_body_in_one_piece_will_do(tmp_path):
+    body = start() + output(1) + terminal(1)
+    (tmp_path / "body").write_bytes(body)
+    with (tmp_path / "body").open("rb") as file:
+        assert list(iter_events(body)) == list(iter_events([body])) == list(iter_events(file))
 
 
 def test_not_a_number_and_huge_numbers_are_kept():
@@ -187,3 +198,10 @@ def test_the_turn_is_unknown_after_a_cursor_until_an_event_names_it():
     counter = TurnCounter(from_start=False)
     body = runtime_start(8) + output(9, turn=2) + runtime_start(10)
     assert [counter.turn_of(event) for event in iter_events([body])] == [None, 2, 3]
+
+
+def test_what_is_provisioned_belongs_to_the_first_turn_even_after_a_cursor():
+    stage = b'id: 3\ndata: {"type": "stage", "id": 3, "stage": "skills", "state": "done"}\n\n'
+    counter = TurnCounter(from_start=False)
+    body = stage + runtime_start(4) + runtime_start(5)
+    assert [counter.turn_of(event) for event in iter_events([body])] == [1, 1, 2]

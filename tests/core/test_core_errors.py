@@ -1,7 +1,7 @@
 """The root error and the hiding of secrets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aod_notebook.core.errors import AodNotebookError, one_line, redact, secrets_in
@@ -69,6 +69,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON, st.text(min_size=4))
 def test_a_known_secret_never_survives(value, secret):
     assert secret not in redact(secret + "|", [secret]).replace("[hidden]", "")

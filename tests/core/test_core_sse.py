@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aod_notebook.core.sse import SSEDecoder
@@ -84,17 +84,20 @@ BODIES = st.lists(st.tuples(LINES, ENDS).map(b"".join), max_size=30).map(b"".joi
 CUTS = st.lists(st.integers(0, 10_000), max_size=12)
 
 
+@settings(deadline=None)
 @given(BODIES | st.binary(max_size=200), CUTS)
 @example(b"data: a\r\n\r\ndata: b\n\n", [9, 10])
 def test_any_chunking_gives_the_same_events(body, places):
     assert decode(*cut(body, places)) == decode(body)
 
 
+@settings(deadline=None)
 @given(BODIES)
 def test_one_byte_at_a_time_gives_the_same_events(body):
     assert decode(*[body[at : at + 1] for at in range(len(body))]) == decode(body)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=20).filter(lambda d: not {10, 13} & {*d})))
 def test_regular_events_come_through_unchanged(payloads):
     body = b"".join(b"id: %d\ndata: %s\n\n" % (at, data) for at, data in enumerate(payloads))

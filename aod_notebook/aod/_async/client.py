@@ -8,7 +8,7 @@ from aod_notebook.aod._async.agents import AsyncAgents
 from aod_notebook.aod._async.environments import AsyncEnvironments
 from aod_notebook.aod._async.resource import request_object
 from aod_notebook.aod._async.sessions import AsyncSessions
-from aod_notebook.aod.errors import error_from
+from aod_notebook.aod.errors import AodUsageError, error_from
 from aod_notebook.aod.options import Options, retry_of, timeouts_of
 from aod_notebook.core._async.transport import AsyncTransport
 from aod_notebook.core.retry import Repeat
@@ -64,6 +64,8 @@ class AsyncClient:
         http_client: httpx.AsyncClient | None = None,
         max_retries: int | None = None,
     ) -> None:
+        if http_client is not None and transport is not None:
+            raise AodUsageError("Give http_client or transport, not both")
         options = Options.resolve(base_url, token, timeout, max_retries)
         self._use(
             AsyncTransport(

@@ -328,6 +328,8 @@ class AsyncSessions(AsyncResource):
     def _follow(
         self, session_id: str | UUID, since: int | None, *, resume: bool, turn: int | None
     ) -> SessionFollow:
+        if since is not None and not isinstance(since, int):
+            raise AodUsageError("since must be the whole number of a row, as in last_event_id")
         return SessionFollow(
             str(session_id),
             self._item(session_id, "stream"),

@@ -9,7 +9,7 @@ from aod_notebook.aod._sync.agents import Agents
 from aod_notebook.aod._sync.environments import Environments
 from aod_notebook.aod._sync.resource import request_object
 from aod_notebook.aod._sync.sessions import Sessions
-from aod_notebook.aod.errors import error_from
+from aod_notebook.aod.errors import AodUsageError, error_from
 from aod_notebook.aod.options import Options, retry_of, timeouts_of
 from aod_notebook.core._sync.transport import Transport
 from aod_notebook.core.retry import Repeat
@@ -65,6 +65,8 @@ class Client:
         http_client: httpx.Client | None = None,
         max_retries: int | None = None,
     ) -> None:
+        if http_client is not None and transport is not None:
+            raise AodUsageError("Give http_client or transport, not both")
         options = Options.resolve(base_url, token, timeout, max_retries)
         self._use(
             Transport(

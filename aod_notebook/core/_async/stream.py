@@ -121,9 +121,9 @@ class AsyncStream(Generic[T]):
             if self._body is not None:
                 self._resume.connected()
                 return self._body
-            if refused is not None and not is_passing(refused.status):
-                raise self._transport.error(refused)
             failure = refused or failure
+            if failure.kind is FailureKind.CLOSED or not is_passing(failure.status):
+                raise self._transport.error(failure)
         return None
 
 

@@ -70,8 +70,10 @@ class AsyncTransport:
         self.error = error
         self._owned = http_client is None
         self._http = http_client or httpx.AsyncClient(
-            transport=transport, trust_env=not is_loopback(base_url)
-        )
+            transport=transport,
+            trust_env=not is_loopback(base_url),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+        )  # no ceiling: each open stream holds a connection
 
     def with_options(self, *, retry: RetryPolicy, timeouts: Timeouts) -> AsyncTransport:
         """Return a transport with other limits over the same connections, not owning them."""
@@ -100,6 +102,8 @@ class AsyncTransport:
 
     async def open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
         """Open a stream by a single attempt and return the body, or how it failed."""
+        if self._http.is_closed:
+            return None, call.failure(FailureKind.CLOSED, self.url(call))
         try:
             return await self._open_once(call)
         except (httpx.HTTPError, httpx.StreamError) as error:
@@ -114,7 +118,7 @@ class AsyncTransport:
             raise self.error(call.failure(FailureKind.CLOSED, self.url(call)))
         flow = retry_flow(self.retry, call.repeat)
         wait = next(flow)
-        is_repeat = False
+        may_be_done = False
         while True:
             if wait:
                 await anyio.sleep(wait)
@@ -124,9 +128,9 @@ class AsyncTransport:
                 result, failure = await once(call)
             except (httpx.HTTPError, httpx.StreamError) as error:
                 result, failure, cause = None, call.failure_of(error, self.url(call)), error
-            if failure is None or (is_repeat and call.was_done_before(failure)):
+            if failure is None or (may_be_done and call.was_done_before(failure)):
                 return result
-            is_repeat = True
+            may_be_done = may_be_done or failure.may_be_done
             try:
                 wait = flow.send(attempt_of(failure))
             except StopIteration:

@@ -106,6 +106,13 @@ async def test_a_deletion_whose_answer_was_lost_is_repeated_to_success(scripted,
 
 
 @pytest.mark.anyio
+async def test_a_repeat_after_a_mere_429_proves_nothing(scripted, aconnect):
+    gone = answer(404, {"detail": "Session not found"})
+    with pytest.raises(NotFoundError):
+        await aconnect(scripted(answer(429, {}), gone)).sessions.delete(SID)
+
+
+@pytest.mark.anyio
 async def test_retry_after_beyond_the_deadline_raises_at_once(scripted, aconnect):
     service = scripted(answer(503, {"detail": "later"}, Retry_After="3600"))
     with pytest.raises(ServerError, match="later"):
@@ -170,6 +177,13 @@ async def test_a_transport_can_be_given():
         assert await client.agents.list() == []
     assert str(seen[0].url) == "http://x/agents"
     assert seen[0].extensions["timeout"] == {"connect": 5, "read": 5, "write": 5, "pool": 5}
+
+
+@pytest.mark.anyio
+async def test_a_client_and_a_transport_are_not_given_both():
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(AodUsageError, match="not both"):
+            AsyncClient(token="t", http_client=http, transport=httpx.MockTransport(print))
 
 
 @pytest.mark.anyio

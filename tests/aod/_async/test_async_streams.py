@@ -14,7 +14,13 @@ from scripted import (
     turn_start,
 )
 
-from aod_notebook.aod import NotFoundError, NotSupportedError, StreamInterrupted, Timeouts
+from aod_notebook.aod import (
+    AodUsageError,
+    NotFoundError,
+    NotSupportedError,
+    StreamInterrupted,
+    Timeouts,
+)
 
 SID = SESSION["id"]
 
@@ -86,6 +92,15 @@ async def test_the_last_turn_ends_with_the_terminal_event(scripted, aconnect):
 
 
 @pytest.mark.anyio
+async def test_after_a_cursor_the_next_turn_is_given_from_its_first_stage(scripted, aconnect):
+    rest = start() + runtime_start(3) + turn_start(4, 2) + output(4, turn=2) + terminal(4)
+    service = scripted(stream(rest))
+    async with aconnect(service).sessions.stream(SID, since=2, turn=2) as events:
+        found = await collect(events)
+    assert found == [("start", None), ("stage", 3), ("turn_start", 4), ("output", 4), ("exit", 4)]
+
+
+@pytest.mark.anyio
 async def test_one_turn_survives_a_broken_connection(scripted, aconnect):
     first = start() + runtime_start(1) + turn_start(2, 1) + output(2) + runtime_start(3)
     rest = start() + turn_start(4, 2) + output(4, turn=2) + terminal(4)
@@ -127,6 +142,47 @@ async def test_unnumbered_events_are_never_taken_for_repetitions(scripted, aconn
     service = scripted(stream(start(), note, note, output(1), note, terminal(1)))
     async with aconnect(service).sessions.stream(SID) as events:
         assert [kind for kind, _ in await collect(events)].count("note") == 3
+
+
+@pytest.mark.anyio
+async def test_ids_and_turns_of_no_use_are_given_as_they_are(scripted, aconnect):
+    odd = b'data: {"type": "turn_start", "id": 9, "turn": [1]}\n\n'
+    odd += b"id: " + b"9" * 5000 + b'\ndata: {"type": "note"}\n\n'
+    odd += 'id: ²\ndata: {"type": "note"}\n\n'.encode()
+    service = scripted(stream(start(), odd, terminal(0)))
+    async with aconnect(service).sessions.stream(SID) as events:
+        assert [kind for kind, _ in await collect(events)] == [
+            "start", "turn_start", "note", "note", "exit",
+        ]  # fmt: skip
+    assert events.last_event_id is None
+
+
+@pytest.mark.anyio
+async def test_a_cursor_that_is_no_number_is_refused(scripted, aconnect):
+    with pytest.raises(AodUsageError, match="last_event_id"):
+        aconnect(scripted(answer())).sessions.stream(SID, since="7")
+
+
+@pytest.mark.anyio
+async def test_closing_the_client_ends_its_streams(scripted, aconnect):
+    service = scripted(stream(start(), output(1), then="reset"))
+    client = aconnect(service)
+    events = client.sessions.stream(SID)
+    assert (await anext(events)).type == "start"
+    await client.aclose()
+    with pytest.raises(AodUsageError, match="this client is closed"):
+        await collect(events)
+
+
+@pytest.mark.anyio
+async def test_more_than_a_hundred_streams_can_be_open(scripted, aconnect):
+    service = scripted(stream(start(), then="hang"))
+    client = aconnect(service, timeout=1)
+    streams = [client.sessions.stream(SID) for _ in range(110)]
+    for events in streams:
+        assert (await anext(events)).type == "start"
+    for events in streams:
+        await events.aclose()
 
 
 @pytest.mark.anyio

@@ -99,6 +99,12 @@ def test_a_deletion_whose_answer_was_lost_is_repeated_to_success(scripted, conne
         connect(scripted(gone)).sessions.delete(SID)
 
 
+def test_a_repeat_after_a_mere_429_proves_nothing(scripted, connect):
+    gone = answer(404, {"detail": "Session not found"})
+    with pytest.raises(NotFoundError):
+        connect(scripted(answer(429, {}), gone)).sessions.delete(SID)
+
+
 def test_retry_after_beyond_the_deadline_raises_at_once(scripted, connect):
     service = scripted(answer(503, {"detail": "later"}, Retry_After="3600"))
     with pytest.raises(ServerError, match="later"):
@@ -158,6 +164,11 @@ def test_a_transport_can_be_given():
         assert client.agents.list() == []
     assert str(seen[0].url) == "http://x/agents"
     assert seen[0].extensions["timeout"] == {"connect": 5, "read": 5, "write": 5, "pool": 5}
+
+
+def test_a_client_and_a_transport_are_not_given_both():
+    with httpx.Client() as http, pytest.raises(AodUsageError, match="not both"):
+        Client(token="t", http_client=http, transport=httpx.MockTransport(print))
 
 
 def test_a_closed_client_says_so():

@@ -15,7 +15,13 @@ from scripted import (
     turn_start,
 )
 
-from aod_notebook.aod import NotFoundError, NotSupportedError, StreamInterrupted, Timeouts
+from aod_notebook.aod import (
+    AodUsageError,
+    NotFoundError,
+    NotSupportedError,
+    StreamInterrupted,
+    Timeouts,
+)
 
 SID = SESSION["id"]
 
@@ -81,6 +87,14 @@ def test_the_last_turn_ends_with_the_terminal_event(scripted, connect):
     assert found == [("start", None), ("stage", 3), ("turn_start", 4), ("output", 4), ("exit", 4)]
 
 
+def test_after_a_cursor_the_next_turn_is_given_from_its_first_stage(scripted, connect):
+    rest = start() + runtime_start(3) + turn_start(4, 2) + output(4, turn=2) + terminal(4)
+    service = scripted(stream(rest))
+    with connect(service).sessions.stream(SID, since=2, turn=2) as events:
+        found = collect(events)
+    assert found == [("start", None), ("stage", 3), ("turn_start", 4), ("output", 4), ("exit", 4)]
+
+
 def test_one_turn_survives_a_broken_connection(scripted, connect):
     first = start() + runtime_start(1) + turn_start(2, 1) + output(2) + runtime_start(3)
     rest = start() + turn_start(4, 2) + output(4, turn=2) + terminal(4)
@@ -118,6 +132,43 @@ def test_unnumbered_events_are_never_taken_for_repetitions(scripted, connect):
     service = scripted(stream(start(), note, note, output(1), note, terminal(1)))
     with connect(service).sessions.stream(SID) as events:
         assert [kind for kind, _ in collect(events)].count("note") == 3
+
+
+def test_ids_and_turns_of_no_use_are_given_as_they_are(scripted, connect):
+    odd = b'data: {"type": "turn_start", "id": 9, "turn": [1]}\n\n'
+    odd += b"id: " + b"9" * 5000 + b'\ndata: {"type": "note"}\n\n'
+    odd += 'id: ²\ndata: {"type": "note"}\n\n'.encode()
+    service = scripted(stream(start(), odd, terminal(0)))
+    with connect(service).sessions.stream(SID) as events:
+        assert [kind for kind, _ in collect(events)] == [
+            "start", "turn_start", "note", "note", "exit",
+        ]  # fmt: skip
+    assert events.last_event_id is None
+
+
+def test_a_cursor_that_is_no_number_is_refused(scripted, connect):
+    with pytest.raises(AodUsageError, match="last_event_id"):
+        connect(scripted(answer())).sessions.stream(SID, since="7")
+
+
+def test_closing_the_client_ends_its_streams(scripted, connect):
+    service = scripted(stream(start(), output(1), then="reset"))
+    client = connect(service)
+    events = client.sessions.stream(SID)
+    assert (next(events)).type == "start"
+    client.close()
+    with pytest.raises(AodUsageError, match="this client is closed"):
+        collect(events)
+
+
+def test_more_than_a_hundred_streams_can_be_open(scripted, connect):
+    service = scripted(stream(start(), then="hang"))
+    client = connect(service, timeout=1)
+    streams = [client.sessions.stream(SID) for _ in range(110)]
+    for events in streams:
+        assert (next(events)).type == "start"
+    for events in streams:
+        events.close()
 
 
 def test_heartbeats_alone_do_not_keep_a_dead_session_for_ever(scripted, connect):
