@@ -602,7 +602,7 @@ class View {
       lines--;
       for (const line of text.split("\n")) lines += Math.ceil(line.length / this.columns) || 1;
     }
-    return lines * LINE_PX + PAD_PX;
+    return lines * LINE_PX + (row.kind === OUTPUT || row.kind === STDERR ? 0 : PAD_PX);
   }
 
   #takeNew() {

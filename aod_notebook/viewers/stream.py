@@ -85,6 +85,10 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self.feed.read()
         super().__init__(facts=self._all_facts(self.feed.facts()))
         self.on_msg(self._receive)
+        # ipykernel 7.4 sends a page's messages to the thread that last sent to it: here the one
+        # that the cell blocks. Without this they go where the page addressed them, to its subshell.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = None  # noqa: SLF001 - there is no public switch
         self._unlisten = source.listen(self._wake)
         self._wake()
 
