@@ -6,10 +6,12 @@ contrast holds in every theme. Every text passes `viewers.clean` and is escaped.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE
 from aod_notebook.viewers.plain import plain_lines, status_line
 from aod_notebook.viewers.rows import Kind, Row, RowBuilder
 
@@ -54,6 +56,17 @@ _BORDERS = {
     Kind.STDERR: "#c77700",
     Kind.RESULT: "#1b7f4b",
 }
+_COLOURS = {2: "#d0443c", 3: "#2b8a4f", 4: "#a87000", 5: "#3f7fd6", 6: "#9467cf", 7: "#17868f"}
+"""By the terminal's number modulo 8; black and white stay the colour of the page's text."""
+_LOOKS = {
+    BOLD: "font-weight:bold",
+    DIM: _QUIET,
+    ITALIC: "font-style:italic",
+    UNDERLINE: "text-decoration:underline",
+}
+_LINK = re.compile(r"\bhttps?://[^\s<>\"'`⟨⟩]+[^\s<>\"'`⟨⟩.,;:!?)\]}]")
+_A = '<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>'
+MARKS = 400
 _ERROR_BORDER = "#d0342c"
 
 
@@ -180,9 +193,10 @@ def _group(rows: list[Row], is_last: bool) -> str:
 
 
 def _row(row: Row) -> str:
+    margin = 0 if row.kind in (Kind.OUTPUT, Kind.STDERR) else 3
     border = _ERROR_BORDER if row.is_error else _BORDERS.get(row.kind, "transparent")
     quiet = _QUIET if row.kind in (Kind.STAGE, Kind.SYSTEM, Kind.THINKING, Kind.END) else ""
-    style = f"margin:3px 0 3px {row.depth * 18}px;padding-left:8px;border-left:3px solid {border};{quiet}"
+    style = f"margin:{margin}px 0 {margin}px {row.depth * 18}px;padding-left:8px;border-left:3px solid {border};{quiet}"
     return f'<div style="{style}">{_content(row)}</div>'
 
 
@@ -196,14 +210,46 @@ def _content(row: Row) -> str:
     lines = text.count("\n") + 1
     if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and lines > FOLD_LINES and not row.is_error:
         label = "thinking" if row.kind is Kind.THINKING else "result"
-        return _details(f"{label}, {lines} lines", _pre(text))
+        return _details(f"{label}, {lines} lines", _pre(text, row.marks))
     if row.kind is Kind.TOOL:
         return f"{title}{escape(text)}"
-    return f"{title}{_pre(text, _WORDS if row.kind is Kind.TEXT else '') if text else ''}"
+    marks = () if sign and not row.title else row.marks
+    words = _WORDS if row.kind is Kind.TEXT else ""
+    return f"{title}{_pre(text, marks, words) if text else ''}"
 
 
-def _pre(text: str, style: str = "") -> str:
-    return f'<pre style="{_PRE}{style}">{escape(text)}</pre>'
+def _pre(text: str, marks: tuple[int, ...] = (), style: str = "") -> str:
+    """Give `text` as it stands, with its links and (`marks`) its colours."""
+    parts, at = [], 0
+    for place in range(0, min(len(marks), 3 * MARKS), 3):
+        start, end, look = marks[place : place + 3]
+        end = min(end, len(text))
+        if start < end:
+            parts.append(_linked(text[at:start]))
+            parts.append(f'<span style="{_look(look)}">{_linked(text[start:end])}</span>')
+            at = end
+    parts.append(_linked(text[at:]))
+    return f'<pre style="{_PRE}{style}">{"".join(parts)}</pre>'
+
+
+def _linked(text: str) -> str:
+    """Escape `text`; make links of the addresses in it."""
+    if "://" not in text:
+        return escape(text)
+    parts, at = [], 0
+    for match in _LINK.finditer(text):
+        address = escape(match[0])
+        parts += [escape(text[at : match.start()]), _A.format(address)]
+        at = match.end()
+    return "".join([*parts, escape(text[at:])])
+
+
+def _look(style: int) -> str:
+    """Give the inline style of a mark; its colours are readable on light and on dark pages."""
+    number = (style & COLOUR_MASK) % 8
+    looks = [f"color:{_COLOURS[number]}"] if number in _COLOURS else []
+    looks += [css for flag, css in _LOOKS.items() if style & flag]
+    return ";".join(looks)
 
 
 def _details(summary: str, body: str, *, is_open: bool = False, style: str = "") -> str:

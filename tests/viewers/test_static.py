@@ -6,7 +6,7 @@ import pytest
 
 from aod_notebook.viewers.static import MAX_BYTES, Transcript, render_html
 
-ALLOWED = {"div", "span", "b", "pre", "details", "summary"}
+ALLOWED = {"a", "div", "span", "b", "pre", "details", "summary"}
 
 
 class Tags(HTMLParser):
@@ -14,11 +14,12 @@ class Tags(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.tags, self.attributes, self.texts = set(), set(), []
+        self.tags, self.attributes, self.texts, self.links = set(), set(), [], []
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.links += [value for name, value in attrs if name == "href"]
 
     def handle_data(self, data):
         self.texts.append(data)
@@ -48,13 +49,17 @@ def parsed(html):
         '"><svg onload=alert(1)>',
         "\x1b]8;;javascript:alert(1)\x07click",
         "<style>*{display:none}</style>",
+        'https://example.org/"onmouseover="alert(1)',
+        "javascript://example.org/%0aalert(1)",
+        "\x1b[31;1mred<script>alert(1)</script>\x1b[0m",
     ],
 )
 def test_output_never_becomes_markup(payload):
     title = f"shell {payload}"
     tags = parsed(render_html(script(payload), title, "shell"))
     assert tags.tags <= ALLOWED
-    assert tags.attributes <= {"style", "open"}
+    assert tags.attributes <= {"style", "open", "href", "target", "rel"}
+    assert all(url.startswith(("http://", "https://")) for url in tags.links)
 
 
 def test_the_text_is_all_there():
@@ -95,3 +100,16 @@ def test_plain_text_ends_with_the_last_rows():
     assert lines[0] == "shell · 1 · completed · 1 turn"
     assert lines[-2:] == ["99", "── Exit code 0"]
     assert len(lines) == 21
+
+
+def test_addresses_are_links_that_tell_the_other_side_nothing():
+    html = render_html(script("see https://example.org/a?b=1&c=2."), "shell", "shell")
+    assert (
+        '<a href="https://example.org/a?b=1&amp;c=2" target="_blank" rel="noopener noreferrer">'
+        "https://example.org/a?b=1&amp;c=2</a>."
+    ) in html
+
+
+def test_the_colours_of_a_terminal_are_kept():
+    html = render_html(script("\x1b[1;32mok\x1b[0m 3 passed"), "shell", "shell")
+    assert '<span style="color:#2b8a4f;font-weight:bold">ok</span> 3 passed' in html
