@@ -58,6 +58,10 @@ ACTIVE_STATUSES = frozenset({"pending", "running"})
 class _Resource(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True, protected_namespaces=())
 
+
+class _Part(_Resource):
+    """Something inside a row: a value that does not fit its field is kept as it came."""
+
     @field_validator("*", mode="wrap")
     @classmethod
     def _keep_odd(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -70,7 +74,7 @@ class _Resource(BaseModel):
 R = TypeVar("R", bound=_Resource)
 
 
-class McpServer(_Resource):
+class McpServer(_Part):
     """A tool server of an agent, as stored: an omitted `type` means `url`.
 
     `headers` and `env` may hold secrets and stay out of the repr.
@@ -85,7 +89,7 @@ class McpServer(_Resource):
     env: dict[str, Any] | None = Field(default=None, repr=False)
 
 
-class Networking(_Resource):
+class Networking(_Part):
     """Network rules of an environment: what is returned, and what can be sent.
 
     `limited` without hosts denies everything. Further keys are kept and sent verbatim.
@@ -99,7 +103,7 @@ class Networking(_Resource):
     allowed_hosts: list[str] = Field(default_factory=list)
 
 
-class SessionResource(_Resource):
+class SessionResource(_Part):
     """A repository in a session's sandbox; its token is never returned."""
 
     type: str = "github_repository"
@@ -205,13 +209,16 @@ class SessionResult:
 
 
 def read_one(kind: type[R], row: dict[str, Any]) -> R:
-    """Read one row; a required field that is missing becomes None."""
+    """Read one row; what does not fit is kept as it came, what is missing becomes None."""
     try:
         return kind.model_validate(row)
     except pydantic.ValidationError as error:
-        missing = [str(problem["loc"][0]) for problem in error.errors(include_input=False)]
-    _log.warning("%s %s lacks %s", kind.__name__, row.get("id"), ", ".join(missing))
-    return kind.model_validate({**dict.fromkeys(missing), **row})
+        odd = {str(problem["loc"][0]) for problem in error.errors(include_input=False)}
+    _log.warning("%s %s has odd fields: %s", kind.__name__, row.get("id"), ", ".join(sorted(odd)))
+    found = kind.model_construct(**{**dict.fromkeys(odd), **row})
+    for name in kind.model_fields.keys() & row.keys() - odd:
+        kind.__pydantic_validator__.validate_assignment(found, name, row[name])
+    return found
 
 
 def read_list(kind: type[R], rows: Iterable[Any]) -> list[R]:

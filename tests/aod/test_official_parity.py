@@ -13,9 +13,17 @@ from scripted import AGENT, answer
 
 import aod_notebook.aod as ours
 from aod_notebook import __version__
+from aod_notebook.local import LocalService
 
 # Fields that only ours has, because the published models drop or do not know them.
 LATER = {"provider"}
+
+
+@pytest.fixture(scope="module")
+def service():
+    """A service of this module alone: some rows of other tests break the official client."""
+    with LocalService() as running:
+        yield running
 
 
 @pytest.fixture(params=["official", "ours"])

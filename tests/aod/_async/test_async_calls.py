@@ -181,9 +181,9 @@ async def test_a_transport_can_be_given():
 
 @pytest.mark.anyio
 async def test_a_client_and_a_transport_are_not_given_both():
-    async with httpx.AsyncClient() as http:
-        with pytest.raises(AodUsageError, match="not both"):
-            AsyncClient(token="t", http_client=http, transport=httpx.MockTransport(print))
+    http, transport = httpx.AsyncClient(), httpx.MockTransport(print)
+    with pytest.raises(AodUsageError, match="not both"):
+        AsyncClient(token="t", http_client=http, transport=transport)
 
 
 @pytest.mark.anyio

@@ -167,8 +167,9 @@ def test_a_transport_can_be_given():
 
 
 def test_a_client_and_a_transport_are_not_given_both():
-    with httpx.Client() as http, pytest.raises(AodUsageError, match="not both"):
-        Client(token="t", http_client=http, transport=httpx.MockTransport(print))
+    http, transport = httpx.Client(), httpx.MockTransport(print)
+    with pytest.raises(AodUsageError, match="not both"):
+        Client(token="t", http_client=http, transport=transport)
 
 
 def test_a_closed_client_says_so():
