@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aod_notebook.local.feeds import Feeds
     from aod_notebook.local.storage import Database
 
-_HIGH_WATER = 2000
+_HIGH_WATER = 4 * 1024 * 1024  # bytes that may wait for the database
 
 
 class Output:
@@ -25,6 +25,7 @@ class Output:
         self._session_id = session_id
         self._turn = turn
         self._rows: list[log.Row] = []
+        self._size = 0
         self._flushing: asyncio.Task[None] | None = None
 
     def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
@@ -34,13 +35,14 @@ class Output:
     def add(self, row: log.Row) -> None:
         """Append a row."""
         self._rows.append(row)
+        self._size += len(row.tail)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
 
     async def room(self) -> None:
         """Wait while much is unwritten; always lets other tasks run."""
         await asyncio.sleep(0)
-        while self._flushing is not None and len(self._rows) > _HIGH_WATER:
+        while self._flushing is not None and self._size > _HIGH_WATER:
             await asyncio.shield(self._flushing)
 
     async def close(self) -> None:
@@ -51,7 +53,7 @@ class Output:
     async def _flush(self) -> None:
         try:
             while self._rows:
-                rows, self._rows = self._rows, []
+                rows, self._rows, self._size = self._rows, [], 0
                 await self._database.write(lambda connection: self._append(connection, rows))  # noqa: B023 - awaited within the loop's step
                 self._feeds.notify(self._session_id)
         finally:

@@ -108,6 +108,8 @@ class Service:
         """End `run`, with open streams ended first (from the event loop's thread)."""
         if self._server is not None and self._state is not None:
             self._server.should_exit = True
+            self._state.worker.halt()
+            self._state.hosted.halt()
             self._state.feeds.close()
 
     def close(self) -> None:

@@ -110,10 +110,14 @@ class Worker:
         self._feeds.notify(session_id)
         self._remove(session_id)
 
-    async def close(self) -> None:
-        """Fail what is at work, with its processes killed."""
+    def halt(self) -> None:
+        """Kill what is at work, for the service's end."""
         for active in self._active.values():
             active.stop.ask("shutdown")
+
+    async def close(self) -> None:
+        """Fail what is at work, with its processes killed."""
+        self.halt()
         tasks = [active.task for active in self._active.values() if active.task is not None]
         await asyncio.gather(*tasks, *self._background, return_exceptions=True)
 

@@ -87,10 +87,14 @@ class Hosted:
         if active is not None:
             active.stop.ask("terminated")
 
-    async def close(self) -> None:
-        """End all runs at work; they are failed at the next start."""
+    def halt(self) -> None:
+        """Kill what is at work, for the service's end."""
         for active in self._active.values():
             active.stop.ask("shutdown")
+
+    async def close(self) -> None:
+        """End all runs at work; they are failed at the next start."""
+        self.halt()
         tasks = [active.task for active in self._active.values() if active.task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -56,6 +56,7 @@ async def create_session(call: Call) -> Response:
     """`POST /sessions`: checks in the order of A.10.1, the limit counted where the row is made."""
     fields = validated(SessionCreate, await call.json())
     state = call.state
+    available = state.worker.available()
 
     def job(connection: sqlite3.Connection) -> dict[str, Any]:
         agent = agents.find(connection, call.owner, fields.agent_id)
@@ -70,7 +71,7 @@ async def create_session(call: Call) -> Response:
                 "Cannot create session with archived environment",
             )
         _check_engine(agent)
-        if not state.worker.available():
+        if not available:
             raise ApiError(503, "Session backend is not configured")
         _check_limit(connection, call.owner, state.config.max_active_sessions)
         setup = _setup(connection, state.vault, agent, environment_id, fields)

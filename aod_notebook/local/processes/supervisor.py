@@ -29,6 +29,7 @@ _GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@"', "sh")
 _READ = 65536
 _DRAIN_S = 2.0
 _SOFT_KILL_S = 2.0
+_GUARD_S = 1.0
 _SIGNAL_BASE = 128
 
 MARK = "AOD_LOCAL_SERVICE"
@@ -95,6 +96,9 @@ class Supervisor:
             assert self._guard.stdin is not None  # noqa: S101 - tells the type checker what was opened as a pipe
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(_GUARD_S)
+            self._guard.kill()
             self._guard.wait()
             self._guard = None
 
