@@ -1,0 +1,77 @@
+"""Fixtures of the AgentOS tests: a home of each test's own, clients, scripted services."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from scripted import Scripted
+
+from aod_notebook.agentos import AgentOS
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+KEY = "aos_agent_for-tests"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Spools of this test stay in its own folder; no option comes from the environment."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(folder))
+    for name in ("API_KEY", "AGENT_ID", "BASE_URL", "WORKSPACE", "DISABLED"):
+        monkeypatch.delenv(f"AGENTOS_{name}", raising=False)
+    return folder
+
+
+@pytest.fixture
+def client(service):
+    """A client that reports, with an agent key."""
+    with AgentOS(
+        api_key=service.agent_key, agent_id=service.agent_id, base_url=service.url
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def control(service):
+    """A client with a workspace key."""
+    with AgentOS(
+        api_key=service.agentos_key, agent_id=service.agent_id, base_url=service.url
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def scripted():
+    """Start a scripted service: `scripted(answer, ...)`."""
+    running = []
+
+    def start(*answers):
+        running.append(Scripted(list(answers)).__enter__())
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.__exit__()
+
+
+@pytest.fixture
+def connect():
+    """Make a client of a scripted service that hardly waits: `connect(server, **options)`."""
+    clients = []
+
+    def make(server, **options):
+        fields = {"api_key": KEY, "agent_id": "a1", "base_url": server.url, **options}
+        client = AgentOS(**fields)
+        quick = replace(client._options.retry, base=0.001, cap=0.01)
+        client._options = replace(client._options, retry=quick)
+        if client._reporter is not None:
+            client._reporter.options = client._options
+            client._reporter.policy = quick
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close(timeout=0.1)
