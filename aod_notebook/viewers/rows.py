@@ -117,7 +117,7 @@ class RowBuilder:
         self._stderr = Reader("shell")
         self._number = 0  # of the next row
         self._stages: int | None = None  # the row that the stages under way fold under
-        self._calls: dict[str, tuple[int, int]] = {}  # tool calls: number and depth of their rows
+        self._calls: dict[str, tuple[int, Row]] = {}  # tool calls: their rows and the numbers
 
     def feed(self, event: Event) -> list[Row]:
         """Give the rows that `event` completes; half a line waits for its other half."""
@@ -206,8 +206,8 @@ class RowBuilder:
             return Row(Kind.OUTPUT, text=text, marks=marks)
         parent, depth = None, 0
         if entry.parent_tool_use_id in self._calls:
-            parent, depth = self._calls[entry.parent_tool_use_id]
-            depth += 1
+            parent, call = self._calls[entry.parent_tool_use_id]
+            depth = call.depth + 1
         text = clean(entry.text or "")
         if entry.result is not None:
             return _result_row(entry.result)
@@ -225,24 +225,29 @@ class RowBuilder:
             case "tool_use":
                 return self._tool_row(entry, number, depth, parent)
             case "tool_result":
-                return self._tool_result_row(entry, depth, parent)
+                return self._tool_result_row(entry, number, depth, parent)
             case _:
                 return None
 
     def _tool_row(self, entry: Entry, number: int, depth: int, parent: int | None) -> Row:
         self.summary.tool_calls += 1
-        if entry.tool_use_id:
-            self._calls[entry.tool_use_id] = number, depth
         name = one_line(entry.tool or "tool", TITLE_CHARS)
         text = one_line(summary(entry.tool, entry.input), TITLE_CHARS)
-        return Row(Kind.TOOL, name, text, depth, parent=parent)
+        row = Row(Kind.TOOL, name, text, depth, parent=parent)
+        if entry.tool_use_id:
+            self._calls[entry.tool_use_id] = number, row
+        return row
 
-    def _tool_result_row(self, entry: Entry, depth: int, parent: int | None) -> Row:
-        call, _ = self._calls.get(entry.tool_use_id or "", (parent, depth))
+    def _tool_result_row(self, entry: Entry, number: int, depth: int, parent: int | None) -> Row:
         text, marks = styled(entry.text or "")
+        title = ""
+        if entry.tool_use_id in self._calls:
+            parent, call = self._calls[entry.tool_use_id]
+            if parent != number - 1:  # other rows came in between: say whose result it is
+                title = f"↳ {call.title}"
         is_error = bool(entry.is_error)
         return Row(
-            Kind.TOOL_RESULT, "", text, depth + 1, is_error=is_error, parent=call, marks=marks
+            Kind.TOOL_RESULT, title, text, depth + 1, is_error=is_error, parent=parent, marks=marks
         )
 
     def _count(self, result: Result) -> None:

@@ -38,8 +38,9 @@ _BOX = (
 )
 _PRE = (
     "margin:0;padding:0;border:0;background:transparent;color:inherit;white-space:pre-wrap;"
-    "overflow-wrap:anywhere;line-height:inherit;font-size:inherit;font-family:inherit"
+    "overflow-wrap:anywhere;word-break:normal;line-height:inherit;font-size:inherit;font-family:inherit"
 )
+_CODE = "margin:0;padding:0;border:0;background:transparent;color:inherit;font:inherit"
 _WORDS = ";font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:14px"
 _QUIET = "opacity:0.72"
 _CHIPS = {
@@ -185,7 +186,7 @@ def _group(rows: list[Row], is_last: bool) -> str:
         return "".join(map(_row, rows))
     body = "".join(map(_row, rows))
     return _details(
-        escape(title),
+        _code(title),
         body,
         is_open=is_open,
         style=f"margin-top:6px;{_QUIET if not is_open else ''}",
@@ -205,14 +206,14 @@ def _content(row: Row) -> str:
     if len(text) > ROW_CHARS:
         text = f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters]"
     sign = "✗ " if row.is_error and row.kind is not Kind.STDERR else ""
-    title = f"<b>{escape(sign + row.title)}</b> " if row.title else ""
+    title = f"<b>{_code(sign + row.title)}</b> " if row.title else ""
     text = text if row.title else sign + text
     lines = text.count("\n") + 1
     if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and lines > FOLD_LINES and not row.is_error:
         label = "thinking" if row.kind is Kind.THINKING else "result"
         return _details(f"{label}, {lines} lines", _pre(text, row.marks))
     if row.kind is Kind.TOOL:
-        return f"{title}{escape(text)}"
+        return f"{title}{_code(text)}"
     marks = () if sign and not row.title else row.marks
     words = _WORDS if row.kind is Kind.TEXT else ""
     return f"{title}{_pre(text, marks, words) if text else ''}"
@@ -230,6 +231,11 @@ def _pre(text: str, marks: tuple[int, ...] = (), style: str = "") -> str:
             at = end
     parts.append(_linked(text[at:]))
     return f'<pre style="{_PRE}{style}">{"".join(parts)}</pre>'
+
+
+def _code(text: str) -> str:
+    """Give `text` as it stands; pages that set mathematics leave code and pre alone."""
+    return f'<code style="{_CODE}">{escape(text)}</code>'
 
 
 def _linked(text: str) -> str:
@@ -266,6 +272,6 @@ def _header(title: str, summary: Summary) -> str:
     facts = status_line("", summary).removeprefix(f" · {summary.status}").removeprefix(" · ")
     return (
         f'<div><span style="background-color:{colour};color:#ffffff;border-radius:4px;'
-        f'padding:1px 7px">{escape(summary.status)}</span> <b>{escape(title)}</b> '
-        f'<span style="{_QUIET}">{escape(facts)}</span></div>'
+        f'padding:1px 7px">{escape(summary.status)}</span> <b>{_code(title)}</b> '
+        f'<span style="{_QUIET}">{_code(facts)}</span></div>'
     )

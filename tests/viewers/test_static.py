@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -6,7 +7,7 @@ import pytest
 
 from aod_notebook.viewers.static import MAX_BYTES, Transcript, render_html
 
-ALLOWED = {"a", "div", "span", "b", "pre", "details", "summary"}
+ALLOWED = {"a", "code", "div", "span", "b", "pre", "details", "summary"}
 
 
 class Tags(HTMLParser):
@@ -113,3 +114,14 @@ def test_addresses_are_links_that_tell_the_other_side_nothing():
 def test_the_colours_of_a_terminal_are_kept():
     html = render_html(script("\x1b[1;32mok\x1b[0m 3 passed"), "shell", "shell")
     assert '<span style="color:#2b8a4f;font-weight:bold">ok</span> 3 passed' in html
+
+
+def test_no_text_stands_where_a_page_would_set_mathematics():
+    call = {"type": "tool_use", "id": "t", "name": "$x$", "input": {"command": "\\(y\\)"}}
+    line = {"type": "assistant", "message": {"content": [call]}}
+    events = script("$a$ and $b$")
+    events.insert(1, event("output", stream="stdout", data=json.dumps(line) + "\n", turn=1))
+    html = render_html(events, "$title$")
+    outside = re.sub(r"<(pre|code)\b.*?</\1>", "", html, flags=re.DOTALL)
+    assert "$" not in outside
+    assert "\\(" not in outside
