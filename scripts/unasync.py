@@ -34,6 +34,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\b(httpx\.)Async(\w+)", r"\1\2"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\btest_async_", "test_sync_"),
+    (r"\banother task\b", "another thread"),
     (r"\b([Aa])n? (?i:async) ", r"\1 sync "),
     (r"\basync\b", "sync"),
     (r"`_sync` is generated from here by `scripts/unasync.py`", "generated; see `_async`"),

@@ -43,7 +43,7 @@ MALFORMED = "malformed"
 _NAMELESS = "message"  # what the standard calls an event that has no name
 
 
-class StreamEvent(msgspec.Struct, eq=False, gc=False, repr_omit_defaults=True):
+class StreamEvent(msgspec.Struct, eq=False, gc=False):
     """One event of a session's stream.
 
     Attributes:
@@ -170,6 +170,8 @@ _Undecodable = (msgspec.MsgspecError, ValueError, RecursionError)
 def decode_batch(batch: Batch) -> Sequence[StreamEvent]:
     """Decode the payloads of a batch, one event each; nothing raises."""
     count = len(batch.data)
+    if not batch.is_lines and count > 1:
+        return list(map(_decode_one, batch.data, batch.names))
     lines = batch.data[0] if count == 1 else b"\n".join(batch.data)
     try:
         if count == 1:

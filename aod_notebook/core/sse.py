@@ -21,9 +21,11 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     """Values of the events' own `id:` lines, ``b""`` where there was none."""
     names: list[bytes]
     """Values of the `event:` lines, ``b""`` where there was none."""
+    is_lines: bool
+    """Whether each payload came in a single `data:` line, and so has no line feed."""
 
 
-_NOTHING = Batch([], [], [])
+_NOTHING = Batch([], [], [], is_lines=True)
 
 
 class SSEDecoder:
@@ -36,9 +38,9 @@ class SSEDecoder:
     Example:
         >>> decoder = SSEDecoder()
         >>> decoder.feed(b"id: 7\nda")
-        Batch(data=[], ids=[], names=[])
+        Batch(data=[], ids=[], names=[], is_lines=True)
         >>> decoder.feed(b"ta: {}\n\n")
-        Batch(data=[b'{}'], ids=[b'7'], names=[b''])
+        Batch(data=[b'{}'], ids=[b'7'], names=[b''], is_lines=True)
     """
 
     def __init__(self) -> None:
@@ -89,7 +91,7 @@ def _read_regular(lines: list[bytes]) -> Batch | None:
     if len(lines) == 3:  # noqa: PLR2004 - one event, as a live session gives them
         mark, value, _ = lines
         if mark[:4] == _ID and value[:6] == _DATA and value[6:] != b"\n":
-            return Batch([value[6:-1]], [mark[4:-1]], [b""])
+            return Batch([value[6:-1]], [mark[4:-1]], [b""], is_lines=True)
         return None
     ids, data, blanks = lines[0::3], lines[1::3], lines[2::3]
     count = len(blanks)
@@ -99,20 +101,22 @@ def _read_regular(lines: list[bytes]) -> Batch | None:
     marks = [line[4:-1] for line in ids if line[:4] == _ID]
     if len(values) != count or len(marks) != count or not all(values):
         return None
-    return Batch(values, marks, [b""] * count)
+    return Batch(values, marks, [b""] * count, is_lines=True)
 
 
 def _read_any(lines: list[bytes]) -> Batch:
     """Read events of any form; the last line is the blank one of the last event."""
-    batch = Batch([], [], [])
+    payloads, marks, names = [], [], []
+    is_lines = True
     parts: list[bytes] = []
     mark = name = b""
     for line in lines:
         if line == b"\n":
             if any(parts):
-                batch.data.append(b"\n".join(parts))
-                batch.ids.append(mark)
-                batch.names.append(name)
+                payloads.append(b"\n".join(parts))
+                marks.append(mark)
+                names.append(name)
+                is_lines = is_lines and len(parts) == 1
             parts, mark, name = [], b"", b""
             continue
         field, _, value = line[:-1].partition(b":")
@@ -123,4 +127,4 @@ def _read_any(lines: list[bytes]) -> Batch:
             mark = value
         elif field == b"event":
             name = value
-    return batch
+    return Batch(payloads, marks, names, is_lines)

@@ -65,6 +65,10 @@ ODD = st.one_of(
         lambda value: b"id: 3\ndata: " + json.dumps(value).encode() + b"\n\n"
     ),
     st.binary(max_size=40).map(lambda raw: b"data: " + raw + b"\n\n"),
+    st.lists(JSON, min_size=1, max_size=3).map(
+        lambda values: b"".join(b"data: %s\n" % json.dumps(v).encode() for v in values) + b"\n"
+    ),
+    st.sampled_from([b"data:  \n\n", b"data: {}\ndata: {}\n\ndata:  \n\n"]),
     st.just(b": heartbeat\n\n"),
 )
 CUTS = st.lists(st.integers(0, 100_000), max_size=10)
@@ -105,6 +109,11 @@ def test_one_odd_event_does_not_change_its_neighbours(odd):
 def test_endless_nesting_is_malformed_and_not_fatal(depth):
     (event,) = iter_events([b"data: " + b"[" * depth + b"\n\n"])
     assert event.type == "malformed"
+
+
+def test_two_objects_in_one_event_are_one_malformed_event():
+    body = b'data: {"type": "output"}\ndata: {"type": "output"}\n\ndata:  \n\n' + output(1)
+    assert [event.type for event in iter_events(body)] == ["malformed", "malformed", "output"]
 
 
 def test_a_body_in_one_piece_will_do(tmp_path):

@@ -30,7 +30,7 @@ class AsyncStream(Generic[T]):
     """An open stream: a context manager and an iterator of its events.
 
     Entering opens the connection and raises what the service refuses. `aclose` may be
-    called from another task or thread; the iteration then simply ends.
+    called from another task; the iteration then simply ends.
     """
 
     def __init__(self, transport: AsyncTransport, resume: Resume[T]) -> None:
@@ -106,6 +106,9 @@ class AsyncStream(Generic[T]):
             if self._closed or self._resume.ended:
                 return
             body = await self._reconnect(failure)
+            if body is not None and self._closed:
+                await body.aclose()
+                return
 
     async def _reconnect(self, failure: Failure | None) -> AsyncBody | None:
         call = self._resume.call()

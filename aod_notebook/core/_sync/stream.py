@@ -31,7 +31,7 @@ class Stream(Generic[T]):
     """An open stream: a context manager and an iterator of its events.
 
     Entering opens the connection and raises what the service refuses. `close` may be
-    called from another task or thread; the iteration then simply ends.
+    called from another thread; the iteration then simply ends.
     """
 
     def __init__(self, transport: Transport, resume: Resume[T]) -> None:
@@ -107,6 +107,9 @@ class Stream(Generic[T]):
             if self._closed or self._resume.ended:
                 return
             body = self._reconnect(failure)
+            if body is not None and self._closed:
+                body.close()
+                return
 
     def _reconnect(self, failure: Failure | None) -> Body | None:
         call = self._resume.call()
