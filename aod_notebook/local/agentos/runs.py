@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
-PAUSED = ("awaiting_input", "awaiting_approval")
 ENDED = ("completed", "failed", "cancelled")
 
 

@@ -60,9 +60,6 @@ class Call:
         return value
 
 
-Endpoint = "Callable[[Call], Awaitable[ASGIApp]]"
-
-
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 

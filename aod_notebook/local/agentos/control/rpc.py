@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-Method = "Callable[[Call], Awaitable[Any]]"
-
 LIVE: dict[str, Callable[[Call], Awaitable[Any]]] = {
     "agents_create": agents.create,
     "agents_delete": agents.delete,
