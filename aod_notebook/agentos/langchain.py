@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from aod_notebook.agentos._sync.run import Run
     from aod_notebook.agentos.task import Span
 
-    SyncBase = AsyncBase = object
+    class SyncBase:
+        """LangChain's handler, or nothing."""
+
+    class AsyncBase:
+        """LangChain's async handler, or nothing."""
 else:
     try:
         from langchain_core.callbacks import AsyncCallbackHandler as AsyncBase
