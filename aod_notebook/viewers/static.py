@@ -210,7 +210,7 @@ def _content(row: Row) -> str:
     text = text if row.title else sign + text
     lines = text.count("\n") + 1
     if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and lines > FOLD_LINES and not row.is_error:
-        label = "thinking" if row.kind is Kind.THINKING else "result"
+        label = "thinking" if row.kind is Kind.THINKING else _code(row.title or "result")
         return _details(f"{label}, {lines} lines", _pre(text, row.marks))
     if row.kind is Kind.TOOL:
         return f"{title}{_code(text)}"

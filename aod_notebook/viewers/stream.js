@@ -99,14 +99,15 @@ export class RowStore {
     const [kind, text, title, flags = 0, depth = 0, parent = -1, size = 0, marks] = wire;
     this.texts.push(text);
     this.facts.push(kind | (flags << 4) | (Math.min(depth, 50) << 8));
-    const group = parent >= 0 ? parent : kind === TURN || kind === STAGES ? -1 : this.turn;
+    const standsAlone = kind === TURN || kind === STAGES;
+    const group = parent >= 0 && parent < number ? parent : standsAlone ? -1 : this.turn;
     this.parents.push(group);
     if (title) this.titles.set(number, title);
     if (size) this.sizes.set(number, size);
     if (marks?.length) this.marks.set(number, marks);
     if (kind === TURN) this.turn = number;
     this.counts[kind]++;
-    for (let g = group; g >= 0 && g < number; g = this.parents[g]) {
+    for (let g = group; g >= 0; g = this.parents[g]) {
       this.below.set(g, (this.below.get(g) ?? 0) + 1);
       if (flags & IS_ERROR) this.troubled.add(g);
     }
@@ -368,6 +369,45 @@ function button(name, text, act, attributes) {
 
 /** One output in the page that shows the rows. */
 class View {
+  root = make("section", "aod-viewer", "", {
+    "aria-label": "Agent session",
+    "data-lm-suppress-shortcuts": "true",
+  });
+  chip = make("span", "aod-chip");
+  heading = make("b", "aod-title");
+  about = make("span", "aod-facts");
+  stopButton = button("aod-stop", "Stop", () => this.#stop());
+  filters = FILTERS.map(({ name, kinds }) => {
+    const toggle = button("aod-filter", name, () => this.#filter(toggle, kinds), {
+      "aria-pressed": "true",
+      hidden: "",
+    });
+    return toggle;
+  });
+  search = /** @type {HTMLInputElement} */ (
+    make("input", "aod-search", "", {
+      type: "search",
+      placeholder: "Search",
+      "aria-label": "Search the rows",
+    })
+  );
+  found = make("span", "aod-found", "", { role: "status" });
+  scroller = make("div", "aod-log", "", {
+    role: "tree",
+    tabindex: "0",
+    "aria-label": "Transcript: arrow keys move and fold, Enter shows all of a row, C copies it",
+  });
+  space = make("div", "aod-space", "", { role: "none" });
+  rows = make("div", "aod-rows", "", { role: "none" });
+  more = button("aod-more", "", () => this.#follow(), { hidden: "" });
+  questions = make("div", "aod-questions");
+  form = make("form", "aod-prompt", "", { hidden: "" });
+  prompt = /** @type {HTMLTextAreaElement} */ (
+    make("textarea", "aod-input", "", { rows: "1", "aria-label": "Next prompt" })
+  );
+  notes = make("div", "aod-note", "", { role: "status", hidden: "" });
+  spoken = make("div", "aod-spoken", "", { role: "status", "aria-live": "polite" });
+
   /** @param {Page} page */
   constructor(page) {
     this.page = page;
@@ -399,42 +439,9 @@ class View {
   // -- the frame
 
   #build() {
-    this.root = make("section", "aod-viewer", "", {
-      "aria-label": "Agent session",
-      "data-lm-suppress-shortcuts": "true",
-    });
-    this.chip = make("span", "aod-chip");
-    this.heading = make("b", "aod-title");
-    this.about = make("span", "aod-facts");
-    this.stopButton = button("aod-stop", "Stop", () => this.#stop());
     const head = make("div", "aod-head");
     head.append(this.chip, this.heading, this.about, this.stopButton);
-
-    this.tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "View" });
-    /** @type {HTMLElement[]} */
-    this.filters = FILTERS.map(({ name, kinds }) => {
-      const toggle = button("aod-filter", name, () => this.#filter(toggle, kinds), {
-        "aria-pressed": "true",
-        hidden: "",
-      });
-      return toggle;
-    });
-    this.search = /** @type {HTMLInputElement} */ (
-      make("input", "aod-search", "", {
-        type: "search",
-        placeholder: "Search",
-        "aria-label": "Search the rows",
-      })
-    );
-    this.search.addEventListener("input", () => this.#search());
-    this.search.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.#nextHit(event.shiftKey ? -1 : 1);
-      if (event.key === "Escape") {
-        this.search.value = "";
-        this.#search();
-      }
-    });
-    this.found = make("span", "aod-found", "", { role: "status" });
+    const tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "View" });
     const fold = button("", "Fold all", () => {
       const opens = fold.textContent === "Unfold all";
       this.#foldAll(!opens);
@@ -444,46 +451,39 @@ class View {
     const copy = button("", "Copy", () => this.#copy(this.list, copy), {
       title: "Copy the rows that are shown as text",
     });
-    this.tools.append(...this.filters, this.search, this.found, fold, wrap, copy);
-
-    this.scroller = make("div", "aod-log", "", {
-      role: "tree",
-      tabindex: "0",
-      "aria-label": "Transcript: arrow keys move and fold, Enter shows all of a row, C copies it",
+    tools.append(...this.filters, this.search, this.found, fold, wrap, copy);
+    this.search.addEventListener("input", () => this.#search());
+    this.search.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.#nextHit(event.shiftKey ? -1 : 1);
+      if (event.key === "Escape") {
+        this.search.value = "";
+        this.#search();
+      }
     });
-    this.space = make("div", "aod-space", "", { role: "none" });
-    this.rows = make("div", "aod-rows", "", { role: "none" });
+
     this.space.append(this.rows);
     this.scroller.append(this.space);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("click", (event) => this.#click(event));
-    this.more = button("aod-more", "", () => this.#follow(), { hidden: "" });
     const middle = make("div", "aod-middle");
     middle.append(this.scroller, this.more);
 
-    this.questions = make("div", "aod-questions");
-    this.form = make("form", "aod-prompt", "", { hidden: "" });
-    this.prompt = /** @type {HTMLTextAreaElement} */ (
-      make("textarea", "aod-input", "", { rows: "1", "aria-label": "Next prompt" })
-    );
     this.prompt.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#prompt(event);
     });
     this.form.addEventListener("submit", (event) => this.#prompt(event));
     this.form.append(this.prompt, make("button", "aod-button aod-send", "Send", { type: "submit" }));
-    this.notes = make("div", "aod-note", "", { role: "status", hidden: "" });
-    this.spoken = make("div", "aod-spoken", "", { role: "status", "aria-live": "polite" });
-    this.root.append(head, this.tools, middle, this.questions, this.form, this.notes, this.spoken);
+    this.root.append(head, tools, middle, this.questions, this.form, this.notes, this.spoken);
     new ResizeObserver(() => this.#resized()).observe(this.scroller);
     Object.assign(this.root, { viewer: this });
   }
 
   /** Bring the header up to date. */
   header() {
-    const { page, root } = this;
+    const { page } = this;
     const facts = page.facts;
-    if (!root || !facts.title) return;
+    if (!facts.title) return;
     const waited = (Date.now() - page.factsAt) / 1000;
     const silent = !facts.final && Date.now() - page.lastNews > SILENCE_MS;
     const status = facts.stage && !facts.final ? `${facts.status}: ${facts.stage}` : facts.status;
@@ -560,7 +560,7 @@ class View {
   }
 
   #tick() {
-    if (this.root?.isConnected) this.header();
+    if (this.root.isConnected) this.header();
   }
 
   #stop() {
@@ -618,8 +618,7 @@ class View {
       if (this.query && this.#matches(n)) this.hits.push(n);
     }
     FILTERS.forEach(({ kinds }, i) => {
-      const toggle = /** @type {HTMLElement[]} */ (this.filters)[i];
-      toggle.hidden = !kinds.some((kind) => store.counts[kind]);
+      this.filters[i].hidden = !kinds.some((kind) => store.counts[kind]);
     });
   }
 
@@ -653,7 +652,7 @@ class View {
 
   #clearDrawn() {
     this.drawn.clear();
-    this.rows?.replaceChildren();
+    this.rows.replaceChildren();
   }
 
   /** @param {HTMLElement} toggle @param {number[]} kinds */
@@ -704,7 +703,6 @@ class View {
     this.hit = -1;
     if (this.query) {
       for (let n = 0; n < this.seen; n++) if (this.#matches(n)) this.hits.push(n);
-      this.root?.classList.toggle("aod-searching", true);
     }
     this.#clearDrawn();
     this.#sayHits();
@@ -795,7 +793,7 @@ class View {
   }
 
   #draw() {
-    if (!this.root?.isConnected || !this.scroller.clientWidth) return;
+    if (!this.root.isConnected || !this.scroller.clientWidth) return;
     this.#takeNew();
     const { list, heights, scroller } = this;
     const viewport = scroller.clientHeight || 400;
@@ -813,16 +811,16 @@ class View {
     if (this.query) this.#sayHits();
   }
 
-  /** @param {HTMLElement | undefined} element @param {string} name @param {string} value */
+  /** @param {HTMLElement} element @param {string} name @param {string} value */
   #style(element, name, value) {
-    if (element && element.style.getPropertyValue(name) !== value) {
+    if (element.style.getPropertyValue(name) !== value) {
       element.style.setProperty(name, value);
     }
   }
 
   /** Have just the rows of these places in the page. @param {number} first @param {number} last */
   #fill(first, last) {
-    const rows = /** @type {HTMLElement} */ (this.rows);
+    const { rows } = this;
     const wanted = new Set();
     for (let i = first; i < last; i++) wanted.add(this.list[i]);
     for (const [n, element] of this.drawn) {
@@ -1041,7 +1039,7 @@ class View {
     } catch {
       const area = /** @type {HTMLTextAreaElement} */ (make("textarea", "aod-spoken"));
       area.value = text;
-      this.root?.append(area);
+      this.root.append(area);
       area.select();
       if (!document.execCommand("copy")) done = "Not allowed";
       area.remove();
@@ -1068,9 +1066,9 @@ export default () => {
     /** @param {{el: HTMLElement, signal?: AbortSignal}} context */
     render({ el }) {
       // An output that is drawn anew gets the view it had, with its folds and its place.
-      let view = [...page.views].find((each) => !each.root?.isConnected);
+      let view = [...page.views].find((each) => !each.root.isConnected);
       if (!view) page.views.add((view = new View(page)));
-      const root = /** @type {HTMLElement} */ (view.root);
+      const { root } = view;
       el.append(root);
       page.hello();
       view.schedule();
