@@ -1,4 +1,4 @@
-"""Write the tests of each weakness into its row of `docs/aod-weaknesses.md`.
+"""Write the tests of each weakness into its row of `docs/*-weaknesses.md`.
 
 A test belongs to a row when its docstring begins with the row's section and place
 (`C.1 aod/_http.py:parse_body:`); where rows share a place, it quotes the row's whole text.
@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE = ROOT / "docs" / "aod-weaknesses.md"
+TABLES = {
+    "12": ROOT / "docs" / "aod-weaknesses.md",
+    "34": ROOT / "docs" / "agentos-weaknesses.md",
+}
+"""The tables, by the numbers of their sections (`C.1`, `C.2` and so on)."""
 ROW = re.compile(r"\| (C\.\d) \| (.+?) \| (.+?) \| (.*)\|")
 
 
@@ -50,14 +54,14 @@ def read_rows(table: str) -> list[Row]:
     ]
 
 
-def read_tests() -> list[Test]:
-    """All tests whose docstring begins with a section of the list."""
+def read_tests(sections: str) -> list[Test]:
+    """All tests whose docstring begins with one of these sections."""
     found = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 says = plain(ast.get_docstring(node) or "")
-                if re.match(r"C\.[12] ", says):
+                if re.match(rf"C\.[{sections}] ", says):
                     found.append(Test(f"{path.relative_to(ROOT).as_posix()}::{node.name}", says))
     return found
 
@@ -73,9 +77,9 @@ def tests_of(row: Row, rows: list[Row], tests: list[Test]) -> list[Test]:
     ]
 
 
-def fill(table: str) -> tuple[str, list[str]]:
+def fill(table: str, sections: str = "12") -> tuple[str, list[str]]:
     """Return the table with its last column written, and what is wrong with it."""
-    rows, tests = read_rows(table), read_tests()
+    rows, tests = read_rows(table), read_tests(sections)
     problems, used, lines = [], set(), []
     for line in table.splitlines():
         match = ROW.match(line)
@@ -94,13 +98,16 @@ def fill(table: str) -> tuple[str, list[str]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the table; return the exit status."""
-    before = TABLE.read_text("utf-8")
-    after, problems = fill(before)
-    if "--check" not in arguments:
-        TABLE.write_text(after, "utf-8")
-    elif after != before:
-        problems.append("out of date: run python scripts/weaknesses.py")
+    """Write or check the tables; return the exit status."""
+    problems = []
+    for sections, path in TABLES.items():
+        before = path.read_text("utf-8")
+        after, found = fill(before, sections)
+        problems += found
+        if "--check" not in arguments:
+            path.write_text(after, "utf-8")
+        elif after != before:
+            problems.append(f"{path.name} is out of date: run python scripts/weaknesses.py")
     print("\n".join(problems), end="\n" if problems else "")
     return bool(problems)
 

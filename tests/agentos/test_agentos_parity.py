@@ -45,7 +45,7 @@ def stored(control, run_id):
     if "traceback" in detail:
         detail["traceback"] = detail["traceback"].splitlines()[-1]
     order = {event.get("span_id"): index for index, event in enumerate(events)}
-    parents = [order.get(event.get("parent_span_id"), None) for event in events]
+    parents = [order.get(event.get("parent_span_id")) for event in events]
     row = stable(run)
     row["set"] = [key for key in row["set"] if key != "external_run_id"]
     return row, tasks, [stable(event) for event in events], parents

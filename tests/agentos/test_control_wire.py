@@ -63,7 +63,10 @@ def arguments(path):
     namespace, _, name = path.partition(".")
     cls = CLASSES["".join(part.title() for part in namespace.split("_"))]
     function = vars(cls)[name]
-    scope = {**vars(typing.cast("typing.Any", __import__(cls.__module__, fromlist=["x"]))), "Row": Row}
+    scope = {
+        **vars(typing.cast("typing.Any", __import__(cls.__module__, fromlist=["x"]))),
+        "Row": Row,
+    }
     hints = {
         key: eval(text, scope)
         for key, text in function.__wrapped__.__annotations__.items()
