@@ -96,14 +96,16 @@ class EnvironmentUpdate(_EnvironmentFields):
     name: str = ""
 
 
-class _Repo(Body):
+class Repository(Body):
+    """One of the `resources` of a session."""
+
     type: Literal["github_repository"]
     url: Annotated[str, AfterValidator(inputs.check_repo_url)]
     mount_path: Annotated[str | None, AfterValidator(inputs.check_mount_path)] = None
     authorization_token: str | None = None
 
 
-def _check_resources(resources: list[_Repo]) -> list[_Repo]:
+def _check_resources(resources: list[Repository]) -> list[Repository]:
     return inputs.check_resources(resources, lambda each: each.mount_path, lambda each: each.url)
 
 
@@ -114,7 +116,7 @@ class SessionCreate(Body):
     prompt: str
     timeout: Timeout = 600
     environment_id: Id | None = None
-    resources: Annotated[list[_Repo], AfterValidator(_check_resources)] = []
+    resources: Annotated[list[Repository], AfterValidator(_check_resources)] = []
     secret_env_vars: EnvVars = {}
 
 
@@ -131,12 +133,11 @@ def encode(kind: type[Body], method: str, url: str, fields: dict[str, Any]) -> b
     Raises:
         ValidationError: the service would refuse them, in its own words (A.3).
     """
-    given = {
-        name: inputs.plain(value)
-        for name, value in fields.items()
-        if value is not msgspec.UNSET and (value is not None or name in kind.nullable)
-    }
+    given: dict[str, Any] = {}
     try:
+        for name, value in fields.items():
+            if value is not msgspec.UNSET and (value is not None or name in kind.nullable):
+                given[name] = inputs.plain(value)
         body = kind.model_validate(given).model_dump(mode="json", exclude_unset=True)
         return json.dumps(body, allow_nan=False).encode()
     except pydantic.ValidationError as error:

@@ -42,6 +42,53 @@ async def test_the_whole_life_of_a_session(service):
 
 
 @pytest.mark.anyio
+async def test_the_whole_life_of_an_environment_and_its_agent(fresh_service):
+    async with AsyncClient(fresh_service.url, fresh_service.aod_token) as client:
+        env = await client.environments.create(name="life", env_vars={"A": "1"})
+        assert (await client.environments.get(env.id)).version == 1
+        env = await client.environments.update(env.id, version=1, env_vars={})
+        assert [v.version for v in await client.environments.versions(env.id)] == [2, 1]
+        assert [each.id for each in await client.environments.list()] == [env.id]
+        agent = await client.agents.create(
+            name="life", model="m", runtime="shell", environment_id=env.id
+        )
+        agent = await client.agents.update(agent.id, version=1, environment_id=None)
+        assert (agent.environment_id, agent.version) == (None, 2)
+        assert [v.version for v in await client.agents.versions(agent.id)] == [2, 1]
+        assert [each.id for each in await client.agents.list()] == [agent.id]
+        assert (await client.agents.archive(agent.id)).archived_at is not None
+        assert await client.agents.list() == []
+        assert (await client.environments.archive(env.id)).archived_at is not None
+        assert await client.environments.list() == []
+        await client.environments.delete(env.id)
+        with pytest.raises(NotFoundError, match=r"environments\.list\(\) shows"):
+            await client.environments.get(env.id)
+
+
+@pytest.mark.anyio
+async def test_an_httpx_timeout_is_taken(scripted, aconnect):
+    client = aconnect(scripted(hang()), timeout=httpx.Timeout(0.05, connect=3), max_retries=0)
+    with pytest.raises(AodConnectionError, match="no answer in time"):
+        await client.agents.list()
+    limits = client._transport.timeouts
+    assert (limits.connect, limits.call, limits.no_bytes) == (3, 0.05, Timeouts().no_bytes)
+
+
+@pytest.mark.anyio
+async def test_a_bad_base_url_is_refused_with_the_next_step():
+    with pytest.raises(AodUsageError, match=r"http://host:port.*AOD_API_URL"):
+        AsyncClient("localhost:8777", "t")
+
+
+@pytest.mark.anyio
+async def test_a_key_that_no_header_can_carry_is_refused(scripted, aconnect):
+    client = aconnect(scripted(answer(500, {})))
+    for key in ("", "é", "a\nb"):
+        with pytest.raises(AodUsageError, match="idempotency_key"):
+            await client.sessions.prompt(SID, "p", idempotency_key=key)
+
+
+@pytest.mark.anyio
 async def test_a_session_can_be_terminated_while_it_is_followed(service):
     async with AsyncClient(base_url=service.url, token=service.aod_token) as client:
         agent = await client.agents.create(name="stop", model="any", runtime="shell")
