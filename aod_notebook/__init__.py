@@ -40,10 +40,12 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -51,3 +53,4 @@ _HOMES = {
     "connect": "aod_notebook.live.connections",
     "enable_nested_loops": "aod_notebook.core.nested",
 }
+_ROOMS = ("aod", "frames", "live", "local", "transcripts")

@@ -1,5 +1,7 @@
 """Fixtures of the whole suite: the embedded service over a real socket."""
 
+import socket
+
 import pytest
 
 from aod_notebook.local import LocalService
@@ -22,3 +24,11 @@ def fresh_service():
     """A service of this test alone, with nothing in it."""
     with LocalService() as running:
         yield running
+
+
+@pytest.fixture
+def unused_port():
+    """A port of this machine on which nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]

@@ -21,6 +21,7 @@ __all__ = ["call", "is_running", "stop", "submit"]
 
 T = TypeVar("T")
 
+
 def submit(function: Callable[..., Awaitable[T]], *args: object) -> Future[T]:
     """Start `function(*args)` on the background loop and return its future at once.
 
@@ -58,16 +59,17 @@ def is_running() -> bool:
 
 def stop() -> None:
     """Cancel what runs on the loop and end its thread; a later call starts a new one."""
-    global _loop  # noqa: PLW0603 - the one loop of the process
+    global _loop
     with _lock:
         loop, _loop = _loop, None
     if loop is not None:
-        loop.portal.call(loop.portal.stop, True)
+        portal = loop.ready.result()
+        portal.call(portal.stop, True)
         loop.thread.join()
 
 
 class _Loop(NamedTuple):
-    portal: BlockingPortal
+    ready: Future[BlockingPortal]
     thread: threading.Thread
 
 
@@ -83,9 +85,10 @@ def _running_portal() -> BlockingPortal:
             thread = threading.Thread(
                 target=_run, args=(ready,), name="aod-notebook-loop", daemon=True
             )
+            _loop = _Loop(ready, thread)
             thread.start()
-            _loop = _Loop(ready.result(), thread)
-        return _loop.portal
+        loop = _loop
+    return loop.ready.result()
 
 
 def _run(ready: Future[BlockingPortal]) -> None:
@@ -98,12 +101,17 @@ def _run(ready: Future[BlockingPortal]) -> None:
             ready.set_result(portal)
             await portal.sleep_until_stopped()
 
-    anyio.run(serve)
+    try:
+        anyio.run(serve)
+    except BaseException as error:
+        if ready.done():
+            raise
+        ready.set_exception(error)  # whoever waits for the loop learns why there is none
 
 
 def _forget_after_fork() -> None:
     """A forked child has no loop thread: let it start its own."""
-    global _loop, _lock  # noqa: PLW0603 - the one loop of the process
+    global _loop, _lock
     _loop, _lock = None, threading.Lock()
 
 

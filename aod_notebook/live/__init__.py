@@ -3,6 +3,7 @@
 from aod_notebook.live.connections import Connection, connect, connection, disconnect
 from aod_notebook.live.errors import (
     NoLastSessionError,
+    NotFollowedError,
     SessionFailedError,
     SessionStoppedError,
     WaitTimeoutError,
@@ -14,6 +15,7 @@ __all__ = [
     "Connection",
     "LiveSession",
     "NoLastSessionError",
+    "NotFollowedError",
     "SessionFailedError",
     "SessionRequest",
     "SessionStoppedError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from aod_notebook.live.credentials import (
     remember_url,
     variable,
 )
+from aod_notebook.live.follow import close_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +64,8 @@ class Connection:
         self.base_url = base_url
         self.sources = dict(sources)
         self._token = SecretStr(token)
+        self._retired: list[Client] = []
+        self._retired_async: list[AsyncClient] = []
 
     @property
     def key(self) -> str:
@@ -73,6 +77,7 @@ class Connection:
         """The sync client, for tables and for the user's own calls."""
         from aod_notebook.aod import Client
 
+        _open.add(self)
         return Client(base_url=self.base_url, token=self._token)
 
     @cached_property
@@ -80,21 +85,41 @@ class Connection:
         """The async client; it is used on the background loop (`core.bridge`) only."""
         from aod_notebook.aod import AsyncClient
 
+        _open.add(self)
         return AsyncClient(base_url=self.base_url, token=self._token)
+
+    def is_same(self, other: Connection) -> bool:
+        """Whether it is the same service and the same token."""
+        return (self.key, self._token) == (other.key, other._token)
 
     def ensure(self) -> Connection:
         """Make sure that the service is there, as far as that is in our hands."""
         return self
 
     def close(self) -> None:
-        """Close the clients that were made."""
-        if "client" in self.__dict__:
-            self.client.close()
-            del self.client
-        if "async_client" in self.__dict__:
+        """Close every client that was made."""
+        _open.discard(self)
+        self._retire()
+        sync_clients, self._retired = self._retired, []
+        async_clients, self._retired_async = self._retired_async, []
+        for client in sync_clients:
+            client.close()
+        for async_client in async_clients:
             if bridge.is_running():
-                bridge.call(self.async_client.aclose)
-            del self.async_client
+                bridge.call(async_client.aclose)
+
+    def forget(self) -> None:
+        """In a forked child: the parent's connections are not ours to use or to close."""
+        for name in ("client", "async_client"):
+            self.__dict__.pop(name, None)
+        self._retired, self._retired_async = [], []
+
+    def _retire(self) -> None:
+        """Make new clients from now on; what still reads from the old ones may go on."""
+        if "client" in self.__dict__:
+            self._retired.append(self.__dict__.pop("client"))
+        if "async_client" in self.__dict__:
+            self._retired_async.append(self.__dict__.pop("async_client"))
 
     def __repr__(self) -> str:
         kind = EMBEDDED if self.is_embedded else "service"
@@ -125,7 +150,7 @@ class EmbeddedConnection(Connection):
         """Start the service again if it has left."""
         service = self._started()
         if service.url != self.base_url:
-            self.close()
+            self._retire()
             self.base_url = service.url
         return self
 
@@ -136,15 +161,16 @@ class EmbeddedConnection(Connection):
             return ensure_service(self._data_dir)
         except (OSError, ServiceStartError) as error:
             reason = f": {error.strerror}" if isinstance(error, OSError) else ""
-            failure = ServiceNotStartedError(
+            raise ServiceNotStartedError(
                 f"The {EMBEDDED} did not start{reason}. Its log is "
                 f"{without_home(self._data_dir / 'service.log')}; `aod-notebook serve` shows why."
-            )
-        raise failure
+            ) from error
 
 
 _lock = threading.RLock()  # guards _current
 _current: Connection | None = None
+_open: set[Connection] = set()
+"""The connections that have clients to be closed."""
 
 
 def connection() -> Connection:
@@ -195,19 +221,22 @@ def connect(
     with _lock:
         remote = url or name or variable(TOKEN_VARIABLE)
         made = _remote(url, name, ask_token) if remote and not local else EmbeddedConnection()
-        disconnect()
-        _current = made
+        if _current is not None and _current.is_same(made):
+            _current.sources = made.sources
+        else:
+            _current = made
         offer()
-        return made
+        return _current
 
 
 def disconnect() -> None:
-    """Close the current connection, if there is one; the next use makes a new one."""
-    global _current
+    """Stop following and close all connections of this process; the next use makes a new one."""
+    global _current  # noqa: PLW0603 - the current connection
     with _lock:
-        made, _current = _current, None
+        _current = None
         current.set_provider(None)
-    if made is not None:
+    close_all()
+    for made in list(_open):
         made.close()
 
 
@@ -247,13 +276,11 @@ def _remote(
     try:
         url = base_url(url)
     except ValueError as error:
-        refused = AodNotebookError(f"Not connected: {error}.")
-    else:
-        token, token_origin = find_token(url, ask_token)
-        if name:
-            remember_url(name, url)
-        return Connection(url, token, {"base_url": origin, "token": token_origin})
-    raise refused
+        raise AodNotebookError(f"Not connected: {error}.") from error
+    token, token_origin = find_token(url, ask_token)
+    if name:
+        remember_url(name, url)
+    return Connection(url, token, {"base_url": origin, "token": token_origin})
 
 
 def without_home(path: Path) -> str:
@@ -263,3 +290,14 @@ def without_home(path: Path) -> str:
         if folder and path.is_relative_to(folder):
             return str(Path(name) / path.relative_to(folder))
     return str(path)
+
+
+def _forget_after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a thread of the parent may have held it
+    _lock = threading.RLock()
+    for made in list(_open):
+        made.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from aod_notebook.core.errors import AodNotebookError
 
-__all__ = ["NoLastSessionError", "SessionFailedError", "SessionStoppedError", "WaitTimeoutError"]
+__all__ = [
+    "NoLastSessionError",
+    "NotFollowedError",
+    "SessionFailedError",
+    "SessionStoppedError",
+    "WaitTimeoutError",
+]
 
 
 class SessionFailedError(AodNotebookError):
@@ -24,6 +30,21 @@ class SessionFailedError(AodNotebookError):
 
 class SessionStoppedError(AodNotebookError):
     """A cell was interrupted; the message says what became of the session."""
+
+
+class NotFollowedError(AodNotebookError):
+    """A session was being followed and is not any more; it may go on by itself.
+
+    Args:
+        session_id: the session's id.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"Session {session_id} is not followed any more; "
+            f"%aod attach {session_id} takes it up again."
+        )
+        self.session_id = session_id
 
 
 class NoLastSessionError(AodNotebookError):

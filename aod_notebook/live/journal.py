@@ -1,10 +1,11 @@
-"""The journal: which sessions this user's notebooks followed, in one SQLite file."""
+"""The journal: which sessions this user's notebooks worked with, in one SQLite file."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.settings import home
@@ -12,36 +13,76 @@ from aod_notebook.core.settings import home
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["last_session", "remember"]
+__all__ = ["JournalWarning", "forget", "last_session", "remember"]
 
+_VERSION = 1
 _SCHEMA = """
 create table if not exists followed (
-    session_id text not null,
-    service    text not null,
-    runtime    text,
+    session_id  text not null,
+    service     text not null,
+    runtime     text,
     followed_at real not null,
     primary key (session_id, service)
 ) without rowid
 """
 
+_last: dict[str, str] = {}
+"""The last session of this process, by service: another kernel's is not ours."""
+
+
+class JournalWarning(UserWarning):
+    """The journal can't be written; `last` is known in this kernel only."""
+
 
 def remember(session_id: str, service: str, runtime: str | None) -> None:
-    """Note that a session is followed from now on; `service` is its `Connection.key`."""
-    with _journal() as rows:
+    """Note that a session was started or continued; `service` is its `Connection.key`.
+
+    A journal that can't be written is warned of; the session goes on.
+    """
+    _last[service] = session_id
+    with _tolerant(), _journal() as rows:
         rows.execute(
             "insert or replace into followed values (?, ?, ?, ?)",
             (session_id, service, runtime, time.time()),
         )
 
 
+def forget(session_id: str, service: str) -> None:
+    """Note that a session was deleted."""
+    if _last.get(service) == session_id:
+        del _last[service]
+    with _tolerant(), _journal() as rows:
+        rows.execute(
+            "delete from followed where session_id = ? and service = ?", (session_id, service)
+        )
+
+
 def last_session(service: str) -> str | None:
-    """Give the id of the session that was followed last on that service; None if none was."""
-    with _journal() as rows:
+    """Give the id of this process's last session on a service, else of any; None if none was."""
+    if service in _last:
+        return _last[service]
+    row = None
+    with _tolerant(), _journal() as rows:
         row = rows.execute(
             "select session_id from followed where service = ? order by followed_at desc limit 1",
             (service,),
         ).fetchone()
     return None if row is None else str(row[0])
+
+
+@contextlib.contextmanager
+def _tolerant() -> Iterator[None]:
+    """Warn of a journal that can't be used, instead of failing what it is only the memory of."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        warnings.warn(
+            f"The journal in AOD_NOTEBOOK_HOME can't be used ({reason}); `last` will not be "
+            "known after a restart of the kernel.",
+            JournalWarning,
+            stacklevel=4,
+        )
 
 
 @contextlib.contextmanager
@@ -53,7 +94,10 @@ def _journal() -> Iterator[sqlite3.Connection]:
     try:
         with connection:
             connection.execute("pragma journal_mode = wal")
-            connection.execute(_SCHEMA)
+            if connection.execute("pragma user_version").fetchone()[0] != _VERSION:
+                connection.execute("drop table if exists followed")
+                connection.execute(_SCHEMA)
+                connection.execute(f"pragma user_version = {_VERSION}")
             yield connection
     finally:
         connection.close()

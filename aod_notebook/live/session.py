@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import threading
 import time
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
-from aod_notebook.live.errors import SessionFailedError, WaitTimeoutError
+from aod_notebook.live.errors import SessionFailedError, SessionStoppedError, WaitTimeoutError
+from aod_notebook.live.follow import ACTIVE, Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from concurrent.futures import Future
 
     import pandas as pd
 
-    from aod_notebook.aod import Client, Session, StreamEvent
+    from aod_notebook.aod import Client, StreamEvent
     from aod_notebook.live.connections import Connection
+    from aod_notebook.viewers.stream import StreamViewer
 
 __all__ = ["LiveSession", "StopOutcome"]
 
-ACTIVE = ("pending", "running")
-WAKE_S = 0.5
-"""How often a waiting thread wakes up, so that an interrupt is seen on every platform."""
 STOP_TIMEOUT_S = 10.0
 TAIL_TIMEOUT_S = 2.0
 """How long a stopped session's last events are waited for."""
+CONFIRM_S = 5.0
+"""How long an interrupted call waits to learn what it did."""
+CAUGHT_UP_S = 0.5
+"""A stream that is silent for so long has nothing more to tell at the moment."""
 
 
 class StopOutcome(enum.StrEnum):
@@ -38,6 +40,17 @@ class StopOutcome(enum.StrEnum):
     STOPPED = "stopped"
     ALREADY_FINISHED = "already finished"
     UNCONFIRMED = "unconfirmed"
+
+    def told(self, session_id: str) -> str:
+        """Say it in a sentence, with the id and, where it is needed, what to do next."""
+        return {
+            StopOutcome.STOPPED: f"session {session_id} was terminated on the service.",
+            StopOutcome.ALREADY_FINISHED: f"session {session_id} had already finished.",
+            StopOutcome.UNCONFIRMED: (
+                f"the service did not confirm that session {session_id} was terminated; "
+                f"%aod stop {session_id} ends it."
+            ),
+        }[self]
 
 
 class LiveSession:
@@ -55,46 +68,40 @@ class LiveSession:
     Attributes:
         id: the session's id.
         runtime: what runs the agent, if known.
-        client: the sync `aod.Client` of its service.
     """
 
     def __init__(self, connection: Connection, session_id: str, runtime: str | None) -> None:
         self.id = session_id
         self.runtime = runtime
         self._connection = connection
-        self._changed = threading.Condition()  # guards the four fields below
-        self._received: list[tuple[StreamEvent, float]] = []
-        self._is_final = False
-        self._row: Session | None = None
-        self._error: BaseException | None = None
-        self._following: Future[None] | None = None
-        self._listeners: list[Callable[[], None]] = []  # replaced, never changed
-        self._last_event_id: int | None = None  # used on the background loop only
+        self._follower = Follower(connection, session_id)
 
     # -- what is known ------------------------------------------------------------------------
 
     @property
     def client(self) -> Client:
-        """The sync client of the session's service."""
+        """The sync `aod.Client` of the session's service."""
         return self._connection.ensure().client
 
     @property
     def is_final(self) -> bool:
         """Whether the turn that was followed last has ended (or can't be followed any more)."""
-        return self._is_final
+        return self._follower.is_final
 
     @property
     def status(self) -> str:
         """`pending`, `running`, `completed`, `failed` or `terminated`, as last known."""
-        if self._row is not None:
-            return self._row.status
+        row = self._follower.row
+        if row is not None:
+            return row.status
         started = any(event.type in ("turn_start", "output") for event, _ in self.received())
         return "running" if started else "pending"
 
     @property
     def exit_code(self) -> int | None:
         """What the last turn's program exited with; None while it runs or if it was killed."""
-        return None if self._row is None else self._row.exit_code
+        row = self._follower.row
+        return None if row is None else row.exit_code
 
     @property
     def text(self) -> str:
@@ -120,20 +127,11 @@ class LiveSession:
 
     def received(self, start: int = 0) -> list[tuple[StreamEvent, float]]:
         """The events from number `start` on, each with the `time.time()` at which it came."""
-        with self._changed:
-            return self._received[start:]
+        return self._follower.received(start)
 
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` after every event and at every end; what is returned stops that.
-
-        It is called on the background loop, so it must return at once.
-        """
-        self._listeners = [*self._listeners, changed]
-
-        def stop() -> None:
-            self._listeners = [each for each in self._listeners if each is not changed]
-
-        return stop
+        """Call `changed` (from any thread) at every event and end; what is returned stops that."""
+        return self._follower.listen(changed)
 
     # -- tables ---------------------------------------------------------------------------------
 
@@ -178,6 +176,21 @@ class LiveSession:
 
         return render_html([event for event, _ in self.received()], self.title, self.runtime)
 
+    def viewer(self) -> StreamViewer:
+        """Give a live view that stays live, with a stop button and a box for the next prompt.
+
+        As the last line of a cell it shows itself; `.show()` displays it from anywhere.
+        """
+        from aod_notebook.viewers.stream import StreamViewer
+
+        def prompt(text: str) -> None:
+            self.wait().prompt(text)
+
+        def stop() -> str:
+            return self.stop().told(self.id).capitalize()
+
+        return StreamViewer(self, stop=stop, prompt=prompt, freeze=False)
+
     @property
     def title(self) -> str:
         """What heads the transcript: the session's id and what ran it."""
@@ -187,12 +200,16 @@ class LiveSession:
 
     def follow(self) -> LiveSession:
         """Follow the stream in the background from where it was left; return at once."""
-        if self._following is None or self._following.done():
-            journal.remember(self.id, self._connection.key, self.runtime)
-            with self._changed:
-                self._is_final, self._row, self._error = False, None, None
-            self._following = bridge.submit(self._follow)
-            self._following.add_done_callback(self._settle_cancelled)
+        self._follower.follow()
+        return self
+
+    def sync(self) -> LiveSession:
+        """Ask the service whether the session moved on, and follow it again if so.
+
+        Raises:
+            NotFoundError: the session was deleted.
+        """
+        self._follower.sync()
         return self
 
     def prompt(self, text: str, *, timeout: int | None = None) -> LiveSession:
@@ -204,9 +221,19 @@ class LiveSession:
 
         Raises:
             ConflictError: the session has failed, was terminated or has a turn in progress.
+            SessionStoppedError: interrupted; the turn was stopped if it had begun.
         """
         send = self._connection.ensure().async_client.sessions.prompt
-        bridge.call(send, self.id, text, timeout)
+        future = bridge.submit(send, self.id, text, timeout)
+        try:
+            future.result()
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            interrupted = False
+        if interrupted:
+            raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
+        journal.remember(self.id, self._connection.key, self.runtime)
         return self.follow()
 
     def wait(self, timeout: float | None = None) -> LiveSession:
@@ -219,38 +246,42 @@ class LiveSession:
             WaitTimeoutError: the turn goes on; so does the following.
             StreamInterrupted: the stream was lost and could not be taken up again.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        for _ in self.batches(len(self._received), deadline=deadline):
-            pass
-        if not self._is_final:
+        self.sync()
+        self._follower.wait(None if timeout is None else time.monotonic() + timeout)
+        if not self.is_final:
             raise WaitTimeoutError(
                 f"Session {self.id} has not ended after {timeout:g} s; it goes on. "
                 "Wait again with .wait(), or end it with .stop()."
             )
-        if self._error is not None:
-            raise self._error
+        self._raise_if_lost()
+        return self
+
+    def catch_up(self) -> LiveSession:
+        """Wait until what the session did so far is here; one that goes on is not waited for."""
+        self.sync()
+        self._follower.wait(quiet=CAUGHT_UP_S)
+        self._raise_if_lost()
         return self
 
     def __await__(self) -> Generator[object, None, LiveSession]:
-        if self._following is not None:
-            yield from asyncio.shield(asyncio.wrap_future(self._following)).__await__()
-        return self.wait(0)
+        following = self._follower.following
+        if following is not None:
+            waiting = asyncio.shield(asyncio.wrap_future(following))
+            try:
+                yield from waiting.__await__()
+            except asyncio.CancelledError:
+                if not following.cancelled():
+                    raise  # it is the cell that was cancelled
+        self._raise_if_lost()
+        return self
 
-    def batches(
-        self, start: int = 0, *, deadline: float | None = None
-    ) -> Iterator[list[StreamEvent]]:
-        """Yield the events from number `start` on as they come, until the turn has ended.
+    def batches(self, start: int = 0) -> Iterator[list[StreamEvent]]:
+        """Yield the events from number `start` on as they come, until the turn has ended."""
+        return self._follower.batches(start)
 
-        Args:
-            start: how many events to pass over.
-            deadline: the `time.monotonic()` at which to give up.
-        """
-        position, is_final = start, False
-        while not is_final and (deadline is None or time.monotonic() < deadline):
-            batch, is_final = self._next_batch(position)
-            position += len(batch)
-            if batch:
-                yield batch
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the turn."""
+        self._follower.pause(seconds)
 
     def raise_for_status(self) -> None:
         """Raise if the session failed or could not be followed to its end.
@@ -259,23 +290,22 @@ class LiveSession:
             SessionFailedError: the session failed or was terminated.
             StreamInterrupted: the stream was lost and could not be taken up again.
         """
-        if self._error is not None:
-            raise self._error
-        if self._row is not None and self._row.status == "failed":
+        self._raise_if_lost()
+        if self.status == "failed":
             raise SessionFailedError(self._failure(), self.id, self.exit_code)
-        if self._row is not None and self._row.status == "terminated":
+        if self.status == "terminated":
             raise SessionFailedError(
                 f"Session {self.id} was terminated; start a new one.", self.id, self.exit_code
             )
 
     def stop(self) -> StopOutcome:
-        """Terminate the session on its service and say how that ended; never raises for it."""
+        """Terminate the session on its service and say how that ended; no error is raised."""
         try:
+            self._connection.ensure()
             outcome = bridge.submit(self._stop).result(STOP_TIMEOUT_S)
-        except (AodNotebookError, TimeoutError):
+        except (AodNotebookError, TimeoutError, CancelledError):
             return StopOutcome.UNCONFIRMED
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_final, TAIL_TIMEOUT_S)
+        self._follower.pause(TAIL_TIMEOUT_S)
         return outcome
 
     def delete(self) -> None:
@@ -285,74 +315,51 @@ class LiveSession:
             ConflictError: a turn is in progress; stop it first.
         """
         self.client.sessions.delete(self.id)
+        journal.forget(self.id, self._connection.key)
 
     def close(self) -> None:
         """Stop following; the session itself goes on."""
-        if self._following is not None:
-            self._following.cancel()
+        self._follower.close()
 
     def __repr__(self) -> str:
         return f"<LiveSession {self.id} {self.runtime or ''} {self.status}>".replace("  ", " ")
 
-    # -- on the background loop -----------------------------------------------------------------
-
-    async def _follow(self) -> None:
-        client = self._connection.async_client
-        row: Session | None = None
-        error: BaseException | None = None
-        try:
-            while row is None or row.status in ACTIVE:
-                async with client.sessions.stream(self.id, since=self._last_event_id) as events:
-                    async for event in events:
-                        self._append(event)
-                        self._last_event_id = events.last_event_id
-                row = await client.sessions.get(self.id)
-        except AodNotebookError as failure:
-            error = failure
-        self._settle(row, error)
+    # -- inside ---------------------------------------------------------------------------------
 
     async def _stop(self) -> StopOutcome:
+        from aod_notebook.aod import ConflictError
+
         sessions = self._connection.async_client.sessions
         if (await sessions.get(self.id)).status not in ACTIVE:
             return StopOutcome.ALREADY_FINISHED
-        await sessions.terminate(self.id)
+        try:
+            await sessions.terminate(self.id)
+        except ConflictError:  # it ended in between
+            return StopOutcome.ALREADY_FINISHED
         return StopOutcome.STOPPED
 
-    def _next_batch(self, position: int) -> tuple[list[StreamEvent], bool]:
-        """Wait a while for events from number `position` on; say too if no more will come."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._is_final or len(self._received) > position, timeout=WAKE_S
-            )
-            return [event for event, _ in self._received[position:]], self._is_final
+    def _stop_what_began(self, answer: Callable[[float], object]) -> str:
+        """After an interrupt: wait for the answer to a prompt, stop its turn, say what happened."""
+        try:
+            answer(CONFIRM_S)
+        except (TimeoutError, CancelledError):
+            return StopOutcome.UNCONFIRMED.told(self.id)
+        except AodNotebookError as error:
+            return f"the prompt had been refused. {error}"
+        self.follow()
+        return self.stop().told(self.id)
 
-    def _append(self, event: StreamEvent) -> None:
-        if event.type == "start" and self._received:
-            return  # the stream was opened again: the log goes on
-        with self._changed:
-            self._received.append((event, time.time()))
-            self._changed.notify_all()
-        self._tell()
-
-    def _settle(self, row: Session | None, error: BaseException | None) -> None:
-        with self._changed:
-            self._row, self._error, self._is_final = row, error, True
-            self._changed.notify_all()
-        self._tell()
-
-    def _tell(self) -> None:
-        for changed in self._listeners:
-            changed()
-
-    def _settle_cancelled(self, following: Future[None]) -> None:
-        if following.cancelled():
-            self._settle(None, AodNotebookError(f"Session {self.id} is not followed any more."))
+    def _raise_if_lost(self) -> None:
+        error = self._follower.error
+        if error is not None:
+            raise error
 
     def _failure(self) -> str:
+        code = self.exit_code
         what = (
-            "did not get to run its agent"
-            if self.exit_code is None
-            else (f"failed: its {self.runtime or 'agent'} exited with code {self.exit_code}")
+            "failed"
+            if code is None
+            else (f"failed: its {self.runtime or 'agent'} exited with code {code}")
         )
         last = self._last_error_line()
         return (
@@ -361,12 +368,17 @@ class LiveSession:
         )
 
     def _last_error_line(self) -> str:
-        """The last line on stderr, or the message of the stage that failed."""
+        """The last line on stderr in the last turn, or the message of the stage that failed."""
         from aod_notebook.viewers.clean import one_line
 
-        for event, _ in reversed(self.received()):
-            is_error = event.type == "output" and event.extra.get("stream") == "stderr"
-            text = str(event.extra.get("data" if is_error else "message") or "").strip()
-            if text and (is_error or event.type == "stage"):
-                return one_line(text.splitlines()[-1], 160)
-        return ""
+        chunks: list[str] = []
+        for event, _ in self.received():
+            extra = event.extra
+            if event.type == "turn_start":
+                chunks.clear()
+            elif event.type == "stage" and extra.get("state") == "failed":
+                chunks.append(f"{extra.get('message') or ''}\n")
+            elif event.type == "output" and extra.get("stream") == "stderr":
+                chunks.append(str(extra.get("data") or ""))
+        lines = "".join(chunks).strip().splitlines()
+        return one_line(lines[-1], 160) if lines else ""

@@ -13,10 +13,11 @@ from aod_notebook.live import journal
 from aod_notebook.live.agents import default_agent, pick
 from aod_notebook.live.connections import connection
 from aod_notebook.live.errors import NoLastSessionError, SessionStoppedError
-from aod_notebook.live.session import LiveSession
+from aod_notebook.live.session import CONFIRM_S, LiveSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     from aod_notebook.aod import Agent
     from aod_notebook.live.connections import Connection
@@ -28,9 +29,6 @@ LAST = "last"
 
 _followed: WeakValueDictionary[tuple[str, str], LiveSession] = WeakValueDictionary()
 """The sessions that this process follows or followed, as long as somebody holds them."""
-
-CONFIRM_S = 5.0
-"""How long an interrupted start waits to learn the id of what it may have started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +78,16 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
     """
     on = on or connection()
     future = bridge.submit(_create, request, on)
+    interrupted = False
     try:
-        return _follow(future.result(), on)
+        session = future.result()
     except KeyboardInterrupt:
-        pass
-    # The request is under way: wait for its answer, so that nothing is left running unseen.
-    try:
-        session = future.result(CONFIRM_S)
-    except (AodNotebookError, TimeoutError, CancelledError):
-        message = "Interrupted while a session was being started; %aod sessions shows whether it is there."
-    else:
-        message = f"Interrupted. Session {session.id}: {session.stop()}."
-    raise SessionStoppedError(message)
+        interrupted = True
+    if interrupted:
+        raise SessionStoppedError(f"Interrupted: {_stop_what_began(future)}")
+    _followed[on.key, session.id] = session
+    journal.remember(session.id, on.key, session.runtime)
+    return session.follow()
 
 
 def attach(reference: str, on: Connection | None = None) -> LiveSession:
@@ -107,18 +103,19 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
     """
     on = on or connection()
     session_id = _last_session(on) if reference == LAST else reference
-    followed = _followed.get((on.key, session_id))
-    if followed is not None:
-        return followed
-    row = on.client.sessions.get(session_id)
-    return _follow(LiveSession(on, str(row.id), row.runtime or row.provider), on)
+    session = _followed.get((on.key, session_id))
+    if session is None:
+        row = on.client.sessions.get(session_id)
+        session = LiveSession(on, str(row.id), row.runtime or row.provider)
+        _followed[on.key, session.id] = session
+    return session.sync()
 
 
 def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
     """Give the session that a cell means by a variable's name, an id or `last`; follow it.
 
     Args:
-        reference: a name in `names` that holds a `LiveSession`, an id, or `last`.
+        reference: a name in `names` that holds a `LiveSession` or an id, an id, or `last`.
         names: the notebook's variables.
 
     Raises:
@@ -126,12 +123,20 @@ def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
         NoLastSessionError: `last`, and no session was followed on this service yet.
     """
     held = names.get(reference)
-    return held if isinstance(held, LiveSession) else attach(reference)
+    if isinstance(held, LiveSession):
+        return held.sync()
+    return attach(held if isinstance(held, str) else reference)
 
 
-def _follow(session: LiveSession, on: Connection) -> LiveSession:
-    _followed[on.key, session.id] = session
-    return session.follow()
+def _stop_what_began(creating: Future[LiveSession]) -> str:
+    """After an interrupt: wait for the answer, so that nothing is left running unseen."""
+    try:
+        session = creating.result(CONFIRM_S)
+    except (TimeoutError, CancelledError, KeyboardInterrupt):
+        return "a session was being started; %aod sessions shows whether it is there."
+    except AodNotebookError as error:
+        return f"no session had been started. {error}"
+    return session.follow().stop().told(session.id)
 
 
 def _last_session(on: Connection) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Unicode
 
-from aod_notebook.live import LiveSession, open_session, start
+from aod_notebook.live import LiveSession, SessionStoppedError, open_session, start
 from aod_notebook.magics import aod_commands
 from aod_notebook.magics.aod_cell import (
     CELL,
@@ -15,11 +15,12 @@ from aod_notebook.magics.aod_cell import (
     as_wire,
     cell_parser,
     check,
+    check_prompt,
     continue_as_code,
     request_of,
 )
-from aod_notebook.magics.parser import HelpShown, MagicUsageError, split
-from aod_notebook.magics.show import say, watch
+from aod_notebook.magics.parser import HelpShown, split
+from aod_notebook.magics.show import leave_live, say, watch
 from aod_notebook.magics.template import fill
 
 if TYPE_CHECKING:
@@ -48,12 +49,20 @@ class AodMagics(Magics):
 
         `%%aod --help` and `%aod --help` list the options and the commands.
         """
+        interrupted = False
         try:
             if cell is None:
                 return aod_commands.run(line, self.shell.user_ns)
             self._prompt(line, cell)
         except HelpShown:
             pass
+        except KeyboardInterrupt:
+            interrupted = True
+        if interrupted:
+            raise SessionStoppedError(
+                "Interrupted. What runs on the service goes on: %aod sessions --status running "
+                "shows it, %aod stop ID ends it."
+            )
         return None
 
     def _prompt(self, line: str, cell: str) -> None:
@@ -62,11 +71,7 @@ class AodMagics(Magics):
             _fill_in(options, self.shell.user_ns)
             cell = fill(cell, self.shell.user_ns)
         check(options)
-        if not cell.strip():
-            raise MagicUsageError(
-                f"{CELL}: the prompt is empty, so no session was started. "
-                f"Write the prompt below the {CELL} line."
-            )
+        check_prompt(cell)
         if options.dry_run or options.code:
             say(self._described(options, cell))
             return
@@ -76,8 +81,9 @@ class AodMagics(Magics):
         if options.background:
             held = f", bound to {options.output}" if options.output else ""
             say(f"Session {session.id} runs in the background{held}. %aod attach last shows it.")
+            leave_live(session, start=position, view=options.view)
             return
-        watch(session, start=position, quiet=options.quiet)
+        watch(session, start=position, quiet=options.quiet, view=options.view)
         if not options.no_raise:
             session.raise_for_status()
 

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
+import keyword
 import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.live import SessionRequest
 from aod_notebook.magics.parser import MagicParser, MagicUsageError
+from aod_notebook.magics.show import VIEWS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-__all__ = ["CELL", "as_code", "as_wire", "cell_parser", "check", "continue_as_code", "request_of"]
+__all__ = [
+    "CELL",
+    "as_code",
+    "as_wire",
+    "cell_parser",
+    "check",
+    "check_prompt",
+    "continue_as_code",
+    "request_of",
+]
 
 CELL = "%%aod"
 HIDDEN = "[hidden]"
 _REPOSITORY = re.compile(r"(?P<url>https?://[^\s:]+(?::\d+/[^\s:]*)?)(?::(?P<mount>/\S*))?")
+_IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")
 _NEW_SESSION_ONLY = ("agent", "model", "runtime", "provider", "env", "repo", "secret")
 
 
@@ -32,11 +44,13 @@ def cell_parser() -> MagicParser:
     add("--model", metavar="M", help="the model, with --runtime or --provider")
     add("-s", "--session", metavar="S", help="continue this session: an id, a variable or `last`")
     add("--env", metavar="E", help="id or name of an environment")
-    add("--timeout", metavar="N", type=int, help="seconds that the turn may take (10 to 3600)")
+    add("--timeout", metavar="N", help="seconds that the turn may take (10 to 3600)")
     add("--repo", metavar="URL[:PATH]", action="append", default=[], help="clone a repository")
     add("--secret", metavar="NAME", action="append", default=[],
         help="pass this environment variable of the kernel to the session")  # fmt: skip
     add("-o", "--output", metavar="NAME", help="bind the session (LiveSession) to a variable")
+    add("--view", nargs="?", choices=VIEWS, const="live", default="lines",
+        help="how it is shown while it runs: live, html, lines; auto chooses")  # fmt: skip
     add("--background", action="store_true", help="return at once; the session goes on")
     add("--no-raise", action="store_true", help="a failed session does not stop Run All")
     add("--quiet", action="store_true", help="show one line at the end instead of a transcript")
@@ -59,8 +73,10 @@ def check(options: argparse.Namespace) -> None:
         raise MagicUsageError(
             f"{CELL}: --model goes with --runtime or --provider; an agent (-a) has its own."
         )
-    if options.output is not None and not options.output.isidentifier():
+    if options.output is not None and not _is_free_name(options.output):
         raise MagicUsageError(f"{CELL}: -o takes a variable's name, not {options.output!r}.")
+    if options.timeout is not None:
+        options.timeout = _seconds(options.timeout)
     if options.session is not None:
         for name in _NEW_SESSION_ONLY:
             if getattr(options, name):
@@ -132,6 +148,40 @@ def continue_as_code(reference: str, prompt: str, timeout: int | None) -> str:
     )
 
 
+def check_prompt(prompt: str) -> None:
+    """Refuse a prompt that says nothing or that can't be sent.
+
+    Raises:
+        MagicUsageError: it is one of these.
+    """
+    if not prompt.strip():
+        raise MagicUsageError(
+            f"{CELL}: the prompt is empty, so no session was started. "
+            f"Write the prompt below the {CELL} line."
+        )
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise MagicUsageError(
+            f"{CELL}: character {error.start + 1} of the prompt is half of a surrogate pair, "
+            "which can't be sent. Replace it: text.encode('utf-8', 'replace').decode()."
+        ) from None
+
+
+def _is_free_name(name: str) -> bool:
+    """Whether a variable may be called so, without breaking Python or IPython."""
+    return name.isidentifier() and not keyword.iskeyword(name) and name not in _IPYTHONS_OWN
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise MagicUsageError(
+            f"{CELL}: --timeout takes whole seconds (10 to 3600), not {text!r}."
+        ) from None
+
+
 def _given(request: SessionRequest) -> dict[str, Any]:
     fields: Mapping[str, Any] = vars(request)
     return {name: value for name, value in fields.items() if value not in (None, [], {}, ())}
@@ -140,9 +190,13 @@ def _given(request: SessionRequest) -> dict[str, Any]:
 def _repository(text: str) -> dict[str, str]:
     match = _REPOSITORY.fullmatch(text)
     if match is None:
-        raise MagicUsageError(f"{CELL}: --repo takes URL or URL:/PATH, not {text!r}.")
+        raise MagicUsageError(f"{CELL}: --repo takes URL or URL:/PATH, not {_no_password(text)!r}.")
     resource = {"type": "github_repository", "url": match["url"]}
     return resource | ({"mount_path": match["mount"]} if match["mount"] else {})
+
+
+def _no_password(text: str) -> str:
+    return re.sub(r"//[^/]*@", "//[hidden]@", text)
 
 
 def _secret(name: str) -> str:

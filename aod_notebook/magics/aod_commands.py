@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aod_notebook import live
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live import journal
 from aod_notebook.magics import aod_rows, command
 from aod_notebook.magics.command import Command, argument
 from aod_notebook.magics.doctor import examine
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "run"]
 
+STATUSES = ("pending", "running", "completed", "failed", "terminated")
+
 
 def run(line: str, names: Mapping[str, object]) -> object:
     """Run a `%aod` line; see `command.run`."""
@@ -27,10 +31,19 @@ def run(line: str, names: Mapping[str, object]) -> object:
 
 
 def _connect(options: argparse.Namespace, _: Mapping[str, object]) -> None:
-    made = live.connect(
-        options.url, local=options.local, name=options.name, ask_token=getpass.getpass
-    )
-    say(f"Connected: {made!r}")
+    made = live.connect(options.url, local=options.local, name=options.name, ask_token=_ask)
+    count = len(made.client.agents.list())
+    say(f"Connected: {made!r}, which has {count} agents.")
+
+
+def _ask(question: str) -> str:
+    """Ask the person for a token, unseen; nothing where nobody can be asked."""
+    from IPython.core.error import StdinNotImplementedError
+
+    try:
+        return getpass.getpass(question)
+    except (EOFError, StdinNotImplementedError):
+        return ""
 
 
 def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
@@ -54,8 +67,8 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
     def table(options: argparse.Namespace, names: Mapping[str, object]) -> pd.DataFrame:
         from aod_notebook import frames
 
-        session = live.open_session(options.session, names)
-        frame: pd.DataFrame = getattr(frames, name)(session.wait())
+        session = live.open_session(options.session, names).catch_up()
+        frame: pd.DataFrame = getattr(frames, name)(session)
         return frame
 
     return table
@@ -63,21 +76,22 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
 
 def _attach(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     session = live.open_session(options.session, names)
-    watch(session, replace=False)
+    journal.remember(session.id, live.connection().key, session.runtime)
+    watch(session, owned=False)
     session.raise_for_status()
 
 
 def _prompt(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     session = live.open_session(options.session, names)
     position = len(session.wait().received())
-    watch(session.prompt(" ".join(options.text)), start=position, replace=False)
+    watch(session.prompt(options.text), start=position)
     session.raise_for_status()
 
 
 def _stop(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     session = live.open_session(options.session, names)
-    outcome = session.stop()
-    say(f"Session {session.id}: {outcome}.")
+    told = session.stop().told(session.id)
+    say(told[:1].upper() + told[1:])
 
 
 def _rm(options: argparse.Namespace, names: Mapping[str, object]) -> None:
@@ -95,11 +109,16 @@ def _export(options: argparse.Namespace, names: Mapping[str, object]) -> None:
 
     folder = Path(options.to).expanduser()
     for reference in options.session:
-        session = live.open_session(reference, names).wait()
+        session = live.open_session(reference, names).catch_up()
         target = folder / session.id
-        target.mkdir(parents=True, exist_ok=True)
-        for name in ("turns", "events", "messages", "tool_calls"):
-            frames.to_parquet(getattr(session, name), target / f"{name}.parquet")
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            for name in ("turns", "events", "messages", "tool_calls"):
+                frames.to_parquet(getattr(session, name), target / f"{name}.parquet")
+        except OSError as error:
+            raise AodNotebookError(
+                f"Session {session.id} can't be written to {options.to}: {error.strerror}."
+            ) from error
     say(f"{len(options.session)} session(s) written to {options.to}")
 
 
@@ -122,18 +141,23 @@ COMMANDS = {
     "doctor": Command("check everything that can be checked", (), _doctor),
     "sessions": Command(
         "the sessions, newest first",
-        (argument("--status", metavar="S", help="only those with this status"),),
+        (argument("--status", choices=STATUSES, help="only those with this status"),),
         _sessions,
     ),
     "turns": Command("the turns of a session", (_LAST,), _frame("turns_df")),
     "events": Command("the events of a session", (_LAST,), _frame("events_df")),
     "messages": Command("the messages of a session", (_LAST,), _frame("messages_df")),
     "tools": Command("the tool calls of a session", (_LAST,), _frame("tool_calls_df")),
-    "attach": Command("show a session from its first event on", (_LAST,), _attach),
+    "attach": Command(
+        "show a session from its first event on (the stop button leaves it running)",
+        (_LAST,),
+        _attach,
+    ),
     "prompt": Command(
         "send a session its next prompt",
-        (_SESSION, argument("text", nargs="+", metavar="TEXT", help="the prompt")),
+        (_SESSION, argument("text", metavar="TEXT", help="the prompt, as it stands")),
         _prompt,
+        takes_text=True,
     ),
     "stop": Command("terminate a session", (_LAST,), _stop),
     "rm": Command("delete a session with its log and workspace", (_SESSION,), _rm),

@@ -31,11 +31,13 @@ class Command:
         help: one line for the list of commands.
         arguments: what its parser takes.
         run: called with the parsed options and the notebook's variables.
+        takes_text: whether what follows its first word is text, taken as it stands.
     """
 
     help: str
     arguments: Arguments
     run: Callable[[argparse.Namespace, Mapping[str, object]], object]
+    takes_text: bool = False
 
     def parser(self, name: str) -> MagicParser:
         """Make the command's parser; `name` is what it is called by (`%aod turns`)."""
@@ -69,7 +71,7 @@ def run(
         HelpShown: the help was asked for.
         MagicUsageError: there is no such command, or its arguments are wrong.
     """
-    words = split(line, magic) or ["status"]
+    words = _words(line, magic, commands)
     if words[0] in ("-h", "--help"):
         say(_overview(magic, commands))
         raise HelpShown
@@ -78,6 +80,14 @@ def run(
         raise _unknown(magic, commands, words)
     name, rest = found
     return commands[name].run(commands[name].parser(f"{magic} {name}").parse_args(rest), names)
+
+
+def _words(line: str, magic: str, commands: Mapping[str, Command]) -> list[str]:
+    name, *rest = line.split(None, 2) or ["status"]
+    is_text = name in commands and commands[name].takes_text
+    if is_text and len(rest) > 1 and rest[0] not in ("-h", "--help"):
+        return [name, rest[0], "--", rest[1]]
+    return split(line, magic) or ["status"]
 
 
 def _unknown(magic: str, commands: Mapping[str, Command], words: list[str]) -> MagicUsageError:

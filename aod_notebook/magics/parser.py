@@ -69,7 +69,8 @@ Did you mean --runtime? %%aod --help lists all.
             HelpShown: the help was asked for.
             MagicUsageError: an unknown option, a missing or bad value, a word too many.
         """
-        if "--help" in args or "-h" in args:
+        options = args[: args.index("--")] if "--" in args else args
+        if "--help" in options or "-h" in options:
             print(self.format_help())  # noqa: T201 - a cell's output is what was asked for
             raise HelpShown
         known, unknown = self.parse_known_args(args, namespace)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -8,19 +10,49 @@ from aod_notebook.live import journal
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(journal, "_last", {})
 
 
-def test_the_last_session_is_the_one_followed_last_on_that_service():
+@pytest.fixture
+def restarted(monkeypatch):
+    """Forgets what only the process knows, as a restart of the kernel does."""
+    return lambda: monkeypatch.setattr(journal, "_last", {})
+
+
+def test_the_last_session_is_the_one_worked_with_last_on_that_service(restarted):
     journal.remember("a", "http://one", "shell")
     journal.remember("b", "http://one", "shell")
     journal.remember("c", "http://two", None)
     journal.remember("a", "http://one", "shell")
+    restarted()
     assert journal.last_session("http://one") == "a"
     assert journal.last_session("http://two") == "c"
 
 
 def test_nothing_followed_is_none():
     assert journal.last_session("http://one") is None
+
+
+def test_another_kernels_session_is_not_the_last_one_here():
+    journal.remember("mine", "http://one", "shell")
+    code = "from aod_notebook.live import journal; journal.remember('other', 'http://one', None)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert journal.last_session("http://one") == "mine"
+
+
+def test_a_deleted_session_is_not_the_last_one(restarted):
+    journal.remember("older", "http://one", "shell")
+    journal.remember("deleted", "http://one", "shell")
+    journal.forget("deleted", "http://one")
+    assert journal.last_session("http://one") == "older"
+
+
+def test_a_home_that_can_not_be_written_is_warned_of_and_no_error(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "file" / "home"))
+    with pytest.warns(journal.JournalWarning, match="Not a directory"):
+        journal.remember("a", "http://one", "shell")
+    assert journal.last_session("http://one") == "a"
 
 
 def test_several_writers_share_the_file():

@@ -1,7 +1,5 @@
 """An IPython shell whose cells raise what they raised, and real kernels."""
 
-import socket
-
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from kernels import Kernel, clean_environment
@@ -64,11 +62,3 @@ def kernel(home):
     running.run("%load_ext aod_notebook")
     yield running
     running.stop()
-
-
-@pytest.fixture
-def unused_port():
-    """A port of this machine on which nobody answers."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]

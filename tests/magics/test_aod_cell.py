@@ -108,7 +108,20 @@ def test_quiet_leaves_one_line(shell, capsys):
     assert line == f"shell · {shell.names['s'].id} · completed · 1 turn"
 
 
-def test_a_secret_reaches_the_session_and_nothing_shows_it(shell, monkeypatch, capsys):
+def test_options_are_filled_in_before_they_are_checked(shell):
+    shell.names["limit"] = 60
+    shell.run("%%aod --runtime shell --timeout {{limit}} -o s\ntrue")
+    assert shell.names["s"].status == "completed"
+
+
+def test_a_variable_may_hold_a_sessions_id(shell):
+    shell.run("%%aod --runtime shell -o s\ntrue")
+    shell.names["s_id"] = shell.names["s"].id
+    shell.run("%%aod -s s_id\necho again")
+    assert shell.names["s"].text == "again"
+
+
+def test_a_secret_reaches_the_session_and_is_not_shown_by_us(shell, monkeypatch, capsys):
     monkeypatch.setenv("MY_SECRET", "s3cret-value")
     shell.run('%%aod --runtime shell --secret MY_SECRET -o s\ntest "$MY_SECRET" = s3cret-value')
     assert shell.names["s"].exit_code == 0
@@ -126,7 +139,12 @@ def test_a_secret_reaches_the_session_and_nothing_shows_it(shell, monkeypatch, c
         ("%%aod -s last --runtime shell\nx", MagicUsageError, "--runtime is for a new session"),
         ("%%aod -s last\nx", NoLastSessionError, "No session was followed on http"),
         ("%%aod -o 'a b' --runtime shell\nx", MagicUsageError, "-o takes a variable's name"),
+        ("%%aod -o class --runtime shell\nx", MagicUsageError, "-o takes a variable's name"),
+        ("%%aod -o In --runtime shell\nx", MagicUsageError, "-o takes a variable's name"),
+        ("%%aod --timeout soon\nx", MagicUsageError, "--timeout takes whole seconds"),
+        ("%%aod --runtime shell\n{{half}}", MagicUsageError, "character 1 of the prompt is half"),
         ("%%aod --repo nonsense\nx", MagicUsageError, "--repo takes URL or URL:/PATH"),
+        ("%%aod --repo https://x:pw@github.com/a/b\nx", MagicUsageError, "//[hidden]@github.com"),
         ("%%aod --secret NOT_THERE\nx", MagicUsageError, "the kernel's environment has no NOT_"),
         ("%%aod -a nobody\nx", NoSuchNameError, "There is no agent with the id or name 'nobody'"),
         ("%%aod --runtime shell --env none\nx", NoSuchNameError, "no environment with the id"),
@@ -136,6 +154,7 @@ def test_a_secret_reaches_the_session_and_nothing_shows_it(shell, monkeypatch, c
     ],
 )
 def test_a_mistake_is_one_clear_line(shell, cell, error, line):
+    shell.names["half"] = "\ud83d"
     with pytest.raises(error) as caught:
         shell.run(cell)
     assert line in str(caught.value)

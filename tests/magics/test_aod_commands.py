@@ -44,6 +44,23 @@ def test_prompt_continues_a_session(shell, session, capsys):
     assert "more" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "text", ["echo 'a   b'  c", "echo --help", "echo don\\'t", "-n foo || echo x"]
+)
+def test_prompt_sends_its_text_as_it_stands(shell, session, text):
+    shell.run(f"%aod prompt s {text}")
+    assert session.turns["prompt"].iloc[-1] == text
+
+
+def test_tables_of_a_running_session_give_what_is_there(shell):
+    script = "echo so far; while [ ! -e go ]; do sleep 0.05; done"
+    shell.run(f"%%aod --runtime shell --background -o s\n{script}")
+    messages = shell.run("%aod messages s")
+    assert "so far" in set(messages["text"])
+    assert shell.names["s"].status == "running"
+    shell.run("%aod stop s")
+
+
 def test_attach_shows_a_session_from_its_start(shell, session, capsys):
     capsys.readouterr()
     shell.run("%aod attach last")
@@ -52,7 +69,7 @@ def test_attach_shows_a_session_from_its_start(shell, session, capsys):
 
 def test_stop_says_that_a_session_had_finished(shell, session, capsys):
     shell.run("%aod stop last")
-    assert capsys.readouterr().out.endswith(f"Session {session.id}: already finished.\n")
+    assert capsys.readouterr().out.endswith(f"Session {session.id} had already finished.\n")
     assert shell.run("%aod sessions").set_index("session_id")["status"][session.id] == "completed"
 
 

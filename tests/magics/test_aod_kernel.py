@@ -170,9 +170,22 @@ def test_stop_that_the_service_does_not_confirm_says_how_to_end_the_session(kern
     session_id = kernel.run("print(s.id)").text.strip()
     (line,) = ran.error["traceback"]
     assert line == (
-        f"SessionStoppedError: Interrupted, but the service did not confirm that session "
+        f"SessionStoppedError: Interrupted: the service did not confirm that session "
         f"{session_id} was terminated; %aod stop {session_id} ends it."
     )
+
+
+def test_stop_leaves_a_session_that_was_only_looked_at(kernel, home):
+    kernel.run("%%aod --runtime shell --background -o s\necho begun; exec sleep 987658")
+    request = kernel.begin("%aod attach s")
+    kernel.wait_for_text(request, "begun")
+    kernel.interrupt()
+    ran = kernel.finish(request)
+    (line,) = ran.error["traceback"]
+    assert "No longer shown; session" in line
+    with service_client(home) as client:
+        assert [session.status for session in client.sessions.list()] == ["running"]
+    kernel.run("%aod stop s")
 
 
 def test_everything_is_still_there_after_a_kernel_was_killed(kernel, home):

@@ -1,0 +1,255 @@
+"""Following a session's event stream in the background: what came, and whether more will come."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aod_notebook.core import bridge
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live.errors import NotFollowedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from aod_notebook.aod import Session, StreamEvent
+    from aod_notebook.live.connections import Connection
+
+__all__ = ["ACTIVE", "Follower", "close_all"]
+
+ACTIVE = ("pending", "running")
+TERMINAL = ("exit", "error", "terminated", "stale")
+WAKE_S = 0.5
+"""How often a waiting thread wakes up, so that an interrupt is seen on every platform."""
+CLOSE_S = 2.0
+"""How long a following that was cancelled may take to end."""
+PAUSE_S = 1.0
+"""Before a stream that ended while its session goes on is opened again."""
+
+
+class Follower:
+    """The events of one session, from the first one on, as long as somebody wants them.
+
+    A turn that ends ends the following; `follow` and `sync` take it up again where it was left.
+    All methods may be called from any thread.
+
+    Args:
+        connection: the service that the session is on.
+        session_id: the session's id.
+    """
+
+    def __init__(self, connection: Connection, session_id: str) -> None:
+        self._connection = connection
+        self._id = session_id
+        self._changed = threading.Condition()  # guards all fields below
+        self._received: list[tuple[StreamEvent, float]] = []
+        self._listeners: list[Callable[[], None]] = []
+        self._row: Session | None = None
+        self._error: BaseException | None = None
+        self._is_final = True
+        self._following: Future[None] | None = None
+        self._last_event_id: int | None = None
+        _all.add(self)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing is followed: the turn has ended, or the stream was lost."""
+        return self._is_final
+
+    @property
+    def row(self) -> Session | None:
+        """The session as it was at the end of the turn; None while it goes on or was lost."""
+        return self._row
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why the stream was lost; None if it was not."""
+        return self._error
+
+    @property
+    def following(self) -> Future[None] | None:
+        """What runs on the background loop; None if nothing is followed."""
+        return self._following
+
+    def received(self, start: int = 0) -> list[tuple[StreamEvent, float]]:
+        """The events from number `start` on, each with the `time.time()` at which it came."""
+        with self._changed:
+            return self._received[start:]
+
+    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` at every event and at every end; what is returned stops that."""
+        with self._changed:
+            self._listeners.append(changed)
+
+        def stop() -> None:
+            with self._changed:
+                if changed in self._listeners:
+                    self._listeners.remove(changed)
+
+        return stop
+
+    def follow(self) -> None:
+        """Follow in the background from where it was left; nothing to do if that is under way."""
+        self._connection.ensure()
+        with self._changed:
+            if not self._is_final:
+                return
+            self._is_final, self._row, self._error = False, None, None
+            self._following = following = bridge.submit(self._run)
+        following.add_done_callback(self._end_cancelled)
+
+    def sync(self) -> None:
+        """Ask the service for the session; follow again if it moved on, or if it was lost."""
+        if not self._is_final:
+            return
+        row = self._connection.ensure().client.sessions.get(self._id)
+        if self._row is None or row.updated_at != self._row.updated_at:
+            self.follow()
+
+    def wait(self, deadline: float | None = None, quiet: float | None = None) -> None:
+        """Wait for the end of the turn.
+
+        Args:
+            deadline: the `time.monotonic()` at which to give up.
+            quiet: seconds without an event after which to give up.
+        """
+        for _ in self.batches(len(self._received), deadline=deadline, quiet=quiet):
+            pass
+
+    def batches(
+        self, start: int = 0, *, deadline: float | None = None, quiet: float | None = None
+    ) -> Iterator[list[StreamEvent]]:
+        """Yield the events from number `start` on as they come, until the turn has ended.
+
+        Args:
+            start: how many events to pass over.
+            deadline: the `time.monotonic()` at which to give up.
+            quiet: seconds without an event after which to give up.
+        """
+        position, is_final, at = start, False, time.monotonic()
+        while not is_final:
+            batch, is_final = self._next_batch(position, WAKE_S if quiet is None else quiet)
+            now = time.monotonic()
+            if batch:
+                position, at = position + len(batch), now
+                yield batch
+            elif quiet is not None and now - at >= quiet:
+                return
+            if deadline is not None and now >= deadline:
+                return
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the turn."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_final, seconds)
+
+    def close(self) -> None:
+        """Stop following; the session itself goes on."""
+        with self._changed:
+            following = self._following
+        if following is not None:
+            following.cancel()
+
+    # -- on the background loop -----------------------------------------------------------------
+
+    async def _run(self) -> None:
+        row: Session | None = None
+        error: BaseException | None = NotFollowedError(self._id)
+        try:
+            row, error = await self._follow_to_the_end(), None
+        except AodNotebookError as failure:
+            error = failure
+        finally:
+            self._end(row, error)
+
+    async def _follow_to_the_end(self) -> Session:
+        while True:
+            client = self._connection.async_client
+            try:
+                await self._read_stream()
+                row = await client.sessions.get(self._id)
+            except AodNotebookError:
+                if self._connection.async_client is client:
+                    raise
+                continue  # the service was started again, at another address
+            if row.status not in ACTIVE:
+                return row
+            await anyio.sleep(PAUSE_S)
+
+    async def _read_stream(self) -> None:
+        sessions = self._connection.async_client.sessions
+        async with sessions.stream(self._id, since=self._last_event_id) as events:
+            async for event in events:
+                self._append(event)
+                self._last_event_id = events.last_event_id
+
+    def _append(self, event: StreamEvent) -> None:
+        with self._changed:
+            if self._received and _is_repeated(event, self._received[-1][0]):
+                return
+            self._received.append((event, time.time()))
+            self._tell()
+
+    def _end(self, row: Session | None, error: BaseException | None) -> None:
+        with self._changed:
+            self._row, self._error, self._is_final, self._following = row, error, True, None
+            self._tell()
+
+    def _end_cancelled(self, following: Future[None]) -> None:
+        """End a following that was cancelled before it ran."""
+        with self._changed:
+            is_current = self._following is following
+        if is_current and following.cancelled():
+            self._end(None, NotFollowedError(self._id))
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for changed in self._listeners:
+            changed()
+
+    def _next_batch(self, position: int, timeout: float) -> tuple[list[StreamEvent], bool]:
+        """Wait a while for events from number `position` on; say too if no more will come."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_final or len(self._received) > position, timeout
+            )
+            return [event for event, _ in self._received[position:]], self._is_final
+
+    def forget(self) -> None:
+        """In a forked child: nothing is followed here, and no thread holds the lock."""
+        self._changed = threading.Condition()
+        if not self._is_final:
+            self._end(None, NotFollowedError(self._id))
+
+
+def _is_repeated(event: StreamEvent, last: StreamEvent) -> bool:
+    """Whether a stream that was opened again says once more what was known."""
+    if event.type == "start":
+        return True
+    same = (event.type, event.id, event.extra) == (last.type, last.id, last.extra)
+    return same and event.type in TERMINAL
+
+
+_all: weakref.WeakSet[Follower] = weakref.WeakSet()
+
+
+def close_all() -> None:
+    """Stop following every session of this process, and wait until that is done."""
+    for follower in list(_all):
+        follower.close()
+        follower.pause(CLOSE_S)
+
+
+def _forget_after_fork() -> None:
+    for follower in list(_all):
+        follower.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
