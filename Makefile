@@ -41,7 +41,7 @@ docs: .venv/.test  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:  ## remove what was built and installed
-	rm -rf .venv docs/_build demo.html
+	rm -rf .venv docs/_build docs/_generated docs/notebooks demo.html
 
 .venv/.lab: pyproject.toml
 	$(MAKE_VENV)

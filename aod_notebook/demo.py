@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,14 @@ from aod_notebook.viewers.clean import clean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DemoToolsMissingError", "quickstart", "run_demo"]
+__all__ = ["DemoFailedError", "DemoToolsMissingError", "quickstart", "run_demo"]
 
 CELL_TIMEOUT_S = 300
+VARIABLES = ("AOD_API_URL", "AOD_API_TOKEN")
+
+
+class DemoFailedError(AodNotebookError):
+    """The demo did not get to its end."""
 
 
 class DemoToolsMissingError(AodNotebookError):
@@ -40,26 +46,33 @@ def run_demo(notebook: Path, page: Path, write: Callable[[str], object]) -> None
         page: the HTML file to write; it needs no network to be read.
         write: gets each piece of text as the kernel sends it.
 
+    It runs on the embedded service, whatever service the environment names.
+
     Raises:
         DemoToolsMissingError: the extra `lab` is not installed.
-        nbclient.exceptions.CellExecutionError: a cell failed.
+        DemoFailedError: a cell failed, or the page can't be written.
     """
     try:
         import nbformat
         from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
         from nbconvert import HTMLExporter
     except ImportError as error:
-        missing = DemoToolsMissingError(
-            f"The demo needs {error.name}: install the extras with `pip install 'aod-notebook[lab,viz]'`."
-        )
-    else:
-        content = nbformat.read(notebook, as_version=4)
-        _printing(NotebookClient)(write, content).execute()
-        exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
-        html, _ = exporter.from_notebook_node(content)
-        page.write_text(html, encoding="utf-8")
-        return
-    raise missing
+        raise DemoToolsMissingError(
+            f"The demo needs {error.name}: "
+            "install the extras with `pip install 'aod-notebook[lab,viz]'`."
+        ) from error
+    content = nbformat.read(notebook, as_version=4)
+    try:
+        with page.open("w", encoding="utf-8") as file:
+            environment = {name: os.environ[name] for name in os.environ if name not in VARIABLES}
+            _printing(NotebookClient)(write, content).execute(env=environment)
+            exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
+            file.write(exporter.from_notebook_node(content)[0])
+    except CellExecutionError as error:
+        raise DemoFailedError(f"A cell failed: {error.ename}: {error.evalue}") from error
+    except OSError as error:
+        raise DemoFailedError(f"{page} can't be written: {error.strerror}.") from error
 
 
 def _printing(base: Any) -> Any:

@@ -2,13 +2,13 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from aod_notebook import __version__
 from aod_notebook.local import stop_service
 
 HERE = Path(__file__).parent
-BUILT = HERE / "_build"
 
 project = "aod-notebook"
 author = "The aod-notebook developers"
@@ -29,11 +29,18 @@ napoleon_use_ivar = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = "aod-notebook"
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
 html_show_sourcelink = False
 
 # The notebooks live at the top of the project; Sphinx reads only what is below this folder.
-os.environ["AOD_NOTEBOOK_HOME"] = str(BUILT / "home")
+for variable in ("AOD_API_URL", "AOD_API_TOKEN"):
+    os.environ.pop(variable, None)
+state = Path(tempfile.mkdtemp(prefix="aod-notebook-docs-"))
+os.environ["AOD_NOTEBOOK_HOME"] = str(state)
 (HERE / "notebooks").mkdir(exist_ok=True)
 for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
     shutil.copy(notebook, HERE / "notebooks" / notebook.name)
@@ -45,4 +52,9 @@ nb_merge_streams = True
 
 def setup(app: object) -> None:
     """Stop the service that the notebooks started, when the build is done."""
-    app.connect("build-finished", lambda *_: stop_service(BUILT / "home" / "service"))
+
+    def clean_up(*_: object) -> None:
+        stop_service(state / "service")
+        shutil.rmtree(state, ignore_errors=True)
+
+    app.connect("build-finished", clean_up)

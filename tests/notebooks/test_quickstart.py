@@ -92,3 +92,10 @@ def test_the_demo_prints_the_transcript_and_the_tables_and_writes_a_page(home, t
     assert "MultiEdit" in printed
     assert "stderr: this goes to stderr" in printed
     assert "March has 31 nights again." in page.read_text(encoding="utf-8")
+
+
+def test_a_demo_whose_page_can_not_be_written_says_so_before_it_runs(home, tmp_path, capsys):
+    assert cli.main(["demo", "--html", str(tmp_path / "missing" / "demo.html")]) == 1
+    told = capsys.readouterr()
+    assert "can't be written: No such file or directory." in told.err
+    assert told.out == ""
