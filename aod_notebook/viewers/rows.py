@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Row", "RowBuilder", "Summary"]
 
 TITLE_CHARS = 160
+MAX_DEPTH = 8
+"""Subagents of subagents are indented so far and no further."""
 SLOW_STAGE_MS = 1_000
 """A stage that took longer is worth a line of its own."""
 
@@ -207,7 +209,7 @@ class RowBuilder:
         parent, depth = None, 0
         if entry.parent_tool_use_id in self._calls:
             parent, call = self._calls[entry.parent_tool_use_id]
-            depth = call.depth + 1
+            depth = min(call.depth + 1, MAX_DEPTH)
         text = clean(entry.text or "")
         if entry.result is not None:
             return _result_row(entry.result)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE
-from aod_notebook.viewers.plain import plain_lines, status_line
+from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip
+from aod_notebook.viewers.plain import LINE_CHARS, plain_lines, status_line
 from aod_notebook.viewers.rows import Kind, Row, RowBuilder
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ MAX_ROWS = 2_000
 MAX_BYTES = 300_000
 ROW_CHARS = 4_000
 TAIL_ROWS = 20
-ROW_MARKUP_BYTES = 250
 FOLD_LINES = 6
 """Thoughts and tool results longer than this are folded."""
 
@@ -107,12 +106,11 @@ class Transcript:
 
     def add(self, events: Iterable[Event]) -> list[Row]:
         """Take the next events; give the rows that they add."""
-        new = []
-        for event in events:
-            new += self._builder.feed(event)
+        before = len(self.rows)
+        for event in events:  # one by one: an interrupt in between loses nothing
+            self.rows += self._builder.feed(event)
             self.taken += 1
-        self.rows += new
-        return new
+        return self.rows[before:]
 
     def finish(self) -> list[Row]:
         """Take lines that no newline ended; give the rows that they add."""
@@ -121,9 +119,9 @@ class Transcript:
         return new
 
     def plain(self) -> str:
-        """Give the state, the answer and the last rows as text."""
+        """Give the state and the last rows as text, long lines cut."""
         shown = [row for row in self.rows if not row.is_minor]
-        tail = [line for row in shown[-TAIL_ROWS:] for line in plain_lines(row)]
+        tail = [clip(line, LINE_CHARS) for row in shown[-TAIL_ROWS:] for line in plain_lines(row)]
         return "\n".join([status_line(self.title, self.summary), *tail])
 
     def html(self, max_rows: int = MAX_ROWS) -> str:
@@ -155,7 +153,7 @@ def _within_budget(rows: list[Row], max_rows: int) -> tuple[list[Row], int]:
     for taken in range(min(len(rows), max_rows)):
         from_head = taken % 4 == 0  # the end of a session tells more than its beginning
         row = rows[kept_head] if from_head else rows[-1 - kept_tail]
-        budget -= ROW_MARKUP_BYTES + min(len(row.text), ROW_CHARS) + len(row.title)
+        budget -= len(_row(row).encode())
         if budget < 0:
             break
         kept_head, kept_tail = kept_head + from_head, kept_tail + (not from_head)

@@ -119,3 +119,15 @@ def test_a_long_tool_result_is_cut_in_plain_text_and_says_so():
 def test_the_status_line_says_what_is_known():
     _, summary = rows_of(event("turn_start", turn=1), event("exit", code=3), runtime="shell")
     assert status_line("shell · 7", summary) == "shell · 7 · failed · exit code 3 · 1 turn"
+
+
+def test_subagents_of_subagents_are_indented_so_far_and_no_further():
+    def call(number):
+        block = {"type": "tool_use", "id": f"t{number}", "name": "Task", "input": {}}
+        parent = f"t{number - 1}" if number else None
+        message = {"id": f"m{number}", "content": [block]}
+        return {"type": "assistant", "parent_tool_use_id": parent, "message": message}
+
+    lines = "".join(json.dumps(call(number)) + "\n" for number in range(1_000))
+    rows, _ = rows_of(out(lines))
+    assert max(row.depth for row in rows) == 8

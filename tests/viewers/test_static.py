@@ -71,10 +71,33 @@ def test_the_text_is_all_there():
 def test_a_huge_session_stays_within_the_budget_and_says_what_is_missing():
     lines = [f"line {number} {'x' * 90}" for number in range(50_000)]
     html = render_html(script(*lines), "shell", "shell")
-    assert len(html.encode()) < 1.3 * MAX_BYTES
+    assert len(html.encode()) < 1.1 * MAX_BYTES
     assert "line 0 " in html
     assert "line 49999 " in html
     assert "rows in the middle are not shown here" in html
+
+
+@pytest.mark.parametrize("character", ['"', "😀", "\x00", "&", "x"])
+def test_the_budget_is_one_of_bytes_whatever_the_text(character):
+    lines = [character * 4_000] * 500
+    assert len(render_html(script(*lines), "shell", "shell").encode()) < 1.1 * MAX_BYTES
+
+
+def test_one_huge_line_makes_no_huge_plain_text():
+    transcript = Transcript("shell", "shell")
+    transcript.add(script("y" * 10_000_000))
+    assert len(transcript.plain()) < 1_000
+
+
+def test_an_interrupt_between_two_events_loses_none():
+    def interrupted():
+        yield from script("one")[:2]
+        raise KeyboardInterrupt
+
+    transcript = Transcript("shell", "shell")
+    with pytest.raises(KeyboardInterrupt):
+        transcript.add(interrupted())
+    assert (transcript.taken, [row.text for row in transcript.rows]) == (2, ["", "one"])
 
 
 def test_one_huge_line_is_clipped_and_says_so():
