@@ -8,12 +8,14 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Router
 
 from aod_notebook.local.agentos.routes import agentos_routes
 from aod_notebook.local.aod.routes import aod_routes
+from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,10 +29,8 @@ _OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def make_app(state: State) -> ASGIApp:
     """Return the application of both halves."""
-    app = Starlette(routes=[*aod_routes(), *agentos_routes()])
-    app.router.redirect_slashes = False
-    app.state.service = state
-    return Doorkeeper(app, state)
+    router = Router([*aod_routes(), *agentos_routes()], redirect_slashes=False)
+    return Doorkeeper(router, state)
 
 
 class Doorkeeper:
@@ -52,6 +52,7 @@ class Doorkeeper:
         if refusal is not None:
             await _error(scope, 403, refusal)(scope, receive, send)
             return
+        scope[STATE] = self._state
         activity = self._state.activity
         activity.open += 1
         try:
@@ -70,6 +71,8 @@ class Doorkeeper:
 
         try:
             await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         except Exception:
             logger.exception("%s %s", scope["method"], scope["path"])
             if begun:

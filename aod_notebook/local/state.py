@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from aod_notebook.local.vault import Vault
     from aod_notebook.local.worker import Worker
 
+STATE = "aod_notebook.service"
+"""The key of a request's scope under which the service's parts are."""
+
 
 @dataclass(slots=True)
 class Activity:

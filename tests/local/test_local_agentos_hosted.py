@@ -3,11 +3,13 @@
 import json
 import stat
 import sys
+import threading
 import uuid
 
 import pytest
 from service_kit import Rpc, connect, until
 
+from aod_notebook.local import LocalService
 from aod_notebook.local.agentos.control.rpc import ELSEWHERE, LIVE
 
 ASK = {"ask": "Which region?", "options": ["eu", "us"], "context": {"n": 1}}
@@ -199,6 +201,58 @@ def test_a_cli_that_fails_fails_the_run_with_its_stderr(claude):
     assert response.status_code == 422
     message = "the agent ended with exit code 3: it broke"
     assert response.json()["error"] == {"code": "RUN_FAILED", "message": message}
+
+
+SLOW = "#!/bin/sh\necho up > ../../../started\nsleep 600\n"
+
+
+def slow_agent(rpc, tmp_path, monkeypatch):
+    """Make an agent whose CLI does not come to an end."""
+    program = tmp_path / "claude"
+    program.write_text(SLOW)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return rpc.call("agents_create", name="slow", system_prompt="")["id"]
+
+
+def test_a_run_at_work_can_be_cancelled(fresh_service, tmp_path, monkeypatch):
+    with connect(fresh_service.url, fresh_service.agentos_key) as client:
+        rpc = Rpc(client)
+        agent_id = slow_agent(rpc, tmp_path, monkeypatch)
+        answers = []
+        path = f"/api/v1/agents/{agent_id}/invoke"
+        calling = threading.Thread(target=lambda: answers.append(rpc.error(path)))
+        calling.start()
+        until((fresh_service.data_dir / "started").exists)
+        (run,) = rpc.call("runs_list", agent_id=agent_id)
+        assert rpc.call("runs_cancel", run_id=run["id"])["status"] == "cancelled"
+        calling.join(10)
+        assert answers == [(409, "CONFLICT")]
+        assert rpc.call("runs_get", run_id=run["id"])["status"] == "cancelled"
+
+
+def test_a_run_over_its_limit_is_a_timeout_and_its_stream_beats(tmp_path, monkeypatch):
+    with (
+        LocalService(invoke_limit_s=0.4, heartbeat_s=0.1) as service,
+        connect(service.url, service.agentos_key) as client,
+    ):
+        rpc = Rpc(client)
+        agent_id = slow_agent(rpc, tmp_path, monkeypatch)
+        assert rpc.error(f"/api/v1/agents/{agent_id}/invoke") == (408, "TIMEOUT")
+        (run,) = rpc.call("runs_list", agent_id=agent_id)
+        message = "the run was not done after 0.4 s"
+        assert (run["status"], run["error_message"]) == ("failed", message)
+        response = rpc.post(f"/api/v1/agents/{agent_id}/invoke", {"stream": True})
+        assert response.text.count(": heartbeat") >= 2
+        assert stream(rpc, agent_id)[-1]["code"] == "TIMEOUT"
+
+
+def test_a_client_that_leaves_its_stream_does_not_end_the_run(rpc, agent_id):
+    path = f"/api/v1/agents/{agent_id}/invoke"
+    with rpc.client.stream("POST", path, json={"stream": True}) as response:
+        line = next(response.iter_lines())
+    run_id = json.loads(line[6:])["run_id"]
+    assert until(lambda: _ended(rpc, run_id))["status"] == "completed"
 
 
 def test_a_run_pauses_for_an_answer_then_for_an_approval_and_completes(rpc, agent_id):

@@ -1,8 +1,7 @@
-"""The published SDKs against the service over a real socket: aod-sdk, and pyagentos-sdk if there."""
+"""The published aod-sdk against the service over a real socket."""
 
 import aod
 import pytest
-from service_kit import until
 
 
 @pytest.fixture
@@ -56,45 +55,3 @@ async def test_the_async_client_of_aod_sdk_follows_a_replay(service):
             kinds = [event.type async for event in events]
     assert kinds[-1] == "exit"
     assert kinds.count("output") > 10
-
-
-@pytest.fixture
-def official(service):
-    """The published AgentOS client with the workspace key."""
-    agentos = pytest.importorskip("agentos", reason="pyagentos-sdk is not installed")
-    with agentos.AgentOS(
-        api_key=service.agentos_key,
-        agent_id=service.agent_id,
-        base_url=service.url,
-        workspace="local",
-    ) as client:
-        yield client
-
-
-def test_pyagentos_sdk_reports_a_run(official):
-    with official.start_run(input={"a": 1}) as run:
-        run.emit("step.completed", {"rows": 42})
-        task = run.start_task("parse", {"file": "x"})
-        task.complete({"pages": 3})
-        span = run.start_span("work", kind="step")
-        span.child("model", kind="llm").end({"input_tokens": 3})
-        span.end()
-        run.complete({"summary": "done"}, usage={"input_tokens": 3})
-    stored = official.runs.get(run_id=run.run_id)
-    assert (stored["status"], stored["output"]) == ("completed", {"summary": "done"})
-    assert [task["name"] for task in stored["tasks"]] == ["parse"]
-    events = official.runs.events(run_id=run.run_id)
-    assert {event["type"] for event in events} == {"step.completed", "work", "model"}
-
-
-def test_pyagentos_sdk_invokes_streams_and_replies(official):
-    assert official.invoke({"query": "x"}).output["summary"]
-    kinds = {event["type"] for event in official.invoke_stream({"query": "x"})}
-    assert {"start", "chunk", "done"} <= kinds
-    pauses = [{"ask": "Which?", "options": ["a"]}, {"approve": "it"}]
-    paused = official.invoke({"replay": {"pauses": pauses}})
-    assert paused.input_request.question == "Which?"
-    waiting = official.reply(paused.run_id, "a")
-    assert waiting.status == "awaiting_approval"
-    official.approvals.decide(approval_id=waiting.approval_id, decision="approved")
-    until(lambda: official.runs.get(run_id=paused.run_id)["status"] == "completed")

@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import sys
 import zipfile
 
 import pytest
 from service_kit import Kit, connect
 
 from aod_notebook.local import LocalService
+from aod_notebook.local.packages import install_commands
 
 
 def stages(events):
@@ -126,6 +128,21 @@ def test_a_package_that_can_not_be_installed_fails_with_the_installers_words(kit
     assert message.startswith("Provisioning script failed: ")
     assert "exit code 1\nstderr:\n" in message
     assert "/nowhere/at-all" in message
+
+
+def test_packages_are_installed_in_the_contracts_order_below_the_home(tmp_path):
+    packages = {"pip": ["p"], "npm": ["n"], "go": ["g", "h@v1"], "gem": ["m"], "cargo": ["c"]}
+    commands = [" ".join(argv) for argv in install_commands(packages, tmp_path)]
+    local = f"{tmp_path}/.local"
+    assert commands == [
+        f"cargo install --quiet --root {local} c",
+        f"gem install --no-document --install-dir {local}/gems --bindir {local}/bin m",
+        f"env GOBIN={local}/bin go install g@latest",
+        f"env GOBIN={local}/bin go install h@v1",
+        f"npm install --silent --global --prefix {local} n",
+        f"{sys.executable} -m venv {tmp_path}/venv",
+        f"{tmp_path}/venv/bin/pip install --quiet p",
+    ]
 
 
 def test_a_missing_installer_is_named(fresh_service, fresh_kit, monkeypatch):

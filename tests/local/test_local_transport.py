@@ -222,6 +222,23 @@ def _broken(self, sealed):
     raise ValueError
 
 
+def _defect(*_):
+    raise RuntimeError("a defect")
+
+
+def test_a_defect_is_a_500_in_the_envelope_of_its_half(fresh_service, monkeypatch, caplog):
+    monkeypatch.setattr("aod_notebook.local.aod.tokens.Tokens.check", _defect)
+    monkeypatch.setattr("aod_notebook.local.agentos.keys.Keys.check", _defect)
+    with connect(fresh_service.url, "x") as client:
+        response = client.get("/agents")
+        assert response.status_code == 500
+        assert response.json() == {"detail": "Internal server error"}
+        response = client.post("/api/v1/rpc/agents_list")
+        assert response.status_code == 500
+        assert response.json()["error"]["code"] == "INTERNAL_ERROR"
+    assert "a defect" in caplog.text
+
+
 def test_a_body_id_that_is_no_uuid_is_a_missing_row(http, kit):
     body = {"agent_id": "not a uuid", "prompt": "x"}
     assert http.post("/sessions", json=body).json() == {"detail": "Agent not found"}

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aod_notebook.local.body import BodyTooLargeError, read_body
+from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,7 +103,7 @@ class Endpoint:
 async def _call(request: Request) -> Call:
     if request.method != "POST":
         raise ApiError("METHOD_NOT_ALLOWED", "Every call is a POST")
-    state: State = request.app.state.service
+    state: State = request.scope[STATE]
     header = request.headers.get("authorization", "")
     if not header.startswith("Bearer "):
         raise ApiError("UNAUTHENTICATED", "Missing or invalid authorization header")

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from aod_notebook.local.aod.http import answer
 from aod_notebook.local.proof import CHALLENGE, PROOF, proof
+from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 async def health(scope: Scope) -> Response:
     """Check database and vault; 503 and the error's class if one fails."""
     request = Request(scope)
-    state: State = request.app.state.service
+    state: State = request.scope[STATE]
 
     def database() -> bool:
         return state.database.read().execute("SELECT 1").fetchone() is not None

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from aod_notebook.local.aod.redaction import error_items
 from aod_notebook.local.body import BodyTooLargeError, read_body
+from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -133,7 +134,7 @@ def authenticated(request: Request) -> Call:
     Raises:
         ApiError: 401 with the contract's text.
     """
-    state: State = request.app.state.service
+    state: State = request.scope[STATE]
     header = request.headers.get("authorization", "")
     if not header.startswith("Bearer "):
         raise ApiError(401, "Missing or invalid Authorization header")
