@@ -29,6 +29,7 @@ const MORE_CHARS = 60_000;
 const LINE_PX = 20;
 const PAD_PX = 4;
 const OVERSCAN = 8;
+const ROWS_PER_FRAME = 12_000;
 const HELD_MESSAGES = 100;
 const SYNC_RETRY_MS = 1000;
 const SILENCE_MS = 6000;
@@ -593,6 +594,10 @@ class View {
 
   /** A guess of a row's height, until it is drawn. @param {number} n */
   #estimate(n) {
+    const kind = this.store.kind(n);
+    const pad = kind === OUTPUT || kind === STDERR ? 0 : PAD_PX;
+    const whole = this.store.texts[n];
+    if (whole.length <= this.columns && !whole.includes("\n")) return LINE_PX + pad;
     const row = this.store.row(n);
     const text = shown(row, this.wanted.get(n) ?? 0);
     let lines = text.length < row.text.length ? 2 : 1;
@@ -602,12 +607,14 @@ class View {
       lines--;
       for (const line of text.split("\n")) lines += Math.ceil(line.length / this.columns) || 1;
     }
-    return lines * LINE_PX + (row.kind === OUTPUT || row.kind === STDERR ? 0 : PAD_PX);
+    return lines * LINE_PX + pad;
   }
 
   #takeNew() {
     const { store } = this;
-    for (; this.seen < store.length; this.seen++) {
+    const stop = Math.min(store.length, this.seen + ROWS_PER_FRAME);
+    if (stop < store.length) this.schedule();
+    for (; this.seen < stop; this.seen++) {
       const n = this.seen;
       const kind = store.kind(n);
       if (kind === TURN) this.#foldStages();
@@ -906,7 +913,7 @@ class View {
     const left = row.size - text.length;
     if (left > MORE_CHARS) return `show ${short(MORE_CHARS)} more of ${short(row.size)} characters`;
     const lines = row.size === row.text.length ? row.text.slice(text.length).split("\n").length - 1 : 0;
-    return lines > 1 ? `show ${count(lines, "more line")}` : `show all ${short(row.size)} characters`;
+    return lines > 1 ? `show ${count(lines, "more line")}` : `show all ${count(row.size, "character")}`;
   }
 
   /** @param {string} name @param {string} text @param {number[]} marks */

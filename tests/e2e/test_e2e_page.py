@@ -1,0 +1,350 @@
+"""What a reader can do with the stream viewer, on sessions that the test drives."""
+
+import json
+
+import pytest
+from pages import READY_MS
+from playwright.sync_api import expect
+
+VIEW = """from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven()
+d.line(*[f"line {i}" for i in range(300)])
+v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
+v"""
+LINES = 301
+REPLAY = """from pathlib import Path
+import aod_notebook
+from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven("claude · 7b0c", "claude")
+recording = Path(aod_notebook.__file__).parent / "local/recordings/claude-coding.jsonl"
+d.event("output", stream="stdout", data=recording.read_text(), turn=1)
+v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
+v"""
+HOSTILE = r"""from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+import json
+d = Driven("<img src=x onerror=window.owned=1>", "claude")
+texts = [
+    "<script>window.owned=1</script>", "<img src=x onerror='window.owned=1'>",
+    "</pre></div><iframe src=javascript:parent.owned=1>", '"><svg onload=window.owned=1>',
+    "\x1b]8;;javascript:window.owned=1\x07click\x1b]8;;\x07", "javascript:window.owned=1//https://",
+    "a\u202egnp.exe", "nul\x00\x07bell", "half \ud83d pair", "bar 10%\rbar 99%", "\u2028sep",
+    "\x1b[31;1mred\x1b[0m \x1b[2J\x1b[H", "https://example.org/'onmouseover='window.owned=1",
+    "\\(x^2\\) and $y$",
+]
+d.line(*texts)
+block = {"type": "tool_use", "id": "t", "name": texts[0], "input": {"command": texts[1]}}
+d.line(json.dumps({"type": "assistant", "message": {"content": [block]}}))
+d.event("stage", stage=texts[1], state="failed", message=texts[0])
+d.line("m" * 1_000_000, "n" * 10_000_000)
+for i in range(50_000):
+    d.event("stage", stage=f"stage {i}", state="done", duration_ms=1)
+d.line("the last line")
+v = StreamViewer(d, freeze=False)
+v"""
+
+
+def scroll_top(nb):
+    return nb.log.evaluate("log => log.scrollTop")
+
+
+def at_end(nb):
+    return nb.log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight < 5")
+
+
+def hash_of(rows):
+    return hash(json.dumps(rows))
+
+
+KERNEL_ROWS = """from aod_notebook.viewers.wire import wire_row, KINDS, WIRE_CHARS
+import json
+rows = [[KINDS[r.kind], r.text[:WIRE_CHARS], r.title, r.is_error + 2 * r.is_minor, r.depth]
+        for r in v.feed.transcript.rows]
+open("kernel-rows.json", "w").write(json.dumps(rows))"""
+
+
+@pytest.fixture
+def same_rows(server):
+    """Whether page and kernel keep the same rows, by the last cell of a notebook."""
+
+    def check(nb, cell):
+        target = server.root / "kernel-rows.json"
+        target.unlink(missing_ok=True)
+        nb.run_cell(cell)
+        expect(nb.cell(cell).locator(".jp-InputPrompt").first).to_contain_text(
+            r"[", timeout=READY_MS
+        )
+        nb.page.wait_for_timeout(300)
+        for _ in range(100):
+            if target.exists() and target.read_text().endswith("]"):
+                break
+            nb.page.wait_for_timeout(100)
+        return hash_of(json.loads(target.read_text())) == hash_of(nb.rows())
+
+    return check
+
+
+def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot):
+    nb = opened(VIEW, "d.line(*['more'] * 50)")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    expect(nb.log).to_contain_text("line 299")
+    assert at_end(nb)
+    nb.log.hover()
+    nb.page.mouse.wheel(0, -1000)
+    nb.page.wait_for_function("() => !document.querySelector('.aod-viewer').viewer.follows")
+    before = scroll_top(nb)
+    nb.run_cell(1)
+    button = nb.viewer.get_by_role("button", name="50 new lines")
+    expect(button).to_be_visible()
+    assert abs(scroll_top(nb) - before) < 2
+    shot(nb.page, "new-lines")
+    button.click()
+    expect(button).to_be_hidden()
+    expect(nb.log.locator(".aod-row").last).to_have_text("more")
+    assert at_end(nb)
+
+
+def test_only_the_rows_in_sight_are_in_the_page(opened):
+    nb = opened(VIEW, "d.flood(20_000)")
+    nb.run_all()
+    nb.wait_for_rows(LINES + 20_000)
+    assert nb.viewer.locator(".aod-row").count() < 80
+    nb.log.focus()
+    nb.page.keyboard.press("Home")
+    expect(nb.log).to_contain_text("Turn 1")
+    nb.page.keyboard.press("End")
+    expect(nb.log).to_contain_text("00019999")
+
+
+def test_groups_fold_by_mouse_and_by_key(opened):
+    nb = opened(REPLAY)
+    nb.run_cell(0)
+    nb.wait_for_rows(20)
+    tool = nb.log.locator(".aod-is-tool", has_text="Bash").last
+    number = int(tool.get_attribute("data-row"))
+    row = nb.log.locator(f"[data-row='{number}']")
+    below = nb.log.locator(f"[data-row='{number + 1}']")
+    expect(below).to_be_visible()
+    row.locator(".aod-fold").click()
+    expect(below).to_have_count(0)
+    expect(row).to_have_attribute("aria-expanded", "false")
+    nb.log.focus()
+    nb.page.keyboard.press("ArrowRight")
+    expect(below).to_be_visible()
+    nb.page.keyboard.press("ArrowLeft")
+    expect(below).to_have_count(0)
+
+
+def test_filters_hide_kinds_and_search_finds_rows(opened):
+    nb = opened(REPLAY)
+    nb.run_cell(0)
+    nb.wait_for_rows(20)
+    nb.log.focus()
+    nb.page.keyboard.press("Home")
+    expect(nb.log.locator(".aod-is-tool").first).to_be_visible()
+    tools = nb.viewer.get_by_role("button", name="Tools")
+    tools.click()
+    expect(nb.log.locator(".aod-is-tool, .aod-is-tool-result")).to_have_count(0)
+    expect(tools).to_have_attribute("aria-pressed", "false")
+    tools.click()
+    search = nb.viewer.get_by_role("searchbox")
+    search.fill("MARCH")
+    expect(nb.viewer.locator(".aod-found")).to_have_text("4 hits")
+    search.press("Enter")
+    expect(nb.viewer.locator(".aod-found")).to_have_text("1 of 4 hits")
+    expect(nb.log.locator(".aod-hit").first).to_have_text("March")
+    search.press("Escape")
+    expect(nb.log.locator(".aod-hit")).to_have_count(0)
+
+
+def test_long_rows_are_cut_and_shown_whole_on_request(opened):
+    nb = opened(VIEW, "d.line('y' * 30_000 + 'END')")
+    nb.run_all()
+    nb.wait_for_rows(LINES + 1)
+    more = nb.log.get_by_role("button", name="show all 30,003 characters")
+    expect(more).to_be_visible()
+    more.click()
+    expect(nb.log).to_contain_text("yyyEND")
+
+
+def test_rows_are_copied_as_text(opened):
+    nb = opened(VIEW)
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.viewer.get_by_role("button", name="Copy").click()
+    expect(nb.viewer.get_by_role("button", name="Copied")).to_be_visible()
+    copied = nb.page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert copied == ["Turn 1", *[f"line {i}" for i in range(300)]]
+
+
+def test_long_lines_wrap_or_not(opened):
+    nb = opened(VIEW, "d.line('w ' * 500)")
+    nb.run_all()
+    nb.wait_for_rows(LINES + 1)
+    wide = "log => log.scrollWidth > log.clientWidth + 5"
+    assert not nb.log.evaluate(wide)
+    nb.viewer.get_by_role("button", name="Wrap").click()
+    nb.page.wait_for_function(f"() => ({wide})(document.querySelector('.aod-log'))")
+
+
+def test_a_reload_in_mid_stream_loses_no_row(opened, same_rows):
+    nb = opened(VIEW, "d.flood_in_thread(3_000, 500)", KERNEL_ROWS)
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.run_cell(1)
+    nb.wait_for_rows(LINES + 200)
+    nb.save()
+    nb.reload()
+    nb.wait_for_rows(LINES + 3_000)
+    nb.wait_until_idle()
+    assert same_rows(nb, 2)
+
+
+def test_a_reload_while_the_cell_runs_goes_on_live(opened):
+    nb = opened(VIEW.removesuffix("v") + "v.show()\nd.flood(4_000, 400)\nd.end()")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES + 200)
+    nb.save()
+    nb.reload()
+    nb.wait_for_rows(LINES + 4_000)
+    texts = [row[1] for row in nb.rows()]
+    assert texts[LINES : LINES + 4_000] == [f"{n:08d} ".ljust(79, "x") for n in range(4_000)]
+
+
+def test_two_tabs_keep_the_same_rows(opened, context, server, same_rows):
+    from pages import NotebookPage
+
+    nb = opened(VIEW, "d.flood_in_thread(2_000, 500)", KERNEL_ROWS)
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.save()
+    second = NotebookPage(context.new_page(), server)
+    second.page.goto(nb.page.url.split("?")[0].replace("/lab/", "/lab/workspaces/two/"))
+    second.wait_for_rows(LINES)
+    nb.run_cell(1)
+    nb.wait_for_rows(LINES + 2_000)
+    second.wait_for_rows(LINES + 2_000)
+    assert nb.rows() == second.rows()
+    assert same_rows(nb, 2)
+
+
+def test_a_tab_closed_in_mid_stream_shows_all_when_opened_again(opened, context, server):
+    from pages import NotebookPage
+
+    nb = opened(VIEW, "d.flood_in_thread(1_500, 500)")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.run_cell(1)
+    nb.wait_for_rows(LINES + 100)
+    nb.save()
+    url = nb.page.url
+    nb.page.close(run_before_unload=False)
+    again = NotebookPage(context.new_page(), server)
+    again.page.goto(url)
+    again.wait_for_rows(LINES + 1_500)
+    assert again.rows()[-1][1].startswith("00001499")
+
+
+def test_the_stop_button_and_the_prompt_box_work_from_an_idle_kernel(opened):
+    nb = opened(VIEW)
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.viewer.get_by_role("button", name="Stop").click()
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("failed")
+    box = nb.viewer.get_by_role("textbox", name="Next prompt")
+    box.fill("go on")
+    box.press("Enter")
+    expect(nb.log).to_contain_text("prompt: go on")
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("running")
+
+
+def test_questions_are_answered_in_the_page(opened):
+    nb = opened(
+        VIEW,
+        "v.ask('q1', 'May I delete <b>it</b>?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))\n"
+        "v.ask('q2', 'Which one?', lambda a: d.line(f'chosen: {a}'))",
+    )
+    nb.run_all()
+    nb.viewer.get_by_role("button", name="Yes").click()
+    expect(nb.log).to_contain_text("answer: Yes")
+    nb.viewer.get_by_role("textbox", name="Your answer").fill("the second")
+    nb.viewer.get_by_role("button", name="Answer").click()
+    expect(nb.log).to_contain_text("chosen: the second")
+    expect(nb.viewer.locator(".aod-question")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing_serious(opened, server, problems, shot, theme):
+    server.settings("apputils-extension/themes", theme=f"JupyterLab {theme}")
+    nb = opened(
+        REPLAY,
+        "d.line('\\x1b[31mred \\x1b[32mgreen \\x1b[33myellow \\x1b[34mblue \\x1b[35mmagenta"
+        " \\x1b[36mcyan\\x1b[0m https://example.org', )\nd.line('to stderr', stream='stderr')\n"
+        "v.ask('q', 'May I?', print, ('Yes', 'No'))",
+        "from IPython.display import HTML; HTML(v.feed.html())",
+    )
+    nb.run_all()
+    expect(nb.output(2)).to_contain_text("March", timeout=READY_MS)
+    expect(nb.log).to_contain_text("to stderr")
+    nb.viewer.scroll_into_view_if_needed()
+    shot(nb.viewer, f"viewer-{theme.lower()}")
+    shot(nb.page, f"page-{theme.lower()}")
+    assert problems(nb.page, ".aod-viewer") == []
+    nb.viewer.get_by_role("searchbox").fill("march")
+    nb.viewer.get_by_role("searchbox").press("Enter")
+    shot(nb.viewer, f"search-{theme.lower()}")
+    assert problems(nb.page, ".aod-viewer") == []
+    server.settings("apputils-extension/themes", theme="JupyterLab Light")
+
+
+def test_everything_can_be_reached_and_done_by_keyboard(opened):
+    nb = opened(REPLAY)
+    nb.run_cell(0)
+    nb.wait_for_rows(20)
+    nb.viewer.get_by_role("button", name="Stop").focus()
+    seen = []
+    for _ in range(12):
+        nb.page.keyboard.press("Tab")
+        seen.append(nb.page.evaluate("document.activeElement.className"))
+        if "aod-log" in seen[-1]:
+            break
+    assert any("aod-filter" in name for name in seen)
+    assert any("aod-search" in name for name in seen)
+    assert "aod-log" in seen[-1]
+    nb.page.keyboard.press("Home")
+    active = nb.log.evaluate(
+        "log => document.getElementById(log.getAttribute('aria-activedescendant')).innerText"
+    )
+    assert "Turn 1" in active
+    nb.page.keyboard.press("/")
+    assert "aod-search" in nb.page.evaluate("document.activeElement.className")
+
+
+def test_hostile_text_is_only_text_and_freezes_nothing(opened, shot):
+    nb = opened(HOSTILE, "from IPython.display import HTML; HTML(v.feed.html())")
+    nb.page.evaluate(
+        """() => {
+          window.longest = 0;
+          new PerformanceObserver((list) => {
+            for (const e of list.getEntries()) window.longest = Math.max(window.longest, e.duration);
+          }).observe({ type: "longtask" });
+        }"""
+    )
+    nb.run_cell(0)
+    nb.wait_for_rows(50_000)
+    expect(nb.log).to_contain_text("the last line")
+    nb.log.focus()
+    for key in ("Home", "PageDown", "PageDown", "End", "Home"):
+        nb.page.keyboard.press(key)
+    shot(nb.viewer, "hostile")
+    longest = nb.page.evaluate("window.longest")
+    nb.run_cell(1)
+    expect(nb.output(1)).to_contain_text("the last line", timeout=READY_MS)
+    assert nb.page.evaluate("window.owned") is None
+    expect(nb.viewer.locator("script, img, iframe, svg")).to_have_count(0)
+    hrefs = nb.viewer.locator("a").evaluate_all("all => all.map(a => a.href)")
+    assert all(href.startswith("https://example.org/") for href in hrefs)
+    assert longest < 200

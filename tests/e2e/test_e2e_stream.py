@@ -1,0 +1,119 @@
+"""The stream viewer in real front ends, over real sessions of the embedded service."""
+
+import re
+
+import pytest
+from pages import READY_MS
+from playwright.sync_api import expect
+
+LOAD = "%load_ext aod_notebook"
+KINDS = ["lab", "notebook"]
+GATED = """%%aod --view --runtime shell -o s --no-raise
+echo begun; while [ ! -e go ]; do sleep 0.1; done; echo gone on"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_come_while_the_cell_runs_and_static_html_stays(opened, kind, shot):
+    nb = opened(
+        LOAD,
+        "%%aod --view --runtime shell\nfor i in $(seq 1 20); do echo line $i; sleep 0.1; done",
+        kind=kind,
+    )
+    nb.run_all()
+    expect(nb.log).to_contain_text("line 3", timeout=READY_MS)
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("running")
+    shot(nb.page, f"running-{kind}")
+    expect(nb.viewer).to_have_count(0, timeout=READY_MS)
+    expect(nb.output(1)).to_contain_text("completed")
+    expect(nb.output(1)).to_contain_text("line 20")
+    shot(nb.page, f"static-{kind}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_stop_button_terminates_the_session(opened, kind):
+    nb = opened(LOAD, GATED, "print(s.status)", kind=kind)
+    nb.run_all()
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    nb.viewer.get_by_role("button", name="Stop").click()
+    expect(nb.output(2)).to_contain_text("terminated", timeout=READY_MS)
+    expect(nb.viewer).to_have_count(0)
+    expect(nb.output(1)).to_contain_text("terminated")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_next_prompt_runs_in_the_same_cell(opened, kind, server):
+    nb = opened(LOAD, GATED, "print(len(s.turns))", kind=kind)
+    nb.run_all()
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    box = nb.viewer.get_by_role("textbox", name="Next prompt")
+    box.fill("echo second; ls")
+    box.press("Enter")
+    expect(nb.viewer.locator(".aod-note")).to_contain_text("is sent when")
+    for workspace in server.home.glob("service/sessions/*/workspace"):
+        (workspace / "go").touch()
+    expect(nb.output(2)).to_contain_text("2", timeout=READY_MS)
+    expect(nb.output(1)).to_contain_text("gone on")
+    expect(nb.output(1)).to_contain_text("Turn 2")
+    expect(nb.output(1)).to_contain_text("second")
+
+
+def test_the_viewer_is_what_a_cell_shows_without_being_asked(opened):
+    nb = opened(LOAD, GATED.replace("--view ", ""))
+    nb.run_all()
+    expect(nb.viewer).to_be_visible(timeout=READY_MS)
+    nb.viewer.get_by_role("button", name="Stop").click()
+    expect(nb.viewer).to_have_count(0, timeout=READY_MS)
+
+
+def test_the_notebooks_own_stop_button_leaves_static_html(opened):
+    nb = opened(LOAD, GATED)
+    nb.run_all()
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    nb.menu("Kernel", "^Interrupt Kernel")
+    expect(nb.output(1)).to_contain_text("was terminated on the service", timeout=READY_MS)
+    expect(nb.viewer).to_have_count(0)
+    expect(nb.output(1)).to_contain_text("begun")
+
+
+def test_a_background_session_is_shown_to_its_end(opened, server):
+    nb = opened(LOAD, GATED.replace("--view", "--view --background"), "6 * 7")
+    nb.run_all()
+    expect(nb.output(2)).to_contain_text("42", timeout=READY_MS)
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    for workspace in server.home.glob("service/sessions/*/workspace"):
+        (workspace / "go").touch()
+    expect(nb.viewer).to_have_count(0, timeout=READY_MS)
+    expect(nb.output(1)).to_contain_text("gone on")
+
+
+def test_an_ended_session_shows_with_a_dead_kernel(opened, server, page):
+    nb = opened(LOAD, "%%aod --view --runtime replay\ngo")
+    nb.run_all()
+    expect(nb.output(1)).to_contain_text("March has 31 nights again", timeout=READY_MS)
+    nb.save()
+    for kernel in server.kernels():
+        server.stop_kernel(kernel)
+    path = server.root / re.search(r"([^/]+\.ipynb)", page.url)[1]
+    bundle = server.saved(path).cells[1].outputs[-1].data
+    assert set(bundle) == {"text/html", "text/plain"}
+    page.goto(f"{server.url}/lab/tree/{path.name}?token={server.token}&reset")
+    expect(nb.output(1)).to_contain_text("March has 31 nights again", timeout=READY_MS)
+    expect(nb.viewer).to_have_count(0)
+
+
+def test_a_saved_notebook_does_not_grow_with_reruns(opened, server, page):
+    nb = opened(LOAD, "%%aod --view --runtime shell\necho one; echo two")
+    nb.run_all()
+    sizes = []
+    for _ in range(20):
+        expect(nb.output(1)).to_contain_text("completed", timeout=READY_MS)
+        nb.save()
+        sizes.append(len((server.root / re.search(r"([^/]+\.ipynb)", page.url)[1]).read_bytes()))
+        prompt = nb.cell(1).locator(".jp-InputPrompt").first.inner_text()
+        nb.run_cell(1)
+        page.wait_for_function(
+            "before => { const t = document.querySelectorAll('.jp-Notebook .jp-Cell')[1]"
+            ".querySelector('.jp-InputPrompt').innerText; return t !== before && !t.includes('*'); }",
+            arg=prompt, timeout=READY_MS,
+        )  # fmt: skip
+    assert max(sizes) - min(sizes) < 200, sizes
