@@ -5,14 +5,14 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 ifdef UV
-  MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+  MAKE_VENV = $(UV) venv --quiet --allow-existing --seed --python $(PYTHON) .venv
   INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 else
   MAKE_VENV = $(PYTHON) -m venv .venv
   INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo lab test check bench docs clean
+.PHONY: help demo lab test check browser bench faults docs clean
 
 help:  ## show these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -23,8 +23,18 @@ demo: .venv/.lab  ## run an agent on the embedded service, print what it did, wr
 lab: .venv/.lab  ## open JupyterLab on the notebooks
 	$(BIN)/python -m jupyterlab --notebook-dir notebooks
 
-test: .venv/.test check  ## run every check and every test
-	$(BIN)/python -m pytest -n 2
+test: .venv/.test check browser  ## run every check and every test
+	$(BIN)/python scripts/agentos_sdks.py
+	bash tests/js/run
+	$(BIN)/python -m pytest -n 2 --ignore=tests/e2e
+	$(BIN)/python -m pytest tests/e2e
+
+# The tests of the live view need a Chromium; on Debian, as root, it is installed.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get update -q && apt-get install -y -q chromium; } || \
+	  { echo "No Chromium here. Run: sudo apt-get install -y chromium" >&2; exit 1; }
 
 check: .venv/.test  ## lint, types, floors, generated code
 	$(BIN)/ruff check
@@ -32,16 +42,22 @@ check: .venv/.test  ## lint, types, floors, generated code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/unasync.py --check
+	$(BIN)/python scripts/weaknesses.py --check
+	$(BIN)/python scripts/frame_tables.py --check
 	$(BIN)/codespell aod_notebook docs notebooks scripts tests README.md CHANGELOG.md
 
 bench: .venv/.test  ## run the benchmarks, ours and the rival in one run
 	$(BIN)/python tests/benchmarks/run.py
 
+faults: .venv/.test  ## kill, cut, fill and starve both SDKs' reporting, side by side
+	$(BIN)/python scripts/agentos_sdks.py
+	$(BIN)/python tests/faults/agentos_faults.py
+
 docs: .venv/.test  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:  ## remove what was built and installed
-	rm -rf .venv docs/_build docs/_generated docs/notebooks demo.html
+	rm -rf .venv .venv-agentos build docs/_build docs/_generated docs/notebooks demo.html
 
 .venv/.lab: pyproject.toml
 	$(MAKE_VENV)
