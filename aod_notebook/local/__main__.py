@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             allow_unenforced_network=options.allow_unenforced_network,
             json_line=options.json,
         )
-    except (ServiceLockedError, OSError, ValueError) as error:
+    except (ServiceLockedError, OSError, ValueError, sqlite3.Error) as error:
         sys.stderr.write(f"aod-notebook: the service can't start: {error}\n")
         return 1
     return 0

@@ -70,10 +70,13 @@ def ensure_service(data_dir: Path, idle_exit_s: float = 900) -> ServiceInfo:
         life = _spawn(data_dir, idle_exit_s)
         try:
             deadline = time.monotonic() + _START_S
-            while time.monotonic() < deadline and not _has_ended(life):
+            while time.monotonic() < deadline:
                 found = find_service(data_dir)
                 if found is not None:
                     return found
+                if _has_ended(life) and not _is_locked(Config(data_dir=data_dir)):
+                    break  # else somebody else's service is just coming up
+                time.sleep(_POLL_S)
         finally:
             os.close(life)
     raise ServiceStartError(
@@ -108,15 +111,18 @@ def find_service(data_dir: Path) -> ServiceInfo | None:
 def stop_service(data_dir: Path) -> bool:
     """Stop the directory's service and wait for its end; False if none was running.
 
-    A service that does not leave within 5 s is killed; its guard then kills its processes.
+    A `LocalService` is not stopped: it is a part of a program of its own. A detached service that does not leave within 5 s is killed; its guard then kills its processes.
     """
     config = Config(data_dir=_absolute(data_dir))
     if not _is_locked(config):
         return False
     try:
-        pid = int(json.loads(config.service_file.read_bytes())["pid"])
-    except (OSError, ValueError, KeyError):
+        said: dict[str, Any] = json.loads(config.service_file.read_bytes())
+    except (OSError, ValueError):
         return False
+    if said["embedded"]:
+        return False
+    pid = int(said["pid"])
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -203,6 +209,6 @@ def _spawn(data_dir: Path, idle_exit_s: float) -> int:
 
 
 def _has_ended(descriptor: int) -> bool:
-    """Wait a moment for the end of the service behind a descriptor of `_spawn`."""
-    ready, _, _ = select.select([descriptor], [], [], _POLL_S)
+    """Tell whether the service behind a descriptor of `_spawn` has ended."""
+    ready, _, _ = select.select([descriptor], [], [], 0)
     return bool(ready)

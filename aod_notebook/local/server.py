@@ -59,19 +59,22 @@ class Service:
     """One service over one data directory.
 
     The constructor opens the database, recovers what an earlier service left, and binds the
-    port; `run` serves until `stop` is called from the event loop's thread.
+    port; `run` serves until `stop` is called from the event loop's thread. An `embedded` service
+    is a part of a program of its own, which nobody stops by stopping the service.
 
     Raises:
         ServiceLockedError: another process serves the directory.
         OSError: the port is taken or the directory can't be written.
     """
 
-    def __init__(self, config: Config, port: int = 0) -> None:
+    def __init__(self, config: Config, port: int = 0, *, embedded: bool) -> None:
         self.config = config
+        self._embedded = embedded
         make_private(config.data_dir)
         make_private(config.sessions_dir)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_locked(config))
+            config.service_file.unlink(missing_ok=True)  # of a service that was killed
             self.credentials = load_credentials(config.data_dir)
             self._supervisor = Supervisor(self.credentials.agent_id)
             self._supervisor.clear_orphans()
@@ -151,7 +154,8 @@ class Service:
         )
 
     def _announcement(self) -> bytes:
-        return json.dumps({"url": self.url, "pid": os.getpid()}).encode()
+        said = {"url": self.url, "pid": os.getpid(), "embedded": self._embedded}
+        return json.dumps(said).encode()
 
     async def _leave_when_idle(self, state: State) -> None:
         limit = self.config.idle_exit_s

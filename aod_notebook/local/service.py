@@ -44,7 +44,7 @@ class LocalService:
         folder = tempfile.mkdtemp(prefix="aod-local-") if data_dir is None else data_dir
         self.data_dir = Path(folder).expanduser().resolve()
         try:
-            self._service = Service(Config(data_dir=self.data_dir, **options), port)
+            self._service = Service(Config(data_dir=self.data_dir, **options), port, embedded=True)
         except BaseException:
             self._remove()
             raise
@@ -133,7 +133,7 @@ def serve(
         idle_exit_s=idle_exit_s,
         allow_unenforced_network=allow_unenforced_network,
     )
-    service = Service(config, port)
+    service = Service(config, port, embedded=False)
     line = print_line(service.credentials, service.url) if json_line else f"serving {service.url}"
     asyncio.run(_until_signal(service, line))
 

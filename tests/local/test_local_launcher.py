@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -150,7 +151,9 @@ def test_no_token_is_sent_to_a_stranger_on_the_port(data_dir):
         thread = threading.Thread(target=answer)
         thread.start()
         until((data_dir / "service.json").exists)
-        (data_dir / "service.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        (data_dir / "service.json").write_text(
+            json.dumps({"url": url, "pid": os.getpid(), "embedded": True})
+        )
         assert find_service(data_dir) is None
         thread.join(5)
         stranger.close()
@@ -165,6 +168,38 @@ def test_a_service_in_this_process_is_found_by_its_directory(data_dir):
             service.aod_token,
             os.getpid(),
         )
+
+
+def test_a_service_in_this_process_is_not_stopped_from_outside(data_dir):
+    with LocalService(data_dir) as service:
+        until(lambda: find_service(data_dir))
+        assert not stop_service(data_dir)
+        assert find_service(data_dir).url == service.url
+
+
+def test_a_service_that_somebody_else_is_just_starting_is_waited_for(data_dir):
+    real = LocalService(data_dir)  # holds the lock, and does not answer yet
+    with ThreadPoolExecutor(1) as pool:
+        finding = pool.submit(ensure_service, data_dir)
+        until(lambda: "already runs" in _log(data_dir))
+        assert not finding.done()
+        with real:
+            assert finding.result(20).url == real.url
+
+
+def _log(data_dir):
+    path = data_dir / "service.log"
+    return path.read_text() if path.exists() else ""
+
+
+def test_a_database_of_a_newer_version_is_one_line_on_stderr(tmp_path, capsys):
+    with sqlite3.connect(tmp_path / "service.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    assert main(["--data-dir", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "use the newer aod-notebook that wrote it" in said
+    assert said.count("\n") == 1
 
 
 def test_a_start_that_fails_names_the_log(tmp_path):
