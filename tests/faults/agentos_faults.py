@@ -33,6 +33,7 @@ COLUMNS = (
     "complete s", "exit s", "delivered/s",
 )  # fmt: skip
 EXIT_LIMIT_S = 2.0
+HANGS_AFTER_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,16 @@ def live(options, home, row, counter, events):
         if row.kill:
             wait_for_count(counter, events * 3 // 4, child)
             child.send_signal(row.kill)
-        out, _ = child.communicate(timeout=120)
+        try:
+            out, _ = child.communicate(timeout=HANGS_AFTER_S)
+        except subprocess.TimeoutExpired:
+            return {"start_error": "hangs"}
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
+        child.stdin.close()
+        child.stdout.close()
+        child.wait()
     gone = time.time()
     result = json.loads(out.splitlines()[-1]) if out.strip() else {}
     if "ended" in result:
@@ -195,7 +202,7 @@ def columns(row, result, report, emitted):
         "emit p50 µs": micro(result.get("p50")),
         "emit p99 µs": micro(result.get("p99")),
         "emitted": emitted if "start_error" not in result else result["start_error"],
-        "lost": len(wanted - came),
+        "lost": len(wanted - came),  # events of a run that could not even start are no events
         "duplicated": report["duplicated"],
         "threads": result.get("threads"),
         "memory MB": round(result["memory"] / 1024) if "memory" in result else None,
@@ -233,6 +240,8 @@ def small_disk(folder):
 def faults_of(row, ours):
     """Say what is wrong with our side of a row."""
     wrong = []
+    if not isinstance(ours["emitted"], int):
+        wrong.append(f"{row.name}: ours {ours['emitted']}")
     if ours["lost"]:
         wrong.append(f"{row.name}: ours lost {ours['lost']} of {ours['emitted']}")
     if ours["duplicated"] and not row.may_duplicate:

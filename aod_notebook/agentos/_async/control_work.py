@@ -90,16 +90,16 @@ class AsyncRuns(AsyncNamespace):
             AgentOSTransientError: it is still running after `timeout_seconds`.
         """
         return await self._poll(
-            lambda: self.get(run_id=run_id, workspace=workspace),
+            lambda seconds: self.get(run_id=run_id, workspace=workspace, timeout_seconds=seconds),
             f"run {run_id}",
             lambda run: run.get("status") not in ("running", "pending"),
             timeout_seconds,
         )
 
-    async def all_events(self, *, run_id: str, workspace: str | None = None) -> Listing[EventRow]:
+    async def all_events(self, *, run_id: str, **options: Unpack[CallOptions]) -> Listing[EventRow]:
         """Give all events of a run, asking with growing limits until none is cut off."""
         return await self._everything(
-            lambda limit: self.events(run_id=run_id, limit=limit, workspace=workspace)
+            lambda limit: self.events(run_id=run_id, limit=limit, **options)
         )
 
     async def all(
@@ -107,13 +107,11 @@ class AsyncRuns(AsyncNamespace):
         *,
         agent_id: str = UNSET,
         status: RunStatusName = UNSET,
-        workspace: str | None = None,
+        **options: Unpack[CallOptions],
     ) -> Listing[RunRow]:
         """Give all runs, asking with growing limits until none is cut off."""
         return await self._everything(
-            lambda limit: self.list(
-                agent_id=agent_id, status=status, limit=limit, workspace=workspace
-            )
+            lambda limit: self.list(agent_id=agent_id, status=status, limit=limit, **options)
         )
 
 

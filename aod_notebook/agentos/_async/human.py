@@ -106,10 +106,10 @@ async def _poll(client: AsyncAgentOS, body: dict[str, Any], seconds: float) -> d
 async def _find(client: AsyncAgentOS, body: dict[str, Any]) -> dict[str, str]:
     """Look for the id of a question that was lost with the answer to the first call."""
     try:
-        run = await client.runs.get(run_id=body["run_id"])
+        run: Any = await client.runs.get(run_id=body["run_id"])
     except AgentOSError:  # an agent key may not look
         return {}
-    asked = run.get("awaiting_input")
+    asked = run.get("awaiting_input") if isinstance(run, dict) else None
     if not isinstance(asked, dict) or asked.get("question") != body["prompt"]:
         return {}
     return {"request_id": str(asked["request_id"])} if asked.get("request_id") else {}

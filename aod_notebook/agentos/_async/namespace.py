@@ -9,6 +9,7 @@ import anyio
 
 from aod_notebook.agentos.control import Listing
 from aod_notebook.agentos.errors import AgentOSDecodeError, AgentOSTransientError, describe
+from aod_notebook.agentos.options import CALL_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ __all__ = ["AsyncNamespace"]
 T = TypeVar("T")
 _POLL_S, _LONGEST_POLL_S = 0.1, 5.0
 _FIRST_LIMIT = 500
+_SHORTEST_S = 0.1
 
 
 class AsyncNamespace:
@@ -52,16 +54,19 @@ class AsyncNamespace:
 
     async def _poll(
         self,
-        ask: Callable[[], Awaitable[T]],
+        ask: Callable[[float], Awaitable[T]],
         what: str,
         is_over: Callable[[T], bool],
         timeout: float,  # noqa: ASYNC109 - sync callers have it too
     ) -> T:
-        """Ask again and again until it is over."""
+        """Ask again and again until it is over; `ask` gets the seconds that it may take."""
         deadline = time.monotonic() + timeout
         pause = _POLL_S
         while True:
-            row = await ask()
+            left = deadline - time.monotonic()
+            row = await ask(min(max(left, _SHORTEST_S), CALL_TIMEOUT_S))
+            if not isinstance(row, dict):
+                raise AgentOSDecodeError(f"{what} is no object: {describe(row)}", "INVALID_ANSWER")
             if is_over(row):
                 return row
             left = deadline - time.monotonic()

@@ -227,7 +227,9 @@ class Evals(Namespace):
             AgentOSTransientError: it is still running after `timeout_seconds`.
         """
         return self._poll(
-            lambda: self.get_run(eval_run_id=eval_run_id, workspace=workspace),
+            lambda seconds: self.get_run(
+                eval_run_id=eval_run_id, workspace=workspace, timeout_seconds=seconds
+            ),
             f"eval run {eval_run_id}",
             lambda run: run.get("status") not in ("running", "pending"),
             timeout_seconds,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aod_notebook.agentos.control import Listing
 from aod_notebook.agentos.errors import AgentOSDecodeError, AgentOSTransientError, describe
+from aod_notebook.agentos.options import CALL_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ __all__ = ["Namespace"]
 T = TypeVar("T")
 _POLL_S, _LONGEST_POLL_S = 0.1, 5.0
 _FIRST_LIMIT = 500
+_SHORTEST_S = 0.1
 
 
 class Namespace:
@@ -51,16 +53,19 @@ class Namespace:
 
     def _poll(
         self,
-        ask: Callable[[], T],
+        ask: Callable[[float], T],
         what: str,
         is_over: Callable[[T], bool],
         timeout: float,
     ) -> T:
-        """Ask again and again until it is over."""
+        """Ask again and again until it is over; `ask` gets the seconds that it may take."""
         deadline = time.monotonic() + timeout
         pause = _POLL_S
         while True:
-            row = ask()
+            left = deadline - time.monotonic()
+            row = ask(min(max(left, _SHORTEST_S), CALL_TIMEOUT_S))
+            if not isinstance(row, dict):
+                raise AgentOSDecodeError(f"{what} is no object: {describe(row)}", "INVALID_ANSWER")
             if is_over(row):
                 return row
             left = deadline - time.monotonic()
