@@ -56,8 +56,7 @@ def test_examples_of_the_guide_run(names, service, index, request):
     block = BLOCKS[index].replace("aod_...", service.aod_token)
     block = block.replace('"claude"', '"replay"').replace('"anthropic"', '"replay"')
     block = block.replace('name="science"', f'name="science-{request.node.name}"')
-    if "resources=" in block:
-        pytest.skip("clones a repository from the network")
+    block = re.sub(r" *resources=.*\n", "", block)  # would clone it from the network
     exec(compile(block, f"example {index}", "exec"), names)
     if index == 2:
         names["client"].close()
