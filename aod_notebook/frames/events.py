@@ -37,7 +37,7 @@ def events_of_stream(
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the events frame of `StreamEvent`s; `received_at` in seconds since 1970."""
+    """Make the events frame of `StreamEvent` objects; `received_at` in seconds since 1970."""
     report = Report()
     table = Table(_SCHEMA.select(columns, exclude))
     rows = EventRows(table, report, session_id)

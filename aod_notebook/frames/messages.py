@@ -64,7 +64,7 @@ def messages_from_events(
     """Read the transcripts in events: a row per content block (CONTRACT A.13).
 
     Args:
-        events: an events frame, `StreamEvent`s, or bytes of SSE bodies.
+        events: an events frame, `StreamEvent` objects, or bytes of SSE bodies.
         columns: only these columns.
         exclude: all columns but these; `exclude=["raw"]` halves the size.
         strict: False returns `(frame, problems)` and warns of nothing.

@@ -99,7 +99,7 @@ def results_from_events(
     """Find how each turn ended in the agent's own words (CONTRACT A.13).
 
     Args:
-        events: an events frame, `StreamEvent`s, or bytes of SSE bodies.
+        events: an events frame, `StreamEvent` objects, or bytes of SSE bodies.
         columns: only these columns.
         exclude: all columns but these.
         strict: False returns `(frame, problems)` and warns of nothing.
@@ -121,7 +121,7 @@ def model_usage_from_events(
     """Find what each model used in each turn (CONTRACT A.13).
 
     Args:
-        events: an events frame, `StreamEvent`s, or bytes of SSE bodies.
+        events: an events frame, `StreamEvent` objects, or bytes of SSE bodies.
         columns: only these columns.
         exclude: all columns but these.
         strict: False returns `(frame, problems)` and warns of nothing.

@@ -15,7 +15,7 @@ from aod_notebook.frames.protocols import Event, FollowedSession
 from aod_notebook.frames.schema import SCHEMAS
 
 Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSession
-"""An events frame, `StreamEvent`s, the bytes of SSE bodies, or a followed session."""
+"""An events frame, `StreamEvent` objects, the bytes of SSE bodies, or a followed session."""
 
 _NEEDED = frozenset({"session_id", "turn", "event_id", "received_at"})
 _Derive = Callable[[Iterable[pd.DataFrame], Iterable[str] | None, Iterable[str]], Framed]

@@ -59,7 +59,7 @@ def tool_calls_from_events(
     """Find the tool calls in events, each with its result (CONTRACT A.13).
 
     Args:
-        events: an events frame, `StreamEvent`s, or bytes of SSE bodies.
+        events: an events frame, `StreamEvent` objects, or bytes of SSE bodies.
         columns: only these columns.
         exclude: all columns but these.
         strict: False returns `(frame, problems)` and warns of nothing.
