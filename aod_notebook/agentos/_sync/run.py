@@ -8,7 +8,6 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos._sync.human import ask_person
-from aod_notebook.agentos.errors import AgentOSAuthError, AgentOSForbiddenError
 from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage_fields
 from aod_notebook.agentos.report.runs import RunStatus
 from aod_notebook.agentos.task import Span, Task
@@ -247,13 +246,14 @@ class Run:
             return
 
         def is_answered() -> bool:
-            if state.run_id is not None or state.error is not None:
+            if state.run_id is not None or state.status is RunStatus.REFUSED:
                 return True
             return state.attempts > 0 and reporter.failures >= _KNOWN_DEAD
 
-        wait_until(is_answered, START_S)
-        refused = isinstance(state.error, AgentOSAuthError | AgentOSForbiddenError)
-        if state.error is not None and (refused or state.status is RunStatus.REFUSED):
+        if not wait_until(is_answered, START_S) and not state.asked_by:
+            wait_until(is_answered, START_S)  # the answer has just come
+        state.asked_by.clear()
+        if state.error is not None and state.status is RunStatus.REFUSED:
             reporter.take_back(state)
             raise state.error
 

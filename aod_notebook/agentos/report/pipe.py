@@ -105,7 +105,7 @@ class Pipe:
     def work(self) -> bool:
         """Send at most one request; tell whether there was anything to do."""
         if self.urgent:
-            self._start(self.urgent.popleft(), is_awaited=True)
+            self._start(self.urgent.popleft())
             return True
         if not self._steps and not self._load():
             return False
@@ -116,6 +116,11 @@ class Pipe:
             return False
         self._send(step)
         return True
+
+    def resume(self) -> None:
+        """Try again now, whatever the last attempt came to."""
+        self.is_paused = False
+        self.not_before = 0.0
 
     def add(self, step: Step) -> None:
         """Send one more step, which no record of the log stands for."""
@@ -146,7 +151,7 @@ class Pipe:
         else:
             self._deliver(step)
 
-    def _start(self, run: RunState, *, is_awaited: bool = False) -> None:
+    def _start(self, run: RunState) -> None:
         """Ask for the run's id, unless it is known or refused.
 
         A refusal that somebody waits for is raised to them, and stops nothing else.
@@ -159,11 +164,12 @@ class Pipe:
         except (*_PASSING, AgentOSDecodeError) as error:
             self._later(error)
         except (AgentOSAuthError, AgentOSForbiddenError) as error:
-            run.error = error
-            if not is_awaited or isinstance(error, AgentOSAuthError):
+            if _is_awaited(run):
+                self._refuse(run, error, is_told=True)
+            else:
                 self._pause(error)
         except AgentOSError as error:
-            self._refuse(run, error, is_told=is_awaited)
+            self._refuse(run, error, is_told=_is_awaited(run))
         else:
             self._started(run, data)
 
@@ -287,3 +293,12 @@ class Pipe:
         told = type(error)(f"{error}. Nothing is lost: it is sent once the key is taken again")
         told.code, told.status = error.code, error.status
         self._notices.tell(f"paused: {error.code}", told)
+
+
+def _is_awaited(run: RunState) -> bool:
+    """Tell whether a caller waits for the start and will raise its refusal."""
+    try:
+        run.asked_by.pop()
+    except IndexError:
+        return False
+    return True

@@ -129,6 +129,7 @@ class Reporter:
             log = self._open_log()
             self._introduce(log, run)
             if run.run_id is None and self.pipe is not None:
+                run.asked_by = ["caller"]
                 self.pipe.urgent.append(run)
             self._hurry = log.count
         self._wake()
@@ -170,6 +171,11 @@ class Reporter:
         with self._lock:
             self._hurry = self._log.count if self._log else 0
         self._wake()
+
+    def try_again(self) -> None:
+        """Forget a pause: there is a new client, so the key may be good again."""
+        if self.pipe is not None:
+            self.pipe.resume()
 
     def trouble(self) -> AgentOSError | None:
         """What keeps records from being delivered, if anything does."""

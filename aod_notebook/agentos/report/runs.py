@@ -100,7 +100,9 @@ class RunState:
     """One run in one log. `request` is the JSON body of its start.
 
     `is_owner` tells whether its end is up to this process (not so in a forked child);
-    `run_id` is None until the service has told it; `log_uid` names the log that holds its
+    `run_id` is None until the service has told it; `asked_by`
+    holds one item while a caller waits for the answer to the start: whoever takes it out, the
+    caller that gives up or the sender that is refused, decides what a refusal means; `log_uid` names the log that holds its
     start; `key` is the external id as JSON text.
     """
 
@@ -115,6 +117,7 @@ class RunState:
     stats: RunStats = field(default_factory=RunStats)
     log_uid: str = ""
     key: bytes = b""
+    asked_by: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.key = msgspec.json.encode(self.external_run_id)

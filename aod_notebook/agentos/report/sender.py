@@ -58,6 +58,7 @@ class Sender:
             if options.on_error is not None:
                 reporter.notices.callbacks[id(client)] = options.on_error
         reporter.transport()
+        reporter.try_again()
         reporter.adopt()
         self.wake()
         return reporter
