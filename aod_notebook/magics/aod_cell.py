@@ -49,7 +49,7 @@ def cell_parser() -> MagicParser:
     add("--secret", metavar="NAME", action="append", default=[],
         help="pass this environment variable of the kernel to the session")  # fmt: skip
     add("-o", "--output", metavar="NAME", help="bind the session (LiveSession) to a variable")
-    add("--view", nargs="?", choices=VIEWS, const="live", default="lines",
+    add("--view", nargs="?", choices=VIEWS, const="live", default="auto",
         help="how it is shown while it runs: live, html, lines; auto chooses")  # fmt: skip
     add("--background", action="store_true", help="return at once; the session goes on")
     add("--no-raise", action="store_true", help="a failed session does not stop Run All")
