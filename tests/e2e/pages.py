@@ -1,6 +1,8 @@
 """A notebook that is open in the browser, in JupyterLab or in Notebook 7."""
 
+import contextlib
 import re
+import time
 
 from playwright.sync_api import expect
 
@@ -40,7 +42,13 @@ class NotebookPage:
         self.page.get_by_role("menuitem", name=re.compile(command)).first.click()
 
     def run_all(self):
-        self.menu("Run", "^Run All Cells$")
+        """Run all cells; a page that is not ready yet passes over the first wish."""
+        begun = self.cell(0).locator(".jp-InputPrompt").first
+        for _ in range(10):
+            self.menu("Run", "^Run All Cells$")
+            with contextlib.suppress(AssertionError):
+                expect(begun).not_to_have_text(re.compile(r"\[ ?\]"), timeout=3000)
+                return
 
     def run_cell(self, number):
         self.cell(number).locator(".jp-InputPrompt").first.click()
@@ -57,6 +65,14 @@ class NotebookPage:
         self.page.keyboard.press("Escape")
         self.menu("File", "^Save Notebook" if self.kind == "lab" else "^Save")
         self.page.wait_for_function("() => !document.title.startsWith('*')")
+
+    def wait_until(self, condition):
+        """Wait until a condition outside the page holds."""
+        deadline = time.monotonic() + READY_MS / 1000
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            self.page.wait_for_timeout(50)
 
     def cell(self, number):
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)

@@ -76,11 +76,7 @@ def same_rows(server):
         expect(nb.cell(cell).locator(".jp-InputPrompt").first).to_contain_text(
             r"[", timeout=READY_MS
         )
-        nb.page.wait_for_timeout(300)
-        for _ in range(100):
-            if target.exists() and target.read_text().endswith("]"):
-                break
-            nb.page.wait_for_timeout(100)
+        nb.wait_until(lambda: target.exists() and target.read_text().endswith("]"))
         return hash_of(json.loads(target.read_text())) == hash_of(nb.rows())
 
     return check
