@@ -49,7 +49,8 @@ check: .venv/.test  ## lint, types, floors, generated code
 bench: .venv/.test  ## run the benchmarks, ours and the rival in one run
 	$(BIN)/python tests/benchmarks/run.py
 
-faults: .venv/.test  ## kill, cut, fill and starve both SDKs' reporting, side by side
+faults: .venv/.test  ## soak and kill the service; kill, cut and starve both SDKs' reporting
+	$(BIN)/python -m pytest -m faults tests/local
 	$(BIN)/python scripts/agentos_sdks.py
 	$(BIN)/python tests/faults/agentos_faults.py
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except AodNotebookError as error:
+    except (AodNotebookError, OSError, sqlite3.Error) as error:
         print(f"aod-notebook: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks
         return 1
     except KeyboardInterrupt:
@@ -46,12 +48,19 @@ def _parser() -> argparse.ArgumentParser:
     service = commands.add_parser("service", help="the embedded service of this user's kernels")
     actions = service.add_subparsers(required=True, metavar="ACTION")
     for name, text, action in (
-        ("status", "say where it runs", _service_status),
+        ("status", "say where it runs and what it holds", _service_status),
         ("stop", "stop it and what it runs", _service_stop),
+        ("backup", "copy its database into a file, also while it serves", _service_backup),
+        ("vacuum", "give free space of its database back to the disk", _service_vacuum),
+        ("clean", "delete finished sessions and runs of long ago", _service_clean),
     ):
         part = actions.add_parser(name, help=text)
         _add_data_dir(part)
         part.set_defaults(run=action)
+        if name == "backup":
+            part.add_argument("file", type=Path, help="the file to write; it must not be there")
+        if name == "clean":
+            part.add_argument("--older-than", type=int, required=True, metavar="DAYS")
     return parser
 
 
@@ -72,23 +81,53 @@ def _demo(options: argparse.Namespace) -> None:
     from aod_notebook.demo import quickstart, run_demo
 
     run_demo(quickstart(), options.html, sys.stdout.write)
-    print(f"\nThe page with everything: {options.html}")  # noqa: T201 - a command line speaks
+    _say(f"\nThe page with everything: {options.html}")
 
 
-def _service_status(options: argparse.Namespace) -> int:
-    from aod_notebook.local import find_service
+def _service_status(options: argparse.Namespace) -> None:
+    from aod_notebook.local.maintenance import status
 
-    found = find_service(_data_dir(options))
-    print("not running" if found is None else f"{found.url} (process {found.pid})")  # noqa: T201
-    return 0 if found else 1
+    found = status(_data_dir(options))
+    where = found.service
+    _say("not running" if where is None else f"{where.url} (process {where.pid})")
+    for noun, counts in (("sessions", found.sessions), ("runs", found.runs)):
+        told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
+        _say(f"{noun}: {told}")
+    _say(
+        f"{found.database_bytes / 1e6:.1f} MB database, {found.workspace_bytes / 1e6:.1f} MB files"
+    )
 
 
 def _service_stop(options: argparse.Namespace) -> int:
     from aod_notebook.local import stop_service
 
     stopped = stop_service(_data_dir(options))
-    print("stopped" if stopped else "not running")  # noqa: T201 - a command line speaks
+    _say("stopped" if stopped else "not running")
     return 0 if stopped else 1
+
+
+def _service_backup(options: argparse.Namespace) -> None:
+    from aod_notebook.local.maintenance import backup
+
+    backup(_data_dir(options), options.file)
+    _say(f"written: {options.file}")
+
+
+def _service_vacuum(options: argparse.Namespace) -> None:
+    from aod_notebook.local.maintenance import vacuum
+
+    _say(f"{vacuum(_data_dir(options)) / 1e6:.1f} MB given back")
+
+
+def _service_clean(options: argparse.Namespace) -> None:
+    from aod_notebook.local.maintenance import clean
+
+    cleaned = clean(_data_dir(options), timedelta(days=options.older_than))
+    _say(f"deleted: {cleaned.sessions} sessions, {cleaned.runs} runs")
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201 - a command line speaks
 
 
 def _data_dir(options: argparse.Namespace) -> Path:
