@@ -202,7 +202,7 @@ def columns(row, result, report, emitted):
         "emit p50 µs": micro(result.get("p50")),
         "emit p99 µs": micro(result.get("p99")),
         "emitted": emitted if "start_error" not in result else result["start_error"],
-        "lost": len(wanted - came),  # events of a run that could not even start are no events
+        "lost": "all" if "start_error" in result else len(wanted - came),
         "duplicated": report["duplicated"],
         "threads": result.get("threads"),
         "memory MB": round(result["memory"] / 1024) if "memory" in result else None,
