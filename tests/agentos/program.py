@@ -4,6 +4,8 @@ Usage: program.py FOLDER VERSION URL KEY AGENT: imports `agentos` from the folde
 the folder is "ours"; prints the ids of the runs that it reported, and what it got back.
 """
 
+# ruff: noqa: PLR0915, T201, TRY301 - one program from top to bottom, which prints what it found
+
 import json
 import sys
 

@@ -265,16 +265,15 @@ def test_a_full_memory_drops_events_counts_them_and_keeps_the_end(home, caplog):
         gate.wait(20)
         return 200, {"data": {}}
 
-    with Collector(respond) as server:
-        with client_of(server, max_queue_size=500) as client:
-            run = client.start_run()
-            for number in range(2000):
-                run.emit("step", {"i": number})
-            gate.set()
-            receipt = run.complete()
-            dropped = run.stats.dropped["memory full"]
-            assert dropped >= 1400
-            assert (receipt.rejected, receipt.pending) == (dropped, 0)
+    with Collector(respond) as server, client_of(server, max_queue_size=500) as client:
+        run = client.start_run()
+        for number in range(2000):
+            run.emit("step", {"i": number})
+        gate.set()
+        receipt = run.complete()
+        dropped = run.stats.dropped["memory full"]
+        assert dropped >= 1400
+        assert (receipt.rejected, receipt.pending) == (dropped, 0)
         assert len(server.numbers) == 2000 - dropped
         assert server.paths()[-1] == "run/complete"
 

@@ -7,6 +7,8 @@ service that is a process too. The command fails when a row is missing, or when 
 event, duplicates one where the service knows event ids, or takes more than 2 s to exit.
 """
 
+# ruff: noqa: T201 - a command that prints a table
+
 from __future__ import annotations
 
 import argparse
@@ -201,7 +203,7 @@ def columns(row, result, report, emitted):
     return {
         "emit p50 µs": micro(result.get("p50")),
         "emit p99 µs": micro(result.get("p99")),
-        "emitted": emitted if "start_error" not in result else result["start_error"],
+        "emitted": result.get("start_error", emitted),
         "lost": "all" if "start_error" in result else len(wanted - came),
         "duplicated": report["duplicated"],
         "threads": result.get("threads"),

@@ -4,6 +4,8 @@ It prints its port, then serves until its stdin closes. `POST /control` sets wha
 (`Behaviour`), `GET /report` tells what it has got.
 """
 
+# ruff: noqa: T201 - it prints its port
+
 from __future__ import annotations
 
 import asyncio
