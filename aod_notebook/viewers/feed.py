@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.viewers.static import Transcript
+from aod_notebook.viewers.static import MAX_ROWS, Transcript
 from aod_notebook.viewers.wire import chunk, wire_row
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ class RowFeed:
             rows = self.transcript.rows[-TAIL_ROWS:]
             return [wire_row(row) for row in rows if len(row.text) < 10 * TAIL_ROWS]
 
-    def html(self) -> str:
+    def html(self, max_rows: int = MAX_ROWS) -> str:
         """Give the transcript so far as static HTML."""
         with self._lock:
-            return self.transcript.html()
+            return self.transcript.html(max_rows)
 
     def plain(self) -> str:
         """Give the status, the answer and the last rows as text."""

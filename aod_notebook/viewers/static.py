@@ -6,8 +6,9 @@ contrast holds in every theme. Every text passes `viewers.clean` and is escaped.
 
 from __future__ import annotations
 
+import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,8 @@ _LOOKS = {
 }
 _LINK = re.compile(r"\bhttps?://[^\s<>\"'`⟨⟩]+[^\s<>\"'`⟨⟩.,;:!?)\]}]")
 _A = '<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>'
-MARKS = 400
+MARKS = 2_000
+"""So many coloured parts at the most in one element."""
 _ERROR_BORDER = "#d0342c"
 
 
@@ -153,7 +155,7 @@ def _within_budget(rows: list[Row], max_rows: int) -> tuple[list[Row], int]:
     for taken in range(min(len(rows), max_rows)):
         from_head = taken % 4 == 0  # the end of a session tells more than its beginning
         row = rows[kept_head] if from_head else rows[-1 - kept_tail]
-        budget -= len(_row(row).encode())
+        budget -= len(_body([row]).encode())
         if budget < 0:
             break
         kept_head, kept_tail = kept_head + from_head, kept_tail + (not from_head)
@@ -181,14 +183,47 @@ def _group(rows: list[Row], is_last: bool) -> str:
     elif first.kind is Kind.TURN:
         title, is_open, rows = first.title, True, rows[1:]
     else:
-        return "".join(map(_row, rows))
-    body = "".join(map(_row, rows))
+        return _body(rows)
+    body = _body(rows)
     return _details(
         _code(title),
         body,
         is_open=is_open,
         style=f"margin-top:6px;{_QUIET if not is_open else ''}",
     )
+
+
+def _body(rows: list[Row]) -> str:
+    """Give rows as markup; a run of lines of the same kind is one element, which pages like."""
+    runs = itertools.groupby(enumerate(rows), key=lambda each: _run_key(*each))
+    return "".join(_row(_merged([row for _, row in run])) for _, run in runs)
+
+
+def _run_key(number: int, row: Row) -> tuple[object, ...]:
+    is_line = row.kind in (Kind.OUTPUT, Kind.STDERR) or (row.kind is Kind.STAGE and not row.text)
+    return (row.kind, row.depth, row.is_error, is_line, None if is_line else number)
+
+
+def _merged(run: list[Row]) -> Row:
+    """Make one row of a run; long texts are cut."""
+    if len(run) == 1:
+        return replace(run[0], text=_clipped(run[0].text))
+    first, parts, marks, length = run[0], [], [], 0
+    for row in run:
+        text = _clipped(row.text or row.title)
+        marks += [min(value, len(text)) + length if place % 3 < 2 else value  # noqa: PLR2004 - edges
+                  for place, value in enumerate(row.marks)]  # fmt: skip
+        parts.append(text)
+        length += len(text) + 1
+    kind = first.kind if first.kind is not Kind.STAGE else Kind.SYSTEM
+    text = "\n".join(parts)
+    return Row(kind, "", text, first.depth, is_error=first.is_error, marks=tuple(marks))
+
+
+def _clipped(text: str) -> str:
+    if len(text) <= ROW_CHARS:
+        return text
+    return f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters]"
 
 
 def _row(row: Row) -> str:
@@ -201,8 +236,6 @@ def _row(row: Row) -> str:
 
 def _content(row: Row) -> str:
     text = row.text
-    if len(text) > ROW_CHARS:
-        text = f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters]"
     sign = "✗ " if row.is_error and row.kind is not Kind.STDERR else ""
     title = f"<b>{_code(sign + row.title)}</b> " if row.title else ""
     text = text if row.title else sign + text

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["StreamViewer"]
 
 HERE = Path(__file__).parent
+LIVE_ROWS = 200
+"""So many rows are in the static HTML beside the live view; more when the session has ended."""
 KEPT_FROZEN = 8
 """Frozen views whose page was not heard of stay answerable, so many of them."""
 
@@ -146,7 +148,8 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
     def _bundle(self) -> dict[str, Any]:
         """Give the static transcript, and the live view where the front end can show it."""
         data, _ = self._repr_mimebundle_()
-        return {**data, **self.static_bundle()}
+        html = self.feed.html(LIVE_ROWS)
+        return {**data, "text/html": html, "text/plain": self.feed.plain()}
 
     # -- questions ----------------------------------------------------------------------------
 

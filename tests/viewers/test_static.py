@@ -148,3 +148,14 @@ def test_no_text_stands_where_a_page_would_set_mathematics():
     outside = re.sub(r"<(pre|code)\b.*?</\1>", "", html, flags=re.DOTALL)
     assert "$" not in outside
     assert "\\(" not in outside
+
+
+def test_a_run_of_output_is_one_element():
+    html = render_html(script(*[f"line {n}" for n in range(500)]), "shell", "shell")
+    assert html.count("<pre") == 1
+
+
+def test_colours_stay_in_their_places_in_a_run_of_output():
+    html = render_html(script("plain", "\x1b[31mred\x1b[0m", "x" * 9000, "\x1b[1mbold\x1b[0m"), "t")
+    assert '<span style="color:#d0443c">red</span>\n' in html
+    assert '<span style="font-weight:bold">bold</span>' in html
