@@ -1,0 +1,159 @@
+"""Both halves do what hand-written OpenAPI descriptions say, whatever is sent to them.
+
+Schemathesis makes requests out of the descriptions, fitting ones and faulty ones: first its list
+of boundary cases, then random ones from a fixed seed. No answer may be a 5xx, a status that the
+description does not name, or a body of another shape.
+"""
+
+import openapi_aod
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from service_kit import Kit, connect
+
+from aod_notebook.local import LocalService
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+RANDOM_CASES = 12
+SEEDED = settings(
+    max_examples=RANDOM_CASES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],  # what was sent has changed rows: nothing could be shrunk
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def operations(description):
+    return [
+        pytest.param(method, path, id=f"{method.upper()} {path}")
+        for path, methods in description["paths"].items()
+        for method in methods
+    ]
+
+
+@pytest.fixture(scope="module")
+def half_service(tmp_path_factory):
+    """A service that finds no program: no git, no shell, no CLI."""
+    with pytest.MonkeyPatch.context() as patch, LocalService(human_input_hold_s=0.05) as running:
+        patch.setenv("PATH", str(tmp_path_factory.mktemp("no-programs")))
+        yield running
+
+
+def load(description, method, path):
+    return schemathesis.openapi.from_dict(description)[path][method]
+
+
+def send(case, service, session, token):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return case.call(base_url=service.url, session=session, headers=headers, timeout=10)
+
+
+def exercise(operation, service, token):
+    """Send an operation's boundary cases, then random ones; return the statuses seen."""
+    faulty = bool(operation.body or list(operation.iter_parameters()))
+    modes = list(GenerationMode) if faulty else [GenerationMode.POSITIVE]
+    statuses = set()
+    with requests.Session() as session:
+
+        def check(case):
+            response = send(case, service, session, token)
+            statuses.add(response.status_code)
+            case.validate_response(response, checks=CHECKS)
+
+        config = operation.schema.config.generation
+        for case in operation.schema.iter_coverage_cases(
+            operation, generation_modes=modes, generation_config=config
+        ):
+            check(case)
+        for mode in modes:
+            SEEDED(given(operation.as_strategy(generation_mode=mode))(check))()
+    return statuses
+
+
+def greet(operation, service):
+    """Send a few fitting requests without a token and return the statuses."""
+    statuses = set()
+    with requests.Session() as session:
+
+        def check(case):
+            response = send(case, service, session, None)
+            statuses.add(response.status_code)
+            case.validate_response(response, checks=CHECKS)
+
+        settings(SEEDED, max_examples=2)(given(operation.as_strategy())(check))()
+    return statuses
+
+
+# ---- Agent on Demand ----
+
+
+@pytest.fixture
+def aod_ids(half_service):
+    """Rows in every state, for one operation."""
+    with connect(half_service.url, half_service.aod_token) as client:
+        yield make_rows(Kit(client))
+
+
+def make_rows(kit):
+    agents = [kit.agent(runtime="replay") for _ in range(2)]
+    environments = [kit.environment() for _ in range(3)]
+    runner, gone = kit.agent(runtime="replay"), kit.agent(runtime="replay")
+    plain, closed = kit.environment(), kit.environment()
+    sessions = [kit.session("any", runner) for _ in range(5)]
+    for session in sessions:
+        kit.finish(session)
+    kit.post(f"/sessions/{sessions[0]['id']}/terminate")
+    kit.post(f"/agents/{gone['id']}/archive")
+    kit.post(f"/environments/{closed['id']}/archive")
+
+    slow = kit.agent(runtime="replay", metadata={"replay": {"pace": 600}})
+    working = [kit.session("any", slow) for _ in range(2)]
+
+    def ids(rows):
+        return tuple(row["id"] for row in rows)
+
+    return openapi_aod.Ids(
+        agents=ids([*agents, gone]),
+        environments=ids([*environments, closed]),
+        sessions=ids(sessions),
+        working=ids(working),
+        runnable=ids([runner, gone]),
+        plain=ids([plain, closed]),
+    )
+
+
+@pytest.mark.parametrize(("method", "path"), operations(openapi_aod.describe()))
+def test_the_aod_half_keeps_to_its_description(half_service, aod_ids, method, path):
+    operation = load(openapi_aod.describe(aod_ids), method, path)
+    seen = exercise(operation, half_service, half_service.aod_token)
+    assert seen & {200, 201, 202}, "nothing succeeded, so little was tried"
+
+
+@pytest.mark.parametrize(("method", "path"), operations(openapi_aod.describe())[1:])
+def test_the_aod_half_tells_no_stranger_anything(half_service, method, path):
+    operation = load(openapi_aod.describe(), method, path)
+    assert greet(operation, half_service) == {401}
+
+
+def test_requests_made_of_the_description_start_nothing_but_replays(half_service, aod_ids):
+    operation = load(openapi_aod.describe(aod_ids), "post", "/sessions")
+    exercise(operation, half_service, half_service.aod_token)
+    with connect(half_service.url, half_service.aod_token) as client:
+        sessions = client.get("/sessions").json()["data"]
+    assert {session["agent_id"] for session in sessions} >= {aod_ids.runnable[0]}
+    assert {session["runtime"] for session in sessions} == {"replay"}
