@@ -359,10 +359,12 @@ def test_many_async_runs_do_not_block_their_loop():
             run.emit("x", {"i": number})
 
     async def main(url):
-        async with AsyncAgentOS(api_key="aos_agent_x", agent_id="a", base_url=url) as client:
-            async with anyio.create_task_group() as group:
-                for number in range(20):
-                    group.start_soon(one, client, number)
+        async with (
+            AsyncAgentOS(api_key="aos_agent_x", agent_id="a", base_url=url) as client,
+            anyio.create_task_group() as group,
+        ):
+            for number in range(20):
+                group.start_soon(one, client, number)
 
     with Collector() as server:
         anyio.run(main, server.url)
@@ -411,3 +413,33 @@ def test_human_input_is_answered_through_the_service(client, control):
     asking.join(10)
     assert answers[0]["input"] == "yes"
     run.complete()
+
+
+def test_a_run_that_outlives_its_client_is_still_delivered():
+    with Collector() as server:
+        with client_of(server) as client:
+            run = client.start_run(external_run_id="late")
+        run.emit("x", {"i": 7})
+        with client_of(server, timeout_seconds=9.0):  # another client, the thread is back
+            run._recorder.reporter.transport()
+            until(lambda: server.numbers == [7])
+        run.complete(timeout=0)
+
+
+def test_what_the_disk_has_lost_is_not_waited_for():
+    with Collector() as server, client_of(server, batch_interval_ms=60_000) as client:
+        run = client.start_run()
+        until(lambda: server.paths() == ["run/start"])
+        (spool,) = spools()
+        for number in range(5):
+            run.emit("step", {"i": number})
+        (log,) = spool.glob("*.log")
+        data = bytearray(log.read_bytes())
+        data[-60:] = b"?" * 60  # the last record is no more
+        log.write_bytes(data)
+        client.flush(timeout=5)
+        until(lambda: server.numbers == [0, 1, 2, 3])
+        begun = time.process_time()
+        time.sleep(0.3)
+        assert time.process_time() - begun < 0.2
+        run._recorder.stats.sent += 1  # nothing else can be said of it

@@ -69,7 +69,7 @@ def main(arguments):
     if options["how"] == "complete":
         begun = time.monotonic()
         try:
-            run.complete()
+            run.complete(**options["complete"])
         except Exception as error:
             result["complete_error"] = type(error).__name__
         result["complete_s"] = time.monotonic() - begun

@@ -57,7 +57,7 @@ class Log:
         self._starts = starts
         self._trouble = trouble
         self._memory: deque[Record] = deque()
-        self._memory_bytes = 0
+        self._memory_in = self._memory_out = 0  # bytes, each counted by one thread
         self._memory_limit = memory_limit
         self._writer: SpoolWriter | None = None
         self._reader: SpoolReader | None = None
@@ -70,11 +70,6 @@ class Log:
             except OSError as error:
                 trouble(f"no spool can be kept in {folder} ({error.strerror or error})")
         self.uid = self._writer.uid if self._writer else uuid.uuid4().hex
-
-    @property
-    def folder(self) -> Path | None:
-        """The spool's folder; None when there is none."""
-        return self._writer.folder if self._writer else None
 
     @property
     def in_memory(self) -> int:
@@ -104,7 +99,7 @@ class Log:
     def acknowledge(self, number: int, window: Window, *, is_whole: bool) -> None:
         """Note that the service has all records up to `number`, or all of the window."""
         while self._memory and self._memory[0].n <= number:
-            self._memory_bytes -= len(bytes(self._memory.popleft().b))
+            self._memory_out += len(bytes(self._memory.popleft().b))
             self._from_memory -= 1
         if window.segment and self._reader is not None:
             self._sent += window.size if is_whole else 0
@@ -150,11 +145,12 @@ class Log:
             self._written += len(data)
 
     def _append_to_memory(self, kind: str, run: bytes, body: bytes) -> str | None:
-        is_full = self.in_memory >= self._memory_limit or self._memory_bytes > MEMORY_BYTES
+        held = self._memory_in - self._memory_out
+        is_full = self.in_memory >= self._memory_limit or held > MEMORY_BYTES
         if is_full and kind == EVENT:
             return "memory full"
         record = Record(kind, self.count + 1, msgspec.json.decode(run), msgspec.Raw(body))
         self._memory.append(record)
-        self._memory_bytes += len(body)
+        self._memory_in += len(body)
         self.count += 1
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from aod_notebook.core.errors import one_line
 
@@ -23,7 +24,9 @@ class Notices:
     """
 
     def __init__(self) -> None:
-        self.callbacks: dict[int, Callable[[BaseException], Any]] = {}
+        self.callbacks: WeakKeyDictionary[object, Callable[[BaseException], Any]] = (
+            WeakKeyDictionary()
+        )
         self.counts: dict[str, int] = {}
         self._busy = threading.local()
 

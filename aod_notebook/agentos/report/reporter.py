@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from aod_notebook.agentos.errors import (
     AgentOSConfigError,
@@ -59,14 +60,19 @@ class Reporter:
     """
 
     def __init__(
-        self, options: Options, http_client: httpx.Client | None, wake: Callable[[], None]
+        self,
+        options: Options,
+        http_client: httpx.Client | None,
+        wake: Callable[[], None],
+        revive: Callable[[Reporter], None],
     ) -> None:
         self.options = options
         self.notices = Notices()
-        self.clients: set[int] = set()
+        self.clients: WeakSet[object] = WeakSet()
         self.pipe: Pipe | None = None
         self._http_client = http_client
         self._wake = wake
+        self._revive = revive
         self._orphans: list[Orphan] = []
         self._scanned_at = _LONG_AGO
         self.reset()
@@ -217,7 +223,12 @@ class Reporter:
                 self._orphans.remove(orphan)
         pipe = self.pipe
         if pipe is not None and self._is_due(pipe, now):
-            busy = pipe.work() or busy
+            count = self._log.count if self._log else 0
+            is_at_work = pipe.work()
+            busy = is_at_work or busy
+            if not is_at_work and not pipe.has_steps:
+                # What cannot be read back any more must not be waited for.
+                pipe.read_count = max(pipe.read_count, count)
         if now - self._scanned_at >= _RESCAN_S:
             self.adopt()
         return busy
@@ -328,6 +339,7 @@ class Reporter:
                 trouble=self._told,
             )
             self.pipe = self._pipe(self._log)
+            self._revive(self)
             self._wake()
         return self._log
 

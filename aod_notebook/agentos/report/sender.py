@@ -53,10 +53,12 @@ class Sender:
         with self._lock:
             reporter = self._reporters.get(key)
             if reporter is None:
-                reporter = self._reporters[key] = Reporter(options, http_client, self.wake)
-            reporter.clients.add(id(client))
+                reporter = self._reporters[key] = Reporter(
+                    options, http_client, self.wake, self._revive
+                )
+            reporter.clients.add(client)
             if options.on_error is not None:
-                reporter.notices.callbacks[id(client)] = options.on_error
+                reporter.notices.callbacks[client] = options.on_error
         reporter.transport()
         reporter.try_again()
         reporter.adopt()
@@ -66,8 +68,8 @@ class Sender:
     def detach(self, client: object, reporter: Reporter) -> None:
         """Take a client's leave; with the last one the connections are closed."""
         with self._lock:
-            reporter.clients.discard(id(client))
-            reporter.notices.callbacks.pop(id(client), None)
+            reporter.clients.discard(client)
+            reporter.notices.callbacks.pop(client, None)
             is_last = not reporter.clients
             if not any(each.clients for each in self._reporters.values()):
                 self._thread = None
@@ -80,6 +82,12 @@ class Sender:
                 self._reporters = {
                     key: each for key, each in self._reporters.items() if each is not reporter
                 }
+
+    def _revive(self, reporter: Reporter) -> None:
+        """Know a reporter again whose client was closed, but whose run still reports."""
+        with self._lock:
+            if reporter not in self._reporters.values():
+                self._reporters[object()] = reporter
 
     def wake(self) -> None:
         """Have the thread look, and start it if there is none."""
@@ -161,7 +169,7 @@ def _key(options: Options, http_client: httpx.Client | None) -> Any:
         options.batch_limit,
         options.memory_limit,
         options.timeout,
-        id(http_client) if http_client is not None else None,
+        http_client,
     )
 
 
