@@ -7,6 +7,7 @@ Usage: python scripts/agentos_sdks.py          install what is missing, print th
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +22,16 @@ def folder(version: str) -> Path:
     """Give the folder of a version, which is installed if it is not there."""
     target = CACHE / version
     if not (target / "agentos").is_dir():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        command += ["--disable-pip-version-check", "--target", str(target)]
+        command = [*_installer(), "--quiet", "--no-deps", "--target", str(target)]
         subprocess.run([*command, f"pyagentos-sdk=={version}"], check=True)  # noqa: S603 - our own command
     return target
+
+
+def _installer() -> list[str]:
+    """Give the command that installs packages; an environment made by uv has no pip."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    return ["uv", "pip", "install", "--python", sys.executable]
 
 
 def main() -> int:

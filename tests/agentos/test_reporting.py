@@ -443,3 +443,21 @@ def test_what_the_disk_has_lost_is_not_waited_for():
         time.sleep(0.3)
         assert time.process_time() - begun < 0.2
         run._recorder.stats.sent += 1  # nothing else can be said of it
+
+
+def test_a_whole_record_of_another_version_goes_to_the_dead_letters(home):
+    from aod_notebook.agentos.options import fingerprint
+    from aod_notebook.agentos.report.record import END, EVENT, pack
+    from aod_notebook.agentos.report.spool import SpoolWriter
+
+    with Collector() as server:
+        spool_folder().mkdir(parents=True)
+        writer = SpoolWriter(spool_folder(), server.url, fingerprint("aos_agent_x"), "a1")
+        writer.append(pack(EVENT, 1, b'"old"', b'{"type":"x","payload":{"i":1}}'))
+        writer.append(pack(END, 2, b'"old"', b"[1, 2]"))
+        writer.release()
+        with client_of(server) as client:
+            client.flush(timeout=5)
+            assert server.numbers == [1]
+    assert "unreadable record" in (home / "agentos" / "dead-letters.jsonl").read_text()
+    assert spools() == []

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from aod_notebook.agentos.errors import (
     AgentOSAuthError,
     AgentOSConfigError,
@@ -122,6 +124,10 @@ class Pipe:
         self.is_paused = False
         self.not_before = 0.0
 
+    def postpone(self, error: Exception) -> None:
+        """Count an unforeseen failure as one of the moment."""
+        self._later(AgentOSTransientError(f"{type(error).__name__}: {error}", "INTERNAL_ERROR"))
+
     def add(self, step: Step) -> None:
         """Send one more step, which no record of the log stands for."""
         self._steps.append(step)
@@ -197,7 +203,12 @@ class Pipe:
         if step.tries > 1:
             step.run.stats.retried += len(step.records)
         try:
-            self._post(step.call(self.log.uid))
+            call = step.call(self.log.uid)
+        except msgspec.MsgspecError as error:  # whole, but not of this version
+            self._drop(step, AgentOSError(f"unreadable record: {error}", "UNREADABLE"))
+            return
+        try:
+            self._post(call)
         except AgentOSDecodeError as error:
             if error.code == "NOT_THE_SERVICE":
                 self._later(error)

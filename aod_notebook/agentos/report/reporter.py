@@ -233,6 +233,11 @@ class Reporter:
             self.adopt()
         return busy
 
+    def failed(self, error: Exception) -> None:
+        """Tell of a failure of this code itself, and try again a little later."""
+        if self.pipe is not None:
+            self.pipe.postpone(error)
+
     def wait(self, now: float) -> float:
         """Seconds until there may be something to do."""
         waits = [_RESCAN_S]

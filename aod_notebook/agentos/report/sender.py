@@ -101,7 +101,10 @@ class Sender:
             now = time.monotonic()
             busy = False
             for reporter in list(self._reporters.values()):
-                busy = reporter.work(now) or busy
+                try:
+                    busy = reporter.work(now) or busy
+                except Exception as error:  # noqa: BLE001 - the thread must go on for the others
+                    reporter.failed(error)
             return busy
 
     def _ensure(self) -> None:

@@ -162,7 +162,6 @@ def _quick_write() -> Callable[[int, bytes], int]:
         plain = ctypes.PyDLL(None).write
     except (OSError, AttributeError, TypeError):
         return os.write
-    plain.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
     plain.restype = ctypes.c_ssize_t
 
     def quick(fd: int, data: bytes) -> int:
