@@ -287,6 +287,13 @@ def test_a_recording_may_be_a_path_and_be_repeated_with_an_exit_code(fresh_kit, 
     assert fresh_kit.get(f"/sessions/{session['id']}")["exit_code"] == 4
 
 
+def test_a_replay_that_would_never_end_ends_when_it_is_stopped(fresh_kit, recording):
+    session = fresh_kit.session("one", replaying(fresh_kit, recording="mine", repeat=2**70))
+    fresh_kit.wait_for_output(session)
+    fresh_kit.post(f"/sessions/{session['id']}/terminate", expect=200)
+    assert fresh_kit.stream(session)[-1]["type"] == "terminated"
+
+
 def test_a_paced_replay_can_be_stopped(fresh_kit, recording):
     session = fresh_kit.session("one", replaying(fresh_kit, recording="mine", pace=0.05, repeat=99))
     fresh_kit.wait_for_output(session)
@@ -300,6 +307,8 @@ def test_a_paced_replay_can_be_stopped(fresh_kit, recording):
         ({"recording": "none"}, "no recording 'none' (recordings that are there: claude-coding)"),
         ({"recording": "../../etc/passwd"}, "no recording '../../etc/passwd'"),
         ({"speed": 1}, "the agent's metadata key 'replay' takes an object with recording"),
+        ({"exit_code": 2**70}, "the agent's metadata key 'replay' takes an object with recording"),
+        ({"exit_code": 256}, "the agent's metadata key 'replay' takes an object with recording"),
         ({"pace": "fast"}, "the agent's metadata key 'replay' takes an object with recording"),
     ],
 )

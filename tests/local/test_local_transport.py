@@ -151,7 +151,18 @@ def test_a_missing_row_is_a_404_that_names_it(http, anonymous, method, path, det
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff", b"[]", b"1", b'"x"', b"null", b'{"a": NaN}', b"[" * 100_000],
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b"1",
+        b'"x"',
+        b"null",
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b"[" * 100_000,
+    ],
 )
 @pytest.mark.parametrize("path", ["/agents", "/environments", "/sessions"])
 def test_a_body_that_is_no_json_object_is_a_400(http, path, body):

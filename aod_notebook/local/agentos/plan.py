@@ -12,9 +12,10 @@ Other agents never pause. The plan is stored with its run, so a paused run survi
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from aod_notebook.local.agentos.http import ApiError
 
@@ -35,7 +36,7 @@ class Script(msgspec.Struct):
     """The `replay` key of an input."""
 
     pauses: list[Pause] = []
-    fail: str | None = None
+    fail: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class Plan(msgspec.Struct):

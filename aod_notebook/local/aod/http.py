@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -53,7 +54,9 @@ class Call:
         except BodyTooLargeError as error:
             raise ApiError(413, str(error)) from None
         try:
-            value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+            value = json.loads(
+                body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+            )
         except (ValueError, RecursionError):
             raise ApiError(400, "Invalid JSON") from None
         if not isinstance(value, dict):
@@ -63,6 +66,13 @@ class Call:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is too large: no answer could give it back as JSON")
+    return value
 
 
 def answer(data: Any, status: int = 200) -> Response:

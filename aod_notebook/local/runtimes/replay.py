@@ -7,7 +7,7 @@ session says so by its runtime's name. An agent's metadata may hold `replay`, an
   `recordings/`, or the absolute path of a `.jsonl` file (default `claude-coding`);
 - `pace`: seconds before each line (default 0: full speed);
 - `repeat`: how often a turn plays its lines (default 1);
-- `exit_code`: the turn's exit code (default 0).
+- `exit_code`: the turn's exit code, 0 to 255 (default 0).
 
 A recording's turns end with its `result` lines. Turn n of a session plays turn n of the
 recording; after the last one a turn says, in the same format, that there is no more.
@@ -19,6 +19,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from importlib import resources
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RECORDING = "claude-coding"
 _BREATH = 256
+_MOST = 1_000_000_000
+_EXIT_CODES = range(256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Replay:
         lines = segment(load(turn.recordings, options.recording), turn, options.recording)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + turn.timeout
-        for number, line in enumerate(lines * options.repeat):
+        played = chain.from_iterable(repeat(lines, options.repeat))
+        for number, line in enumerate(played):
             if options.pace:
                 await _pause(stop, min(options.pace, max(0.0, deadline - loop.time())))
             elif number % _BREATH == 0:
@@ -89,14 +93,21 @@ def read_options(metadata: dict[str, Any]) -> Options:
         return Options(
             recording=str(options.recording),
             pace=max(0.0, float(options.pace)),
-            repeat=max(1, int(options.repeat)),
-            exit_code=int(options.exit_code),
+            repeat=min(max(1, int(options.repeat)), _MOST),
+            exit_code=_exit_code(options.exit_code),
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RuntimeMissingError(
             "the agent's metadata key 'replay' takes an object with recording (name or path), "
             "pace (seconds), repeat (count) and exit_code"
         ) from None
+
+
+def _exit_code(value: Any) -> int:
+    code = int(value)
+    if code not in _EXIT_CODES:
+        raise ValueError(f"{code} is no exit code of a program")
+    return code
 
 
 def load(folder: Path, name: str) -> list[str]:

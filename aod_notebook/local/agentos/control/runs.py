@@ -33,7 +33,7 @@ class Events(msgspec.Struct):
 
     run_id: Text
     limit: Limit | None = None
-    after: int = 0
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 class List(msgspec.Struct):
