@@ -5,6 +5,7 @@ of boundary cases, then random ones from a fixed seed. No answer may be a 5xx, a
 description does not name, or a body of another shape.
 """
 
+import openapi_agentos
 import openapi_aod
 import pytest
 import requests
@@ -17,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from service_kit import Kit, connect
+from service_kit import Kit, Rpc, connect
 
 from aod_notebook.local import LocalService
 
@@ -85,13 +86,13 @@ def exercise(operation, service, token):
     return statuses
 
 
-def greet(operation, service):
-    """Send a few fitting requests without a token and return the statuses."""
+def greet(operation, service, token):
+    """Send two fitting requests with some token, or none; return the statuses seen."""
     statuses = set()
     with requests.Session() as session:
 
         def check(case):
-            response = send(case, service, session, None)
+            response = send(case, service, session, token)
             statuses.add(response.status_code)
             case.validate_response(response, checks=CHECKS)
 
@@ -147,7 +148,7 @@ def test_the_aod_half_keeps_to_its_description(half_service, aod_ids, method, pa
 @pytest.mark.parametrize(("method", "path"), operations(openapi_aod.describe())[1:])
 def test_the_aod_half_tells_no_stranger_anything(half_service, method, path):
     operation = load(openapi_aod.describe(), method, path)
-    assert greet(operation, half_service) == {401}
+    assert greet(operation, half_service, None) == {401}
 
 
 def test_requests_made_of_the_description_start_nothing_but_replays(half_service, aod_ids):
@@ -157,3 +158,72 @@ def test_requests_made_of_the_description_start_nothing_but_replays(half_service
         sessions = client.get("/sessions").json()["data"]
     assert {session["agent_id"] for session in sessions} >= {aod_ids.runnable[0]}
     assert {session["runtime"] for session in sessions} == {"replay"}
+
+
+# ---- AgentOS ----
+
+
+@pytest.fixture
+def agentos_ids(half_service):
+    """Agents, runs, questions and records in every state, for one operation."""
+    with connect(half_service.url, half_service.agentos_key) as client:
+        yield make_records(Rpc(client), half_service.agent_id)
+
+
+def make_records(rpc, agent_id):
+    created = [
+        rpc.call("agents_create", name="a", system_prompt="", provider_type="replay")["agent_id"]
+        for _ in range(3)
+    ]
+    edited, resting = created[:2], created[2]
+    rpc.call("agents_set_status", agent_id=resting, status="paused")
+    runs = [rpc.start(agent_id) for _ in range(4)]
+    rpc.data("/api/ingest/v1/run/cancel", {"run_id": runs[0]})
+
+    def pause(**pause):
+        return rpc.invoke(agent_id, 202, input={"replay": {"pauses": [pause]}})
+
+    asked = [pause(ask="Which?") for _ in range(3)]
+    approved = [pause(approve="delete") for _ in range(3)]
+    talks = [rpc.invoke(agent_id, start_session=True)["session_id"] for _ in range(2)]
+    folder = rpc.call("folders_create", name=f"f-{runs[0]}")
+    key = rpc.call("api_keys_create", agent_id=agent_id, name="k")
+    return openapi_agentos.Ids(
+        agents=tuple(edited),
+        runnable=(agent_id, resting),
+        runs=tuple(runs),
+        paused=tuple(run["run_id"] for run in asked + approved),
+        requests=tuple(run["awaiting_input"]["request_id"] for run in asked),
+        approvals=tuple(run["awaiting_approval"]["approval_id"] for run in approved),
+        conversations=tuple(talks),
+        folders=(folder["id"],),
+        keys=(key["id"],),
+    )
+
+
+@pytest.mark.parametrize(("method", "path"), operations(openapi_agentos.describe()))
+def test_the_agentos_half_keeps_to_its_description(half_service, agentos_ids, method, path):
+    operation = load(openapi_agentos.describe(agentos_ids), method, path)
+    seen = exercise(operation, half_service, half_service.agentos_key)
+    assert seen & {200, 202}, "nothing succeeded, so little was tried"
+
+
+@pytest.mark.parametrize(("method", "path"), operations(openapi_agentos.describe_hosted_only()))
+def test_a_method_of_the_hosted_service_keeps_to_its_description(half_service, method, path):
+    operation = load(openapi_agentos.describe_hosted_only(), method, path)
+    assert greet(operation, half_service, half_service.agentos_key) == {404}
+
+
+@pytest.mark.parametrize(("method", "path"), operations(openapi_agentos.describe()))
+def test_the_agentos_half_tells_no_stranger_anything(half_service, method, path):
+    operation = load(openapi_agentos.describe(), method, path)
+    assert greet(operation, half_service, None) == {401}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [entry for entry in operations(openapi_agentos.describe()) if "/rpc/" in entry.values[1]],
+)
+def test_an_agent_key_moves_nothing_in_the_control_plane(half_service, method, path):
+    operation = load(openapi_agentos.describe(), method, path)
+    assert greet(operation, half_service, half_service.agent_key) == {403}
