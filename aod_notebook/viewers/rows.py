@@ -6,8 +6,11 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from aod_notebook.transcripts import Reader, Usage, summary
 from aod_notebook.viewers.clean import clean, one_line, styled
+from aod_notebook.viewers.lines import TextLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,8 +45,7 @@ class Kind(enum.StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One thing to show.
 
     Attributes:
@@ -115,8 +117,10 @@ class RowBuilder:
 
     def __init__(self, runtime: str | None = None) -> None:
         self.summary = Summary()
+        # What a shell prints is no transcript, and there may be very much of it.
+        self._plain = TextLines() if runtime == "shell" else None
         self._stdout = Reader(runtime)
-        self._stderr = Reader("shell")
+        self._stderr = TextLines()
         self._number = 0  # of the next row
         self._stages: int | None = None  # the row that the stages under way fold under
         self._calls: dict[str, tuple[int, Row]] = {}  # tool calls: their rows and the numbers
@@ -140,7 +144,9 @@ class RowBuilder:
                 self.summary.status, self.summary.stage = "running", ""
                 data = str(extra.get("data") or "")
                 if extra.get("stream") == "stderr":
-                    return _stderr_rows(self._stderr.feed(data))
+                    return _text_rows(Kind.STDERR, self._stderr.feed(data))
+                if self._plain is not None:
+                    return _text_rows(Kind.OUTPUT, self._plain.feed(data))
                 return self._stdout_rows(self._stdout.feed(data))
             case "stage":
                 return self._stage_rows(extra)
@@ -154,8 +160,9 @@ class RowBuilder:
                 return []
 
     def _flushed(self) -> list[Row]:
-        rows = self._stdout_rows(self._stdout.flush())
-        return rows + _stderr_rows(self._stderr.flush())
+        plain = [] if self._plain is None else self._plain.flush()
+        rows = self._stdout_rows(self._stdout.flush()) + _text_rows(Kind.OUTPUT, plain)
+        return rows + _text_rows(Kind.STDERR, self._stderr.flush())
 
     def _stage_rows(self, extra: Mapping[str, Any]) -> list[Row]:
         rows = self._flushed()
@@ -263,9 +270,15 @@ class RowBuilder:
         whole.answer = clean(result.text or "") or whole.answer
 
 
-def _stderr_rows(entries: Iterable[Entry]) -> list[Row]:
-    styles = (styled(entry.raw) for entry in entries)
-    return [Row(Kind.STDERR, text=text, is_error=True, marks=marks) for text, marks in styles]
+def _text_rows(kind: Kind, lines: Iterable[str]) -> list[Row]:
+    rows, is_error = [], kind is Kind.STDERR
+    for line in lines:
+        if line.isascii() and line.isprintable():
+            rows.append(Row(kind, "", line, 0, is_error))
+        else:
+            text, marks = styled(line)
+            rows.append(Row(kind, "", text, 0, is_error, marks=marks))
+    return rows
 
 
 def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:

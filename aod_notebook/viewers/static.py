@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip
 from aod_notebook.viewers.plain import LINE_CHARS, plain_lines, status_line
@@ -207,7 +209,7 @@ def _run_key(number: int, row: Row) -> tuple[object, ...]:
 def _merged(run: list[Row]) -> Row:
     """Make one row of a run; long texts are cut."""
     if len(run) == 1:
-        return replace(run[0], text=_clipped(run[0].text))
+        return structs.replace(run[0], text=_clipped(run[0].text))
     first, parts, marks, length = run[0], [], [], 0
     for row in run:
         text = _clipped(row.text or row.title)
