@@ -301,7 +301,8 @@ class LiveSession:
     def stop(self) -> StopOutcome:
         """Terminate the session on its service and say how that ended; no error is raised."""
         try:
-            self._connection.ensure()
+            if self.is_final:
+                self._connection.ensure()  # while it is followed its service is there, or hangs
             outcome = bridge.submit(self._stop).result(STOP_TIMEOUT_S)
         except (AodNotebookError, TimeoutError, CancelledError):
             return StopOutcome.UNCONFIRMED

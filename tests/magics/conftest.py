@@ -4,6 +4,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from kernels import Kernel, clean_environment
 
+from aod_notebook.live import journal
 from aod_notebook.live.connections import embedded_data_dir
 from aod_notebook.local import stop_service
 
@@ -39,6 +40,7 @@ def shell(service, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("AOD_API_URL", service.url)
     monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
+    monkeypatch.setattr(journal, "_last", {})
     shell = TestingShell()
     yield shell
     shell.close()
