@@ -1,4 +1,4 @@
-r"""Events of a session's stream (CONTRACT A.12): bytes of a body in, `StreamEvent`s out.
+r"""Events of a session's stream (CONTRACT A.12): bytes of a body in, `StreamEvent` objects out.
 
 Speed comes from decoding a whole batch of payloads by one call into wide structs. A batch
 with anything unusual in it is decoded again with less speed and more patience; no payload

@@ -5,8 +5,8 @@ import pytest
 
 
 @pytest.fixture
-def client(service):
-    with aod.Client(base_url=service.url, token=service.aod_token) as connected:
+def client(fresh_service):
+    with aod.Client(base_url=fresh_service.url, token=fresh_service.aod_token) as connected:
         yield connected
 
 
