@@ -72,6 +72,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self.feed = RowFeed(source, start)
         self.feed.is_held = is_held
         self.heard = threading.Event()
+        self._listening: list[Callable[[], None]] = []
         self._actions: dict[str, Callable[..., object]] = {}
         if stop is not None:
             self._actions["stop"] = stop
@@ -91,7 +92,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         # that the cell blocks. Without this they go where the page addressed them, to its subshell.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = None  # noqa: SLF001 - there is no public switch
-        self._unlisten = source.listen(self._wake)
+        self._listening.append(source.listen(self._wake))
         self._wake()
 
     # -- in the notebook ----------------------------------------------------------------------
@@ -117,7 +118,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             if self._is_frozen:
                 return
             self._is_frozen = True
-        self._unlisten()
+        self._stop_listening()
         self.feed.is_held = False
         self.feed.read()
         self._wake()
@@ -131,7 +132,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
 
     def close(self) -> None:
         """Stop sending and take the view from the page."""
-        self._unlisten()
+        self._stop_listening()
         flusher.drop(self)
         _frozen.pop(id(self), None)
         super().close()
@@ -221,6 +222,10 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         with self._lock:
             questions = [question for question, _ in self._questions.values()]
         return {**facts, "can": sorted(self._actions), "questions": questions}
+
+    def _stop_listening(self) -> None:
+        while self._listening:
+            self._listening.pop()()
 
     def _wake(self) -> None:
         flusher.wake(self)

@@ -1,0 +1,127 @@
+import json
+
+import pytest
+from sources import Source
+
+from aod_notebook.viewers.feed import RowFeed
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+def drain(feed, now=0.0):
+    """Take everything that the feed would send at that time."""
+    messages = []
+    while (message := feed.next_message(now)) is not None:
+        messages.append(message)
+    return messages
+
+
+def rows_of(messages):
+    """Put rows together as a page does that lost nothing; give them by number."""
+    rows = {}
+    for message in messages:
+        if message.content["type"] == "rows":
+            for offset, row in enumerate(json.loads(message.buffers[0])):
+                rows[message.content["from"] + offset] = row
+    return rows
+
+
+def test_new_rows_are_pushed_once_and_numbered(source):
+    feed = RowFeed(source)
+    source.lines("a", "b")
+    first = rows_of(drain(feed))
+    source.lines("c")
+    second = rows_of(drain(feed))
+    assert (first, second) == ({0: "a", 1: "b"}, {2: "c"})
+
+
+def test_events_of_earlier_turns_are_passed_over(source):
+    source.lines("old", "new")
+    assert rows_of(drain(RowFeed(source, start=1))) == {0: "new"}
+
+
+def test_a_page_gets_the_rows_that_it_lacks(source):
+    feed = RowFeed(source)
+    source.lines(*map(str, range(10)))
+    drain(feed)
+    feed.ask({"page": "p", "from": 4})
+    assert rows_of(drain(feed)) == {n: str(n) for n in range(4, 10)}
+
+
+def test_two_pages_that_lack_much_are_served_in_turn(source):
+    feed = RowFeed(source)
+    source.lines(*["x" * 1000] * 1000)
+    drain(feed)
+    feed.ask({"page": "p", "from": 0})
+    feed.ask({"page": "q", "from": 500})
+    starts = [message.content["from"] for message in drain(feed)]
+    assert starts[:2] == [0, 500]
+    assert len(rows_of(drain(feed))) == 0
+
+
+@pytest.mark.parametrize("start", [-1, 10**9, "0", None, 2.5, True])
+def test_a_senseless_question_is_passed_over(source, start):
+    feed = RowFeed(source)
+    source.lines("a")
+    drain(feed)
+    feed.ask({"page": "p", "from": start if start is not True else 7})
+    feed.ask_text({"row": start, "from": 0})
+    assert rows_of(drain(feed)) == {}
+
+
+def test_a_beat_shows_how_many_rows_there_are_and_ends_after_the_end(source):
+    feed = RowFeed(source)
+    source.lines("a")
+    drain(feed, 0.0)
+    beat = feed.next_message(1.5)
+    assert beat.content == {"type": "beat", "head": 1}
+    assert feed.next_message(1.6) is None
+    source.end()
+    drain(feed, 2.0)
+    feed.due_facts(2.0)
+    beats = [drain(feed, at) for at in (3.5, 5.0, 6.5, 8.0, 9.5)]
+    assert [len(each) for each in beats] == [1, 1, 1, 0, 0]
+    assert feed.is_quiet(10.0)
+
+
+def test_the_rest_of_a_long_row_is_sent_when_asked_for(source):
+    feed = RowFeed(source)
+    source.lines("a" * 20_000 + "END")
+    drain(feed)
+    feed.ask_text({"row": 0, "from": 16_000})
+    (message,) = drain(feed)
+    assert message.content["text"] == "a" * 4_000 + "END"
+
+
+def test_facts_are_told_when_they_change(source):
+    feed = RowFeed(source)
+    assert feed.due_facts(0.0)["status"] == "pending"
+    assert feed.due_facts(0.1) is None
+    source.lines("a")
+    drain(feed)
+    assert feed.due_facts(0.2)["status"] == "running"
+    source.end(3)
+    drain(feed)
+    facts = feed.due_facts(0.3)
+    assert (facts["status"], facts["exitCode"], facts["final"]) == ("failed", 3, True)
+
+
+def test_a_held_session_does_not_end_with_its_turn(source):
+    feed = RowFeed(source)
+    feed.is_held = True
+    source.end()
+    drain(feed)
+    assert not feed.facts()["final"]
+    feed.is_held = False
+    assert feed.facts()["final"]
+
+
+def test_the_last_line_without_an_end_is_shown(source):
+    feed = RowFeed(source)
+    source.emit("output", stream="stdout", data="no newline", turn=1)
+    assert rows_of(drain(feed)) == {}
+    source.is_final = True
+    assert rows_of(drain(feed)) == {0: "no newline"}

@@ -1,0 +1,112 @@
+import threading
+import time
+
+import pytest
+
+from aod_notebook.viewers.flusher import Flusher, RateWindow
+
+DEADLINE_S = 10
+
+
+class Channel:
+    """Sends what it is given, and notes when."""
+
+    def __init__(self, *, fails=False):
+        self.waiting, self.sent, self.fails = [], [], fails
+        self.changed = threading.Condition()
+
+    def step(self, now):
+        if self.fails:
+            raise ValueError("odd string")
+        with self.changed:
+            if not self.waiting:
+                return False
+            self.sent.append((now, self.waiting.pop(0)))
+            self.changed.notify_all()
+            return True
+
+    def is_quiet(self, now):
+        return not self.waiting
+
+    def wait_for(self, count):
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.sent) >= count, DEADLINE_S)
+
+
+def thread_of(flusher):
+    return flusher._thread
+
+
+def wait_until_gone(flusher):
+    deadline = time.monotonic() + DEADLINE_S
+    while thread_of(flusher) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_first_news_goes_out_at_once():
+    flusher, channel = Flusher(), Channel()
+    channel.waiting = ["a"]
+    began = time.monotonic()
+    flusher.wake(channel)
+    channel.wait_for(1)
+    assert channel.sent[0][0] - began < 0.05
+
+
+def test_all_viewers_together_keep_the_rate():
+    flusher, channels = Flusher(), [Channel() for _ in range(5)]
+    for channel in channels:
+        channel.waiting = list(range(20))
+        flusher.wake(channel)
+    for channel in channels:
+        channel.wait_for(20)
+    times = sorted(at for channel in channels for at, _ in channel.sent)
+    for first, later in zip(times, times[50:], strict=False):
+        assert later - first >= 1.0
+
+
+def test_one_thread_serves_all_and_ends_when_nothing_is_left():
+    flusher, channels = Flusher(), [Channel() for _ in range(10)]
+    before = threading.active_count()
+    for channel in channels:
+        channel.waiting = ["a"]
+        flusher.wake(channel)
+    assert threading.active_count() <= before + 1
+    for channel in channels:
+        channel.wait_for(1)
+    wait_until_gone(flusher)
+    channels[0].waiting = ["b"]
+    flusher.wake(channels[0])
+    channels[0].wait_for(2)
+
+
+def test_a_viewer_that_fails_does_not_keep_the_others_waiting():
+    flusher, broken, sound = Flusher(), Channel(fails=True), Channel()
+    sound.waiting = list(range(30))
+    flusher.wake(broken)
+    flusher.wake(sound)
+    sound.wait_for(30)
+
+
+def test_a_thread_that_holds_a_viewers_lock_may_wake_it():
+    flusher, lock = Flusher(), threading.Lock()
+
+    class Locked(Channel):
+        def is_quiet(self, now):
+            with lock:
+                return super().is_quiet(now)
+
+    channel = Locked()
+    for number in range(50):
+        with lock:
+            channel.waiting.append(number)
+            flusher.wake(channel)
+    channel.wait_for(50)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_window_allows_so_many_in_any_second(limit):
+    window = RateWindow(limit)
+    taken = [at for at in (n / 10 for n in range(50)) if window.take(at)]
+    for start in taken:
+        assert len([at for at in taken if start <= at < start + 1.0]) <= limit

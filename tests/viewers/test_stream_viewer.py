@@ -1,0 +1,203 @@
+import threading
+import time
+
+import comm
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from sources import Source
+
+from aod_notebook.viewers.stream import StreamViewer
+
+DEADLINE_S = 10
+
+
+class Comm(comm.base_comm.BaseComm):
+    """A comm that keeps what is sent."""
+
+    sent: list
+
+    def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+        if not hasattr(self, "sent"):
+            self.sent = []
+        self.sent.append((msg_type, data, buffers))
+
+
+@pytest.fixture(autouse=True)
+def comms(monkeypatch):
+    made = []
+
+    def create(*args, **kwargs):
+        made.append(Comm(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(comm, "create_comm", create)
+    return made
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What the output showed, in order."""
+    shell = InteractiveShell.instance()
+    bundles = []
+    monkeypatch.setattr(
+        shell.display_pub, "publish", lambda data, *_, **__: bundles.append(dict(data))
+    )
+    yield bundles
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def made():
+    viewers = []
+
+    def make(source, **options):
+        viewers.append(StreamViewer(source, **options))
+        return viewers[-1]
+
+    yield make
+    for viewer in viewers:
+        viewer.close()
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def custom(viewer):
+    """The custom messages that were sent so far."""
+    return [data["content"] for _, data, _ in viewer.comm.sent if data.get("method") == "custom"]
+
+
+def receive(viewer, **content):
+    viewer._handle_custom_msg(content, [])
+
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def test_the_output_has_html_and_text_from_the_start_and_no_widget_at_the_end(made, displayed):
+    source = Source()
+    viewer = made(source).show()
+    source.lines("hello")
+    source.end()
+    wait_for(lambda: WIDGET not in displayed[-1])
+    assert set(displayed[0]) == {"text/plain", "text/html", WIDGET}
+    assert set(displayed[-1]) == {"text/plain", "text/html"}
+    assert "hello" in displayed[-1]["text/html"]
+    assert displayed[-1] == viewer.static_bundle()
+
+
+def test_the_output_is_brought_up_to_date_at_each_turn(made, displayed):
+    source = Source()
+    made(source, freeze=False).show()
+    source.emit("turn_start", turn=1)
+    source.lines("first turn")
+    source.emit("turn_start", turn=2)
+    wait_for(lambda: "first turn" in displayed[-1]["text/plain"])
+    assert WIDGET in displayed[-1]
+
+
+def test_a_view_that_is_held_is_frozen_by_its_maker_only(made, displayed):
+    source = Source()
+    viewer = made(source, is_held=True).show()
+    source.end()
+    wait_for(lambda: any(each["type"] == "rows" for each in custom(viewer)))
+    assert WIDGET in displayed[-1]
+    viewer.freeze()
+    assert WIDGET not in displayed[-1]
+
+
+def test_a_page_that_says_hello_is_answered(made):
+    viewer = made(Source())
+    receive(viewer, type="hello", page="p")
+    assert viewer.heard.is_set()
+    wait_for(
+        lambda: any(each == {"type": "welcome", "page": "p", "head": 0} for each in custom(viewer))
+    )
+
+
+def test_odd_messages_of_a_page_do_no_harm(made):
+    viewer = made(Source())
+    for content in (None, 7, [], {}, {"type": None}, {"type": "sync"}, {"type": "prompt"},
+                    {"type": "answer", "key": "none"}, {"type": "text", "row": "x"}):  # fmt: skip
+        viewer._handle_custom_msg(content, [])
+    receive(viewer, type="hello", page="p")
+    wait_for(lambda: any(each["type"] == "welcome" for each in custom(viewer)))
+
+
+def test_buttons_act_in_threads_of_their_own_and_their_answers_are_shown(made):
+    threads = []
+
+    def prompt(text):
+        threads.append(threading.current_thread())
+        return f"sent: {text}"
+
+    viewer = made(Source(), prompt=prompt)
+    receive(viewer, type="prompt", page="p", text="go")
+    wait_for(lambda: any(each.get("text") == "sent: go" for each in custom(viewer)))
+    assert threads[0] is not threading.main_thread()
+
+
+def test_a_button_that_fails_says_why(made):
+    def stop():
+        raise RuntimeError("the service is away")
+
+    viewer = made(Source(), stop=stop)
+    receive(viewer, type="stop", page="p")
+    wait_for(
+        lambda: {"type": "note", "text": "the service is away", "isError": True} in custom(viewer)
+    )
+
+
+def test_what_was_not_given_can_not_be_done(made):
+    viewer = made(Source())
+    receive(viewer, type="stop", page="p")
+    assert viewer.facts["can"] == []
+
+
+def test_a_question_is_answered_once(made):
+    answers = []
+    viewer = made(Source())
+    viewer.ask("q", "May I?", answers.append, ("Yes", "No"))
+    assert viewer.facts["questions"] == [{"key": "q", "text": "May I?", "choices": ["Yes", "No"]}]
+    receive(viewer, type="answer", page="p", key="q", text="Yes")
+    receive(viewer, type="answer", page="p", key="q", text="No")
+    wait_for(lambda: viewer.facts["questions"] == [] and answers)
+    assert answers == ["Yes"]
+
+
+def test_a_frozen_view_is_closed_when_its_last_page_is_gone(made, displayed):
+    source = Source()
+    viewer = made(source).show()
+    for page in ("p", "q"):
+        receive(viewer, type="hello", page=page)
+    source.end()
+    wait_for(lambda: WIDGET not in displayed[-1])
+    receive(viewer, type="gone", page="p")
+    assert viewer.comm is not None
+    receive(viewer, type="gone", page="q")
+    assert viewer.comm is None
+
+
+def test_hostile_text_never_stops_the_sending(made):
+    source = Source("claude")
+    viewer = made(source)
+    source.lines("half \ud83d", "\x00\x1b]0;t\x07", "x" * 1_000_000)
+    source.emit("stage", stage="\ud83d", state="failed", message="\udc00")
+    source.emit("output", stream=None, data=None)
+    source.emit("exit", code="\ud83d")
+    source.emit("turn_start", turn={"a": 1})
+    source.lines("the end")
+    wait_for(lambda: any(each.get("head", 0) >= 8 for each in custom(viewer)))
+
+
+def test_every_message_stays_below_the_limit(made):
+    source = Source()
+    viewer = made(source)
+    source.lines(*["z" * 1000] * 3000)
+    wait_for(lambda: any(each.get("head", 0) == 3000 for each in custom(viewer)))
+    sizes = [sum(map(len, buffers or ())) for _, _, buffers in viewer.comm.sent]
+    assert max(sizes) <= 250_000

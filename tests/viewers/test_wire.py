@@ -1,0 +1,59 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aod_notebook.viewers import wire
+from aod_notebook.viewers.clean import styled
+from aod_notebook.viewers.rows import Kind, Row
+from aod_notebook.viewers.wire import CHUNK_BYTES, WIRE_CHARS, chunk, wire_row
+
+PAGE = Path(wire.__file__).with_name("stream.js").read_text(encoding="utf-8")
+
+
+def test_the_page_knows_the_kinds_in_the_same_order():
+    listed = re.search(r"KINDS = \[(.*?)\]", PAGE, re.DOTALL)[1]
+    assert re.findall(r'"([^"]+)"', listed) == [str(kind) for kind in Kind]
+
+
+def test_the_page_is_small_enough_to_be_sent_with_every_viewer():
+    assert len(PAGE.encode()) <= 40 * 1024
+
+
+def test_chunks_together_are_all_rows_in_order():
+    rows = [Row(Kind.OUTPUT, text=f"{n} {'é' * 500}") for n in range(2_000)]
+    number, read = 0, []
+    while number < len(rows):
+        body, number = chunk(rows, number, len(rows))
+        assert len(body) <= CHUNK_BYTES
+        read += json.loads(body)
+    assert read == [row.text for row in rows]
+
+
+@pytest.mark.parametrize("fill", ["x", "\u2028", "😀", '"', "\n"])
+def test_a_huge_row_still_fits_into_one_message(fill):
+    body, number = chunk([Row(Kind.TEXT, text=fill * 10_000_000)], 0, 1)
+    assert number == 1
+    assert len(body) <= CHUNK_BYTES
+    assert json.loads(body)[0][6] == 10_000_000
+
+
+@given(st.text(st.characters(codec=None), max_size=200))
+def test_any_cleaned_text_goes_over_the_wire(text):
+    shown, marks = styled(text)
+    row = Row(Kind.STDERR, "", shown, is_error=True, marks=marks)
+    (read,) = json.loads(chunk([row], 0, 1)[0])
+    assert read[1] == shown
+
+
+def test_marks_count_as_the_page_counts():
+    text, marks = styled("😀\x1b[31mred\x1b[0m")
+    read = wire_row(Row(Kind.OUTPUT, text=text, marks=marks))
+    assert read[-1] == [2, 5, 2]
+
+
+def test_a_cut_row_tells_its_length():
+    assert wire_row(Row(Kind.OUTPUT, text="x" * (WIRE_CHARS + 1)))[6] == WIRE_CHARS + 1
