@@ -5,6 +5,7 @@ of boundary cases, then random ones from a fixed seed. No answer may be a 5xx, a
 description does not name, or a body of another shape.
 """
 
+import hypothesis.core
 import openapi_agentos
 import openapi_aod
 import pytest
@@ -28,7 +29,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-RANDOM_CASES = 12
+RANDOM_CASES = 5
 SEEDED = settings(
     max_examples=RANDOM_CASES,
     derandomize=True,
@@ -51,6 +52,10 @@ def operations(description):
 def half_service(tmp_path_factory):
     """A service that finds no program: no git, no shell, no CLI."""
     with pytest.MonkeyPatch.context() as patch, LocalService(human_input_hold_s=0.05) as running:
+        # schemathesis swaps hypothesis' printer; other modules' falsifying examples need it back
+        patch.setattr(
+            hypothesis.core, "RepresentationPrinter", hypothesis.core.RepresentationPrinter
+        )
         patch.setenv("PATH", str(tmp_path_factory.mktemp("no-programs")))
         yield running
 
@@ -87,7 +92,7 @@ def exercise(operation, service, token):
 
 
 def greet(operation, service, token):
-    """Send two fitting requests with some token, or none; return the statuses seen."""
+    """Send a fitting request with some token, or none; return the statuses seen."""
     statuses = set()
     with requests.Session() as session:
 
@@ -96,7 +101,7 @@ def greet(operation, service, token):
             statuses.add(response.status_code)
             case.validate_response(response, checks=CHECKS)
 
-        settings(SEEDED, max_examples=2)(given(operation.as_strategy())(check))()
+        settings(SEEDED, max_examples=1)(given(operation.as_strategy())(check))()
     return statuses
 
 
