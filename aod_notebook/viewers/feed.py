@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Message", "RowFeed"]
 
-EVENTS_AT_ONCE = 2_000
+EVENTS_AT_ONCE = 4_000
 """Events are read in portions, so that the first rows of a burst are on their way early."""
 FACTS_S = 0.25
 BEAT_S = 1.0

@@ -134,7 +134,7 @@ def test_groups_fold_by_mouse_and_by_key(opened):
     expect(below).to_have_count(0)
 
 
-def test_filters_hide_kinds_and_search_finds_rows(opened):
+def test_filters_hide_kinds_and_search_finds_rows(opened, shot):
     nb = opened(REPLAY)
     nb.run_cell(0)
     nb.wait_for_rows(20)
@@ -152,6 +152,7 @@ def test_filters_hide_kinds_and_search_finds_rows(opened):
     search.press("Enter")
     expect(nb.viewer.locator(".aod-found")).to_have_text("1 of 4 hits")
     expect(nb.log.locator(".aod-hit").first).to_have_text("March")
+    shot(nb.viewer, "viewer")
     search.press("Escape")
     expect(nb.log.locator(".aod-hit")).to_have_count(0)
 
