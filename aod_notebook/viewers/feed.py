@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.viewers.static import MAX_ROWS, Transcript
-from aod_notebook.viewers.wire import chunk, wire_row
+from aod_notebook.viewers.wire import chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ FACTS_S = 0.25
 BEAT_S = 1.0
 LAST_BEATS = 3
 """Beats after the end: they show a page that the last rows were lost."""
-TAIL_ROWS = 100
 TEXT_CHARS = 60_000
 """How much of a long row is sent in one message."""
 ACTIVE = ("pending", "running")
@@ -56,6 +56,7 @@ class RowFeed:
         self._source = source
         self._start = start
         self._lock = threading.RLock()  # guards everything below, and the transcript
+        self._is_over = False
         self._pushed = 0
         self._syncs: dict[str, tuple[int, int]] = {}  # by page: what it asked for
         self._replies: deque[Message] = deque()
@@ -72,6 +73,8 @@ class RowFeed:
     def is_final(self) -> bool:
         """Whether no event is left to read and none will come."""
         with self._lock:
+            if self._is_over:
+                return True
             ended = self._source.is_final and not self.is_held
             return ended and not self._source.received(self._position)
 
@@ -82,6 +85,8 @@ class RowFeed:
     def read(self, limit: int | None = None) -> int:
         """Make rows of the events that came since; give how many events those were."""
         with self._lock:
+            if self._is_over:
+                return 0
             ended = self._source.is_final
             new = self._source.received(self._position)
             if limit is not None and len(new) > limit:
@@ -94,6 +99,13 @@ class RowFeed:
                 self.transcript.finish()
             return len(new)
 
+    def end(self) -> None:
+        """Read what there is; nothing that comes later is shown."""
+        with self._lock:
+            self.read()
+            self.transcript.finish()
+            self._is_over = True
+
     def facts(self) -> dict[str, Any]:
         """Give what the page's header says; small, of JSON's types only."""
         with self._lock:
@@ -101,6 +113,7 @@ class RowFeed:
             status = summary.status
             if ended and status in ACTIVE:
                 status = self._source.status
+            cost = summary.cost_usd
             until = self._ended if ended else time.time()
             return {
                 "title": self.transcript.title,
@@ -114,16 +127,10 @@ class RowFeed:
                 "tokensIn": summary.tokens_in,
                 "tokensCached": summary.tokens_cached,
                 "tokensOut": summary.tokens_out,
-                "cost": summary.cost_usd,
+                "cost": cost if cost is not None and math.isfinite(cost) else None,
                 "exitCode": summary.exit_code,
                 "head": len(self.transcript.rows),
             }
-
-    def tail(self) -> list[str | list[object]]:
-        """Give the last rows, for a page that gets no messages."""
-        with self._lock:
-            rows = self.transcript.rows[-TAIL_ROWS:]
-            return [wire_row(row) for row in rows if len(row.text) < 10 * TAIL_ROWS]
 
     def html(self, max_rows: int = MAX_ROWS) -> str:
         """Give the transcript so far as static HTML."""

@@ -92,6 +92,7 @@ class Flusher:
         """Serve `channel` no more."""
         with self._lock:
             self._channels.pop(id(channel), None)
+            self._failures.pop(id(channel), None)
 
     def _run(self) -> None:
         while self._serve():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip
+from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip, one_line
 from aod_notebook.viewers.plain import LINE_CHARS, plain_lines, status_line
 from aod_notebook.viewers.rows import Kind, Row, RowBuilder
 
@@ -29,6 +29,7 @@ __all__ = ["Transcript", "render_html"]
 MAX_ROWS = 2_000
 MAX_BYTES = 300_000
 ROW_CHARS = 4_000
+TITLE_CHARS = 200
 TAIL_ROWS = 20
 FOLD_LINES = 6
 """Thoughts and tool results longer than this are folded."""
@@ -101,6 +102,7 @@ class Transcript:
     taken: int = 0
 
     def __post_init__(self) -> None:
+        self.title = one_line(self.title, TITLE_CHARS)
         self._builder = RowBuilder(self.runtime)
 
     @property

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
-from traitlets import Dict, List
+from traitlets import Dict
 
+from aod_notebook.viewers.clean import clean
 from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.flusher import flusher
 
@@ -29,6 +30,7 @@ LIVE_ROWS = 200
 KEPT_FROZEN = 8
 """Frozen views whose page was not heard of stay answerable, so many of them."""
 
+_frozen_lock = threading.Lock()  # guards _frozen
 _frozen: OrderedDict[int, StreamViewer] = OrderedDict()
 
 
@@ -57,7 +59,6 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
     _css = (HERE / "stream.css").read_text(encoding="utf-8")
 
     facts = Dict().tag(sync=True)
-    tail: List[Any] = List().tag(sync=True)
 
     def __init__(
         self,
@@ -119,27 +120,27 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
                 return
             self._is_frozen = True
         self._stop_listening()
-        self.feed.is_held = False
-        self.feed.read()
+        self.feed.end()
         self._wake()
         if self._handle is not None:
             self._handle.update(self.static_bundle(), raw=True)  # type: ignore[no-untyped-call]
-        with self._lock:
+        with _frozen_lock:
             _frozen[id(self)] = self
-        while len(_frozen) > KEPT_FROZEN:
-            _, oldest = _frozen.popitem(last=False)
+            oldest = _frozen.popitem(last=False)[1] if len(_frozen) > KEPT_FROZEN else None
+        if oldest is not None:
             oldest.close()
 
     def close(self) -> None:
         """Stop sending and take the view from the page."""
         self._stop_listening()
         flusher.drop(self)
-        _frozen.pop(id(self), None)
+        with _frozen_lock:
+            _frozen.pop(id(self), None)
         super().close()
 
     def note(self, text: str, *, is_error: bool = False) -> None:
         """Show a line of text below the rows in the page; an empty one takes it away."""
-        self.feed.reply(type="note", text=text, isError=is_error)
+        self.feed.reply(type="note", text=clean(text), isError=is_error)
         self._wake()
 
     def static_bundle(self) -> dict[str, str]:
@@ -165,8 +166,6 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             answer: called once with the answer.
             choices: what can be answered; any text if there are none.
         """
-        from aod_notebook.viewers.clean import clean
-
         question = {"key": key, "text": clean(text), "choices": [clean(each) for each in choices]}
         with self._lock:
             self._questions[key] = question, answer
@@ -214,8 +213,6 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self._set_facts(self.feed.facts())
 
     def _set_facts(self, facts: dict[str, Any]) -> None:
-        if facts["final"]:
-            self.tail = self.feed.tail()
         self.facts = self._all_facts(facts)
 
     def _all_facts(self, facts: dict[str, Any]) -> dict[str, Any]:

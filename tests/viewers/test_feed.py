@@ -125,3 +125,24 @@ def test_the_last_line_without_an_end_is_shown(source):
     assert rows_of(drain(feed)) == {}
     source.is_final = True
     assert rows_of(drain(feed)) == {0: "no newline"}
+
+
+def test_a_view_that_was_ended_takes_nothing_more_and_is_quiet_soon(source):
+    feed = RowFeed(source)
+    source.emit("output", stream="stdout", data="half a line", turn=1)
+    feed.end()
+    source.lines("too late")
+    assert rows_of(drain(feed)) == {0: "half a line"}
+    for at in (0.0, 2.0, 4.0, 6.0, 8.0):
+        feed.due_facts(at)
+        drain(feed, at)
+    assert feed.is_quiet(9.0)
+
+
+def test_a_title_and_a_cost_from_elsewhere_fit_into_json(source):
+    source.title = "half \ud83d \u202e title"
+    feed = RowFeed(source)
+    feed.transcript.summary.cost_usd = float("inf")
+    facts = feed.facts()
+    json.dumps(facts, allow_nan=False).encode()
+    assert (facts["title"], facts["cost"]) == ("half \ufffd ⟨U+202E⟩ title", None)
