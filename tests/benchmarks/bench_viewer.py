@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -23,7 +24,6 @@ from pages import NotebookPage  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 from servers import Server  # noqa: E402
 
-CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
     "--disable-background-networking --disable-component-update --enable-precise-memory-info"
@@ -210,13 +210,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000, help="rows of the steady flood")
     parser.add_argument("--only", default="", help="only the cases with this in their name")
+    parser.add_argument("--quick", action="store_true", help="a short steady flood")
     options = parser.parse_args()
+    if options.quick:
+        options.rows = 5_000
     os.environ["PYTHONPATH"] = str(HERE.parent / "e2e")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium, "no Chromium: apt-get update && apt-get install -y chromium"
     chosen = [case for case in cases(options.rows) if options.only in case.name]
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = Server(Path(folder))
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS.split())
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split())
         try:
             server.start()
             for case in chosen:
