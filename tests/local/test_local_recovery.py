@@ -257,7 +257,8 @@ class Load:
 
     def _work(self, work):
         number = 0
-        with contextlib.suppress(httpx.HTTPError):
+        # The service goes away under the work, and then the client of it is closed.
+        with contextlib.suppress(httpx.HTTPError, RuntimeError):
             while True:
                 work(number)
                 number += 1
