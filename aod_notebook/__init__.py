@@ -53,4 +53,4 @@ _HOMES = {
     "connect": "aod_notebook.live.connections",
     "enable_nested_loops": "aod_notebook.core.nested",
 }
-_ROOMS = ("aod", "frames", "live", "local", "transcripts")
+_ROOMS = ("agentos", "aod", "frames", "live", "local", "transcripts")
