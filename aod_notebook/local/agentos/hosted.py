@@ -98,7 +98,7 @@ class Hosted:
         tasks = [active.task for active in self._active.values() if active.task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def check_runtime(self, agent: sqlite3.Row, run: sqlite3.Row) -> None:
+    async def check_runtime(self, agent: sqlite3.Row, run: sqlite3.Row) -> None:
         """Refuse an agent whose CLI is not installed; the run is recorded as failed.
 
         Raises:
@@ -109,7 +109,7 @@ class Hosted:
             runtime_for(RUNTIMES[provider(agent)]).check(turn)
         except RuntimeMissingError as error:
             message = f"{error}".replace("the runtime shell or replay", "provider_type 'replay'")
-            self._database.submit(_ending(run["id"], "failed", error_message=message))
+            await self._database.write(_ending(run["id"], "failed", error_message=message))
             raise ApiError("RUNTIME_NOT_INSTALLED", message) from None
 
     async def _advance(

@@ -65,7 +65,7 @@ async def run_agent(state: State, agent_id: str, fields: Invoke, trigger: str) -
     agent, run = await state.database.write(
         lambda connection: _begin(connection, agent_id, fields, trigger)
     )
-    state.hosted.check_runtime(agent, run)
+    await state.hosted.check_runtime(agent, run)
     if fields.stream:
         return RunStream(state, run["id"])
     return as_answer(await asyncio.shield(state.hosted.advance(run["id"])))
