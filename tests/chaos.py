@@ -75,12 +75,16 @@ class ChaosProxy:
             asyncio.ensure_future(_copy(reader, up_writer)),  # ends when the client hangs up
             asyncio.ensure_future(self._downward(up_reader, writer, fault)),
         ]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for task in both:
-            task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
-        up_writer.close()
-        writer.close()
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+            for end in (up_writer, writer):
+                end.close()
+                with contextlib.suppress(ConnectionError):
+                    await end.wait_closed()
 
     async def _downward(self, reader, writer, fault):
         left = fault.after

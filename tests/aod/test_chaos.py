@@ -3,6 +3,8 @@
 import json
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import httpx
@@ -17,6 +19,7 @@ PLACES = 200
 HOWS = ["close", "rst", "stall"]
 PATIENT = Timeouts(no_bytes=20)  # a loaded machine is no stall
 BRISK = Timeouts(no_bytes=0.5)
+LANES = 20  # stalls that are waited out at the same time
 
 
 class Log(NamedTuple):
@@ -56,14 +59,20 @@ def proxy(service):
         yield proxy
 
 
-@pytest.fixture(scope="module")
-def client(service, proxy):
+@contextmanager
+def through(proxy, service, timeouts):
     limits = httpx.Limits(max_keepalive_connections=0)  # a fault belongs to one connection
     with (
         httpx.Client(limits=limits) as http,
-        Client(proxy.url, service.aod_token, PATIENT, http_client=http) as client,
+        Client(proxy.url, service.aod_token, timeouts, http_client=http) as client,
     ):
         in_no_time(client)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client(service, proxy):
+    with through(proxy, service, PATIENT) as client:
         yield client
 
 
@@ -83,15 +92,30 @@ def test_cut_at_every_byte_of_one_event(client, proxy, log):
         assert proxy.connections > before + 1
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", HOWS[:2])
 def test_cut_at_seeded_places(client, proxy, log, how):
-    places = random.Random(20260101)
-    if how == "stall":
-        client = client.with_options(timeout=BRISK)
-    for _ in range(PLACES if how != "stall" else 10):
-        place = places.randrange(len(log.answer))
+    for place in seeded_places(log):
         proxy.plan(Fault(place, how))
         assert follow(client, log.id) == log.events, f"{how} at byte {place}"
+
+
+def test_stalled_at_seeded_places(service, log):
+    places = seeded_places(log)
+
+    def lane(number):
+        with ChaosProxy(service.url) as proxy, through(proxy, service, BRISK) as client:
+            for place in places[number::LANES]:
+                proxy.plan(Fault(place, "stall"))
+                assert follow(client, log.id) == log.events, f"stall at byte {place}"
+            return proxy.connections
+
+    with ThreadPoolExecutor(LANES) as lanes:
+        assert sum(lanes.map(lane, range(LANES))) >= 2 * PLACES  # each stall was left
+
+
+def seeded_places(log):
+    places = random.Random(20260101)
+    return [places.randrange(len(log.answer)) for _ in range(PLACES)]
 
 
 def test_cut_again_and_again_with_refusals_between(client, proxy, log):
