@@ -24,6 +24,7 @@ __all__ = ["candidates", "install", "uninstall"]
 
 _OPEN_NAME = re.compile(r"\{\{(\w*)$")
 _OURS = re.compile(r"^\s*(%%?)aod\b")
+_HOOK_KEYS = ("%aod", "%%aod")
 PROVIDERS = ("anthropic", "openai")
 
 
@@ -105,28 +106,32 @@ def _starting(word: str, offered: list[str]) -> list[str]:
 
 
 def install(shell: InteractiveShell) -> None:
-    """Add the completion to a shell: as a matcher, or on IPython 7 as a hook."""
+    """Add the completion to a shell: as a matcher, or on IPython 7 as hooks."""
     uninstall(shell)
-    completer: Any = shell.Completer
-    if hasattr(completer, "custom_matchers"):
-        completer.custom_matchers.append(_matcher(shell))
+    matcher = _matcher(shell)
+    if matcher is not None:
+        shell.Completer.custom_matchers.append(matcher)
         return
     set_hook: Any = shell.set_hook
-    for key in ("%aod", "%%aod"):
+    for key in _HOOK_KEYS:
         set_hook("complete_command", _hook, str_key=key)
 
 
 def uninstall(shell: InteractiveShell) -> None:
     """Take the completion away again."""
-    completer: Any = shell.Completer
-    if hasattr(completer, "custom_matchers"):
-        completer.custom_matchers[:] = [
-            each for each in completer.custom_matchers if not hasattr(each, "is_aod_notebook")
-        ]
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [each for each in matchers if not hasattr(each, "is_aod_notebook")]
+    hooks: Any = getattr(shell, "strdispatchers", {}).get("complete_command")
+    for key in _HOOK_KEYS if hooks else ():
+        hooks.strs.pop(key, None)
 
 
 def _matcher(shell: InteractiveShell) -> Any:
-    from IPython.core.completer import SimpleCompletion, context_matcher
+    """Make the matcher; None on IPython 7, whose matchers know the last word only."""
+    try:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+    except ImportError:
+        return None
 
     @context_matcher(identifier="aod_notebook")  # type: ignore[untyped-decorator]
     def matcher(context: Any) -> Any:

@@ -1,16 +1,14 @@
-"""Rows: what a viewer shows of a session's events, already cleaned, in the order they came."""
+"""Rows: what a viewer shows of the events of a session or a run, cleaned, in the order they came."""
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from aod_notebook.transcripts import Reader, Usage, summary
 from aod_notebook.viewers.clean import clean, one_line, styled
 from aod_notebook.viewers.lines import TextLines
+from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary
+from aod_notebook.viewers.run_rows import RunRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,91 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "Row", "RowBuilder", "Summary"]
 
-TITLE_CHARS = 160
-MAX_DEPTH = 8
-"""Subagents of subagents are indented so far and no further."""
 SLOW_STAGE_MS = 1_000
 """A stage that took longer is worth a line of its own."""
-
-
-class Kind(enum.StrEnum):
-    """What a row is."""
-
-    STAGES = "stages"
-    STAGE = "stage"
-    TURN = "turn"
-    SYSTEM = "system"
-    TEXT = "text"
-    THINKING = "thinking"
-    TOOL = "tool"
-    TOOL_RESULT = "tool result"
-    OUTPUT = "output"
-    STDERR = "stderr"
-    RESULT = "result"
-    END = "end"
-
-
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """One thing to show.
-
-    Attributes:
-        kind: what it is.
-        title: a short name on one line: the stage, the tool, the result.
-        text: the rest, over as many lines as it has.
-        depth: 0 for the agent itself, 1 for its subagents, and so on.
-        is_error: whether it reports a failure.
-        is_minor: whether only somebody who unfolds it wants to see it.
-        parent: the number of the row that it folds under, counted from 0; None for the turn
-            that it came in.
-        marks: which parts of the text are coloured (`clean.styled`).
-    """
-
-    kind: Kind
-    title: str = ""
-    text: str = ""
-    depth: int = 0
-    is_error: bool = False
-    is_minor: bool = False
-    parent: int | None = None
-    marks: tuple[int, ...] = ()
-
-
-@dataclass(slots=True)
-class Summary:
-    """What is known of the whole session so far.
-
-    Attributes:
-        status: `pending`, `running`, or how it ended.
-        stage: the stage of provisioning that is under way; empty when there is none.
-        model: the model that the agent said it is.
-        exit_code: of the last turn; None while it runs or if it was killed.
-        turns: how many turns were seen.
-        tool_calls: how many calls of tools were seen.
-        tokens_in: tokens read, cached ones included; None if the runtime told nothing.
-        tokens_cached: those of them that came out of the cache.
-        tokens_out: tokens written.
-        cost_usd: sum over the turns; None if the runtime told nothing.
-        answer: the agent's last words.
-    """
-
-    status: str = "pending"
-    stage: str = ""
-    model: str = ""
-    exit_code: int | None = None
-    turns: int = 0
-    tool_calls: int = 0
-    tokens_in: int | None = None
-    tokens_cached: int | None = None
-    tokens_out: int | None = None
-    cost_usd: float | None = None
-    answer: str = ""
+PARTIAL_CHARS = 2_000
 
 
 class RowBuilder:
-    r"""Makes rows of a session's events; feed it each event once, in order.
+    r"""Makes rows of the events of a session or a run; feed it each event once, in order.
+
+    Sessions have the events of CONTRACT A.12; what those of a run are, `run_rows.RunRows` says.
 
     Args:
-        runtime: what wrote the output; None to recognise it from the lines.
+        runtime: what wrote a session's output; None to recognise it from the lines.
 
     Example:
         >>> from aod_notebook.aod import StreamEvent
@@ -121,6 +46,7 @@ class RowBuilder:
         self._plain = TextLines() if runtime == "shell" else None
         self._stdout = Reader(runtime)
         self._stderr = TextLines()
+        self._run = RunRows(self.summary)
         self._number = 0  # of the next row
         self._stages: int | None = None  # the row that the stages under way fold under
         self._calls: dict[str, tuple[int, Row]] = {}  # tool calls: their rows and the numbers
@@ -139,6 +65,8 @@ class RowBuilder:
 
     def _rows(self, event: Event) -> list[Row]:
         extra = event.extra
+        if "payload" in extra:  # an event that a run recorded; its type can be any word
+            return self._run.rows(event, self._number)
         match event.type:
             case "output":
                 self.summary.status, self.summary.stage = "running", ""
@@ -157,11 +85,23 @@ class RowBuilder:
                 rows = self._flushed()
                 return [*rows, self._end_row(event)]
             case _:
-                return []
+                return self._run.rows(event, self._number)
+
+    @property
+    def partial(self) -> tuple[Kind, str]:
+        """The end of the line or paragraph that is being written; empty if there is none."""
+        told = self._run.partial
+        if told:
+            return Kind.TEXT, clean(told)
+        told = "" if self._plain is None else self._plain.waiting(PARTIAL_CHARS)
+        if told:
+            return Kind.OUTPUT, clean(told)
+        return Kind.STDERR, clean(self._stderr.waiting(PARTIAL_CHARS))
 
     def _flushed(self) -> list[Row]:
         plain = [] if self._plain is None else self._plain.flush()
-        rows = self._stdout_rows(self._stdout.flush()) + _text_rows(Kind.OUTPUT, plain)
+        rows = self._run.flushed()
+        rows += self._stdout_rows(self._stdout.flush()) + _text_rows(Kind.OUTPUT, plain)
         return rows + _text_rows(Kind.STDERR, self._stderr.flush())
 
     def _stage_rows(self, extra: Mapping[str, Any]) -> list[Row]:
