@@ -25,6 +25,7 @@ lab: .venv/.lab  ## open JupyterLab on the notebooks
 
 test: .venv/.test check browser  ## run every check and every test
 	$(BIN)/python scripts/agentos_sdks.py
+	$(BIN)/python scripts/older_kernels.py
 	bash tests/js/run
 	$(BIN)/python -m pytest -n 2 --ignore=tests/e2e
 	@# A click can get lost on a busy machine: what failed in the browser is tried once more, alone.
@@ -59,7 +60,7 @@ docs: .venv/.test  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:  ## remove what was built and installed
-	rm -rf .venv .venv-agentos build docs/_build docs/_generated docs/notebooks demo.html
+	rm -rf .venv .venv-agentos .venv-kernels build docs/_build docs/_generated docs/notebooks demo.html
 
 .venv/.lab: pyproject.toml
 	$(MAKE_VENV)

@@ -7,31 +7,21 @@ Usage: python scripts/agentos_sdks.py          install what is missing, print th
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".venv-agentos"
+from side_packages import ROOT, install
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 VERSIONS = ("0.2.0", "0.4.0")
 NEWEST = VERSIONS[-1]
 
 
 def folder(version: str) -> Path:
     """Give the folder of a version, which is installed if it is not there."""
-    target = CACHE / version
-    if not (target / "agentos").is_dir():
-        command = [*_installer(), "--quiet", "--no-deps", "--target", str(target)]
-        subprocess.run([*command, f"pyagentos-sdk=={version}"], check=True)  # noqa: S603 - our own command
-    return target
-
-
-def _installer() -> list[str]:
-    """Give the command that installs packages; an environment made by uv has no pip."""
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
-    return ["uv", "pip", "install", "--python", sys.executable]
+    return install(ROOT / ".venv-agentos" / version, [f"pyagentos-sdk=={version}"])
 
 
 def main() -> int:

@@ -121,8 +121,8 @@ def uninstall(shell: InteractiveShell) -> None:
     """Take the completion away again."""
     matchers = shell.Completer.custom_matchers
     matchers[:] = [each for each in matchers if not hasattr(each, "is_aod_notebook")]
-    hooks: Any = getattr(shell, "strdispatchers", {}).get("complete_command")
-    for key in _HOOK_KEYS if hooks else ():
+    hooks: Any = shell.strdispatchers["complete_command"]
+    for key in _HOOK_KEYS:
         hooks.strs.pop(key, None)
 
 
