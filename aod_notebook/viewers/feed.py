@@ -1,4 +1,4 @@
-"""A session's rows on their way to its pages: numbered, pushed, and sent again when asked for."""
+"""Rows on their way to the pages: numbered, pushed, and sent again when asked for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from aod_notebook.viewers.static import MAX_ROWS, Transcript
-from aod_notebook.viewers.wire import chunk
+from aod_notebook.viewers.wire import KINDS, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aod_notebook.viewers.protocols import Source
+    from aod_notebook.viewers.row import Question
 
 __all__ = ["Message", "RowFeed"]
 
@@ -58,6 +61,7 @@ class RowFeed:
         self._lock = threading.RLock()  # guards everything below, and the transcript
         self._is_over = False
         self._pushed = 0
+        self._partial = ""  # what the page shows behind the last row
         self._syncs: dict[str, tuple[int, int]] = {}  # by page: what it asked for
         self._replies: deque[Message] = deque()
         self._facts: dict[str, Any] = {}
@@ -106,6 +110,12 @@ class RowFeed:
             self.transcript.finish()
             self._is_over = True
 
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What the run waits for."""
+        with self._lock:
+            return self.transcript.summary.questions
+
     def facts(self) -> dict[str, Any]:
         """Give what the page's header says; small, of JSON's types only."""
         with self._lock:
@@ -129,6 +139,7 @@ class RowFeed:
                 "tokensOut": summary.tokens_out,
                 "cost": cost if cost is not None and math.isfinite(cost) else None,
                 "exitCode": summary.exit_code,
+                "questions": [to_builtins(question) for question in summary.questions],
                 "head": len(self.transcript.rows),
             }
 
@@ -164,7 +175,12 @@ class RowFeed:
             if self._replies:
                 return self._replies.popleft()
             self.read(EVENTS_AT_ONCE)
-            return self._new_rows(now) or self._rows_asked_for(now) or self._beat(now)
+            return (
+                self._new_rows(now)
+                or self._new_partial()
+                or self._rows_asked_for(now)
+                or self._beat(now)
+            )
 
     def is_quiet(self, now: float) -> bool:
         """Whether the session has ended and its pages were told so often enough."""
@@ -182,8 +198,17 @@ class RowFeed:
         if start == len(rows):
             return None
         body, self._pushed = chunk(rows, start, len(rows))
+        self._partial = ""  # the page drops it when rows come
         self._beat_at, self._beats_left = now, LAST_BEATS
         return self._rows_message(start, body)
+
+    def _new_partial(self) -> Message | None:
+        """Show what is being written before its line or paragraph is complete."""
+        kind, text = self.transcript.partial
+        if text == self._partial:
+            return None
+        self._partial = text
+        return Message({"type": "partial", "kind": KINDS[kind], "text": text})
 
     def _rows_asked_for(self, now: float) -> Message | None:
         if not self._syncs:
@@ -212,7 +237,7 @@ class RowFeed:
     def answer_hello(self, page: str) -> None:
         """Tell a page that messages arrive, and how many rows there are."""
         with self._lock:
-            self._beats_left = LAST_BEATS
+            self._beats_left, self._partial = LAST_BEATS, ""
             self.reply(type="welcome", page=page, head=self._pushed)
 
     def ask(self, content: Mapping[str, Any]) -> None:

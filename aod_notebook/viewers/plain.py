@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aod_notebook.viewers.clean import clip
-from aod_notebook.viewers.rows import Kind
+from aod_notebook.viewers.row import FOLDED, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aod_notebook.viewers.rows import Row, Summary
+    from aod_notebook.viewers.row import Row, Summary
 
 __all__ = ["plain_lines", "status_line"]
 
@@ -27,9 +27,13 @@ SIGNS = {
     Kind.STDERR: "stderr:",
     Kind.RESULT: "✓",
     Kind.END: "──",
+    Kind.MODEL: "◇",
+    Kind.STEP: "▪",
+    Kind.EVENT: "·",
+    Kind.QUESTION: "?",
 }
 LONG_ROW_LINES = 8
-"""Thoughts and tool results are cut to this many lines; the agent's words and output are not."""
+"""Rows of the kinds in `FOLDED` are cut to this many lines; words and output are not."""
 LINE_CHARS = 400
 
 
@@ -44,7 +48,7 @@ def plain_lines(row: Row) -> Iterator[str]:
     sign = "✗" if row.is_error and row.kind is not Kind.STDERR else SIGNS[row.kind]
     indent = "  " * row.depth
     lines = row.text.split("\n") if row.text else []
-    if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and len(lines) > LONG_ROW_LINES:
+    if row.kind in FOLDED and len(lines) > LONG_ROW_LINES:
         cut = len(lines) - LONG_ROW_LINES + 1
         lines = [*lines[: LONG_ROW_LINES - 1], f"[{cut} more lines]"]
     if row.title and row.kind is Kind.TOOL:
@@ -67,7 +71,7 @@ def status_line(title: str, summary: Summary) -> str:
         >>> status_line("shell · 1", Summary(status="failed", exit_code=3, turns=1))
         'shell · 1 · failed · exit code 3 · 1 turn'
     """
-    parts = [title, summary.status]
+    parts = [title, summary.status.replace("_", " ")]
     if summary.exit_code not in (None, 0):
         parts.append(f"exit code {summary.exit_code}")
     if summary.turns:

@@ -1,4 +1,4 @@
-"""What a viewer needs of the session that it shows, and of the events in it."""
+"""What a viewer needs of the session or the run that it shows, and of the events in it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Event", "Source"]
 
 
 class Event(Protocol):
-    """An event of a session's stream, such as `aod.StreamEvent`."""
+    """An event of a session, such as `aod.StreamEvent`, or of a run (`run_rows.RunRows`)."""
 
     @property
     def type(self) -> str:
-        """`output`, `stage`, `turn_start`, …."""
+        """`output`, `stage`, `turn_start`, … of a session; `tool.called`, `chunk`, … of a run."""
 
     @property
     def extra(self) -> Mapping[str, Any]:
@@ -23,7 +23,12 @@ class Event(Protocol):
 
 
 class Source(Protocol):
-    """A followed session, such as `live.LiveSession`; any thread may ask it."""
+    """A followed session or run, such as `live.LiveSession`; any thread may ask it.
+
+    Attributes:
+        id: its id on the service.
+        runtime: what writes a session's output; None if that is unknown, and for a run.
+    """
 
     id: str
     runtime: str | None
@@ -34,14 +39,14 @@ class Source(Protocol):
 
     @property
     def status(self) -> str:
-        """`pending`, `running`, or how the session ended."""
+        """`pending`, `running`, what it waits for, or how it ended."""
 
     @property
     def is_final(self) -> bool:
-        """Whether the turn in progress has ended."""
+        """Whether the turn in progress has ended; a run's whether no event will come any more."""
 
     def received(self, start: int = 0) -> Sequence[tuple[Event, float]]:
-        """The events from number `start` on, each with the `time.time()` at which it came."""
+        """The events from number `start` on, each with its time in seconds (`time.time()`)."""
 
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` at every event and at every end; what is returned stops that."""

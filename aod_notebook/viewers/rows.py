@@ -100,9 +100,8 @@ class RowBuilder:
 
     def _flushed(self) -> list[Row]:
         plain = [] if self._plain is None else self._plain.flush()
-        rows = self._run.flushed()
-        rows += self._stdout_rows(self._stdout.flush()) + _text_rows(Kind.OUTPUT, plain)
-        return rows + _text_rows(Kind.STDERR, self._stderr.flush())
+        rows = self._stdout_rows(self._stdout.flush()) + _text_rows(Kind.OUTPUT, plain)
+        return rows + _text_rows(Kind.STDERR, self._stderr.flush()) + self._run.flushed()
 
     def _stage_rows(self, extra: Mapping[str, Any]) -> list[Row]:
         rows = self._flushed()
@@ -128,7 +127,7 @@ class RowBuilder:
         return Row(Kind.TURN, one_line(f"Turn {extra.get('turn')}", TITLE_CHARS))
 
     def _end_row(self, event: Event) -> Row:
-        self.summary.stage = ""
+        self.summary.stage, self.summary.questions = "", ()
         code = event.extra.get("code")
         message = one_line(str(event.extra.get("message") or ""), TITLE_CHARS)
         if event.type == "exit":

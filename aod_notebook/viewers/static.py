@@ -16,13 +16,14 @@ from msgspec import structs
 
 from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip, one_line
 from aod_notebook.viewers.plain import LINE_CHARS, plain_lines, status_line
-from aod_notebook.viewers.rows import Kind, Row, RowBuilder
+from aod_notebook.viewers.row import FOLDED, Kind, Row
+from aod_notebook.viewers.rows import RowBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aod_notebook.viewers.protocols import Event
-    from aod_notebook.viewers.rows import Summary
+    from aod_notebook.viewers.row import Summary
 
 __all__ = ["Transcript", "render_html"]
 
@@ -32,7 +33,7 @@ ROW_CHARS = 4_000
 TITLE_CHARS = 200
 TAIL_ROWS = 20
 FOLD_LINES = 6
-"""Thoughts and tool results longer than this are folded."""
+"""Rows of the kinds in `FOLDED` that are longer than this are folded."""
 
 _BOX = (
     "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;"
@@ -52,6 +53,9 @@ _CHIPS = {
     "terminated": "#8a5300",
     "running": "#1f5fbf",
     "pending": "#5f6368",
+    "cancelled": "#8a5300",
+    "awaiting_input": "#6b4fbb",
+    "awaiting_approval": "#6b4fbb",
 }
 _BORDERS = {
     Kind.TOOL: "#7b61c9",
@@ -59,6 +63,9 @@ _BORDERS = {
     Kind.THINKING: "rgba(128,128,128,0.5)",
     Kind.STDERR: "#c77700",
     Kind.RESULT: "#1b7f4b",
+    Kind.MODEL: "#3f7fd6",
+    Kind.STEP: "#17868f",
+    Kind.QUESTION: "#7b61c9",
 }
 _COLOURS = {2: "#d0443c", 3: "#2b8a4f", 4: "#a87000", 5: "#3f7fd6", 6: "#9467cf", 7: "#17868f"}
 """By the terminal's number modulo 8; black and white stay the colour of the page's text."""
@@ -77,7 +84,7 @@ _ERROR_BORDER = "#d0342c"
 
 @dataclass
 class Transcript:
-    """A session's rows and what is known of the whole, ready to be shown.
+    """The rows of a session or a run, and what is known of the whole, ready to be shown.
 
     Args:
         title: what heads it.
@@ -107,8 +114,13 @@ class Transcript:
 
     @property
     def summary(self) -> Summary:
-        """What is known of the whole session so far."""
+        """What is known of the whole so far."""
         return self._builder.summary
+
+    @property
+    def partial(self) -> tuple[Kind, str]:
+        """The end of the line or paragraph that is being written."""
+        return self._builder.partial
 
     def add(self, events: Iterable[Event]) -> list[Row]:
         """Take the next events; give the rows that they add."""
@@ -244,7 +256,7 @@ def _content(row: Row) -> str:
     title = f"<b>{_code(sign + row.title)}</b> " if row.title else ""
     text = text if row.title else sign + text
     lines = text.count("\n") + 1
-    if row.kind in (Kind.THINKING, Kind.TOOL_RESULT) and lines > FOLD_LINES and not row.is_error:
+    if row.kind in FOLDED and lines > FOLD_LINES and not row.is_error:
         label = "thinking" if row.kind is Kind.THINKING else _code(row.title or "result")
         return _details(f"{label}, {lines} lines", _pre(text, row.marks))
     if row.kind is Kind.TOOL:
@@ -304,9 +316,10 @@ def _details(summary: str, body: str, *, is_open: bool = False, style: str = "")
 
 def _header(title: str, summary: Summary) -> str:
     colour = _CHIPS.get(summary.status, _CHIPS["pending"])
-    facts = status_line("", summary).removeprefix(f" · {summary.status}").removeprefix(" · ")
+    status = summary.status.replace("_", " ")
+    facts = status_line("", summary).removeprefix(f" · {status}").removeprefix(" · ")
     return (
         f'<div><span style="background-color:{colour};color:#ffffff;border-radius:4px;'
-        f'padding:1px 7px">{escape(summary.status)}</span> <b>{_code(title)}</b> '
+        f'padding:1px 7px">{escape(status)}</span> <b>{_code(title)}</b> '
         f'<span style="{_QUIET}">{_code(facts)}</span></div>'
     )

@@ -8,8 +8,11 @@
 export const KINDS = [
   "stages", "stage", "turn", "system", "text", "thinking",
   "tool", "tool result", "output", "stderr", "result", "end",
+  "model", "step", "event", "question",
 ];
-const [STAGES, , TURN, , TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR] = KINDS.keys();
+const [STAGES, , TURN, , TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR, , , MODEL, STEP, EVENT] =
+  KINDS.keys();
+const FOLDED = [THINKING, TOOL_RESULT, MODEL, STEP, EVENT];
 const IS_ERROR = 1;
 
 /** The filters, and the kinds that each of them hides; other kinds always show. */
@@ -19,12 +22,15 @@ export const FILTERS = [
   { name: "Tools", kinds: [TOOL, TOOL_RESULT] },
   { name: "Output", kinds: [OUTPUT] },
   { name: "Stderr", kinds: [STDERR] },
+  { name: "Models", kinds: [MODEL] },
+  { name: "Steps", kinds: [STEP] },
+  { name: "Events", kinds: [EVENT] },
   { name: "System", kinds: [0, 1, 3] },
 ];
 
 const CLIP_CHARS = 2000;
 const CLIP_LINES = 200;
-const FOLD_LINES = 6; // of thoughts and tool results
+const FOLD_LINES = 6; // of rows of the kinds in FOLDED
 const MORE_CHARS = 60_000;
 const LINE_PX = 20;
 const PAD_PX = 4;
@@ -235,7 +241,7 @@ export function segments(text, marks, query) {
  */
 export function shown(row, wanted) {
   if (wanted) return row.text.slice(0, wanted);
-  const limit = row.kind === THINKING || row.kind === TOOL_RESULT ? FOLD_LINES : CLIP_LINES;
+  const limit = FOLDED.includes(row.kind) ? FOLD_LINES : CLIP_LINES;
   let [lines, at] = [0, -1];
   const text = row.text.slice(0, CLIP_CHARS);
   while ((at = text.indexOf("\n", at + 1)) >= 0) if (++lines === limit) return text.slice(0, at);
@@ -273,6 +279,7 @@ class Page {
     this.model = model;
     this.store = new RowStore();
     this.head = 0;
+    this.half = ["", ""]; // the kind and the text of the row that is being written
     this.arrives = false; // whether messages reach the kernel
     this.lastNews = Date.now();
     this.factsAt = Date.now();
@@ -314,6 +321,7 @@ class Page {
         const rows = JSON.parse(new TextDecoder().decode(buffers[0]));
         if (this.store.take(message.from, rows)) {
           this.askedAt = 0;
+          this.half = ["", ""];
           changed = true;
         }
         break;
@@ -321,6 +329,10 @@ class Page {
       case "welcome":
         if (message.page === this.id) this.arrives = true;
         for (const view of this.views) view.header();
+        break;
+      case "partial":
+        this.half = [KINDS[message.kind], message.text];
+        changed = true;
         break;
       case "text":
         this.store.extend(message.row, message.start, message.text);
@@ -400,6 +412,7 @@ class View {
   });
   space = make("div", "aod-space", "", { role: "none" });
   rows = make("div", "aod-rows", "", { role: "none" });
+  half = make("div", "", "", { role: "none" });
   more = button("aod-more", "", () => this.#follow(), { hidden: "" });
   questions = make("div", "aod-questions");
   form = make("form", "aod-prompt", "", { hidden: "" });
@@ -463,7 +476,7 @@ class View {
     });
 
     this.space.append(this.rows);
-    this.scroller.append(this.space);
+    this.scroller.append(this.space, this.half);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("click", (event) => this.#click(event));
@@ -487,8 +500,8 @@ class View {
     if (!facts.title) return;
     const waited = (Date.now() - page.factsAt) / 1000;
     const silent = !facts.final && Date.now() - page.lastNews > SILENCE_MS;
-    const status = facts.stage && !facts.final ? `${facts.status}: ${facts.stage}` : facts.status;
-    this.#text(this.chip, status);
+    const status = facts.status.replace("_", " ");
+    this.#text(this.chip, facts.stage && !facts.final ? `${status}: ${facts.stage}` : status);
     this.chip.dataset.status = facts.status;
     this.#text(this.heading, facts.title);
     const about = [];
@@ -802,6 +815,10 @@ class View {
   #draw() {
     if (!this.root.isConnected || !this.scroller.clientWidth) return;
     this.#takeNew();
+    const [kind, half] = this.page.half;
+    this.half.className = `aod-half aod-row aod-is-${kind}`;
+    this.half.hidden = !half;
+    this.#text(this.half, half);
     const { list, heights, scroller } = this;
     const viewport = scroller.clientHeight || 400;
     for (let pass = 0; pass < 4; pass++) {

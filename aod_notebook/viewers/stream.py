@@ -1,4 +1,4 @@
-"""`StreamViewer`: the live view of a followed session in a notebook."""
+"""`StreamViewer`: the live view of a followed session or run in a notebook."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+from msgspec import to_builtins
 from traitlets import Dict
 
 from aod_notebook.viewers.clean import clean
 from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.flusher import flusher
+from aod_notebook.viewers.questions import Questions
+from aod_notebook.viewers.row import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,17 +38,19 @@ _frozen: OrderedDict[int, StreamViewer] = OrderedDict()
 
 
 class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
-    """Shows a followed session as it goes, and leaves static HTML when it has ended.
+    """Shows a followed session or run as it goes, and leaves static HTML when it has ended.
 
     New rows go to the page at most 20 times a second, from one thread for all viewers. The rows
     here are the truth: they are numbered, and a page asks for what it lacks. Nothing depends on
     a page being there.
 
     Args:
-        source: the session, such as a `live.LiveSession`.
+        source: the session or run, such as a `live.LiveSession`.
         start: how many of its events to pass over (those of earlier turns).
         stop: called when the page's stop button is pressed; its answer is shown there.
         prompt: called with the page's next prompt; its answer is shown there.
+        answer: called with the id and the text of an answer to a question of the run.
+        decide: called with the id of an approval that the run waits for, and whether to approve.
         freeze: put static HTML in the place of the view when the session's turn has ended.
         is_held: the end of a turn is not the end: who made the viewer calls `freeze`.
 
@@ -67,6 +72,8 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         start: int = 0,
         stop: Callable[[], object] | None = None,
         prompt: Callable[[str], object] | None = None,
+        answer: Callable[[str, str], object] | None = None,
+        decide: Callable[[str, bool], object] | None = None,
         freeze: bool = True,
         is_held: bool = False,
     ) -> None:
@@ -79,7 +86,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             self._actions["stop"] = stop
         if prompt is not None:
             self._actions["prompt"] = prompt
-        self._questions: dict[str, tuple[dict[str, Any], Callable[[str], object]]] = {}
+        self._questions = Questions(answer, decide)
         self._freezes = freeze
         self._handle: DisplayHandle | None = None
         self._lock = threading.RLock()  # guards the fields below
@@ -166,15 +173,13 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             answer: called once with the answer.
             choices: what can be answered; any text if there are none.
         """
-        question = {"key": key, "text": clean(text), "choices": [clean(each) for each in choices]}
-        with self._lock:
-            self._questions[key] = question, answer
+        asked = Question(key, clean(text), tuple(clean(each) for each in choices))
+        self._questions.ask(asked, answer)
         self._say_facts()
 
     def settle(self, key: str) -> None:
         """Take a question away: it was answered elsewhere or nobody waits for it."""
-        with self._lock:
-            self._questions.pop(key, None)
+        self._questions.settle(key)
         self._say_facts()
 
     # -- on the flusher's thread ----------------------------------------------------------------
@@ -216,8 +221,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self.facts = self._all_facts(facts)
 
     def _all_facts(self, facts: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            questions = [question for question, _ in self._questions.values()]
+        questions = to_builtins(self._questions.shown(self.feed.questions))
         return {**facts, "can": sorted(self._actions), "questions": questions}
 
     def _stop_listening(self) -> None:
@@ -260,10 +264,9 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
 
     def _act(self, action: str, content: Mapping[str, Any]) -> None:
         """Do what a button of the page says; in a thread, for it may ask the service."""
-        text = str(content.get("text") or "")
+        key, text = str(content.get("key")), str(content.get("text") or "")
         if action == "answer":
-            with self._lock:
-                _, call = self._questions.pop(str(content.get("key")), ({}, None))
+            call: Callable[..., object] | None = self._questions.take(key, self.feed.questions)
         else:
             call = self._actions.get(action)
         if call is None:
@@ -274,10 +277,14 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             try:
                 outcome = call(*arguments)
             except Exception as error:  # noqa: BLE001 - whatever it is, the page says it
+                self._questions.fail(key)
                 self.note(str(error), is_error=True)
             else:
+                self._questions.settle(key)
                 self.note("" if outcome is None else str(outcome))
             with contextlib.suppress(Exception):
                 self._say_facts()
 
+        if action == "answer":
+            self._say_facts()
         threading.Thread(target=run, name=f"aod-notebook {action}", daemon=True).start()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aod_notebook.viewers.rows import Kind, Row
+from aod_notebook.viewers.row import Kind, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -131,6 +131,7 @@ test("long texts are cut, thoughts and results after six lines", () => {
   const row = (name, text) => ({ kind: kind(name), text });
   assert.equal(shown(row("thinking", lines(10)), 0), lines(6));
   assert.equal(shown(row("tool result", lines(6)), 0), lines(6));
+  assert.equal(shown(row("event", lines(10)), 0), lines(6));
   assert.equal(shown(row("output", lines(10)), 0), lines(10));
   assert.equal(shown(row("output", "x".repeat(5000)), 0).length, 2000);
   assert.equal(shown(row("output", "x".repeat(5000)), 4000).length, 4000);

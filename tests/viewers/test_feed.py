@@ -122,9 +122,19 @@ def test_a_held_session_does_not_end_with_its_turn(source):
 def test_the_last_line_without_an_end_is_shown(source):
     feed = RowFeed(source)
     source.emit("output", stream="stdout", data="no newline", turn=1)
-    assert rows_of(drain(feed)) == {}
+    (half,) = drain(feed)
+    assert half.content == {"type": "partial", "kind": 8, "text": "no newline"}
     source.is_final = True
     assert rows_of(drain(feed)) == {0: "no newline"}
+
+
+def test_what_is_being_written_is_sent_once_and_again_to_a_new_page(source):
+    feed = RowFeed(source)
+    source.emit("output", stream="stderr", data="10 %\r20 %", turn=1)
+    halves = [each.content["text"] for each in drain(feed)]
+    feed.answer_hello("p")
+    halves += [each.content["text"] for each in drain(feed) if each.content["type"] == "partial"]
+    assert halves == ["20 %", "20 %"]
 
 
 def test_a_view_that_was_ended_takes_nothing_more_and_is_quiet_soon(source):

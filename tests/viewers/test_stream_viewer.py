@@ -162,11 +162,65 @@ def test_a_question_is_answered_once(made):
     answers = []
     viewer = made(Source())
     viewer.ask("q", "May I?", answers.append, ("Yes", "No"))
-    assert viewer.facts["questions"] == [{"key": "q", "text": "May I?", "choices": ["Yes", "No"]}]
+    (question,) = viewer.facts["questions"]
+    assert (question["text"], list(question["choices"])) == ("May I?", ["Yes", "No"])
     receive(viewer, type="answer", page="p", key="q", text="Yes")
     receive(viewer, type="answer", page="p", key="q", text="No")
     wait_for(lambda: viewer.facts["questions"] == [] and answers)
     assert answers == ["Yes"]
+
+
+def waiting(source, made, **options):
+    """Show a run that waits for an answer and for an approval."""
+    viewer = made(source, **options)
+    source.emit("awaiting_input", request_id="q", question="Which?")
+    source.emit("awaiting_approval", approval_id="a")
+    return viewer
+
+
+def keys(viewer):
+    return [question["key"] for question in viewer.facts["questions"]]
+
+
+def test_what_a_run_waits_for_is_answered_and_decided_in_the_page(made):
+    calls = []
+
+    def note(*arguments):
+        calls.append(arguments)
+
+    viewer = waiting(Source(None), made, answer=note, decide=note)
+    wait_for(lambda: keys(viewer) == ["q", "a"])
+    assert list(viewer.facts["questions"][1]["choices"]) == ["Approve", "Reject"]
+    receive(viewer, type="answer", page="p", key="a", text="Reject")
+    receive(viewer, type="answer", page="p", key="q", text="the first")
+    wait_for(lambda: len(calls) == 2 and keys(viewer) == [])
+    assert sorted(calls) == [("a", False), ("q", "the first")]
+
+
+def test_what_nobody_can_answer_is_not_asked(made):
+    viewer = waiting(Source(None), made, decide=lambda *_: None)
+    wait_for(lambda: keys(viewer) == ["a"])
+    receive(viewer, type="answer", page="p", key="q", text="the first")
+    assert keys(viewer) == ["a"]
+
+
+def test_a_question_whose_answer_failed_is_asked_again(made):
+    def answer(*_):
+        raise RuntimeError("the service is away")
+
+    viewer = waiting(Source(None), made, answer=answer)
+    wait_for(lambda: keys(viewer) == ["q"])
+    receive(viewer, type="answer", page="p", key="q", text="the first")
+    wait_for(lambda: any(each.get("text") == "the service is away" for each in custom(viewer)))
+    wait_for(lambda: keys(viewer) == ["q"])
+
+
+def test_a_run_that_goes_on_asks_no_more(made):
+    source = Source(None)
+    viewer = waiting(source, made, answer=lambda *_: None)
+    wait_for(lambda: keys(viewer) == ["q"])
+    source.emit("chunk", text="Thanks.")
+    wait_for(lambda: keys(viewer) == [])
 
 
 def test_a_frozen_view_is_closed_when_its_last_page_is_gone(made, displayed):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aod_notebook.viewers import wire
 from aod_notebook.viewers.clean import styled
-from aod_notebook.viewers.rows import Kind, Row
+from aod_notebook.viewers.row import FOLDED, Kind, Row
 from aod_notebook.viewers.wire import CHUNK_BYTES, WIRE_CHARS, chunk, wire_row
 
 PAGE = Path(wire.__file__).with_name("stream.js").read_text(encoding="utf-8")
@@ -57,3 +57,8 @@ def test_marks_count_as_the_page_counts():
 
 def test_a_cut_row_tells_its_length():
     assert wire_row(Row(Kind.OUTPUT, text="x" * (WIRE_CHARS + 1)))[6] == WIRE_CHARS + 1
+
+
+def test_the_page_folds_the_same_kinds():
+    named = re.search(r"FOLDED = \[(.*?)\]", PAGE)[1].lower().replace("_", " ")
+    assert named.split(", ") == [str(kind) for kind in FOLDED]

@@ -1,0 +1,113 @@
+"""A row, and the summary of all rows: what every way of showing a session or a run works with."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import msgspec
+
+__all__ = ["FOLDED", "MAX_DEPTH", "TITLE_CHARS", "Kind", "Question", "Row", "Summary"]
+
+TITLE_CHARS = 160
+MAX_DEPTH = 8
+"""Subagents of subagents are indented so far and no further."""
+
+
+class Kind(enum.StrEnum):
+    """What a row is."""
+
+    STAGES = "stages"
+    STAGE = "stage"
+    TURN = "turn"
+    SYSTEM = "system"
+    TEXT = "text"
+    THINKING = "thinking"
+    TOOL = "tool"
+    TOOL_RESULT = "tool result"
+    OUTPUT = "output"
+    STDERR = "stderr"
+    RESULT = "result"
+    END = "end"
+    MODEL = "model"
+    STEP = "step"
+    EVENT = "event"
+    QUESTION = "question"
+
+
+FOLDED = (Kind.THINKING, Kind.TOOL_RESULT, Kind.MODEL, Kind.STEP, Kind.EVENT)
+"""What a reader wants to see the beginning of; the page has the same list."""
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One thing to show.
+
+    Attributes:
+        kind: what it is.
+        title: a short name on one line: the stage, the tool, the result.
+        text: the rest, over as many lines as it has.
+        depth: 0 for the agent itself, 1 for its subagents, and so on.
+        is_error: whether it reports a failure.
+        is_minor: whether only somebody who unfolds it wants to see it.
+        parent: the number of the row that it folds under, counted from 0; None for the turn
+            that it came in.
+        marks: which parts of the text are coloured (`clean.styled`).
+    """
+
+    kind: Kind
+    title: str = ""
+    text: str = ""
+    depth: int = 0
+    is_error: bool = False
+    is_minor: bool = False
+    parent: int | None = None
+    marks: tuple[int, ...] = ()
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a run waits for.
+
+    Attributes:
+        key: the id of the request or of the approval.
+        text: what is asked, cleaned.
+        choices: what can be answered; any text if there are none.
+        is_approval: whether it is to be approved or rejected.
+    """
+
+    key: str
+    text: str
+    choices: tuple[str, ...] = ()
+    is_approval: bool = False
+
+
+@dataclass(slots=True)
+class Summary:
+    """What is known of the whole session or run so far.
+
+    Attributes:
+        status: `pending`, `running`, what it waits for, or how it ended.
+        stage: the stage of provisioning that is under way; empty when there is none.
+        model: the model that the agent said it is.
+        exit_code: of the last turn; None while it runs or if it was killed.
+        turns: how many turns were seen.
+        tool_calls: how many calls of tools were seen.
+        tokens_in: tokens read, cached ones included; None if the runtime told nothing.
+        tokens_cached: those of them that came out of the cache.
+        tokens_out: tokens written.
+        cost_usd: sum over the turns; None if the runtime told nothing.
+        answer: the agent's last words.
+        questions: what a run waits for.
+    """
+
+    status: str = "pending"
+    stage: str = ""
+    model: str = ""
+    exit_code: int | None = None
+    turns: int = 0
+    tool_calls: int = 0
+    tokens_in: int | None = None
+    tokens_cached: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+    answer: str = ""
+    questions: tuple[Question, ...] = ()
