@@ -1,4 +1,4 @@
-"""Following a session's event stream in the background: what came, and whether more will come."""
+"""Following a session or a run in the background: what came, and whether more will come."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import anyio
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from aod_notebook.aod import Session, StreamEvent
     from aod_notebook.live.connections import Connection
 
-__all__ = ["ACTIVE", "Follower", "close_all"]
+__all__ = ["ACTIVE", "Follower", "SessionFollower", "close_all"]
+
+E = TypeVar("E")
+R = TypeVar("R")
 
 ACTIVE = ("pending", "running")
 TERMINAL = ("exit", "error", "terminated", "stale")
@@ -33,29 +37,41 @@ PAUSE_S = 1.0
 """Before a stream that ended while its session goes on is opened again."""
 
 
-class Follower:
-    """The events of one session, from the first one on, as long as somebody wants them.
+class Service(Protocol):
+    """The connection to the service of what is followed."""
 
-    A turn that ends ends the following; `follow` and `sync` take it up again where it was left.
-    All methods may be called from any thread.
+    def ensure(self) -> object:
+        """Make sure that the service is there, as far as that is in our hands."""
+
+
+class Follower(ABC, Generic[E, R]):
+    """The events of one thing on a service, from the first one on, as long as somebody wants them.
+
+    An end ends the following; `follow` takes it up again where it was left. All methods may be
+    called from any thread.
 
     Args:
-        connection: the service that the session is on.
-        session_id: the session's id.
+        connection: the service that it is on.
     """
 
-    def __init__(self, connection: Connection, session_id: str) -> None:
-        self._connection = connection
-        self._id = session_id
+    def __init__(self, connection: Service) -> None:
+        self._service = connection
         self._changed = threading.Condition()  # guards all fields below
-        self._received: list[tuple[StreamEvent, float]] = []
+        self._received: list[tuple[E, float]] = []
         self._listeners: list[Callable[[], None]] = []
-        self._row: Session | None = None
+        self._row: R | None = None
         self._error: BaseException | None = None
         self._is_final = True
         self._following: Future[None] | None = None
-        self._last_event_id: int | None = None
         _all.add(self)
+
+    @abstractmethod
+    async def _follow_to_the_end(self) -> R:
+        """Append the events until none will come; give what the service then says of it."""
+
+    @abstractmethod
+    def _not_followed(self) -> AodNotebookError:
+        """Make the error of a following that was given up."""
 
     @property
     def is_final(self) -> bool:
@@ -63,8 +79,8 @@ class Follower:
         return self._is_final
 
     @property
-    def row(self) -> Session | None:
-        """The session as it was at the end of the turn; None while it goes on or was lost."""
+    def row(self) -> R | None:
+        """What the service said of it at the end; None while it goes on or was lost."""
         return self._row
 
     @property
@@ -77,7 +93,7 @@ class Follower:
         """What runs on the background loop; None if nothing is followed."""
         return self._following
 
-    def received(self, start: int = 0) -> list[tuple[StreamEvent, float]]:
+    def received(self, start: int = 0) -> list[tuple[E, float]]:
         """The events from number `start` on, each with the `time.time()` at which it came."""
         with self._changed:
             return self._received[start:]
@@ -96,21 +112,13 @@ class Follower:
 
     def follow(self) -> None:
         """Follow in the background from where it was left; nothing to do if that is under way."""
-        self._connection.ensure()
+        self._service.ensure()
         with self._changed:
             if not self._is_final:
                 return
             self._is_final, self._row, self._error = False, None, None
             self._following = following = bridge.submit(self._run)
         following.add_done_callback(self._end_cancelled)
-
-    def sync(self) -> None:
-        """Ask the service for the session; follow again if it moved on, or if it was lost."""
-        if not self._is_final:
-            return
-        row = self._connection.ensure().client.sessions.get(self._id)
-        if self._row is None or row.updated_at != self._row.updated_at:
-            self.follow()
 
     def wait(self, deadline: float | None = None, quiet: float | None = None) -> None:
         """Wait for the end of the turn.
@@ -124,7 +132,7 @@ class Follower:
 
     def batches(
         self, start: int = 0, *, deadline: float | None = None, quiet: float | None = None
-    ) -> Iterator[list[StreamEvent]]:
+    ) -> Iterator[list[E]]:
         """Yield the events from number `start` on as they come, until the turn has ended.
 
         Args:
@@ -159,14 +167,73 @@ class Follower:
     # -- on the background loop -----------------------------------------------------------------
 
     async def _run(self) -> None:
-        row: Session | None = None
-        error: BaseException | None = NotFollowedError(self._id)
+        row: R | None = None
+        error: BaseException | None = self._not_followed()
         try:
             row, error = await self._follow_to_the_end(), None
         except AodNotebookError as failure:
             error = failure
         finally:
             self._end(row, error)
+
+    def _append(self, event: E, at: float | None = None) -> None:
+        with self._changed:
+            self._received.append((event, time.time() if at is None else at))
+            self._tell()
+
+    def _end(self, row: R | None, error: BaseException | None) -> None:
+        with self._changed:
+            self._row, self._error, self._is_final, self._following = row, error, True, None
+            self._tell()
+
+    def _end_cancelled(self, following: Future[None]) -> None:
+        """End a following that was cancelled before it ran."""
+        with self._changed:
+            is_current = self._following is following
+        if is_current and following.cancelled():
+            self._end(None, self._not_followed())
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for changed in self._listeners:
+            changed()
+
+    def _next_batch(self, position: int, timeout: float) -> tuple[list[E], bool]:
+        """Wait a while for events from number `position` on; say too if no more will come."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_final or len(self._received) > position, timeout
+            )
+            return [event for event, _ in self._received[position:]], self._is_final
+
+    def forget(self) -> None:
+        """In a forked child: nothing is followed here, and no thread holds the lock."""
+        self._changed = threading.Condition()
+        if not self._is_final:
+            self._end(None, self._not_followed())
+
+
+class SessionFollower(Follower["StreamEvent", "Session"]):
+    """The event stream of a session; a turn that ends ends the following.
+
+    Args:
+        connection: the service that the session is on.
+        session_id: the session's id.
+    """
+
+    def __init__(self, connection: Connection, session_id: str) -> None:
+        super().__init__(connection)
+        self._connection = connection
+        self._id = session_id
+        self._last_event_id: int | None = None
+
+    def sync(self) -> None:
+        """Ask the service for the session; follow again if it moved on, or if it was lost."""
+        if not self._is_final:
+            return
+        row = self._connection.ensure().client.sessions.get(self._id)
+        if self._row is None or row.updated_at != self._row.updated_at:
+            self.follow()
 
     async def _follow_to_the_end(self) -> Session:
         while True:
@@ -186,46 +253,12 @@ class Follower:
         sessions = self._connection.async_client.sessions
         async with sessions.stream(self._id, since=self._last_event_id) as events:
             async for event in events:
-                self._append(event)
+                if not (self._received and _is_repeated(event, self._received[-1][0])):
+                    self._append(event)
                 self._last_event_id = events.last_event_id
 
-    def _append(self, event: StreamEvent) -> None:
-        with self._changed:
-            if self._received and _is_repeated(event, self._received[-1][0]):
-                return
-            self._received.append((event, time.time()))
-            self._tell()
-
-    def _end(self, row: Session | None, error: BaseException | None) -> None:
-        with self._changed:
-            self._row, self._error, self._is_final, self._following = row, error, True, None
-            self._tell()
-
-    def _end_cancelled(self, following: Future[None]) -> None:
-        """End a following that was cancelled before it ran."""
-        with self._changed:
-            is_current = self._following is following
-        if is_current and following.cancelled():
-            self._end(None, NotFollowedError(self._id))
-
-    def _tell(self) -> None:
-        self._changed.notify_all()
-        for changed in self._listeners:
-            changed()
-
-    def _next_batch(self, position: int, timeout: float) -> tuple[list[StreamEvent], bool]:
-        """Wait a while for events from number `position` on; say too if no more will come."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._is_final or len(self._received) > position, timeout
-            )
-            return [event for event, _ in self._received[position:]], self._is_final
-
-    def forget(self) -> None:
-        """In a forked child: nothing is followed here, and no thread holds the lock."""
-        self._changed = threading.Condition()
-        if not self._is_final:
-            self._end(None, NotFollowedError(self._id))
+    def _not_followed(self) -> AodNotebookError:
+        return NotFollowedError(self._id)
 
 
 def _is_repeated(event: StreamEvent, last: StreamEvent) -> bool:
@@ -236,11 +269,11 @@ def _is_repeated(event: StreamEvent, last: StreamEvent) -> bool:
     return same and event.type in TERMINAL
 
 
-_all: weakref.WeakSet[Follower] = weakref.WeakSet()
+_all: weakref.WeakSet[Follower[Any, Any]] = weakref.WeakSet()
 
 
 def close_all() -> None:
-    """Stop following every session of this process, and wait until that is done."""
+    """Stop following everything that this process follows, and wait until that is done."""
     for follower in list(_all):
         follower.close()
         follower.pause(CLOSE_S)

@@ -12,7 +12,7 @@ from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.live.errors import SessionFailedError, SessionStoppedError, WaitTimeoutError
-from aod_notebook.live.follow import ACTIVE, Follower
+from aod_notebook.live.follow import ACTIVE, SessionFollower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -74,7 +74,7 @@ class LiveSession:
         self.id = session_id
         self.runtime = runtime
         self._connection = connection
-        self._follower = Follower(connection, session_id)
+        self._follower = SessionFollower(connection, session_id)
 
     # -- what is known ------------------------------------------------------------------------
 
