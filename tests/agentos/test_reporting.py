@@ -18,7 +18,7 @@ from aod_notebook.agentos import (
     AsyncAgentOS,
 )
 from aod_notebook.agentos.report import spool as spool_module
-from aod_notebook.agentos.report.reader import segments
+from aod_notebook.agentos.report.reader import SpoolReader, segments
 from aod_notebook.agentos.report.reporter import spool_folder
 
 
@@ -441,6 +441,26 @@ def test_what_the_disk_has_lost_is_not_waited_for():
         until(lambda: server.numbers == [0, 1, 2, 3])
         until(lambda: client._reporter.wait(time.monotonic()) > 1)  # the sender sleeps
         run._recorder.stats.sent += 1  # nothing else can be said of it
+
+
+def test_what_counts_as_delivered_is_behind_the_cursor(monkeypatch):
+    let_go = threading.Event()
+    note = SpoolReader.acknowledge
+
+    def slow(self, *args):
+        if server.events:
+            assert let_go.wait(10)
+        note(self, *args)
+
+    monkeypatch.setattr(SpoolReader, "acknowledge", slow)
+    with Collector() as server, client_of(server) as client:
+        run = client.start_run()
+        run.emit("step", {"i": 1})
+        client.flush(timeout=0)
+        until(lambda: server.numbers == [1])
+        assert client.flush(timeout=0).pending == 1
+        let_go.set()
+        assert client.flush().pending == 0
 
 
 def test_a_whole_record_of_another_version_goes_to_the_dead_letters(home):

@@ -225,8 +225,8 @@ class Pipe:
         self._well()
         if len(step.records) >= self._batch and time.monotonic() - began < _QUICK_S:
             self._batch = min(self._batch * 2, self._batch_limit)
-        step.run.stats.sent += len(step.records)
         self._done(step)
+        step.run.stats.sent += len(step.records)  # after the cursor: who waits may exit now
 
     def _rejected(self, step: Step, error: AgentOSError) -> None:
         """Deal with a refusal that would be the same next time: find the one bad record."""
