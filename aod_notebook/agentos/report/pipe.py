@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -27,6 +28,7 @@ from aod_notebook.agentos.report.steps import Step, make_steps, start_call
 from aod_notebook.core.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from aod_notebook.agentos.report.notices import Notices
@@ -143,7 +145,7 @@ class Pipe:
                 run.status = RunStatus.REFUSED
         self._steps.extend(make_steps(window.records, self.runs, self._batch))
         if not self._steps:
-            self._acknowledge()
+            self._acknowledge(())
         return True
 
     def _send(self, step: Step) -> None:
@@ -225,8 +227,7 @@ class Pipe:
         self._well()
         if len(step.records) >= self._batch and time.monotonic() - began < _QUICK_S:
             self._batch = min(self._batch * 2, self._batch_limit)
-        self._done(step)
-        step.run.stats.sent += len(step.records)  # after the cursor: who waits may exit now
+        self._done(step, is_sent=True)
 
     def _rejected(self, step: Step, error: AgentOSError) -> None:
         """Deal with a refusal that would be the same next time: find the one bad record."""
@@ -258,19 +259,22 @@ class Pipe:
             self._notices.tell(f"rejected: {error.code}", told)
         self._done(step)
 
-    def _done(self, step: Step) -> None:
-        self._steps.popleft()
+    def _done(self, step: Step, *, is_sent: bool = False) -> None:
+        """Leave the first step: the cursor goes first, since who waits for it may exit then."""
         if step.kind == END and step.run.status is RunStatus.OPEN:
             step.run.status = RunStatus.ENDED
-        self._acknowledge()
+        self._acknowledge(list(islice(self._steps, 1, None)))
+        if is_sent:
+            step.run.stats.sent += len(step.records)
+        self._steps.popleft()
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, left: Sequence[Step]) -> None:
         """Move the cursor up to the first record that is still to be sent."""
         window = self._window
         if not window.records:
             return
-        if self._steps:
-            number = min(step.records[0].n for step in self._steps) - 1
+        if left:
+            number = min(step.records[0].n for step in left) - 1
             if number >= window.records[0].n:
                 self.log.acknowledge(number, window, is_whole=False)
         else:
