@@ -4,12 +4,18 @@ import contextlib
 import os
 import queue
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nbformat
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from older_kernels import folder
 
 DEADLINE_S = 60
 SCRUBBED = ("AOD_API_URL", "AOD_API_TOKEN")
@@ -19,6 +25,11 @@ def clean_environment(home, **extra):
     """Give the environment of a kernel that knows no token but what `extra` says."""
     kept = {name: value for name, value in os.environ.items() if name not in SCRUBBED}
     return {**kept, "AOD_NOTEBOOK_HOME": str(home), "IPYTHONDIR": str(home / "ipython"), **extra}
+
+
+def older(environment, kernel):
+    """Give an environment in which one of the older kernels is started (`scripts/older_kernels`)."""
+    return {**environment, "PYTHONPATH": str(folder(kernel)), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 @dataclass
@@ -48,6 +59,8 @@ class Kernel:
         self.environment = environment
         self.manager = KernelManager(kernel_name="python3")
         self.client = None
+        self.updated = {}
+        """What displays were updated to last, by display id, whichever cell was running."""
 
     def start(self):
         self.manager.start_kernel(env=self.environment)
@@ -96,16 +109,25 @@ class Kernel:
             self.manager.shutdown_kernel(now=True)
         self.manager.context.destroy()
 
-    def _read_one(self, request, ran):
+    def read_any(self):
+        """Read one message of any cell."""
         message = self.client.get_iopub_msg(timeout=DEADLINE_S)
+        if message["msg_type"] == "update_display_data":
+            content = message["content"]
+            self.updated[content["transient"]["display_id"]] = content
+        return message
+
+    def _read_one(self, request, ran):
+        message = self.read_any()
+        kind, content = message["msg_type"], message["content"]
         if message["parent_header"].get("msg_id") != request:
             return None
-        kind, content = message["msg_type"], message["content"]
         if kind == "status":
             return content["execution_state"]
         if kind == "stream":
             ran.text += content["text"]
         elif kind == "clear_output":
+            ran.text = ""
             ran.outputs.clear()
         elif kind in ("display_data", "execute_result", "error"):
             ran.outputs.append((kind, content))

@@ -22,6 +22,7 @@ __all__ = [
     "as_wire",
     "cell_parser",
     "check",
+    "check_name",
     "check_prompt",
     "continue_as_code",
     "request_of",
@@ -73,8 +74,7 @@ def check(options: argparse.Namespace) -> None:
         raise MagicUsageError(
             f"{CELL}: --model goes with --runtime or --provider; an agent (-a) has its own."
         )
-    if options.output is not None and not _is_free_name(options.output):
-        raise MagicUsageError(f"{CELL}: -o takes a variable's name, not {options.output!r}.")
+    check_name(options.output, CELL)
     if options.timeout is not None:
         options.timeout = _seconds(options.timeout)
     if options.session is not None:
@@ -148,6 +148,18 @@ def continue_as_code(reference: str, prompt: str, timeout: int | None) -> str:
     )
 
 
+def check_name(name: str | None, magic: str) -> None:
+    """Refuse what no variable can be called (`-o`) without breaking Python or IPython.
+
+    Raises:
+        MagicUsageError: it is such a name.
+    """
+    if name is None:
+        return
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _IPYTHONS_OWN:
+        raise MagicUsageError(f"{magic}: -o takes a variable's name, not {name!r}.")
+
+
 def check_prompt(prompt: str) -> None:
     """Refuse a prompt that says nothing or that can't be sent.
 
@@ -166,11 +178,6 @@ def check_prompt(prompt: str) -> None:
             f"{CELL}: character {error.start + 1} of the prompt is half of a surrogate pair, "
             "which can't be sent. Replace it: text.encode('utf-8', 'replace').decode()."
         ) from None
-
-
-def _is_free_name(name: str) -> bool:
-    """Whether a variable may be called so, without breaking Python or IPython."""
-    return name.isidentifier() and not keyword.iskeyword(name) and name not in _IPYTHONS_OWN
 
 
 def _seconds(text: str) -> int:

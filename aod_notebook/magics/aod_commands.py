@@ -10,6 +10,7 @@ from aod_notebook import live
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.magics import aod_rows, command
+from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import Command, argument
 from aod_notebook.magics.doctor import examine
 from aod_notebook.magics.show import say, watch
@@ -25,7 +26,7 @@ __all__ = ["COMMANDS", "run"]
 STATUSES = ("pending", "running", "completed", "failed", "terminated")
 
 
-def run(line: str, names: Mapping[str, object]) -> object:
+def run(line: str, names: dict[str, object]) -> object:
     """Run a `%aod` line; see `command.run`."""
     return command.run("%aod", COMMANDS, line, names)
 
@@ -74,9 +75,12 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
     return table
 
 
-def _attach(options: argparse.Namespace, names: Mapping[str, object]) -> None:
+def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
+    check_name(options.output, "%aod attach")
     session = live.open_session(options.session, names)
     journal.remember(session.id, live.connection().key, session.runtime)
+    if options.output is not None:
+        names[options.output] = session
     watch(session, owned=False)
     session.raise_for_status()
 
@@ -150,7 +154,10 @@ COMMANDS = {
     "tools": Command("the tool calls of a session", (_LAST,), _frame("tool_calls_df")),
     "attach": Command(
         "show a session from its first event on (the stop button leaves it running)",
-        (_LAST,),
+        (
+            _LAST,
+            argument("-o", "--output", metavar="NAME", help="bind the session to a variable"),
+        ),
         _attach,
     ),
     "prompt": Command(

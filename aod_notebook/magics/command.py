@@ -36,7 +36,7 @@ class Command:
 
     help: str
     arguments: Arguments
-    run: Callable[[argparse.Namespace, Mapping[str, object]], object]
+    run: Callable[[argparse.Namespace, dict[str, object]], object]
     takes_text: bool = False
 
     def parser(self, name: str) -> MagicParser:
@@ -56,9 +56,7 @@ def find(commands: Mapping[str, Command], words: list[str]) -> tuple[str, list[s
     return None
 
 
-def run(
-    magic: str, commands: Mapping[str, Command], line: str, names: Mapping[str, object]
-) -> object:
+def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str, object]) -> object:
     """Run a line of `magic`; an empty one means `status`.
 
     Args:

@@ -1,10 +1,11 @@
-"""What a cell shows of a followed session: lines as they come, then the static transcript."""
+"""What a cell shows of a followed session, and what the stop button does while it is shown."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
 from IPython.display import clear_output, display
@@ -14,15 +15,12 @@ from aod_notebook.viewers.plain import plain_lines, status_line
 from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from aod_notebook.viewers.rows import Row
     from aod_notebook.viewers.stream import StreamViewer
 
-    Interrupted = Callable[[LiveSession], str]
-    """What is done with a session whose cell was interrupted; gives what to say of it."""
-
-__all__ = ["VIEWS", "leave_live", "say", "watch"]
+__all__ = ["VIEWS", "leave_live", "say", "watch", "why_not_live"]
 
 VIEWS = ("auto", "live", "html", "lines")
 """The ways to show a session: `auto` is `live` where a notebook's page asked for the cell."""
@@ -34,6 +32,8 @@ HTML_ROWS = 200
 """So many rows are shown while the HTML is updated; all of them when the turn has ended."""
 SILENCE_S = 3.0
 """A page that has not answered after this long may show only the HTML beside the live view."""
+LIVE_WIDGETS = 8
+"""The first ipywidgets whose pages are sure to load the live view."""
 STOP_NOTES = {
     StopOutcome.STOPPED: "The session was terminated on the service.",
     StopOutcome.ALREADY_FINISHED: "The session had already finished.",
@@ -70,143 +70,199 @@ def watch(
     Raises:
         SessionStoppedError: the cell was interrupted.
     """
-    if quiet:
-        show = _watch_quietly
-    elif view == "live" or (view == "auto" and _page_asked()):
-        show = _watch_live
-    elif view == "html":
-        show = _watch_html
-    else:
-        show = _watch_lines
-    message = show(session, start, _stop if owned else _let_go)
+    way = OneLine if quiet else _way(view)
+    shown, message = way(session, start), None
+    try:
+        shown.follow()
+    except KeyboardInterrupt:
+        message = _stop(session) if owned else _let_go(session)
+    finally:
+        shown.end()
     if message is not None:
         raise SessionStoppedError(message)
 
 
 def leave_live(session: LiveSession, *, start: int = 0, view: str = "auto") -> None:
     """Show a session that goes on in the background, where a page can show it live."""
-    if view == "live" or (view == "auto" and _page_asked()):
-        from aod_notebook.viewers.stream import StreamViewer
-
-        StreamViewer(session, start=start, stop=lambda: STOP_NOTES[session.stop()]).show()
+    if _is_live(view):
+        _viewer(session, start).show()
 
 
-def _page_asked() -> bool:
-    """Whether a notebook's page sent the running cell.
+def why_not_live() -> str | None:
+    """Say why pages may not load the live view; None if nothing is known against it."""
+    here = version("ipywidgets")
+    if int(here.partition(".")[0]) >= LIVE_WIDGETS:
+        return None
+    return f"the live view needs ipywidgets {LIVE_WIDGETS}, and this is {here}"
+
+
+def _way(view: str) -> type[OneLine | Live]:
+    if _is_live(view):
+        return Live
+    if get_kernel() is None:
+        return Html if view == "html" else Lines
+    return LinesThenHtml if view in ("auto", "lines") and _is_whole_cell() else Html
+
+
+def _is_live(view: str) -> bool:
+    """Whether the live view is wanted and can be had.
 
     Pages name the cell that they send; nbclient, terminals and scripts do not. A page that can't
     show the live view shows the HTML beside it, so a wrong guess loses nothing.
     """
-    kernel = getattr(get_ipython(), "kernel", None)
-    request = {} if kernel is None else kernel.get_parent("shell")
-    return "cellId" in request.get("metadata", {})
+    wanted = view == "live" or (view == "auto" and "cellId" in _request().get("metadata", {}))
+    why_not = why_not_live() if wanted else None
+    if why_not is not None and view == "live":
+        say(f"Not live: {why_not}.")
+    return wanted and why_not is None
 
 
-def _watch_live(session: LiveSession, start: int, interrupted: Interrupted) -> str | None:
-    from aod_notebook.viewers.stream import StreamViewer
+def get_kernel() -> Any:
+    """Give the kernel that runs this; None in a terminal or a script."""
+    return getattr(get_ipython(), "kernel", None)
 
-    prompts: deque[str] = deque()
 
-    def take(text: str) -> str:
-        prompts.append(text)
+def _request() -> dict[str, Any]:
+    """Give the message that asked for the running cell; empty without a kernel."""
+    kernel = get_kernel()
+    return {} if kernel is None else kernel.get_parent("shell")
+
+
+def _is_whole_cell() -> bool:
+    """Whether nothing but one of our magics is in the running cell, so all output is ours."""
+    code = str(_request().get("content", {}).get("code", "")).strip()
+    return code.startswith("%%aod") or (code.startswith("%aod") and "\n" not in code)
+
+
+class OneLine:
+    """Shows nothing of a session until its turn has ended, then one line.
+
+    Args:
+        session: the session.
+        start: how many of its events to pass over.
+    """
+
+    period_s = 0.0
+
+    def __init__(self, session: LiveSession, start: int) -> None:
+        self.session, self.start = session, start
+        self.transcript = Transcript(session.title, session.runtime)
+
+    def follow(self) -> None:
+        """Show the session until its turn ends."""
+        for batch in self.session.batches(self.start):
+            self.show(self.transcript.add(batch))
+            self.session.pause(self.period_s)
+
+    def end(self) -> None:
+        """Show what there is in the end, with the events that an interrupt came before."""
+        transcript = self.transcript
+        rest = self.session.received(self.start + transcript.taken)
+        rows = transcript.add(event for event, _ in rest)
+        self.show([*rows, *transcript.finish()])
+        self.leave()
+
+    def show(self, rows: list[Row]) -> None:
+        """Show the rows that came."""
+
+    def leave(self) -> None:
+        """Show what stays."""
+        say(status_line(self.transcript.title, self.transcript.summary))
+
+
+class Lines(OneLine):
+    """Prints the lines as they come, and one line at the end."""
+
+    period_s = PERIOD_S
+
+    def show(self, rows: Iterable[Row]) -> None:
+        """Print the rows."""
+        lines = [line for row in rows if not row.is_minor for line in plain_lines(row)]
+        if lines:
+            say("\n".join(lines))
+
+
+class LinesThenHtml(Lines):
+    """Prints the lines as they come; the transcript takes the place of the cell's output."""
+
+    def __init__(self, session: LiveSession, start: int) -> None:
+        super().__init__(session, start)
+        self.prints = not session.is_final
+
+    def show(self, rows: Iterable[Row]) -> None:
+        """Print the rows, unless all are there already."""
+        if self.prints:
+            super().show(rows)
+
+    def leave(self) -> None:
+        """Put the transcript in the place of the lines."""
+        clear_output(wait=True)  # type: ignore[no-untyped-call]
+        display(_bundle(self.transcript), raw=True)  # type: ignore[no-untyped-call]
+
+
+class Html(OneLine):
+    """Shows the last rows as HTML that is updated twice a second, then the transcript."""
+
+    period_s = HTML_PERIOD_S
+
+    def __init__(self, session: LiveSession, start: int) -> None:
+        super().__init__(session, start)
+        self.handle: Any = display(_bundle(self.transcript), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def show(self, rows: Iterable[Row]) -> None:  # noqa: ARG002 - the HTML holds the earlier ones too
+        """Bring the HTML up to date."""
+        self.handle.update(_bundle(self.transcript, rows=HTML_ROWS), raw=True)
+
+    def leave(self) -> None:
+        """Show the whole transcript."""
+        self.handle.update(_bundle(self.transcript), raw=True)
+
+
+class Live:
+    """Shows the live view; prompts that are typed there run in the same cell."""
+
+    def __init__(self, session: LiveSession, start: int) -> None:
+        self.session = session
+        self.prompts: deque[str] = deque()
+        self.viewer = _viewer(session, start, prompt=self.take, is_held=True)
+        self.viewer.show()
+
+    def take(self, text: str) -> str:
+        """Keep a prompt until the turn in progress has ended."""
+        self.prompts.append(text)
         return "This prompt is sent when the turn in progress has ended."
 
-    viewer = StreamViewer(
-        session, start=start, stop=lambda: STOP_NOTES[session.stop()], prompt=take, is_held=True
-    )
-    viewer.show()
-    try:
-        _follow(session, viewer)
-        while prompts and session.status == "completed":
-            viewer.note("")
-            session.prompt(prompts.popleft())
-            _follow(session, viewer)
-    except KeyboardInterrupt:
-        return interrupted(session)
-    finally:
-        viewer.freeze()
-    return None
+    def follow(self) -> None:
+        """Wait for the end of the turn, and of those that were asked for meanwhile."""
+        self._wait()
+        while self.prompts and self.session.status == "completed":
+            self.viewer.note("")
+            self.session.prompt(self.prompts.popleft())
+            self._wait()
+
+    def end(self) -> None:
+        """Leave the static transcript."""
+        self.viewer.freeze()
+
+    def _wait(self) -> None:
+        """Wait for the end of a turn; keep the HTML fresh as long as no page has answered."""
+        began, wait = time.monotonic(), SILENCE_S
+        while not self.session.is_final:
+            self.session.pause(wait)
+            if not self.viewer.heard.is_set() and not self.session.is_final:
+                self.viewer.refresh()
+                wait = max(SILENCE_S, (time.monotonic() - began) / 10)
 
 
-def _follow(session: LiveSession, viewer: StreamViewer) -> None:
-    """Wait for the end of the turn; keep the HTML fresh as long as no page has answered."""
-    began, wait = time.monotonic(), SILENCE_S
-    while not session.is_final:
-        session.pause(wait)
-        if not viewer.heard.is_set() and not session.is_final:
-            viewer.refresh()
-            wait = max(SILENCE_S, (time.monotonic() - began) / 10)
+def _viewer(session: LiveSession, start: int, **settings: Any) -> StreamViewer:
+    from aod_notebook.viewers.stream import StreamViewer
 
-
-def _watch_html(session: LiveSession, start: int, interrupted: Interrupted) -> str | None:
-    """Show the transcript as HTML that is updated twice a second."""
-    transcript = Transcript(session.title, session.runtime)
-    message, handle = None, display(_bundle(transcript), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-    try:
-        for batch in session.batches(start):
-            transcript.add(batch)
-            handle.update(_bundle(transcript, rows=HTML_ROWS), raw=True)
-            session.pause(HTML_PERIOD_S)
-    except KeyboardInterrupt:
-        message = interrupted(session)
-        _catch_up(transcript, session, start)
-    transcript.finish()
-    handle.update(_bundle(transcript), raw=True)
-    return message
-
-
-def _watch_lines(session: LiveSession, start: int, interrupted: Interrupted) -> str | None:
-    """Print the lines as they come; a notebook gets the transcript in their place at the end."""
-    transcript, message = Transcript(session.title, session.runtime), None
-    has_html = getattr(get_ipython(), "kernel", None) is not None
-    prints = not (has_html and session.is_final)
-    try:
-        for batch in session.batches(start):
-            rows = transcript.add(batch)
-            if prints:
-                _print(rows)
-                session.pause(PERIOD_S)
-    except KeyboardInterrupt:
-        message = interrupted(session)
-        _catch_up(transcript, session, start)
-    rest = transcript.finish()
-    if has_html:
-        clear_output(wait=True)  # type: ignore[no-untyped-call]
-        display(_bundle(transcript), raw=True)  # type: ignore[no-untyped-call]
-    else:
-        _print(rest)
-        say(status_line(transcript.title, transcript.summary))
-    return message
-
-
-def _watch_quietly(session: LiveSession, start: int, interrupted: Interrupted) -> str | None:
-    """Say one line when the turn has ended."""
-    transcript, message = Transcript(session.title, session.runtime), None
-    try:
-        for batch in session.batches(start):
-            transcript.add(batch)
-    except KeyboardInterrupt:
-        message = interrupted(session)
-        _catch_up(transcript, session, start)
-    transcript.finish()
-    say(status_line(transcript.title, transcript.summary))
-    return message
-
-
-def _catch_up(transcript: Transcript, session: LiveSession, start: int) -> None:
-    """Take the events that an interrupt came before."""
-    transcript.add(event for event, _ in session.received(start + transcript.taken))
+    return StreamViewer(session, start=start, stop=lambda: STOP_NOTES[session.stop()], **settings)
 
 
 def _bundle(transcript: Transcript, rows: int | None = None) -> dict[str, str]:
     html = transcript.html() if rows is None else transcript.html(rows)
     return {"text/html": html, "text/plain": transcript.plain()}
-
-
-def _print(rows: Iterable[Row]) -> None:
-    lines = [line for row in rows if not row.is_minor for line in plain_lines(row)]
-    if lines:
-        say("\n".join(lines))
 
 
 def _stop(session: LiveSession) -> str:
