@@ -1,5 +1,6 @@
 """DataFrames of sessions, turns, events, messages, tool calls, runs and spans."""
 
+from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.messages import messages_from_events
@@ -10,7 +11,7 @@ from aod_notebook.frames.runs import run_events_df, runs_df, spans_df, tasks_df
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
 from aod_notebook.frames.sessions import sessions_df, turns_df
 from aod_notebook.frames.spans import spans_from_run_events
-from aod_notebook.frames.store import Store, collect, scan
+from aod_notebook.frames.store import Store, scan
 from aod_notebook.frames.tables import (
     events_df,
     messages_df,

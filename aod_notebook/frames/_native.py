@@ -84,7 +84,7 @@ def nulls(count: int, column: Column) -> pa.Array:
 
 def missing(count: int, column: Column) -> Any:
     """Make a pandas array of nothing but missing values."""
-    return _native(pa.chunked_array([nulls(count, column)]), column)
+    return native(pa.chunked_array([nulls(count, column)]), column)
 
 
 def constant(value: Any, count: int, column: Column) -> pa.Array:
@@ -132,7 +132,7 @@ class Table:
         data = {}
         for column in self.columns:
             chunks = self._chunks.pop(column.name)
-            data[column.name] = _native(pa.chunked_array(chunks, _ARROW[column.dtype]), column)
+            data[column.name] = native(pa.chunked_array(chunks, _ARROW[column.dtype]), column)
         return pd.DataFrame(data, index=pd.RangeIndex(self.count), copy=False)
 
 
@@ -171,7 +171,8 @@ def _joined(parts: Sequence[Any], column: Column) -> pd.Categorical:
     return _of_codes(np.concatenate(codes), categories, column)
 
 
-def _native(chunks: pa.ChunkedArray, column: Column) -> Any:
+def native(chunks: pa.ChunkedArray, column: Column) -> Any:
+    """Make a pandas array of Arrow data, with the column's dtype."""
     if column.dtype == "category":
         return _categorical(chunks, column)
     if column.dtype == "datetime":

@@ -1,0 +1,159 @@
+"""Filling a store: `collect` fetches sessions, decodes them and writes their frames.
+
+A file is replaced as a whole, and a session counts as stored once all its files are in their
+place: a collection that was killed at any moment leaves a readable store, and the next one
+completes it without a doubled row.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal, overload
+from uuid import uuid4
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aod_notebook.frames._deliver import Framed, Problem, Report, warn
+from aod_notebook.frames._fetch import each, session_events
+from aod_notebook.frames.messages import messages_of
+from aod_notebook.frames.results import model_usage_of, results_of
+from aod_notebook.frames.schema import SCHEMAS, Schema
+from aod_notebook.frames.sessions import sessions_of, turns_of
+from aod_notebook.frames.sources import asked
+from aod_notebook.frames.store import KEY, Store, arrow_schema, mark, place, read_mark
+from aod_notebook.frames.tool_calls import tool_calls_of
+
+_FRESH: Final = "_fresh"
+_LEFT_OVER_S: Final = 3600.0
+"""A file that is not in its place after so long was left by a collection that was killed."""
+_DERIVED: Final[Mapping[str, Callable[[list[pd.DataFrame]], Framed]]] = {
+    "messages": messages_of,
+    "tool_calls": tool_calls_of,
+    "results": results_of,
+    "model_usage": model_usage_of,
+}
+
+
+@overload
+def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[True] = True,
+) -> Store: ...
+@overload
+def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[False],
+) -> tuple[Store, list[Problem]]: ...
+def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    jobs: int = 8,
+    progress: bool = False,
+    strict: bool = True,
+) -> Store | tuple[Store, list[Problem]]:
+    """Fetch sessions and keep all their frames in a directory.
+
+    Sessions that are stored and have not changed since are not fetched again; the others
+    are fetched concurrently and replaced as a whole.
+
+    Args:
+        source: ids, sessions, a frame with a `session_id` column, a client; None means all.
+        into: the directory; made if it is not there.
+        client: the client to ask; by default the current connection's.
+        jobs: how many sessions are fetched at the same time.
+        progress: say on stderr how far it is.
+        strict: False returns `(store, problems)` and warns of nothing.
+
+    Raises:
+        AodNotebookError: not one session could be read, or there is no client.
+
+    Warns:
+        FrameWarning: sessions could not be read; the others are stored.
+    """
+    store = Store(into)
+    owner, ids = asked(source, client)
+    if ids is None:
+        ids = [session.id for session in owner.sessions.list()]
+    names = list(dict.fromkeys(str(getattr(item, "id", item)) for item in ids))
+    report = Report()
+    _tidy(store.path)
+    ask = partial(_collect_one, store.path, owner)
+    for _, problems in each(names, ask, report, jobs=jobs, progress=progress):
+        report.join([problems])
+    if not strict:
+        return store, report.problems
+    warn(report, f"{len(names)} sessions into {store.path}", stacklevel=2)
+    return store
+
+
+def _collect_one(folder: Path, client: Any, session_id: str) -> Report:
+    session = client.sessions.get(session_id)
+    done = mark(folder, session_id)
+    state = {"updated_at": str(session.updated_at), "status": str(session.status)}
+    if read_mark(done) == {**state, "complete": True}:
+        return Report()
+    events = session_events(client, session_id)
+    made = {
+        "sessions": sessions_of([session]),
+        "turns": turns_of([(session_id, client.sessions.turns(session_id))]),
+        "events": events.frame,
+        **{name: derive([events.frame]).frame for name, derive in _DERIVED.items()},
+    }
+    done.unlink(missing_ok=True)
+    for name, frame in made.items():
+        path = place(folder, name, session_id)
+        _replace(folder, path, _parquet(frame, SCHEMAS[name]))
+    told = {**state, "complete": events.report.complete}
+    _replace(folder, done, json.dumps(told).encode())
+    return events.report
+
+
+def _parquet(frame: pd.DataFrame, schema: Schema) -> pa.Buffer:
+    """The frame of one session, compressed; its categories as text, which every reader takes."""
+    texts = {c.name: "str" for c in schema.columns if c.dtype == "category"}
+    layout = arrow_schema(schema)
+    layout = layout.remove(layout.get_field_index(KEY))
+    plain = frame.drop(columns=KEY).astype(texts)
+    table = pa.Table.from_pandas(plain, schema=layout, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(None), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _replace(folder: Path, path: Path, data: Any) -> None:
+    """Put a file in its place, whole; what is written of it before that stands elsewhere."""
+    fresh = folder / _FRESH / uuid4().hex
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with fresh.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _tidy(folder: Path) -> None:
+    """Delete what collections that were killed left half written."""
+    for path in (folder / _FRESH).glob("*"):
+        try:
+            if time.time() - path.stat().st_mtime > _LEFT_OVER_S:
+                path.unlink()
+        except FileNotFoundError:
+            continue
