@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aod_notebook.frames._cluster import Service, workers
 from aod_notebook.frames._deliver import Framed, Problem, Report, warn
 from aod_notebook.frames._fetch import each, session_events
 from aod_notebook.frames.messages import messages_of
@@ -27,6 +28,10 @@ from aod_notebook.frames.sessions import sessions_of, turns_of
 from aod_notebook.frames.sources import asked
 from aod_notebook.frames.store import KEY, Store, arrow_schema, mark, place, read_mark
 from aod_notebook.frames.tool_calls import tool_calls_of
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import distributed
 
 _FRESH: Final = "_fresh"
 _LEFT_OVER_S: Final = 3600.0
@@ -45,6 +50,7 @@ def collect(
     *,
     into: str | os.PathLike[str],
     client: Any = None,
+    dask: None = None,
     jobs: int = 8,
     progress: bool = False,
     strict: Literal[True] = True,
@@ -55,19 +61,43 @@ def collect(
     *,
     into: str | os.PathLike[str],
     client: Any = None,
+    dask: None = None,
     jobs: int = 8,
     progress: bool = False,
     strict: Literal[False],
 ) -> tuple[Store, list[Problem]]: ...
+@overload
 def collect(
     source: Any = None,
     *,
     into: str | os.PathLike[str],
     client: Any = None,
+    dask: "distributed.Client",
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[True] = True,
+) -> "dd.DataFrame": ...
+@overload
+def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    dask: "distributed.Client",
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[False],
+) -> tuple["dd.DataFrame", list[Problem]]: ...
+def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    dask: Any = None,
     jobs: int = 8,
     progress: bool = False,
     strict: bool = True,
-) -> Store | tuple[Store, list[Problem]]:
+) -> Any:
     """Fetch sessions and keep all their frames in a directory.
 
     Sessions that are stored and have not changed since are not fetched again; the others
@@ -77,9 +107,16 @@ def collect(
         source: ids, sessions, a frame with a `session_id` column, a client; None means all.
         into: the directory; made if it is not there.
         client: the client to ask; by default the current connection's.
-        jobs: how many sessions are fetched at the same time.
+        dask: a `dask.distributed.Client` whose workers fetch, decode and write, with clients
+            of their own; `into` must be a directory that they share with this process.
+        jobs: how many sessions are fetched at the same time; with `dask`, what its workers
+            have threads for.
         progress: say on stderr how far it is.
-        strict: False returns `(store, problems)` and warns of nothing.
+        strict: False returns a pair with the list of problems, and warns of nothing.
+
+    Returns:
+        The `Store`; with `dask`, its events as a dask DataFrame (`scan(into).dask(name)`
+        gives any other frame).
 
     Raises:
         AodNotebookError: not one session could be read, or there is no client.
@@ -87,20 +124,42 @@ def collect(
     Warns:
         FrameWarning: sessions could not be read; the others are stored.
     """
-    store = Store(into)
+    collected, report = collected_in(source, into, client, dask, jobs=jobs, progress=progress)
+    if not strict:
+        return collected, report.problems
+    warn(report, f"sessions into {os.fspath(into)}", stacklevel=2)
+    return collected
+
+
+def collected_in(
+    source: Any,
+    into: str | os.PathLike[str],
+    client: Any,
+    dask: Any,
+    *,
+    jobs: int,
+    progress: bool,
+) -> tuple[Any, Report]:
+    """Do what `collect` does, and say what went wrong."""
+    store = Store(Path(into).absolute())
     owner, ids = asked(source, client)
     if ids is None:
         ids = [session.id for session in owner.sessions.list()]
     names = list(dict.fromkeys(str(getattr(item, "id", item)) for item in ids))
-    report = Report()
     _tidy(store.path)
-    ask = partial(_collect_one, store.path, owner)
-    for _, problems in each(names, ask, report, jobs=jobs, progress=progress):
+    if dask is None:
+        pool, ask = None, partial(_collect_one, store.path, owner)
+    else:
+        pool, ask = workers(dask), partial(_collect_there, store.path, Service.of(owner))
+    report = Report()
+    for _, problems in each(names, ask, report, jobs=jobs, progress=progress, pool=pool):
         report.join([problems])
-    if not strict:
-        return store, report.problems
-    warn(report, f"{len(names)} sessions into {store.path}", stacklevel=2)
-    return store
+    return store if dask is None else store.dask("events"), report
+
+
+def _collect_there(folder: Path, service: Service, session_id: str) -> Report:
+    with service.client() as client:
+        return _collect_one(folder, client, session_id)
 
 
 def _collect_one(folder: Path, client: Any, session_id: str) -> Report:

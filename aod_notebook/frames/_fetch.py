@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from aod_notebook.aod import StreamInterrupted
@@ -45,8 +45,11 @@ def each(
     jobs: int = 8,
     progress: bool = False,
     noun: str = "session",
+    pool: Executor | None = None,
 ) -> Iterator[tuple[str, T]]:
     """Ask for every id, `jobs` at a time; give the answers in the order of the ids.
+
+    The asking is done by threads of its own, or by a pool, which is shut down in the end.
 
     An id that cannot be answered is left out and said in the report.
 
@@ -54,8 +57,8 @@ def each(
         AodNotebookError: not one id could be answered.
     """
     failures: list[AodNotebookError] = []
-    with ThreadPoolExecutor(max(1, min(jobs, len(ids) or 1))) as pool:
-        waiting = [(one, pool.submit(ask, one)) for one in ids]
+    with pool or ThreadPoolExecutor(max(1, min(jobs, len(ids) or 1))) as asking:
+        waiting = [(one, asking.submit(ask, one)) for one in ids]
         try:
             for count, (one, future) in enumerate(waiting, 1):
                 try:
@@ -68,7 +71,8 @@ def each(
                         _show(count, len(ids), noun)
                 yield one, answer
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            for _, future in waiting:
+                future.cancel()
     if failures and len(failures) == len(ids):
         raise failures[0]
     for failure in failures:
