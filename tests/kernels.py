@@ -148,7 +148,10 @@ def notebook(*cells):
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
 
 
-def run_all(content, environment):
-    """Execute a notebook as Run All does; a failing cell raises CellExecutionError."""
-    client = NotebookClient(content, timeout=120, kernel_name="python3")
+def run_all(content, environment, **settings):
+    """Execute a notebook as Run All does; a failing cell raises CellExecutionError.
+
+    `settings` are those of `NotebookClient`, such as `allow_errors`.
+    """
+    client = NotebookClient(content, timeout=120, kernel_name="python3", **settings)
     return client.execute(env=environment)
