@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import time
 from concurrent.futures import CancelledError
@@ -225,16 +226,11 @@ class LiveSession:
         """
         send = self._connection.ensure().async_client.sessions.prompt
         future = bridge.submit(send, self.id, text, timeout)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             future.result()
-        except KeyboardInterrupt:
-            interrupted = True
-        else:
-            interrupted = False
-        if interrupted:
-            raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
-        journal.remember(self.id, self._connection.key, self.runtime)
-        return self.follow()
+            journal.remember(self.id, self._connection.key, self.runtime)
+            return self.follow()
+        raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
 
     def wait(self, timeout: float | None = None) -> LiveSession:
         """Wait until the turn in progress has ended; a failed turn is not an error here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -78,16 +79,12 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
     """
     on = on or connection()
     future = bridge.submit(_create, request, on)
-    interrupted = False
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         session = future.result()
-    except KeyboardInterrupt:
-        interrupted = True
-    if interrupted:
-        raise SessionStoppedError(f"Interrupted: {_stop_what_began(future)}")
-    _followed[on.key, session.id] = session
-    journal.remember(session.id, on.key, session.runtime)
-    return session.follow()
+        _followed[on.key, session.id] = session
+        journal.remember(session.id, on.key, session.runtime)
+        return session.follow()
+    raise SessionStoppedError(f"Interrupted: {_stop_what_began(future)}")
 
 
 def attach(reference: str, on: Connection | None = None) -> LiveSession:

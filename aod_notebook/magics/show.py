@@ -70,14 +70,15 @@ def watch(
     Raises:
         SessionStoppedError: the cell was interrupted.
     """
-    way = OneLine if quiet else _way(view)
-    shown, message = way(session, start), None
+    shown = message = None
     try:
+        shown = (OneLine if quiet else _way(view))(session, start)
         shown.follow()
     except KeyboardInterrupt:
         message = _stop(session) if owned else _let_go(session)
     finally:
-        shown.end()
+        if shown is not None:
+            shown.end()
     if message is not None:
         raise SessionStoppedError(message)
 
