@@ -1,4 +1,4 @@
-"""What this process follows: connections, sessions, and the journal that remembers them."""
+"""What this process follows: connections, sessions, runs, and the journal that remembers them."""
 
 from aod_notebook.live.connections import Connection, connect, connection, disconnect
 from aod_notebook.live.errors import (
@@ -8,23 +8,51 @@ from aod_notebook.live.errors import (
     SessionStoppedError,
     WaitTimeoutError,
 )
+from aod_notebook.live.run import LiveRun
+from aod_notebook.live.run_connection import (
+    AgentOSConnection,
+    agentos_connection,
+    connect_agentos,
+)
+from aod_notebook.live.run_errors import (
+    NestedRunError,
+    NoLastRunError,
+    RunFailedError,
+    RunNotFollowedError,
+    RunStoppedError,
+    RunUnknownError,
+)
+from aod_notebook.live.run_start import attach_run, invoke, open_run
 from aod_notebook.live.session import LiveSession, StopOutcome
 from aod_notebook.live.start import SessionRequest, attach, open_session, start
 
 __all__ = [
+    "AgentOSConnection",
     "Connection",
+    "LiveRun",
     "LiveSession",
+    "NestedRunError",
+    "NoLastRunError",
     "NoLastSessionError",
     "NotFollowedError",
+    "RunFailedError",
+    "RunNotFollowedError",
+    "RunStoppedError",
+    "RunUnknownError",
     "SessionFailedError",
     "SessionRequest",
     "SessionStoppedError",
     "StopOutcome",
     "WaitTimeoutError",
+    "agentos_connection",
     "attach",
+    "attach_run",
     "connect",
+    "connect_agentos",
     "connection",
     "disconnect",
+    "invoke",
+    "open_run",
     "open_session",
     "start",
 ]

@@ -1,12 +1,13 @@
-"""Which service this kernel talks to: the configured one, or the embedded one if none is."""
+"""Which services this kernel talks to: the configured ones, or the embedded one if none is."""
 
 from __future__ import annotations
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pydantic import SecretStr
 
@@ -14,11 +15,12 @@ from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import DEFAULT_AOD_URL, base_url, home
 from aod_notebook.live.credentials import (
+    AOD,
     TOKEN_VARIABLE,
     URL_VARIABLE,
     find_token,
-    named_url,
-    remember_url,
+    named,
+    remember,
     variable,
 )
 from aod_notebook.live.follow import close_all
@@ -26,11 +28,14 @@ from aod_notebook.live.follow import close_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aod_notebook.agentos import AgentOS
     from aod_notebook.aod import AsyncClient, Client
     from aod_notebook.local import ServiceInfo
 
 __all__ = [
+    "EMBEDDED",
     "Connection",
+    "Service",
     "ServiceNotStartedError",
     "connect",
     "connection",
@@ -39,8 +44,12 @@ __all__ = [
     "disconnect",
     "embedded_data_dir",
     "offer",
+    "start_embedded",
     "without_home",
 ]
+
+C = TypeVar("C")
+A = TypeVar("A")
 
 EMBEDDED = "embedded local service"
 
@@ -49,23 +58,36 @@ class ServiceNotStartedError(AodNotebookError):
     """The embedded service could not be found or started."""
 
 
-class Connection:
-    """A service, the token for it and the clients that speak to it.
+class Service(ABC, Generic[C, A]):
+    """A service, the secret for it and the clients that speak to it.
 
     Args:
         base_url: where the service answers.
-        token: its bearer token; it is never shown.
-        sources: for each setting (`base_url`, `token`) where its value came from.
+        secret: its token or key; it is never shown.
+        sources: for each setting where its value came from.
     """
 
     is_embedded = False
+    noun = "service"
 
-    def __init__(self, base_url: str, token: str, sources: Mapping[str, str]) -> None:
+    def __init__(self, base_url: str, secret: str, sources: Mapping[str, str]) -> None:
         self.base_url = base_url
         self.sources = dict(sources)
-        self._token = SecretStr(token)
-        self._retired: list[Client] = []
-        self._retired_async: list[AsyncClient] = []
+        self._secret = SecretStr(secret)
+        self._retired: list[C] = []
+        self._retired_async: list[A] = []
+
+    @abstractmethod
+    def _make_client(self) -> C: ...
+
+    @abstractmethod
+    def _make_async_client(self) -> A: ...
+
+    @abstractmethod
+    def _close_client(self, client: C) -> None: ...
+
+    @abstractmethod
+    async def _close_async_client(self, client: A) -> None: ...
 
     @property
     def key(self) -> str:
@@ -73,26 +95,22 @@ class Connection:
         return self.base_url
 
     @cached_property
-    def client(self) -> Client:
+    def client(self) -> C:
         """The sync client, for tables and for the user's own calls."""
-        from aod_notebook.aod import Client
-
         _open.add(self)
-        return Client(base_url=self.base_url, token=self._token)
+        return self._make_client()
 
     @cached_property
-    def async_client(self) -> AsyncClient:
+    def async_client(self) -> A:
         """The async client; it is used on the background loop (`core.bridge`) only."""
-        from aod_notebook.aod import AsyncClient
-
         _open.add(self)
-        return AsyncClient(base_url=self.base_url, token=self._token)
+        return self._make_async_client()
 
-    def is_same(self, other: Connection) -> bool:
-        """Whether it is the same service and the same token."""
-        return (self.key, self._token) == (other.key, other._token)
+    def is_same(self, other: Service[C, A]) -> bool:
+        """Whether it is the same service and the same secret."""
+        return (self.key, self._secret) == (other.key, other._secret)
 
-    def ensure(self) -> Connection:
+    def ensure(self) -> Self:
         """Make sure that the service is there, as far as that is in our hands."""
         return self
 
@@ -100,13 +118,13 @@ class Connection:
         """Close every client that was made."""
         _open.discard(self)
         self._retire()
-        sync_clients, self._retired = self._retired, []
+        clients, self._retired = self._retired, []
         async_clients, self._retired_async = self._retired_async, []
-        for client in sync_clients:
-            client.close()
+        for client in clients:
+            self._close_client(client)
         for async_client in async_clients:
             if bridge.is_running():
-                bridge.call(async_client.aclose)
+                bridge.call(self._close_async_client, async_client)
 
     def forget(self) -> None:
         """In a forked child: the parent's connections are not ours to use or to close."""
@@ -122,8 +140,49 @@ class Connection:
             self._retired_async.append(self.__dict__.pop("async_client"))
 
     def __repr__(self) -> str:
-        kind = EMBEDDED if self.is_embedded else "service"
-        return f"<Connection to the {kind} at {self.base_url}>"
+        kind = EMBEDDED if self.is_embedded else self.noun
+        return f"<{type(self).__name__.removeprefix('Embedded')} to the {kind} at {self.base_url}>"
+
+
+class Connection(Service["Client", "AsyncClient"]):
+    """The connection to an Agent on Demand service; `agentos` is that to AgentOS beside it.
+
+    Args:
+        base_url: where the service answers.
+        token: its bearer token; it is never shown.
+        sources: for each setting (`base_url`, `token`) where its value came from.
+    """
+
+    def __init__(self, base_url: str, token: str, sources: Mapping[str, str]) -> None:
+        super().__init__(base_url, token, sources)
+
+    @property
+    def agentos(self) -> AgentOS:
+        """The sync AgentOS client of this process.
+
+        Raises:
+            ServiceNotStartedError: there is no key in the environment and the embedded service
+                does not start.
+        """
+        from aod_notebook.live.run_connection import agentos_connection
+
+        return agentos_connection().client
+
+    def _make_client(self) -> Client:
+        from aod_notebook.aod import Client
+
+        return Client(base_url=self.base_url, token=self._secret)
+
+    def _make_async_client(self) -> AsyncClient:
+        from aod_notebook.aod import AsyncClient
+
+        return AsyncClient(base_url=self.base_url, token=self._secret)
+
+    def _close_client(self, client: Client) -> None:
+        client.close()
+
+    async def _close_async_client(self, client: AsyncClient) -> None:
+        await client.aclose()
 
 
 class EmbeddedConnection(Connection):
@@ -137,7 +196,7 @@ class EmbeddedConnection(Connection):
 
     def __init__(self) -> None:
         self._data_dir = embedded_data_dir()
-        service = self._started()
+        service = start_embedded(self._data_dir)
         sources = {"base_url": EMBEDDED, "token": EMBEDDED}
         super().__init__(service.url, service.aod_token, sources)
 
@@ -146,30 +205,36 @@ class EmbeddedConnection(Connection):
         """Its data folder: its port is another one after each start."""
         return f"embedded:{self._data_dir}"
 
-    def ensure(self) -> EmbeddedConnection:
+    def ensure(self) -> Self:
         """Start the service again if it has left."""
-        service = self._started()
+        service = start_embedded(self._data_dir)
         if service.url != self.base_url:
             self._retire()
             self.base_url = service.url
         return self
 
-    def _started(self) -> ServiceInfo:
-        from aod_notebook.local import ServiceStartError, ensure_service
 
-        try:
-            return ensure_service(self._data_dir)
-        except (OSError, ServiceStartError) as error:
-            reason = f": {error.strerror}" if isinstance(error, OSError) else ""
-            raise ServiceNotStartedError(
-                f"The {EMBEDDED} did not start{reason}. Its log is "
-                f"{without_home(self._data_dir / 'service.log')}; `aod-notebook serve` shows why."
-            ) from error
+def start_embedded(data_dir: Path) -> ServiceInfo:
+    """Give the embedded service of a data folder, started if it is not there.
+
+    Raises:
+        ServiceNotStartedError: it does not start.
+    """
+    from aod_notebook.local import ServiceStartError, ensure_service
+
+    try:
+        return ensure_service(data_dir)
+    except (OSError, ServiceStartError) as error:
+        reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+        raise ServiceNotStartedError(
+            f"The {EMBEDDED} did not start{reason}. Its log is "
+            f"{without_home(data_dir / 'service.log')}; `aod-notebook serve` shows why."
+        ) from error
 
 
 _lock = threading.RLock()  # guards _current
 _current: Connection | None = None
-_open: set[Connection] = set()
+_open: set[Service[Any, Any]] = set()
 """The connections that have clients to be closed."""
 
 
@@ -198,6 +263,9 @@ def connect(
 ) -> Connection:
     """Connect this process to a service and make that the current connection.
 
+    `local` and a name that has an AgentOS service too hold for both services. An AgentOS service
+    alone is chosen by `aod_notebook.live.connect_agentos`.
+
     Args:
         url: the service's base URL; without it that of `name`, then `AOD_API_URL`, then the
             SDK's default.
@@ -218,7 +286,11 @@ def connect(
     global _current  # noqa: PLW0603 - the current connection
     if local and (url or name):
         raise AodNotebookError("A connection is either local or to a URL; name one of the two.")
+    from aod_notebook.live import run_connection
+
     with _lock:
+        if local or (name and not url):
+            run_connection.follow_choice(local=local, name=name)
         remote = url or name or variable(TOKEN_VARIABLE)
         made = _remote(url, name, ask_token) if remote and not local else EmbeddedConnection()
         if _current is not None and _current.is_same(made):
@@ -231,10 +303,13 @@ def connect(
 
 def disconnect() -> None:
     """Stop following and close all connections of this process; the next use makes a new one."""
+    from aod_notebook.live import run_connection
+
     global _current  # noqa: PLW0603 - the current connection
     with _lock:
         _current = None
         current.set_provider(None)
+    run_connection.forget_choice()
     close_all()
     for made in list(_open):
         made.close()
@@ -268,7 +343,7 @@ def _remote(
     if url:
         origin = "argument"
     elif name:
-        url, origin = named_url(name), f"remembered as {name}"
+        url, origin = named(name)["url"], f"remembered as {name}"
     elif configured := variable(URL_VARIABLE):
         url, origin = configured, URL_VARIABLE
     else:
@@ -279,7 +354,7 @@ def _remote(
         raise AodNotebookError(f"Not connected: {error}.") from error
     token, token_origin = find_token(url, ask_token)
     if name:
-        remember_url(name, url)
+        remember(name, AOD, url=url)
     return Connection(url, token, {"base_url": origin, "token": token_origin})
 
 

@@ -1,10 +1,10 @@
-"""Where a connection's URL and token come from: variables, names, a keyring, the person."""
+"""Where a connection's URL and secret come from: variables, names, a keyring, the person."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import home
@@ -13,19 +13,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "AGENTOS",
+    "AOD",
     "TOKEN_VARIABLE",
     "URL_VARIABLE",
+    "Half",
     "TokenMissingError",
     "UnknownConnectionError",
     "find_token",
-    "named_url",
-    "remember_url",
+    "is_named",
+    "named",
+    "remember",
     "variable",
 ]
 
 URL_VARIABLE = "AOD_API_URL"
 TOKEN_VARIABLE = "AOD_API_TOKEN"  # noqa: S105 - the variable's name
 KEYRING_SERVICE = "aod-notebook"
+
+
+class Half(NamedTuple):
+    """One of the two services that a connection may have.
+
+    Attributes:
+        name: what it is called where names of connections are kept.
+        magic: the magic that speaks to it.
+        noun: what its secret is called.
+        variable: the environment variable with its secret.
+        url_variable: the environment variable with its URL.
+        keyring_prefix: what stands before its URL in the keyring, so that two services of one
+            URL keep their secrets apart.
+    """
+
+    name: str
+    magic: str
+    noun: str
+    variable: str
+    url_variable: str
+    keyring_prefix: str = ""
+
+
+AOD = Half("aod", "%aod", "token", TOKEN_VARIABLE, URL_VARIABLE)
+AGENTOS = Half(
+    "agentos", "%agentos", "key", "AGENTOS_API_KEY", "AGENTOS_BASE_URL", keyring_prefix="agentos "
+)
 
 
 class TokenMissingError(AodNotebookError):
@@ -41,66 +72,83 @@ def variable(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
-def find_token(url: str, ask: Callable[[str], str] | None) -> tuple[str, str]:
-    """Give the token for the service at `url`, and where it was found.
+def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> tuple[str, str]:
+    """Give the secret for the service at `url`, and where it was found.
 
-    `AOD_API_TOKEN` belongs to the service that `AOD_API_URL` names: it is not sent to another
-    one. Then the keyring is asked, if one is installed, then the person; a token that was typed
-    in is kept in the keyring.
+    The one in the environment belongs to the service that the environment's URL names: it is not
+    sent to another one. Then the keyring is asked, if one is installed, then the person; what was
+    typed in is kept in the keyring.
 
     Args:
         url: the service's base URL.
         ask: called with a question, gives what was typed in; None if nobody can be asked.
+        half: which of the two services it is.
 
     Raises:
         TokenMissingError: there is none.
     """
-    token, belongs_to = variable(TOKEN_VARIABLE), variable(URL_VARIABLE)
+    token, belongs_to = variable(half.variable), variable(half.url_variable)
     if token and (belongs_to is None or belongs_to.rstrip("/") == url):
-        return token, TOKEN_VARIABLE
-    kept = _keyring_call("get_password", url)
+        return token, half.variable
+    user = f"{half.keyring_prefix}{url}"
+    kept = _keyring_call("get_password", user)
     if kept:
         return str(kept), "keyring"
-    typed = ask(f"Token for {url}: ").strip() if ask else ""
+    typed = ask(f"{half.noun.capitalize()} for {url}: ").strip() if ask else ""
     if typed:
-        is_kept = _keyring_call("set_password", url, typed) is not _NO_KEYRING
+        is_kept = _keyring_call("set_password", user, typed) is not _NO_KEYRING
         return typed, "typed in, kept in the keyring" if is_kept else "typed in"
     other = f" (the one that is set belongs to {belongs_to})" if token else ""
     raise TokenMissingError(
-        f"No token for {url}: set {TOKEN_VARIABLE} in the kernel's environment{other}, "
-        "or use the embedded service (%aod connect --local)."
+        f"No {half.noun} for {url}: set {half.variable} in the kernel's environment{other}, "
+        f"or use the embedded service ({half.magic} connect --local)."
     )
 
 
-def named_url(name: str) -> str:
-    """Give the URL that was remembered by `name`.
+def named(name: str, half: Half = AOD) -> dict[str, str]:
+    """Give what was remembered of a service by `name`: its `url`, perhaps more.
 
     Raises:
-        UnknownConnectionError: none was; the names that there are stand in the message.
+        UnknownConnectionError: nothing was; the names that there are stand in the message.
     """
-    names = _names()
+    names = {each: halves[half.name] for each, halves in _names().items() if half.name in halves}
     if name not in names:
         known = ", ".join(sorted(names)) or "none yet"
         raise UnknownConnectionError(
             f"No connection is remembered as {name!r} (known: {known}). "
-            f"%aod connect --url URL --name {name} remembers one."
+            f"{half.magic} connect --url URL --name {name} remembers one."
         )
     return names[name]
 
 
-def remember_url(name: str, url: str) -> None:
-    """Remember a service's URL by a name; its token is not part of that."""
+def is_named(name: str, half: Half) -> bool:
+    """Whether a service was remembered by `name`."""
+    return half.name in _names().get(name, {})
+
+
+def remember(name: str, half: Half, **settings: str | None) -> None:
+    """Remember a service's `url`, and perhaps more, by a name; its secret is not part of that."""
     home().mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = json.dumps({**_names(), name: url}, indent=2)
+    names = _names()
+    given = {setting: value for setting, value in settings.items() if value}
+    names[name] = {**names.get(name, {}), half.name: given}
+    text = json.dumps(names, indent=2)
     (home() / "connections.json").write_text(text, encoding="utf-8")
 
 
-def _names() -> dict[str, str]:
+def _names() -> dict[str, dict[str, dict[str, str]]]:
+    """Read what is remembered: by name, then by service."""
     try:
         found = json.loads((home() / "connections.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {str(name): str(url) for name, url in found.items()} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    # A mere text is the URL that the first version remembered.
+    return {
+        str(name): halves if isinstance(halves, dict) else {AOD.name: {"url": str(halves)}}
+        for name, halves in found.items()
+    }
 
 
 class _NoKeyring:

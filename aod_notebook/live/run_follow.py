@@ -1,0 +1,374 @@
+"""Following a run of AgentOS in the background: its stream while there is one, then its record."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import msgspec
+
+from aod_notebook.agentos.errors import (
+    AgentOSConflictError,
+    AgentOSDecodeError,
+    AgentOSForbiddenError,
+    AgentOSNotFoundError,
+    AgentOSRunError,
+    AgentOSStreamInterrupted,
+    AgentOSTransientError,
+    describe,
+)
+from aod_notebook.core import bridge
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.settings import is_loopback
+from aod_notebook.live.follow import WAKE_S, Follower
+from aod_notebook.live.run_errors import RunNotFollowedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from aod_notebook.live.run_connection import AgentOSConnection
+
+__all__ = ["ENDED", "RunEvent", "RunFollower"]
+
+ENDED = ("completed", "failed", "cancelled")
+WORKING = ("pending", "running")
+WAITING = ("awaiting_input", "awaiting_approval")
+KEYS = {"awaiting_input": "request_id", "awaiting_approval": "approval_id"}
+
+NEAR_S, FAR_S, LONGEST_S = 0.2, 1.0, 5.0
+"""How soon a service on this machine, and one elsewhere, is asked again; longer while it is quiet."""
+SHARE = 10
+"""Asking takes at most one part in so many of the time."""
+
+
+class RunEvent(msgspec.Struct, frozen=True):
+    """An event of a run, of one of the kinds that `viewers.run_rows` knows.
+
+    Attributes:
+        type: `tool.called`, `chunk`, `task`, `run`, ….
+        extra: its other fields.
+    """
+
+    type: str
+    extra: dict[str, Any]
+
+
+class RunFollower(Follower[RunEvent, dict[str, Any]]):
+    """The events of one run: of its invocation's stream first, then those that are recorded.
+
+    It follows through pauses, until the run has ended; `is_paused` says that somebody has to
+    answer before it goes on.
+
+    Args:
+        connection: the service that the run is on.
+        run_id: gives the run's id, or None as long as it is not known.
+        request: what to invoke (arguments of `invoke_stream`); None for a run that is there.
+    """
+
+    def __init__(
+        self,
+        connection: AgentOSConnection,
+        run_id: Callable[[], str | None] = lambda: None,
+        request: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(connection)
+        self._connection = connection
+        self._find_id = run_id
+        self._told_id: str | None = None
+        self._request = request
+        self._latest: dict[str, Any] | None = None
+        self._waits_for: dict[str, Any] | None = None
+        self._answer: RunEvent | None = None  # on its way to the service
+        self._taken = 0  # answers that the service has
+        self._seen = 0  # recorded events
+        self._tasks: dict[str, str] = {}  # status by id
+        self._state: tuple[object, ...] = ()  # what the last event of type `run` said
+        self._nudge: anyio.Event | None = None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id; None as long as the service has not told it."""
+        return self._told_id or self._find_id()
+
+    @property
+    def latest(self) -> dict[str, Any] | None:
+        """The run as the service showed it last; None before that."""
+        return self._row or self._latest
+
+    @property
+    def waits_for(self) -> dict[str, Any] | None:
+        """The question or approval that the run waits for; None if it waits for nobody."""
+        return None if self._answer is not None else self._waits_for
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the run goes on only when somebody answers."""
+        return self.waits_for is not None
+
+    def wait_for_id(self, timeout: float | None = None) -> None:
+        """Wait until the run's id is known, or it is clear that there is none."""
+        self._wait_until(lambda: self.run_id is not None or self._is_final, timeout)
+
+    def catch_up(self) -> None:
+        """Wait until the service has shown the run once."""
+        self._wait_until(lambda: self._latest is not None or self._is_final)
+
+    def wait_for_end(self, timeout: float) -> None:
+        """Wait until nothing is followed any more."""
+        self._wait_until(lambda: self._is_final, timeout)
+
+    def say(self, answer: RunEvent) -> None:
+        """Tell the service what a person said; return when it has taken that.
+
+        Args:
+            answer: an event of type `answer` or `decision`.
+
+        Raises:
+            AgentOSError: it was refused.
+        """
+        with self._changed:
+            self._answer, before = answer, self._taken
+        sending = bridge.submit(self._send_answer, answer)
+        sending.add_done_callback(lambda _: self._wake())
+        self._wait_until(lambda: self._taken > before or sending.done())
+        if sending.done():
+            sending.result()
+
+    async def hurry(self) -> None:
+        """Ask the service at once."""
+        if self._nudge is not None:
+            self._nudge.set()
+
+    def _wait_until(self, condition: Callable[[], bool], timeout: float | None = None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while not self._changed.wait_for(condition, WAKE_S):
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _is_at_rest(self) -> bool:
+        return self._is_final or self.is_paused
+
+    def _not_followed(self) -> AodNotebookError:
+        return RunNotFollowedError(self.run_id)
+
+    # -- on the background loop -----------------------------------------------------------------
+
+    async def _follow_to_the_end(self) -> dict[str, Any]:
+        request, self._request = self._request, None
+        if request is not None:
+            row = await self._read_stream(request)
+            if row is not None:
+                return row
+        pause = self._shortest()
+        while True:
+            client, began = self._connection.async_client, time.monotonic()
+            try:
+                changed = self.run_id is not None and await self._look()
+            except AodNotebookError:
+                if self._connection.async_client is client:
+                    raise
+                continue  # the service was started again, at another address
+            if self._latest is not None and self._latest.get("status") in ENDED:
+                return self._latest
+            pause = self._shortest() if changed else min(pause * 1.5, LONGEST_S)
+            await self._sleep(max(pause, SHARE * (time.monotonic() - began)))
+
+    async def _sleep(self, seconds: float) -> None:
+        self._nudge = anyio.Event()
+        with anyio.move_on_after(seconds):
+            await self._nudge.wait()
+
+    def _shortest(self) -> float:
+        return NEAR_S if is_loopback(self._connection.base_url) else FAR_S
+
+    async def _read_stream(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Read the stream to its end; give the run only if that is all one can learn of it."""
+        failure = None
+        async with self._connection.async_client.invoke_stream(**request) as stream:
+            try:
+                async for event in stream:
+                    extra: dict[str, Any] = {**event}
+                    self._told_id = stream.run_id or self._told_id
+                    self._take(RunEvent(extra.pop("type", ""), extra))
+            except AgentOSRunError as error:
+                if stream.run_id is None:
+                    raise
+                failure = str(error)
+            except (AgentOSStreamInterrupted, AgentOSTransientError):
+                if stream.run_id is None:
+                    raise
+                return None  # the run may go on: its record tells
+        try:
+            await self._pass_over()
+        except AgentOSForbiddenError:  # a key that may only invoke
+            status = "failed" if failure else "completed"
+            row = {"id": self.run_id, **(self._waits_for or {"status": status})}
+            return row | ({"error_message": failure} if failure else {})
+        return None
+
+    def _take(self, event: RunEvent) -> None:
+        if event.type in WAITING:
+            self._waits_for = {"status": event.type, **event.extra}
+        self._append(event)
+
+    async def _pass_over(self) -> None:
+        """Take what is recorded as seen: the stream has shown it."""
+        row = await self._get()
+        self._seen += len(await self._new_events(row))
+        for _ in self._new_tasks(row):
+            pass
+        self._note(row)
+
+    async def _look(self) -> bool:
+        """Ask for the run and append what is new; say whether anything was."""
+        taken, row = self._taken, await self._get()
+        if taken != self._taken:  # what the service said may be older than the answer
+            row = await self._get()
+        before = len(self._received)
+        self._settle_answer(row)
+        events = await self._new_events(row)
+        self._seen += len(events)
+        recorded = (_recorded(event) for event in events if isinstance(event, dict))
+        for at, event in _merged(self._new_tasks(row), recorded):
+            self._append(event, at)
+        self._note(row)
+        return len(self._received) > before
+
+    async def _get(self) -> dict[str, Any]:
+        row: Any = await self._connection.async_client.runs.get(run_id=str(self.run_id))
+        if not isinstance(row, dict):
+            told = f"The service's answer for run {self.run_id} is no run: {describe(row)}"
+            raise AgentOSDecodeError(told, "INVALID_ANSWER", run_id=self.run_id)
+        return row
+
+    async def _new_events(self, row: Mapping[str, Any]) -> list[Any]:
+        if row.get("event_count") == self._seen:
+            return []
+        client, run_id = self._connection.async_client, str(self.run_id)
+        if self._connection.is_embedded:  # it can give those after the last one
+            body = {"run_id": run_id, "after": self._seen}
+            answer = await client.post("/api/v1/rpc/runs_get_events", body)
+            return list(answer["data"])
+        events: list[Any] = await client.runs.all_events(run_id=run_id)
+        return events[self._seen :]
+
+    def _new_tasks(self, row: Mapping[str, Any]) -> Iterator[tuple[float, RunEvent]]:
+        tasks = row.get("tasks")
+        for task in tasks if isinstance(tasks, list) else ():
+            key, status = str(task.get("id")), str(task.get("status"))
+            before, self._tasks[key] = self._tasks.get(key), status
+            if before is None:
+                yield _time(task.get("started_at")), RunEvent("task", {**task, "status": "running"})
+            if before != status and status not in WORKING:
+                yield _time(task.get("ended_at")), RunEvent("task", dict(task))
+
+    def _note(self, row: dict[str, Any]) -> None:
+        """Keep the run, and say so if its state has changed."""
+        with self._changed:
+            self._latest = row
+            asked = self._waits_for
+            waiting = next((each for each in WAITING if row.get(each)), None)
+            if waiting is not None:
+                key = KEYS[waiting]
+                if asked is None or asked.get(key) != row[waiting].get(key):
+                    asked = {"status": waiting, **row[waiting]}
+            elif row.get("status") in (*WORKING, *ENDED):
+                asked = None
+            else:
+                asked = asked or {"status": row.get("status")}
+            is_new = asked is not None and asked is not self._waits_for
+            self._waits_for = asked
+            state = (row.get("status"), None if asked is None else str(sorted(asked.items())))
+            if state != self._state:
+                self._state = state
+                self._append(RunEvent("run", row))
+                if is_new and asked is not None:
+                    self._append(RunEvent(str(asked["status"]), asked))
+
+    # -- answers --------------------------------------------------------------------------------
+
+    async def _send_answer(self, answer: RunEvent) -> None:
+        try:
+            await self._send(answer)
+        except AodNotebookError as error:
+            is_refused = isinstance(error, (AgentOSConflictError, AgentOSNotFoundError))
+            if is_refused or await self._is_still_asked(answer):
+                with self._changed:
+                    self._answer = None
+                raise
+        self._take_answer()
+        await self.hurry()
+
+    async def _send(self, answer: RunEvent) -> None:
+        client, said = self._connection.async_client, answer.extra
+        if answer.type == "decision":
+            note = {"decision_note": said["decision_note"]} if said.get("decision_note") else {}
+            await client.approvals.decide(
+                approval_id=said["approval_id"], decision=said["decision"], **note
+            )
+            return
+        await client.reply(str(self.run_id), said["response"], request_id=said.get("request_id"))
+
+    async def _is_still_asked(self, answer: RunEvent) -> bool:
+        """Whether a failed answer was refused; the failure may be that of the run that went on."""
+        try:
+            row = await self._get()
+        except AodNotebookError:
+            return True
+        return self._waits_for is None or _is_asked(row, answer)
+
+    def _settle_answer(self, row: Mapping[str, Any]) -> None:
+        """Notice that the run does not ask any more what it was known to ask."""
+        answer = self._answer
+        if answer is not None and self._waits_for is not None and not _is_asked(row, answer):
+            self._take_answer()
+
+    def _take_answer(self) -> None:
+        """Make what was said a part of the run's story."""
+        with self._changed:
+            answer, self._answer = self._answer, None
+            if answer is None:
+                return
+            self._waits_for, self._taken = None, self._taken + 1
+            self._latest = {**(self._latest or {}), "status": "running"}
+            self._append(answer)
+
+
+def _is_asked(row: Mapping[str, Any], answer: RunEvent) -> bool:
+    waiting = "awaiting_approval" if answer.type == "decision" else "awaiting_input"
+    asked, key = row.get(waiting) or {}, KEYS[waiting]
+    said = answer.extra.get(key)
+    return bool(asked) and said in (None, asked.get(key))
+
+
+def _recorded(event: Mapping[str, Any]) -> tuple[float, RunEvent]:
+    extra = {"payload": {}, **event}
+    at = extra.get("ended_at") or extra.get("occurred_at")
+    return _time(at), RunEvent(str(extra.pop("type", "")), extra)
+
+
+def _time(text: object) -> float:
+    """Give a wire time in seconds since 1970; now, if it can't be read."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return time.time()
+
+
+def _merged(
+    tasks: Iterable[tuple[float, RunEvent]], events: Iterable[tuple[float, RunEvent]]
+) -> Iterator[tuple[float, RunEvent]]:
+    """Put the tasks between the events by their times; the events keep the service's order."""
+    waiting = sorted(tasks, key=lambda each: each[0])
+    for at, event in events:
+        while waiting and waiting[0][0] <= at:
+            yield waiting.pop(0)
+        yield at, event
+    yield from waiting

@@ -1,0 +1,124 @@
+"""What reported runs left to be sent on this machine, and sending it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from aod_notebook.agentos.options import fingerprint
+from aod_notebook.agentos.outbox import waiting
+from aod_notebook.agentos.report.reporter import spool_folder
+from aod_notebook.agentos.report.spool import lock, read_header
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live.connections import embedded_data_dir, start_embedded
+from aod_notebook.live.credentials import AGENTOS, TokenMissingError, find_token, variable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aod_notebook.agentos.outbox import Waiting
+
+__all__ = ["Sent", "readdress", "send"]
+
+SEND_S = 30.0
+
+
+class Sent(NamedTuple):
+    """What became of the records for one service and key.
+
+    Attributes:
+        base_url: the service.
+        delivered: how many records it has now.
+        left: how many still wait.
+        reason: why, if that is known.
+    """
+
+    base_url: str
+    delivered: int
+    left: int
+    reason: str = ""
+
+
+def send(timeout: float = SEND_S) -> list[Sent]:
+    """Send what processes that are gone left behind, as far as its key is known here.
+
+    A key is known from the environment, the keyring or the embedded service.
+
+    Args:
+        timeout: seconds for each service.
+    """
+    groups: dict[tuple[str, str], int] = {}
+    for spool in _orphans():
+        place = (spool.base_url, spool.fingerprint)
+        groups[place] = groups.get(place, 0) + spool.records
+    return [_send(url, key, count, timeout) for (url, key), count in groups.items()]
+
+
+def readdress(key: str, base_url: str) -> None:
+    """Let spools for a key go to a service's new address; their processes must be gone.
+
+    The embedded service has another port after each start, and its key is its own.
+    """
+    with contextlib.suppress(OSError):
+        for folder in spool_folder().iterdir():
+            header = read_header(folder)
+            if header is None or header.fingerprint != fingerprint(key):
+                continue
+            held = lock(folder) if header.base_url != base_url else None
+            if held is None:
+                continue
+            try:
+                draft = folder / "header.json.new"
+                draft.write_bytes(msgspec.json.encode(_moved(header, base_url)))
+                draft.replace(folder / "header.json")
+            finally:
+                os.close(held)
+
+
+def _moved(header: msgspec.Struct, base_url: str) -> msgspec.Struct:
+    return msgspec.structs.replace(header, base_url=base_url)
+
+
+def _orphans() -> list[Waiting]:
+    return [spool for spool in waiting() if not spool.is_alive]
+
+
+def _send(base_url: str, wanted: str, count: int, timeout: float) -> Sent:
+    from aod_notebook.agentos import AgentOS
+
+    key, url = _key_for(base_url, wanted), base_url
+    if key is None:
+        told = f"no key that is known here is theirs; set {AGENTOS.variable} to the one that is"
+        return Sent(base_url, 0, count, told)
+    try:
+        if key == _embedded_key(embedded_data_dir()):
+            url = start_embedded(embedded_data_dir()).url
+            readdress(key, url)
+        client = AgentOS(api_key=key, base_url=url)
+        receipt = client.close(timeout)
+    except AodNotebookError as error:
+        return Sent(base_url, 0, count, str(error))
+    left = sum(each.records for each in _orphans() if each.fingerprint == wanted)
+    return Sent(url, max(0, count - left), left, receipt.reason or "")
+
+
+def _key_for(base_url: str, wanted: str) -> str | None:
+    """Give the key with a fingerprint, if it is known here."""
+    candidates = [variable(AGENTOS.variable), _embedded_key(embedded_data_dir())]
+    with contextlib.suppress(TokenMissingError):
+        candidates.append(find_token(base_url, None, AGENTOS)[0])
+    return next((key for key in candidates if key and fingerprint(key) == wanted), None)
+
+
+def _embedded_key(data_dir: Path) -> str | None:
+    """Give the key of the embedded service, if it was ever started."""
+    from aod_notebook.local.credentials import load_credentials
+
+    if not (data_dir / "credentials.json").exists():
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        return load_credentials(data_dir).agentos_key
+    return None
