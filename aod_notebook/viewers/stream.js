@@ -478,6 +478,11 @@ class View {
     this.space.append(this.rows);
     this.scroller.append(this.space, this.half);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    // A wheel begins slowly: what is drawn meanwhile must not take the reader back to the end.
+    const wheel = (/** @type {WheelEvent} */ event) => {
+      if (event.deltaY < 0 && this.scroller.scrollTop > 0) this.#unfollow();
+    };
+    this.scroller.addEventListener("wheel", wheel, { passive: true });
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("click", (event) => this.#click(event));
     const middle = make("div", "aod-middle");
@@ -764,7 +769,7 @@ class View {
     if (clientHeight === 0) return;
     const atEnd = scrollHeight - scrollTop - clientHeight < LINE_PX / 2;
     if (scrollTop < this.scrollTop - 1 && !atEnd) this.#unfollow();
-    else if (atEnd) this.follows = true;
+    else if (atEnd && scrollTop > this.scrollTop) this.follows = true;
     this.scrollTop = scrollTop;
     this.schedule();
   }
@@ -816,7 +821,7 @@ class View {
     if (!this.root.isConnected || !this.scroller.clientWidth) return;
     this.#takeNew();
     const [kind, half] = this.page.half;
-    this.half.className = `aod-half aod-row aod-is-${kind}`;
+    this.half.className = `aod-half aod-is-${kind}`;
     this.half.hidden = !half;
     this.#text(this.half, half);
     const { list, heights, scroller } = this;
