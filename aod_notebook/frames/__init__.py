@@ -1,5 +1,6 @@
 """DataFrames of sessions, turns, events, messages, tool calls, runs and spans."""
 
+from aod_notebook.frames import aio
 from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.events import decode_events
@@ -28,6 +29,7 @@ __all__ = [
     "Problem",
     "Schema",
     "Store",
+    "aio",
     "collect",
     "decode_events",
     "decode_run_events",

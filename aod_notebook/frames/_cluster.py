@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from aod_notebook.aod import Client, Timeouts
+from aod_notebook.aod import AsyncClient, Client, Timeouts
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.frames._loop import OnLoop
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Service:
 
     @classmethod
     def of(cls, client: Any) -> "Service":
-        """Take over where a client sends its calls, and with what token.
+        """Take over where a client sends its calls, its limits and its token.
 
         Raises:
             AodNotebookError: it is not a `Client` of this package.
         """
-        if not isinstance(client, Client):
+        if isinstance(client, OnLoop):
+            client = client.target
+        if not isinstance(client, Client | AsyncClient):
             raise AodNotebookError(
                 f"Workers cannot make a client like this {type(client).__name__}: "
                 "pass client=aod_notebook.aod.Client(…), or leave out dask="

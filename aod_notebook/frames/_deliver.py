@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Protocol, cast, overload
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -115,110 +115,15 @@ def finish(table: Table, schema: Schema, report: Report) -> Framed:
     return Framed(frame, report)
 
 
-class TableFunction(Protocol):
-    """A function from sessions to one frame of them."""
-
-    @overload
-    def __call__(
-        self,
-        source: Any = None,
-        *,
-        client: Any = None,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        since: int | None = None,
-        jobs: int = 8,
-        progress: bool = False,
-        strict: Literal[True] = True,
-    ) -> pd.DataFrame: ...
-    @overload
-    def __call__(
-        self,
-        source: Any = None,
-        *,
-        client: Any = None,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        since: int | None = None,
-        jobs: int = 8,
-        progress: bool = False,
-        strict: Literal[False],
-    ) -> tuple[pd.DataFrame, list[Problem]]: ...
-
-
-class DecodeFunction(Protocol):
-    """A function from the bytes of a session's stream to a frame."""
-
-    @overload
-    def __call__(
-        self,
-        chunks: Iterable[bytes] | bytes,
-        session_id: str | None = None,
-        *,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        strict: Literal[True] = True,
-    ) -> pd.DataFrame: ...
-    @overload
-    def __call__(
-        self,
-        chunks: Iterable[bytes] | bytes,
-        session_id: str | None = None,
-        *,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        strict: Literal[False],
-    ) -> tuple[pd.DataFrame, list[Problem]]: ...
-
-
-class DeriveFunction(Protocol):
-    """A function from one frame to another."""
-
-    @overload
-    def __call__(
-        self,
-        events: Any,
-        *,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        strict: Literal[True] = True,
-    ) -> pd.DataFrame: ...
-    @overload
-    def __call__(
-        self,
-        events: Any,
-        *,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        strict: Literal[False],
-    ) -> tuple[pd.DataFrame, list[Problem]]: ...
-
-
-def table_function(function: Callable[..., Framed]) -> TableFunction:
-    """Make a `TableFunction` of a function that gives a frame and a report."""
-    return cast("TableFunction", delivering(function))
-
-
-def decode_function(function: Callable[..., Framed]) -> DecodeFunction:
-    """Make a `DecodeFunction` of a function that gives a frame and a report."""
-    return cast("DecodeFunction", delivering(function))
-
-
-def derive_function(function: Callable[..., Framed]) -> DeriveFunction:
-    """Make a `DeriveFunction` of a function that gives a frame and a report."""
-    return cast("DeriveFunction", delivering(function))
-
-
 def delivering(function: Callable[..., Framed]) -> Any:
-    """Give the caller the frame with one warning, or with `strict=False` the problems too."""
+    """Make a function give the frame alone with one warning, or with `strict=False` a pair.
+
+    The function itself stays within reach as `__wrapped__`.
+    """
 
     @functools.wraps(function)
     def delivered(*args: Any, strict: bool = True, **options: Any) -> Any:
-        frame, report = function(*args, **options)
-        if not strict:
-            return frame, report.problems
-        warn(report, frame.attrs["schema"], stacklevel=2)
-        return frame
+        return deliver(function(*args, **options), strict=strict, stacklevel=2)
 
     # what help() and completion show
     own = inspect.signature(function)
@@ -227,6 +132,15 @@ def delivering(function: Callable[..., Framed]) -> Any:
         parameters=[*own.parameters.values(), strictness], return_annotation=pd.DataFrame
     )
     return delivered
+
+
+def deliver(framed: Framed, *, strict: bool, stacklevel: int) -> Any:
+    """Give the frame and warn of what is missing; without `strict`, give the problems too."""
+    frame, report = framed
+    if not strict:
+        return frame, report.problems
+    warn(report, frame.attrs["schema"], stacklevel=stacklevel + 1)
+    return frame
 
 
 def warn(report: Report, what: str, stacklevel: int) -> None:

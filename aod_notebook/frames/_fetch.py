@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from aod_notebook.aod import StreamInterrupted
 from aod_notebook.aod.events import StreamEvent
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._deliver import Framed, Report, now
+from aod_notebook.frames._loop import OnLoop
 from aod_notebook.frames.events import events_of_stream
 
 QUIET_S = 1.5
@@ -86,14 +88,8 @@ def session_events(client: Any, session_id: str, since: int | None = None) -> Fr
     silent for 1.5 s; the frame then is not `complete`.
     """
     is_active = str(client.sessions.get(session_id).status) in _ACTIVE
-    events: list[StreamEvent] = []
-    interrupted: StreamInterrupted | None = None
-    try:
-        with client.sessions.stream(session_id, since=since) as stream:
-            source = _until_quiet(stream) if is_active else stream
-            events.extend(source)
-    except StreamInterrupted as error:
-        interrupted = error
+    read = client.read_events if isinstance(client, OnLoop) else partial(_read_events, client)
+    events, interrupted = read(session_id, since, QUIET_S if is_active else None)
     framed = events_of_stream(events, session_id)
     report = framed.report
     report.base_url, report.fetched_at = base_url_of(client), now()
@@ -102,14 +98,27 @@ def session_events(client: Any, session_id: str, since: int | None = None) -> Fr
     return Framed(framed.frame, report)
 
 
-def _until_quiet(stream: Any) -> Iterator[StreamEvent]:
+def _read_events(
+    client: Any, session_id: str, since: int | None, quiet_s: float | None
+) -> tuple[list[StreamEvent], StreamInterrupted | None]:
+    """Read events to the stream's end, or until it is silent for so long; say if it broke."""
+    events: list[StreamEvent] = []
+    try:
+        with client.sessions.stream(session_id, since=since) as stream:
+            events.extend(stream if quiet_s is None else _until_quiet(stream, quiet_s))
+    except StreamInterrupted as error:
+        return events, error
+    return events, None
+
+
+def _until_quiet(stream: Any, quiet_s: float) -> Iterator[StreamEvent]:
     """Give the events of a stream; close it when none comes for a while."""
     last = time.monotonic()
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(max(0.01, last + QUIET_S - time.monotonic())):
-            if time.monotonic() - last >= QUIET_S:
+        while not over.wait(max(0.01, last + quiet_s - time.monotonic())):
+            if time.monotonic() - last >= quiet_s:
                 stream.close()
                 return
 

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from aod_notebook.aod.events import MALFORMED
-from aod_notebook.frames._deliver import Framed, Report, decode_function, finish
+from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import Table
+from aod_notebook.frames._signatures import decode_function
 from aod_notebook.frames._wire import EventRows, read_bodies, wire_event
 from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
+from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import Table
+from aod_notebook.frames._signatures import derive_function
 from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, derived

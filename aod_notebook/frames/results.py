@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
+from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import Table
+from aod_notebook.frames._signatures import derive_function
 from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, derived

@@ -1,17 +1,17 @@
 """The run_events frame: what a reported or hosted run did, event by event."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Annotated, Any, Literal, Protocol, cast, overload
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from aod_notebook.frames._deliver import Framed, Problem, Report, delivering, finish
+from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import ROWS_PER_BATCH, Table, bytes_array, constant
 from aod_notebook.frames._rows import micros
+from aod_notebook.frames._signatures import decode_run_function
 from aod_notebook.frames.schema import SCHEMAS
 
 _SCHEMA = SCHEMAS["run_events"]
@@ -69,36 +69,7 @@ _FROM_PAYLOAD = {name: attrgetter(name) for name in _PAYLOAD_NAMES}
 _TIMES = {name: attrgetter(name) for name in ("occurred_at", "started_at", "ended_at")}
 
 
-class DecodeRunFunction(Protocol):
-    """The type of `decode_run_events`."""
-
-    @overload
-    def __call__(
-        self,
-        body: bytes | str | Iterable[bytes],
-        run_id: str | None = None,
-        *,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        strict: Literal[True] = True,
-    ) -> pd.DataFrame: ...
-    @overload
-    def __call__(
-        self,
-        body: bytes | str | Iterable[bytes],
-        run_id: str | None = None,
-        *,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        strict: Literal[False],
-    ) -> tuple[pd.DataFrame, list[Problem]]: ...
-
-
-def _decode_function(function: Callable[..., Framed]) -> DecodeRunFunction:
-    return cast("DecodeRunFunction", delivering(function))
-
-
-@_decode_function
+@decode_run_function
 def decode_run_events(
     body: bytes | str | Iterable[bytes],
     run_id: str | None = None,

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, Protocol, cast, overload
+from typing import Any
 
 import msgspec
 import pandas as pd
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames._deliver import Framed, Problem, Report, delivering, finish, now
+from aod_notebook.frames._deliver import Framed, Report, finish, now
 from aod_notebook.frames._fetch import base_url_of, each
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._rows import column, fields_of, json_text, micros, rest, text
+from aod_notebook.frames._signatures import Runs, runs_function
 from aod_notebook.frames.run_events import add_run_events
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.spans import spans_of
@@ -35,35 +36,6 @@ _TASK_PLAIN = ("name", "status", "error_message")
 _TASK_NAMED = ("id", "task_id", "run_id", "input", "output", *_TASK_PLAIN, *_TIMES)
 
 
-class RunsFunction(Protocol):
-    """A function from runs to one frame of them."""
-
-    @overload
-    def __call__(
-        self,
-        source: Any = None,
-        *,
-        client: Any = None,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        jobs: int = 8,
-        progress: bool = False,
-        strict: Literal[True] = True,
-    ) -> pd.DataFrame: ...
-    @overload
-    def __call__(
-        self,
-        source: Any = None,
-        *,
-        client: Any = None,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        jobs: int = 8,
-        progress: bool = False,
-        strict: Literal[False],
-    ) -> tuple[pd.DataFrame, list[Problem]]: ...
-
-
 _ARGUMENTS = """
     Args:
         source: a run id, a run, several of these, a frame with a `run_id` column, a client;
@@ -83,12 +55,12 @@ _ARGUMENTS = """
 """
 
 
-def _runs_function(function: Callable[..., Framed]) -> RunsFunction:
+def _documented(function: Callable[..., Framed]) -> Runs:
     function.__doc__ = f"{function.__doc__}\n{_ARGUMENTS}"
-    return cast("RunsFunction", delivering(function))
+    return runs_function(function)
 
 
-@_runs_function
+@_documented
 def runs_df(
     source: Any = None,
     *,
@@ -112,7 +84,7 @@ def runs_df(
     return finish(table, _RUNS, report)
 
 
-@_runs_function
+@_documented
 def run_events_df(
     source: Any = None,
     *,
@@ -127,7 +99,7 @@ def run_events_df(
     return _filled(table, source, client, jobs=jobs, progress=progress)
 
 
-@_runs_function
+@_documented
 def spans_df(
     source: Any = None,
     *,
@@ -142,7 +114,7 @@ def spans_df(
     return Framed(spans_of(events, columns, exclude).frame, report)
 
 
-@_runs_function
+@_documented
 def tasks_df(
     source: Any = None,
     *,

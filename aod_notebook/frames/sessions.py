@@ -1,20 +1,12 @@
 """The sessions and turns frames: what the service itself says of sessions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, cast, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import (
-    Framed,
-    Problem,
-    Report,
-    delivering,
-    finish,
-    now,
-    table_function,
-)
+from aod_notebook.frames._deliver import Framed, Report, finish, now
 from aod_notebook.frames._fetch import base_url_of, each
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._rows import (
@@ -26,6 +18,7 @@ from aod_notebook.frames._rows import (
     seconds_between,
     text,
 )
+from aod_notebook.frames._signatures import table_function, turns_function
 from aod_notebook.frames.results import turn_results
 from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
 from aod_notebook.frames.sources import Gathered, asked
@@ -98,42 +91,7 @@ def turns_of(turns: Iterable[tuple[str, Iterable[Any]]]) -> pd.DataFrame:
     return finish(table, _TURNS, Report()).frame
 
 
-class TurnsFunction(Protocol):
-    """The type of `turns_df`."""
-
-    @overload
-    def __call__(
-        self,
-        source: Any = None,
-        *,
-        client: Any = None,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        jobs: int = 8,
-        progress: bool = False,
-        results: bool = False,
-        strict: Literal[True] = True,
-    ) -> pd.DataFrame: ...
-    @overload
-    def __call__(
-        self,
-        source: Any = None,
-        *,
-        client: Any = None,
-        columns: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        jobs: int = 8,
-        progress: bool = False,
-        results: bool = False,
-        strict: Literal[False],
-    ) -> tuple[pd.DataFrame, list[Problem]]: ...
-
-
-def _turns_function(function: Callable[..., Framed]) -> TurnsFunction:
-    return cast("TurnsFunction", delivering(function))
-
-
-@_turns_function
+@turns_function
 def turns_df(
     source: Any = None,
     *,

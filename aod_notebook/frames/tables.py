@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import Framed, Report, TableFunction, table_function
+from aod_notebook.frames._deliver import Framed, Report
 from aod_notebook.frames._native import concat, missing
+from aod_notebook.frames._signatures import Table, table_function
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.results import model_usage_of, results_of
 from aod_notebook.frames.schema import SCHEMAS, Column
@@ -53,92 +54,43 @@ def _whole(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
     return frame.assign(**lacking) if lacking else frame
 
 
-def _documented(function: Callable[..., Framed]) -> TableFunction:
-    function.__doc__ = f"{function.__doc__}\n{_ARGUMENTS}"
-    return table_function(function)
+def _table(name: str, meaning: str, derive: _Derive) -> Table:
+    """Make the public function of a frame that is derived from events."""
+
+    def made(
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        since: int | None = None,
+        jobs: int = 8,
+        progress: bool = False,
+    ) -> Framed:
+        gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+        return with_report(derive(gathered.frames(), columns, exclude), gathered.report)
+
+    made.__name__ = made.__qualname__ = name
+    made.__doc__ = f"{meaning}\n{_ARGUMENTS}"
+    return table_function(made)
 
 
-def _made(
-    derive: _Derive, gathered: Gathered, columns: Iterable[str] | None, exclude: Iterable[str]
-) -> Framed:
-    return with_report(derive(gathered.frames(), columns, exclude), gathered.report)
-
-
-@_documented
-def events_df(
-    source: Any = None,
-    *,
-    client: Any = None,
-    columns: Iterable[str] | None = None,
-    exclude: Iterable[str] = (),
-    since: int | None = None,
-    jobs: int = 8,
-    progress: bool = False,
-) -> Framed:
-    """One row per event of the sessions' streams (CONTRACT A.12)."""
-    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return _made(_events_of, asked, columns, exclude)
-
-
-@_documented
-def messages_df(
-    source: Any = None,
-    *,
-    client: Any = None,
-    columns: Iterable[str] | None = None,
-    exclude: Iterable[str] = (),
-    since: int | None = None,
-    jobs: int = 8,
-    progress: bool = False,
-) -> Framed:
-    """One row per content block of the sessions' transcripts (CONTRACT A.13)."""
-    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return _made(messages_of, asked, columns, exclude)
-
-
-@_documented
-def tool_calls_df(
-    source: Any = None,
-    *,
-    client: Any = None,
-    columns: Iterable[str] | None = None,
-    exclude: Iterable[str] = (),
-    since: int | None = None,
-    jobs: int = 8,
-    progress: bool = False,
-) -> Framed:
-    """One row per tool call, joined with its result (CONTRACT A.13)."""
-    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return _made(tool_calls_of, asked, columns, exclude)
-
-
-@_documented
-def results_df(
-    source: Any = None,
-    *,
-    client: Any = None,
-    columns: Iterable[str] | None = None,
-    exclude: Iterable[str] = (),
-    since: int | None = None,
-    jobs: int = 8,
-    progress: bool = False,
-) -> Framed:
-    """One row per turn that said how it ended, with its tokens and cost (CONTRACT A.13)."""
-    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return _made(results_of, asked, columns, exclude)
-
-
-@_documented
-def model_usage_df(
-    source: Any = None,
-    *,
-    client: Any = None,
-    columns: Iterable[str] | None = None,
-    exclude: Iterable[str] = (),
-    since: int | None = None,
-    jobs: int = 8,
-    progress: bool = False,
-) -> Framed:
-    """One row per model used in a turn (CONTRACT A.13)."""
-    asked = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return _made(model_usage_of, asked, columns, exclude)
+events_df = _table(
+    "events_df", "One row per event of the sessions' streams (CONTRACT A.12).", _events_of
+)
+messages_df = _table(
+    "messages_df",
+    "One row per content block of the sessions' transcripts (CONTRACT A.13).",
+    messages_of,
+)
+tool_calls_df = _table(
+    "tool_calls_df", "One row per tool call, joined with its result (CONTRACT A.13).", tool_calls_of
+)
+results_df = _table(
+    "results_df",
+    "One row per turn that said how it ended, with its tokens and cost (CONTRACT A.13).",
+    results_of,
+)
+model_usage_df = _table(
+    "model_usage_df", "One row per model used in a turn (CONTRACT A.13).", model_usage_of
+)

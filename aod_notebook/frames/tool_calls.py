@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import Framed, Report, derive_function, finish
+from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import ROWS_PER_BATCH, Table
+from aod_notebook.frames._signatures import derive_function
 from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, derived

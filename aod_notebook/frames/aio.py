@@ -1,0 +1,95 @@
+"""The functions of `aod_notebook.frames` that ask a service, to be awaited.
+
+Same names, same arguments, same frames. They take an `AsyncClient` or `AsyncAgentOS`, whose
+requests run on the caller's own loop, or a sync client or nothing, as the sync ones do. The
+decoding is done in a thread, so that the loop goes on; cancelling ends the requests.
+
+Example:
+    >>> from aod_notebook.frames import aio
+    >>> async def spent(client):
+    ...     results = await aio.results_df(client=client)
+    ...     return results["cost_usd"].sum()
+"""
+
+import functools
+import inspect
+import os
+from collections.abc import Awaitable
+from typing import Any
+
+import pandas as pd
+
+from aod_notebook.frames import _collect, runs, sessions, tables
+from aod_notebook.frames._deliver import deliver, warn
+from aod_notebook.frames._loop import in_thread
+from aod_notebook.frames._signatures import AsyncRuns, AsyncTable, AsyncTurns
+
+__all__ = [
+    "collect",
+    "events_df",
+    "messages_df",
+    "model_usage_df",
+    "results_df",
+    "run_events_df",
+    "runs_df",
+    "sessions_df",
+    "spans_df",
+    "tasks_df",
+    "tool_calls_df",
+    "turns_df",
+]
+
+
+def _twin(function: Any) -> Any:
+    """Make the function to await of a function that waits."""
+    made = function.__wrapped__
+
+    @functools.wraps(made)
+    async def twin(*args: Any, strict: bool = True, **options: Any) -> Any:
+        framed = await in_thread(made, *args, **options)
+        return deliver(framed, strict=strict, stacklevel=2)
+
+    signature = inspect.signature(function)
+    vars(twin)["__signature__"] = signature.replace(return_annotation=Awaitable[pd.DataFrame])
+    twin.__module__ = __name__
+    return twin
+
+
+sessions_df: AsyncTable = _twin(sessions.sessions_df)
+turns_df: AsyncTurns = _twin(sessions.turns_df)
+events_df: AsyncTable = _twin(tables.events_df)
+messages_df: AsyncTable = _twin(tables.messages_df)
+tool_calls_df: AsyncTable = _twin(tables.tool_calls_df)
+results_df: AsyncTable = _twin(tables.results_df)
+model_usage_df: AsyncTable = _twin(tables.model_usage_df)
+runs_df: AsyncRuns = _twin(runs.runs_df)
+run_events_df: AsyncRuns = _twin(runs.run_events_df)
+spans_df: AsyncRuns = _twin(runs.spans_df)
+tasks_df: AsyncRuns = _twin(runs.tasks_df)
+
+
+async def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    dask: Any = None,
+    jobs: int = 8,
+    progress: bool = False,
+    strict: bool = True,
+) -> Any:
+    """Fetch sessions and keep all their frames in a directory: `frames.collect`, awaited.
+
+    Raises:
+        AodNotebookError: not one session could be read, or there is no client.
+
+    Warns:
+        FrameWarning: sessions could not be read; the others are stored.
+    """
+    collected, report = await in_thread(
+        _collect.collected_in, source, into, client, dask, jobs=jobs, progress=progress
+    )
+    if not strict:
+        return collected, report.problems
+    warn(report, f"sessions into {os.fspath(into)}", stacklevel=2)
+    return collected
