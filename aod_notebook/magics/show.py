@@ -1,22 +1,30 @@
-"""What a cell shows of a followed session, and what the stop button does while it is shown."""
+"""What a cell shows of a followed session or run, and what the stop button does meanwhile."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from IPython import get_ipython
 from IPython.display import clear_output, display
 
-from aod_notebook.live import LiveSession, SessionStoppedError, StopOutcome
+from aod_notebook.live import (
+    LiveRun,
+    LiveSession,
+    RunStoppedError,
+    SessionStoppedError,
+    StopOutcome,
+)
+from aod_notebook.live.run import told
 from aod_notebook.viewers.plain import plain_lines, status_line
 from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from aod_notebook.core.errors import AodNotebookError
     from aod_notebook.viewers.rows import Row
     from aod_notebook.viewers.stream import StreamViewer
 
@@ -41,6 +49,22 @@ STOP_NOTES = {
 }
 """What the stop button of the live view answers."""
 
+Followed: TypeAlias = LiveSession | LiveRun
+
+
+class _Words(NamedTuple):
+    """How one speaks of what is shown."""
+
+    noun: str
+    told: Callable[[StopOutcome, str], str]
+    stop: str
+    watch: str
+    error: type[AodNotebookError]
+
+
+_SESSION = _Words("session", StopOutcome.told, "%aod stop", "%aod attach", SessionStoppedError)
+_RUN = _Words("run", told, "%agentos cancel", "%agentos watch", RunStoppedError)
+
 
 def say(text: str) -> None:
     """Print a line of ours into the cell's output."""
@@ -48,31 +72,33 @@ def say(text: str) -> None:
 
 
 def watch(
-    session: LiveSession,
+    session: Followed,
     *,
     start: int = 0,
     quiet: bool = False,
     owned: bool = True,
     view: str = "auto",
 ) -> None:
-    """Show a session in the running cell until its turn ends; leave its transcript there.
+    """Show a session or run in the running cell until it rests; leave its transcript there.
 
-    The stop button terminates a session whose turn the cell started; the cell then says which of
-    three ends that had. A second press leaves at once. A session that is only looked at goes on.
+    It rests when its turn has ended, or when it waits for somebody. The stop button ends one
+    whose turn the cell started; the cell then says which of three ends that had. A second press
+    leaves at once. One that is only looked at goes on.
 
     Args:
-        session: a followed session.
+        session: a followed session or run.
         start: how many of its events to pass over (those of earlier turns).
         quiet: show only one line, at the end.
         owned: whether the cell started the turn.
         view: how to show it while it runs, one of `VIEWS`.
 
     Raises:
-        SessionStoppedError: the cell was interrupted.
+        SessionStoppedError, RunStoppedError: the cell was interrupted.
     """
     shown = message = None
+    way = OneLine if quiet else _way(view, is_run=isinstance(session, LiveRun))
     try:
-        shown = (OneLine if quiet else _way(view))(session, start)
+        shown = way(session, start)
         shown.follow()
     except KeyboardInterrupt:
         message = _stop(session) if owned else _let_go(session)
@@ -80,10 +106,10 @@ def watch(
         if shown is not None:
             shown.end()
     if message is not None:
-        raise SessionStoppedError(message)
+        raise _words(session).error(message)
 
 
-def leave_live(session: LiveSession, *, start: int = 0, view: str = "auto") -> None:
+def leave_live(session: Followed, *, start: int = 0, view: str = "auto") -> None:
     """Show a session that goes on in the background, where a page can show it live."""
     if _is_live(view):
         _viewer(session, start).show()
@@ -97,9 +123,13 @@ def why_not_live() -> str | None:
     return f"the live view needs ipywidgets {LIVE_WIDGETS}, and this is {here}"
 
 
-def _way(view: str) -> type[OneLine | Live]:
+def _words(followed: Followed) -> _Words:
+    return _RUN if isinstance(followed, LiveRun) else _SESSION
+
+
+def _way(view: str, *, is_run: bool) -> Callable[[Any, int], OneLine | Live | LiveOfRun]:
     if _is_live(view):
-        return Live
+        return LiveOfRun if is_run else Live
     if get_kernel() is None:
         return Html if view == "html" else Lines
     return LinesThenHtml if view in ("auto", "lines") and _is_whole_cell() else Html
@@ -132,7 +162,7 @@ def _request() -> dict[str, Any]:
 def _is_whole_cell() -> bool:
     """Whether nothing but one of our magics is in the running cell, so all output is ours."""
     code = str(_request().get("content", {}).get("code", "")).strip()
-    return code.startswith("%%aod") or (code.startswith("%aod") and "\n" not in code)
+    return code.startswith("%%aod") or (code.startswith(("%aod", "%agentos")) and "\n" not in code)
 
 
 class OneLine:
@@ -145,7 +175,7 @@ class OneLine:
 
     period_s = 0.0
 
-    def __init__(self, session: LiveSession, start: int) -> None:
+    def __init__(self, session: Followed, start: int) -> None:
         self.session, self.start = session, start
         self.transcript = Transcript(session.title, session.runtime)
 
@@ -158,7 +188,7 @@ class OneLine:
     def end(self) -> None:
         """Show what there is in the end, with the events that an interrupt came before."""
         transcript = self.transcript
-        rest = self.session.received(self.start + transcript.taken)
+        rest: Iterable[Any] = self.session.received(self.start + transcript.taken)
         rows = transcript.add(event for event, _ in rest)
         self.show([*rows, *transcript.finish()])
         self.leave()
@@ -186,7 +216,7 @@ class Lines(OneLine):
 class LinesThenHtml(Lines):
     """Prints the lines as they come; the transcript takes the place of the cell's output."""
 
-    def __init__(self, session: LiveSession, start: int) -> None:
+    def __init__(self, session: Followed, start: int) -> None:
         super().__init__(session, start)
         self.prints = not session.is_final
 
@@ -206,7 +236,7 @@ class Html(OneLine):
 
     period_s = HTML_PERIOD_S
 
-    def __init__(self, session: LiveSession, start: int) -> None:
+    def __init__(self, session: Followed, start: int) -> None:
         super().__init__(session, start)
         self.handle: Any = display(_bundle(self.transcript), raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
@@ -255,10 +285,38 @@ class Live:
                 wait = max(SILENCE_S, (time.monotonic() - began) / 10)
 
 
-def _viewer(session: LiveSession, start: int, **settings: Any) -> StreamViewer:
+class LiveOfRun:
+    """Shows the live view of a run, where its questions and approvals can be answered."""
+
+    def __init__(self, run: LiveRun, start: int) -> None:
+        self.run = run
+        self.viewer = _viewer(run, start)
+        self.viewer.show()
+
+    def follow(self) -> None:
+        """Wait for the end of the run; at a question, only if the page can answer meanwhile."""
+        while not self.run.is_final:
+            self.run.pause(SILENCE_S)
+            if self.run.is_paused:
+                if not self.viewer.heard.wait(SILENCE_S):
+                    return  # the answer would wait for the end of the cell
+                self.run.hold(SILENCE_S)
+            elif not self.viewer.heard.is_set() and not self.run.is_final:
+                self.viewer.refresh()
+
+    def end(self) -> None:
+        """Leave the static transcript; a run that waits for an answer stays live."""
+        if not self.run.is_paused:
+            self.viewer.freeze()
+
+
+def _viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
     from aod_notebook.viewers.stream import StreamViewer
 
-    return StreamViewer(session, start=start, stop=lambda: STOP_NOTES[session.stop()], **settings)
+    source: Any = followed  # a run's id is read-only, which the protocol's is not
+    if isinstance(followed, LiveRun):
+        return StreamViewer(source, start=start, **followed.viewer_actions(), **settings)
+    return StreamViewer(source, start=start, stop=lambda: STOP_NOTES[followed.stop()], **settings)
 
 
 def _bundle(transcript: Transcript, rows: int | None = None) -> dict[str, str]:
@@ -266,20 +324,22 @@ def _bundle(transcript: Transcript, rows: int | None = None) -> dict[str, str]:
     return {"text/html": html, "text/plain": transcript.plain()}
 
 
-def _stop(session: LiveSession) -> str:
-    """Stop a session whose cell was interrupted; say which end that had."""
+def _stop(followed: Followed) -> str:
+    """Stop what an interrupted cell started; say which end that had."""
+    words = _words(followed)
     try:
-        return f"Interrupted: {session.stop().told(session.id)}"
+        return f"Interrupted: {words.told(followed.stop(), followed.id)}"
     except KeyboardInterrupt:
         return (
-            f"Interrupted twice: left at once. Session {session.id} may still run; "
-            f"%aod stop {session.id} ends it."
+            f"Interrupted twice: left at once. {words.noun.capitalize()} {followed.id} may still "
+            f"run; {words.stop} {followed.id} ends it."
         )
 
 
-def _let_go(session: LiveSession) -> str:
-    """Leave a session that was only looked at."""
+def _let_go(followed: Followed) -> str:
+    """Leave what was only looked at."""
+    words, name = _words(followed), followed.id
     return (
-        f"No longer shown; session {session.id} goes on. %aod stop {session.id} ends it, "
-        f"%aod attach {session.id} shows it again."
+        f"No longer shown; {words.noun} {name} goes on. {words.stop} {name} ends it, "
+        f"{words.watch} {name} shows it again."
     )
