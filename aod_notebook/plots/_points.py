@@ -1,0 +1,94 @@
+"""Where tokens and cost were counted: messages, turns or runs, in order of time."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+
+from aod_notebook import frames
+from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, refuse
+
+__all__ = ["TOKENS", "points"]
+
+TOKENS: Final = ("cache_read_tokens", "cache_creation_tokens", "input_tokens", "output_tokens")
+_DTYPES: Final[dict[str, Any]] = {
+    "id": "str",
+    "turn": "Int32",
+    "at": "datetime64[us, UTC]",
+    "step": "Int64",
+    **dict.fromkeys(TOKENS, "Int64"),
+    "cost_usd": "Float64",
+}
+_WANTED = (
+    "messages, results, model_usage, events or runs, of turns with results=True, or of anything "
+    "else with a column session_id"
+)
+
+
+def points(source: Any, client: Any, *, per_message: bool) -> pd.DataFrame:
+    """Give the points: `id` of the session or run, `turn`, `at`, `step`, tokens and cost.
+
+    `attrs` says what the points are (message, turn, run) and what they are of (session, run).
+
+    Raises:
+        PlotError: the frame has neither tokens nor cost.
+        AodError: not one of the sessions could be read.
+    """
+    if is_agentos(source, client):
+        source = frames.runs_df(source, client=client)
+    if has(source, "run_id", "status", "input_tokens"):
+        ended = source["ended_at"].fillna(source["started_at"])
+        return _points(source.assign(id=source["run_id"], at=ended), "run", "run")
+    if has(source, *EVENTS) or isinstance(source, bytes) or names_one(source):
+        return _of_events(frames.events_df(source, client=client), per_message=per_message)
+    if has(source, "line_type", "input_tokens"):
+        return _of_messages(source)
+    if not has(source, "turn", "input_tokens"):
+        if isinstance(source, pd.DataFrame) and "session_id" not in source:
+            raise refuse(source, _WANTED)
+        source = frames.turns_df(source, client=client, results=True)
+    return _of_turns(source)
+
+
+def _of_events(events: pd.DataFrame, *, per_message: bool) -> pd.DataFrame:
+    """Points of messages if they are asked for and their tokens known, else of turns."""
+    outputs = events[events["type"].eq("output")]
+    if "received_at" not in events:
+        outputs = outputs.assign(received_at=pd.Series(pd.NaT, outputs.index))
+    if per_message:
+        messages = frames.messages_from_events(events)
+        if messages[list(TOKENS)].notna().any(axis=None):
+            keys = ["session_id", "event_id"]
+            times = outputs.drop_duplicates(keys).set_index(keys)["received_at"]
+            told = messages[keys].merge(times.rename("at"), "left", left_on=keys, right_index=True)
+            return _of_messages(messages.assign(at=told["at"].to_numpy()))
+    results = frames.results_from_events(events)
+    keys = ["session_id", "turn"]
+    times = outputs.groupby(keys, dropna=False)["received_at"].max()
+    told = results[keys].merge(times.rename("at"), "left", left_on=keys, right_index=True)
+    return _of_turns(results.assign(ended_at=told["at"].to_numpy()))
+
+
+def _of_messages(messages: pd.DataFrame) -> pd.DataFrame:
+    counted = messages[messages[list(TOKENS)].notna().any(axis=1)]
+    return _points(counted.assign(id=counted["session_id"]), "message", "session")
+
+
+def _of_turns(turns: pd.DataFrame) -> pd.DataFrame:
+    """Points of turns; a frame that has several rows of a turn, one per model, is summed up."""
+    counted = [name for name in (*TOKENS, "cost_usd") if name in turns]
+    ended = turns.get("ended_at", pd.Series(pd.NaT, turns.index))
+    keyed = turns[["session_id", "turn", *counted]].assign(at=ended)
+    grouped = keyed.groupby(["session_id", "turn"], sort=False, dropna=False)
+    summed = grouped[counted].sum(min_count=1).assign(at=grouped["at"].max()).reset_index()
+    return _points(summed.assign(id=summed["session_id"]), "turn", "session")
+
+
+def _points(rows: pd.DataFrame, point: str, owner: str) -> pd.DataFrame:
+    frame = rows.reindex(columns=list(_DTYPES)).assign(step=0)
+    frame["at"] = pd.to_datetime(frame["at"], utc=True)
+    frame = frame.astype(_DTYPES).sort_values("at", kind="stable").reset_index(drop=True)
+    frame["step"] = pd.array(range(1, len(frame) + 1), dtype="Int64")
+    frame.attrs = {"point": point, "owner": owner}
+    return frame

@@ -1,0 +1,143 @@
+"""Which tools were used, and how often they failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
+from aod_notebook.plots._given import records
+from aod_notebook.plots._made_calls import made_calls
+from aod_notebook.plots._text import by_ending, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
+    from aod_notebook.plots._look import Theme
+
+__all__ = ["tools", "tools_df"]
+
+_MOST_ROWS = 20
+_LABEL_CHARS = 32
+
+
+def tools_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
+    """One row per tool, the most used first: what `tools` draws.
+
+    Args:
+        source: a followed session, an id or object of one, several of these, a client, None for
+            all sessions; an `AgentOS` client for its runs; or a frame of tool_calls, events,
+            spans or run_events.
+        client: the client to ask; by default the current connection's.
+
+    Returns:
+        `tool`, `calls`, `failed`, `unanswered` (no result came; spans: no end), and
+        `failure_rate` (of those that were answered).
+
+    Raises:
+        PlotError: the frame has no tool calls.
+        AodError: not one of the sessions could be read.
+
+    Example:
+        >>> from aod_notebook import frames, plots
+        >>> events = frames.decode_events(b"")
+        >>> list(plots.tools_df(events).columns)
+        ['tool', 'calls', 'failed', 'unanswered', 'failure_rate']
+    """
+    calls = made_calls(source, client)
+    made = calls.groupby("tool", observed=True, dropna=False, sort=False).agg(
+        calls=("tool", "size"), failed=("is_failed", "sum"), unanswered=("is_open", "sum")
+    )
+    made = made.reset_index().astype({"calls": "Int64", "failed": "Int64", "unanswered": "Int64"})
+    answered = (made["calls"] - made["unanswered"]).astype("Float64")
+    made["failure_rate"] = made["failed"].astype("Float64") / answered.where(answered > 0)
+    made = made.sort_values(["calls", "tool"], ascending=[False, True], kind="stable")
+    return made.reset_index(drop=True)
+
+
+def tools(
+    source: Any = None,
+    *,
+    client: Any = None,
+    limit: int | None = None,
+    ax: Axes | None = None,
+    theme: Theme = "auto",
+) -> Axes:
+    """Draw how often each tool was called, and how often it failed.
+
+    Args:
+        source: what `tools_df` takes.
+        client: the client to ask; by default the current connection's.
+        limit: most tools; the rest shares one row. By default 20, or what `ax` has room for.
+        ax: the Axes to draw on; None makes a figure.
+        theme: "light", "dark", or "auto" for what the background asks for.
+
+    Raises:
+        PlotError: the frame has no tool calls.
+        AodError: not one of the sessions could be read.
+        MissingMatplotlibError: matplotlib is not installed.
+
+    Example:
+        >>> from aod_notebook import frames, plots
+        >>> ax = plots.tools(frames.decode_events(b""))
+    """
+    every = tools_df(source, client=client)
+    drawn = _largest(every, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
+    if drawn.empty:
+        return canvas.nothing("no tool was called")
+    canvas.ax.set_xlim(0, float(drawn["calls"].max()) * 1.05)
+    canvas.integers("x")
+    canvas.rows([shown(name, _LABEL_CHARS) or "?" for name in drawn["tool"]])
+    canvas.grid("x")
+    canvas.axis_label("x", "calls")
+    _draw_bars(canvas, drawn)
+    for row, tool in enumerate(records(drawn)):
+        canvas.beside(tool["calls"], row, _words(tool), is_bad=tool["failed"] > 0)
+    total, bad = int(every["calls"].sum()), int(every["failed"].sum())
+    canvas.title(
+        by_ending(total, "tool call"),
+        by_ending(len(every), "tool"),
+        f"{bad:,} failed ({bad / total:.0%})" if bad else "none failed",
+    )
+    return canvas.ax
+
+
+def _draw_bars(canvas: Canvas, drawn: pd.DataFrame) -> None:
+    """Draw the calls that went well, then those that failed, then those without a result."""
+    look, rows = canvas.look, np.arange(len(drawn))
+    calls, failed, unanswered = (
+        drawn[name].to_numpy(float) for name in ("calls", "failed", "unanswered")
+    )
+    start = np.zeros(len(drawn))
+    fills = (look.call, look.failed, look.waiting)
+    for number, fill in zip((calls - failed - unanswered, failed, unanswered), fills, strict=True):
+        is_there = number > 0
+        end = start + number
+        canvas.bars(rows[is_there], start[is_there], end[is_there], fill)
+        start = end
+
+
+def _words(tool: Mapping[str, Any]) -> str:
+    calls, failed, unanswered = tool["calls"], tool["failed"], tool["unanswered"]
+    words = [f"{calls:,}"]
+    words += [f"{failed:,} failed ({tool['failure_rate']:.0%})"] if failed else []
+    words += [f"{unanswered:,} without a result"] if unanswered else []
+    return " · ".join(words)
+
+
+def _largest(tools: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """Let all tools but the largest share the last row."""
+    if len(tools) <= limit:
+        return tools
+    kept, rest = tools[: max(limit - 1, 0)], tools[max(limit - 1, 0) :]
+    counts = rest[["calls", "failed", "unanswered"]].sum()
+    answered = counts["calls"] - counts["unanswered"]
+    rate = counts["failed"] / answered if answered else pd.NA
+    shared = {"tool": by_ending(len(rest), "other tool"), **counts, "failure_rate": rate}
+    last = pd.DataFrame([shared]).astype(tools.dtypes.to_dict())
+    return pd.concat([kept, last], ignore_index=True)

@@ -1,0 +1,184 @@
+"""How long things took: tool calls, spans, turns, sessions and runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
+from aod_notebook.plots._given import has
+from aod_notebook.plots._made_calls import made_calls, spans_of
+from aod_notebook.plots._text import by_ending, duration, shown, times
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from aod_notebook.plots._look import Theme
+
+__all__ = ["latency", "latency_df"]
+
+_MOST_ROWS = 20
+_LABEL_CHARS = 32
+_OTHERS = "others"
+_TICKS: Final = {
+    1e-4: "0.1 ms",
+    1e-3: "1 ms",
+    1e-2: "10 ms",
+    1e-1: "100 ms",
+    1.0: "1 s",
+    10.0: "10 s",
+    60.0: "1 min",
+    600.0: "10 min",
+    3600.0: "1 h",
+    36_000.0: "10 h",
+    864_000.0: "10 d",
+}
+_GOLDEN: Final = (5**0.5 - 1) / 2
+"""The fractional parts of its multiples lie evenly: a jitter without chance."""
+_SPREAD = 0.5
+"""How much of a row's height the points take."""
+
+
+def latency_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
+    """One row per duration that `latency` draws.
+
+    Args:
+        source: what `tools_df` takes: calls by tool; or a frame of turns, sessions or runs, or of
+            spans by name.
+        client: the client to ask; by default the current connection's.
+
+    Returns:
+        `what` (tool, span, "turn", "waiting for the turn", "session" or "run"), `seconds`,
+        `is_failed`. What has no duration is missing; `attrs["untimed"]` counts it.
+
+    Raises:
+        PlotError: the frame has no durations.
+        AodError: not one of the sessions could be read.
+
+    Example:
+        >>> from aod_notebook import frames, plots
+        >>> events = frames.decode_events(b"")
+        >>> list(plots.latency_df(events).columns)
+        ['what', 'seconds', 'is_failed']
+    """
+    turned = has(source, "turn", "queue_s", "duration_s", "status")
+    spans = None if turned else spans_of(source, client)
+    if turned:
+        waited = _durations("waiting for the turn", source["queue_s"], source["status"].eq(""))
+        told = [_durations("turn", source["duration_s"], source["status"].eq("failed")), waited]
+    elif has(source, "session_id", "turn_count", "duration_s", "status"):
+        told = [_durations("session", source["duration_s"], source["status"].eq("failed"))]
+    elif has(source, "run_id", "trigger_type", "duration_ms", "status"):
+        told = [_durations("run", source["duration_ms"] / 1000, source["status"].eq("failed"))]
+    elif spans is not None:
+        told = [_durations(spans["name"], spans["duration_ms"] / 1000, spans["is_error"])]
+    else:
+        calls = made_calls(source, client)
+        told = [_durations(calls["tool"], calls["seconds"], calls["is_failed"])]
+    every = pd.concat(told, ignore_index=True)
+    timed = every[every["seconds"].notna()].reset_index(drop=True)
+    timed.attrs = {"untimed": len(every) - len(timed)}
+    return timed
+
+
+def _durations(what: Any, seconds: Any, is_failed: Any) -> pd.DataFrame:
+    failed = is_failed.astype("boolean").fillna(False)
+    made = pd.DataFrame({"what": what, "seconds": seconds.astype("Float64"), "is_failed": failed})
+    return made.astype({"what": "str"})
+
+
+def latency(
+    source: Any = None,
+    *,
+    client: Any = None,
+    limit: int | None = None,
+    ax: Axes | None = None,
+    theme: Theme = "auto",
+) -> Axes:
+    """Draw how long each call took: a point per call, a row per tool, the slowest on top.
+
+    The long mark is the median, the short one the 95th percentile; failed calls are crosses.
+    Calls have durations in sessions that were followed live.
+
+    Args:
+        source: what `latency_df` takes.
+        client: the client to ask; by default the current connection's.
+        limit: most rows; what is rarest shares the last. By default 20, or what `ax` has room
+            for.
+        ax: the Axes to draw on; None makes a figure.
+        theme: "light", "dark", or "auto" for what the background asks for.
+
+    Raises:
+        PlotError: the frame has no durations.
+        AodError: not one of the sessions could be read.
+        MissingMatplotlibError: matplotlib is not installed.
+
+    Example:
+        >>> from aod_notebook import frames, plots
+        >>> ax = plots.latency(frames.decode_events(b""))
+    """
+    every = latency_df(source, client=client)
+    rows = _rows(every, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    canvas = Canvas(ax, theme, FRAME_IN + 1.4 * ROW_IN * max(len(rows), 2))
+    untimed = every.attrs["untimed"]
+    if not rows:
+        why = "no duration is known (calls have one if their session was followed live)"
+        return canvas.nothing(why if untimed else "nothing was called")
+    _time_axis(canvas, every["seconds"].to_numpy(float))
+    canvas.rows([times(shown(name, _LABEL_CHARS), len(values)) for name, values in rows])
+    canvas.grid("x")
+    for row, (_, values) in enumerate(rows):
+        _draw_row(canvas, row, values)
+    canvas.title(by_ending(len(every), "duration"))
+    canvas.note(f"{untimed:,} without a duration" if untimed else "")
+    return canvas.ax
+
+
+def _rows(every: pd.DataFrame, limit: int) -> list[tuple[str, pd.DataFrame]]:
+    """Give the values of each row: the largest median first, what is rare together at the end."""
+    names = every["what"].fillna("?")
+    counts = names.value_counts()
+    kept = counts.index if len(counts) <= limit else counts.index[: max(limit - 1, 0)]
+    rows = [(str(name), every[names == name]) for name in kept]
+    rows.sort(key=lambda row: -float(row[1]["seconds"].median()))
+    rare = len(counts) - len(kept)
+    return rows + [(f"{rare:,} {_OTHERS}", every[~names.isin(kept)])] * bool(rare)
+
+
+def _time_axis(canvas: Canvas, seconds: Any) -> None:
+    """A logarithmic axis from a round time to a round time."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    ticks = np.array(list(_TICKS))
+    first = max(int(np.searchsorted(ticks, seconds.min(), side="right")) - 1, 0)
+    last = min(int(np.searchsorted(ticks, seconds.max())), len(ticks) - 1)
+    shown_ticks = ticks[first : max(last, first + 1) + 1]
+    canvas.ax.set_xscale("log")
+    canvas.ax.set_xlim(shown_ticks[0] / 1.15, shown_ticks[-1] * 1.15)
+    canvas.ax.xaxis.set_major_locator(FixedLocator(shown_ticks.tolist()))
+    canvas.ax.xaxis.set_minor_locator(NullLocator())
+    canvas.ax.xaxis.set_major_formatter(FixedFormatter([_TICKS[tick] for tick in shown_ticks]))
+    canvas.axis_label("x", "duration (logarithmic)")
+
+
+def _draw_row(canvas: Canvas, row: int, values: pd.DataFrame) -> None:
+    ax, look = canvas.ax, canvas.look
+    low, high = ax.get_xlim()
+    seconds = np.clip(values["seconds"].to_numpy(float), low * 1.05, high / 1.05)
+    failed = values["is_failed"].to_numpy(bool)
+    places = row + _SPREAD * (np.arange(1, len(seconds) + 1) * _GOLDEN % 1 - 0.5)
+    ax.scatter(
+        seconds[~failed], places[~failed], s=16, color=look.call.colour, alpha=0.55, linewidths=0
+    )
+    ax.scatter(
+        seconds[failed], places[failed], s=22, color=look.failed.colour, marker="x", linewidths=1.4
+    )
+    median, slow = np.percentile(seconds, [50, 95])
+    for value, height in ((median, 0.7), (slow, 0.35)):
+        ends = (row - height / 2, row + height / 2)
+        ax.plot((value, value), ends, color=look.text, linewidth=1.8, solid_capstyle="butt")
+    words = [f"median {duration(median)}", f"p95 {duration(slow)}"]
+    words += [f"{int(failed.sum()):,} failed"] * bool(failed.any())
+    canvas.beside(high, row, " · ".join(words))

@@ -1,0 +1,172 @@
+"""The waterfall of a run's spans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook import frames
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
+from aod_notebook.plots._given import has, only, records
+from aod_notebook.plots._text import by_ending, count, duration, short, shown, time_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from aod_notebook.plots._look import Theme
+
+__all__ = ["waterfall", "waterfall_df"]
+
+_MOST_ROWS = 60
+_LABEL_CHARS = 44
+_INDENT = "    "
+_DEEPEST = 6
+_COLUMNS = (
+    *("run_id", "span_id", "parent_span_id", "name", "kind", "depth", "offset_ms", "duration_ms"),
+    *("self_ms", "input_tokens", "output_tokens", "is_error", "is_orphan"),
+)
+
+
+def waterfall_df(source: Any, *, client: Any = None) -> pd.DataFrame:
+    """One row per span of a run, parents before their children: what `waterfall` draws.
+
+    Args:
+        source: a run id or run object, a spans or run_events frame of one run, or anything else
+            that `frames.spans_df` takes.
+        client: the `aod_notebook.agentos.AgentOS` to ask.
+
+    Returns:
+        The columns of the spans frame that are drawn. A span without a start is missing, and
+        counted in `attrs["without_start"]`.
+
+    Raises:
+        PlotError: there is more than one run.
+        AodNotebookError: there is no client, or the run could not be read.
+
+    Example:
+        >>> from aod_notebook import frames, plots
+        >>> len(plots.waterfall_df(frames.decode_run_events(b'{"data": []}')))
+        0
+    """
+    if has(source, "span_id", "depth", "offset_ms"):
+        spans = source
+    elif has(source, "span_id", "order", "occurred_at"):
+        spans = frames.spans_from_run_events(source)
+    else:
+        spans = frames.spans_df(source, client=client)
+    only(spans, "run_id", "A waterfall")
+    drawn = spans.reindex(columns=list(_COLUMNS))
+    drawn = drawn.dropna(subset="offset_ms").reset_index(drop=True)
+    drawn.attrs = {"without_start": len(spans) - len(drawn)}
+    return drawn
+
+
+def waterfall(
+    source: Any,
+    *,
+    client: Any = None,
+    limit: int | None = None,
+    ax: Axes | None = None,
+    theme: Theme = "auto",
+) -> Axes:
+    """Draw a run's spans in time, children indented below their parents.
+
+    Beside each span stand its duration, its kind, and what a model read and wrote; a failed
+    span is hatched and named. Of more than `limit` spans the longest are drawn, with all that
+    is above them, and the rest is counted below.
+
+    Args:
+        source: a run id or run object, a spans or run_events frame of one run, or anything else
+            that `frames.spans_df` takes.
+        client: the `aod_notebook.agentos.AgentOS` to ask.
+        limit: most spans that are drawn; by default 60, or what `ax` has room for.
+        ax: the Axes to draw on; None makes a figure.
+        theme: "light", "dark", or "auto" for what the background asks for.
+
+    Raises:
+        PlotError: there is more than one run.
+        AodNotebookError: there is no client, or the run could not be read.
+        MissingMatplotlibError: matplotlib is not installed.
+
+    Example:
+        >>> from aod_notebook import frames, plots
+        >>> ax = plots.waterfall(frames.decode_run_events(b'{"data": []}'))
+    """
+    every = waterfall_df(source, client=client)
+    drawn = _longest(every, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
+    if drawn.empty:
+        return canvas.nothing("the run has no spans")
+    last = float((every["offset_ms"] + every["duration_ms"].fillna(0)).max())
+    size, unit = time_unit(last / 1000)
+    scale = size * 1000
+    canvas.ax.set_xlim(0, (last or 1.0) / scale * 1.02)
+    canvas.rows([_label(span) for span in records(drawn)])
+    canvas.grid("x")
+    canvas.axis_label("x", f"{unit} since the run's first span")
+    for row, span in enumerate(records(drawn)):
+        _draw_span(canvas, row, span, last, scale)
+    failed = int(every["is_error"].eq(True).fillna(False).sum())
+    canvas.title(
+        f"Run {short(every['run_id'].iloc[0])}".rstrip(),
+        by_ending(len(every), "span"),
+        duration(last / 1000),
+        f"{failed:,} failed" if failed else "",
+    )
+    missing, rest = every.attrs["without_start"], len(every) - len(drawn)
+    canvas.note(
+        " · ".join(
+            [f"{by_ending(rest, 'shorter span')} not shown"] * bool(rest)
+            + [f"{by_ending(missing, 'span')} without a start"] * bool(missing)
+        )
+    )
+    return canvas.ax
+
+
+def _draw_span(
+    canvas: Canvas, row: int, span: Mapping[str, Any], last: float, scale: float
+) -> None:
+    look = canvas.look
+    is_open, is_failed = span["duration_ms"] is None, bool(span["is_error"])
+    start = span["offset_ms"] / scale
+    end = last / scale if is_open else (span["offset_ms"] + span["duration_ms"]) / scale
+    usual = look.kinds.get(span["kind"], look.stage)
+    fill = look.waiting if is_open else look.failed if is_failed else usual
+    canvas.bars([row], [start], [end], fill)
+    words = [
+        "failed" if is_failed else "",
+        "no end" if is_open else duration(span["duration_ms"] / 1000),
+        shown(span["kind"], 12),
+        _tokens(span),
+        "parent unknown" if span["is_orphan"] else "",
+    ]
+    canvas.beside(end, row, " · ".join(filter(None, words)), is_bad=is_failed)
+
+
+def _tokens(span: Mapping[str, Any]) -> str:
+    told = [(span["input_tokens"], "in"), (span["output_tokens"], "out")]
+    return ", ".join(f"{count(number)} {way}" for number, way in told if number is not None)
+
+
+def _label(span: Mapping[str, Any]) -> str:
+    indent = _INDENT * min(int(span["depth"] or 0), _DEEPEST)
+    return indent + (shown(span["name"], _LABEL_CHARS - len(indent)) or "?")
+
+
+def _longest(spans: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """Keep the longest spans and all that is above them, in their order."""
+    if len(spans) <= limit:
+        return spans
+    above = dict(zip(spans["span_id"], spans["parent_span_id"], strict=True))
+    kept: set[Any] = set()
+    longest = spans.sort_values("duration_ms", ascending=False, na_position="first")
+    for span_id in longest["span_id"]:
+        line, at = set(), span_id
+        while at in above and at not in kept and at not in line:
+            line.add(at)
+            at = above[at]
+        if len(kept) + len(line) <= limit:
+            kept |= line
+    return spans[spans["span_id"].isin(kept)].reset_index(drop=True)
