@@ -44,6 +44,9 @@ def __getattr__(name: str) -> object:
 
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name == "frames":
+        # whoever uses frames has `df.aod` too; frames themselves know nothing of plots above them
+        import_module(f"{__name__}.plots")
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -53,4 +56,4 @@ _HOMES = {
     "connect": "aod_notebook.live.connections",
     "enable_nested_loops": "aod_notebook.core.nested",
 }
-_ROOMS = ("agentos", "aod", "frames", "live", "local", "transcripts")
+_ROOMS = ("agentos", "aod", "frames", "live", "local", "plots", "transcripts")

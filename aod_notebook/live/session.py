@@ -7,7 +7,7 @@ import contextlib
 import enum
 import time
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from aod_notebook.aod import Client, StreamEvent
     from aod_notebook.live.connections import Connection
+    from aod_notebook.plots import Theme
     from aod_notebook.viewers.stream import StreamViewer
 
 __all__ = ["LiveSession", "StopOutcome"]
@@ -170,6 +172,27 @@ class LiveSession:
         from aod_notebook import frames
 
         return frames.results_df(self)
+
+    def plot(
+        self,
+        figure: Literal["timeline", "tokens", "cost", "tools", "latency"] = "timeline",
+        *,
+        ax: Axes | None = None,
+        theme: Theme = "auto",
+    ) -> Axes:
+        """Draw the session so far: its timeline, or another figure of `aod_notebook.plots`.
+
+        Raises:
+            PlotError: there is no such figure.
+            MissingMatplotlibError: matplotlib is not installed.
+        """
+        from aod_notebook import plots
+
+        draw = plots.SESSION_FIGURES.get(figure)
+        if draw is None:
+            known = ", ".join(plots.SESSION_FIGURES)
+            raise plots.PlotError(f"There is no figure {figure!r} of a session: use {known}")
+        return draw(self, ax=ax, theme=theme)
 
     def to_html(self) -> str:
         """Give the transcript as one piece of static HTML, without scripts."""
