@@ -21,7 +21,7 @@ from aod_notebook.magics.aod_cell import (
 )
 from aod_notebook.magics.parser import HelpShown, split
 from aod_notebook.magics.show import leave_live, say, watch
-from aod_notebook.magics.template import fill
+from aod_notebook.magics.template import fill, fill_options
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,7 @@ class AodMagics(Magics):
     def _prompt(self, line: str, cell: str) -> None:
         options = cell_parser().parse_args(split(line, CELL))
         if not options.raw:
-            _fill_in(options, self.shell.user_ns)
+            fill_options(options, self.shell.user_ns)
             cell = fill(cell, self.shell.user_ns)
         check(options)
         check_prompt(cell)
@@ -101,12 +101,3 @@ class AodMagics(Magics):
             return continue_as_code(options.session, prompt, options.timeout)
         request = request_of(options, prompt, self.runtime)
         return as_code(request) if options.code else as_wire(request)
-
-
-def _fill_in(options: argparse.Namespace, names: dict[str, object]) -> None:
-    """Fill `{{name}}` in the values of the options."""
-    for option, value in vars(options).items():
-        if isinstance(value, str):
-            setattr(options, option, fill(value, names))
-        elif isinstance(value, list):
-            setattr(options, option, [fill(each, names) for each in value])

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from aod_notebook.core.errors import AodNotebookError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
-__all__ = ["UnknownNameError", "fill"]
+__all__ = ["UnknownNameError", "fill", "fill_options"]
 
 _BARE_NAME = re.compile(r"\{\{([^\W\d]\w*)\}\}")
 
@@ -43,3 +44,16 @@ def fill(text: str, names: Mapping[str, object]) -> str:
         return str(names[name])
 
     return _BARE_NAME.sub(value, text)
+
+
+def fill_options(options: argparse.Namespace, names: Mapping[str, object]) -> None:
+    """Fill `{{name}}` in the values of a magic's options.
+
+    Raises:
+        UnknownNameError: an identifier is not in `names`.
+    """
+    for option, value in vars(options).items():
+        if isinstance(value, str):
+            setattr(options, option, fill(value, names))
+        elif isinstance(value, list):
+            setattr(options, option, [fill(each, names) for each in value])
