@@ -27,7 +27,11 @@ def has(source: object, *columns: str) -> TypeGuard[pd.DataFrame]:
 
 def is_agentos(source: object, client: object) -> bool:
     """Whether an AgentOS service is to be asked, not Agent on Demand."""
-    return any(hasattr(item, "runs") and hasattr(item, "start_run") for item in (source, client))
+    if isinstance(source, pd.DataFrame):
+        return False
+    items = source if isinstance(source, list | tuple) else [source]
+    is_run = bool(items) and all(hasattr(item, "run_id") for item in items)
+    return is_run or any(hasattr(item, "start_run") for item in (source, client))
 
 
 def names_one(source: Any) -> bool:

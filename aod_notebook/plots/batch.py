@@ -23,7 +23,8 @@ __all__ = ["overview", "overview_df"]
 _MOST_ROWS = 40
 _CROWD_IN = 4.5
 """Height of the rows when there are too many to be named."""
-_ORDER: Final = ("failed", "terminated", "cancelled", "running", "pending", "completed")
+_WAITING: Final = ("awaiting_input", "awaiting_approval", "running", "pending")
+_ORDER: Final = ("failed", "terminated", "cancelled", *_WAITING, "completed")
 _COLUMNS: Final = {
     "id": "str",
     "status": "str",
@@ -156,8 +157,7 @@ def _fill(look: Look, status: str) -> Fill:
         "failed": look.failed,
         "terminated": look.stopped,
         "cancelled": look.stopped,
-        "running": look.waiting,
-        "pending": look.waiting,
+        **dict.fromkeys(_WAITING, look.waiting),
     }.get(status, look.stage)
 
 
