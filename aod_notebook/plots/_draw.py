@@ -198,14 +198,16 @@ class Canvas:
             how |= {"hatch": fill.hatch, "edgecolors": self.look.ground, "linewidths": 0.8}
         self.ax.add_collection(PolyCollection(shapes, **how), autolim=False)
 
-    def beside(self, x: float, row: float, text: str, *, is_bad: bool = False) -> None:
-        """Write a small text to the right of a point, as of a bar's end."""
+    def beside(
+        self, x: float, row: float, text: str, *, is_bad: bool = False, behind: str | None = None
+    ) -> None:
+        """Write a small text to the right of a point, as of a bar's end, in front of any line."""
         from matplotlib.patheffects import withStroke
 
         self.ax.annotate(
             text, (x, row), (4, 0), textcoords="offset points", va="center_baseline",
             color=self.look.bad_text if is_bad else self.look.quiet, fontsize="small",
-            path_effects=[withStroke(linewidth=2.5, foreground=self.look.ground)],
+            path_effects=[withStroke(linewidth=2.5, foreground=behind or self.look.ground)],
             annotation_clip=False, **PLAIN,
         )  # fmt: skip
 

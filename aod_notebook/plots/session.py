@@ -201,12 +201,14 @@ def _draw_row(canvas: Canvas, y: int, row: _Row, divisor: float) -> None:
         parted = kind != CALL
         canvas.bars(y, starts, ends, fill, height=height, is_crowd=is_crowd, is_parted=parted)
     if kind == CALL:
-        _tell_calls(canvas, y, row.bars, divisor)
+        _tell_calls(canvas, y, row.bars, divisor, is_nested=row.is_nested)
     else:
         _name_inside(canvas, y, row.bars, divisor)
 
 
-def _tell_calls(canvas: Canvas, y: int, bars: pd.DataFrame, divisor: float) -> None:
+def _tell_calls(
+    canvas: Canvas, y: int, bars: pd.DataFrame, divisor: float, *, is_nested: bool
+) -> None:
     """Say beside a row what became of its calls."""
     end = float(bars["end"].max()) / divisor
     failed, unanswered = (int((bars["state"] == state).sum()) for state in ("failed", "open"))
@@ -217,7 +219,9 @@ def _tell_calls(canvas: Canvas, y: int, bars: pd.DataFrame, divisor: float) -> N
     took = bars["duration_s"].iloc[0]
     words = "failed" if failed else "no result" if unanswered else ""
     time = "" if pd.isna(took) else duration(took)
-    canvas.beside(end, y, " · ".join(filter(None, (words, time))), is_bad=bool(failed))
+    told = " · ".join(filter(None, (words, time)))
+    behind = canvas.look.band if is_nested else None
+    canvas.beside(end, y, told, is_bad=bool(failed), behind=behind)
 
 
 def _name_inside(canvas: Canvas, y: int, bars: pd.DataFrame, divisor: float) -> None:
@@ -230,3 +234,18 @@ def _name_inside(canvas: Canvas, y: int, bars: pd.DataFrame, divisor: float) -> 
             canvas.beside(end, y, name, is_bad=bar["state"] == "failed")
         elif canvas.fits(name, end - start):
             canvas.inside(start, y, name)
+    if bars["kind"].iloc[0] == STAGE and not bars["state"].eq("failed").any():
+        _name_longest(canvas, y, bars, divisor)
+
+
+def _name_longest(canvas: Canvas, y: int, stages: pd.DataFrame, divisor: float) -> None:
+    """Say beside the first turn's stages, if they are too short for names, which took longest."""
+    provisioning = stages.dropna(subset="duration_s")
+    if not len(provisioning):
+        return
+    longest = records(provisioning.nlargest(1, "duration_s"))[0]
+    start_of_agent = stages["end"][stages["start"] >= provisioning["end"].max()]
+    end = [*start_of_agent, provisioning["end"].max()][0]
+    if not canvas.fits(longest["name"], (longest["end"] - longest["start"]) / divisor):
+        words = f"longest: {shown(longest['name'], _TOOL_CHARS)}, {duration(longest['duration_s'])}"
+        canvas.beside(float(end) / divisor, y, words)
