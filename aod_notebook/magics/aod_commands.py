@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.magics import aod_rows, command
 from aod_notebook.magics.aod_cell import check_name
-from aod_notebook.magics.command import Command, argument
+from aod_notebook.magics.command import Command, argument, ask_secret
 from aod_notebook.magics.doctor import examine
 from aod_notebook.magics.show import say, watch
 
@@ -32,19 +31,9 @@ def run(line: str, names: dict[str, object]) -> object:
 
 
 def _connect(options: argparse.Namespace, _: Mapping[str, object]) -> None:
-    made = live.connect(options.url, local=options.local, name=options.name, ask_token=_ask)
+    made = live.connect(options.url, local=options.local, name=options.name, ask_token=ask_secret)
     count = len(made.client.agents.list())
     say(f"Connected: {made!r}, which has {count} agents.")
-
-
-def _ask(question: str) -> str:
-    """Ask the person for a token, unseen; nothing where nobody can be asked."""
-    from IPython.core.error import StdinNotImplementedError
-
-    try:
-        return getpass.getpass(question)
-    except (EOFError, StdinNotImplementedError):
-        return ""
 
 
 def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-__all__ = ["Arguments", "Command", "argument", "find", "run"]
+__all__ = ["Arguments", "Command", "argument", "ask_secret", "find", "run"]
 
 Arguments = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
 
@@ -54,6 +55,16 @@ def find(commands: Mapping[str, Command], words: list[str]) -> tuple[str, list[s
         if name in commands and len(words) >= length:
             return name, words[length:]
     return None
+
+
+def ask_secret(question: str) -> str:
+    """Ask the person for a token or a key, unseen; nothing where nobody can be asked."""
+    from IPython.core.error import StdinNotImplementedError
+
+    try:
+        return getpass.getpass(question)
+    except (EOFError, StdinNotImplementedError):
+        return ""
 
 
 def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str, object]) -> object:
