@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
+import sqlite3
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOST = r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?"
+_OWN_HOST = re.compile(_HOST, re.IGNORECASE)
+_OWN_ORIGIN = re.compile(f"https?://{_HOST}", re.IGNORECASE)
 
 
 def make_app(state: State) -> ASGIApp:
@@ -73,6 +76,12 @@ class Doorkeeper:
             await self._app(scope, receive, noting)
         except ClientDisconnect:
             return  # nobody is there to be answered
+        except sqlite3.OperationalError as error:
+            logger.error("%s %s: the database: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - a full disk is no defect to be traced
+            if begun:
+                raise
+            text = f"The service's database can't be used at present: {error}"
+            await _error(scope, 503, text)(scope, receive, send)
         except Exception:
             logger.exception("%s %s", scope["method"], scope["path"])
             if begun:
@@ -81,19 +90,11 @@ class Doorkeeper:
 
 
 def _refusal(headers: Headers) -> str | None:
-    if _host(f"//{headers.get('host', '')}") not in _OWN_NAMES:
+    if not _OWN_HOST.fullmatch(headers.get("host", "")):
         return "Host not allowed: this service answers to localhost only"
-    origin = headers.get("origin")
-    if origin is not None and _host(origin) not in _OWN_NAMES:
+    if not all(map(_OWN_ORIGIN.fullmatch, headers.getlist("origin"))):
         return "Origin not allowed: this service answers to this machine's pages only"
     return None
-
-
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
 
 
 def _error(scope: Scope, status: int, text: str) -> Response:

@@ -1,4 +1,7 @@
-"""A session's output on its way into the log: gathered while a write is under way."""
+"""A session's output on its way into the log: gathered while a write is under way.
+
+While the disk takes nothing, output waits here and then in the program's pipes: none is lost.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class Output:
         try:
             while self._rows:
                 rows, self._rows, self._size = self._rows, [], 0
-                await self._database.write(lambda connection: self._append(connection, rows))  # noqa: B023 - awaited within the loop's step
+                await self._database.persist(lambda connection: self._append(connection, rows))  # noqa: B023 - awaited within the loop's step
                 self._feeds.notify(self._session_id)
         finally:
             self._flushing = None

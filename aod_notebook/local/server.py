@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aod_notebook.local.config import Config
 
 _HOST = "127.0.0.1"
-_GRACE_S = 2
+_GRACE_S = 1
 
 
 class ServiceLockedError(Exception):

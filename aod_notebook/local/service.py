@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _STOP_S = 10.0
+_FILES = 4096
 
 
 class LocalService:
@@ -127,6 +129,7 @@ def serve(
         ServiceLockedError: another service runs on that data directory.
         OSError: the port is taken, or the directory can't be written.
     """
+    _allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     config = Config(
         data_dir=data_dir.expanduser().resolve(),
@@ -136,6 +139,14 @@ def serve(
     service = Service(config, port, embedded=False)
     line = print_line(service.credentials, service.url) if json_line else f"serving {service.url}"
     asyncio.run(_until_signal(service, line))
+
+
+def _allow_many_files() -> None:
+    """Take as many descriptors as the system gives, up to what the session limit can need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < _FILES:
+        most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _until_signal(service: Service, line: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aod_notebook.local import transitions
+from aod_notebook.local.closing import end_tasks
 from aod_notebook.local.credentials import make_private
 from aod_notebook.local.environ import session_environment
 from aod_notebook.local.output import Output
@@ -118,8 +119,8 @@ class Worker:
     async def close(self) -> None:
         """Fail what is at work, with its processes killed."""
         self.halt()
-        tasks = [active.task for active in self._active.values() if active.task is not None]
-        await asyncio.gather(*tasks, *self._background, return_exceptions=True)
+        turns = {active.task for active in self._active.values() if active.task is not None}
+        await end_tasks(turns | self._background)
 
     def _remove(self, session_id: str) -> None:
         active = self._active.get(session_id)
@@ -143,7 +144,7 @@ class Worker:
             record = _failure(f"turn failed: unexpected error: {type(error).__name__}\n")
         try:
             await output.close()
-            await self._database.write(lambda connection: record(connection, session_id, number))
+            await self._database.persist(lambda connection: record(connection, session_id, number))
         except Exception:
             logger.exception("session %s, turn %d: result not recorded", session_id, number)
         finally:
@@ -156,7 +157,10 @@ class Worker:
     ) -> Callable[[sqlite3.Connection, str, int], None]:
         """Run the turn; returns the job that records how it ended."""
         try:
-            turn, runtime = self._load(session_id, number)
+            row = self._row(session_id, number)
+            if row["status"] != "pending":  # terminated before this task began
+                return _aborted(stop)
+            turn, runtime = self._load(row, session_id, number)
             job = _Job(turn, runtime, output, stop)
             if not turn.folder.ready.exists():
                 await self._provision(job)
@@ -165,7 +169,7 @@ class Worker:
         except StoppedError:
             return _aborted(stop)
         await output.close()
-        began = await self._database.write(
+        began = await self._database.persist(
             lambda connection: transitions.begin_turn(connection, session_id, number, stop)
         )
         if not began:
@@ -197,16 +201,19 @@ class Worker:
             connection, session_id, number, outcome.exit_code
         )
 
-    def _load(self, session_id: str, number: int) -> tuple[Turn, Runtime]:
-        row = (
+    def _row(self, session_id: str, number: int) -> sqlite3.Row:
+        row: sqlite3.Row = (
             self._database.read()
             .execute(
-                "SELECT s.runtime, s.model, s.setup, t.prompt, t.timeout FROM session s"
+                "SELECT s.status, s.runtime, s.model, s.setup, t.prompt, t.timeout FROM session s"
                 " JOIN turn t ON t.session_id = s.id WHERE s.id = ? AND t.turn_number = ?",
                 (session_id, number),
             )
             .fetchone()
         )
+        return row
+
+    def _load(self, row: sqlite3.Row, session_id: str, number: int) -> tuple[Turn, Runtime]:
         setup = Setup(**self._vault.open(row["setup"]))
         folder = self.folder(session_id)
         make_private(folder.root)

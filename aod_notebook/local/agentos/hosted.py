@@ -16,6 +16,7 @@ from aod_notebook.local.agentos.plan import Pause, Plan, load_plan
 from aod_notebook.local.agentos.questions import insert_question
 from aod_notebook.local.agentos.transcript import Event, Transcript
 from aod_notebook.local.clock import now
+from aod_notebook.local.closing import end_tasks
 from aod_notebook.local.credentials import make_private
 from aod_notebook.local.environ import session_environment
 from aod_notebook.local.processes import Stop
@@ -73,7 +74,7 @@ class Hosted:
         """
         active = _Active()
         active.task = asyncio.create_task(self._advance(run_id, active, listener))
-        active.task.add_done_callback(_note_failure)
+        active.task.add_done_callback(_look_at)
         self._active[run_id] = active
         return active.task
 
@@ -93,10 +94,9 @@ class Hosted:
             active.stop.ask("shutdown")
 
     async def close(self) -> None:
-        """End all runs at work; they are failed at the next start."""
+        """Fail all runs at work, with their processes killed."""
         self.halt()
-        tasks = [active.task for active in self._active.values() if active.task is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks([a.task for a in self._active.values() if a.task is not None])
 
     async def check_runtime(self, agent: sqlite3.Row, run: sqlite3.Row) -> None:
         """Refuse an agent whose CLI is not installed; the run is recorded as failed.
@@ -116,18 +116,24 @@ class Hosted:
         self, run_id: str, active: _Active, listener: Listener | None
     ) -> dict[str, Any]:
         try:
-            run = runs.find_run(self._database.read(), run_id)
-            plan = load_plan(run)
-            if plan.step < len(plan.pauses):
-                return await self._database.write(
-                    lambda connection: _pause(connection, run_id, plan)
-                )
-            return await self._execute(run, plan, active.stop, listener)
+            return await self._step(run_id, active.stop, listener)
+        except Exception as error:  # noqa: BLE001 - it is handed to the one who asked
+            failure = _failure_of(error)
+            ending = _ending(run_id, "failed", error_message=failure.message)
+            await self._database.persist(ending)
+            raise failure from None
         finally:
             if self._active.get(run_id) is active:
                 del self._active[run_id]
             if listener is not None:
                 listener.put_nowait(None)
+
+    async def _step(self, run_id: str, stop: Stop, listener: Listener | None) -> dict[str, Any]:
+        run = _find_running(self._database.read(), run_id)
+        plan = load_plan(run)
+        if plan.step < len(plan.pauses):
+            return await self._database.write(lambda connection: _pause(connection, run_id, plan))
+        return await self._execute(run, plan, stop, listener)
 
     async def _execute(
         self, run: sqlite3.Row, plan: Plan, stop: Stop, listener: Listener | None
@@ -139,16 +145,14 @@ class Hosted:
             outcome = await self._run(agent, turn, transcript, stop)
         finally:
             await asyncio.to_thread(shutil.rmtree, turn.folder.root, ignore_errors=True)
-        transcript.finish()
+        await transcript.finish()
         if stop.reason == "shutdown":
-            raise ApiError("RUN_FAILED", "the service is stopping")
+            raise ApiError("RUN_FAILED", runs.RECOVERED)
         failure = _failure(outcome, plan, transcript, turn.timeout)
         if failure is not None:
-            code, message = failure
-            await self._database.write(_ending(run["id"], "failed", error_message=message))
-            raise ApiError(code, message)
+            raise failure
         output = self._output(agent, run, transcript)
-        await self._database.write(_completing(run["id"], output, transcript.tokens))
+        await self._database.persist(_completing(run["id"], output, transcript.tokens))
         return result_data(runs.find_run(self._database.read(), run["id"]))
 
     async def _run(
@@ -161,9 +165,7 @@ class Hosted:
             runtime.configure(turn)
             return await runtime.run(turn, self._supervisor, transcript, stop)
         except (OSError, ValueError, RuntimeMissingError) as error:
-            message = f"the runtime could not be run: {error}"
-            await self._database.write(_ending(turn.session_id, "failed", error_message=message))
-            raise ApiError("RUN_FAILED", message) from None
+            raise ApiError("RUN_FAILED", f"the runtime could not be run: {error}") from None
 
     def _output(
         self, agent: sqlite3.Row, run: sqlite3.Row, transcript: Transcript
@@ -221,17 +223,30 @@ def result_data(run: sqlite3.Row) -> dict[str, Any]:
     return data
 
 
-def _note_failure(task: asyncio.Task[dict[str, Any]]) -> None:
+def _look_at(task: asyncio.Task[dict[str, Any]]) -> None:
     """Look at a task's error, so that a run nobody waits for fails without noise."""
-    error = None if task.cancelled() else task.exception()
-    if error is not None and not isinstance(error, ApiError):
-        logger.error("a hosted run failed unexpectedly", exc_info=error)
+    if not task.cancelled():
+        task.exception()
 
 
-def _pause(connection: sqlite3.Connection, run_id: str, plan: Plan) -> dict[str, Any]:
+def _failure_of(error: Exception) -> ApiError:
+    """Return what a run's caller is told of an error; what nobody foresaw goes to the log."""
+    if isinstance(error, ApiError):
+        return error
+    logger.error("a hosted run failed unexpectedly", exc_info=error)
+    return ApiError("INTERNAL_ERROR", f"unexpected error: {type(error).__name__}")
+
+
+def _find_running(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
+    """Return the run's row; 409 if it was cancelled meanwhile."""
     run = runs.find_run(connection, run_id)
     if run["status"] != "running":
         raise ApiError("CONFLICT", f"Run {run_id} has already ended: {run['status']}")
+    return run
+
+
+def _pause(connection: sqlite3.Connection, run_id: str, plan: Plan) -> dict[str, Any]:
+    run = _find_running(connection, run_id)
     pause = plan.pauses[plan.step]
     plan.step += 1
     data: dict[str, Any] = {"run_id": run_id}
@@ -264,18 +279,17 @@ def _ask(
     return "awaiting_approval", {"approval_id": approval_id}
 
 
-def _failure(
-    outcome: Outcome, plan: Plan, transcript: Transcript, limit: float
-) -> tuple[str, str] | None:
+def _failure(outcome: Outcome, plan: Plan, transcript: Transcript, limit: float) -> ApiError | None:
     if outcome.killed == "timeout":
-        return "TIMEOUT", f"the run was not done after {limit:g} s"
+        return ApiError("TIMEOUT", f"the run was not done after {limit:g} s")
     if outcome.killed == "stopped":
-        return "CONFLICT", "the run was cancelled"
+        return ApiError("CONFLICT", "the run was cancelled")
     if plan.fail is not None:
-        return "RUN_FAILED", plan.fail
+        return ApiError("RUN_FAILED", plan.fail)
     if outcome.exit_code != 0:
         said = transcript.errors.strip() or transcript.summary or "it said nothing"
-        return "RUN_FAILED", f"the agent ended with exit code {outcome.exit_code}: {said}"
+        message = f"the agent ended with exit code {outcome.exit_code}: {said}"
+        return ApiError("RUN_FAILED", message)
     return None
 
 

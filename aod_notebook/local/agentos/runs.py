@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 ENDED = ("completed", "failed", "cancelled")
+RECOVERED = "the service ended before the run did"
 
 
 def find_run(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
@@ -115,7 +116,7 @@ def recover(connection: sqlite3.Connection) -> int:
         "SELECT * FROM run WHERE hosted = 1 AND status = 'running'"
     ).fetchall()
     for row in rows:
-        end_run(connection, row, "failed", error_message="the service ended before the run did")
+        end_run(connection, row, "failed", error_message=RECOVERED)
     return len(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +12,9 @@ from aod_notebook.local.agentos import runs
 from aod_notebook.transcripts import Reader
 
 if TYPE_CHECKING:
-    import asyncio
     import sqlite3
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from aod_notebook.local.storage import Database
     from aod_notebook.transcripts import Entry
@@ -36,6 +37,7 @@ class Transcript:
         self._listener = listener
         self._reader = Reader()
         self._tools: dict[str, str] = {}
+        self._writes: list[Future[None]] = []
         self._text = ""
         self.result = ""
         self.errors = ""
@@ -56,9 +58,14 @@ class Transcript:
     async def room(self) -> None:
         """Output is never held back: a run's transcript is small."""
 
-    def finish(self) -> None:
-        """Take what the last, unfinished line held."""
+    async def finish(self) -> None:
+        """Take what the last, unfinished line held, and wait until every event is stored.
+
+        Raises:
+            sqlite3.OperationalError: the disk did not take one of them.
+        """
         self._take(self._reader.flush())
+        await asyncio.gather(*map(asyncio.wrap_future, self._writes))
 
     def _take(self, entries: list[Entry]) -> None:
         events = [event for entry in entries for event in self._events(entry)]
@@ -66,7 +73,7 @@ class Transcript:
             rows: list[tuple[str | None, str]] = [
                 (None, msgspec.json.encode(event).decode()) for event in events
             ]
-            self._database.submit(_storing(self._run, rows))
+            self._writes.append(self._database.submit(_storing(self._run, rows)))
 
     def _events(self, entry: Entry) -> list[Event]:
         if entry.result is not None:

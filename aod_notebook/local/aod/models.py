@@ -14,10 +14,12 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_val
 from aod_notebook.local.aod import rules
 from aod_notebook.local.aod.catalog import MODELS
 
+# pydantic looks for lone surrogates, which no file takes, in a text with a constraint only
+Text = Annotated[str, Field(min_length=0)]
 Skills = Annotated[list[Any], AfterValidator(rules.check_skills)]
 McpServers = Annotated[list[Any], AfterValidator(rules.check_mcp_servers)]
-Packages = Annotated[dict[str, list[str]], AfterValidator(rules.check_packages)]
-Variables = Annotated[dict[str, str], AfterValidator(rules.check_variables)]
+Packages = Annotated[dict[str, list[Text]], AfterValidator(rules.check_packages)]
+Variables = Annotated[dict[str, Text], AfterValidator(rules.check_variables)]
 Networking = Annotated[dict[str, Any], AfterValidator(rules.check_networking)]
 Timeout = Annotated[int, Field(ge=10, le=3600)]
 
@@ -39,8 +41,8 @@ def _filled_model(model: str | None, info: ValidationInfo) -> str | None:
 
 class _AgentCreate(BaseModel):
     name: Annotated[str, Field(max_length=200)]
-    system: str = ""
-    description: str = ""
+    system: Text = ""
+    description: Text = ""
     environment_id: str | None = None
     skills: Skills = []
     mcp_servers: McpServers = []
@@ -63,9 +65,9 @@ class ProviderAgentCreate(_AgentCreate):
 
 class _AgentUpdate(BaseModel):
     version: int
-    name: str | None = None
-    system: str | None = None
-    description: str | None = None
+    name: Text | None = None
+    system: Text | None = None
+    description: Text | None = None
     environment_id: str | None = None
     skills: Skills | None = None
     mcp_servers: McpServers | None = None
@@ -75,15 +77,15 @@ class _AgentUpdate(BaseModel):
 class RuntimeAgentUpdate(_AgentUpdate):
     """`PUT /agents/{id}` of the runtime API."""
 
-    model: Annotated[str | None, AfterValidator(_known_model)] = None
-    runtime: str | None = None
+    model: Annotated[Text | None, AfterValidator(_known_model)] = None
+    runtime: Text | None = None
 
 
 class ProviderAgentUpdate(_AgentUpdate):
     """`PUT /agents/{id}` of the provider API."""
 
-    provider: str | None = None
-    model: Annotated[str | None, AfterValidator(_filled_model)] = None
+    provider: Text | None = None
+    model: Annotated[Text | None, AfterValidator(_filled_model)] = None
 
 
 class EnvironmentCreate(BaseModel):
@@ -92,7 +94,7 @@ class EnvironmentCreate(BaseModel):
     name: Annotated[str, Field(max_length=200)]
     packages: Packages = {}
     env_vars: Variables = {}
-    setup_script: str = ""
+    setup_script: Text = ""
     networking: Networking = {"type": "unrestricted"}
 
 
@@ -100,10 +102,10 @@ class EnvironmentUpdate(BaseModel):
     """`PUT /environments/{id}`."""
 
     version: int
-    name: str | None = None
+    name: Text | None = None
     packages: Packages | None = None
     env_vars: Variables | None = None
-    setup_script: str | None = None
+    setup_script: Text | None = None
     networking: Networking | None = None
 
 
@@ -112,8 +114,8 @@ class Repository(BaseModel):
 
     type: Literal["github_repository"]
     url: str
-    mount_path: str | None = None
-    authorization_token: str | None = None
+    mount_path: Text | None = None
+    authorization_token: Text | None = None
 
     @field_validator("url")
     @classmethod
@@ -149,7 +151,7 @@ class SessionCreate(BaseModel):
     """`POST /sessions`."""
 
     agent_id: str
-    prompt: str
+    prompt: Text
     timeout: Timeout = 600
     environment_id: str | None = None
     resources: Annotated[list[Repository], AfterValidator(_check_resources)] = []
@@ -159,5 +161,5 @@ class SessionCreate(BaseModel):
 class Prompt(BaseModel):
     """`POST /sessions/{id}/prompt`."""
 
-    prompt: str
+    prompt: Text
     timeout: Timeout = 600

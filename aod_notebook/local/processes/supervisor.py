@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@"', "sh")
 _READ = 65536
 _DRAIN_S = 2.0
+_DRAIN_STEP_S = 0.1
 _SOFT_KILL_S = 2.0
 _GUARD_S = 1.0
 _SIGNAL_BASE = 128
@@ -190,10 +191,11 @@ class _Wiring:
 
 
 async def _attend(child: subprocess.Popen[bytes], wiring: _Wiring) -> Outcome:
-    readers = [
-        asyncio.create_task(_pump(child.stdout, "stdout", wiring.sink)),
-        asyncio.create_task(_pump(child.stderr, "stderr", wiring.sink)),
+    pumps = [
+        _Pump(child.stdout, "stdout", wiring.sink),
+        _Pump(child.stderr, "stderr", wiring.sink),
     ]
+    readers = [asyncio.create_task(pump.run()) for pump in pumps]
     writer = asyncio.create_task(_feed(child.stdin, wiring.stdin))
     ended = asyncio.create_task(_ended(child))
     stopped = asyncio.create_task(wiring.stop.event.wait())
@@ -205,7 +207,7 @@ async def _attend(child: subprocess.Popen[bytes], wiring: _Wiring) -> Outcome:
             await _kill(child, ended, soft=wiring.stop.reason == "interrupted")
         orphans.kill_group(child.pid)  # before it is reaped: the id is still ours
         await asyncio.to_thread(wiring.clear)
-        await asyncio.wait(readers, timeout=_DRAIN_S)
+        await _drain(pumps, readers)
     finally:
         for task in (*readers, writer, ended, stopped):
             task.cancel()
@@ -217,23 +219,49 @@ async def _attend(child: subprocess.Popen[bytes], wiring: _Wiring) -> Outcome:
     return Outcome(code, "stopped") if stopped in done else Outcome(None, "timeout")
 
 
-async def _pump(pipe: object, stream: Literal["stdout", "stderr"], sink: Sink) -> None:
-    """Decode a pipe to its end; a character split between two reads is put together."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=_READ, loop=loop)
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader, loop=loop), pipe
-    )
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    try:
-        while data := await reader.read(_READ):
-            if text := decoder.decode(data):
-                sink.write(stream, text)
-            await sink.room()
-    finally:
-        transport.close()
-        if rest := decoder.decode(b"", final=True):
-            sink.write(stream, rest)
+@dataclass(slots=True)
+class _Pump:
+    """Brings one pipe of a child to the sink; it is `held` while the sink has no room."""
+
+    pipe: object
+    stream: Literal["stdout", "stderr"]
+    sink: Sink
+    held: bool = False
+
+    async def run(self) -> None:
+        """Decode the pipe to its end; a character split between two reads is put together."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_READ, loop=loop)
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader, loop=loop), self.pipe
+        )
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        try:
+            while data := await reader.read(_READ):
+                if text := decoder.decode(data):
+                    self.sink.write(self.stream, text)
+                self.held = True
+                await self.sink.room()
+                self.held = False
+        finally:
+            transport.close()
+            if rest := decoder.decode(b"", final=True):
+                self.sink.write(self.stream, rest)
+
+
+async def _drain(pumps: list[_Pump], readers: list[asyncio.Task[None]]) -> None:
+    """Wait for what an ended child left in its pipes.
+
+    A process that nobody could kill may hold a pipe open for ever: that is waited for 2 s, but
+    the time in which the sink held the pumps back does not count.
+    """
+    left = _DRAIN_S
+    while left > 0:
+        _, unfinished = await asyncio.wait(readers, timeout=_DRAIN_STEP_S)
+        if not unfinished:
+            return
+        if not any(pump.held for pump in pumps):
+            left -= _DRAIN_STEP_S
 
 
 async def _feed(pipe: object, data: bytes) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 
 _GROUP = 512
 _BUSY_S = 30.0
 _QUIET_S = 0.5
+_RETRY_S = 1.0
 _MAPPED = 256 * 1024 * 1024  # a replay reads its blocks from the kernel's cache, without copies
 
 
@@ -78,6 +82,21 @@ class Database:
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Queue a write and wait for its commit."""
         return await asyncio.wrap_future(self.submit(job))
+
+    async def persist(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Queue a write again and again until the disk takes it.
+
+        For what must not be lost: a full disk then delays the program whose output it is.
+        """
+        told = False
+        while True:
+            try:
+                return await self.write(job)
+            except sqlite3.OperationalError as error:
+                if not told:
+                    logger.error("the database can't be written, trying again: %s", error)  # noqa: TRY400 - a full disk is no defect to be traced
+                told = True
+            await asyncio.sleep(_RETRY_S)
 
     def read(self) -> sqlite3.Connection:
         """Return this thread's reading connection."""
