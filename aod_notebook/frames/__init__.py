@@ -1,6 +1,8 @@
 """DataFrames of sessions, turns, events, messages, tool calls, runs and spans."""
 
-from aod_notebook.frames import aio
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.events import decode_events
@@ -22,6 +24,9 @@ from aod_notebook.frames.tables import (
 )
 from aod_notebook.frames.tool_calls import tool_calls_from_events
 
+if TYPE_CHECKING:
+    from aod_notebook.frames import aio, prepare
+
 __all__ = [
     "SCHEMAS",
     "Column",
@@ -39,6 +44,7 @@ __all__ = [
     "model_usage_df",
     "model_usage_from_events",
     "otel_names",
+    "prepare",
     "read_parquet",
     "results_df",
     "results_from_events",
@@ -54,3 +60,10 @@ __all__ = [
     "tool_calls_from_events",
     "turns_df",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what not everybody needs on first use."""
+    if name in ("aio", "prepare"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

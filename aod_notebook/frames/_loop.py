@@ -6,9 +6,7 @@ from typing import Any, TypeVar
 
 import anyio
 from anyio.from_thread import BlockingPortal
-from anyio.to_thread import run_sync
 
-from aod_notebook.agentos import AsyncAgentOS
 from aod_notebook.aod import AsyncClient, StreamEvent, StreamInterrupted
 
 T = TypeVar("T")
@@ -39,23 +37,6 @@ class OnLoop:
     ) -> tuple[list[StreamEvent], StreamInterrupted | None]:
         """Read a session's events on the loop, all at once; see `_fetch.read_events`."""
         return self._portal.call(_read, self.target, session_id, since, quiet_s)
-
-
-async def in_thread(function: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Run a function that waits, in a thread; async clients among its arguments stay here.
-
-    A cancelled call ends its requests at once, and its thread with them.
-    """
-    async with BlockingPortal() as portal:
-
-        def sent(value: Any) -> Any:
-            is_async = isinstance(value, AsyncClient | AsyncAgentOS)
-            return OnLoop(value, portal) if is_async else value
-
-        given = {name: sent(value) for name, value in options.items()}
-        waiting = partial(function, *map(sent, args), **given)
-        result = await run_sync(waiting, abandon_on_cancel=True)
-    return result  # noqa: RET504 - to mypy, leaving the portal might swallow an error
 
 
 async def _read(

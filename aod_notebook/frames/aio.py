@@ -14,15 +14,22 @@ Example:
 import functools
 import inspect
 import os
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import pandas as pd
+from anyio.from_thread import BlockingPortal
+from anyio.to_thread import run_sync
 
+from aod_notebook.agentos import AsyncAgentOS
+from aod_notebook.aod import AsyncClient
 from aod_notebook.frames import _collect, runs, sessions, tables
 from aod_notebook.frames._deliver import deliver, warn
-from aod_notebook.frames._loop import in_thread
+from aod_notebook.frames._loop import OnLoop
 from aod_notebook.frames._signatures import AsyncRuns, AsyncTable, AsyncTurns
+
+T = TypeVar("T")
 
 __all__ = [
     "collect",
@@ -40,13 +47,30 @@ __all__ = [
 ]
 
 
+async def _in_thread(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Run a function that waits, in a thread; async clients among its arguments stay here.
+
+    A cancelled call ends its requests at once, and its thread with them.
+    """
+    async with BlockingPortal() as portal:
+
+        def sent(value: Any) -> Any:
+            is_async = isinstance(value, AsyncClient | AsyncAgentOS)
+            return OnLoop(value, portal) if is_async else value
+
+        given = {name: sent(value) for name, value in options.items()}
+        waiting = partial(function, *map(sent, args), **given)
+        result = await run_sync(waiting, abandon_on_cancel=True)
+    return result  # noqa: RET504 - to mypy, leaving the portal might swallow an error
+
+
 def _twin(function: Any) -> Any:
     """Make the function to await of a function that waits."""
     made = function.__wrapped__
 
     @functools.wraps(made)
     async def twin(*args: Any, strict: bool = True, **options: Any) -> Any:
-        framed = await in_thread(made, *args, **options)
+        framed = await _in_thread(made, *args, **options)
         return deliver(framed, strict=strict, stacklevel=2)
 
     signature = inspect.signature(function)
@@ -86,7 +110,7 @@ async def collect(
     Warns:
         FrameWarning: sessions could not be read; the others are stored.
     """
-    collected, report = await in_thread(
+    collected, report = await _in_thread(
         _collect.collected_in, source, into, client, dask, jobs=jobs, progress=progress
     )
     if not strict:

@@ -48,7 +48,7 @@ def ids(client):
     return [client.sessions.run(agent_id=agent.id, prompt="go").session.id for _ in range(2)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def running(client):
     """A session that said one line and goes on."""
     agent = client.agents.create(name="slow", model="any", runtime="shell")

@@ -1,0 +1,248 @@
+"""Small pure functions from frames to the tables that questions are asked of.
+
+They take pandas, polars or anything else that narwhals knows, lazy frames included, and give
+back the kind that came in. What a runtime did not tell stays missing: it is never counted as 0.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrameT
+
+__all__ = [
+    "compare",
+    "cost_per_agent_and_day",
+    "outliers",
+    "stage_durations",
+    "tool_stats",
+    "turns_with_results",
+]
+
+_TURN = ("session_id", "turn")
+_SESSION = ("session_id",)
+_OF_SESSION = ("agent_id", "environment_id", "runtime", "provider")
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+
+
+def turns_with_results(
+    turns: IntoFrameT, results: IntoFrameT, sessions: IntoFrameT | None = None
+) -> IntoFrameT:
+    """Join turns with what their agents said in the end, and with whose sessions they are.
+
+    Args:
+        turns: a turns frame.
+        results: a results frame; a turn without a result has missing values.
+        sessions: a sessions frame; it adds agent, environment, runtime and provider.
+
+    Returns:
+        The turns in order of session and turn, one row each, with the columns of `results`,
+        among them the tokens and `cost_usd`.
+
+    Example:
+        >>> from aod_notebook import frames
+        >>> turns, results = frames.scan("none").frame("turns"), frames.results_from_events(b"")
+        >>> "cost_usd" in turns_with_results(turns, results)
+        True
+    """
+    joined = _joined(_taken(turns), _taken(results), _TURN)
+    if sessions is not None:
+        whose = _taken(sessions).select(*_SESSION, *_OF_SESSION)
+        joined = _joined(joined, whose, _SESSION)
+    return _given_back(joined.sort(*_TURN), turns)
+
+
+def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
+    """Add up cost and tokens by agent and day.
+
+    Args:
+        rows: anything with `agent_id`, `started_at`, `cost_usd` and the four token columns: a
+            runs frame, or `turns_with_results(turns, results, sessions)`.
+
+    Returns:
+        `agent_id`, `day` (midnight in UTC), `count` of rows, `priced_count` of those whose
+        cost is known, `cost_usd` and the four token columns; a sum of nothing but missing
+        values is missing.
+    """
+    frame = _taken(rows).with_columns(nw.col("started_at").dt.truncate("1d").alias("day"))
+    summed = frame.group_by("agent_id", "day").agg(
+        nw.len().alias("count"),
+        nw.col("cost_usd").count().alias("priced_count"),
+        *(nw.col(name).sum() for name in ("cost_usd", *_TOKENS)),
+        *(nw.col(name).count().alias(f"{name}_told") for name in _TOKENS),
+    )
+    told = {"cost_usd": "priced_count", **{name: f"{name}_told" for name in _TOKENS}}
+    known = [
+        nw.when(nw.col(count) > 0).then(nw.col(name)).alias(name) for name, count in told.items()
+    ]
+    summed = summed.with_columns(*known).select(
+        "agent_id", "day", _whole("count"), _whole("priced_count"), *told
+    )
+    return _given_back(summed.sort("agent_id", "day", nulls_last=True), rows)
+
+
+def tool_stats(tool_calls: IntoFrameT, by: str | Sequence[str] = "tool") -> IntoFrameT:
+    """How often each tool was called, how often it failed, and how long it took.
+
+    Args:
+        tool_calls: a tool_calls frame.
+        by: what to group by, such as `["session_id", "tool"]`.
+
+    Returns:
+        The columns of `by`; `count` of calls, `answered_count`, `failed_count`,
+        `failure_rate` (failed of answered calls, from 0 to 1; missing if none was answered);
+        `mean_s`, `median_s`, `p95_s` and `max_s` of the duration, which only sessions that
+        were followed live have; the most called first.
+    """
+    keys = _names(by)
+    duration = nw.col("duration_s")
+    answered = nw.col("has_result").cast(nw.Int64)
+    failed = nw.col("is_error").cast(nw.Int64)
+    frame = _taken(tool_calls).with_columns(answered=answered, failed=failed)
+    grouped = frame.group_by(*keys).agg(
+        nw.len().alias("count"),
+        nw.col("answered").sum().alias("answered_count"),
+        nw.col("failed").sum().alias("failed_count"),
+        duration.mean().alias("mean_s"),
+        duration.median().alias("median_s"),
+        duration.quantile(0.95, interpolation="linear").alias("p95_s"),
+        duration.max().alias("max_s"),
+    )
+    rate = nw.col("failed_count").cast(nw.Float64) / nw.col("answered_count")
+    counts = ("count", "answered_count", "failed_count")
+    stats = grouped.with_columns(
+        *map(_whole, counts), nw.when(nw.col("answered_count") > 0).then(rate).alias("failure_rate")
+    ).select(*keys, *counts, "failure_rate", "mean_s", "median_s", "p95_s", "max_s")
+    order = [True, *(False for _ in keys)]
+    return _given_back(stats.sort("count", *keys, descending=order, nulls_last=True), tool_calls)
+
+
+def stage_durations(events: IntoFrameT) -> IntoFrameT:
+    """How long each stage of provisioning took, and how it ended.
+
+    Args:
+        events: an events frame.
+
+    Returns:
+        `session_id`, `order`, `stage`, `state`, `duration_ms` and `message`: a row per stage
+        that was done or failed, and one with state `started` and no duration per stage that
+        never said how it ended (`runtime_start` never does).
+    """
+    columns = ("session_id", "order", "stage", "state", "duration_ms", "message")
+    stages = _taken(events).filter(nw.col("type") == "stage").select(*columns)
+    stages = stages.with_columns(nw.col("stage", "state").cast(nw.String))
+    is_end = nw.col("state") != "started"
+    ended = stages.filter(is_end)
+    open_ended = stages.filter(~is_end).join(
+        ended.select("session_id", "stage").unique(), on=["session_id", "stage"], how="anti"
+    )
+    return _given_back(nw.concat([ended, open_ended]).sort("session_id", "order"), events)
+
+
+def compare(rows: IntoFrameT, by: str, columns: str | Sequence[str], baseline: Any) -> IntoFrameT:
+    """Compare groups of rows, such as agents or models, with one of them.
+
+    Args:
+        rows: any frame.
+        by: the column that tells the groups apart; rows without a value are left out.
+        columns: numeric or boolean columns to compare; a mean of booleans is a share.
+        baseline: the value of `by` to compare with.
+
+    Returns:
+        A row per column and group: `measure` (the column's name), the column `by`, `count` of
+        known values, `mean`, `median`, `p95`, and the mean's `difference` and `ratio` to that
+        of the baseline.
+
+    Raises:
+        ValueError: no row belongs to the baseline (lazy frames have an empty answer instead).
+    """
+    frame = _taken(rows).filter(~nw.col(by).is_null())
+    parts = []
+    for name in _names(columns):
+        values = frame.select(nw.col(by), nw.col(name).cast(nw.Float64).alias("value"))
+        value = nw.col("value")
+        parts.append(
+            values.group_by(by)
+            .agg(
+                value.count().alias("count"),
+                value.mean().alias("mean"),
+                value.median().alias("median"),
+                value.quantile(0.95, interpolation="linear").alias("p95"),
+            )
+            .with_columns(nw.lit(name).alias("measure"))
+        )
+    told = nw.concat(parts)
+    base = told.filter(nw.col(by) == baseline).select("measure", nw.col("mean").alias("base"))
+    if isinstance(base, nw.DataFrame) and base.is_empty():
+        raise ValueError(f"No row has {baseline!r} in the column {by!r}")
+    mean, reference = nw.col("mean"), nw.col("base")
+    told = told.join(base, on="measure", how="inner").with_columns(
+        _whole("count"), (mean - reference).alias("difference"), (mean / reference).alias("ratio")
+    )
+    told = told.select("measure", by, "count", "mean", "median", "p95", "difference", "ratio")
+    return _given_back(told.sort("measure", by), rows)
+
+
+def outliers(
+    rows: IntoFrameT, column: str, by: str | Sequence[str] = (), *, k: float = 1.5
+) -> IntoFrameT:
+    """Find the rows with a value far from those of their group (Tukey's fences).
+
+    Args:
+        rows: any frame.
+        column: the numeric column to look at.
+        by: columns that tell groups apart; rows without a value in one are left out.
+        k: how many interquartile ranges a value may lie beyond the quartiles.
+
+    Returns:
+        The rows beyond the fences with these in `low` and `high`, the largest values first.
+    """
+    keys = _names(by)
+    frame = _taken(rows)
+    for key in keys:
+        frame = frame.filter(~nw.col(key).is_null())
+    if not keys:
+        keys = ["_all"]
+        frame = frame.with_columns(nw.lit(0).alias("_all"))
+    value = nw.col(column)
+    fences = frame.group_by(*keys).agg(
+        value.quantile(0.25, interpolation="linear").alias("q1"),
+        value.quantile(0.75, interpolation="linear").alias("q3"),
+    )
+    reach = k * (nw.col("q3") - nw.col("q1"))
+    fences = fences.with_columns(
+        (nw.col("q1") - reach).alias("low"), (nw.col("q3") + reach).alias("high")
+    ).drop("q1", "q3")
+    beyond = frame.join(fences, on=keys, how="inner").filter(
+        (value < nw.col("low")) | (value > nw.col("high"))
+    )
+    if keys == ["_all"]:
+        beyond = beyond.drop("_all")
+    return _given_back(beyond.sort(column, descending=True), rows)
+
+
+def _joined(left: Any, right: Any, keys: Sequence[str]) -> Any:
+    """A left join in which the right side's columns take the place of the left's."""
+    names = right.collect_schema().names()
+    replaced = [
+        name for name in left.collect_schema().names() if name in names and name not in keys
+    ]
+    return left.drop(*replaced).join(right, on=list(keys), how="left")
+
+
+def _names(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _whole(name: str) -> nw.Expr:
+    return nw.col(name).cast(nw.Int64)
+
+
+def _taken(frame: Any) -> Any:
+    return nw.from_native(frame)
+
+
+def _given_back(frame: Any, _like: IntoFrameT) -> IntoFrameT:
+    """The frame in the kind that came in; a pandas one with a fresh index."""
+    fresh = nw.maybe_reset_index(frame) if isinstance(frame, nw.DataFrame) else frame
+    return cast("IntoFrameT", fresh.to_native())
