@@ -4,6 +4,7 @@ from aod_notebook.live.connections import Connection, connect, connection, disco
 from aod_notebook.live.errors import (
     NoLastSessionError,
     NotFollowedError,
+    ServiceGoneWarning,
     SessionFailedError,
     SessionStoppedError,
     WaitTimeoutError,
@@ -39,6 +40,7 @@ __all__ = [
     "RunNotFollowedError",
     "RunStoppedError",
     "RunUnknownError",
+    "ServiceGoneWarning",
     "SessionFailedError",
     "SessionRequest",
     "SessionStoppedError",

@@ -7,6 +7,7 @@ from aod_notebook.core.errors import AodNotebookError
 __all__ = [
     "NoLastSessionError",
     "NotFollowedError",
+    "ServiceGoneWarning",
     "SessionFailedError",
     "SessionStoppedError",
     "WaitTimeoutError",
@@ -53,3 +54,7 @@ class NoLastSessionError(AodNotebookError):
 
 class WaitTimeoutError(AodNotebookError, TimeoutError):
     """A session did not end within the time that the caller would wait; it goes on."""
+
+
+class ServiceGoneWarning(UserWarning):
+    """A session's service can't be reached; what is shown is what was received before."""

@@ -9,32 +9,23 @@ import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-import anyio
-
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live.errors import NotFollowedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
-    from aod_notebook.aod import Session, StreamEvent
-    from aod_notebook.live.connections import Connection
 
-__all__ = ["ACTIVE", "Follower", "SessionFollower", "close_all"]
+__all__ = ["Follower", "close_all"]
 
 E = TypeVar("E")
 R = TypeVar("R")
 
-ACTIVE = ("pending", "running")
-TERMINAL = ("exit", "error", "terminated", "stale")
 WAKE_S = 0.5
 """How often a waiting thread wakes up, so that an interrupt is seen on every platform."""
 CLOSE_S = 2.0
 """How long a following that was cancelled may take to end."""
-PAUSE_S = 1.0
-"""Before a stream that ended while its session goes on is opened again."""
 
 
 class Service(Protocol):
@@ -215,62 +206,6 @@ class Follower(ABC, Generic[E, R]):
         self._changed = threading.Condition()
         if not self._is_final:
             self._end(None, self._not_followed())
-
-
-class SessionFollower(Follower["StreamEvent", "Session"]):
-    """The event stream of a session; a turn that ends ends the following.
-
-    Args:
-        connection: the service that the session is on.
-        session_id: the session's id.
-    """
-
-    def __init__(self, connection: Connection, session_id: str) -> None:
-        super().__init__(connection)
-        self._connection = connection
-        self._id = session_id
-        self._last_event_id: int | None = None
-
-    def sync(self) -> None:
-        """Ask the service for the session; follow again if it moved on, or if it was lost."""
-        if not self._is_final:
-            return
-        row = self._connection.ensure().client.sessions.get(self._id)
-        if self._row is None or row.updated_at != self._row.updated_at:
-            self.follow()
-
-    async def _follow_to_the_end(self) -> Session:
-        while True:
-            client = self._connection.async_client
-            try:
-                await self._read_stream()
-                row = await client.sessions.get(self._id)
-            except AodNotebookError:
-                if self._connection.async_client is client:
-                    raise
-                continue  # the service was started again, at another address
-            if row.status not in ACTIVE:
-                return row
-            await anyio.sleep(PAUSE_S)
-
-    async def _read_stream(self) -> None:
-        sessions = self._connection.async_client.sessions
-        async with sessions.stream(self._id, since=self._last_event_id) as events:
-            async for event in events:
-                if not (self._received and _is_repeated(event, self._received[-1][0])):
-                    self._append(event)
-                self._last_event_id = events.last_event_id
-
-    def _not_followed(self) -> AodNotebookError:
-        return NotFollowedError(self._id)
-
-
-def _is_repeated(event: StreamEvent, last: StreamEvent) -> bool:
-    """Whether a stream that was opened again says once more what was known."""
-    if event.type == "start":
-        return True
-    same = (event.type, event.id, event.extra) == (last.type, last.id, last.extra)
-    return same and event.type in TERMINAL
 
 
 _all: weakref.WeakSet[Follower[Any, Any]] = weakref.WeakSet()

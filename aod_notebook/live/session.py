@@ -6,14 +6,20 @@ import asyncio
 import contextlib
 import enum
 import time
+import warnings
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
-from aod_notebook.live.errors import SessionFailedError, SessionStoppedError, WaitTimeoutError
-from aod_notebook.live.follow import ACTIVE, SessionFollower
+from aod_notebook.live.errors import (
+    ServiceGoneWarning,
+    SessionFailedError,
+    SessionStoppedError,
+    WaitTimeoutError,
+)
+from aod_notebook.live.session_follow import ACTIVE, SessionFollower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -67,17 +73,26 @@ class LiveSession:
         connection: the service that the session is on.
         session_id: the session's id.
         runtime: what runs the agent (`claude`, `shell`, …), if known.
+        model: the agent's model, if known.
 
     Attributes:
         id: the session's id.
         runtime: what runs the agent, if known.
+        model: the agent's model, if known.
     """
 
-    def __init__(self, connection: Connection, session_id: str, runtime: str | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        session_id: str,
+        runtime: str | None = None,
+        model: str | None = None,
+    ) -> None:
         self.id = session_id
-        self.runtime = runtime
         self._connection = connection
-        self._follower = SessionFollower(connection, session_id)
+        self._follower = SessionFollower(connection, session_id, runtime=runtime, model=model)
+        self.runtime = self._follower.about.get("runtime")
+        self.model = self._follower.about.get("model")
 
     # -- what is known ------------------------------------------------------------------------
 
@@ -276,11 +291,44 @@ class LiveSession:
         return self
 
     def catch_up(self) -> LiveSession:
-        """Wait until what the session did so far is here; one that goes on is not waited for."""
-        self.sync()
-        self._follower.wait(quiet=CAUGHT_UP_S)
-        self._raise_if_lost()
+        """Wait until what the session did so far is here; one that goes on is not waited for.
+
+        If its service can't be reached, what was received before is what there is; a
+        `ServiceGoneWarning` says so.
+
+        Raises:
+            AodConnectionError: the service can't be reached, and nothing was received before.
+            NotFoundError: the session was deleted.
+            StreamInterrupted: the stream was lost and could not be taken up again.
+        """
+        if self.sync_or_warn():
+            self._follower.wait(quiet=CAUGHT_UP_S)
+            self._raise_if_lost()
         return self
+
+    def sync_or_warn(self) -> bool:
+        """Do as `sync` does, and say whether the service could be reached.
+
+        Raises:
+            AodConnectionError: it could not, and nothing was received before.
+            NotFoundError: the session was deleted.
+        """
+        from aod_notebook.aod import AodConnectionError
+
+        try:
+            self.sync()
+        except AodConnectionError as error:
+            count = len(self.received())
+            if count == 0:
+                raise
+            warnings.warn(
+                f"Session {self.id} is shown as far as it was received before ({count:,} events, "
+                f"then {self.status}). {error}",
+                ServiceGoneWarning,
+                stacklevel=3,
+            )
+            return False
+        return True
 
     def __await__(self) -> Generator[object, None, LiveSession]:
         following = self._follower.following
@@ -335,6 +383,7 @@ class LiveSession:
             ConflictError: a turn is in progress; stop it first.
         """
         self.client.sessions.delete(self.id)
+        self._follower.delete_log()
         journal.forget(self.id, self._connection.key)
 
     def close(self) -> None:

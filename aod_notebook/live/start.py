@@ -90,6 +90,9 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
 def attach(reference: str, on: Connection | None = None) -> LiveSession:
     """Follow a session that is there already, from its first event on.
 
+    What an earlier kernel received of it is read from its event log; if the service can't be
+    reached, that is all there is, and a `ServiceGoneWarning` says so.
+
     Args:
         reference: its id, or `last`.
         on: the service; None for the current connection.
@@ -97,15 +100,16 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
     Raises:
         NotFoundError: there is no such session.
         NoLastSessionError: `last`, and no session was followed on this service yet.
+        AodConnectionError: the service can't be reached, and nothing was received before.
     """
     on = on or connection()
     session_id = _last_session(on) if reference == LAST else reference
     session = _followed.get((on.key, session_id))
     if session is None:
-        row = on.client.sessions.get(session_id)
-        session = LiveSession(on, str(row.id), row.runtime or row.provider)
+        session = _found(on, session_id)
         _followed[on.key, session.id] = session
-    return session.sync()
+    session.sync_or_warn()
+    return session
 
 
 def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
@@ -121,7 +125,8 @@ def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
     """
     held = names.get(reference)
     if isinstance(held, LiveSession):
-        return held.sync()
+        held.sync_or_warn()
+        return held
     return attach(held if isinstance(held, str) else reference)
 
 
@@ -134,6 +139,17 @@ def _stop_what_began(creating: Future[LiveSession]) -> str:
     except AodNotebookError as error:
         return f"no session had been started. {error}"
     return session.follow().stop().told(session.id)
+
+
+def _found(on: Connection, session_id: str) -> LiveSession:
+    """Give a session by its event log; if it has none, by what the service says of it."""
+    session = LiveSession(on, session_id)
+    if session.received():
+        return session
+    row, model = on.client.sessions.get(session_id), None
+    with contextlib.suppress(AodNotebookError):  # without its agent the model is not known
+        model = on.client.agents.get(row.agent_id).model if row.agent_id else None
+    return LiveSession(on, str(row.id), row.runtime or row.provider, model)
 
 
 def _last_session(on: Connection) -> str:
@@ -160,7 +176,7 @@ async def _create(request: SessionRequest, on: Connection) -> LiveSession:
         optional["environment_id"] = str(found.id)
     given = {name: value for name, value in optional.items() if value is not None}
     ack = await client.sessions.create(agent_id=str(agent.id), prompt=request.prompt, **given)
-    return LiveSession(on, str(ack.id), agent.runtime or agent.provider)
+    return LiveSession(on, str(ack.id), agent.runtime or agent.provider, agent.model)
 
 
 async def _agent(request: SessionRequest, on: Connection) -> Agent:

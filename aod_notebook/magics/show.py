@@ -227,7 +227,8 @@ class LinesThenHtml(Lines):
 
     def leave(self) -> None:
         """Put the transcript in the place of the lines."""
-        clear_output(wait=True)  # type: ignore[no-untyped-call]
+        if self.prints:
+            clear_output(wait=True)  # type: ignore[no-untyped-call]
         display(_bundle(self.transcript), raw=True)  # type: ignore[no-untyped-call]
 
 

@@ -1,0 +1,240 @@
+"""The event log: what a followed session told, on disk, so that it outlives kernel and service."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aod_notebook.core.settings import home
+
+try:
+    import fcntl
+except ImportError:  # without locks between processes no log is kept
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aod_notebook.aod import Session, StreamEvent
+
+__all__ = ["EventLog", "Kept"]
+
+MAX_BYTES = 100_000_000
+"""A session's log ends here; what comes later is asked of the service."""
+MAX_FOLDER_BYTES = 1_000_000_000
+"""When all logs are larger than this, the oldest are deleted as a new one begins."""
+_SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+log = logging.getLogger("aod_notebook.live")
+
+
+class _Line(msgspec.Struct, array_like=True):
+    """An event as a line of the log; `cursor` is where the stream goes on after it."""
+
+    at: float
+    cursor: int | None
+    type: str
+    id: int | None
+    extra: dict[str, Any]
+
+
+class _Note(msgspec.Struct, omit_defaults=True):
+    """What a line says that is no event: about the session, or how it was at a turn's end."""
+
+    about: dict[str, str] | None = None
+    row: dict[str, Any] | None = None
+
+
+@dataclass
+class Kept:
+    """What a log holds.
+
+    Attributes:
+        events: the events in order, each with the `time.time()` at which it came.
+        cursor: where the stream goes on.
+        row: the session at the end of its last turn; None if that goes on.
+        about: `service`, and `runtime` and `model` if they were known.
+    """
+
+    events: list[tuple[StreamEvent, float]] = field(default_factory=list)
+    cursor: int | None = None
+    row: Session | None = None
+    about: dict[str, str] = field(default_factory=dict)
+
+
+class EventLog:
+    """One session's append-only file in AOD_NOTEBOOK_HOME, readable by its user alone.
+
+    It holds a beginning of the session's events, without a gap, and nothing of the connection.
+    One process at a time writes it: the one that has opened it and knows all that is in it. A
+    log that can't be written is no error; what is missing in it is asked of the service again.
+
+    Args:
+        service: the `Connection.key` of the session's service.
+        session_id: the session's id.
+
+    Example:
+        >>> EventLog("http://localhost:8777", "0b3f7e0a").read().events
+        []
+    """
+
+    def __init__(self, service: str, session_id: str) -> None:
+        folder = hashlib.sha256(service.encode()).hexdigest()[:16]
+        is_safe = _SAFE_ID.fullmatch(session_id) is not None
+        self._path = home() / "events" / folder / f"{session_id}.jsonl" if is_safe else None
+        self._read_to = 0
+        self._is_known = is_safe
+        """Whether the process knows exactly what the log holds up to `_read_to`."""
+        self._fd: int | None = None
+
+    def read(self) -> Kept:
+        """Give what has come into the log since it was read last."""
+        kept = Kept()
+        if self._path is None or not self._is_known:
+            return kept
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read_to)
+                data = file.read()
+        except OSError:
+            return kept
+        for line in data.splitlines(keepends=True):
+            if not line.endswith(b"\n") or not _take(line, kept):
+                break  # torn by a crash, or no line of ours
+            self._read_to += len(line)
+        return kept
+
+    def open(self, about: dict[str, str]) -> Kept:
+        """Open the log for writing; give what another process wrote into it meanwhile."""
+        if self._fd is not None or self._path is None or not self._is_known:
+            return Kept()
+        try:
+            self._fd = self._opened(self._path)
+        except OSError as error:
+            log.warning("The event log %s is not kept: %s", self._path, error)
+        kept = self.read()
+        if self._fd is None:
+            return kept
+        with self._giving_up():
+            os.ftruncate(self._fd, self._read_to)
+        if self._read_to == 0:
+            self._append(_Note(about=about))
+        return kept
+
+    def write(self, event: StreamEvent, at: float, cursor: int | None) -> None:
+        """Append an event."""
+        self._append(_Line(at, cursor, event.type, event.id, event.extra))
+
+    def close(self, row: Session | None = None) -> None:
+        """Append how the session was at the end of its turn, if it ended, and close the file."""
+        if row is not None:
+            self._append(_Note(row=row.model_dump(mode="json", exclude={"resources"})))
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def forget(self) -> None:
+        """In a forked child: the parent goes on writing, the child does not."""
+        self._is_known = False
+        self.close()
+
+    def delete(self) -> None:
+        """Delete the log."""
+        self.forget()
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+    def _append(self, line: _Line | _Note) -> None:
+        if self._fd is None:
+            self._is_known = False
+            return
+        with self._giving_up():
+            data = _encoded(line)
+            if self._read_to + len(data) > MAX_BYTES:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            if os.write(self._fd, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._read_to += len(data)
+
+    @contextlib.contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Write no more after an error: a log without a gap is of use, one with a gap is not."""
+        try:
+            yield
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("The event log %s ends here: %s", self._path, error)
+            self._is_known = False
+            self.close()
+
+    def _opened(self, path: Path) -> int | None:
+        """Open the file and lock it; None if another process writes it."""
+        if fcntl is None:
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            _make_room(path.parent.parent)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+
+
+def _encoded(line: _Line | _Note) -> bytes:
+    """Give a line as JSON; half a surrogate pair takes the slower way."""
+    try:
+        return msgspec.json.encode(line) + b"\n"
+    except ValueError:
+        return json.dumps(msgspec.to_builtins(line)).encode() + b"\n"
+
+
+def _decoded(line: bytes) -> _Line:
+    try:
+        return msgspec.json.decode(line, type=_Line)
+    except ValueError:
+        return msgspec.convert(json.loads(line), _Line)
+
+
+def _take(line: bytes, kept: Kept) -> bool:
+    """Take a line of a log; say whether it is one."""
+    from aod_notebook.aod import Session, StreamEvent
+
+    try:
+        if line.startswith(b"["):
+            read = _decoded(line)
+            kept.events.append((StreamEvent(read.type, read.id, read.extra), read.at))
+            kept.cursor, kept.row = read.cursor, None
+        else:
+            note = msgspec.json.decode(line, type=_Note)
+            kept.about = note.about or kept.about
+            kept.row = None if note.row is None else Session.model_validate(note.row)
+    except ValueError:
+        return False
+    return True
+
+
+def _make_room(folder: Path) -> None:
+    """Delete the oldest logs if all together are too large."""
+    found = [(file.stat().st_mtime, file.stat().st_size, file) for file in folder.glob("*/*.jsonl")]
+    total = sum(size for _, size, _ in found)
+    for _, size, file in sorted(found):
+        if total <= MAX_FOLDER_BYTES:
+            return
+        file.unlink(missing_ok=True)
+        total -= size

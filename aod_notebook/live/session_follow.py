@@ -1,0 +1,136 @@
+"""Following a session's event stream, with what earlier kernels received of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live.errors import NotFollowedError
+from aod_notebook.live.event_log import EventLog
+from aod_notebook.live.follow import Follower
+
+if TYPE_CHECKING:
+    from aod_notebook.aod import Session, StreamEvent
+    from aod_notebook.live.connections import Connection
+    from aod_notebook.live.event_log import Kept
+
+__all__ = ["ACTIVE", "SessionFollower"]
+
+ACTIVE = ("pending", "running")
+TERMINAL = ("exit", "error", "terminated", "stale")
+PAUSE_S = 1.0
+"""Before a stream that ended while its session goes on is opened again."""
+
+
+class SessionFollower(Follower["StreamEvent", "Session"]):
+    """The event stream of a session; a turn that ends ends the following.
+
+    What the session's event log holds counts as received, and what comes is added to it.
+
+    Args:
+        connection: the service that the session is on.
+        session_id: the session's id.
+        about: what is known of the session otherwise.
+
+    Attributes:
+        about: that, with what the log knows.
+    """
+
+    def __init__(self, connection: Connection, session_id: str, **about: str | None) -> None:
+        super().__init__(connection)
+        self._connection = connection
+        self._id = session_id
+        self._last_event_id: int | None = None
+        self._turns: set[object] = set()
+        self._log = EventLog(connection.key, session_id)
+        self.about = {name: value for name, value in about.items() if value is not None}
+        self._take(self._log.read())
+
+    def follow(self) -> None:
+        """Follow in the background from where it was left; nothing to do if that is under way."""
+        if self._is_final:
+            self._connection.ensure()
+            self._take(self._log.open(self.about))
+        super().follow()
+
+    def sync(self) -> None:
+        """Ask the service for the session; follow again if it moved on, or if it was lost."""
+        if not self._is_final:
+            return
+        row = self._connection.ensure().client.sessions.get(self._id)
+        if self._row is None or row.updated_at != self._row.updated_at:
+            self.follow()
+
+    def delete_log(self) -> None:
+        """Delete what is on disk."""
+        self._log.delete()
+
+    def forget(self) -> None:
+        """In a forked child: nothing is followed here, and the log is the parent's."""
+        self._log.forget()
+        super().forget()
+
+    def _take(self, kept: Kept) -> None:
+        """Count as received what another kernel received."""
+        with self._changed:
+            self._received += kept.events
+            self._turns |= {
+                event.extra.get("turn") for event, _ in kept.events if event.type == "turn_start"
+            }
+            if kept.events:
+                self._last_event_id, self._row = kept.cursor, None
+            self._row = kept.row or self._row
+            self.about = {**kept.about, **self.about}
+
+    # -- on the background loop -----------------------------------------------------------------
+
+    async def _follow_to_the_end(self) -> Session:
+        while True:
+            client = self._connection.async_client
+            try:
+                await self._read_stream()
+                row = await client.sessions.get(self._id)
+            except AodNotebookError:
+                if self._connection.async_client is client:
+                    raise
+                continue  # the service was started again, at another address
+            if row.status not in ACTIVE:
+                return row
+            await anyio.sleep(PAUSE_S)
+
+    async def _read_stream(self) -> None:
+        sessions = self._connection.async_client.sessions
+        async with sessions.stream(self._id, since=self._last_event_id) as events:
+            async for event in events:
+                self._last_event_id = events.last_event_id
+                if not self._is_repeated(event):
+                    self._append(event)
+
+    def _append(self, event: StreamEvent, at: float | None = None) -> None:
+        at = time.time() if at is None else at
+        if event.type == "turn_start":
+            self._turns.add(event.extra.get("turn"))
+        super()._append(event, at)
+        self._log.write(event, at, self._last_event_id)
+
+    def _is_repeated(self, event: StreamEvent) -> bool:
+        """Whether a stream that was opened again says once more what was known."""
+        if not self._received:
+            return False
+        if event.type == "start":
+            return True
+        if event.type == "turn_start":
+            return event.extra.get("turn") in self._turns
+        last, _ = self._received[-1]
+        same = (event.type, event.id, event.extra) == (last.type, last.id, last.extra)
+        return same and event.type in TERMINAL
+
+    def _end(self, row: Session | None, error: BaseException | None) -> None:
+        self._log.close(row)
+        super()._end(row, error)
+
+    def _not_followed(self) -> AodNotebookError:
+        return NotFollowedError(self._id)
