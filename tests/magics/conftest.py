@@ -1,5 +1,7 @@
 """An IPython shell whose cells raise what they raised, and real kernels."""
 
+import atexit
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from kernels import Kernel, clean_environment
@@ -29,7 +31,8 @@ class TestingShell:
 
     def close(self):
         self.ip.run_line_magic("unload_ext", "aod_notebook")
-        self.ip.reset(new_session=False)
+        self.ip.atexit_operations()  # now, while the history's folder is there
+        atexit.unregister(self.ip.atexit_operations)
         InteractiveShell.clear_instance()
 
 
