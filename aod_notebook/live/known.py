@@ -1,21 +1,22 @@
-"""Names for completion: what the service was last seen to have, without waiting for it."""
+"""Names for completion: what the services were last seen to have, without waiting for them."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live import connections
+from aod_notebook.live import connections, run_connection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
-    from aod_notebook.live.connections import Connection
+    from aod_notebook.live.connections import Service
 
-__all__ = ["Known", "known"]
+__all__ = ["Known", "known", "known_runs"]
 
 FRESH_S = 5.0
 """How long a list counts as fresh; after that it is asked for again in the background."""
@@ -26,9 +27,13 @@ class Known:
 
     Asking never waits for the network and never starts the embedded service: the answer is what
     was known before, and a list that is not fresh is asked for in the background.
+
+    Args:
+        current: gives the connection, if one was made already.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, current: Callable[[], Service[Any, Any] | None]) -> None:
+        self._current = current
         self._lock = threading.Lock()  # guards the three fields below
         self._names: dict[tuple[str, str], list[str]] = {}
         self._asked_at: dict[tuple[str, str], float] = {}
@@ -38,9 +43,9 @@ class Known:
         """Give the names (for sessions the ids) that are known.
 
         Args:
-            kind: `agents`, `environments` or `sessions`.
+            kind: `agents`, `environments`, `sessions` or `runs`.
         """
-        on = connections.current_if_any()
+        on = self._current()
         if on is None:
             return []
         key = (on.base_url, kind)
@@ -57,15 +62,23 @@ class Known:
         for future in asking:
             future.result(timeout)
 
-    async def _ask(self, on: Connection, kind: str) -> None:
+    async def _ask(self, on: Service[Any, Any], kind: str) -> None:
         try:
             rows = await getattr(on.async_client, kind).list()
         except AodNotebookError:
             return  # completion has nothing to offer then; the command itself will say why
-        names = [str(getattr(row, "name", None) or row.id) for row in rows]
+        names = [_name(row) for row in rows]
         with self._lock:
             self._names[on.base_url, kind] = names
 
 
-known = Known()
-"""What this process knows."""
+def _name(row: Any) -> str:
+    """Give the name of a row, else its id; AgentOS gives dicts."""
+    found = row if isinstance(row, dict) else vars(row)
+    return str(found.get("name") or found.get("id"))
+
+
+known = Known(connections.current_if_any)
+"""What this process knows of Agent on Demand."""
+known_runs = Known(run_connection.agentos_if_any)
+"""What this process knows of AgentOS."""

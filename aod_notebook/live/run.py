@@ -277,6 +277,13 @@ class LiveRun:
         self._raise_if_lost()
         return self
 
+    def catch_up(self) -> LiveRun:
+        """Wait until what the run did so far is here; one that goes on is not waited for."""
+        self.follow()
+        self._follower.catch_up()
+        self._raise_if_lost()
+        return self
+
     def __await__(self) -> Generator[object, None, LiveRun]:
         return self._rest().__await__()
 
@@ -390,8 +397,7 @@ class LiveRun:
     ) -> LiveRun:
         if approval_id is None:
             if self.is_final:
-                self.follow()
-                self._follower.catch_up()
+                self.catch_up()
             approval_id = (self.waits_for or {}).get("approval_id")
         if approval_id is None:
             raise AodNotebookError(

@@ -1,4 +1,4 @@
-"""The IPython extension: `%aod` and `%%aod`."""
+"""The IPython extension: `%aod` and `%%aod`, `%agentos` and `%%agentos`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "unload"]
 
-_LONE_CELL_MAGIC = re.compile(r"%%aod\b(?!\?)")
+_LONE_CELL_MAGIC = re.compile(r"%%(aod|agentos)\b(?!\?)")
 
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics and say which service is used if none is configured."""
     from aod_notebook.live.connections import default_notice, offer
     from aod_notebook.magics import complete
+    from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.aod import AodMagics
     from aod_notebook.magics.show import say
 
-    shell.register_magics(AodMagics(shell=shell))
+    agentos = AgentOSMagics(shell)
+    shell.register_magics(AodMagics(shell=shell), agentos)
+    agentos.cells.install()
     if keep_empty_cell not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.append(keep_empty_cell)
     complete.install(shell)
@@ -35,10 +38,15 @@ def unload(shell: InteractiveShell) -> None:
     from aod_notebook.core import bridge
     from aod_notebook.live import disconnect
     from aod_notebook.magics import complete
+    from aod_notebook.magics.agentos_cell import ReportedCells
 
     complete.uninstall(shell)
+    for transform in list(shell.input_transformers_cleanup):
+        if isinstance(transform, ReportedCells):
+            transform.uninstall()
     for kind in ("line", "cell"):
-        shell.magics_manager.magics[kind].pop("aod", None)
+        for name in ("aod", "agentos"):
+            shell.magics_manager.magics[kind].pop(name, None)
     if keep_empty_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_empty_cell)
     disconnect()
@@ -46,10 +54,10 @@ def unload(shell: InteractiveShell) -> None:
 
 
 def keep_empty_cell(lines: list[str]) -> list[str]:
-    """Give a `%%aod` cell without a body an empty line.
+    """Give a `%%aod` or `%%agentos` cell without a body an empty line.
 
     IPython refuses a cell magic without a body before the magic is called, with a message that
-    Run All passes over; with this, `%%aod` itself says what is missing.
+    Run All passes over; with this, the magic itself says what is missing.
     """
     if len(lines) == 1 and _LONE_CELL_MAGIC.match(lines[0]):
         return [lines[0].rstrip("\n") + "\n", "\n"]

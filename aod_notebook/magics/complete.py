@@ -1,16 +1,16 @@
-"""Tab completion of the magics: options, commands, agents, sessions, `{{names}}`."""
+"""Tab completion of the magics: options, commands, agents, sessions, runs, `{{names}}`."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.live import LiveSession
+from aod_notebook.live import LiveRun, LiveSession
 from aod_notebook.live.agents import DEFAULT_MODELS
-from aod_notebook.live.known import known
+from aod_notebook.live.known import known, known_runs
 from aod_notebook.live.start import LAST
-from aod_notebook.magics.aod_cell import cell_parser
-from aod_notebook.magics.aod_commands import COMMANDS
+from aod_notebook.magics import agentos_cell, agentos_commands, aod_cell, aod_commands
+from aod_notebook.magics.agentos_call import methods
 from aod_notebook.magics.command import find
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["candidates", "install", "uninstall"]
 
 _OPEN_NAME = re.compile(r"\{\{(\w*)$")
-_OURS = re.compile(r"^\s*(%%?)aod\b")
-_HOOK_KEYS = ("%aod", "%%aod")
+_OURS = re.compile(r"^\s*(%%?)(aod|agentos)\b")
+_HOOK_KEYS = ("%aod", "%%aod", "%agentos", "%%agentos")
 PROVIDERS = ("anthropic", "openai")
 
 
@@ -55,8 +55,22 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
         return None
     *before, word = line.split(" ")
     before = [each for each in before if each]
-    offered = _cell_words(before, names) if magic[1] == "%%" else _line_words(before, names)
+    match magic.groups():
+        case ["%%", "aod"]:
+            offered = _cell_words(before, names)
+        case ["%%", _]:
+            offered = _reported_cell_words(before, names)
+        case [_, "aod"]:
+            offered = _line_words(aod_commands.COMMANDS, before, names)
+        case _:
+            offered = _line_words(agentos_commands.COMMANDS, before, names)
     return _starting(word, offered)
+
+
+def _reported_cell_words(before: list[str], names: Mapping[str, object]) -> list[str]:
+    if before[-1:] == ["--input"]:
+        return _held(names, dict)
+    return agentos_cell.cell_parser().options()
 
 
 def _cell_words(before: list[str], names: Mapping[str, object]) -> list[str]:
@@ -72,33 +86,62 @@ def _cell_words(before: list[str], names: Mapping[str, object]) -> list[str]:
         case ["--provider"]:
             return list(PROVIDERS)
         case _:
-            return cell_parser().options()
+            return aod_cell.cell_parser().options()
 
 
-def _line_words(before: list[str], names: Mapping[str, object]) -> list[str]:
-    found = find(COMMANDS, before)
+def _line_words(
+    commands: Mapping[str, Command], before: list[str], names: Mapping[str, object]
+) -> list[str]:
+    found = find(commands, before)
     if found is None:
-        split = [name.split() for name in COMMANDS]
+        split = [name.split() for name in commands]
         following = [words[len(before)] for words in split if words[: len(before)] == before]
         return list(dict.fromkeys(following)) + ([] if before else ["--help"])
-    command = COMMANDS[found[0]]
+    if before[-1] == "--input":
+        return _held(names, dict)
+    command = commands[found[0]]
+    if "method" in _arguments_of(command):
+        return _call_words(found[1])
     options = command.parser(found[0]).options()
     return [*_arguments(command, names), *options]
 
 
 def _arguments(command: Command, names: Mapping[str, object]) -> list[str]:
     """What the command's words other than options may be."""
-    taken = {words[0] for words, _ in command.arguments}
+    taken = _arguments_of(command)
     if "session" in taken:
         return _sessions(names)
+    if taken & {"run_id", "approval"}:
+        return [LAST, *_held(names, LiveRun), *known_runs.names("runs")]
+    if "--start-session" in taken:
+        return known_runs.names("agents")
     is_row = taken & {"row", "agent"}
     kind = "agents" if "agent" in command.help else "environments"
     return known.names(kind) if is_row else []
 
 
+def _arguments_of(command: Command) -> set[str]:
+    return {words[0] for words, _ in command.arguments}
+
+
+def _call_words(after: list[str]) -> list[str]:
+    """What may follow `%agentos call`: a method, then its parameters."""
+    if not after:
+        return list(methods())
+    method = methods().get(after[0])
+    given = {word.partition("=")[0] for word in after[1:]}
+    known_ones = () if method is None else method.signature.parameters
+    return [f"{name}=" for name in known_ones if name not in (*given, "self")]
+
+
 def _sessions(names: Mapping[str, object]) -> list[str]:
-    held = [name for name, value in names.items() if isinstance(value, LiveSession)]
-    return [LAST, *(name for name in held if not name.startswith("_")), *known.names("sessions")]
+    return [LAST, *_held(names, LiveSession), *known.names("sessions")]
+
+
+def _held(names: Mapping[str, object], kind: type) -> list[str]:
+    """The names of the notebook's variables that hold a `kind`."""
+    own = [name for name in names if not name.startswith("_")]
+    return [name for name in own if isinstance(names[name], kind)]
 
 
 def _starting(word: str, offered: list[str]) -> list[str]:

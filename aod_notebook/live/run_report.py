@@ -1,0 +1,190 @@
+"""Reporting a piece of this process's own work as one run: its start, its story, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import traceback
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import msgspec
+
+from aod_notebook.agentos.report.snapshot import snapshot
+from aod_notebook.core import bridge
+from aod_notebook.core.errors import AodNotebookError, redact
+from aod_notebook.live.run_errors import RunStoppedError
+from aod_notebook.live.run_start import reported_run
+from aod_notebook.live.session import CONFIRM_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from aod_notebook.agentos import Receipt, Run
+    from aod_notebook.live.run import LiveRun
+    from aod_notebook.live.run_connection import AgentOSConnection
+
+__all__ = ["Report", "start_run"]
+
+REPORT_S = 2.0
+"""How long the end of the work waits for a slow service; the rest is sent in the background."""
+OUTPUT_BYTES = 100_000
+"""An output that is longer as JSON is reported as the beginning of its text."""
+TEXT_CHARS = 10_000
+TRACEBACK_CHARS = 40_000
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+
+
+def start_run(on: AgentOSConnection | None, **request: Any) -> Run:
+    """Start a reported run; waits 2 s at the most for a slow service.
+
+    Args:
+        on: the service; None gives a run that is reported to nobody.
+        request: arguments of `AgentOS.start_run`.
+
+    Raises:
+        RunStoppedError: interrupted; the run was cancelled if it had begun.
+        AgentOSError: the service refuses the run, or the key.
+    """
+    from aod_notebook.agentos import AgentOS
+
+    client = AgentOS(disabled=True) if on is None else on.client
+
+    async def start() -> Run:
+        return await anyio.to_thread.run_sync(lambda: client.start_run(**request))
+
+    starting = bridge.submit(start)
+    with contextlib.suppress(KeyboardInterrupt):
+        return starting.result()
+    with contextlib.suppress(TimeoutError, CancelledError, AodNotebookError):
+        starting.result(CONFIRM_S).cancel("interrupted before it began", timeout=REPORT_S)
+    raise RunStoppedError("Interrupted before the run began; none of the code was run.")
+
+
+class Report:
+    """What is told of a run while its work is done, and when it ends; secrets are hidden.
+
+    Args:
+        run: the run.
+        name: what the work is called: the name of the run's one root span.
+        about: what is known of where it was done; the payload of that span.
+    """
+
+    def __init__(self, run: Run, name: str, about: Mapping[str, Any]) -> None:
+        self.run = run
+        self._secrets = _secrets()
+        self._began = time.monotonic()
+        self._span = run.start_span(name, kind="step", payload=dict(about))
+
+    @property
+    def id(self) -> str:
+        """The run's id; as long as the service has told none, the one that was made here."""
+        return self.run.run_id or self.run.external_run_id
+
+    def handle(self, on: AgentOSConnection) -> LiveRun:
+        """Give the run as an object to look at."""
+        return reported_run(self.run, on)
+
+    def printed(self, stream: str, text: str) -> None:
+        """Report a piece of output, as an event `stdout.written`, `stderr.written`, …."""
+        self.run.emit(f"{stream}.written", {"text": self._hidden(text)})
+
+    def complete(self, value: object) -> str:
+        """End the run well, with the value that the work gave; say how that went."""
+
+        def end() -> Receipt:
+            self._span.end()
+            return self.run.complete(self._output(value), timeout=REPORT_S)
+
+        return self._ended("completed", end)
+
+    def cancel(self, reason: str) -> str:
+        """End the run as cancelled; say how that went."""
+
+        def end() -> Receipt:
+            self._span.fail(reason)
+            return self.run.cancel(reason, timeout=REPORT_S)
+
+        return self._ended(f"cancelled: {reason}", end)
+
+    def fail(self, error: BaseException, names: Mapping[str, object] | None = None) -> str:
+        """End the run as failed with the error's traceback; say how that went.
+
+        Args:
+            error: what was raised.
+            names: the globals of the work; the traceback begins where they are first used.
+        """
+        kind = type(error).__name__
+        message = self._hidden(_text_of(error)) or kind
+        trace = self._hidden(_traceback(error, names)[-TRACEBACK_CHARS:])
+
+        def end() -> Receipt:
+            self._span.fail(message)
+            detail = {"type": kind, "traceback": trace}
+            return self.run.fail(message, detail, timeout=REPORT_S)
+
+        return self._ended(f"failed: {kind}, reported with its traceback", end)
+
+    def _ended(self, how: str, end: Callable[[], Receipt]) -> str:
+        """End the run, unless the work itself has; say in a line how that went."""
+        if self.run.is_ended:
+            how, receipt = "ended by its own code", self.run.flush(REPORT_S)
+        else:
+            receipt = end()
+        if self.run.run_id == "disabled":
+            return f"not reported · {how}"
+        parts = [f"run · {self.id} · {how} · {time.monotonic() - self._began:.1f} s"]
+        if receipt.pending:
+            why = f" ({receipt.reason})" if receipt.reason else ""
+            parts.append(f"{receipt.pending} records wait to be sent{why}: %agentos outbox")
+        if receipt.rejected:
+            parts.append(f"{receipt.rejected} records were refused: %agentos outbox --refused")
+        return " · ".join(parts)
+
+    def _hidden(self, text: str) -> str:
+        return str(redact(text, self._secrets))
+
+    def _output(self, value: object) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        text = snapshot(value if isinstance(value, dict) else {"result": value}).text
+        if len(text) > OUTPUT_BYTES:
+            return {"result": self._hidden(text[:TEXT_CHARS].decode("utf-8", "replace"))}
+        plain: dict[str, Any] = redact(msgspec.json.decode(text), self._secrets)
+        return plain
+
+
+def _secrets() -> list[str]:
+    """The values of those environment variables whose names say that they are secret."""
+    return [
+        value
+        for name, value in os.environ.items()
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+    ]
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as other:  # noqa: BLE001 - `__str__` of anything may raise anything
+        return f"<no text: {type(other).__name__}>"
+
+
+def _traceback(error: BaseException, names: Mapping[str, object] | None) -> str:
+    trace = _own_frames(error.__traceback__, names)
+    return "".join(traceback.format_exception(type(error), error, trace))
+
+
+def _own_frames(
+    trace: TracebackType | None, names: Mapping[str, object] | None
+) -> TracebackType | None:
+    """Leave out the frames of what runs the work, which come first."""
+    own = trace
+    while own is not None and names is not None and own.tb_frame.f_globals is not names:
+        own = own.tb_next
+    return own or trace

@@ -1,0 +1,117 @@
+"""`%agentos call METHOD …`: any method of AgentOS's control plane, by name (CONTRACT B.9)."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.core.errors import redact
+from aod_notebook.magics.agentos_cell import connection
+from aod_notebook.magics.aod_cell import check_name
+from aod_notebook.magics.parser import MagicUsageError
+from aod_notebook.magics.show import say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from aod_notebook.agentos.control import Method
+
+__all__ = ["call", "methods"]
+
+MAGIC = "%agentos call"
+TELL_A_KEY = ("api_keys.create", "marketplace.install")
+"""Methods whose answer holds a key that is told once."""
+
+
+@functools.cache
+def methods() -> dict[str, Method]:
+    """Give the methods by name (`runs.list`)."""
+    from aod_notebook.agentos import AgentOS
+    from aod_notebook.agentos.control import methods_of
+
+    found = {}
+    for noun, namespace in vars(AgentOS(disabled=True)).items():
+        for name, method in methods_of(type(namespace)).items():
+            found[f"{noun}.{name}"] = method
+    return found
+
+
+def call(options: argparse.Namespace, names: dict[str, object]) -> object:
+    """Call a method; a list of rows is shown as a DataFrame, tokens are hidden.
+
+    Raises:
+        MagicUsageError: there is no such method, or its parameters are wrong.
+        AgentOSError: what the service answered.
+    """
+    check_name(options.output, MAGIC)
+    method = _method(options.method)
+    arguments = dict(_argument(options.method, method, text, names) for text in options.parameter)
+    _check_complete(options.method, method, arguments)
+    if options.method in TELL_A_KEY and options.output is None:
+        raise MagicUsageError(
+            f"{MAGIC}: the answer of {options.method} holds a key that is told once and not "
+            "shown here. Bind it: -o NAME."
+        )
+    noun, name = options.method.split(".")
+    answer = getattr(getattr(connection().client, noun), name)(**arguments)
+    if options.output is not None:
+        names[options.output] = answer
+        say(f"{options.method}: bound to {options.output}")
+        return None
+    return _shown(answer)
+
+
+def _method(name: str) -> Method:
+    if name in methods():
+        return methods()[name]
+    near = difflib.get_close_matches(name, methods(), n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}?" if near else "The Tab key completes their names."
+    raise MagicUsageError(f"{MAGIC}: there is no method {name!r}. {hint}")
+
+
+def _argument(
+    name: str, method: Method, text: str, names: Mapping[str, object]
+) -> tuple[str, object]:
+    """Read `name=value`: `@variable`, text where text is wanted, else JSON if it is that."""
+    parameter, equals, value = text.partition("=")
+    if not equals:
+        raise MagicUsageError(f"{MAGIC}: write parameters as NAME=VALUE, not {text!r}.")
+    known = [each for each in method.signature.parameters if each != "self"]
+    if parameter not in (*known, "workspace"):
+        raise MagicUsageError(
+            f"{MAGIC}: {name} has no parameter {parameter!r}; it takes "
+            f"{', '.join(known) or 'none'}."
+        )
+    if value.startswith("@"):
+        if value[1:] not in names:
+            raise MagicUsageError(f"{MAGIC}: {text}: the notebook has no variable {value[1:]!r}.")
+        return parameter, names[value[1:]]
+    wanted = method.signature.parameters.get(parameter)
+    if wanted is None or wanted.annotation == "str":
+        return parameter, value
+    try:
+        return parameter, json.loads(value)
+    except ValueError:
+        return parameter, value
+
+
+def _check_complete(name: str, method: Method, arguments: Mapping[str, object]) -> None:
+    missing = [
+        parameter.name
+        for parameter in method.signature.parameters.values()
+        if parameter.default is parameter.empty and parameter.name not in (*arguments, "self")
+    ]
+    if missing:
+        raise MagicUsageError(f"{MAGIC}: {name} needs {', '.join(missing)} too (NAME=VALUE).")
+
+
+def _shown(answer: Any) -> object:
+    answer = redact(answer)
+    if not isinstance(answer, list):
+        return answer
+    import pandas as pd
+
+    return pd.DataFrame(answer)

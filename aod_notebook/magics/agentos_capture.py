@@ -1,0 +1,101 @@
+"""Passing on what a cell prints and displays, while it still prints and displays it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["Capture"]
+
+LONGEST = 16_000
+"""A line that goes on for so many characters is passed on in parts."""
+
+Take: TypeAlias = Callable[[str, str], None]
+
+
+class Capture:
+    """Gives `take` the lines of standard output and error, and the text of what is displayed.
+
+    Args:
+        shell: the shell that the cell runs in.
+        take: called with the name of the stream (`stdout`, `stderr`, `display`) and the text; from
+            any thread.
+    """
+
+    def __init__(self, shell: InteractiveShell, take: Take) -> None:
+        self._take = take
+        self._publisher = cast("Any", shell.display_pub)
+        self._tees = {name: _Tee(getattr(sys, name), name, take) for name in ("stdout", "stderr")}
+        for name, tee in self._tees.items():
+            setattr(sys, name, tee)
+        # Without a kernel what is displayed is printed.
+        self._has_hook = hasattr(self._publisher, "register_hook")
+        if self._has_hook:
+            self._publisher.register_hook(self._display)
+
+    def close(self) -> None:
+        """Pass on what was not ended by a newline; from now on nothing is."""
+        if self._has_hook:
+            self._publisher.unregister_hook(self._display)
+        for name, tee in self._tees.items():
+            if getattr(sys, name) is tee:  # else the cell put another one in its place
+                setattr(sys, name, tee.stream)
+            tee.close()
+
+    def _display(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message["header"]["msg_type"] == "display_data":
+            text = message["content"]["data"].get("text/plain")
+            if text:
+                self._take("display", str(text))
+        return message
+
+
+class _Tee:
+    """A text stream that is written to as before; whole lines go to `take` too."""
+
+    def __init__(self, stream: Any, name: str, take: Take) -> None:
+        self.stream = stream
+        self._name = name
+        self._take = take
+        self._lock = threading.Lock()  # guards the two below
+        self._line = ""
+        self._is_open = True
+
+    def write(self, text: str) -> int:
+        """Write, and pass on the lines that this completes."""
+        written: int = self.stream.write(text)
+        with self._lock:
+            if not self._is_open:
+                return written
+            whole, newline, rest = (self._line + text).rpartition("\n")
+            self._line = _last_written(rest)
+            if len(self._line) > LONGEST:
+                whole, newline, self._line = whole + newline + self._line, "\n", ""
+        if newline:
+            self._take(self._name, "\n".join(map(_last_written, whole.split("\n"))))
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def close(self) -> None:
+        """Pass on the rest; the stream itself stays open."""
+        with self._lock:
+            self._is_open, rest = False, self._line
+        if rest:
+            self._take(self._name, rest)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _last_written(line: str) -> str:
+    """Give what is left to be seen of a line that carriage returns wrote over."""
+    return line.rstrip("\r").rpartition("\r")[2]

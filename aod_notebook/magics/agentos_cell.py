@@ -1,0 +1,240 @@
+"""The `%%agentos` cell: its code runs as any cell's code does, and is reported as one run."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.inputtransformer2 import leading_indent
+
+from aod_notebook import live
+from aod_notebook.live import NestedRunError
+from aod_notebook.live.connections import ServiceNotStartedError
+from aod_notebook.live.run_connection import default_agentos_notice
+from aod_notebook.live.run_report import Report, start_run
+from aod_notebook.magics.agentos_capture import Capture
+from aod_notebook.magics.aod_cell import check_name
+from aod_notebook.magics.parser import MagicParser, MagicUsageError, split
+from aod_notebook.magics.show import say
+from aod_notebook.magics.template import fill_options
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+
+    from aod_notebook.live.run_connection import AgentOSConnection
+
+__all__ = ["BEGIN", "CELL", "ReportedCells", "cell_parser", "connection", "input_of"]
+
+CELL = "%%agentos"
+BEGIN = "# the code that follows is the run"
+"""What the magic is called with in the place of a cell's code, which comes after the call."""
+_OURS = re.compile(r"%%agentos(?=\s|$)(?P<line>.*)")
+_CALLS = ("run_line_magic('%agentos'", "run_cell_magic('agentos'")
+"""What IPython makes of a `%%agentos` line below the first one, and of a first one."""
+_MISSING = object()
+
+
+def cell_parser() -> MagicParser:
+    """Make the parser of the `%%agentos` line."""
+    parser = MagicParser(
+        CELL,
+        "Run the cell's Python as it always runs, and report it as one run; in it, `run` is that\n"
+        "run: run.emit(…), run.start_task(…), run.start_span(…), run.request_human_input(…).",
+    )
+    add: Any = parser.add_argument
+    add("--name", metavar="N", default="cell", help="what the cell is called in the run's trace")
+    add("--input", metavar="NAME", help="a variable with a dict: the run's input")
+    add("--external-id", metavar="ID", help="your own id; the same id is the same run")
+    add("--capture", action="store_true", help="report what is printed and displayed, too")
+    add("-o", "--output", metavar="NAME", help="bind the run (LiveRun) to a variable")
+    return parser
+
+
+class ReportedCells:
+    """The `%%agentos` cells of a shell: each begins a run, which ends with the cell.
+
+    The cell's code is not run by a magic. An input transformer puts a call of the magic in the
+    place of the `%%agentos` line, so IPython runs the rest as it runs every cell: with top-level
+    await, with its last value displayed and kept, with its own traceback. The call begins the
+    run, and IPython tells when the cell has ended.
+
+    Args:
+        shell: the shell.
+    """
+
+    # IPython then leaves it out where it asks whether a cell is complete: in a terminal, a cell
+    # magic is ended by an empty line.
+    has_side_effects = True
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._open: _OpenRun | None = None
+
+    def install(self) -> None:
+        """Begin to look at every cell."""
+        self._shell.input_transformers_cleanup.append(self)
+        self._shell.events.register("post_run_cell", self._end)
+
+    def uninstall(self) -> None:
+        """Leave the shell's cells alone; a run that is open ends."""
+        if self._open is not None:
+            self._end(self._open.cell)
+        self._shell.input_transformers_cleanup.remove(self)
+        self._shell.events.unregister("post_run_cell", self._end)
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        """Transform a cell; one with a mistake in its line is left to the magic, which says it."""
+        found = _OURS.match(lines[0]) if lines else None
+        if found is None or not "".join(lines[1:]).strip() or not _is_good(found["line"]):
+            return lines
+        body = "".join(leading_indent(lines[1:]))  # type: ignore[no-untyped-call]
+        if self.is_nested(body):
+            return lines
+        if body.lstrip().startswith("%%"):
+            body = self._shell.transform_cell(body)  # type: ignore[no-untyped-call]
+        call = f"get_ipython().run_cell_magic('agentos', {found['line'].strip()!r}, {BEGIN!r})\n"
+        return [call, *body.splitlines(keepends=True)]
+
+    def is_nested(self, body: str) -> bool:
+        """Whether a cell's code has a `%%agentos` line of its own (a text that quotes one has not)."""
+        if CELL not in body:
+            return False
+        code: str = self._shell.transform_cell(body)  # type: ignore[no-untyped-call]
+        return any(call in code for call in _CALLS)
+
+    def begin(self, line: str) -> None:
+        """Begin the run of the cell that is being run.
+
+        Raises:
+            NestedRunError: this cell is within another one's run.
+            MagicUsageError: the line is wrong, or no cell is being run.
+            AgentOSError: the service refuses the run, or the key.
+        """
+        names = self._shell.user_ns
+        options = cell_parser().parse_args(split(line, CELL))
+        fill_options(options, names)
+        check_name(options.output, CELL)
+        given = input_of(options.input, names, CELL)
+        cell = self._shell.displayhook.exec_result
+        if cell is None or cell.info.silent:
+            raise MagicUsageError(f"{CELL}: only a cell that is shown can be reported as a run.")
+        if self._open is not None:
+            raise NestedRunError(
+                f"{CELL} inside a cell that is reported as run {self._open.report.id} already. "
+                "Use its `run` (run.start_task, run.start_span), or take the inner line away."
+            )
+        self._open = self._opened(options, given, cell)
+
+    def _opened(
+        self, options: argparse.Namespace, given: dict[str, Any] | None, cell: ExecutionResult
+    ) -> _OpenRun:
+        names = self._shell.user_ns
+        on = _connection_or_none()
+        run = start_run(on, input=given, external_run_id=options.external_id)
+        report = Report(run, options.name, self._provenance(cell))
+        if options.output is not None and on is not None:
+            names[options.output] = report.handle(on)
+        opened = _OpenRun(report, cell, names.get("run", _MISSING))
+        names["run"] = run
+        if options.capture:
+            opened.capture = Capture(self._shell, report.printed)
+        return opened
+
+    def _provenance(self, cell: ExecutionResult) -> dict[str, Any]:
+        known = {
+            "cell_id": getattr(cell.info, "cell_id", None),
+            "execution_count": cell.execution_count,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def _end(self, cell: ExecutionResult | None) -> None:
+        """End the run with its cell; IPython calls this after every cell."""
+        opened = self._open
+        if opened is None or (cell is not None and cell is not opened.cell):
+            return
+        self._open = None
+        if opened.capture is not None:
+            opened.capture.close()
+        names, report = self._shell.user_ns, opened.report
+        if names.get("run") is report.run:  # else the cell has bound something else to it
+            if opened.run_before is _MISSING:
+                del names["run"]
+            else:
+                names["run"] = opened.run_before
+        try:
+            say(_outcome(report, opened.cell, names))
+        except KeyboardInterrupt:
+            say(f"Run {report.id}: not waited for; what is left is sent in the background.")
+
+
+@dataclass
+class _OpenRun:
+    """The run of the cell that is being run."""
+
+    report: Report
+    cell: ExecutionResult
+    run_before: object
+    capture: Capture | None = None
+
+
+def connection() -> AgentOSConnection:
+    """Give the AgentOS connection; the first time that it is the embedded one by default, say so."""
+    is_new = live.run_connection.agentos_if_any() is None
+    on = live.agentos_connection()
+    notice = default_agentos_notice(on) if is_new else None
+    if notice is not None:
+        say(notice)
+    return on
+
+
+def _connection_or_none() -> AgentOSConnection | None:
+    """Give the connection; without a service the code runs all the same."""
+    try:
+        return connection()
+    except ServiceNotStartedError as error:
+        say(f"Not reported: {error}")
+        return None
+
+
+def input_of(name: str | None, names: Mapping[str, object], magic: str) -> dict[str, Any] | None:
+    """Give the dict that `--input NAME` means.
+
+    Raises:
+        MagicUsageError: there is no such variable, or it holds something else.
+    """
+    if name is None:
+        return None
+    if name not in names:
+        raise MagicUsageError(f"{magic}: --input {name}: the notebook has no variable {name!r}.")
+    value = names[name]
+    if not isinstance(value, dict):
+        raise MagicUsageError(
+            f"{magic}: --input takes a variable with a dict; {name} is of type "
+            f"{type(value).__name__}. Put it into one: {{'query': {name}}}"
+        )
+    return value
+
+
+def _is_good(line: str) -> bool:
+    try:
+        words = split(line, CELL)
+        if {"-h", "--help"} & set(words):
+            return False
+        cell_parser().parse_args(words)
+    except MagicUsageError:
+        return False
+    return True
+
+
+def _outcome(report: Report, cell: ExecutionResult, names: Mapping[str, object]) -> str:
+    error = cell.error_before_exec or cell.error_in_exec
+    if error is None:
+        return report.complete(cell.result)
+    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+        return report.cancel("the cell was interrupted")
+    return report.fail(error, names)

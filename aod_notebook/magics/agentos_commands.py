@@ -1,0 +1,331 @@
+"""The `%agentos` line commands: each a parser's words and a function that answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook import live
+from aod_notebook.live.run import told
+from aod_notebook.live.run_start import find_run_id, remember_run
+from aod_notebook.magics import command
+from aod_notebook.magics.agentos_call import call
+from aod_notebook.magics.agentos_cell import connection, input_of
+from aod_notebook.magics.agentos_outbox import outbox, waiting_line
+from aod_notebook.magics.aod_cell import check_name
+from aod_notebook.magics.command import Command, argument, ask_secret
+from aod_notebook.magics.parser import MagicUsageError
+from aod_notebook.magics.show import VIEWS, leave_live, say, watch
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from aod_notebook.live import AgentOSConnection, LiveRun
+
+    Names = dict[str, object]
+
+__all__ = ["COMMANDS", "run"]
+
+MAGIC = "%agentos"
+STATUSES = (
+    "running",
+    "completed",
+    "failed",
+    "cancelled",
+    "awaiting_input",
+    "awaiting_approval",
+)
+
+
+def run(line: str, names: Names) -> object:
+    """Run a `%agentos` line; see `command.run`."""
+    return command.run(MAGIC, COMMANDS, line, names)
+
+
+# -- the connection -------------------------------------------------------------------------------
+
+
+def _connect(options: argparse.Namespace, _: Names) -> None:
+    made = live.connect_agentos(
+        options.url,
+        local=options.local,
+        name=options.name,
+        agent_id=options.agent,
+        workspace=options.workspace,
+        ask_key=ask_secret,
+    )
+    say(f"Connected: {made!r}, {_reach(made)}.")
+
+
+def _status(_: argparse.Namespace, __: Names) -> None:
+    on = connection()
+    agent = on.client.agent_id or "none; set AGENTOS_AGENT_ID or connect with --agent"
+    say(f"service    {on.base_url}  ({on.sources['base_url']})")
+    say(f"key        not shown  ({on.sources['key']})")
+    say(f"agent      {agent}")
+    if on.client.workspace:
+        say(f"workspace  {on.client.workspace}")
+    say(f"outbox     {waiting_line()}")
+    say(f"answers    {_reach(on)}")
+
+
+def _reach(on: AgentOSConnection) -> str:
+    """Say what the service lets this key do."""
+    from aod_notebook.agentos import AgentOSForbiddenError
+
+    if on.client.disabled:
+        return "not asked: AGENTOS_DISABLED is set, and nothing is reported"
+    try:
+        on.client.runs.list(limit=1)
+    except AgentOSForbiddenError:
+        return "with an agent's key: it reports and invokes, and may not read"
+    return "with a key that reports, invokes and reads"
+
+
+# -- tables ---------------------------------------------------------------------------------------
+
+
+def _runs(options: argparse.Namespace, _: Names) -> pd.DataFrame:
+    from aod_notebook import frames
+
+    runs = frames.runs_df(client=connection().client)
+    for column, wanted in (("status", options.status), ("agent_id", options.agent)):
+        if wanted is not None:
+            runs = runs[runs[column] == wanted].reset_index(drop=True)
+    return runs
+
+
+def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
+    def table(options: argparse.Namespace, names: Names) -> pd.DataFrame:
+        from aod_notebook import frames
+
+        on = connection()
+        run_id = find_run_id(options.run_id, names, on)
+        frame: pd.DataFrame = getattr(frames, name)(run_id, client=on.client)
+        return frame
+
+    return table
+
+
+def _run(options: argparse.Namespace, names: Names) -> None:
+    from aod_notebook.viewers.clean import clean
+
+    on = connection()
+    row = on.client.runs.get(run_id=find_run_id(options.run_id, names, on))
+    say(clean(json.dumps(row, indent=2, ensure_ascii=False)))
+
+
+# -- runs -----------------------------------------------------------------------------------------
+
+
+def _invoke(options: argparse.Namespace, names: Names) -> None:
+    magic = f"{MAGIC} invoke"
+    check_name(options.output, magic)
+    given = input_of(options.input, names, magic)
+    on = connection()
+    run = live.invoke(given, agent=options.agent, on=on, **_conversation(options))
+    if options.output is not None:
+        names[options.output] = run
+    if options.background:
+        held = f", bound to {options.output}" if options.output else ""
+        say(f"Run {run.id} goes on in the background{held}. %agentos watch last shows it.")
+        leave_live(run, view=options.view)
+        return
+    _show(run, quiet=options.quiet, view=options.view, owned=True, checked=not options.no_raise)
+
+
+def _conversation(options: argparse.Namespace) -> dict[str, Any]:
+    if options.session and options.start_session:
+        raise MagicUsageError(
+            f"{MAGIC} invoke: --session continues a conversation and --start-session begins one; "
+            "keep one of the two."
+        )
+    given: dict[str, Any] = {"session_id": options.session} if options.session else {}
+    return given | ({"start_session": True} if options.start_session else {})
+
+
+def _watch(options: argparse.Namespace, names: Names) -> None:
+    on = connection()
+    run = live.open_run(options.run_id, names)
+    remember_run(run, on)
+    _show(run)
+
+
+def _reply(options: argparse.Namespace, names: Names) -> None:
+    run, position = _paused(options.run_id, names)
+    _show(run.reply(options.text), start=position)
+
+
+def _decide(decision: str) -> Callable[[argparse.Namespace, Names], None]:
+    def decide(options: argparse.Namespace, names: Names) -> None:
+        note = options.note or None
+        run = _run_of_approval(options.approval, names)
+        run.catch_up()
+        position = len(run.received())
+        decided = run.approve if decision == "approved" else run.reject
+        decided(note)
+        if decision == "rejected":
+            say(f"Rejected; run {run.wait().id} is {run.status}.")
+            return
+        _show(run, start=position)
+
+    return decide
+
+
+def _run_of_approval(reference: str, names: Names) -> LiveRun:
+    """Give the run of an approval's id; a run itself will do, too."""
+    on = connection()
+    for row in on.client.approvals.list(limit=1000):
+        if row.get("id") == reference:
+            return live.attach_run(str(row["run_id"]), on)
+    return live.open_run(reference, names)
+
+
+def _paused(reference: str, names: Names) -> tuple[LiveRun, int]:
+    """Give a run, and how much of it there is before somebody answers."""
+    connection()
+    run = live.open_run(reference, names).catch_up()
+    return run, len(run.received())
+
+
+def _cancel(options: argparse.Namespace, names: Names) -> None:
+    connection()
+    run = live.open_run(options.run_id, names)
+    said = told(run.stop(), run.id)
+    say(said[:1].upper() + said[1:])
+
+
+def _show(
+    run: LiveRun,
+    *,
+    start: int = 0,
+    quiet: bool = False,
+    view: str = "auto",
+    owned: bool = False,
+    checked: bool = True,
+) -> None:
+    """Show a run until it rests; say what it waits for, raise if it failed."""
+    watch(run, start=start, quiet=quiet, view=view, owned=owned)
+    if run.is_paused:
+        say(_next_step(run))
+    elif checked:
+        run.raise_for_status()
+
+
+def _next_step(run: LiveRun) -> str:
+    from aod_notebook.viewers.clean import one_line
+
+    asked = run.waits_for or {}
+    if "approval_id" in asked:
+        return (
+            f"Run {run.id} waits for an approval: %agentos approve {asked['approval_id']} lets it "
+            "go on, reject instead of approve fails it."
+        )
+    question = one_line(str(asked.get("question") or "an answer"), 200)
+    options = asked.get("options")
+    choices = f" ({', '.join(map(str, options))})" if isinstance(options, list) else ""
+    return one_line(
+        f"Run {run.id} asks: {question}{choices}. %agentos reply {run.id} TEXT answers it.", 600
+    )
+
+
+_RUN = argument("run_id", metavar="RUN", help="an id, a variable or `last`")
+_LAST = argument(
+    "run_id", metavar="RUN", nargs="?", default="last", help="an id, a variable or `last`"
+)
+_APPROVAL = (
+    argument("approval", metavar="ID", help="the approval's id; or its run, by id or variable"),
+    argument("note", metavar="NOTE", nargs="?", default="", help="why, in your own words"),
+)
+
+COMMANDS = {
+    "status": Command("which service is used, and what its key may do", (), _status),
+    "connect": Command(
+        "use the embedded service or one at a URL",
+        (
+            argument("--local", action="store_true", help="the embedded local service"),
+            argument("--url", help="the service's base URL; its key is found or asked for"),
+            argument("--name", help="remember the service by this name, or use the one of it"),
+            argument("--agent", metavar="ID", help="the agent that runs are reported for"),
+            argument("--workspace", metavar="W", help="the workspace, by slug or id"),
+        ),
+        _connect,
+    ),
+    "outbox": Command(
+        "what was reported and is not delivered yet",
+        (
+            argument("--send", action="store_true", help="send what dead processes left"),
+            argument("--refused", action="store_true", help="what the service refused, and why"),
+        ),
+        outbox,
+    ),
+    "runs": Command(
+        "the runs, newest first",
+        (
+            argument("--status", choices=STATUSES, help="only those with this status"),
+            argument("--agent", metavar="ID", help="only those of this agent"),
+        ),
+        _runs,
+    ),
+    "run": Command("one run, whole", (_LAST,), _run),
+    "events": Command("the recorded events of a run", (_LAST,), _frame("run_events_df")),
+    "spans": Command("the spans of a run, as a tree", (_LAST,), _frame("spans_df")),
+    "tasks": Command("the tasks of a run", (_LAST,), _frame("tasks_df")),
+    "watch": Command(
+        "show a run from its first event on (the stop button leaves it running)",
+        (_LAST,),
+        _watch,
+    ),
+    "invoke": Command(
+        "run a hosted agent and show what it does",
+        (
+            argument("agent", metavar="AGENT", nargs="?", help="id or name; else the default"),
+            argument("--input", metavar="NAME", help="a variable with a dict: the agent's input"),
+            argument("--session", metavar="ID", help="go on with this conversation"),
+            argument("--start-session", action="store_true", help="begin a conversation"),
+            argument("-o", "--output", metavar="NAME", help="bind the run (LiveRun)"),
+            argument("--view", choices=VIEWS, default="auto", help="how it is shown meanwhile"),
+            argument("--background", action="store_true", help="return at once; it goes on"),
+            argument("--no-raise", action="store_true", help="a failed run is no error"),
+            argument("--quiet", action="store_true", help="show one line at the end"),
+        ),
+        _invoke,
+    ),
+    "reply": Command(
+        "answer what a run asks, and show how it goes on",
+        (_RUN, argument("text", metavar="TEXT", help="the answer, as it stands")),
+        _reply,
+        takes_text=True,
+    ),
+    "approve": Command(
+        "approve what a run waits for, and show how it goes on",
+        _APPROVAL,
+        _decide("approved"),
+        takes_text=True,
+    ),
+    "reject": Command(
+        "reject what a run waits for; the run fails",
+        _APPROVAL,
+        _decide("rejected"),
+        takes_text=True,
+    ),
+    "cancel": Command("cancel a run", (_RUN,), _cancel),
+    "call": Command(
+        "call any method of the control plane, such as agents.list",
+        (
+            argument("method", metavar="METHOD", help="noun.verb; the Tab key completes it"),
+            argument(
+                "parameter",
+                metavar="NAME=VALUE",
+                nargs="*",
+                help="text or JSON; @variable takes one of the notebook",
+            ),
+            argument("-o", "--output", metavar="NAME", help="bind the answer instead"),
+        ),
+        call,
+    ),
+}
+"""The commands by name, in the order of the help."""

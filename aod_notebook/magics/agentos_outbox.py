@@ -1,0 +1,51 @@
+"""`%agentos outbox`: what was reported on this machine and is not delivered, or was refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aod_notebook.agentos.outbox import refused, waiting
+from aod_notebook.live.run_outbox import send
+from aod_notebook.magics.show import say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+__all__ = ["outbox", "waiting_line"]
+
+WAITING_COLUMNS = "base_url agent_id records size created_at pid is_alive fingerprint"
+REFUSED_COLUMNS = "refused_at reason code external_run_id kind body"
+
+
+def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
+    """Give what waits, one row per spool; or what was refused, one row per record."""
+    import pandas as pd
+
+    if options.refused:
+        rows = [
+            {**letter, "body": json.dumps(letter.get("body"), ensure_ascii=False)}
+            for letter in refused()
+        ]
+        return pd.DataFrame(rows, columns=REFUSED_COLUMNS.split())
+    if options.send:
+        for sent in send():
+            why = f": {sent.reason}" if sent.reason else ""
+            say(f"{sent.base_url}: {sent.delivered} delivered, {sent.left} left{why}")
+    columns = WAITING_COLUMNS.split()
+    values = [[getattr(spool, name) for name in columns] for spool in waiting()]
+    frame = pd.DataFrame(values, columns=columns)
+    return frame.astype({"created_at": "datetime64[us, UTC]"})
+
+
+def waiting_line() -> str:
+    """Say in a line what waits and what was refused."""
+    spools, letters = waiting(), refused()
+    records = sum(spool.records for spool in spools)
+    parts = [f"{records} records wait" if records else "nothing waits"]
+    if letters:
+        parts.append(f"{len(letters)} were refused: %agentos outbox --refused")
+    return "; ".join(parts)
