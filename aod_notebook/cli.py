@@ -61,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
             part.add_argument("file", type=Path, help="the file to write; it must not be there")
         if name == "clean":
             part.add_argument("--older-than", type=int, required=True, metavar="DAYS")
+
+    outbox = commands.add_parser("outbox", help="what was reported to AgentOS and waits here")
+    outbox.add_argument("--send", action="store_true", help="send what dead processes left")
+    outbox.set_defaults(run=_outbox)
+
+    doctor = commands.add_parser("doctor", help="check services, runtimes, disk and versions")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -124,6 +131,35 @@ def _service_clean(options: argparse.Namespace) -> None:
 
     cleaned = clean(_data_dir(options), timedelta(days=options.older_than))
     _say(f"deleted: {cleaned.sessions} sessions, {cleaned.runs} runs")
+
+
+def _outbox(options: argparse.Namespace) -> int:
+    from aod_notebook.agentos.outbox import refused, waiting
+    from aod_notebook.live.run_outbox import send
+
+    for sent in send() if options.send else ():
+        why = f": {sent.reason}" if sent.reason else ""
+        _say(f"{sent.base_url}: {sent.delivered} records delivered, {sent.left} left{why}")
+    spools, letters = waiting(), refused()
+    for spool in spools:
+        whose = f"process {spool.pid} sends them" if spool.is_alive else "their process is gone"
+        _say(f"{spool.base_url}: {spool.records} records since {spool.created_at}; {whose}")
+    if letters:
+        _say(f"{len(letters)} records were refused by the service; they are kept beside the spools")
+    if not spools:
+        _say("nothing waits")
+    return 1 if options.send and any(not spool.is_alive for spool in spools) else 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from aod_notebook.live import disconnect
+    from aod_notebook.live.doctor import findings
+
+    found = list(findings())
+    disconnect()
+    for check, state, text in found:
+        _say(f"{state:<8} {check:<9} {text}")
+    return 1 if any(state == "problem" for _, state, _ in found) else 0
 
 
 def _say(text: str) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "connect_agentos",
     "follow_choice",
     "forget_choice",
+    "reach",
 ]
 
 CLOSE_S = 2.0
@@ -209,6 +210,23 @@ def connect_agentos(
         except AodNotebookError:
             _chosen = before
             raise
+
+
+def reach(on: AgentOSConnection) -> str:
+    """Ask the service, and say in a line what it lets this key do.
+
+    Raises:
+        AgentOSError: it can't be reached, or refuses the key.
+    """
+    from aod_notebook.agentos import AgentOSForbiddenError
+
+    if on.client.disabled:
+        return "not asked: AGENTOS_DISABLED is set, and nothing is reported"
+    try:
+        on.client.runs.list(limit=1)
+    except AgentOSForbiddenError:
+        return "it answers; the key is an agent's, which reports and invokes, but may not read"
+    return "it answers; the key may report, invoke and read"
 
 
 def follow_choice(*, local: bool, name: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
 from aod_notebook.live.run import told
+from aod_notebook.live.run_connection import reach
 from aod_notebook.live.run_start import find_run_id, remember_run
 from aod_notebook.magics import command
 from aod_notebook.magics.agentos_call import call
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from aod_notebook.live import AgentOSConnection, LiveRun
+    from aod_notebook.live import LiveRun
 
     Names = dict[str, object]
 
@@ -57,7 +58,7 @@ def _connect(options: argparse.Namespace, _: Names) -> None:
         workspace=options.workspace,
         ask_key=ask_secret,
     )
-    say(f"Connected: {made!r}, {_reach(made)}.")
+    say(f"Connected: {made!r}: {reach(made)}.")
 
 
 def _status(_: argparse.Namespace, __: Names) -> None:
@@ -69,20 +70,7 @@ def _status(_: argparse.Namespace, __: Names) -> None:
     if on.client.workspace:
         say(f"workspace  {on.client.workspace}")
     say(f"outbox     {waiting_line()}")
-    say(f"answers    {_reach(on)}")
-
-
-def _reach(on: AgentOSConnection) -> str:
-    """Say what the service lets this key do."""
-    from aod_notebook.agentos import AgentOSForbiddenError
-
-    if on.client.disabled:
-        return "not asked: AGENTOS_DISABLED is set, and nothing is reported"
-    try:
-        on.client.runs.list(limit=1)
-    except AgentOSForbiddenError:
-        return "with an agent's key: it reports and invokes, and may not read"
-    return "with a key that reports, invokes and reads"
+    say(f"reached    {reach(on)}")
 
 
 # -- tables ---------------------------------------------------------------------------------------

@@ -1,0 +1,109 @@
+"""What works on this machine and what doesn't: services, runtimes, disk, versions."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from aod_notebook.agentos.outbox import refused, waiting
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.settings import home
+from aod_notebook.live.connections import connection, embedded_data_dir, without_home
+from aod_notebook.live.credentials import AGENTOS, variable
+from aod_notebook.live.run_connection import agentos_connection, agentos_if_any, reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Finding", "findings"]
+
+PACKAGES = ("IPython", "ipykernel", "jupyterlab", "ipywidgets", "pandas", "pyarrow", "httpx")
+CLIS = ("claude", "codex", "gemini", "opencode")
+ENOUGH_BYTES = 1_000_000_000
+
+Finding = tuple[str, str, str]
+"""What was looked at, `ok` / `note` / `problem`, and what was found."""
+
+
+def findings() -> Iterator[Finding]:
+    """Check the services and their secrets, what waits for them, runtimes, disk and versions.
+
+    No token is in what is found.
+    """
+    yield from _service()
+    yield from _agentos()
+    yield from _outbox()
+    yield from _runtimes()
+    yield from _disk()
+    yield from _versions()
+
+
+def _service() -> Iterator[Finding]:
+    try:
+        on = connection()
+        health = on.client.health()
+        count = len(on.client.agents.list())
+    except AodNotebookError as error:
+        yield "service", "problem", str(error)
+        return
+    where = f"{on.base_url} ({on.sources['base_url']})"
+    state = "ok" if health.get("status") == "ok" else "problem"
+    yield "service", state, f"{where}: {health.get('status')}"
+    yield "token", "ok", f"accepted ({on.sources['token']}); {count} agents are visible"
+
+
+def _agentos() -> Iterator[Finding]:
+    if agentos_if_any() is None and variable(AGENTOS.variable) is None:
+        yield "agentos", "note", f"{AGENTOS.variable} is not set: runs go to the embedded service"
+        return
+    try:
+        on = agentos_connection()
+        can = reach(on)
+    except AodNotebookError as error:
+        yield "agentos", "problem", str(error)
+        return
+    yield "agentos", "ok", f"{on.base_url} ({on.sources['base_url']}): {can}"
+    yield "key", "ok", f"accepted ({on.sources['key']})"
+
+
+def _outbox() -> Iterator[Finding]:
+    records = sum(spool.records for spool in waiting())
+    if records:
+        told = f"{records} records of reported runs wait; `aod-notebook outbox --send` sends them"
+        yield "outbox", "note", told
+    else:
+        yield "outbox", "ok", "nothing waits"
+    letters = len(refused())
+    if letters:
+        yield "outbox", "note", f"{letters} records were refused; %agentos outbox --refused"
+
+
+def _runtimes() -> Iterator[Finding]:
+    found = [name for name in CLIS if shutil.which(name)]
+    missing = [name for name in CLIS if name not in found]
+    yield "runtimes", "ok", ", ".join([*found, "shell", "replay"]) + " can run on this machine"
+    if missing:
+        yield "runtimes", "note", f"not installed here: {', '.join(missing)}"
+
+
+def _disk() -> Iterator[Finding]:
+    folder = home()
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{without_home(folder)}: {free / 1e9:.1f} GB free"
+    yield "disk", "ok" if free > ENOUGH_BYTES else "problem", text
+    data = embedded_data_dir()
+    if data.exists():
+        size = sum(file.stat().st_size for file in data.rglob("*") if file.is_file())
+        yield "disk", "ok", f"the embedded service holds {size / 1e6:.1f} MB"
+
+
+def _versions() -> Iterator[Finding]:
+    yield "version", "ok", f"Python {platform.python_version()}"
+    for package in ("aod-notebook", *PACKAGES):
+        try:
+            yield "version", "ok", f"{package} {version(package)}"
+        except PackageNotFoundError:
+            yield "version", "note", f"{package} is not installed"
