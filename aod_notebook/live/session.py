@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from aod_notebook.aod import Client, StreamEvent
+    from aod_notebook.aod import Client, Session, StreamEvent
     from aod_notebook.live.connections import Connection
     from aod_notebook.plots import Theme
     from aod_notebook.viewers.stream import StreamViewer
@@ -102,6 +102,16 @@ class LiveSession:
         return self._connection.ensure().client
 
     @property
+    def service_url(self) -> str:
+        """Where the session's service answers; it holds neither user nor password."""
+        return self._connection.base_url
+
+    @property
+    def row(self) -> Session | None:
+        """The session as its service told it at the end of the turn; None while that goes on."""
+        return self._follower.row
+
+    @property
     def is_final(self) -> bool:
         """Whether the turn that was followed last has ended (or can't be followed any more)."""
         return self._follower.is_final
@@ -109,17 +119,15 @@ class LiveSession:
     @property
     def status(self) -> str:
         """`pending`, `running`, `completed`, `failed` or `terminated`, as last known."""
-        row = self._follower.row
-        if row is not None:
-            return row.status
+        if self.row is not None:
+            return self.row.status
         started = any(event.type in ("turn_start", "output") for event, _ in self.received())
         return "running" if started else "pending"
 
     @property
     def exit_code(self) -> int | None:
         """What the last turn's program exited with; None while it runs or if it was killed."""
-        row = self._follower.row
-        return None if row is None else row.exit_code
+        return None if self.row is None else self.row.exit_code
 
     @property
     def text(self) -> str:
@@ -220,6 +228,7 @@ class LiveSession:
 
         As the last line of a cell it shows itself; `.show()` displays it from anywhere.
         """
+        from aod_notebook.live.provenance import provenance
         from aod_notebook.viewers.stream import StreamViewer
 
         def prompt(text: str) -> None:
@@ -228,7 +237,9 @@ class LiveSession:
         def stop() -> str:
             return self.stop().told(self.id).capitalize()
 
-        return StreamViewer(self, stop=stop, prompt=prompt, freeze=False)
+        return StreamViewer(
+            self, stop=stop, prompt=prompt, freeze=False, metadata=lambda: provenance(self)
+        )
 
     @property
     def title(self) -> str:

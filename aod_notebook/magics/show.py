@@ -17,6 +17,7 @@ from aod_notebook.live import (
     SessionStoppedError,
     StopOutcome,
 )
+from aod_notebook.live.provenance import provenance
 from aod_notebook.live.run import told
 from aod_notebook.viewers.plain import plain_lines, status_line
 from aod_notebook.viewers.static import Transcript
@@ -229,7 +230,7 @@ class LinesThenHtml(Lines):
         """Put the transcript in the place of the lines."""
         if self.prints:
             clear_output(wait=True)  # type: ignore[no-untyped-call]
-        display(_bundle(self.transcript), raw=True)  # type: ignore[no-untyped-call]
+        display(_bundle(self.transcript), raw=True, metadata=_metadata(self.session))  # type: ignore[no-untyped-call]
 
 
 class Html(OneLine):
@@ -239,15 +240,22 @@ class Html(OneLine):
 
     def __init__(self, session: Followed, start: int) -> None:
         super().__init__(session, start)
-        self.handle: Any = display(_bundle(self.transcript), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self.handle: Any = display(  # type: ignore[no-untyped-call]
+            _bundle(self.transcript), raw=True, metadata=_metadata(session), display_id=True
+        )
 
     def show(self, rows: Iterable[Row]) -> None:  # noqa: ARG002 - the HTML holds the earlier ones too
         """Bring the HTML up to date."""
-        self.handle.update(_bundle(self.transcript, rows=HTML_ROWS), raw=True)
+        self.update(HTML_ROWS)
 
     def leave(self) -> None:
         """Show the whole transcript."""
-        self.handle.update(_bundle(self.transcript), raw=True)
+        self.update()
+
+    def update(self, rows: int | None = None) -> None:
+        """Put the transcript, or its first and last rows, in the place of what is shown."""
+        bundle = _bundle(self.transcript, rows)
+        self.handle.update(bundle, raw=True, metadata=_metadata(self.session))
 
 
 class Live:
@@ -317,7 +325,18 @@ def _viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
     source: Any = followed  # a run's id is read-only, which the protocol's is not
     if isinstance(followed, LiveRun):
         return StreamViewer(source, start=start, **followed.viewer_actions(), **settings)
-    return StreamViewer(source, start=start, stop=lambda: STOP_NOTES[followed.stop()], **settings)
+    return StreamViewer(
+        source,
+        start=start,
+        stop=lambda: STOP_NOTES[followed.stop()],
+        metadata=lambda: provenance(followed),
+        **settings,
+    )
+
+
+def _metadata(followed: Followed) -> dict[str, Any]:
+    """Give what is kept in an output's metadata."""
+    return provenance(followed) if isinstance(followed, LiveSession) else {}
 
 
 def _bundle(transcript: Transcript, rows: int | None = None) -> dict[str, str]:

@@ -53,6 +53,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         decide: called with the id of an approval that the run waits for, and whether to approve.
         freeze: put static HTML in the place of the view when the session's turn has ended.
         is_held: the end of a turn is not the end: who made the viewer calls `freeze`.
+        metadata: gives what is kept in the output's metadata, each time that it is shown.
 
     Example:
         >>> from aod_notebook.live import SessionRequest, start
@@ -76,6 +77,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         decide: Callable[[str, bool], object] | None = None,
         freeze: bool = True,
         is_held: bool = False,
+        metadata: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self.feed = RowFeed(source, start)
         self.feed.is_held = is_held
@@ -88,6 +90,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             self._actions["prompt"] = prompt
         self._questions = Questions(answer, decide)
         self._freezes = freeze
+        self._metadata = metadata
         self._handle: DisplayHandle | None = None
         self._lock = threading.RLock()  # guards the fields below
         self._pages: set[str] = set()
@@ -109,7 +112,9 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         """Display the live view in the running cell."""
         from IPython.display import display
 
-        self._handle = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._handle = display(  # type: ignore[no-untyped-call]
+            self._bundle(), raw=True, metadata=self._metadata(), display_id=True
+        )
         return self
 
     def _ipython_display_(self) -> None:
@@ -117,8 +122,8 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
 
     def refresh(self) -> None:
         """Bring the static HTML beside the live view up to date."""
-        if self._handle is not None and not self._is_frozen:
-            self._handle.update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
+        if not self._is_frozen:
+            self._show_instead(self._bundle())
 
     def freeze(self) -> None:
         """Put the static transcript in the place of the live view; once, from any thread."""
@@ -129,8 +134,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self._stop_listening()
         self.feed.end()
         self._wake()
-        if self._handle is not None:
-            self._handle.update(self.static_bundle(), raw=True)  # type: ignore[no-untyped-call]
+        self._show_instead(self.static_bundle())
         with _frozen_lock:
             _frozen[id(self)] = self
             oldest = _frozen.popitem(last=False)[1] if len(_frozen) > KEPT_FROZEN else None
@@ -153,6 +157,11 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
     def static_bundle(self) -> dict[str, str]:
         """Give the transcript so far as static HTML and as plain text."""
         return {"text/html": self.feed.html(), "text/plain": self.feed.plain()}
+
+    def _show_instead(self, bundle: dict[str, Any]) -> None:
+        """Put `bundle` in the place of what is displayed, if something is."""
+        if self._handle is not None:
+            self._handle.update(bundle, raw=True, metadata=self._metadata())  # type: ignore[no-untyped-call]
 
     def _bundle(self) -> dict[str, Any]:
         """Give the static transcript, and the live view where the front end can show it."""
