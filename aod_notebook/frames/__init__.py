@@ -7,6 +7,7 @@ from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.messages import messages_from_events
+from aod_notebook.frames.otlp import otlp_to_protobuf, runs_to_otlp, sessions_to_otlp
 from aod_notebook.frames.parquet import read_parquet, to_parquet
 from aod_notebook.frames.results import model_usage_from_events, results_from_events
 from aod_notebook.frames.run_events import decode_run_events
@@ -44,14 +45,17 @@ __all__ = [
     "model_usage_df",
     "model_usage_from_events",
     "otel_names",
+    "otlp_to_protobuf",
     "prepare",
     "read_parquet",
     "results_df",
     "results_from_events",
     "run_events_df",
     "runs_df",
+    "runs_to_otlp",
     "scan",
     "sessions_df",
+    "sessions_to_otlp",
     "spans_df",
     "spans_from_run_events",
     "tasks_df",

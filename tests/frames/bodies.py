@@ -5,6 +5,9 @@ import random
 
 from known_sessions import KnownSession, chunked
 
+from aod_notebook import frames
+from aod_notebook.frames.sessions import sessions_of, turns_of
+
 
 def event(number, /, *, has_id=True, **fields):
     """One event of the stream, framed (CONTRACT A.12.2)."""
@@ -37,3 +40,20 @@ def body_of(session: KnownSession, session_id: str, seed: int) -> bytes:
                 parts.append(": heartbeat\n\n")
     parts.append(event(number, type="exit", id=number, code=0))
     return "".join(parts).encode()
+
+
+def frames_of(session: KnownSession, session_id: str):
+    """Sessions, turns, tool calls and results of a session, as a service would tell of it."""
+    at = "2026-01-01T00:0{}:00Z".format
+    told = {"id": session_id, "agent_id": "a1", "provider": "anthropic", "status": "completed"}
+    turns = [
+        {"turn_number": turn.number, "started_at": at(turn.number), "ended_at": at(turn.number + 1)}
+        for turn in session.turns
+    ]
+    events = frames.decode_events(body_of(session, session_id, 1))
+    return (
+        sessions_of([{**told, "created_at": at(0), "updated_at": at(9)}]),
+        turns_of([(session_id, turns)]),
+        frames.tool_calls_from_events(events),
+        frames.results_from_events(events),
+    )

@@ -1,5 +1,8 @@
 """The pages about the frames say what the schema says, and their examples run."""
 
+import doctest
+import importlib
+import pkgutil
 import re
 import runpy
 from pathlib import Path
@@ -7,10 +10,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from aod_notebook import frames
+from aod_notebook.agentos import AgentOS
 from aod_notebook.aod import Client
 from aod_notebook.core import current
 
 ROOT = Path(__file__).parents[2]
+MODULES = [found.name for found in pkgutil.iter_modules(frames.__path__, "aod_notebook.frames.")]
 
 
 def blocks(page):
@@ -21,6 +27,11 @@ def test_the_tables_of_the_page_are_those_of_the_schema():
     script = runpy.run_path(str(ROOT / "scripts" / "frame_tables.py"))
     text = script["PAGE"].read_text("utf-8")
     assert script["page"](text) == text
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_hold(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 @pytest.fixture
@@ -35,10 +46,29 @@ def connected(fresh_service, tmp_path, monkeypatch):
         current.set_provider(None)
 
 
+def run_examples(page):
+    """Run the examples of a page in order, as one notebook, and give its names."""
+    names = {}
+    for index, block in enumerate(blocks(page)):
+        exec(compile(block, f"{page}, example {index}", "exec"), names)
+    return names
+
+
 @pytest.mark.usefixtures("connected")
 def test_the_examples_of_the_page_on_questions_run():
-    names = {}
-    for index, block in enumerate(blocks("prepare.md")):
-        exec(compile(block, f"prepare.md, example {index}", "exec"), names)
+    names = run_examples("prepare.md")
     assert isinstance(names["stored"], pl.LazyFrame)
     assert len(names["joined"]) == len(names["turns"])
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_examples_of_the_page_on_traces_run(fresh_service, tmp_path, monkeypatch):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AGENTOS_API_KEY", fresh_service.agentos_key)
+    monkeypatch.setenv("AGENTOS_AGENT_ID", fresh_service.agent_id)
+    monkeypatch.setenv("AGENTOS_BASE_URL", fresh_service.url)
+    with AgentOS() as agentos:
+        agentos.start_run().complete()
+    names = run_examples("otel.md")
+    assert b"execute_tool Bash" in (tmp_path / "traces.json").read_bytes()
+    assert b"invoke_agent" in names["binary"]

@@ -1,0 +1,120 @@
+"""Spans as OTLP writes them in JSON: ids in hex, 64-bit integers as text, enums as numbers."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any, cast
+
+import pandas as pd
+
+from aod_notebook._version import __version__
+from aod_notebook.frames.schema import Column, Schema
+
+INTERNAL, CLIENT = 1, 3
+"""Kinds of span."""
+_UNSET, _ERROR = 0, 2
+"""Codes of a span's status."""
+_SPAN_ID_CHARS = 16
+_CONTENT = frozenset({"prompt", "result", "output", "summary"})
+"""What people and agents wrote, besides all JSON columns."""
+
+Row = Mapping[str, Any]
+
+
+def rows_of(frame: pd.DataFrame | None) -> list[Row]:
+    """The rows of a frame, with None for what is missing."""
+    if frame is None:
+        return []
+    return cast("list[Row]", frame.astype(object).where(frame.notna(), None).to_dict("records"))
+
+
+def trace_id(name: str) -> str:
+    """A trace id made of a session's or run's id: the UUID itself if it is one."""
+    try:
+        return uuid.UUID(name).hex
+    except ValueError:
+        return blake2b(name.encode(errors="replace"), digest_size=16).hexdigest()
+
+
+def span_id(trace: str, *names: Any) -> str:
+    """A span id made of what names the span; one that is a span id already stays."""
+    last = str(names[-1]) if names else ""
+    is_one = len(last) == _SPAN_ID_CHARS and set(last) <= set("0123456789abcdef")
+    if is_one and any(character != "0" for character in last):
+        return last
+    text = "/".join((trace, *map(str, names)))
+    return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def nanos(time: Any) -> int | None:
+    """A timestamp in nanoseconds since 1970."""
+    return None if time is None else int(time.value)
+
+
+def attributes(
+    row: Row, columns: Iterable[Column], prefix: str, *, content: bool, **more: Any
+) -> list[dict[str, Any]]:
+    """Attributes of a row: OTel's names where there are any, else `prefix.column`."""
+    named = dict(more)
+    for column in columns:
+        is_content = column.dtype == "json" or column.name in _CONTENT
+        if column.dtype != "datetime" and (content or not is_content):
+            named[column.otel or f"{prefix}.{column.name}"] = row.get(column.name)
+    return [
+        {"key": key, "value": _value(value)} for key, value in named.items() if value is not None
+    ]
+
+
+def columns_but(schema: Schema, *names: str) -> tuple[Column, ...]:
+    """The columns of a schema that say more than a span's own fields do."""
+    return schema.select(None, names)
+
+
+def span(
+    ids: tuple[str, str, str | None],
+    name: str,
+    times: tuple[int | None, int | None],
+    attributes: list[dict[str, Any]],
+    *,
+    kind: int = INTERNAL,
+    error: str | None = None,
+    is_error: bool = False,
+) -> dict[str, Any]:
+    """One span: ids of trace, span and parent; start and end, an unknown end being the start."""
+    trace, own, parent = ids
+    start, end = times
+    start = start or 0
+    made: dict[str, Any] = {
+        "traceId": trace,
+        "spanId": own,
+        "name": name,
+        "kind": kind,
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(max(start, end or 0)),
+        "attributes": attributes,
+        "status": {"code": _ERROR if is_error else _UNSET},
+    }
+    if parent is not None:
+        made["parentSpanId"] = parent
+    if is_error and error:
+        made["status"]["message"] = error
+    return made
+
+
+def traces(spans: list[dict[str, Any]], service: str) -> dict[str, Any]:
+    """The whole document: OTLP's `TracesData`, of one service."""
+    resource = {"attributes": [{"key": "service.name", "value": _value(service)}]}
+    scope = {"name": "aod_notebook", "version": __version__}
+    return {
+        "resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": scope, "spans": spans}]}]
+    }
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    return {"stringValue": str(value)}

@@ -1,0 +1,261 @@
+"""Runs and sessions as traces for OpenTelemetry: OTLP in its JSON form."""
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from aod_notebook.frames._otlp import (
+    CLIENT,
+    INTERNAL,
+    Row,
+    attributes,
+    columns_but,
+    nanos,
+    rows_of,
+    span,
+    span_id,
+    trace_id,
+    traces,
+)
+from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.spans import spans_of
+
+_RUN = columns_but(SCHEMAS["runs"], "error_message")
+_SPAN = columns_but(
+    SCHEMAS["spans"], "span_id", "parent_span_id", "name", "depth", "path", "offset_ms", "is_error"
+)
+_EVENT = columns_but(
+    SCHEMAS["run_events"], "run_id", "type", "span_id", "parent_span_id", "kind", "duration_ms"
+)
+_SESSION = columns_but(SCHEMAS["sessions"])
+_TURN = columns_but(SCHEMAS["turns"], "session_id")
+_RESULT = columns_but(SCHEMAS["results"], "session_id", "turn")
+_CALL = columns_but(SCHEMAS["tool_calls"], "session_id", "turn", "duration_s")
+_OPERATIONS = {"agent": "invoke_agent", "llm": "chat", "tool": "execute_tool"}
+_ID_KEYS = ("traceId", "spanId", "parentSpanId")
+
+
+def runs_to_otlp(
+    runs: pd.DataFrame, run_events: pd.DataFrame | None = None, *, content: bool = False
+) -> dict[str, Any]:
+    """Make traces of runs: a trace per run, with its spans below it.
+
+    Args:
+        runs: a runs frame.
+        run_events: their run_events frame. Reported spans become spans; the other events
+            become events of the run's own span.
+        content: export inputs, outputs and payloads too; they can be large, and private.
+
+    Returns:
+        OTLP's `TracesData` as JSON values: what `json.dumps` makes of it is a body for
+        `/v1/traces` of any collector. Columns that OpenTelemetry has a name for have it
+        (`frames.otel_names`); the others are called `agentos.<column>`.
+
+    Example:
+        >>> from aod_notebook import frames
+        >>> events = frames.decode_run_events(b'[{"type": "plan", "span_id": "a"}]', "r1")
+        >>> runs = events[["run_id"]]
+        >>> trace = runs_to_otlp(runs, events)["resourceSpans"][0]["scopeSpans"][0]
+        >>> [span["name"] for span in trace["spans"]]
+        ['run', 'plan']
+    """
+    spans: dict[Any, list[Row]] = {}
+    events: dict[Any, list[Row]] = {}
+    if run_events is not None:
+        spans = _by(rows_of(spans_of(run_events).frame), "run_id")
+        events = _by(rows_of(run_events[run_events["span_id"].isna()]), "run_id")
+    made = []
+    for run in rows_of(runs):
+        below = [_reported(run, row, content=content) for row in spans.get(run["run_id"], [])]
+        whole = _run(run, below, content=content)
+        whole["events"] = [_event(row, content=content) for row in events.get(run["run_id"], [])]
+        made += [whole, *below]
+    return traces(made, "agentos")
+
+
+def sessions_to_otlp(
+    sessions: pd.DataFrame,
+    turns: pd.DataFrame,
+    tool_calls: pd.DataFrame | None = None,
+    results: pd.DataFrame | None = None,
+    *,
+    content: bool = False,
+) -> dict[str, Any]:
+    """Make traces of sessions: a trace per session, its turns below it, their tool calls below.
+
+    Args:
+        sessions: a sessions frame.
+        turns: their turns frame.
+        tool_calls: their tool_calls frame. Calls have times in sessions that were followed
+            live; the others stand at the start of their turn and say `aod.is_timed` false.
+        results: their results frame; it adds tokens and cost to the turns.
+        content: export prompts, results, and what tools were given and gave back; they can
+            be large, and private.
+
+    Returns:
+        OTLP's `TracesData` as JSON values: what `json.dumps` makes of it is a body for
+        `/v1/traces` of any collector. Columns that OpenTelemetry has a name for have it
+        (`frames.otel_names`); the others are called `aod.<column>`.
+    """
+    told = {(row["session_id"], row["turn"]): row for row in rows_of(results)}
+    turns_of = _by(rows_of(turns), "session_id")
+    calls_of = _by(rows_of(tool_calls), "session_id")
+    made = []
+    for session in rows_of(sessions):
+        session_id = session["session_id"]
+        made.append(_session(session, content=content))
+        starts = {}
+        for turn in turns_of.get(session_id, []):
+            result = told.get((session_id, turn["turn"]), {})
+            made.append(_turn(session, turn, result, content=content))
+            starts[turn["turn"]] = nanos(_start(turn))
+        calls = calls_of.get(session_id, [])
+        names = {(call["turn"], call["tool_use_id"]) for call in calls}
+        made += [_call(session, call, starts, names, content=content) for call in calls]
+    return traces(made, "aod")
+
+
+def otlp_to_protobuf(traces: dict[str, Any]) -> bytes:
+    """Make the binary form of traces, which some collectors want (`application/x-protobuf`).
+
+    Args:
+        traces: what `runs_to_otlp` and `sessions_to_otlp` give.
+
+    Raises:
+        ModuleNotFoundError: `opentelemetry-proto` is not installed.
+    """
+    try:
+        from google.protobuf.json_format import ParseDict
+        from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+    except ModuleNotFoundError as error:
+        error.add_note("It comes with: pip install 'aod-notebook[otel]'")
+        raise
+    data: bytes = ParseDict(_with_base64(traces), TracesData()).SerializeToString()
+    return data
+
+
+def _with_base64(value: Any) -> Any:
+    """Ids in base64, as protobuf's own JSON has them where OTLP's has hex."""
+    if isinstance(value, list):
+        return [_with_base64(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64encode(bytes.fromhex(item)).decode()
+        if key in _ID_KEYS
+        else _with_base64(item)
+        for key, item in value.items()
+    }
+
+
+def _by(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
+    grouped: dict[Any, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row[key], []).append(row)
+    return grouped
+
+
+def _run(run: Row, below: list[dict[str, Any]], *, content: bool) -> dict[str, Any]:
+    """The span of a whole run; where its own times are unknown, those of what is below."""
+    trace = trace_id(run["run_id"])
+    start, end = nanos(run.get("started_at")), nanos(run.get("ended_at"))
+    known = [int(part["startTimeUnixNano"]) for part in below]
+    if start is None:
+        start = min(filter(None, known), default=None)
+    if end is None:
+        end = max((int(part["endTimeUnixNano"]) for part in below), default=None)
+    operation = {"gen_ai.operation.name": "invoke_agent"}
+    return span(
+        (trace, span_id(trace), None),
+        "run",
+        (start, end),
+        attributes(run, _RUN, "agentos", content=content, **operation),
+        error=run.get("error_message"),
+        is_error=run.get("status") == "failed",
+    )
+
+
+def _reported(run: Row, row: Row, *, content: bool) -> dict[str, Any]:
+    trace = trace_id(run["run_id"])
+    has_parent = not (row["is_root"] or row["is_orphan"])
+    parent = span_id(trace, row["parent_span_id"]) if has_parent else span_id(trace)
+    operation = {"gen_ai.operation.name": _OPERATIONS.get(row["kind"] or "")}
+    return span(
+        (trace, span_id(trace, row["span_id"]), parent),
+        row["name"] or "span",
+        (nanos(row["started_at"]), nanos(row["ended_at"])),
+        attributes(row, _SPAN, "agentos", content=content, **operation),
+        kind=CLIENT if row["kind"] == "llm" else INTERNAL,
+        error=row["error"],
+        is_error=row["is_error"],
+    )
+
+
+def _event(row: Row, *, content: bool) -> dict[str, Any]:
+    return {
+        "timeUnixNano": str(nanos(row["occurred_at"]) or 0),
+        "name": row["type"] or "event",
+        "attributes": attributes(row, _EVENT, "agentos", content=content),
+    }
+
+
+def _session(session: Row, *, content: bool) -> dict[str, Any]:
+    trace = trace_id(session["session_id"])
+    return span(
+        (trace, span_id(trace), None),
+        "session",
+        (nanos(session["created_at"]), nanos(session["updated_at"])),
+        attributes(session, _SESSION, "aod", content=content),
+        is_error=session["status"] == "failed",
+    )
+
+
+def _turn(session: Row, turn: Row, result: Row, *, content: bool) -> dict[str, Any]:
+    trace = trace_id(session["session_id"])
+    named = _whose(session, "invoke_agent")
+    told = attributes(result, _RESULT, "aod", content=content) if result else []
+    return span(
+        (trace, span_id(trace, "turn", turn["turn"]), span_id(trace)),
+        "invoke_agent",
+        (nanos(_start(turn)), nanos(turn.get("ended_at"))),
+        [*attributes(turn, _TURN, "aod", content=content, **named), *told],
+        is_error=turn["status"] == "failed" or bool(result.get("is_error")),
+    )
+
+
+def _start(turn: Row) -> Any:
+    """When a turn started; of one that never did, when it was asked for."""
+    return turn.get("started_at") or turn.get("created_at")
+
+
+def _call(
+    session: Row, call: Row, starts: dict[Any, int | None], names: set[Any], *, content: bool
+) -> dict[str, Any]:
+    """A tool call, below its turn, or below the call that started its subagent."""
+    trace, turn = trace_id(session["session_id"]), call["turn"]
+    parent = span_id(trace, "turn", turn) if turn in starts else span_id(trace)
+    if (turn, call["parent_tool_use_id"]) in names:
+        parent = span_id(trace, turn, call["parent_tool_use_id"])
+    start, end = nanos(call["called_at"]), nanos(call["returned_at"])
+    is_timed = start is not None
+    named = {**_whose(session, "execute_tool"), "aod.turn": turn, "aod.is_timed": is_timed}
+    own = call["tool_use_id"] or f"order {call['order']}"
+    return span(
+        (trace, span_id(trace, turn, own), parent),
+        f"execute_tool {call['tool'] or 'unknown'}",
+        (start, end) if is_timed else (starts.get(turn), None),
+        attributes(call, _CALL, "aod", content=content, **named),
+        is_error=bool(call["is_error"]),
+    )
+
+
+def _whose(session: Row, operation: str) -> dict[str, Any]:
+    """What every span of a session says of it."""
+    return {
+        "gen_ai.operation.name": operation,
+        "gen_ai.conversation.id": session["session_id"],
+        "gen_ai.agent.id": session.get("agent_id"),
+        "gen_ai.provider.name": session.get("provider"),
+    }
