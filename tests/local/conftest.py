@@ -1,8 +1,11 @@
 """Fixtures of the service's tests: clients of both halves."""
 
+import signal
+
 import httpx
 import pytest
-from service_kit import Kit, Rpc, connect
+from process_kit import Process
+from service_kit import Kit, Rpc, connect, until
 
 
 @pytest.fixture
@@ -46,3 +49,31 @@ def reporter(service):
 def anonymous(service):
     with httpx.Client(base_url=service.url) as client:
         yield client
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start services on one data directory; what is left at the end is killed."""
+    made = []
+
+    def starting(*options, **more):
+        made.append(Process(tmp_path / "data", *options, **more))
+        return made[-1]
+
+    yield starting
+    for process in made:
+        if process.child.poll() is None:
+            process.end(signal.SIGKILL)
+    until(lambda: not made or not made[-1].marked())
+
+
+@pytest.fixture
+def agent_id(rpc):
+    """A hosted agent of this test on the `replay` runtime."""
+    return rpc.call("agents_create", name="r", system_prompt="", provider_type="replay")["agent_id"]
+
+
+@pytest.fixture
+def run_id(reporter, service):
+    """A run of the built-in agent that is being reported."""
+    return reporter.start(service.agent_id)

@@ -85,12 +85,12 @@ class Rpc:
         return response.json()["data"]
 
     def error(self, path, body=None):
-        """Return status and code of a refusal."""
+        """Return status, code and message of a refusal."""
         response = self.post(path, body)
         answer = response.json()
         assert answer["data"] is None
-        assert answer["error"]["message"]
-        return response.status_code, answer["error"]["code"]
+        assert set(answer["error"]) == {"code", "message"}
+        return response.status_code, answer["error"]["code"], answer["error"]["message"]
 
     def call(self, name, /, **params):
         return self.data(f"/api/v1/rpc/{name}", params)
@@ -104,6 +104,25 @@ class Rpc:
 
     def invoke(self, agent_id, expect=200, **fields):
         return self.data(f"/api/v1/agents/{agent_id}/invoke", fields, expect)
+
+    def stream(self, agent_id, **fields):
+        """Return the events of a streamed invoke."""
+        body = {"stream": True, **fields}
+        response = self.post(f"/api/v1/agents/{agent_id}/invoke", body)
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"] == "text/event-stream"
+        lines = response.text.split("\n")
+        return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+
+    def ended(self, run_id):
+        """Return the run once it has ended, else None."""
+        run = self.call("runs_get", run_id=run_id)
+        return run if run["ended_at"] else None
+
+
+def script(*pauses, **more):
+    """Return the input that makes an agent on `replay` pause, or fail."""
+    return {"replay": {"pauses": list(pauses), **more}}
 
 
 def frames(text):

@@ -1,12 +1,10 @@
-"""`/api/ingest/v1`: keys, validation, idempotency, events, tasks, ends, questions (B.1 to B.5)."""
+"""`/api/ingest/v1`: keys, validation, idempotency, events, tasks, ends (B.1 to B.5)."""
 
-import threading
+import json
 import uuid
 
 import pytest
-from service_kit import Rpc, connect, until
-
-from aod_notebook.local import LocalService
+from service_kit import connect
 
 INGEST = "/api/ingest/v1"
 EVENT = {
@@ -39,11 +37,6 @@ CALLS = [
 ]
 
 
-@pytest.fixture
-def run_id(reporter, service):
-    return reporter.start(service.agent_id)
-
-
 def send(reporter, run_id, *events):
     return reporter.data(f"{INGEST}/events", {"run_id": run_id, "events": list(events)})
 
@@ -52,19 +45,35 @@ def stored(rpc, run_id, **params):
     return rpc.call("runs_get_events", run_id=run_id, **params)
 
 
+NO_HEADER = "Missing or invalid authorization header"
+WRONG_KEY = "Invalid or revoked API key"
+
+
 @pytest.mark.parametrize("path", CALLS)
-@pytest.mark.parametrize("header", [None, "Bearer aos_ws_wrong", "Basic x", "bearer x"])
-def test_every_call_needs_a_key(anonymous, path, header):
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (None, NO_HEADER),
+        ("Basic x", NO_HEADER),
+        ("bearer x", NO_HEADER),
+        ("Bearer aos_ws_wrong", WRONG_KEY),
+    ],
+)
+def test_every_call_needs_a_key(anonymous, path, header, message):
+    """Rows: B.2 no key; B.2 unknown or revoked key."""
     headers = {} if header is None else {"Authorization": header}
     response = anonymous.post(path, json={}, headers=headers)
     assert response.status_code == 401
-    assert response.json()["error"]["code"] == "UNAUTHENTICATED"
+    error = {"code": "UNAUTHENTICATED", "message": message}
+    assert response.json() == {"data": None, "error": error}
 
 
 @pytest.mark.parametrize("path", CALLS)
 def test_every_call_is_a_post(rpc, path):
+    """Rows: B.1 another method."""
     response = rpc.client.get(path)
-    assert (response.status_code, response.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
+    error = {"code": "METHOD_NOT_ALLOWED", "message": "Every call is a POST"}
+    assert (response.status_code, response.json()) == (405, {"data": None, "error": error})
 
 
 def test_an_aod_token_opens_nothing_here(service, anonymous):
@@ -73,7 +82,9 @@ def test_an_aod_token_opens_nothing_here(service, anonymous):
 
 
 def test_an_unknown_path_is_a_404_in_the_envelope(rpc):
-    assert rpc.error("/api/v2/anything") == (404, "NOT_FOUND")
+    """Rows: B.1 unknown path."""
+    refused = rpc.error("/api/v2/anything")
+    assert refused == (404, "NOT_FOUND", "There is no endpoint /api/v2/anything")
 
 
 @pytest.mark.parametrize(
@@ -97,21 +108,36 @@ def test_an_unknown_path_is_a_404_in_the_envelope(rpc):
     ],
 )
 def test_a_wrong_body_is_a_validation_error(rpc, path, body):
-    assert rpc.error(f"{INGEST}/{path}", body) == (400, "VALIDATION_ERROR")
+    """Rows: B.4 a wrong field."""
+    status, code, message = rpc.error(f"{INGEST}/{path}", body)
+    assert (status, code) == (400, "VALIDATION_ERROR")
+    assert message.startswith("Invalid request body: ")
+
+
+def test_a_refusal_names_the_field(rpc):
+    """Rows: B.4 a wrong field."""
+    refused = rpc.error(f"{INGEST}/run/complete", {"run_id": "x", "input_tokens": "many"})
+    message = "Invalid request body: Expected `int | null`, got `str` - at `$.input_tokens`"
+    assert refused == (400, "VALIDATION_ERROR", message)
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"a": NaN}', b"\xff", b"[" * 100_000])
 @pytest.mark.parametrize("path", ["run/start", "events"])
 def test_a_body_that_is_no_json_object_is_a_validation_error(rpc, path, content):
+    """Rows: B.1 the body is no JSON object."""
     response = rpc.client.post(f"{INGEST}/{path}", content=content)
     assert (response.status_code, response.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert response.json()["error"]["message"].startswith("Invalid request body: ")
 
 
 def test_a_body_over_the_limit_is_too_large(fresh_service):
+    """Rows: B.1 the body is too large."""
     with connect(fresh_service.url, fresh_service.agentos_key) as client:
-        size = fresh_service._service.config.max_body_bytes + 1
-        response = client.post(f"{INGEST}/events", content=b" " * size)
-    assert (response.status_code, response.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        limit = fresh_service._service.config.max_body_bytes
+        response = client.post(f"{INGEST}/events", content=b" " * (limit + 1))
+    message = f"Request body is larger than {limit} bytes"
+    error = {"code": "PAYLOAD_TOO_LARGE", "message": message}
+    assert (response.status_code, response.json()) == (413, {"data": None, "error": error})
 
 
 @pytest.mark.parametrize(
@@ -134,15 +160,38 @@ def test_a_body_over_the_limit_is_too_large(fresh_service):
     ],
 )
 def test_one_wrong_event_refuses_its_whole_batch(reporter, rpc, run_id, wrong):
+    """Rows: B.5 one wrong event."""
     body = {"run_id": run_id, "events": [EVENT, {**SPAN, **wrong}]}
-    assert reporter.error(f"{INGEST}/events", body) == (400, "VALIDATION_ERROR")
+    status, code, message = reporter.error(f"{INGEST}/events", body)
+    assert (status, code) == (400, "VALIDATION_ERROR")
+    assert message.startswith("Invalid request body: ")
+    assert "- at `$.events[1]" in message
     assert stored(rpc, run_id) == []
 
 
-def test_the_error_names_the_place(reporter, run_id):
-    body = {"run_id": run_id, "events": [EVENT, {**EVENT, "payload": 1}]}
-    message = reporter.post(f"{INGEST}/events", body).json()["error"]["message"]
-    assert message.endswith("`$.events[1].payload`")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"occurred_at": "yesterday"}, "Expected an ISO 8601 time - at `$.events[1].occurred_at`"),
+        ({"payload": 1}, "Expected `object`, got `int` - at `$.events[1].payload`"),
+    ],
+)
+def test_the_refusal_of_an_event_names_the_place(reporter, run_id, wrong, message):
+    """Rows: B.5 one wrong event."""
+    body = {"run_id": run_id, "events": [EVENT, {**EVENT, **wrong}]}
+    refused = reporter.error(f"{INGEST}/events", body)
+    assert refused == (400, "VALIDATION_ERROR", f"Invalid request body: {message}")
+
+
+@pytest.mark.parametrize("value", [b'"\xff"', b"1e999", b"9" * 5000, b'"\\ud800"', b"NaN"])
+def test_a_payload_that_readers_could_not_read_is_refused(reporter, rpc, run_id, value):
+    """Rows: B.5 a payload that is no JSON."""
+    body = json.dumps({"run_id": run_id, "events": [{**EVENT, "payload": {"a": 0}}]})
+    content = body.encode().replace(b'{"a": 0}', b'{"a": %s}' % value)
+    response = reporter.client.post(f"{INGEST}/events", content=content)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert response.json()["error"]["message"].startswith("Invalid request body: ")
+    assert stored(rpc, run_id) == []
 
 
 def test_events_are_numbered_in_the_order_of_arrival(reporter, rpc, run_id):
@@ -203,8 +252,10 @@ def test_any_trigger_type_is_kept(reporter, rpc, service):
 
 
 def test_what_is_not_there_is_not_found(rpc, service):
+    """Rows: B.4 unknown agent; B.4 unknown run."""
     body = {"agent_id": "nobody", "trigger_type": "sdk", "input": {}}
-    assert rpc.error(f"{INGEST}/run/start", body) == (404, "NOT_FOUND")
+    refused = rpc.error(f"{INGEST}/run/start", body)
+    assert refused == (404, "NOT_FOUND", "Agent nobody not found")
     for path, extra in (
         ("events", {"events": [EVENT]}),
         ("tasks", {"task": {"id": "t", "name": "n", "status": "running"}}),
@@ -213,17 +264,26 @@ def test_what_is_not_there_is_not_found(rpc, service):
         ("run/cancel", {}),
         ("human-input/request", {"prompt": "x"}),
     ):
-        assert rpc.error(f"{INGEST}/{path}", {"run_id": "none", **extra}) == (404, "NOT_FOUND")
+        refused = rpc.error(f"{INGEST}/{path}", {"run_id": "none", **extra})
+        assert refused == (404, "NOT_FOUND", "Run none not found")
 
 
-def test_an_agent_key_reports_for_its_own_agent_only(reporter, rpc):
-    other = rpc.call("agents_create", name="o", system_prompt="", provider_type="replay")["id"]
-    body = {"agent_id": other, "trigger_type": "sdk", "input": {}}
-    assert reporter.error(f"{INGEST}/run/start", body) == (403, "FORBIDDEN")
-    run_id = rpc.start(other)
-    events = {"run_id": run_id, "events": [EVENT]}
-    assert reporter.error(f"{INGEST}/events", events) == (403, "FORBIDDEN")
-    assert reporter.error(f"{INGEST}/run/complete", {"run_id": run_id}) == (403, "FORBIDDEN")
+def test_an_agent_key_reports_for_its_own_agent_only(reporter, rpc, agent_id):
+    """Rows: B.1 another agent's key."""
+    forbidden = (403, "FORBIDDEN", "This key belongs to another agent")
+    body = {"agent_id": agent_id, "trigger_type": "sdk", "input": {}}
+    assert reporter.error(f"{INGEST}/run/start", body) == forbidden
+    run_id = rpc.start(agent_id)
+    for path, extra in (
+        ("events", {"events": [EVENT]}),
+        ("tasks", {"task": {"id": "t", "name": "n", "status": "running"}}),
+        ("run/complete", {}),
+        ("run/fail", {"error_message": "x"}),
+        ("run/cancel", {}),
+        ("human-input/request", {"prompt": "x"}),
+    ):
+        assert reporter.error(f"{INGEST}/{path}", {"run_id": run_id, **extra}) == forbidden
+    assert rpc.call("runs_get", run_id=run_id)["status"] == "running"
 
 
 def test_a_task_is_created_and_updated_by_its_id(reporter, rpc, run_id):
@@ -260,6 +320,7 @@ ENDS = {
 
 @pytest.mark.parametrize("status", list(ENDS))
 def test_a_run_ends_once_and_the_same_end_may_come_again(reporter, rpc, run_id, status):
+    """Rows: B.4 another end of an ended run."""
     path, body = ENDS[status]
     for _ in range(2):
         reporter.data(f"{INGEST}/{path}", {"run_id": run_id, **body})
@@ -270,7 +331,7 @@ def test_a_run_ends_once_and_the_same_end_may_come_again(reporter, rpc, run_id, 
     for other, (other_path, other_body) in ENDS.items():
         if other != status:
             answer = reporter.error(f"{INGEST}/{other_path}", {"run_id": run_id, **other_body})
-            assert answer == (409, "CONFLICT")
+            assert answer == (409, "CONFLICT", f"Run {run_id} has already ended: {status}")
 
 
 def test_a_completed_run_has_output_and_tokens(reporter, rpc, run_id):
@@ -292,85 +353,3 @@ def test_late_events_of_an_ended_run_are_kept(reporter, rpc, run_id):
     reporter.data(f"{INGEST}/run/complete", {"run_id": run_id})
     send(reporter, run_id, EVENT)
     assert len(stored(rpc, run_id)) == 1
-
-
-# questions to a person
-
-
-@pytest.fixture
-def brief():
-    """A service that holds a question's poll for 0.2 s."""
-    with LocalService(human_input_hold_s=0.2) as service:
-        yield service
-
-
-def ask(client, run_id, **fields):
-    return client.data(f"{INGEST}/human-input/request", {"run_id": run_id, "prompt": "p", **fields})
-
-
-def test_an_answer_releases_the_poll_at_once(service, rpc, reporter, run_id):
-    answers = []
-    waiting = threading.Thread(target=lambda: answers.append(ask(reporter, run_id)))
-    waiting.start()
-    question = until(lambda: rpc.call("runs_get", run_id=run_id).get("awaiting_input"))
-    rpc.data(f"/api/v1/runs/{run_id}/human-input", {"response": "yes"})
-    waiting.join(5)
-    assert answers == [{"input": "yes", "request_id": question["request_id"]}]
-
-
-def test_a_poll_without_an_answer_is_pending_and_can_be_repeated(brief):
-    with connect(brief.url, brief.agentos_key) as client:
-        rpc = Rpc(client)
-        run_id = rpc.start(brief.agent_id)
-        first = ask(rpc, run_id)
-        assert first["status"] == "pending"
-        again = ask(rpc, run_id, request_id=first["request_id"])
-        assert again == first
-        path = f"/api/v1/runs/{run_id}/reply"
-        rpc.data(path, {"request_id": first["request_id"], "response": "late"})
-        assert ask(rpc, run_id, request_id=first["request_id"])["input"] == "late"
-
-
-def test_a_question_that_is_not_answered_in_time_is_a_timeout(rpc, run_id):
-    body = {"run_id": run_id, "prompt": "p", "timeout_seconds": 0.1}
-    assert rpc.error(f"{INGEST}/human-input/request", body) == (408, "TIMEOUT")
-    assert rpc.error(f"/api/v1/runs/{run_id}/human-input", {"response": "x"}) == (409, "CONFLICT")
-
-
-@pytest.mark.parametrize("by", ["ingest", "control plane"])
-def test_cancelling_the_run_cancels_its_question(rpc, reporter, run_id, by):
-    answers = []
-    body = {"run_id": run_id, "prompt": "p"}
-    waiting = threading.Thread(
-        target=lambda: answers.append(reporter.error(f"{INGEST}/human-input/request", body))
-    )
-    waiting.start()
-    until(lambda: rpc.call("runs_get", run_id=run_id).get("awaiting_input"))
-    if by == "ingest":
-        rpc.data(f"{INGEST}/run/cancel", {"run_id": run_id})
-    else:
-        rpc.call("runs_cancel", run_id=run_id)
-    waiting.join(5)
-    assert answers == [(409, "CONFLICT")]
-
-
-def test_an_unknown_question_is_not_found(rpc, run_id):
-    body = {"run_id": run_id, "prompt": "p", "request_id": "none"}
-    assert rpc.error(f"{INGEST}/human-input/request", body) == (404, "NOT_FOUND")
-    reply = {"request_id": "none", "response": "x"}
-    assert rpc.error(f"/api/v1/runs/{run_id}/reply", reply) == (404, "NOT_FOUND")
-
-
-def test_answering_when_nothing_is_asked_is_a_conflict(rpc, run_id):
-    assert rpc.error(f"/api/v1/runs/{run_id}/human-input", {"response": "x"}) == (409, "CONFLICT")
-
-
-@pytest.mark.parametrize("body", [{}, {"response": ""}, {"response": 1}])
-def test_an_answer_is_a_text_that_is_not_empty(rpc, run_id, body):
-    path = f"/api/v1/runs/{run_id}/human-input"
-    assert rpc.error(path, body) == (400, "VALIDATION_ERROR")
-
-
-def test_a_reply_needs_a_workspace_key(reporter, run_id):
-    path = f"/api/v1/runs/{run_id}/human-input"
-    assert reporter.error(path, {"response": "x"}) == (403, "FORBIDDEN")

@@ -1,21 +1,17 @@
 """The service killed, stopped and started again: nothing acknowledged is lost, nothing is left."""
 
 import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 
 import httpx
 import psutil
 import pytest
-from service_kit import Kit, Rpc, connect, frames, until
+from service_kit import Kit, connect, frames, until
 
 from aod_notebook.local import LocalService
-from aod_notebook.local.processes import orphans
 
 EVENT = {
     "type": "x",
@@ -23,68 +19,6 @@ EVENT = {
     "payload": {},
     "occurred_at": "2026-01-01T00:00:00Z",
 }
-
-
-class Process:
-    """A service in a process of its own, that can be killed and started again."""
-
-    def __init__(self, data_dir, *options):
-        self.data_dir = data_dir
-        self.child = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "aod_notebook.local",
-                "--data-dir",
-                data_dir,
-                "--json",
-                *options,
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        line = self.child.stdout.readline()
-        assert line, "the service did not start"
-        self.said = json.loads(line)
-        self.client = connect(self.said["url"], self.said["aod_token"])
-        self.kit = Kit(self.client)
-        self.rpc = Rpc(connect(self.said["url"], self.said["agentos_key"]))
-
-    def end(self, number):
-        self.child.send_signal(number)
-        code = self.child.wait(10)
-        self.child.stdout.close()
-        self.client.close()
-        self.rpc.client.close()
-        return code
-
-    def marked(self):
-        """Return the ids of the live processes that this data directory's sessions started."""
-        pids = orphans.marked(f"AOD_LOCAL_SERVICE={self.said['agent_id']}/")
-        return [pid for pid in pids if is_alive(pid)]
-
-
-def is_alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Start services on one data directory; what is left at the end is killed."""
-    made = []
-
-    def starting(*options):
-        made.append(Process(tmp_path / "data", *options))
-        return made[-1]
-
-    yield starting
-    for process in made:
-        if process.child.poll() is None:
-            process.end(signal.SIGKILL)
-    until(lambda: not made or not made[-1].marked())
 
 
 SPAWNING = "sleep 600 & setsid sleep 600 & (trap '' TERM HUP; sleep 600) & echo up; sleep 600"

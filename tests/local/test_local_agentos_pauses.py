@@ -1,0 +1,94 @@
+"""Hosted runs that wait: for an answer, for an approval, and who ends the wait (B.6)."""
+
+import pytest
+from service_kit import Rpc, connect, script, until
+
+ASK = {"ask": "Which region?", "options": ["eu", "us"], "context": {"n": 1}}
+APPROVE = {"approve": "Delete three files"}
+
+
+def test_a_run_pauses_for_an_answer_then_for_an_approval_and_completes(rpc, agent_id):
+    paused = rpc.invoke(agent_id, expect=202, input=script(ASK, APPROVE))
+    run_id = paused["run_id"]
+    asked = paused["awaiting_input"]
+    assert asked == {
+        "request_id": asked["request_id"],
+        "question": "Which region?",
+        "options": ["eu", "us"],
+        "context": {"n": 1},
+    }
+    assert rpc.call("runs_get", run_id=run_id)["status"] == "awaiting_input"
+    path = f"/api/v1/runs/{run_id}/human-input"
+    waiting = rpc.data(path, {"response": "eu"}, 202)
+    approval_id = waiting["awaiting_approval"]["approval_id"]
+    assert rpc.call("runs_get", run_id=run_id)["status"] == "awaiting_approval"
+    rpc.call("approvals_decide", approval_id=approval_id, decision="approved")
+    run = until(lambda: rpc.ended(run_id))
+    assert run["status"] == "completed"
+    assert run["output"]["answers"] == ["eu"]
+
+
+def test_an_approval_is_decided_once(rpc, agent_id):
+    """Rows: B.9 an approval that was decided."""
+    paused = rpc.invoke(agent_id, expect=202, input=script(APPROVE))
+    approval_id = paused["awaiting_approval"]["approval_id"]
+    rpc.call("approvals_decide", approval_id=approval_id, decision="rejected")
+    again = rpc.refused("approvals_decide", approval_id=approval_id, decision="approved")
+    assert again == (409, "CONFLICT", f"Approval {approval_id} is already rejected")
+
+
+def test_a_streamed_run_ends_its_stream_at_a_pause(rpc, agent_id):
+    start, asked = rpc.stream(agent_id, input=script(ASK))
+    assert asked["type"] == "awaiting_input"
+    assert (asked["run_id"], asked["question"]) == (start["run_id"], "Which region?")
+    start, waiting = rpc.stream(agent_id, input=script(APPROVE))
+    assert waiting["type"] == "awaiting_approval"
+    assert waiting["approval_id"]
+
+
+def test_a_cancelled_run_takes_no_answer_and_no_other_end(rpc, agent_id):
+    """Rows: B.6 nothing is asked; B.4 another end of an ended run."""
+    run_id = rpc.invoke(agent_id, expect=202, input=script(ASK))["run_id"]
+    assert rpc.call("runs_cancel", run_id=run_id)["status"] == "cancelled"
+    path = f"/api/v1/runs/{run_id}/human-input"
+    asks_nothing = f"Run {run_id} asks nothing that could be answered"
+    assert rpc.error(path, {"response": "x"}) == (409, "CONFLICT", asks_nothing)
+    ended = f"Run {run_id} has already ended: cancelled"
+    refused = rpc.error("/api/ingest/v1/run/complete", {"run_id": run_id})
+    assert refused == (409, "CONFLICT", ended)
+
+
+@pytest.mark.parametrize("pause", [ASK, APPROVE])
+def test_a_paused_run_of_a_deleted_agent_fails_when_it_should_go_on(rpc, agent_id, pause):
+    """Rows: B.6 the agent was deleted."""
+    paused = rpc.invoke(agent_id, expect=202, input=script(pause))
+    run_id = paused["run_id"]
+    rpc.call("agents_delete", agent_id=agent_id)
+    gone = f"Agent {agent_id} not found"
+    if pause is ASK:
+        refused = rpc.error(f"/api/v1/runs/{run_id}/human-input", {"response": "eu"})
+        assert refused == (404, "NOT_FOUND", gone)
+    else:
+        approval_id = paused["awaiting_approval"]["approval_id"]
+        rpc.call("approvals_decide", approval_id=approval_id, decision="approved")
+    run = until(lambda: rpc.ended(run_id))
+    assert (run["status"], run["error_message"]) == ("failed", gone)
+
+
+def test_a_run_that_is_cancelled_before_it_goes_on_does_nothing(fresh_service, monkeypatch):
+    with connect(fresh_service.url, fresh_service.agentos_key) as client:
+        rpc = Rpc(client)
+        paused = rpc.invoke(fresh_service.agent_id, expect=202, input=script(APPROVE))
+        run_id, approval = paused["run_id"], paused["awaiting_approval"]
+        hosted = fresh_service._service._state.hosted
+        advance = hosted.advance
+        monkeypatch.setattr(type(hosted), "advance", lambda *_: None)
+        rpc.call("approvals_decide", decision="approved", **approval)
+        rpc.call("runs_cancel", run_id=run_id)
+        ended = []
+        fresh_service._loop.call_soon_threadsafe(
+            lambda: advance(run_id).add_done_callback(ended.append)
+        )
+        until(lambda: ended)
+        run = rpc.call("runs_get", run_id=run_id)
+    assert (run["status"], run["event_count"]) == ("cancelled", 0)
