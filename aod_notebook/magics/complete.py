@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.live import LiveRun, LiveSession
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from aod_notebook.magics.command import Command
+    from aod_notebook.magics.parser import MagicParser
 
 __all__ = ["candidates", "install", "uninstall"]
 
@@ -55,11 +57,13 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
         return None
     *before, word = line.split(" ")
     before = [each for each in before if each]
+    if before[-1:] == ["--to"]:
+        return _folders(word)
     match magic.groups():
         case ["%%", "aod"]:
-            offered = _cell_words(before, names)
+            offered = _words(aod_cell.cell_parser(), before, names)
         case ["%%", _]:
-            offered = _reported_cell_words(before, names)
+            offered = _words(agentos_cell.cell_parser(), before, names)
         case [_, "aod"]:
             offered = _line_words(aod_commands.COMMANDS, before, names)
         case _:
@@ -67,26 +71,37 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
     return _starting(word, offered)
 
 
-def _reported_cell_words(before: list[str], names: Mapping[str, object]) -> list[str]:
-    if before[-1:] == ["--input"]:
-        return _held(names, dict)
-    return agentos_cell.cell_parser().options()
-
-
-def _cell_words(before: list[str], names: Mapping[str, object]) -> list[str]:
-    match before[-1:]:
-        case ["-a" | "--agent"]:
+def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) -> list[str]:
+    """What may follow by the parser alone: the value of the last option, or an option."""
+    values = parser.values(before[-1]) if before else None
+    if values is None:
+        return parser.options()
+    match before[-1]:
+        case "-a" | "--agent":
             return known.names("agents")
-        case ["--env"]:
+        case "--env":
             return known.names("environments")
-        case ["-s" | "--session"]:
+        case "-s" | "--session":
             return _sessions(names)
-        case ["--runtime"]:
+        case "--runtime":
             return [name for name in DEFAULT_MODELS if name not in PROVIDERS]
-        case ["--provider"]:
+        case "--provider":
             return list(PROVIDERS)
-        case _:
-            return aod_cell.cell_parser().options()
+        case "--input":
+            return _held(names, dict)
+    return values
+
+
+def _folders(word: str) -> list[str]:
+    """What a folder's path that begins with `word` may become."""
+    base, slash, start = word.rpartition("/")
+    try:
+        there = sorted(Path(base + slash or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    names = [path.name for path in there if path.is_dir() and path.name.startswith(start)]
+    shown = [name for name in names if " " not in name and (start or not name.startswith("."))]
+    return [f"{base}{slash}{name}/" for name in shown]
 
 
 def _line_words(
@@ -97,13 +112,13 @@ def _line_words(
         split = [name.split() for name in commands]
         following = [words[len(before)] for words in split if words[: len(before)] == before]
         return list(dict.fromkeys(following)) + ([] if before else ["--help"])
-    if before[-1] == "--input":
-        return _held(names, dict)
     command = commands[found[0]]
     if "method" in _arguments_of(command):
         return _call_words(found[1])
-    options = command.parser(found[0]).options()
-    return [*_arguments(command, names), *options]
+    parser = command.parser(found[0])
+    if parser.values(before[-1]) is not None:
+        return _words(parser, before, names)
+    return [*_arguments(command, names), *parser.options()]
 
 
 def _arguments(command: Command, names: Mapping[str, object]) -> list[str]:

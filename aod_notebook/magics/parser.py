@@ -94,6 +94,13 @@ Did you mean --runtime? %%aod --help lists all.
         """All option strings, long ones first."""
         return sorted(self._option_string_actions, key=lambda option: (len(option) < 3, option))  # noqa: PLR2004
 
+    def values(self, option: str) -> list[str] | None:
+        """Give what an option's value may be, as far as that is known; None if it takes none."""
+        action = self._option_string_actions.get(option)
+        if action is None or action.nargs == 0:
+            return None
+        return [str(choice) for choice in action.choices or ()]
+
     def _refuse(self, word: str) -> NoReturn:
         option = word.partition("=")[0]
         if option.startswith("-"):

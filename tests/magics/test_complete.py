@@ -24,6 +24,10 @@ def completed(shell, text):
         ("%%aod --runtime she", ["shell"]),
         ("%%aod --provider o", ["openai"]),
         ("%%aod --runtime shell -s la", ["last"]),
+        ("%%aod --view l", ["live", "lines"]),
+        ("%%aod --timeout ", []),
+        ("%aod sessions --status f", ["failed"]),
+        ("%aod agent create x --runtime re", ["replay"]),
         ("%%aod\nUse {{nu", ["numbers}}"]),
         ("%%aod -a {{nu", ["numbers}}"]),
         ("%aod nothing x", []),
@@ -38,6 +42,17 @@ def test_a_word_is_completed_by_where_it_stands(text, offered):
 
 def test_the_completer_offers_options_in_a_cell(shell):
     assert completed(shell, "%%aod --runt") == {"--runtime"}
+
+
+def test_folders_are_completed_where_a_folder_is_meant(tmp_path, monkeypatch):
+    for name in ("results", "reports/2026", ".hidden", "with blank"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "recording.jsonl").touch()
+    monkeypatch.chdir(tmp_path)
+    assert candidates("%aod export last --to re", {}) == ["reports/", "results/"]
+    assert candidates("%aod export last --to reports/", {}) == ["reports/2026/"]
+    assert candidates(f"%aod export last --to {tmp_path}/.h", {}) == [f"{tmp_path}/.hidden/"]
+    assert candidates("%aod export last --to nowhere/x", {}) == []
 
 
 def test_the_completer_leaves_other_cells_alone(shell):
