@@ -17,6 +17,7 @@ from aod_notebook.local import stop_service
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "screenshots"
 TOOLS = ROOT / "build" / "js"
+FAILED = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ def browser():
         running.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(browser):
     """A window of the browser's own, which may use the clipboard."""
     made = browser.new_context(
@@ -46,7 +47,10 @@ def context(browser):
 
 @pytest.fixture
 def page(context):
-    return context.new_page()
+    """A page beside those that the tests share."""
+    made = context.new_page()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -64,22 +68,64 @@ def server(tmp_path_factory):
             stop_service(embedded_data_dir())
 
 
-@pytest.fixture
-def opened(page, server, request):
-    """Open a notebook with these cells; `opened(*cells, kind=...)`."""
-    count = 0
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
-    def open_(*cells, kind="lab", in_page=page):
-        nonlocal count
-        count += 1
-        path = server.notebook(
-            f"{request.node.name[:60].replace('[', '-').replace(']', '')}{count}.ipynb", *cells
-        )
-        return NotebookPage(in_page, server, kind).open(path)
+
+@pytest.fixture(scope="session")
+def desks():
+    """The notebooks that tests share, by the front end that shows them."""
+    return {}
+
+
+@pytest.fixture
+def opened(desks, context, server, request):
+    """Put these cells into an open notebook whose kernel runs; `opened(*cells, kind=...)`.
+
+    Tests share the page and the kernel, for these take seconds to start. What a failed test
+    used is thrown away, after a last picture of it.
+    """
+    used = []
+
+    def open_(*cells, kind="lab"):
+        if kind not in desks:
+            path = server.notebook(f"{kind}.ipynb", "")
+            desks[kind] = NotebookPage(context.new_page(), server, kind).open(path)
+        used.append(kind)
+        return desks[kind].fill(*cells)
 
     yield open_
-    for kernel in server.kernels():
+    for kind in used:
+        if request.node.stash.get(FAILED, False):
+            nb = desks.pop(kind)
+            SHOTS.mkdir(parents=True, exist_ok=True)
+            nb.page.screenshot(path=SHOTS / f"failed-{request.node.name}.png")
+            server.stop_kernel(nb.kernel)
+            nb.page.close()
+        else:
+            desks[kind].fill("")
+
+
+@pytest.fixture
+def opened_alone(context, server, request):
+    """Open a notebook with a kernel and a page of its own."""
+    made = []
+
+    def open_(*cells):
+        name = f"{request.node.name[:60]}-{len(made)}"
+        path = server.notebook(f"{name}.ipynb", *cells)
+        nb = NotebookPage(context.new_page(), server).open(path, workspace=f"/workspaces/{name}")
+        made.append((nb, nb.kernel))
+        return nb
+
+    yield open_
+    for nb, kernel in made:
         server.stop_kernel(kernel)
+        nb.page.close()
 
 
 @pytest.fixture

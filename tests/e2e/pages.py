@@ -7,6 +7,8 @@ import time
 from playwright.sync_api import expect
 
 READY_MS = 60_000
+NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+"""The server is started so that its pages show their application to tests."""
 
 
 class NotebookPage:
@@ -14,45 +16,83 @@ class NotebookPage:
 
     def __init__(self, page, server, kind="lab"):
         self.page, self.server, self.kind = page, server, kind
+        self.path = None
 
-    def open(self, path, *, reset=True):
-        place = "lab/tree" if self.kind == "lab" else "notebooks"
-        again = "&reset" if reset and self.kind == "lab" else ""
-        self.page.goto(f"{self.server.url}/{place}/{path.name}?token={self.server.token}{again}")
+    def open(self, path, *, workspace=""):
+        self.path = path
+        place = "notebooks" if self.kind == "notebook" else f"lab{workspace}/tree"
+        self.page.goto(f"{self.server.url}/{place}/{path.name}?token={self.server.token}")
         self.wait_until_idle()
         return self
 
     def wait_until_idle(self):
-        if self.kind == "lab":
-            bar = self.page.locator("#jp-main-statusbar")
-            expect(bar).to_contain_text("Python 3 (ipykernel) | Idle", timeout=READY_MS)
-        else:
-            ready = self.page.locator(".jp-NotebookKernelStatus, .jp-Notebook-ExecutionIndicator")
-            expect(ready.first).to_be_attached(timeout=READY_MS)
-            expect(
-                self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-            ).to_be_attached(timeout=READY_MS)
+        self.page.wait_for_function(
+            f"() => window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'",
+            timeout=READY_MS,
+        )
 
     def reload(self):
         self.page.reload()
-        expect(self.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=READY_MS)
+        self.page.wait_for_function(
+            f"() => window.jupyterapp && {NOTEBOOK}?.content?.widgets.length", timeout=READY_MS
+        )
+        expect(self.cell(0)).to_be_visible(timeout=READY_MS)
 
-    def menu(self, menu, command):
-        self.page.get_by_role("menuitem", name=menu, exact=True).click()
-        self.page.get_by_role("menuitem", name=re.compile(command)).first.click()
+    def fill(self, *cells):
+        """Replace all cells of the notebook; their outputs go with them."""
+        self.page.evaluate(
+            f"""cells => {{
+              const {{ content, sessionContext }} = {NOTEBOOK};
+              const shared = content.model.sharedModel;
+              shared.transact(() => {{
+                shared.deleteCellRange(0, shared.cells.length);
+                shared.insertCells(0, cells.map((source) => (
+                  {{ cell_type: "code", source, metadata: {{ trusted: true }}, outputs: [] }})));
+              }});
+              content.activeCellIndex = 0;
+            }}""",
+            list(cells),
+        )
+        expect(self.page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(cells))
+        return self
+
+    def command(self, name, wait=False, **arguments):
+        """Let the application do what its menus and keys do."""
+        self.page.evaluate(
+            """async ([name, wait, args]) => {
+              const done = window.jupyterapp.commands.execute(name, args);
+              if (wait) await done;
+            }""",
+            [name, wait, arguments],
+        )
 
     def run_all(self):
         """Run all cells; a page that is not ready yet passes over the first wish."""
         begun = self.cell(0).locator(".jp-InputPrompt").first
         for _ in range(10):
-            self.menu("Run", "^Run All Cells$")
+            self.command("notebook:run-all-cells")
             with contextlib.suppress(AssertionError):
                 expect(begun).not_to_have_text(re.compile(r"\[ ?\]"), timeout=3000)
                 return
 
     def run_cell(self, number):
-        self.cell(number).locator(".jp-InputPrompt").first.click()
-        self.page.keyboard.press("Control+Enter")
+        self.page.evaluate(f"number => {{ {NOTEBOOK}.content.activeCellIndex = number; }}", number)
+        self.command("notebook:run-cell")
+
+    def save(self):
+        self.command("docmanager:save", wait=True)
+
+    def set_theme(self, name):
+        """Make the page light or dark."""
+        self.command("apputils:change-theme", wait=True, theme=f"JupyterLab {name}")
+        expect(self.page.locator("body")).to_have_attribute(
+            "data-jp-theme-name", f"JupyterLab {name}"
+        )
+
+    @property
+    def kernel(self):
+        """The id of the notebook's kernel."""
+        return self.page.evaluate(f"{NOTEBOOK}.sessionContext.session.kernel.id")
 
     def wait_for_rows(self, count):
         """Wait until the page keeps so many rows."""
@@ -61,18 +101,13 @@ class NotebookPage:
             arg=count, timeout=READY_MS,
         )  # fmt: skip
 
-    def save(self):
-        self.page.keyboard.press("Escape")
-        self.menu("File", "^Save Notebook" if self.kind == "lab" else "^Save")
-        self.page.wait_for_function("() => !document.title.startsWith('*')")
-
     def wait_until(self, condition):
         """Wait until a condition outside the page holds."""
         deadline = time.monotonic() + READY_MS / 1000
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError
-            self.page.wait_for_timeout(50)
+            self.page.wait_for_timeout(20)
 
     def cell(self, number):
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)

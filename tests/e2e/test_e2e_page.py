@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pages import READY_MS
+from pages import READY_MS, NotebookPage
 from playwright.sync_api import expect
 
 VIEW = """from driven import Driven
@@ -46,8 +46,17 @@ v = StreamViewer(d, freeze=False)
 v"""
 
 
-def scroll_top(nb):
-    return nb.log.evaluate("log => log.scrollTop")
+def settled_scroll_top(nb):
+    """Wait until the page stands still; give where."""
+    return nb.log.evaluate(
+        """async (log) => {
+          for (let before = -1; before !== log.scrollTop; ) {
+            before = log.scrollTop;
+            await new Promise((done) => setTimeout(done, 100));
+          }
+          return log.scrollTop;
+        }"""
+    )
 
 
 def at_end(nb):
@@ -73,9 +82,6 @@ def same_rows(server):
         target = server.root / "kernel-rows.json"
         target.unlink(missing_ok=True)
         nb.run_cell(cell)
-        expect(nb.cell(cell).locator(".jp-InputPrompt").first).to_contain_text(
-            r"[", timeout=READY_MS
-        )
         nb.wait_until(lambda: target.exists() and target.read_text().endswith("]"))
         return hash_of(json.loads(target.read_text())) == hash_of(nb.rows())
 
@@ -91,11 +97,11 @@ def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot):
     nb.log.hover()
     nb.page.mouse.wheel(0, -1000)
     nb.page.wait_for_function("() => !document.querySelector('.aod-viewer').viewer.follows")
-    before = scroll_top(nb)
+    before = settled_scroll_top(nb)
     nb.run_cell(1)
     button = nb.viewer.get_by_role("button", name="50 new lines")
     expect(button).to_be_visible()
-    assert abs(scroll_top(nb) - before) < 2
+    assert abs(settled_scroll_top(nb) - before) < 2
     shot(nb.page, "new-lines")
     button.click()
     expect(button).to_be_hidden()
@@ -188,61 +194,55 @@ def test_long_lines_wrap_or_not(opened):
 
 
 def test_a_reload_in_mid_stream_loses_no_row(opened, same_rows):
-    nb = opened(VIEW, "d.flood_in_thread(3_000, 500)", KERNEL_ROWS)
+    nb = opened(VIEW, "d.flood_in_thread(2_000, 500)", KERNEL_ROWS)
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.run_cell(1)
     nb.wait_for_rows(LINES + 200)
     nb.save()
     nb.reload()
-    nb.wait_for_rows(LINES + 3_000)
+    nb.wait_for_rows(LINES + 2_000)
     nb.wait_until_idle()
     assert same_rows(nb, 2)
 
 
 def test_a_reload_while_the_cell_runs_goes_on_live(opened):
-    nb = opened(VIEW.removesuffix("v") + "v.show()\nd.flood(4_000, 400)\nd.end()")
+    nb = opened(VIEW.removesuffix("v") + "v.show()\nd.flood(2_000, 400)\nd.end()")
     nb.run_cell(0)
     nb.wait_for_rows(LINES + 200)
     nb.save()
     nb.reload()
-    nb.wait_for_rows(LINES + 4_000)
+    nb.wait_for_rows(LINES + 2_000)
     texts = [row[1] for row in nb.rows()]
-    assert texts[LINES : LINES + 4_000] == [f"{n:08d} ".ljust(79, "x") for n in range(4_000)]
+    assert texts[LINES : LINES + 2_000] == [f"{n:08d} ".ljust(79, "x") for n in range(2_000)]
 
 
-def test_two_tabs_keep_the_same_rows(opened, context, server, same_rows):
-    from pages import NotebookPage
-
-    nb = opened(VIEW, "d.flood_in_thread(2_000, 500)", KERNEL_ROWS)
+def test_two_tabs_keep_the_same_rows(opened, page, server, same_rows):
+    nb = opened(VIEW, "d.flood_in_thread(1_000, 500)", KERNEL_ROWS)
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.save()
-    second = NotebookPage(context.new_page(), server)
-    second.page.goto(nb.page.url.split("?")[0].replace("/lab/", "/lab/workspaces/two/"))
+    second = NotebookPage(page, server).open(nb.path, workspace="/workspaces/two")
     second.wait_for_rows(LINES)
     nb.run_cell(1)
-    nb.wait_for_rows(LINES + 2_000)
-    second.wait_for_rows(LINES + 2_000)
+    nb.wait_for_rows(LINES + 1_000)
+    second.wait_for_rows(LINES + 1_000)
     assert nb.rows() == second.rows()
     assert same_rows(nb, 2)
 
 
-def test_a_tab_closed_in_mid_stream_shows_all_when_opened_again(opened, context, server):
-    from pages import NotebookPage
-
-    nb = opened(VIEW, "d.flood_in_thread(1_500, 500)")
+def test_a_tab_closed_in_mid_stream_shows_all_when_opened_again(opened_alone, context, server):
+    nb = opened_alone(VIEW, "d.flood_in_thread(1_000, 500)")
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.run_cell(1)
     nb.wait_for_rows(LINES + 100)
     nb.save()
-    url = nb.page.url
     nb.page.close(run_before_unload=False)
-    again = NotebookPage(context.new_page(), server)
-    again.page.goto(url)
-    again.wait_for_rows(LINES + 1_500)
-    assert again.rows()[-1][1].startswith("00001499")
+    nb.page = context.new_page()
+    nb.open(nb.path)
+    nb.wait_for_rows(LINES + 1_000)
+    assert nb.rows()[-1][1].startswith("00000999")
 
 
 def test_the_stop_button_and_the_prompt_box_work_from_an_idle_kernel(opened):
@@ -274,8 +274,7 @@ def test_questions_are_answered_in_the_page(opened):
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_axe_finds_nothing_serious(opened, server, problems, shot, theme):
-    server.settings("apputils-extension/themes", theme=f"JupyterLab {theme}")
+def test_axe_finds_nothing_serious(opened, problems, shot, theme):
     nb = opened(
         REPLAY,
         "d.line('\\x1b[31mred \\x1b[32mgreen \\x1b[33myellow \\x1b[34mblue \\x1b[35mmagenta"
@@ -283,6 +282,7 @@ def test_axe_finds_nothing_serious(opened, server, problems, shot, theme):
         "v.ask('q', 'May I?', print, ('Yes', 'No'))",
         "from IPython.display import HTML; HTML(v.feed.html())",
     )
+    nb.set_theme(theme)
     nb.run_all()
     expect(nb.output(2)).to_contain_text("March", timeout=READY_MS)
     expect(nb.log).to_contain_text("to stderr")
@@ -294,7 +294,7 @@ def test_axe_finds_nothing_serious(opened, server, problems, shot, theme):
     nb.viewer.get_by_role("searchbox").press("Enter")
     shot(nb.viewer, f"search-{theme.lower()}")
     assert problems(nb.page, ".aod-viewer") == []
-    server.settings("apputils-extension/themes", theme="JupyterLab Light")
+    nb.set_theme("Light")
 
 
 def test_everything_can_be_reached_and_done_by_keyboard(opened):
