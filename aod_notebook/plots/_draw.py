@@ -117,8 +117,11 @@ class Canvas:
     # -- axes -----------------------------------------------------------------------------------
 
     def title(self, *parts: str) -> None:
-        """Say above the Axes what is drawn."""
-        text = " · ".join(part for part in parts if part)
+        """Say above the Axes what is drawn; the last parts only if there is room."""
+        told = [part for part in parts if part]
+        while len(told) > 1 and _inches(" · ".join(told), "medium") > self._width():
+            told.pop()
+        text = " · ".join(told)
         self.ax.set_title(
             text, loc="left", color=self.look.text, fontsize="medium", fontweight="bold", **PLAIN
         )
@@ -193,7 +196,8 @@ class Canvas:
         shapes: Any = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
         how: dict[str, Any] = {"facecolors": fill.colour, "linewidths": 0}
         if fill.is_hollow and not is_crowd:
-            how = {"facecolors": "none", "edgecolors": fill.colour, "linestyles": "dashed"}
+            how = {"facecolors": "none", "edgecolors": fill.colour, "linewidths": 1}
+            how["linestyles"] = "dashed"
         elif not is_crowd and (fill.hatch or is_parted):
             how |= {"hatch": fill.hatch, "edgecolors": self.look.ground, "linewidths": 0.8}
         self.ax.add_collection(PolyCollection(shapes, **how), autolim=False)
@@ -204,10 +208,13 @@ class Canvas:
         """Write a small text to the right of a point, as of a bar's end, in front of any line."""
         from matplotlib.patheffects import withStroke
 
+        # where the Axes has a ground of its own, half of the text may stand beside it
+        is_alone = self.ax.get_facecolor() == self.ax.figure.get_facecolor()
+        halo = withStroke(linewidth=2.5, foreground=behind or self.look.ground)
         self.ax.annotate(
             text, (x, row), (4, 0), textcoords="offset points", va="center_baseline",
             color=self.look.bad_text if is_bad else self.look.quiet, fontsize="small",
-            path_effects=[withStroke(linewidth=2.5, foreground=behind or self.look.ground)],
+            path_effects=[halo] if is_alone else None,
             annotation_clip=False, **PLAIN,
         )  # fmt: skip
 
@@ -226,9 +233,15 @@ class Canvas:
 
     def fits(self, text: str, width: float) -> bool:
         """Whether a small text has room in so much of the x axis."""
-        from matplotlib.font_manager import FontProperties
-
         low, high = self.ax.get_xlim()
-        inches = self.ax.get_window_extent().width / self.ax.figure.dpi
-        points = FontProperties(size="small").get_size_in_points()
-        return len(text) * points * _CHAR_EM / _POINTS < inches * width / (high - low)
+        return _inches(text, "small") < self._width() * width / (high - low)
+
+    def _width(self) -> float:
+        return float(self.ax.get_window_extent().width / self.ax.figure.dpi)
+
+
+def _inches(text: str, size: str) -> float:
+    """Guess how wide a text is."""
+    from matplotlib.font_manager import FontProperties
+
+    return len(text) * FontProperties(size=size).get_size_in_points() * _CHAR_EM / _POINTS

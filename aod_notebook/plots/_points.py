@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, refuse
+from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, records, refuse
 
 __all__ = ["TOKENS", "points"]
 
@@ -54,20 +54,26 @@ def points(source: Any, client: Any, *, per_message: bool) -> pd.DataFrame:
 def _of_events(events: pd.DataFrame, *, per_message: bool) -> pd.DataFrame:
     """Points of messages if they are asked for and their tokens known, else of turns."""
     outputs = events[events["type"].eq("output")]
-    if "received_at" not in events:
-        outputs = outputs.assign(received_at=pd.Series(pd.NaT, outputs.index))
     if per_message:
         messages = frames.messages_from_events(events)
-        if messages[list(TOKENS)].notna().any(axis=None):
-            keys = ["session_id", "event_id"]
-            times = outputs.drop_duplicates(keys).set_index(keys)["received_at"]
-            told = messages[keys].merge(times.rename("at"), "left", left_on=keys, right_index=True)
-            return _of_messages(messages.assign(at=told["at"].to_numpy()))
+        counted = messages[messages[list(TOKENS)].notna().any(axis=1)]
+        if len(counted):
+            told = outputs[outputs["event_id"].isin(counted["event_id"])]
+            return _of_messages(counted.assign(at=_times(counted, told, "event_id")))
     results = frames.results_from_events(events)
-    keys = ["session_id", "turn"]
-    times = outputs.groupby(keys, dropna=False)["received_at"].max()
-    told = results[keys].merge(times.rename("at"), "left", left_on=keys, right_index=True)
-    return _of_turns(results.assign(ended_at=told["at"].to_numpy()))
+    last = outputs.drop_duplicates(["session_id", "turn"], keep="last")
+    return _of_turns(results.assign(ended_at=_times(results, last, "turn")))
+
+
+def _times(rows: pd.DataFrame, outputs: pd.DataFrame, key: str) -> pd.Series[Any]:
+    """Give for each row the time of the output that has its session and its key."""
+    keys = ["session_id", key]
+    known = {
+        (output["session_id"], output[key]): output["received_at"]
+        for output in records(outputs, [*keys, "received_at"])
+    }
+    found = [known.get((row["session_id"], row[key])) for row in records(rows, keys)]
+    return pd.Series(pd.to_datetime(pd.Series(found, dtype=object), utc=True).array, rows.index)
 
 
 def _of_messages(messages: pd.DataFrame) -> pd.DataFrame:

@@ -153,9 +153,10 @@ def _turns_in_time(marks: Sequence[_Row], at: NDArray[np.float64]) -> list[_Row]
     for mark in marks:
         if mark["type"] == "turn_start":
             first.setdefault(mark["turn"], mark)
-    begun = sorted(first.values(), key=lambda mark: mark["row"])
     bars = []
-    for mark, following in zip(begun, [*(m["row"] for m in begun[1:]), len(at)], strict=True):
+    rows = sorted(mark["row"] for mark in first.values())
+    for mark in sorted(first.values(), key=lambda mark: int(mark["row"])):
+        following = next((row for row in rows if row > mark["row"]), len(at))
         own = (m for m in marks if mark["row"] < m["row"] < following and m["type"] in _ENDS)
         end = next(own, None)
         until = following if end is None else end["row"] + 1

@@ -37,6 +37,9 @@ _TICKS: Final = {
 }
 _GOLDEN: Final = (5**0.5 - 1) / 2
 """The fractional parts of its multiples lie evenly: a jitter without chance."""
+_FEWEST_FOR_MEDIAN = 2
+_MARKS: Final = (("median", 50, _FEWEST_FOR_MEDIAN, 0.7), ("p95", 95, 5, 0.35))
+"""Name and percentile of each mark, how many values it needs, and its height."""
 _SPREAD = 0.5
 """How much of a row's height the points take."""
 
@@ -166,19 +169,18 @@ def _time_axis(canvas: Canvas, seconds: Any) -> None:
 def _draw_row(canvas: Canvas, row: int, values: pd.DataFrame) -> None:
     ax, look = canvas.ax, canvas.look
     low, high = ax.get_xlim()
-    seconds = np.clip(values["seconds"].to_numpy(float), low * 1.05, high / 1.05)
+    seconds = values["seconds"].to_numpy(float)
     failed = values["is_failed"].to_numpy(bool)
-    places = row + _SPREAD * (np.arange(1, len(seconds) + 1) * _GOLDEN % 1 - 0.5)
-    ax.scatter(
-        seconds[~failed], places[~failed], s=16, color=look.call.colour, alpha=0.55, linewidths=0
-    )
-    ax.scatter(
-        seconds[failed], places[failed], s=22, color=look.failed.colour, marker="x", linewidths=1.4
-    )
-    median, slow = np.percentile(seconds, [50, 95])
-    for value, height in ((median, 0.7), (slow, 0.35)):
-        ends = (row - height / 2, row + height / 2)
-        ax.plot((value, value), ends, color=look.text, linewidth=1.8, solid_capstyle="butt")
-    words = [f"median {duration(median)}", f"p95 {duration(slow)}"]
+    x = np.clip(seconds, low * 1.05, high / 1.05)  # 0 has no place on a logarithmic axis
+    y = row + _SPREAD * (np.arange(1, len(seconds) + 1) * _GOLDEN % 1 - 0.5)
+    ax.scatter(x[~failed], y[~failed], s=16, color=look.call.colour, alpha=0.55, linewidths=0)
+    ax.scatter(x[failed], y[failed], s=22, color=look.failed.colour, marker="x", linewidths=1.4)
+    words = [duration(seconds[0])] if len(seconds) < _FEWEST_FOR_MEDIAN else []
+    for name, percent, fewest, height in _MARKS:
+        if len(seconds) >= fewest:
+            value, place = np.percentile(seconds, percent), np.percentile(x, percent)
+            words.append(f"{name} {duration(value)}")
+            ends = (row - height / 2, row + height / 2)
+            ax.plot((place, place), ends, color=look.text, linewidth=1.8, solid_capstyle="butt")
     words += [f"{int(failed.sum()):,} failed"] * bool(failed.any())
     canvas.beside(high, row, " · ".join(words))

@@ -27,6 +27,8 @@ _LABEL_CHARS = 46
 _TOOL_CHARS = 24
 _INDENT = "    "
 _DEEPEST = 4
+_MOST_LINES = 10
+"""More turns are not parted by lines."""
 _NO_TIMES = "position in the transcript (the session was not followed live: no times)"
 
 
@@ -183,7 +185,7 @@ def _shade(canvas: Canvas, rows: list[_Row], turns: pd.Series[float]) -> None:
     for y, row in enumerate(rows):
         if row.is_nested:
             canvas.ax.axhspan(y - 0.5, y + 0.5, color=canvas.look.band, linewidth=0, zorder=0)
-    for start in turns.iloc[1:]:
+    for start in turns.iloc[1:] if len(turns) <= _MOST_LINES else ():
         canvas.ax.axvline(start, color=canvas.look.quiet, linewidth=0.8, linestyle=(0, (2, 3)))
 
 

@@ -192,6 +192,8 @@ def _time_axis(canvas: Canvas, drawn: pd.DataFrame) -> NDArray[Any]:
     if span <= _LONGEST_ELAPSED_S:
         size, unit = time_unit(span or 1)
         first = drawn["at"].min()
+        if not span:
+            canvas.ax.set_xticks([0])
         canvas.axis_label("x", f"{unit} since {first:%Y-%m-%d %H:%M:%S} UTC")
         return np.asarray((at - at.min()) / size)
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num

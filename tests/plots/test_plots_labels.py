@@ -1,0 +1,108 @@
+import matplotlib as mpl
+import pandas as pd
+import plot_samples as samples
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.text import Text
+
+from aod_notebook import plots
+from aod_notebook.plots._text import count, dollars, duration, short, shown
+
+HOSTILE = (
+    "$\\frac{",
+    "$x$ costs $5",
+    "_^{}%&#~\\input{x}",
+    "\x1b[31mred\x1b]8;;http://x\x07\x00",
+    "\u202egnp.exe\u2028next",
+    "五 🙂 ✅",
+    "line\nbreak\ttab\r",
+    "a" * 5000,
+    "/very/long/" + "x" * 300 + "/end.py",
+    "",
+)
+
+
+def hostile_calls():
+    calls = samples.many_calls(len(HOSTILE))
+    calls = calls.assign(tool=pd.Categorical(HOSTILE), session_id=HOSTILE[0])
+    calls["summary"] = pd.Series(HOSTILE[::-1], dtype=object)
+    return calls
+
+
+def hostile_spans():
+    events = samples.run_events()
+    for name in ("type", "kind", "tool", "run_id"):
+        events[name] = pd.Categorical([HOSTILE[0]] * len(events))
+    return events
+
+
+def hostile_sessions():
+    sessions = samples.sessions(len(HOSTILE))
+    return sessions.assign(session_id=list(HOSTILE), status=list(HOSTILE))
+
+
+FIGURES = {
+    "timeline": lambda: plots.timeline(hostile_calls()),
+    "crowd": lambda: plots.timeline(hostile_calls(), limit=4),
+    "waterfall": lambda: plots.waterfall(hostile_spans()),
+    "tools": lambda: plots.tools(hostile_calls()),
+    "latency": lambda: plots.latency(hostile_calls()),
+    "cost": lambda: plots.cost(samples.turns(4).assign(session_id=HOSTILE[0])),
+    "overview": lambda: plots.overview(hostile_sessions()),
+    "batch": lambda: plots.overview(hostile_sessions(), limit=4),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_hostile_labels_are_drawn_as_plain_text(name):
+    ax = FIGURES[name]()
+    ax.figure.draw_without_rendering()  # a warning of a missing glyph would be an error here
+    texts = [text for text in ax.findobj(Text) if "$\\f" in text.get_text()]
+    assert texts or name == "overview"
+    assert not any(text.get_parse_math() or text.get_usetex() for text in texts)
+
+
+def test_no_label_of_the_data_goes_to_tex():
+    with mpl.rc_context({"text.usetex": True}):
+        ax = plots.tools(hostile_calls())
+    told = [*ax.get_yticklabels(), *ax.texts, ax._left_title, ax.xaxis.label]
+    assert not any(text.get_usetex() for text in told)
+
+
+@given(st.text(max_size=300), st.integers(1, 60))
+def test_a_shown_text_is_short_and_can_be_drawn(text, limit):
+    glyphs = get_font(findfont(FontProperties())).get_charmap()
+    flat = shown(text, limit)
+    assert len(flat) <= limit
+    assert flat.isprintable()
+    assert {ord(char) for char in flat} <= set(glyphs)
+
+
+def test_the_end_of_a_path_is_kept_and_the_beginning_of_another_text():
+    assert shown("/work" + "/deep" * 9 + "/test_dates.py", 16) == "…p/test_dates.py"
+    assert shown("python -m pytest -q tests/test_dates.py", 16) == "python -m pytes…"
+
+
+def test_half_of_a_surrogate_pair_is_shown_as_a_box():
+    assert shown("a\ud800b", 10) == "a□b"
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, 5])
+def test_what_is_no_text_is_shown_as_nothing(missing):
+    assert shown(missing, 10) == ""
+
+
+def test_numbers_have_their_units():
+    assert [count(n) for n in (0, 999, 1000, 190_054, 2_569)] == ["0", "999", "1k", "190k", "2.57k"]
+    assert [dollars(n) for n in (0, 0.0043, 0.169, 1234.5)] == [
+        "$0.00",
+        "$0.0043",
+        "$0.17",
+        "$1,234.50",
+    ]
+    assert [duration(s) for s in (0.042, 7.26, 42, 200, 8000, 200_000)] == [
+        "42 ms", "7.3 s", "42 s", "3 min 20 s", "2 h 13 min", "2 d 7 h"
+    ]  # fmt: skip
+    assert [short(name) for name in (samples.SESSION, "nightly")] == ["2bc7f561", "nightly"]

@@ -1,0 +1,155 @@
+"""Frames that are empty, that lack values, and Axes of the caller's own."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import pandas as pd
+import plot_samples as samples
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+
+from aod_notebook import frames, plots
+from aod_notebook.plots._look import DARK, LIGHT
+
+NO_EVENTS = frames.decode_events(b"")
+NO_SPANS = frames.spans_from_run_events(samples.run_events())[:0]
+EMPTY = {
+    "timeline": NO_EVENTS,
+    "waterfall": NO_SPANS,
+    "tokens": NO_EVENTS,
+    "cost": NO_EVENTS,
+    "tools": NO_EVENTS,
+    "latency": NO_EVENTS,
+    "overview": samples.sessions(1)[:0],
+}
+FULL = {
+    "timeline": samples.many_calls(12),
+    "waterfall": samples.run_events(),
+    "tokens": samples.turns(4),
+    "cost": samples.turns(4),
+    "tools": samples.many_calls(12),
+    "latency": samples.many_calls(12),
+    "overview": samples.sessions(4),
+}
+
+
+def words(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_frame_gives_an_axes_that_says_so(name):
+    ax = getattr(plots, name)(EMPTY[name])
+    ax.figure.draw_without_rendering()
+    (told,) = words(ax)
+    assert told.startswith("Nothing to show: ")
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_frame_has_the_columns_and_dtypes_of_a_full_one(name):
+    make = getattr(plots, f"{name}_df")
+    empty, full = make(EMPTY[name]), make(FULL[name])
+    assert list(empty.columns) == list(full.columns)
+    categorical = {column for column in full if full[column].dtype == "category"}
+    same = [column for column in full if column not in categorical]
+    assert empty[same].dtypes.to_dict() == full[same].dtypes.to_dict()
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_frame_whose_values_are_missing_is_drawn(name):
+    frame = FULL[name]
+    if name == "waterfall":
+        frame = frames.spans_from_run_events(frame)
+    kept = {"session_id", "run_id", "order", "depth", "span_id", "offset_ms"}
+    for column in set(frame.columns) - kept:
+        frame = frame.assign(**{column: pd.Series([None] * len(frame), dtype=frame[column].dtype)})
+    getattr(plots, name)(frame).figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_figure_is_drawn_on_the_axes_given(name):
+    _, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    assert getattr(plots, name)(FULL[name], ax=axes[1]) is axes[1]
+    assert not axes[0].has_data()
+
+
+def test_rows_that_would_not_fit_the_axes_given_are_put_together():
+    _, ax = plt.subplots(figsize=(8, 2))
+    plots.timeline(samples.many_calls(30), ax=ax)
+    assert len(ax.get_yticklabels()) <= 8
+
+
+def test_nothing_is_drawn_on_a_figure_of_an_unknown_theme():
+    with pytest.raises(plots.PlotError, match="There is no theme 'blue'"):
+        plots.tools(samples.many_calls(3), theme="blue")
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [("default", LIGHT.text), ("dark_background", DARK.text), ("ggplot", LIGHT.text)],
+)
+def test_by_default_a_figure_follows_the_background(style, text):
+    with plt.style.context(style):
+        ax = plots.tools(samples.many_calls(12))
+        ground = to_rgb(mpl.rcParams["figure.facecolor"])
+    assert ax._left_title.get_color() == text
+    assert to_rgb(ax.figure.get_facecolor()) == ground
+
+
+@pytest.mark.parametrize(("theme", "look"), [("light", LIGHT), ("dark", DARK)])
+def test_a_theme_that_is_asked_for_paints_the_background(theme, look):
+    ax = plots.tools(samples.many_calls(12), theme=theme)
+    assert to_rgb(ax.get_facecolor()) == to_rgb(ax.figure.get_facecolor()) == to_rgb(look.ground)
+
+
+@pytest.mark.parametrize("look", [LIGHT, DARK])
+def test_texts_can_be_read_on_their_background(look):
+    for ground in (look.ground, look.band):
+        for colour in (look.text, look.quiet, look.bad_text):
+            assert contrast(colour, ground) >= 4.5
+    assert contrast(look.text, look.turn.colour) >= 4.5
+
+
+@pytest.mark.parametrize("look", [LIGHT, DARK])
+def test_bars_stand_out_from_their_background(look):
+    for fill in (look.call, look.nested, look.failed, look.stopped, look.waiting, look.stage):
+        assert contrast(fill.colour, look.ground) >= 2
+
+
+def contrast(one, other):
+    """The contrast ratio of the Web Content Accessibility Guidelines."""
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_frames_have_their_figures_before_matplotlib_is_imported():
+    code = (
+        "import sys\n"
+        "from aod_notebook import frames\n"
+        "import pandas as pd\n"
+        "assert hasattr(pd.DataFrame, 'aod')\n"
+        "assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_matplotlib_one_line_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(plots.MissingMatplotlibError) as raised:
+        plots.tools(samples.many_calls(3))
+    assert str(raised.value) == "Figures need matplotlib: pip install 'aod-notebook[viz]'"
+    assert isinstance(raised.value, ImportError)
+
+
+def test_the_tables_are_there_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert len(plots.tools_df(samples.many_calls(30))) > 1

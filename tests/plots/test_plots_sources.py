@@ -1,0 +1,110 @@
+"""The figures of sessions and runs on a service, and of frames through `df.aod`."""
+
+import plot_samples as samples
+import pytest
+
+from aod_notebook import agentos, frames, live, plots
+from aod_notebook.aod import Client
+from aod_notebook.core import bridge
+from aod_notebook.live import SessionRequest, start
+
+SCRIPT = "A prompt for the recording."
+
+
+@pytest.fixture(scope="module")
+def session(service, tmp_path_factory):
+    """A followed session of the recording."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("AOD_API_URL", service.url)
+        patch.setenv("AOD_API_TOKEN", service.aod_token)
+        yield start(SessionRequest(prompt=SCRIPT, runtime="replay")).wait()
+        live.disconnect()
+        bridge.stop()
+
+
+@pytest.fixture(scope="module")
+def client(service):
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        yield client
+
+
+def test_a_followed_session_plots_itself(session):
+    ax = session.plot()
+    assert (
+        ax.get_title(loc="left") == f"Session {session.id[:8]} · 1 turn · 14 tool calls · 2 failed"
+    )
+
+
+@pytest.mark.parametrize("figure", plots.SESSION_FIGURES)
+def test_a_followed_session_has_each_figure(session, figure):
+    ax = session.plot(figure, theme="dark")
+    assert not any("Nothing to show" in text.get_text() for text in ax.texts)
+
+
+def test_a_session_has_no_figure_of_another_name(session):
+    with pytest.raises(
+        plots.PlotError, match="There is no figure 'pie' of a session: use timeline"
+    ):
+        session.plot("pie")
+
+
+def test_a_session_is_drawn_by_its_id(session, client):
+    drawn = plots.timeline_df(session.id, client=client)
+    assert drawn.attrs["unit"] == "step"
+    assert drawn["kind"].value_counts()["call"] == 14
+
+
+def test_several_sessions_have_their_turns_drawn(session, client):
+    costs = plots.cost_df([session.id], client=client)
+    assert costs["total_usd"].iloc[-1] == pytest.approx(session.cost)
+    assert costs["at"].notna().all()
+
+
+def test_a_client_has_its_sessions_in_the_overview(session, client):
+    row = plots.overview_df(client).set_index("id").loc[session.id]
+    assert (row["status"], row["turns"]) == ("completed", 1)
+
+
+def test_the_overview_adds_the_cost_when_asked(session, client):
+    row = plots.overview_df([session.id], client=client, results=True).iloc[0]
+    assert row["cost_usd"] == pytest.approx(session.cost)
+
+
+def test_a_run_on_the_service_is_drawn(service):
+    asked = {"base_url": service.url, "api_key": service.agentos_key}
+    with agentos.AgentOS(agent_id=service.agent_id, **asked) as client:
+        run = client.start_run()
+        with run.start_span("plan", kind="llm"), run.start_span("look", kind="tool"):
+            pass
+        assert run.complete().delivered
+        spans = plots.waterfall_df(run.run_id, client=client)
+        assert spans["name"].tolist() == ["plan", "look"]
+        assert run.run_id in plots.overview_df(client)["id"].tolist()
+        assert plots.tools_df(run, client=client)["tool"].tolist() == ["look"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "figures"),
+    [
+        (samples.many_calls(12), ("timeline", "tools", "latency")),
+        (samples.session_events(), ("timeline", "tokens", "cost", "tools", "latency")),
+        (samples.run_events(), ("waterfall", "tools", "latency")),
+        (samples.turns(4), ("tokens", "cost", "latency")),
+        (samples.sessions(4), ("overview", "latency")),
+        (frames.messages_from_events(samples.session_events()), ("tokens",)),
+        (frames.results_from_events(samples.session_events()), ("tokens", "cost")),
+    ],
+)
+def test_a_frame_has_its_figures(frame, figures):
+    for figure in figures:
+        ax = getattr(frame.aod, figure)(theme="light")
+        assert not any("Nothing to show" in text.get_text() for text in ax.texts)
+
+
+@pytest.mark.parametrize("figure", ["tokens", "cost", "tools", "latency", "overview"])
+def test_a_frame_without_the_columns_is_refused(figure):
+    tasks = frames.SCHEMAS["tasks"].names
+    frame = samples.typed([dict.fromkeys(tasks, None)], "tasks")
+    with pytest.raises(plots.PlotError, match="This figure is made of"):
+        getattr(frame.aod, figure)()
