@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "unload"]
 
-_LONE_CELL_MAGIC = re.compile(r"%%(aod|agentos)\b(?!\?)")
+_PROMPT_CELL = re.compile(r"%%aod(?:\s+(?P<line>.*))?$")
+_LONE_CELL_MAGIC = re.compile(r"%%agentos\b(?!\?)")
 
 
 def load(shell: InteractiveShell) -> None:
@@ -24,8 +25,9 @@ def load(shell: InteractiveShell) -> None:
     agentos = AgentOSMagics(shell)
     shell.register_magics(AodMagics(shell=shell), agentos)
     agentos.cells.install()
-    if keep_empty_cell not in shell.input_transformers_cleanup:
-        shell.input_transformers_cleanup.append(keep_empty_cell)
+    _take_transforms_away(shell)
+    shell.input_transformers_cleanup.insert(0, keep_prompt)
+    shell.input_transformers_cleanup.append(keep_empty_cell)
     complete.install(shell)
     offer()
     notice = default_notice()
@@ -38,7 +40,9 @@ def unload(shell: InteractiveShell) -> None:
     from aod_notebook.core import bridge
     from aod_notebook.live import disconnect
     from aod_notebook.magics import complete
+    from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.agentos_cell import ReportedCells
+    from aod_notebook.magics.aod import AodMagics
 
     complete.uninstall(shell)
     for transform in list(shell.input_transformers_cleanup):
@@ -47,14 +51,31 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         for name in ("aod", "agentos"):
             shell.magics_manager.magics[kind].pop(name, None)
-    if keep_empty_cell in shell.input_transformers_cleanup:
-        shell.input_transformers_cleanup.remove(keep_empty_cell)
+    ours = (AodMagics, AgentOSMagics)
+    shell.configurables[:] = [each for each in shell.configurables if not isinstance(each, ours)]
+    _take_transforms_away(shell)
     disconnect()
     bridge.stop()
 
 
+def keep_prompt(lines: list[str]) -> list[str]:
+    """Make the call of the magic of a `%%aod` cell, its body as it stands.
+
+    Left to IPython, what looks like the prompt of a Python shell (`>>> `) would be taken out of
+    the body, and a cell without a body would be refused before the magic is called, with a
+    message that Run All passes over.
+    """
+    text = "".join(lines).lstrip("\n")
+    head, _, body = text.partition("\n")
+    found = _PROMPT_CELL.match(head)
+    if found is None:
+        return lines
+    line = (found["line"] or "").rstrip()
+    return [f"get_ipython().run_cell_magic('aod', {line!r}, {body or chr(10)!r})\n"]
+
+
 def keep_empty_cell(lines: list[str]) -> list[str]:
-    """Give a `%%aod` or `%%agentos` cell without a body an empty line.
+    """Give an `%%agentos` cell without a body an empty line.
 
     IPython refuses a cell magic without a body before the magic is called, with a message that
     Run All passes over; with this, the magic itself says what is missing.
@@ -62,3 +83,8 @@ def keep_empty_cell(lines: list[str]) -> list[str]:
     if len(lines) == 1 and _LONE_CELL_MAGIC.match(lines[0]):
         return [lines[0].rstrip("\n") + "\n", "\n"]
     return lines
+
+
+def _take_transforms_away(shell: InteractiveShell) -> None:
+    transforms = shell.input_transformers_cleanup
+    transforms[:] = [each for each in transforms if each not in (keep_prompt, keep_empty_cell)]
