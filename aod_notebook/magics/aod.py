@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Unicode
+from traitlets import Enum, Int, Unicode
 
 from aod_notebook.live import LiveSession, SessionStoppedError, open_session, start
 from aod_notebook.magics import aod_commands
@@ -20,7 +20,7 @@ from aod_notebook.magics.aod_cell import (
     request_of,
 )
 from aod_notebook.magics.parser import HelpShown, split
-from aod_notebook.magics.show import leave_live, say, watch
+from aod_notebook.magics.show import VIEWS, leave_live, say, watch
 from aod_notebook.magics.template import fill, fill_options
 
 if TYPE_CHECKING:
@@ -41,6 +41,15 @@ class AodMagics(Magics):
     runtime = Unicode(
         "claude", help="What runs a %%aod cell that names no agent, runtime or provider."
     ).tag(config=True)
+    model = Unicode(
+        "", help="The model of a cell that names nothing; empty for the runtime's default."
+    ).tag(config=True)
+    timeout = Int(
+        0, help="Seconds that a turn may take if --timeout does not say; 0 for the service's."
+    ).tag(config=True)
+    view = Enum(VIEWS, "auto", help="How a session is shown if --view does not say.").tag(
+        config=True
+    )
 
     @no_var_expand
     @line_cell_magic
@@ -72,6 +81,7 @@ class AodMagics(Magics):
             cell = fill(cell, self.shell.user_ns)
         check(options)
         check_prompt(cell)
+        self._take_configured(options)
         if options.dry_run or options.code:
             say(self._described(options, cell))
             return
@@ -87,10 +97,18 @@ class AodMagics(Magics):
         if not options.no_raise:
             session.raise_for_status()
 
+    def _take_configured(self, options: argparse.Namespace) -> None:
+        """Take what `%config AodMagics` says where the cell's line says nothing."""
+        options.view = options.view or self.view
+        options.timeout = options.timeout or self.timeout or None
+        if not (options.session or options.agent or options.runtime or options.provider):
+            options.runtime = self.runtime
+            options.model = options.model or self.model or None
+
     def _begin(self, options: argparse.Namespace, prompt: str) -> tuple[LiveSession, int]:
         """Start or continue a session; say too where this cell's events begin."""
         if options.session is None:
-            return start(request_of(options, prompt, self.runtime)), 0
+            return start(request_of(options, prompt)), 0
         session = open_session(options.session, self.shell.user_ns)
         position = len(session.wait().received())
         return session.prompt(prompt, timeout=options.timeout), position
@@ -99,5 +117,5 @@ class AodMagics(Magics):
         """Show what the cell would do, as Python or as the request."""
         if options.session is not None:
             return continue_as_code(options.session, prompt, options.timeout)
-        request = request_of(options, prompt, self.runtime)
+        request = request_of(options, prompt)
         return as_code(request) if options.code else as_wire(request)

@@ -50,7 +50,7 @@ def cell_parser() -> MagicParser:
     add("--secret", metavar="NAME", action="append", default=[],
         help="pass this environment variable of the kernel to the session")  # fmt: skip
     add("-o", "--output", metavar="NAME", help="bind the session (LiveSession) to a variable")
-    add("--view", nargs="?", choices=VIEWS, const="live", default="auto",
+    add("--view", nargs="?", choices=VIEWS, const="live",
         help="how it is shown while it runs: live, html, lines; auto chooses")  # fmt: skip
     add("--background", action="store_true", help="return at once; the session goes on")
     add("--no-raise", action="store_true", help="a failed session does not stop Run All")
@@ -86,22 +86,20 @@ def check(options: argparse.Namespace) -> None:
                 )
 
 
-def request_of(options: argparse.Namespace, prompt: str, default_runtime: str) -> SessionRequest:
+def request_of(options: argparse.Namespace, prompt: str) -> SessionRequest:
     """Give the session that the options ask for.
 
     Args:
         options: what `cell_parser` read.
         prompt: the cell's text.
-        default_runtime: the runtime when no agent, runtime or provider is named.
 
     Raises:
         MagicUsageError: a repository or a secret can't be read.
     """
-    unnamed = not (options.agent or options.runtime or options.provider)
     return SessionRequest(
         prompt=prompt,
         agent=options.agent,
-        runtime=default_runtime if unnamed else options.runtime,
+        runtime=options.runtime,
         provider=options.provider,
         model=options.model,
         environment=options.env,

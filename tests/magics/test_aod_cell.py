@@ -216,3 +216,24 @@ def test_code_shows_python_that_does_the_same(shell, monkeypatch, capsys, option
     names = {}
     exec(code, names)
     assert names["session"].text == "it's done"
+
+
+def test_the_configuration_says_what_a_cell_does_not(shell, capsys):
+    shell.run("%config AodMagics.runtime = 'shell'")
+    shell.run("%config AodMagics.model = 'configured'")
+    shell.run("%config AodMagics.timeout = 77")
+    shell.run("%%aod --dry-run\ntrue")
+    request = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert request["agent_id"] == "<the notebook's own agent: runtime shell, model configured>"
+    assert request["timeout"] == 77
+    shell.run("%%aod --runtime replay --timeout 60 --dry-run\ntrue")
+    request = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert request["agent_id"] == "<the notebook's own agent: runtime replay>"
+    assert request["timeout"] == 60
+
+
+def test_the_configuration_holds_for_the_magics_that_were_loaded_last(shell, capsys):
+    shell.run("%reload_ext aod_notebook")
+    shell.run("%config AodMagics.runtime = 'replay'")
+    shell.run("%%aod --dry-run\ntrue")
+    assert "runtime replay" in capsys.readouterr().out
