@@ -1,5 +1,7 @@
 """What this process follows: connections, sessions, runs, and the journal that remembers them."""
 
+import logging
+
 from aod_notebook.live.connections import Connection, connect, connection, disconnect
 from aod_notebook.live.errors import (
     NoLastSessionError,
@@ -58,3 +60,5 @@ __all__ = [
     "open_session",
     "start",
 ]
+
+logging.getLogger("aod_notebook").addHandler(logging.NullHandler())

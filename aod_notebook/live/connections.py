@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -52,6 +53,8 @@ C = TypeVar("C")
 A = TypeVar("A")
 
 EMBEDDED = "embedded local service"
+
+log = logging.getLogger("aod_notebook.live")
 
 
 class ServiceNotStartedError(AodNotebookError):
@@ -297,6 +300,7 @@ def connect(
             _current.sources = made.sources
         else:
             _current = made
+            log.info("Connected: %s, token from: %s", made.base_url, made.sources["token"])
         offer()
         return _current
 

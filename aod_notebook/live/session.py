@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import logging
 import time
 import warnings
 from concurrent.futures import CancelledError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.stream import StreamViewer
 
 __all__ = ["LiveSession", "StopOutcome"]
+
+log = logging.getLogger("aod_notebook.live")
 
 STOP_TIMEOUT_S = 10.0
 TAIL_TIMEOUT_S = 2.0
@@ -277,6 +280,7 @@ class LiveSession:
         future = bridge.submit(send, self.id, text, timeout)
         with contextlib.suppress(KeyboardInterrupt):
             future.result()
+            log.info("Session %s was sent a prompt of %d characters", self.id, len(text))
             journal.remember(self.id, self._connection.key, self.runtime)
             return self.follow()
         raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
@@ -383,8 +387,10 @@ class LiveSession:
                 self._connection.ensure()  # while it is followed its service is there, or hangs
             outcome = bridge.submit(self._stop).result(STOP_TIMEOUT_S)
         except (AodNotebookError, TimeoutError, CancelledError):
-            return StopOutcome.UNCONFIRMED
-        self._follower.pause(TAIL_TIMEOUT_S)
+            outcome = StopOutcome.UNCONFIRMED
+        else:
+            self._follower.pause(TAIL_TIMEOUT_S)
+        log.info("Session %s was to be stopped: %s", self.id, outcome)
         return outcome
 
     def delete(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from aod_notebook.live.event_log import Kept
 
 __all__ = ["ACTIVE", "SessionFollower"]
+
+log = logging.getLogger("aod_notebook.live")
 
 ACTIVE = ("pending", "running")
 TERMINAL = ("exit", "error", "terminated", "stale")
@@ -96,6 +99,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
             except AodNotebookError:
                 if self._connection.async_client is client:
                     raise
+                log.info("Session %s is followed at %s", self._id, self._connection.base_url)
                 continue  # the service was started again, at another address
             if row.status not in ACTIVE:
                 return row
@@ -131,6 +135,12 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
     def _end(self, row: Session | None, error: BaseException | None) -> None:
         self._log.close(row)
         super()._end(row, error)
+        if error is not None:
+            log.warning("Session %s is not followed any more: %s", self._id, error)
+        elif row is not None:
+            log.info(
+                "Session %s ended its turn: %s, exit code %s", self._id, row.status, row.exit_code
+            )
 
     def _not_followed(self) -> AodNotebookError:
         return NotFollowedError(self._id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ __all__ = ["LAST", "SessionRequest", "attach", "open_session", "start"]
 
 LAST = "last"
 """The word that means the session that was followed last."""
+
+log = logging.getLogger("aod_notebook.live")
 
 _followed: WeakValueDictionary[tuple[str, str], LiveSession] = WeakValueDictionary()
 """The sessions that this process follows or followed, as long as somebody holds them."""
@@ -81,6 +84,7 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
     future = bridge.submit(_create, request, on)
     with contextlib.suppress(KeyboardInterrupt):
         session = future.result()
+        log.info("Session %s started on %s: %s", session.id, on.base_url, session.runtime)
         _followed[on.key, session.id] = session
         journal.remember(session.id, on.key, session.runtime)
         return session.follow()
