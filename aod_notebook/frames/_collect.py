@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from aod_notebook.frames._cluster import Service, workers
 from aod_notebook.frames._deliver import Framed, Problem, Report, warn
 from aod_notebook.frames._fetch import each, session_events
+from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.results import model_usage_of, results_of
 from aod_notebook.frames.schema import SCHEMAS, Schema
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _FRESH: Final = "_fresh"
 _LEFT_OVER_S: Final = 3600.0
 """A file that is not in its place after so long was left by a collection that was killed."""
-_DERIVED: Final[Mapping[str, Callable[[list[pd.DataFrame]], Framed]]] = {
+_DERIVED: Final[Mapping[str, Callable[[list[Piece]], Framed]]] = {
     "messages": messages_of,
     "tool_calls": tool_calls_of,
     "results": results_of,
@@ -169,11 +170,12 @@ def _collect_one(folder: Path, client: Any, session_id: str) -> Report:
     if read_mark(done) == {**state, "complete": True}:
         return Report()
     events = session_events(client, session_id)
+    transcript = list(pieces([events.frame]))
     made = {
         "sessions": sessions_of([session]),
         "turns": turns_of([(session_id, client.sessions.turns(session_id))]),
         "events": events.frame,
-        **{name: derive([events.frame]).frame for name, derive in _DERIVED.items()},
+        **{name: derive(transcript).frame for name, derive in _DERIVED.items()},
     }
     done.unlink(missing_ok=True)
     for name, frame in made.items():

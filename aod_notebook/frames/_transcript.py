@@ -13,6 +13,7 @@ import pyarrow as pa
 from aod_notebook.frames._native import ROWS_PER_BATCH
 from aod_notebook.transcripts import Entry, Reader
 
+_Ints = npt.NDArray[np.int64]
 _NO_TURN = -1
 _NOTHING = -(2**63)
 
@@ -43,29 +44,17 @@ def pieces(frames: Iterable[pd.DataFrame]) -> Iterator[Piece]:
 
 
 def _pieces(events: pd.DataFrame) -> Iterator[Piece]:
-    is_stdout = ((events["type"] == "output") & (events["stream"] == "stdout")).to_numpy(bool)
-    outputs = events.loc[is_stdout, ["session_id", "turn", "event_id", "data", "received_at"]]
-    codes, ids = pd.factorize(outputs["session_id"], use_na_sentinel=True)
-    by_session = np.argsort(codes, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(codes[by_session])) + 1, len(codes))
-    start = 0
-    for end in ends[ends > 0].tolist():
-        code = codes[by_session[start]]
-        session_id = None if code < 0 else str(ids[code])
-        yield from _session(session_id, outputs.take(by_session[start:end]))
-        start = end
-
-
-def _session(session_id: str | None, rows: pd.DataFrame) -> Iterator[Piece]:
-    turns = rows["turn"].to_numpy(dtype=np.int64, na_value=_NO_TURN)
-    changes = [0, *(np.flatnonzero(np.diff(turns)) + 1).tolist(), len(rows)]
-    reader = Reader()
-    order = 1
-    for start, stop in pairwise(changes):
-        turn = int(turns[start])
-        for entries, event_ids, received_at in _turn(reader, rows.iloc[start:stop]):
+    outputs, sessions = _outputs(events)
+    changes = np.flatnonzero((np.diff(outputs.sessions) != 0) | (np.diff(outputs.turns) != 0)) + 1
+    reader, order, last = Reader(), 1, None
+    ends = [*changes.tolist(), len(outputs)] if len(outputs) else []
+    for start, stop in pairwise([0, *ends]):
+        session, turn = int(outputs.sessions[start]), int(outputs.turns[start])
+        if session != last:
+            reader, order, last = Reader(), 1, session
+        for entries, event_ids, received_at in _turn(reader, outputs.part(start, stop)):
             yield Piece(
-                session_id,
+                None if session < 0 else str(sessions[session]),
                 None if turn == _NO_TURN else turn,
                 order,
                 entries,
@@ -75,13 +64,59 @@ def _session(session_id: str | None, rows: pd.DataFrame) -> Iterator[Piece]:
             order += len(entries)
 
 
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """What the agents wrote to stdout, session by session: columns of the same length."""
+
+    sessions: _Ints
+    """Numbers of the sessions; negative where there is none."""
+    turns: _Ints
+    event_ids: _Ints
+    received_at: _Ints | None
+    """Microseconds since 1970; None if no time is known at all."""
+    data: pa.ChunkedArray
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def part(self, start: int, stop: int) -> "_Outputs":
+        """Some of the rows; nothing is copied."""
+        here = slice(start, stop)
+        times = self.received_at
+        return _Outputs(
+            self.sessions[here],
+            self.turns[here],
+            self.event_ids[here],
+            None if times is None else times[here],
+            self.data.slice(start, stop - start),
+        )
+
+
+def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
+    """Take the outputs out of an events frame; also give the ids of the numbered sessions."""
+    is_stdout = ((events["type"] == "output") & (events["stream"] == "stdout")).to_numpy(bool)
+    rows = np.flatnonzero(is_stdout)
+    codes, ids = pd.factorize(events["session_id"].array.take(rows), use_na_sentinel=True)
+    by_session = np.argsort(codes, kind="stable")
+    rows, codes = rows[by_session], codes[by_session]
+    times, received_at = events["received_at"], None
+    if times.notna().any():
+        received_at = times.to_numpy(dtype="datetime64[us]").astype(np.int64)[rows]
+    return _Outputs(
+        codes,
+        events["turn"].to_numpy(dtype=np.int64, na_value=_NO_TURN)[rows],
+        events["event_id"].to_numpy(dtype=np.int64, na_value=_NOTHING)[rows],
+        received_at,
+        pa.chunked_array(events["data"].array.__arrow_array__()).take(rows),
+    ), ids
+
+
 def _turn(
-    reader: Reader, rows: pd.DataFrame
+    reader: Reader, outputs: _Outputs
 ) -> Iterator[tuple[list[Entry], list[int | None], list[Any]]]:
-    data = pa.chunked_array(rows["data"].array.__arrow_array__())
-    where = _Places(reader.line, rows)
-    for start in range(0, len(rows), ROWS_PER_BATCH):
-        batch = data.slice(start, ROWS_PER_BATCH).to_pylist()
+    where = _Places(reader.line, outputs)
+    for start in range(0, len(outputs), ROWS_PER_BATCH):
+        batch = outputs.data.slice(start, ROWS_PER_BATCH).to_pylist()
         where.note([text.count("\n") if text else 0 for text in batch])
         entries = reader.feed("".join(text for text in batch if text))
         if entries:
@@ -94,16 +129,12 @@ def _turn(
 class _Places:
     """Knows which event of a turn completed which line."""
 
-    def __init__(self, line: int, rows: pd.DataFrame) -> None:
+    def __init__(self, line: int, outputs: _Outputs) -> None:
         self._line = line
         self._last_lines = np.empty(0, dtype=np.int64)
         """For each event so far, the number of the last line that it completed."""
-        self._older: list[npt.NDArray[np.int64]] = []
-        self._ids = rows["event_id"].to_numpy(dtype=np.int64, na_value=_NOTHING)
-        times = rows["received_at"]
-        self._times = None
-        if times.notna().any():
-            self._times = times.to_numpy(dtype="datetime64[us]").astype(np.int64)
+        self._older: list[_Ints] = []
+        self._ids, self._times = outputs.event_ids, outputs.received_at
 
     def note(self, breaks: list[int]) -> None:
         """Take the numbers of line breaks in the next events."""
@@ -125,6 +156,6 @@ class _Places:
         return ids, [None] * len(ids) if self._times is None else _optional(self._times[at])
 
 
-def _optional(values: npt.NDArray[np.int64]) -> list[int | None]:
+def _optional(values: _Ints) -> list[int | None]:
     """The values as Python numbers; the smallest one, as in NaT, stands for none."""
     return [None if value == _NOTHING else value for value in values.tolist()]

@@ -5,13 +5,12 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import Table
+from aod_notebook.frames._native import ROWS_PER_BATCH, Table
 from aod_notebook.frames._signatures import derive_function
-from aod_notebook.frames._transcript import Piece, pieces
+from aod_notebook.frames._transcript import Piece
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, derived
 from aod_notebook.transcripts import Entry, Usage
@@ -39,16 +38,23 @@ _FROM_ENTRY = {
 
 
 def messages_of(
-    events: Iterable[pd.DataFrame],
+    pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the messages frame of events frames, each of sessions of its own."""
+    """Make the messages frame of transcripts, one session after the other."""
     table = Table(_SCHEMA.select(columns, exclude))
     tokens = _MessageTokens()
-    for piece in pieces(events):
-        tokens.note(piece.session_id, table.count, piece.entries)
-        table.add(len(piece.entries), _values(piece, table))
+    waiting: list[Piece] = []
+    count = 0
+    for piece in pieces:
+        tokens.note(piece.session_id, table.count + count, piece.entries)
+        waiting.append(piece)
+        count += len(piece.entries)
+        if count >= ROWS_PER_BATCH:
+            table.add(count, _values(waiting, table))
+            waiting, count = [], 0
+    table.add(count, _values(waiting, table))
     for name, values in tokens.columns(table.count).items():
         if name in table:
             table.set(name, values)
@@ -78,16 +84,16 @@ def messages_from_events(
     return derived(messages_of, events, columns, exclude)
 
 
-def _values(piece: Piece, table: Table) -> dict[str, Any]:
-    entries = piece.entries
-    count = len(entries)
+def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:
+    entries = [entry for piece in pieces for entry in piece.entries]
     values: dict[str, Any] = {
         name: list(map(read, entries)) for name, read in _FROM_ENTRY.items() if name in table
     }
-    values["order"] = np.arange(piece.first_order, piece.first_order + count)
-    values["event_id"] = piece.event_ids
-    values["session_id"] = [piece.session_id] * count
-    values["turn"] = [piece.turn] * count
+    counted = [(piece, len(piece.entries)) for piece in pieces]
+    values["order"] = [p.first_order + index for p, count in counted for index in range(count)]
+    values["event_id"] = [number for piece in pieces for number in piece.event_ids]
+    values["session_id"] = [p.session_id for p, count in counted for _ in range(count)]
+    values["turn"] = [p.turn for p, count in counted for _ in range(count)]
     if "raw" in table:
         values["raw"] = [_raw(entry) for entry in entries]
     return values

@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._signatures import derive_function
-from aod_notebook.frames._transcript import pieces
+from aod_notebook.frames._transcript import Piece
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, derived
 from aod_notebook.transcripts import ModelUsage, Result, Usage
@@ -38,12 +36,12 @@ class _TurnResult(NamedTuple):
 
 
 def results_of(
-    events: Iterable[pd.DataFrame],
+    pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the results frame of events frames."""
-    found = turn_results(events)
+    """Make the results frame of transcripts."""
+    found = turn_results(pieces)
     usages = [row.result.usage or _NO_USAGE for row in found]
     values: dict[str, Any] = {
         "session_id": [row.session_id for row in found],
@@ -59,13 +57,13 @@ def results_of(
 
 
 def model_usage_of(
-    events: Iterable[pd.DataFrame],
+    pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the model_usage frame of events frames."""
+    """Make the model_usage frame of transcripts."""
     found: list[tuple[_TurnResult, ModelUsage]] = [
-        (row, used) for row in turn_results(events) for used in row.result.model_usage
+        (row, used) for row in turn_results(pieces) for used in row.result.model_usage
     ]
     values: dict[str, Any] = {
         "session_id": [row.session_id for row, _ in found],
@@ -79,10 +77,10 @@ def model_usage_of(
     return finish(table, _MODEL_USAGE, Report())
 
 
-def turn_results(events: Iterable[pd.DataFrame]) -> list[_TurnResult]:
+def turn_results(pieces: Iterable[Piece]) -> list[_TurnResult]:
     """Find the result of each turn: its last result line is the one that counts."""
     found: dict[tuple[str | None, int | None], _TurnResult] = {}
-    for piece in pieces(events):
+    for piece in pieces:
         for entry in piece.entries:
             if entry.result is not None:
                 row = _TurnResult(piece.session_id, piece.turn, entry.result)

@@ -19,6 +19,7 @@ from aod_notebook.frames._rows import (
     text,
 )
 from aod_notebook.frames._signatures import table_function, turns_function
+from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.results import turn_results
 from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
 from aod_notebook.frames.sources import Gathered, asked
@@ -176,8 +177,9 @@ def _turn_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _told(rows: Sequence[Mapping[str, Any]], events: list[pd.DataFrame]) -> dict[str, Any]:
     """What the transcripts tell of each turn: tokens, cost, number of tool calls."""
-    ended = {(row.session_id, row.turn): row.result for row in turn_results(events)}
-    calls = Counter(call_turns(events))
+    transcripts = list(pieces(events))
+    ended = {(row.session_id, row.turn): row.result for row in turn_results(transcripts)}
+    calls = Counter(call_turns(transcripts))
     read = {session_id for frame in events for session_id in frame["session_id"].unique()}
     values: dict[str, Any] = {added.name: [] for added in TURN_RESULT_COLUMNS}
     for row in rows:

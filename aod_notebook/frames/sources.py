@@ -10,6 +10,7 @@ import pandas as pd
 from aod_notebook.frames._deliver import Framed, Report
 from aod_notebook.frames._fetch import current_client, each, session_events
 from aod_notebook.frames._native import missing
+from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.events import events_of_bytes, events_of_stream
 from aod_notebook.frames.protocols import Event, FollowedSession
 from aod_notebook.frames.schema import SCHEMAS
@@ -18,7 +19,8 @@ Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSess
 """An events frame, `StreamEvent` objects, the bytes of SSE bodies, or a followed session."""
 
 _NEEDED = frozenset({"session_id", "turn", "event_id", "received_at"})
-_Derive = Callable[[Iterable[pd.DataFrame], Iterable[str] | None, Iterable[str]], Framed]
+Derive = Callable[[Iterable[Piece], Iterable[str] | None, Iterable[str]], Framed]
+"""A function from transcripts to a frame of some columns."""
 
 
 class Gathered:
@@ -48,6 +50,10 @@ class Gathered:
         self._since = since
         self._jobs = jobs
         self._progress = progress
+
+    def pieces(self) -> Iterator[Piece]:
+        """Read the transcripts in the source."""
+        return pieces(self.frames())
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """Read the source; each session is in one of the frames."""
@@ -84,7 +90,7 @@ class Gathered:
 
 
 def derived(
-    derive: _Derive, events: Events, columns: Iterable[str] | None, exclude: Iterable[str]
+    derive: Derive, events: Events, columns: Iterable[str] | None, exclude: Iterable[str]
 ) -> Framed:
     """Make a frame of what already holds events.
 
@@ -94,7 +100,7 @@ def derived(
     held = held_events(events)
     if held is None:
         raise TypeError(f"No events can be made of {type(events).__name__} objects")
-    return with_report(derive([held.frame], columns, exclude), held.report)
+    return with_report(derive(pieces([held.frame]), columns, exclude), held.report)
 
 
 def with_report(framed: Framed, report: Report) -> Framed:

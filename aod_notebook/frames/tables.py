@@ -11,7 +11,7 @@ from aod_notebook.frames._signatures import Table, table_function
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.results import model_usage_of, results_of
 from aod_notebook.frames.schema import SCHEMAS, Column
-from aod_notebook.frames.sources import Gathered, with_report
+from aod_notebook.frames.sources import Derive, Gathered, with_report
 from aod_notebook.frames.tool_calls import tool_calls_of
 
 _ARGUMENTS = """
@@ -34,19 +34,20 @@ _ARGUMENTS = """
     Warns:
         FrameWarning: something is missing; `df.attrs` says what.
 """
-_Derive = Callable[[Iterable[pd.DataFrame], Iterable[str] | None, Iterable[str]], Framed]
+_Make = Callable[[Gathered, Iterable[str] | None, Iterable[str]], Framed]
 
 
-def _events_of(
-    frames: Iterable[pd.DataFrame],
-    columns: Iterable[str] | None = None,
-    exclude: Iterable[str] = (),
-) -> Framed:
+def _events_of(gathered: Gathered, columns: Iterable[str] | None, exclude: Iterable[str]) -> Framed:
     schema = SCHEMAS["events"]
     wanted = schema.select(columns, exclude)
-    frame = concat([_whole(part, wanted) for part in frames], wanted)
+    frame = concat([_whole(part, wanted) for part in gathered.frames()], wanted)
     frame.attrs = Report().attrs(schema)
     return Framed(frame, Report())
+
+
+def _read_by(derive: Derive) -> _Make:
+    """Make a frame of the source's transcripts."""
+    return lambda gathered, columns, exclude: derive(gathered.pieces(), columns, exclude)
 
 
 def _whole(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
@@ -54,7 +55,7 @@ def _whole(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
     return frame.assign(**lacking) if lacking else frame
 
 
-def _table(name: str, meaning: str, derive: _Derive) -> Table:
+def _table(name: str, meaning: str, make: _Make) -> Table:
     """Make the public function of a frame that is derived from events."""
 
     def made(
@@ -68,7 +69,7 @@ def _table(name: str, meaning: str, derive: _Derive) -> Table:
         progress: bool = False,
     ) -> Framed:
         gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-        return with_report(derive(gathered.frames(), columns, exclude), gathered.report)
+        return with_report(make(gathered, columns, exclude), gathered.report)
 
     made.__name__ = made.__qualname__ = name
     made.__doc__ = f"{meaning}\n{_ARGUMENTS}"
@@ -81,16 +82,18 @@ events_df = _table(
 messages_df = _table(
     "messages_df",
     "One row per content block of the sessions' transcripts (CONTRACT A.13).",
-    messages_of,
+    _read_by(messages_of),
 )
 tool_calls_df = _table(
-    "tool_calls_df", "One row per tool call, joined with its result (CONTRACT A.13).", tool_calls_of
+    "tool_calls_df",
+    "One row per tool call, joined with its result (CONTRACT A.13).",
+    _read_by(tool_calls_of),
 )
 results_df = _table(
     "results_df",
     "One row per turn that said how it ended, with its tokens and cost (CONTRACT A.13).",
-    results_of,
+    _read_by(results_of),
 )
 model_usage_df = _table(
-    "model_usage_df", "One row per model used in a turn (CONTRACT A.13).", model_usage_of
+    "model_usage_df", "One row per model used in a turn (CONTRACT A.13).", _read_by(model_usage_of)
 )

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import ROWS_PER_BATCH, Table
 from aod_notebook.frames._signatures import derive_function
-from aod_notebook.frames._transcript import pieces
+from aod_notebook.frames._transcript import Piece
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, derived
 from aod_notebook.transcripts import Entry, one_line, summary
@@ -31,22 +29,22 @@ class _Call:
 
 
 def tool_calls_of(
-    events: Iterable[pd.DataFrame],
+    pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the tool_calls frame of events frames, each of sessions of its own."""
+    """Make the tool_calls frame of transcripts, one session after the other."""
     table = Table(_SCHEMA.select(columns, exclude))
-    calls = _calls(events)
+    calls = _calls(pieces)
     for start in range(0, len(calls), ROWS_PER_BATCH):
         batch = calls[start : start + ROWS_PER_BATCH]
         table.add(len(batch), _values(batch, table))
     return finish(table, _SCHEMA, Report())
 
 
-def call_turns(events: Iterable[pd.DataFrame]) -> Iterator[tuple[str | None, int | None]]:
+def call_turns(pieces: Iterable[Piece]) -> Iterator[tuple[str | None, int | None]]:
     """Give session and turn of every call."""
-    for call in _calls(events):
+    for call in _calls(pieces):
         yield call.session_id, call.turn
 
 
@@ -73,11 +71,11 @@ def tool_calls_from_events(
     return derived(tool_calls_of, events, columns, exclude)
 
 
-def _calls(events: Iterable[pd.DataFrame]) -> list[_Call]:
+def _calls(pieces: Iterable[Piece]) -> list[_Call]:
     calls: list[_Call] = []
     waiting: dict[str, _Call] = {}
     at: tuple[str | None, int | None] | None = None
-    for piece in pieces(events):
+    for piece in pieces:
         if at != (piece.session_id, piece.turn):
             # ids are unique within a turn only: Codex counts from 0 in each
             waiting.clear()

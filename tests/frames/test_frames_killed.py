@@ -12,7 +12,7 @@ from aod_notebook import frames
 from aod_notebook.aod import Client
 from aod_notebook.frames.store import STORED
 
-SESSIONS = 5
+SESSIONS = 4
 FILES = SESSIONS * (len(STORED) + 1)
 DEADLINE_S = 60
 
@@ -60,7 +60,7 @@ def kill_at(process, folder, count):
 
 
 @pytest.mark.parametrize(
-    "kills", [4, pytest.param(20, marks=pytest.mark.faults)], ids=["4 kills", "20 kills"]
+    "kills", [3, pytest.param(20, marks=pytest.mark.faults)], ids=["3 kills", "20 kills"]
 )
 def test_a_killed_collection_is_readable_and_the_next_one_completes_it(
     kills, service, client, ids, truth, tmp_path
@@ -82,7 +82,7 @@ def test_a_killed_collection_is_readable_and_the_next_one_completes_it(
         completed = whole(frames.collect(ids, into=folder, client=client))
         for name in STORED:
             pd.testing.assert_frame_equal(completed[name], truth[name])
-    assert killed_at_work >= kills * 3 // 4
+    assert killed_at_work > kills // 2
 
 
 def test_a_store_that_was_left_half_filled_says_that_it_is_not_complete(

@@ -4,12 +4,12 @@ import json
 
 import pandas as pd
 import pytest
-from bodies import body_of
+from bodies import body_of, output
 from known_sessions import RUNTIMES, TOKENS, known_session
 
 from aod_notebook import frames
 
-SEEDS = range(130)
+SEEDS = range(500)
 
 
 class Known:
@@ -46,18 +46,19 @@ def told(frame, names=TOKENS):
     ]
 
 
-def by_turn(frame):
-    keys = [frame["session_id"], frame["turn"]]
-    return dict(list(frame.groupby(keys, observed=True)))
+def texts_by_turn(rows):
+    found = {}
+    for session_id, turn, text in rows[["session_id", "turn", "text"]].to_numpy(object).tolist():
+        found.setdefault((session_id, turn), []).append(text)
+    return found
 
 
 def test_own_texts_are_whole_and_in_order(known):
     own = known.messages[known.messages["line_type"] == "assistant"]
     for block, attribute in (("text", "texts"), ("thinking", "thoughts")):
-        parts = by_turn(own[own["block"] == block])
+        found = texts_by_turn(own[own["block"] == block])
         for id_, turn in known.turns:
-            part = parts.get((id_, turn.number))
-            assert ([] if part is None else list(part["text"])) == getattr(turn, attribute)
+            assert found.get((id_, turn.number), []) == getattr(turn, attribute)
 
 
 def test_every_call_is_one_row_with_its_arguments_and_parent(known):
@@ -82,12 +83,19 @@ def test_calls_have_their_outputs_and_errors_and_know_if_none_came(known):
 
 
 def test_orders_of_a_call_point_at_its_rows_in_messages(known):
-    rows = known.messages.set_index(["session_id", "order"])
-    for call in known.calls.itertuples():
-        assert rows.loc[(call.session_id, call.order), "tool_use_id"] == call.tool_use_id
-        if call.has_result:
-            row = rows.loc[(call.session_id, call.result_order)]
-            assert (row["tool_use_id"], row["block"]) == (call.tool_use_id, "tool_result")
+    rows = known.messages[["session_id", "order", "tool_use_id", "block"]]
+    calls = known.calls[["session_id", "order", "result_order", "tool_use_id"]]
+    at_call = calls.merge(rows, on=["session_id", "order"], validate="1:1")
+    assert len(at_call) == len(calls)
+    assert at_call["block"].eq("tool_use").all()
+    assert at_call["tool_use_id_x"].eq(at_call["tool_use_id_y"]).all()
+    answered = calls.dropna(subset="result_order")
+    at_result = answered.merge(
+        rows, left_on=["session_id", "result_order"], right_on=["session_id", "order"]
+    )
+    assert len(at_result) == known.calls["has_result"].sum()
+    assert at_result["block"].eq("tool_result").all()
+    assert at_result["tool_use_id_x"].eq(at_result["tool_use_id_y"]).all()
 
 
 def test_a_result_without_a_call_is_in_messages_only(known):
@@ -111,14 +119,12 @@ def test_each_finished_turn_has_one_result_with_its_tokens_and_cost(known):
 
 
 def test_message_tokens_add_up_to_the_results(known):
-    whole = [(id_, turn) for id_, turn in known.turns if turn.finished]
-    parts = by_turn(known.messages)
-    if next(iter(known.sessions.values())).has_message_tokens:
-        for id_, turn in whole:
-            sums = parts[id_, turn.number][list(TOKENS)].sum()
-            assert dict(sums) == turn.tokens
-    else:
+    if not next(iter(known.sessions.values())).has_message_tokens:
         assert known.messages[list(TOKENS)].isna().all(axis=None)
+        return
+    sums = known.messages.groupby(["session_id", "turn"])[list(TOKENS)].sum()
+    truth = {(id_, turn.number): turn.tokens for id_, turn in known.turns if turn.finished}
+    assert sums.loc[list(truth)].to_dict("records") == list(truth.values())
 
 
 def test_model_usage_has_a_row_per_model_of_a_finished_turn(known):
@@ -148,12 +154,20 @@ def test_what_a_runtime_does_not_tell_is_missing_and_never_zero(known):
 
 
 def test_rows_are_numbered_through_each_session(known):
-    for _, part in known.messages.groupby("session_id"):
-        assert list(part["order"]) == list(range(1, len(part) + 1))
+    position = known.messages.groupby("session_id").cumcount() + 1
+    assert known.messages["order"].eq(position).all()
 
 
 def test_rows_name_an_event_of_their_own_turn(known):
     outputs = known.events[known.events["type"] == "output"]
-    turns = {(e.session_id, e.event_id): e.turn for e in outputs.itertuples()}
-    for row in known.messages.itertuples():
-        assert turns[row.session_id, row.event_id] == row.turn
+    both = known.messages.merge(outputs, on=["session_id", "event_id"], validate="m:1")
+    assert len(both) == len(known.messages)
+    assert both["turn_x"].eq(both["turn_y"]).all()
+
+
+def test_a_row_names_the_event_that_completed_its_line():
+    parts = ["one\ntw", "o", "\nthree\nfour\n", "five"]
+    body = "".join(output(number, part) for number, part in enumerate(parts, 1))
+    messages = frames.messages_from_events(body.encode())
+    found = dict(zip(messages["text"], messages["event_id"], strict=True))
+    assert found == {"one": 1, "two": 3, "three": 3, "four": 3, "five": 4}

@@ -5,7 +5,7 @@ from known_sessions import RUNTIMES, TOKENS, chunked, known_session
 
 from aod_notebook.transcripts import Reader
 
-SEEDS = range(150)
+SEEDS = range(500)
 
 
 def read_turns(session, seed):
@@ -19,7 +19,7 @@ def read_turns(session, seed):
         yield turn, entries
 
 
-@pytest.fixture(params=RUNTIMES)
+@pytest.fixture(scope="module", params=RUNTIMES)
 def turns(request):
     """All turns of all seeds, each with its entries."""
     return [pair for seed in SEEDS for pair in read_turns(known_session(request.param, seed), seed)]
