@@ -23,7 +23,7 @@ def agentos(shell):
 
 
 @pytest.fixture
-def reconnecting(shell):
+def reconnecting(shell, monkeypatch):
     """For a test that changes what the environment says of the service."""
     live.disconnect()
     yield
