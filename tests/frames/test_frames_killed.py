@@ -83,13 +83,3 @@ def test_a_killed_collection_is_readable_and_the_next_one_completes_it(
         for name in STORED:
             pd.testing.assert_frame_equal(completed[name], truth[name])
     assert killed_at_work > kills // 2
-
-
-def test_a_store_that_was_left_half_filled_says_that_it_is_not_complete(
-    service, client, ids, tmp_path
-):
-    process = collecting(service, ids, tmp_path)
-    assert kill_at(process, tmp_path, FILES // 2)
-    assert frames.scan(tmp_path).frame("turns").attrs["complete"] is False
-    store = frames.collect(ids, into=tmp_path, client=client)
-    assert store.frame("turns").attrs["complete"] is True

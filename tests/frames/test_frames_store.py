@@ -103,6 +103,16 @@ def test_a_scan_reads_only_what_is_asked_for(store):
     assert store.dataset("messages").count_rows() == 45 * 2
 
 
+def test_a_store_with_a_session_not_stored_to_its_end_is_not_complete(client, ids, tmp_path):
+    frames.collect(ids, into=tmp_path, client=client)
+    (tmp_path / "_sessions" / f"{ids[0]}.json").unlink()  # as when killed before the mark
+    left = frames.scan(tmp_path)
+    assert left.frame("turns").attrs["complete"] is False
+    assert left.session_ids == ids[1:]
+    store = frames.collect(ids, into=tmp_path, client=client)
+    assert store.frame("turns").attrs["complete"] is True
+
+
 def test_what_a_killed_collection_left_half_written_is_deleted_after_a_while(client, ids, tmp_path):
     fresh = tmp_path / "_fresh"
     fresh.mkdir()
