@@ -1,0 +1,246 @@
+import threading
+
+import anyio
+import pytest
+
+from aod_notebook import frames, live
+from aod_notebook.agentos import AgentOS, AgentOSConflictError, AgentOSNotFoundError
+from aod_notebook.core import bridge
+from aod_notebook.live import (
+    LiveRun,
+    RunNotFollowedError,
+    RunStoppedError,
+    RunUnknownError,
+    StopOutcome,
+    WaitTimeoutError,
+    attach_run,
+    invoke,
+    journal,
+    open_run,
+)
+from aod_notebook.live.agents import NoSuchNameError
+from aod_notebook.live.run_connection import AgentOSConnection
+from aod_notebook.local import LocalService
+
+ASK = {"replay": {"pauses": [{"ask": "Which one?"}]}}
+TWICE = {"replay": {"pauses": [{"ask": "Which one?"}, {"approve": "deploy"}]}}
+APPROVE = {"replay": {"pauses": [{"approve": "deploy"}]}}
+
+
+@pytest.fixture(autouse=True)
+def connected(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AGENTOS_BASE_URL", service.url)
+    monkeypatch.setenv("AGENTOS_API_KEY", service.agentos_key)
+    monkeypatch.setenv("AGENTOS_AGENT_ID", service.agent_id)
+    yield
+    live.disconnect()
+    bridge.stop()
+
+
+@pytest.fixture
+def agentos():
+    with AgentOS() as client:
+        yield client
+
+
+def types(run):
+    return [event.type for event, _ in run.received()]
+
+
+def test_an_invoked_run_is_followed_to_its_end():
+    run = invoke({"query": "hi"}).wait()
+    assert run.status == "completed"
+    assert run.text.startswith("March has 31 nights")
+    assert "The last day is back" in run.output["summary"]
+    assert run.usage["output_tokens"] > 0
+    assert run.cost is None
+    assert types(run)[0] == "start"
+    assert types(run)[-2:] == ["done", "run"]
+
+
+def test_what_the_stream_showed_is_not_shown_again():
+    run = invoke({"query": "hi"}).wait()
+    assert set(types(run)) == {"start", "chunk", "tool", "done", "run"}
+
+
+def test_a_run_that_is_there_is_shown_from_its_record(agentos):
+    reported = agentos.start_run()
+    task = reported.start_task("fetch")
+    reported.emit("step.completed", {"rows": 3})
+    task.complete()
+    reported.complete(output={"summary": "done"})
+    run = attach_run(reported.run_id).wait()
+    assert sorted(types(run)[:-1]) == ["step.completed", "task", "task"]
+    assert types(run)[-1] == "run"
+    assert run.output == {"summary": "done"}
+
+
+def test_a_pause_ends_the_waiting_and_an_answer_takes_it_up():
+    run = invoke(TWICE).wait()
+    assert (run.status, run.waits_for["question"]) == ("awaiting_input", "Which one?")
+    run.reply("the first").wait()
+    assert run.status == "awaiting_approval"
+    run.approve("fine").wait()
+    assert (run.status, run.output["answers"]) == ("completed", ["the first"])
+    story = [kind for kind in types(run) if kind in ("awaiting_input", "answer", "decision")]
+    assert story == ["awaiting_input", "answer", "decision"]
+
+
+def test_a_rejected_run_has_failed():
+    run = invoke(APPROVE).wait().reject("too risky").wait()
+    with pytest.raises(live.RunFailedError, match="approval rejected: too risky"):
+        run.raise_for_status()
+
+
+def test_an_answer_that_nobody_asked_for_is_refused():
+    run = invoke({"query": "hi"}).wait()
+    with pytest.raises(AgentOSConflictError, match="asks nothing"):
+        run.reply("x")
+    assert "answer" not in types(run)
+
+
+def test_an_answer_from_elsewhere_is_seen(agentos):
+    run = invoke(ASK).wait()
+    agentos.reply(run.id, "theirs")
+    run.hold(10)
+    assert run.wait().status == "completed"
+
+
+def test_a_reported_run_that_asks_is_answered(agentos):
+    reported = agentos.start_run()
+    answers = []
+    asking = threading.Thread(
+        target=lambda: answers.append(reported.request_human_input("Ship it?", timeout_seconds=20))
+    )
+    asking.start()
+    run = attach_run(reported.run_id).wait(20)
+    assert (run.status, run.waits_for["question"]) == ("awaiting_input", "Ship it?")
+    run.reply("yes")
+    asking.join()
+    assert [answer["input"] for answer in answers] == ["yes"]
+    reported.complete()
+    assert run.wait(20).status == "completed"
+
+
+def test_a_run_can_be_awaited():
+    async def cell():
+        return await invoke(ASK)
+
+    assert anyio.run(cell).status == "awaiting_input"
+
+
+def test_waiting_has_a_limit_and_the_run_goes_on(agentos):
+    reported = agentos.start_run()
+    run = attach_run(reported.run_id)
+    with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it goes on"):
+        run.wait(0.1)
+    assert run.stop() is StopOutcome.STOPPED
+
+
+def test_stopping_tells_the_three_ends(agentos, unused_port):
+    run = invoke(ASK).wait()
+    assert run.stop() is StopOutcome.STOPPED
+    assert (run.status, agentos.runs.get(run_id=run.id)["status"]) == ("cancelled", "cancelled")
+    assert run.stop() is StopOutcome.ALREADY_FINISHED
+    on = AgentOSConnection(f"http://127.0.0.1:{unused_port}", "aos_ws_x", {})
+    assert LiveRun(on, "0-0").stop() is StopOutcome.UNCONFIRMED
+
+
+def test_a_run_is_shown_on_one_line():
+    run = invoke(ASK).wait()
+    assert repr(run) == f"<LiveRun {run.id} awaiting_input>"
+    run.stop()
+    assert repr(run) == f"<LiveRun {run.id} cancelled>"
+
+
+def test_its_tables_are_written_and_read_back_the_same(tmp_path):
+    run = invoke({"query": "hi"}).wait()
+    folder = run.to_parquet(tmp_path / "out")
+    stored = frames.read_parquet(folder / "run_events.parquet")
+    assert list(stored["type"]) == list(run.events["type"])
+    assert {path.name for path in folder.iterdir()} == {
+        "runs.parquet", "run_events.parquet", "spans.parquet", "tasks.parquet"
+    }  # fmt: skip
+
+
+def test_the_last_run_is_found_after_a_restart_of_the_kernel(monkeypatch):
+    run = invoke(ASK).wait()
+    live.disconnect()
+    monkeypatch.setattr(journal, "_last", {})
+    again = attach_run("last").wait()
+    assert (again.id, again.status) == (run.id, "awaiting_input")
+    assert again.reply("now").wait().status == "completed"
+
+
+def test_variables_of_the_sdk_name_their_runs(agentos):
+    result = agentos.invoke({"query": "hi"})
+    reported = agentos.start_run()
+    names = {"result": result, "mine": reported, "text": result.run_id}
+    assert open_run("result", names).id == open_run("text", names).id == result.run_id
+    assert open_run("mine", names).id == reported.run_id
+
+
+def test_a_run_that_waits_in_the_spool_says_so(unused_port):
+    on = AgentOSConnection(f"http://127.0.0.1:{unused_port}", "aos_ws_x", {}, agent_id="a")
+    run = on.client.start_run()
+    handle = LiveRun(on, reported=run)
+    assert (handle.id, handle.status) == (run.external_run_id, "pending")
+    with pytest.raises(RunUnknownError, match="%agentos outbox shows"):
+        _ = handle.events
+    run.cancel(timeout=0)
+    on.client.close(0)
+
+
+def test_disconnecting_ends_the_following_and_says_so(agentos):
+    run = attach_run(agentos.start_run().run_id)
+    live.disconnect()
+    with pytest.raises(RunNotFollowedError, match=f"%agentos watch {run.id} takes it up again"):
+        run.raise_for_status()
+    assert attach_run(run.id).stop() is StopOutcome.STOPPED
+
+
+def test_following_goes_on_when_the_process_connects_elsewhere(agentos):
+    run = attach_run(agentos.start_run().run_id)
+    with LocalService() as other:
+        live.connect_agentos(other.url, ask_key=lambda _: other.agentos_key)
+        assert run.stop() is StopOutcome.STOPPED
+        assert run.wait(10).status == "cancelled"
+        live.disconnect()
+
+
+def test_an_unknown_agent_or_run_is_named():
+    with pytest.raises(NoSuchNameError, match=r"%agentos call agents\.list lists them"):
+        invoke(agent="nobody")
+    with pytest.raises(AgentOSNotFoundError, match="Run nowhere not found"):
+        attach_run("nowhere")
+
+
+def test_an_interrupt_while_a_run_is_being_started_cancels_it(agentos, monkeypatch):
+    waited = LiveRun.wait_for_id
+
+    def pressed(self, timeout=None):
+        monkeypatch.setattr(LiveRun, "wait_for_id", waited)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveRun, "wait_for_id", pressed)
+    with pytest.raises(RunStoppedError, match="was cancelled on the service"):
+        invoke(ASK)
+    assert agentos.runs.list(limit=1)[0]["status"] == "cancelled"
+
+
+def test_the_buttons_of_a_live_view_stop_answer_and_decide():
+    run = invoke(TWICE).wait()
+    actions = run.viewer_actions()
+    actions["answer"](run.waits_for["request_id"], "the first")
+    run.wait()
+    actions["decide"](run.waits_for["approval_id"], yes=True)
+    assert run.wait().status == "completed"
+    assert actions["stop"]() == f"Run {run.id} had already finished."
+
+
+def test_a_viewer_shows_a_run():
+    run = invoke({"query": "hi"}).wait()
+    viewer = run.viewer()
+    assert "March has 31 nights" in viewer.static_bundle()["text/plain"] + run.to_html()
+    viewer.close()
