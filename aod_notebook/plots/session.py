@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
 
 from aod_notebook import frames
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
@@ -14,14 +15,16 @@ from aod_notebook.plots._session_bars import CALL, STAGE, TURN, bars_of_calls, b
 from aod_notebook.plots._text import by_ending, duration, short, shown, time_unit, times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Sequence
 
+    import pandas as pd
     from matplotlib.axes import Axes
 
-    from aod_notebook.plots._look import Theme
+    from aod_notebook.plots._look import Fill, Theme
 
 __all__ = ["timeline", "timeline_df"]
 
+_Bar = dict[str, Any]
 _MOST_ROWS = 40
 _LABEL_CHARS = 46
 _TOOL_CHARS = 24
@@ -35,8 +38,19 @@ _NO_TIMES = "position in the transcript (the session was not followed live: no t
 @dataclass(frozen=True, slots=True)
 class _Row:
     label: str
-    bars: pd.DataFrame
+    bars: Sequence[_Bar]
     is_nested: bool = False
+
+    @property
+    def kind(self) -> str:
+        return str(self.bars[0]["kind"])
+
+    @property
+    def is_crowd(self) -> bool:
+        return self.kind == CALL and len(self.bars) > 1
+
+    def number(self, state: str) -> int:
+        return sum(bar["state"] == state for bar in self.bars)
 
 
 def timeline_df(source: Any, *, client: Any = None) -> pd.DataFrame:
@@ -113,65 +127,75 @@ def timeline(
 
 
 def _rows(drawn: pd.DataFrame, limit: int) -> list[_Row]:
-    stages, turns, calls = (drawn[drawn["kind"] == kind] for kind in (STAGE, TURN, CALL))
-    rows = [_Row("stages", stages)] if len(stages) else []
-    rows += [_Row("turns", turns)] if len(turns) else []
+    bars = records(drawn)
+    stages, turns, calls = ([b for b in bars if b["kind"] == kind] for kind in (STAGE, TURN, CALL))
+    rows = [_Row("stages", stages)] if stages else []
+    rows += [_Row("turns", turns)] if turns else []
     if len(calls) <= limit:
-        return rows + [
-            _Row(_label(call), calls[at : at + 1], call["depth"] > 0)
-            for at, call in enumerate(records(calls))
-        ]
+        return rows + [_Row(_label(call), [call], call["depth"] > 0) for call in calls]
     return rows + _grouped(calls, max(limit, 4))
 
 
-def _label(call: Mapping[str, Any]) -> str:
+def _label(call: _Bar) -> str:
     indent = _INDENT * min(int(call["depth"]), _DEEPEST)
     tool = shown(call["name"], _TOOL_CHARS) or "?"
     summary = shown(call["summary"], _LABEL_CHARS - len(tool) - len(indent))
     return f"{indent}{tool}  {summary}"
 
 
-def _grouped(calls: pd.DataFrame, limit: int) -> list[_Row]:
+def _grouped(calls: Sequence[_Bar], limit: int) -> list[_Row]:
     """Put the calls into a row per tool and a row per subagent; what is too many shares one."""
-    own, nested = calls[calls["depth"] == 0], calls[calls["depth"] > 0]
-    starter = nested["turn"].astype("str") + " " + nested["parent_tool_use_id"]
-    tools = _groups(own, own["name"].fillna("?"), max(limit // 2, 1), "other tool")
-    lanes = _groups(nested, starter, max(limit - len(tools), 1), "other subagent")
-    rows = [_Row(_counted(label or bars["name"].iloc[0], bars), bars) for label, bars in tools]
-    return rows + [
-        _Row(_INDENT + _counted(label or bars["lane"].iloc[0], bars), bars, is_nested=True)
-        for label, bars in lanes
+    own, nested = defaultdict(list), defaultdict(list)
+    for call in calls:
+        if call["depth"]:
+            nested[call["turn"], call["parent_tool_use_id"]].append(call)
+        else:
+            own[call["name"]].append(call)
+    tools = _largest(own.values(), max(limit // 2, 1))
+    lanes = _largest(nested.values(), max(limit - len(tools), 1))
+    return [
+        _Row(_counted(bars[0]["name"], number, "other tool", bars), bars) for number, bars in tools
+    ] + [
+        _Row(
+            _INDENT + _counted(bars[0]["lane"], number, "other subagent", bars),
+            bars,
+            is_nested=True,
+        )
+        for number, bars in lanes
     ]
 
 
-def _groups(
-    calls: pd.DataFrame, keys: pd.Series[str], most: int, others: str
-) -> list[tuple[str, pd.DataFrame]]:
-    """Give the largest groups, largest first, and the rest as one that has a label of its own."""
-    sizes = keys.value_counts()
-    kept = sizes.index if len(sizes) <= most else sizes.index[: most - 1]
-    groups = [("", calls[keys == key]) for key in kept]
-    rest = calls[~keys.isin(kept)]
-    return groups + [(by_ending(len(sizes) - len(kept), others), rest)] * bool(len(rest))
+def _largest(groups: Iterable[list[_Bar]], most: int) -> list[tuple[int, list[_Bar]]]:
+    """Give the largest groups first, the rest as one, each with how many groups it is."""
+    ordered = sorted(groups, key=len, reverse=True)
+    kept = ordered if len(ordered) <= most else ordered[: most - 1]
+    rest = ordered[len(kept) :]
+    together = [(len(rest), [bar for bars in rest for bar in bars])] if rest else []
+    return [(1, bars) for bars in kept] + together
 
 
-def _counted(name: object, bars: pd.DataFrame) -> str:
-    return times(shown(name, _LABEL_CHARS - 8), len(bars))
+def _counted(name: str | None, groups: int, others: str, bars: Sequence[_Bar]) -> str:
+    shared = by_ending(groups, others) if groups > 1 else shown(name, _LABEL_CHARS - 8)
+    return times(shared, len(bars))
 
 
 def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Row]) -> Axes:
     is_timed = drawn.attrs["unit"] == "s"
     last = float(drawn["end"].max())
-    divisor, unit = time_unit(last) if is_timed else (1.0, "")
-    canvas.ax.set_xlim(0, (last or 1.0) / divisor * 1.02)
+    size, unit = time_unit(last) if is_timed else (1.0, "")
+    canvas.ax.set_xlim(0, (last or 1.0) / size * 1.02)
     canvas.rows([row.label for row in rows])
     canvas.grid("x")
     canvas.axis_label("x", f"{unit} since the session began" if is_timed else _NO_TIMES)
-    _shade(canvas, rows, drawn[drawn["kind"] == TURN]["start"] / divisor)
+    _shade(canvas, rows, size)
+    _draw_bars(canvas, rows, size)
     for y, row in enumerate(rows):
-        _draw_row(canvas, y, row, divisor)
-    calls = drawn[drawn["kind"] == CALL]
-    failed = int((calls["state"] == "failed").sum())
+        if row.kind == CALL:
+            _tell_calls(canvas, y, row, size)
+        else:
+            _name_bars(canvas, y, row, size)
+    calls = [bar for row in rows if row.kind == CALL for bar in row.bars]
+    failed = sum(call["state"] == "failed" for call in calls)
     canvas.title(
         f"Session {short(drawn['session_id'].iloc[0])}".rstrip(),
         by_ending(int((drawn["kind"] == TURN).sum()), "turn"),
@@ -181,73 +205,73 @@ def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Row]) -> Axes:
     return canvas.ax
 
 
-def _shade(canvas: Canvas, rows: list[_Row], turns: pd.Series[float]) -> None:
+def _shade(canvas: Canvas, rows: list[_Row], size: float) -> None:
+    """Shade the subagents' rows, and part the turns by lines."""
     for y, row in enumerate(rows):
         if row.is_nested:
             canvas.ax.axhspan(y - 0.5, y + 0.5, color=canvas.look.band, linewidth=0, zorder=0)
-    for start in turns.iloc[1:] if len(turns) <= _MOST_LINES else ():
+    starts = [bar["start"] / size for row in rows if row.kind == TURN for bar in row.bars]
+    for start in starts[1:] if len(starts) <= _MOST_LINES else ():
         canvas.ax.axvline(start, color=canvas.look.quiet, linewidth=0.8, linestyle=(0, (2, 3)))
 
 
-def _draw_row(canvas: Canvas, y: int, row: _Row, divisor: float) -> None:
-    look, kind = canvas.look, row.bars["kind"].iloc[0]
-    is_crowd = kind == CALL and len(row.bars) > 1
-    usual = {STAGE: look.stage, TURN: look.turn}.get(
-        kind, look.nested if row.is_nested else look.call
-    )
-    fills = {"done": usual, "open": look.waiting, "stopped": look.stopped, "failed": look.failed}
-    for state, fill in fills.items():
-        bars = row.bars[row.bars["state"] == state]
-        height = 0.45 if is_crowd and state != "failed" else 0.8 if is_crowd else 0.6
-        starts, ends = bars["start"] / divisor, bars["end"] / divisor
-        parted = kind != CALL
-        canvas.bars(y, starts, ends, fill, height=height, is_crowd=is_crowd, is_parted=parted)
-    if kind == CALL:
-        _tell_calls(canvas, y, row.bars, divisor, is_nested=row.is_nested)
-    else:
-        _name_inside(canvas, y, row.bars, divisor)
+def _draw_bars(canvas: Canvas, rows: list[_Row], size: float) -> None:
+    """Draw the bars of all rows, those that failed in front."""
+    look = canvas.look
+    usual = {STAGE: look.stage, TURN: look.turn, CALL: look.call}
+    special = {"open": look.waiting, "stopped": look.stopped, "failed": look.failed}
+    for state in ("done", *special):
+        alike: dict[tuple[Fill, bool, bool], list[tuple[float, float, float]]] = defaultdict(list)
+        for y, row in enumerate(rows):
+            fill = special.get(state) or (look.nested if row.is_nested else usual[row.kind])
+            key = (fill, row.is_crowd, row.kind != CALL)
+            alike[key] += [(y, b["start"], b["end"]) for b in row.bars if b["state"] == state]
+        for (fill, is_crowd, is_parted), bars in alike.items():
+            places, starts, ends = np.array(bars, float).reshape(-1, 3).T
+            height = 0.6 if not is_crowd else 0.8 if state == "failed" else 0.45
+            canvas.bars(
+                places, starts / size, ends / size, fill,
+                height=height, is_crowd=is_crowd, is_parted=is_parted,
+            )  # fmt: skip
 
 
-def _tell_calls(
-    canvas: Canvas, y: int, bars: pd.DataFrame, divisor: float, *, is_nested: bool
-) -> None:
+def _tell_calls(canvas: Canvas, y: int, row: _Row, size: float) -> None:
     """Say beside a row what became of its calls."""
-    end = float(bars["end"].max()) / divisor
-    failed, unanswered = (int((bars["state"] == state).sum()) for state in ("failed", "open"))
-    if len(bars) > 1:
+    failed = row.number("failed")
+    if row.is_crowd:
         if failed:
             canvas.beside(canvas.ax.get_xlim()[1], y, f"{failed:,} failed", is_bad=True)
         return
-    took = bars["duration_s"].iloc[0]
-    words = "failed" if failed else "no result" if unanswered else ""
-    time = "" if pd.isna(took) else duration(took)
-    told = " · ".join(filter(None, (words, time)))
-    behind = canvas.look.band if is_nested else None
-    canvas.beside(end, y, told, is_bad=bool(failed), behind=behind)
+    (call,) = row.bars
+    words = ["failed" if failed else "no result" if call["state"] == "open" else ""]
+    words += [] if call["duration_s"] is None else [duration(call["duration_s"])]
+    behind = canvas.look.band if row.is_nested else None
+    told = " · ".join(filter(None, words))
+    canvas.beside(call["end"] / size, y, told, is_bad=bool(failed), behind=behind)
 
 
-def _name_inside(canvas: Canvas, y: int, bars: pd.DataFrame, divisor: float) -> None:
+def _name_bars(canvas: Canvas, y: int, row: _Row, size: float) -> None:
     """Write the names of stages and turns into their bars, where there is room."""
-    for bar in records(bars):
-        start, end = bar["start"] / divisor, bar["end"] / divisor
-        state = f" {bar['state']}" if bar["state"] in ("failed", "stopped") else ""
-        name = f"{shown(bar['name'], _TOOL_CHARS)}{state}"
-        if state:
-            canvas.beside(end, y, name, is_bad=bar["state"] == "failed")
+    for bar in row.bars:
+        start, end = bar["start"] / size, bar["end"] / size
+        name = shown(bar["name"], _TOOL_CHARS)
+        if bar["state"] in ("failed", "stopped"):
+            canvas.beside(end, y, f"{name} {bar['state']}", is_bad=bar["state"] == "failed")
         elif canvas.fits(name, end - start):
             canvas.inside(start, y, name)
-    if bars["kind"].iloc[0] == STAGE and not bars["state"].eq("failed").any():
-        _name_longest(canvas, y, bars, divisor)
+    if row.kind == STAGE and not row.number("failed"):
+        _name_longest(canvas, y, row, size)
 
 
-def _name_longest(canvas: Canvas, y: int, stages: pd.DataFrame, divisor: float) -> None:
+def _name_longest(canvas: Canvas, y: int, row: _Row, size: float) -> None:
     """Say beside the first turn's stages, if they are too short for names, which took longest."""
-    provisioning = stages.dropna(subset="duration_s")
-    if not len(provisioning):
+    timed = [bar for bar in row.bars if bar["duration_s"] is not None]
+    if not timed:
         return
-    longest = records(provisioning.nlargest(1, "duration_s"))[0]
-    start_of_agent = stages["end"][stages["start"] >= provisioning["end"].max()]
-    end = [*start_of_agent, provisioning["end"].max()][0]
-    if not canvas.fits(longest["name"], (longest["end"] - longest["start"]) / divisor):
-        words = f"longest: {shown(longest['name'], _TOOL_CHARS)}, {duration(longest['duration_s'])}"
-        canvas.beside(float(end) / divisor, y, words)
+    longest = max(timed, key=lambda bar: float(bar["duration_s"]))
+    name = shown(longest["name"], _TOOL_CHARS)
+    if not canvas.fits(name, (longest["end"] - longest["start"]) / size):
+        provisioned = max(bar["end"] for bar in timed)
+        starts_of_agent = (bar["end"] for bar in row.bars if bar["start"] >= provisioned)
+        words = f"longest: {name}, {duration(longest['duration_s'])}"
+        canvas.beside(next(starts_of_agent, provisioned) / size, y, words)

@@ -1,17 +1,14 @@
-"""Frames that are empty, that lack values, and Axes of the caller's own."""
+"""Frames that are empty or lack values, Axes of the caller's own, matplotlib that is not there."""
 
 import subprocess
 import sys
 
-import matplotlib as mpl
 import pandas as pd
 import plot_samples as samples
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.colors import to_rgb
 
 from aod_notebook import frames, plots
-from aod_notebook.plots._look import DARK, LIGHT
 
 NO_EVENTS = frames.decode_events(b"")
 NO_SPANS = frames.spans_from_run_events(samples.run_events())[:0]
@@ -79,54 +76,6 @@ def test_rows_that_would_not_fit_the_axes_given_are_put_together():
     _, ax = plt.subplots(figsize=(8, 2))
     plots.timeline(samples.many_calls(30), ax=ax)
     assert len(ax.get_yticklabels()) <= 8
-
-
-def test_nothing_is_drawn_on_a_figure_of_an_unknown_theme():
-    with pytest.raises(plots.PlotError, match="There is no theme 'blue'"):
-        plots.tools(samples.many_calls(3), theme="blue")
-
-
-@pytest.mark.parametrize(
-    ("style", "text"),
-    [("default", LIGHT.text), ("dark_background", DARK.text), ("ggplot", LIGHT.text)],
-)
-def test_by_default_a_figure_follows_the_background(style, text):
-    with plt.style.context(style):
-        ax = plots.tools(samples.many_calls(12))
-        ground = to_rgb(mpl.rcParams["figure.facecolor"])
-    assert ax._left_title.get_color() == text
-    assert to_rgb(ax.figure.get_facecolor()) == ground
-
-
-@pytest.mark.parametrize(("theme", "look"), [("light", LIGHT), ("dark", DARK)])
-def test_a_theme_that_is_asked_for_paints_the_background(theme, look):
-    ax = plots.tools(samples.many_calls(12), theme=theme)
-    assert to_rgb(ax.get_facecolor()) == to_rgb(ax.figure.get_facecolor()) == to_rgb(look.ground)
-
-
-@pytest.mark.parametrize("look", [LIGHT, DARK])
-def test_texts_can_be_read_on_their_background(look):
-    for ground in (look.ground, look.band):
-        for colour in (look.text, look.quiet, look.bad_text):
-            assert contrast(colour, ground) >= 4.5
-    assert contrast(look.text, look.turn.colour) >= 4.5
-
-
-@pytest.mark.parametrize("look", [LIGHT, DARK])
-def test_bars_stand_out_from_their_background(look):
-    for fill in (look.call, look.nested, look.failed, look.stopped, look.waiting, look.stage):
-        assert contrast(fill.colour, look.ground) >= 2
-
-
-def contrast(one, other):
-    """The contrast ratio of the Web Content Accessibility Guidelines."""
-    dark, light = sorted(map(luminance, (one, other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(colour):
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_frames_have_their_figures_before_matplotlib_is_imported():
