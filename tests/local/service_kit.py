@@ -120,6 +120,14 @@ class Rpc:
         return run if run["ended_at"] else None
 
 
+def detail(http, path, **body):
+    """Post to the AoD half; return status and text of the refusal."""
+    response = http.post(path, json=body)
+    answer = response.json()
+    assert set(answer) == {"detail"}, answer
+    return response.status_code, answer["detail"]
+
+
 def script(*pauses, **more):
     """Return the input that makes an agent on `replay` pause, or fail."""
     return {"replay": {"pauses": list(pauses), **more}}

@@ -29,7 +29,10 @@ CATALOG = sorted(
 UNKNOWN_RUNTIME = (
     "Unknown runtime: claude-code. Must be one of: ['claude', 'codex', 'gemini', 'opencode']"
 )
-ONE_OF = "Give exactly one of 'runtime'"
+ONE_OF = (
+    "Give exactly one of 'runtime' (claude, codex, gemini, opencode, shell, replay) "
+    "and 'provider' (anthropic, openai, shell, replay)"
+)
 
 
 def create(http, **fields):
@@ -105,9 +108,8 @@ def test_both_generations_are_stored_with_both_names(http, fields, runtime, prov
 
 @pytest.mark.parametrize("extra", [{}, {"runtime": "claude", "provider": "anthropic"}])
 def test_neither_or_both_generations_are_refused_with_a_clear_text(http, extra):
-    status, body = create(http, name="a", model="m", **extra)
-    assert status == 422
-    assert body["detail"].startswith(ONE_OF)
+    """Rows: DESIGN 9 both generations or none."""
+    assert create(http, name="a", model="m", **extra) == (422, {"detail": ONE_OF})
 
 
 @pytest.mark.parametrize(
@@ -152,10 +154,13 @@ def test_neither_or_both_generations_are_refused_with_a_clear_text(http, extra):
     ],
 )
 def test_a_refused_create_says_why(http, fields, status, detail):
+    """Rows: A.7.1 unknown runtime; A.7.1 runtime and model don't fit; A.7.1 unknown provider;
+    A.7.1 only a prefix; A.7.1 another provider's prefix; A.7.1 missing environment."""
     assert create(http, **fields) == (status, {"detail": detail})
 
 
 def test_a_model_outside_the_catalog_is_a_field_error_before_the_runtime(http):
+    """Rows: A.7.1 unknown model."""
     status, body = create(http, name="a", model="claude-sonnet-4-5", runtime="claude-code")
     assert status == 422
     assert messages(body) == [
@@ -202,6 +207,7 @@ def test_a_model_outside_the_catalog_is_a_field_error_before_the_runtime(http):
     ],
 )
 def test_a_wrong_field_is_listed(http, fields, loc, msg, kind):
+    """Rows: A.3 not a text; A.3 too long; A.3 no list; A.3 no object; A.7.1 blank model."""
     status, body = create(http, **{**G2, **fields})
     assert status == 422
     (item,) = body["detail"]
@@ -212,6 +218,7 @@ def test_a_wrong_field_is_listed(http, fields, loc, msg, kind):
 
 
 def test_a_missing_field_echoes_the_body_and_every_failing_field_is_listed(http):
+    """Rows: A.3 missing field; A.3 several fields."""
     sent = {"runtime": "claude", "system": 1}
     status, body = create(http, **sent)
     assert status == 422
@@ -231,6 +238,7 @@ def test_unknown_fields_are_ignored(http):
 
 
 def test_an_archived_environment_can_not_be_assigned(http, kit):
+    """Rows: A.7.1 archived environment."""
     environment = kit.environment()
     http.post(f"/environments/{environment['id']}/archive")
     assert create(http, **G1, environment_id=environment["id"]) == (
@@ -247,6 +255,7 @@ def test_agents_are_listed_newest_first_without_archived_ones(fresh_kit):
 
 
 def test_an_archived_agent_stays_readable_and_can_not_change(http, kit):
+    """Rows: A.7.2 archived agent; A.7.2 archived twice."""
     agent = kit.agent()
     archived = kit.post(f"/agents/{agent['id']}/archive", expect=200)
     assert archived["archived_at"] is not None
@@ -322,6 +331,9 @@ def test_an_environment_is_attached_kept_and_detached(http, kit):
 
 
 def test_the_update_checks_body_runtime_environment_agent_archive_version_model_in_order(http, kit):
+    """Rows: A.7.2 wrong fields; A.7.2 unknown runtime; A.7.2 missing environment;
+    A.7.2 archived environment; A.7.2 missing agent; A.7.2 archived agent; A.7.2 stale version;
+    A.7.2 runtime and model don't fit."""
     archived = kit.environment()
     http.post(f"/environments/{archived['id']}/archive")
     body = {
@@ -338,13 +350,19 @@ def test_the_update_checks_body_runtime_environment_agent_archive_version_model_
     status, detail = put(MISSING)
     assert (status, detail[0]["type"]) == (422, "int_parsing")
     body["version"] = 7
-    assert put(MISSING)[0] == 400
+    assert put(MISSING) == (
+        400,
+        "Unknown runtime: nope. Must be one of: ['claude', 'codex', 'gemini', 'opencode']",
+    )
     body["runtime"] = "claude"
     assert put(MISSING) == (404, "Environment not found")
     body["environment_id"] = archived["id"]
     assert put(MISSING) == (409, "Cannot assign an archived environment to an agent")
     body["environment_id"] = None
     assert put(MISSING) == (404, "Agent not found")
+    gone = kit.agent(**G1)
+    kit.post(f"/agents/{gone['id']}/archive", expect=200)
+    assert put(gone["id"]) == (409, "Cannot update an archived agent")
     agent = kit.agent(**G1)
     assert put(agent["id"]) == (409, "Version mismatch: expected 1, got 7")
     body["version"] = 1
@@ -357,17 +375,37 @@ def test_the_update_checks_body_runtime_environment_agent_archive_version_model_
 @pytest.mark.parametrize(
     ("made", "sent", "detail"),
     [
-        (G1, {"runtime": "gemini"}, "Runtime gemini cannot serve model"),
-        (G2, {"provider": "google"}, "Unknown provider: google"),
-        (G2, {"provider": "openai", "model": "anthropic/x"}, "Model provider prefix"),
+        (
+            G1,
+            {"runtime": "gemini"},
+            (
+                "Runtime gemini cannot serve model anthropic/claude-sonnet-4-6: "
+                "provider anthropic not in ['google']"
+            ),
+        ),
+        (
+            {**G1, "runtime": "shell", "model": "any"},
+            {"runtime": "claude"},
+            "Model any not supported on runtime claude",
+        ),
+        (
+            G2,
+            {"provider": "google"},
+            "Unknown provider: google. Must be one of: ['anthropic', 'openai']",
+        ),
+        (
+            G2,
+            {"provider": "openai", "model": "anthropic/x"},
+            "Model provider prefix 'anthropic' does not match provider 'openai'",
+        ),
         (G2, {"model": "anthropic/"}, "Model must be a non-empty string"),
         (G1, {"runtime": "claude", "provider": "anthropic"}, ONE_OF),
     ],
 )
 def test_an_update_to_what_does_not_go_together_is_refused(http, kit, made, sent, detail):
-    status, body = update(http, kit.agent(**made), **sent)
-    assert status == 422
-    assert body["detail"].startswith(detail)
+    """Rows: A.7.2 provider and model don't fit; DESIGN 9 both generations or none;
+    A.7.1 a model that is in no catalog on a runtime that has one."""
+    assert update(http, kit.agent(**made), **sent) == (422, {"detail": detail})
 
 
 def test_a_provider_agents_model_is_free_text_on_update(http, kit):
@@ -377,9 +415,11 @@ def test_a_provider_agents_model_is_free_text_on_update(http, kit):
 
 
 def test_a_runtime_agents_model_is_of_the_catalog_on_update(http, kit):
+    """Rows: A.7.1 unknown model."""
     status, body = update(http, kit.agent(**G1), model="claude-next")
     assert status == 422
-    assert body["detail"][0]["loc"] == ["model"]
+    unknown = f"Value error, Unknown model: claude-next. Must be one of: {CATALOG}"
+    assert messages(body) == [(["model"], unknown)]
 
 
 def test_an_agent_can_change_to_a_local_runtime(http, kit):
@@ -399,7 +439,9 @@ def test_a_version_may_be_any_text_or_number_that_is_an_integer(http, kit, versi
     [(None, "int_type"), (1.5, "int_from_float"), ("x", "int_parsing"), ([], "int_type")],
 )
 def test_a_version_that_is_no_integer_is_refused(http, kit, version, kind):
+    """Rows: A.3 no integer."""
     response = http.put(f"/agents/{kit.agent()['id']}", json={"version": version})
+    assert response.status_code == 422
     assert response.json()["detail"][0]["type"] == kind
 
 

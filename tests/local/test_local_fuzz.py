@@ -6,7 +6,6 @@ import uuid
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service_kit import connect
 
 AOD_FIELDS = [
     *("name", "model", "runtime", "provider", "system", "description", "environment_id", "skills"),
@@ -117,18 +116,15 @@ CALLS = [
 
 @FUZZ
 @given(body=bodies(AGENTOS_FIELDS), path=st.sampled_from(CALLS))
-def test_the_agentos_half_answers_as_documented(service, body, path):
-    with connect(service.url, service.agentos_key) as client:
-        response = client.post(path, content=json.dumps(body))
+def test_the_agentos_half_answers_as_documented(rpc, body, path):
+    response = rpc.client.post(path, content=json.dumps(body))
     assert response.status_code in {200, 400, 404, 409}, response.text
     assert set(response.json()) == {"data", "error"}
 
 
-@FUZZ
+@settings(FUZZ, max_examples=20)
 @given(body=bodies(AGENTOS_FIELDS))
-def test_an_invoke_answers_as_documented(service, body):
-    with connect(service.url, service.agentos_key) as client:
-        response = client.post(
-            f"/api/v1/agents/{service.agent_id}/invoke", content=json.dumps(body)
-        )
+def test_an_invoke_answers_as_documented(service, rpc, body):
+    path = f"/api/v1/agents/{service.agent_id}/invoke"
+    response = rpc.client.post(path, content=json.dumps(body))
     assert response.status_code in {200, 202, 400, 404, 422}, response.text

@@ -109,7 +109,7 @@ def check(service, tmp_path, **size):
 
 
 def test_many_sessions_readers_and_reporters_lose_and_double_nothing(service, tmp_path):
-    check(service, tmp_path, sessions=30, reporters=5, seconds=5)
+    check(service, tmp_path, sessions=30, reporters=5, seconds=2)
 
 
 @pytest.mark.faults

@@ -183,21 +183,26 @@ def test_codex_gets_its_mcp_servers_as_toml(fresh_kit, programs):
     }
 
 
+NO_HEADER = "MCP server 'web': codex takes no header but 'Authorization: Bearer ${VARIABLE}'"
+
+
 @pytest.mark.parametrize(
-    "server",
+    ("headers", "said"),
     [
-        {"name": "web", "url": "x", "headers": {"X-Key": "1"}},
-        {"name": "web", "url": "x", "headers": {"Authorization": "Bearer abc"}},
-        {"name": "web", "url": "x", "headers": 5},
+        ({"X-Key": "1"}, NO_HEADER),
+        ({"Authorization": "Bearer abc"}, NO_HEADER),
+        (5, "'int' object has no attribute 'items'"),
     ],
 )
-def test_a_server_that_codex_can_not_have_fails_in_its_stage(fresh_kit, programs, server):
+def test_a_server_that_codex_can_not_have_fails_in_its_stage(fresh_kit, programs, headers, said):
+    """Rows: A.11 an MCP server that the CLI can't have."""
+    server = {"name": "web", "url": "x", "headers": headers}
     agent = fresh_kit.agent(runtime="codex", model=MODELS["codex"], mcp_servers=[server])
     failed = [
         e for e in fresh_kit.stream(fresh_kit.session("x", agent)) if e.get("state") == "failed"
     ]
     assert failed[0]["stage"] == "runtime_config"
-    assert failed[0]["message"].startswith("Failed to write runtime config: ")
+    assert failed[0]["message"] == f"Failed to write runtime config: {said}"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
-"""`/sessions`: create, prompt, terminate, interrupt, delete, and the state machine (A.10)."""
+"""`/sessions`: create, prompt, turns, and the checks before them (A.10)."""
 
+import contextlib
 import shutil
+import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from service_kit import Kit, connect, until
+from service_kit import Kit, connect, detail
 
-from aod_notebook.local import LocalService
+from aod_notebook.local import LocalService, worker
+from aod_notebook.local.runtimes import Turn
 
 MISSING = str(uuid.uuid4())
 WAIT = "echo up; exec sleep 600"
@@ -16,12 +19,6 @@ WAIT = "echo up; exec sleep 600"
 def post(http, path, **body):
     response = http.post(path, json=body)
     return response.status_code, response.json()
-
-
-def detail(http, path, **body):
-    status, answer = post(http, path, **body)
-    assert set(answer) == {"detail"}, answer
-    return status, answer["detail"]
 
 
 def test_the_answer_to_create_is_an_acknowledgement(kit):
@@ -82,6 +79,8 @@ def test_a_turn_keeps_the_raw_prompt_and_its_times(kit):
 
 
 def test_the_create_checks_come_in_order(http, kit):
+    """Rows: A.10.1 wrong fields; A.10.1 missing agent; A.10.1 archived agent;
+    A.10.1 archived environment; A.10.1 missing environment."""
     environment = kit.environment()
     agent = kit.agent()
     archived_agent = kit.agent()
@@ -109,49 +108,83 @@ def test_an_agents_environment_that_was_archived_blocks_its_sessions(http, kit):
     environment = kit.environment()
     agent = kit.agent(environment_id=environment["id"])
     kit.post(f"/environments/{environment['id']}/archive", expect=200)
-    assert detail(http, "/sessions", agent_id=agent["id"], prompt="x")[0] == 409
+    assert detail(http, "/sessions", agent_id=agent["id"], prompt="x") == (
+        409,
+        "Cannot create session with archived environment",
+    )
 
 
-def stored_agent(fresh_service, agent, **columns):
-    marks = ", ".join(f"{name} = ?" for name in columns)
-    fresh_service._service.database.submit(
-        lambda connection: connection.execute(
-            f"UPDATE agent SET {marks} WHERE id = ?", (*columns.values(), agent["id"])
-        )
-    ).result()
+OLD_AGENTS = [
+    (
+        {"runtime": "old"},
+        400,
+        "Unknown runtime: old. Must be one of: ['claude', 'codex', 'gemini', 'opencode']",
+    ),
+    ({"model": "anthropic/gone"}, 422, "Unknown model: anthropic/gone"),
+    (
+        {"model": "openai/o3"},
+        422,
+        "Runtime claude cannot serve model openai/o3: provider openai not in ['anthropic']",
+    ),
+    (
+        {"generation": "provider", "provider": "old"},
+        422,
+        "Unknown provider: old. Must be one of: ['anthropic', 'openai']",
+    ),
+]
+
+
+def test_agents_of_another_versions_catalog_are_refused(tmp_path):
+    """Rows: A.10.1 a stored runtime is unknown; A.10.1 a stored model is unknown;
+    A.10.1 a stored runtime can't serve the model; A.10.1 a stored provider is unknown.
+    """
+    fitting = {"runtime": "claude", "model": "anthropic/claude-sonnet-4-6"}
+    with LocalService(tmp_path) as service, connect(service.url, service.aod_token) as http:
+        made = [Kit(http).agent(**fitting)["id"] for _ in OLD_AGENTS]
+    with contextlib.closing(sqlite3.connect(tmp_path / "service.db")) as database, database:
+        for agent_id, (columns, _, _) in zip(made, OLD_AGENTS, strict=True):
+            marks = ", ".join(f"{name} = ?" for name in columns)
+            database.execute(
+                f"UPDATE agent SET {marks} WHERE id = ?", (*columns.values(), agent_id)
+            )
+    with LocalService(tmp_path) as service, connect(service.url, service.aod_token) as http:
+        for agent_id, (_, status, text) in zip(made, OLD_AGENTS, strict=True):
+            assert detail(http, "/sessions", agent_id=agent_id, prompt="x") == (status, text)
+
+
+KEYLESS = """#!/bin/sh
+test -n "$ANTHROPIC_API_KEY$CLAUDE_CODE_OAUTH_TOKEN" && exit 0
+echo "Invalid API key" >&2
+exit 1
+"""
 
 
 @pytest.mark.parametrize(
-    ("columns", "status", "text"),
+    "kind",
     [
-        (
-            {"runtime": "old"},
-            400,
-            "Unknown runtime: old. Must be one of: ['claude', 'codex', 'gemini', 'opencode']",
-        ),
-        ({"model": "anthropic/gone"}, 422, "Unknown model: anthropic/gone"),
-        (
-            {"model": "openai/o3"},
-            422,
-            "Runtime claude cannot serve model openai/o3: provider openai not in ['anthropic']",
-        ),
-        (
-            {"generation": "provider", "provider": "old"},
-            422,
-            "Unknown provider: old. Must be one of: ['anthropic', 'openai']",
-        ),
+        {"runtime": "claude", "model": "anthropic/claude-sonnet-4-6"},
+        {"provider": "anthropic", "model": "claude-sonnet-4-6"},
     ],
 )
-def test_a_stored_agent_that_no_longer_fits_is_refused(
-    fresh_service, fresh_kit, columns, status, text
-):
-    agent = fresh_kit.agent(runtime="claude", model="anthropic/claude-sonnet-4-6")
-    stored_agent(fresh_service, agent, **columns)
-    answer = detail(fresh_kit.client, "/sessions", agent_id=agent["id"], prompt="x")
-    assert answer == (status, text)
+def test_without_a_key_the_cli_says_so(fresh_kit, tmp_path, monkeypatch, kind):
+    """Rows: A.10.1 no key configured for a runtime or provider."""
+    program = tmp_path / "claude"
+    program.write_text(KEYLESS)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for name in ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    session = fresh_kit.session("hi", fresh_kit.agent(**kind))
+    *_, said, last = fresh_kit.stream(session)
+    assert (said["stream"], said["data"]) == ("stderr", "Invalid API key\n")
+    assert (last["type"], last["code"]) == ("exit", 1)
+    given = {"ANTHROPIC_API_KEY": "key"}
+    session = fresh_kit.session("hi", fresh_kit.agent(**kind), secret_env_vars=given)
+    assert fresh_kit.finish(session)["status"] == "completed"
 
 
 def test_without_a_backend_create_and_prompt_are_refused(fresh_service, fresh_kit, monkeypatch):
+    """Rows: A.10.1 no backend; A.10.3 no backend."""
     session = fresh_kit.session("true")
     fresh_kit.finish(session)
     agent = fresh_kit.agent()
@@ -168,6 +201,7 @@ def test_without_a_backend_create_and_prompt_are_refused(fresh_service, fresh_ki
 
 
 def test_the_limit_is_counted_where_the_session_is_made():
+    """Rows: A.10.1 too many at once."""
     with (
         LocalService(max_active_sessions=3) as service,
         connect(service.url, service.aod_token) as http,
@@ -258,6 +292,7 @@ def test_turns_share_the_workspace_and_the_environment(kit):
     ],
 )
 def test_the_state_of_a_session_is_checked_before_the_prompts_body(http, kit, prompt, end, text):
+    """Rows: A.10.3 running; A.10.3 terminated; A.10.3 failed."""
     session = kit.session(prompt)
     if prompt == WAIT:
         kit.wait_for_output(session)
@@ -270,6 +305,7 @@ def test_the_state_of_a_session_is_checked_before_the_prompts_body(http, kit, pr
 
 
 def test_a_pending_sessions_prompt_body_is_checked_before_its_pending_turn(http, kit):
+    """Rows: A.10.3 no JSON object; A.10.3 pending."""
     environment = kit.environment(setup_script="sleep 600")
     session = kit.session("true", environment_id=environment["id"])
     path = f"/sessions/{session['id']}/prompt"
@@ -280,6 +316,7 @@ def test_a_pending_sessions_prompt_body_is_checked_before_its_pending_turn(http,
 
 
 def test_a_session_whose_directory_is_gone_can_not_go_on(fresh_service, fresh_kit):
+    """Rows: A.10.3 the directory is gone."""
     session = fresh_kit.session("true")
     fresh_kit.finish(session)
     shutil.rmtree(fresh_service.data_dir / "sessions" / session["id"])
@@ -298,53 +335,6 @@ def test_of_many_prompts_at_once_one_is_taken(http, kit):
     assert sorted(status for status, _ in answers) == [202] + [409] * 7
 
 
-@pytest.mark.parametrize(
-    ("prompt", "code"), [("true", 0), ("exit 7", 7), (WAIT, None), (None, None)]
-)
-def test_terminate_is_taken_from_every_status_and_keeps_the_exit_code(http, kit, prompt, code):
-    if prompt is None:
-        environment = kit.environment(setup_script="sleep 600")
-        session = kit.session("true", environment_id=environment["id"])
-    else:
-        session = kit.session(prompt)
-        kit.wait_for_output(session) if prompt == WAIT else kit.finish(session)
-    path = f"/sessions/{session['id']}/terminate"
-    assert kit.post(path, expect=200) == {"id": session["id"], "status": "terminated"}
-    now = kit.get(f"/sessions/{session['id']}")
-    assert (now["status"], now["exit_code"]) == ("terminated", code)
-    assert detail(http, path) == (409, "Session is already terminated")
-
-
-def test_a_terminated_turn_gets_its_own_result_and_the_session_stays_terminated(kit):
-    session = kit.session(WAIT)
-    kit.wait_for_output(session)
-    kit.post(f"/sessions/{session['id']}/terminate", expect=200)
-    turn = until(lambda: [t for t in kit.turns(session) if t["status"] != "running"])[0]
-    assert (turn["status"], turn["exit_code"]) == ("failed", None)
-    assert turn["ended_at"] is not None
-    assert kit.get(f"/sessions/{session['id']}")["status"] == "terminated"
-
-
-def test_a_session_terminated_before_its_turn_says_so_on_stderr(kit):
-    environment = kit.environment(setup_script="echo up; sleep 600")
-    session = kit.session("true", environment_id=environment["id"])
-    kit.post(f"/sessions/{session['id']}/terminate", expect=200)
-    until(lambda: kit.turns(session)[0]["status"] == "failed")
-    outputs = [e for e in kit.stream(session) if e["type"] == "output"]
-    assert [(e["stream"], e["data"]) for e in outputs] == [
-        ("stderr", "turn aborted: session terminated before execution started\n")
-    ]
-
-
-def test_a_terminated_sessions_directory_is_removed(fresh_service, fresh_kit):
-    session = fresh_kit.session(WAIT)
-    fresh_kit.wait_for_output(session)
-    folder = fresh_service.data_dir / "sessions" / session["id"]
-    assert folder.is_dir()
-    fresh_kit.post(f"/sessions/{session['id']}/terminate", expect=200)
-    until(lambda: not folder.exists())
-
-
 def test_a_directory_of_a_session_is_private(fresh_service, fresh_kit):
     session = fresh_kit.session("true")
     fresh_kit.finish(session)
@@ -353,86 +343,32 @@ def test_a_directory_of_a_session_is_private(fresh_service, fresh_kit):
         assert path.stat().st_mode & 0o777 == 0o700
 
 
-def test_an_interrupted_session_is_completed_and_goes_on(kit):
-    session = kit.session("trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done")
-    kit.wait_for_output(session)
-    ack = kit.post(f"/sessions/{session['id']}/interrupt", expect=202)
-    assert ack == {"id": session["id"], "status": "running"}
-    now = kit.finish(session)
-    assert (now["status"], now["exit_code"]) == ("completed", 9)
-    assert kit.turns(session)[0]["status"] == "interrupted"
-    kit.post(f"/sessions/{session['id']}/prompt", {"prompt": "true"}, 202)
-    assert kit.finish(session)["status"] == "completed"
-
-
-def test_a_session_interrupted_before_its_turn_can_go_on(fresh_service, fresh_kit):
-    kit = fresh_kit
-    environment = kit.environment(setup_script="test -e ../mark || { touch ../mark; sleep 600; }")
-    session = kit.session("echo second", environment_id=environment["id"])
-    until((fresh_service.data_dir / "sessions" / session["id"] / "mark").exists)
-    kit.post(f"/sessions/{session['id']}/interrupt", expect=202)
-    now = kit.finish(session)
-    assert (now["status"], now["exit_code"]) == ("completed", None)
-    outputs = [e["data"] for e in kit.stream(session) if e["type"] == "output"]
-    assert outputs == ["turn aborted: interrupt requested before execution started\n"]
-    kit.post(f"/sessions/{session['id']}/prompt", {"prompt": "echo again"}, 202)
-    kit.finish(session)
-    assert [e["data"] for e in kit.stream(session) if e["type"] == "output"][1:] == ["again\n"]
-
-
-@pytest.mark.parametrize(
-    ("prompt", "end", "text"),
-    [
-        ("true", None, "Session has no active turn to interrupt"),
-        ("true", "terminate", "Session has been terminated"),
-        ("false", None, "Session has failed"),
-    ],
-)
-def test_only_an_active_session_can_be_interrupted(http, kit, prompt, end, text):
-    session = kit.session(prompt)
-    kit.finish(session)
-    if end is not None:
-        kit.post(f"/sessions/{session['id']}/{end}", expect=200)
-    assert detail(http, f"/sessions/{session['id']}/interrupt") == (409, text)
-
-
-def test_a_finished_session_is_deleted_with_all_it_left(fresh_service, fresh_kit):
-    session = fresh_kit.session("echo hi")
-    fresh_kit.finish(session)
-    response = fresh_kit.client.delete(f"/sessions/{session['id']}/delete")
-    assert (response.status_code, response.json()) == (200, {"detail": "Session deleted"})
-    assert fresh_kit.client.get(f"/sessions/{session['id']}").status_code == 404
-    until(lambda: not (fresh_service.data_dir / "sessions" / session["id"]).exists())
-    rows = fresh_service._service.database.submit(
-        lambda c: c.execute("SELECT count(*) FROM log_block").fetchone()[0]
-    )
-    assert rows.result() == 0
-
-
-def test_an_active_session_can_not_be_deleted(http, kit):
-    session = kit.session(WAIT)
-    response = http.delete(f"/sessions/{session['id']}/delete")
-    assert (response.status_code, response.json()["detail"]) == (
-        409,
-        "Cannot delete an active session",
-    )
-
-
 def test_an_empty_prompt_is_accepted(kit):
     assert kit.finish(kit.session(""))["status"] == "completed"
 
 
-def test_a_turn_is_ended_at_its_time_limit(kit):
-    session = kit.session("echo up; sleep 600", timeout=10)
+def ended_at_its_limit(kit, limit, **fields):
+    session = kit.session("echo up; sleep 600", **fields)
     now = kit.finish(session)
     assert (now["status"], now["exit_code"]) == ("failed", None)
     events = kit.stream(session)
     assert (events[-2]["stream"], events[-2]["data"]) == (
         "stderr",
-        "turn failed: timed out after 10 s\n",
+        f"turn failed: timed out after {limit} s\n",
     )
     assert events[-1]["type"] == "error"
     assert kit.turns(session)[0]["status"] == "failed"
+
+
+def test_a_turn_is_ended_at_its_time_limit(kit, monkeypatch):
+    """Rows: A.11 the turn takes too long."""
+    monkeypatch.setattr(worker, "Turn", lambda **fields: Turn(**{**fields, "timeout": 0.3}))
+    ended_at_its_limit(kit, 0.3)
+
+
+@pytest.mark.faults
+def test_a_turn_is_ended_at_the_time_limit_that_was_given(kit):
+    ended_at_its_limit(kit, 10, timeout=10)
 
 
 def test_archiving_an_agent_leaves_its_sessions_alone(kit):

@@ -260,6 +260,7 @@ def test_a_backup_is_taken_while_serving_and_can_be_served(used, tmp_path):
 
 
 def test_secrets_of_a_restored_backup_are_refused_until_they_are_given_again(used, tmp_path):
+    """Rows: A.10.1 secrets under another key."""
     environment = used.kit.environment(env_vars={"A": "secret"})
     session = used.kit.session("true", environment_id=environment["id"])
     used.kit.finish(session)
@@ -273,8 +274,9 @@ def test_secrets_of_a_restored_backup_are_refused_until_they_are_given_again(use
             body = {"agent_id": kit.agent()["id"], "prompt": "x"}
             body["environment_id"] = environment["id"]
             refused = client.post("/sessions", json=body)
-            assert refused.status_code == 503
-            assert "does not fit this data directory's key" in refused.json()["detail"]
+            no_fit = "a stored secret does not fit this data directory's key"
+            detail = f"Session backend is not configured: {no_fit}"
+            assert (refused.status_code, refused.json()) == (503, {"detail": detail})
             given = {"version": 1, "env_vars": {"A": "secret"}}
             client.put(f"/environments/{environment['id']}", json=given).raise_for_status()
             assert client.post("/sessions", json=body).status_code == 202

@@ -194,17 +194,19 @@ def test_what_python_takes_as_an_integer_is_a_cursor(kit, since):
 
 @pytest.mark.parametrize("since", ["", "x", "1.5", "0x1", "9" * 5000])
 def test_a_cursor_that_is_no_integer_is_refused(http, kit, since):
+    """Rows: A.12.5 the cursor is no integer."""
     session = kit.session("true")
     response = http.get(f"/sessions/{session['id']}/stream", params={"since": since})
     assert (response.status_code, response.json()) == (400, {"detail": "since must be an integer"})
     headers = {"Last-Event-ID": since or "x"}
     response = http.get(f"/sessions/{session['id']}/stream", headers=headers)
-    assert response.status_code == 400
+    assert (response.status_code, response.json()) == (400, {"detail": "since must be an integer"})
 
 
 def test_the_session_is_looked_up_before_the_cursor(http):
+    """Rows: A.12.1 missing session."""
     response = http.get(f"/sessions/{uuid.uuid4()}/stream", params={"since": "x"})
-    assert response.status_code == 404
+    assert (response.status_code, response.json()) == (404, {"detail": "Session not found"})
 
 
 @pytest.mark.parametrize("since", [10**9, 2**63 - 1, 2**70])
@@ -254,6 +256,7 @@ def test_a_terminated_session_ends_with_terminated(kit):
 
 
 def test_a_failed_provisioning_ends_with_error(kit):
+    """Rows: A.11 the setup script fails."""
     environment = kit.environment(setup_script="echo broken >&2; exit 5")
     events = kit.stream(kit.session("true", environment_id=environment["id"]))
     assert kinds(events)[-4:] == ["stage", "turn_start", "output", "error"]

@@ -1,5 +1,6 @@
 """What stands before every endpoint: tokens, methods, paths, bodies, hosts (A.2, A.3)."""
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -28,30 +29,37 @@ BARE_405 = {
     f"/sessions/{ID}/terminate": "POST",
     f"/sessions/{ID}/stream": "GET",
 }
+NO_TOKEN = "Missing or invalid Authorization header"
+FOREIGN_HOST = "Host not allowed: this service answers to localhost only"
+FOREIGN_ORIGIN = "Origin not allowed: this service answers to this machine's pages only"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "bearer x", "Basic x", "Token x"])
 def test_a_request_without_a_bearer_token_is_refused(anonymous, header):
+    """Rows: A.2 no bearer token."""
     headers = {} if header is None else {"Authorization": header}
     response = anonymous.get("/agents", headers=headers)
     assert response.status_code == 401
-    assert response.json() == {"detail": "Missing or invalid Authorization header"}
+    assert response.json() == {"detail": NO_TOKEN}
 
 
 def test_a_token_is_taken_verbatim(service, anonymous):
+    """Rows: A.2 unknown token."""
     response = anonymous.get("/agents", headers={"Authorization": f"Bearer  {service.aod_token}"})
     assert response.status_code == 401
     assert response.json() == {"detail": "Invalid API key"}
 
 
 def test_a_disabled_token_is_refused(service):
+    """Rows: A.2 disabled token."""
     with connect(service.url, service.issue_token(active=False)) as client:
         response = client.get("/agents")
     assert (response.status_code, response.json()["detail"]) == (401, "API key is inactive")
 
 
 def test_an_expired_token_is_refused(service):
+    """Rows: A.2 expired token."""
     past = datetime.now(UTC) - timedelta(seconds=1)
     with connect(service.url, service.issue_token(expires_at=past)) as client:
         response = client.get("/agents")
@@ -59,6 +67,7 @@ def test_an_expired_token_is_refused(service):
 
 
 def test_rows_of_another_owner_are_missing_rows(service, kit):
+    """Rows: A.2 a row of another owner."""
     agent, environment = kit.agent(), kit.environment()
     session = kit.session(agent=agent)
     with connect(service.url, service.issue_token("somebody else")) as client:
@@ -81,6 +90,7 @@ def test_rows_of_another_owner_are_missing_rows(service, kit):
     [(path, method) for path, own in JSON_405.items() for method in METHODS if method not in own],
 )
 def test_a_json_405_comes_after_authentication(http, anonymous, path, method):
+    """Rows: A.3 another method, answered after the token."""
     assert anonymous.request(method, path).status_code == 401
     response = http.request(method, path)
     assert response.status_code == 405
@@ -88,6 +98,7 @@ def test_a_json_405_comes_after_authentication(http, anonymous, path, method):
 
 
 def test_an_environment_is_looked_up_before_its_405(http, kit):
+    """Rows: A.3 another method for an environment."""
     response = http.delete(f"/environments/{ID}")
     assert (response.status_code, response.json()["detail"]) == (404, "Environment not found")
     response = http.delete(f"/environments/{kit.environment()['id']}")
@@ -99,6 +110,7 @@ def test_an_environment_is_looked_up_before_its_405(http, kit):
     [(path, method) for path, own in BARE_405.items() for method in METHODS if method != own],
 )
 def test_a_bare_405_comes_before_authentication(anonymous, path, method):
+    """Rows: A.3 another method, answered before the token; A.12.1 another method."""
     response = anonymous.request(method, path)
     assert response.status_code == 405
     assert response.content == b""
@@ -117,6 +129,7 @@ def test_a_bare_405_comes_before_authentication(anonymous, path, method):
     ],
 )
 def test_an_unknown_path_is_a_404_without_json(http, path):
+    """Rows: A.2 an id that is no UUID in the path."""
     response = http.get(path)
     assert response.status_code == 404
     with pytest.raises(ValueError):  # noqa: PT011 - any decoder's error
@@ -144,7 +157,10 @@ def test_an_unknown_path_is_a_404_without_json(http, path):
     ],
 )
 def test_a_missing_row_is_a_404_that_names_it(http, anonymous, method, path, detail):
-    assert anonymous.request(method, path).status_code == 401
+    """Rows: A.3 missing agent; A.3 missing environment; A.3 missing session;
+    A.8 missing; A.10.3 missing session; A.12.1 missing session; A.12.1 no token."""
+    refused = anonymous.request(method, path)
+    assert (refused.status_code, refused.json()) == (401, {"detail": NO_TOKEN})
     response = http.request(method, path)
     assert (response.status_code, response.json()) == (404, {"detail": detail})
 
@@ -166,6 +182,7 @@ def test_a_missing_row_is_a_404_that_names_it(http, anonymous, method, path, det
 )
 @pytest.mark.parametrize("path", ["/agents", "/environments", "/sessions"])
 def test_a_body_that_is_no_json_object_is_a_400(http, path, body):
+    """Rows: A.3 no JSON object."""
     response = http.post(path, content=body)
     assert (response.status_code, response.json()) == (400, {"detail": "Invalid JSON"})
 
@@ -176,17 +193,24 @@ def test_a_body_needs_no_content_type(http):
 
 
 def test_a_body_over_the_limit_is_refused(fresh_service, fresh_http):
+    """Rows: DESIGN 9 the body is too large."""
     limit = fresh_service._service.config.max_body_bytes
     response = fresh_http.post("/agents", content=b" " * (limit + 1))
-    assert response.status_code == 413
-    assert str(limit) in response.json()["detail"]
+    detail = f"Request body is larger than {limit} bytes"
+    assert (response.status_code, response.json()) == (413, {"detail": detail})
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:80", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example", "10.0.0.1:80", "", "localhost:", "localhost:x"),
+        *("evil.example@127.0.0.1", "127.0.0.1/evil.example", "evil.example\\@127.0.0.1"),
+    ],
+)
 def test_a_foreign_host_header_is_refused(http, host):
+    """Rows: DESIGN 9 another host."""
     response = http.get("/agents", headers={"Host": host})
-    assert response.status_code == 403
-    assert response.json()["detail"].startswith("Host not allowed")
+    assert (response.status_code, response.json()) == (403, {"detail": FOREIGN_HOST})
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:9"])
@@ -194,17 +218,42 @@ def test_this_machines_names_are_taken(http, host):
     assert http.get("/agents", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://[", "file://"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://evil.example", "null", "http://[", "file://", "http://localhost@evil.example"),
+        "http://localhost.evil.example",
+    ],
+)
 def test_a_page_of_another_site_is_refused(http, origin):
+    """Rows: DESIGN 9 a page of another site."""
     response = http.get("/agents", headers={"Origin": origin})
-    assert response.status_code == 403
-    assert response.json()["detail"].startswith("Origin not allowed")
+    assert (response.status_code, response.json()) == (403, {"detail": FOREIGN_ORIGIN})
+
+
+def test_every_origin_of_a_request_counts(http):
+    origins = [("Origin", "http://localhost"), ("Origin", "https://evil.example")]
+    assert http.get("/agents", headers=origins).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8888", "https://127.0.0.1", "http://[::1]:1"])
+def test_a_page_of_this_machine_is_answered(http, origin):
+    assert http.get("/agents", headers={"Origin": origin}).status_code == 200
 
 
 def test_a_foreign_host_is_refused_in_the_envelope_of_the_other_half(anonymous):
+    """Rows: DESIGN 9 another host."""
     response = anonymous.post("/api/ingest/v1/events", headers={"Host": "evil.example"})
     assert response.status_code == 403
-    assert response.json()["error"]["code"] == "FORBIDDEN"
+    assert response.json()["error"] == {"code": "FORBIDDEN", "message": FOREIGN_HOST}
+
+
+def test_an_idempotency_key_is_not_looked_at(http, kit):
+    """Rows: A.2 an idempotency key."""
+    body = {"agent_id": kit.agent()["id"], "prompt": "true"}
+    headers = {"Idempotency-Key": "the same"}
+    made = [http.post("/sessions", json=body, headers=headers).json()["id"] for _ in range(2)]
+    assert made[0] != made[1]
 
 
 def test_the_service_listens_on_loopback_alone(service):
@@ -220,6 +269,7 @@ def test_health_needs_no_token(anonymous):
 
 
 def test_health_is_degraded_when_a_check_fails(fresh_service, fresh_http, monkeypatch):
+    """Rows: A.6 a check fails."""
     monkeypatch.setattr("aod_notebook.local.vault.Vault.open", _broken)
     response = fresh_http.get("/health")
     assert response.status_code == 503
@@ -238,6 +288,7 @@ def _defect(*_):
 
 
 def test_a_defect_is_a_500_in_the_envelope_of_its_half(fresh_service, monkeypatch, caplog):
+    """Rows: A.3 a defect; B.2 a defect."""
     monkeypatch.setattr("aod_notebook.local.aod.tokens.Tokens.check", _defect)
     monkeypatch.setattr("aod_notebook.local.agentos.keys.Keys.check", _defect)
     with connect(fresh_service.url, "x") as client:
@@ -246,15 +297,20 @@ def test_a_defect_is_a_500_in_the_envelope_of_its_half(fresh_service, monkeypatc
         assert response.json() == {"detail": "Internal server error"}
         response = client.post("/api/v1/rpc/agents_list")
         assert response.status_code == 500
-        assert response.json()["error"]["code"] == "INTERNAL_ERROR"
+        error = {"code": "INTERNAL_ERROR", "message": "Internal server error"}
+        assert response.json()["error"] == error
     assert "a defect" in caplog.text
 
 
 def test_a_body_id_that_is_no_uuid_is_a_missing_row(http, kit):
-    body = {"agent_id": "not a uuid", "prompt": "x"}
-    assert http.post("/sessions", json=body).json() == {"detail": "Agent not found"}
-    body = {"agent_id": kit.agent()["id"], "prompt": "x", "environment_id": "not a uuid"}
-    assert http.post("/sessions", json=body).json() == {"detail": "Environment not found"}
+    """Rows: A.3 an id that is no UUID in the body."""
+    for body, detail in (
+        ({"agent_id": "not a uuid"}, "Agent not found"),
+        ({"agent_id": "\ud800"}, "Agent not found"),
+        ({"agent_id": kit.agent()["id"], "environment_id": "not a uuid"}, "Environment not found"),
+    ):
+        response = http.post("/sessions", content=json.dumps({"prompt": "x", **body}))
+        assert (response.status_code, response.json()) == (404, {"detail": detail})
 
 
 def test_answers_are_json_with_ascii_escapes(http):

@@ -1,5 +1,6 @@
 """Skills, MCP servers, repositories, timeouts; and that no answer gives a secret away (A.9, A.17)."""
 
+import json
 import uuid
 
 import pytest
@@ -68,6 +69,11 @@ def agent_error(http, **fields):
     ],
 )
 def test_a_skill_that_breaks_a_rule_is_refused(http, skills, text):
+    """Rows: A.9 more than 20 skills; A.9 a skill is no object; A.9 unknown key of an inline skill;
+    A.9 unknown key of a GitHub skill; A.9 missing field of a skill; A.9 a skill's field is no text;
+    A.9 content too long; A.9 heredoc mark; A.9 another type of skill; A.9 bad source;
+    A.9 bad name of a skill; A.9 two skills of one name; A.9 two nameless skills of one source;
+    A.9 description too long."""
     assert agent_error(http, skills=skills) == text
 
 
@@ -104,6 +110,9 @@ def test_a_good_skill_is_stored_as_it_is(kit, skills):
     ],
 )
 def test_an_mcp_server_that_breaks_a_rule_is_refused(http, servers, text):
+    """Rows: A.9 an MCP server is no object; A.9 an MCP server without a name;
+    A.9 another type of MCP server; A.9 no url; A.9 no command;
+    A.9 two MCP servers of one name; A.9 more than 20 MCP servers."""
     assert agent_error(http, mcp_servers=servers) == text
 
 
@@ -115,6 +124,7 @@ def test_an_mcp_server_keeps_what_it_was_sent_with(kit):
     assert kit.agent(mcp_servers=servers)["mcp_servers"] == servers
 
 
+MISSING = str(uuid.uuid4())
 REPOSITORY = {"type": "github_repository", "url": "https://github.com/o/r"}
 
 
@@ -126,7 +136,6 @@ def session_error(http, **fields):
 @pytest.mark.parametrize(
     ("resources", "loc", "text"),
     [
-        ([{**REPOSITORY, "type": "git"}], ["resources", 0, "type"], None),
         *(
             (
                 [REPOSITORY, {**REPOSITORY, "url": url}],
@@ -168,14 +177,20 @@ def session_error(http, **fields):
     ],
 )
 def test_a_repository_that_breaks_a_rule_is_refused(http, resources, loc, text):
+    """Rows: A.9 another URL; A.9 relative mount path; A.9 mounted over the root;
+    A.9 more than 10 resources; A.9 two resources at one path."""
     ((found, msg),) = session_error(http, resources=resources)
-    assert found == loc
-    assert text is None or msg == f"Value error, {text}"
+    assert (found, msg) == (loc, f"Value error, {text}")
 
 
 def test_a_repositorys_type_is_a_literal(http):
-    ((_, msg),) = session_error(http, resources=[{**REPOSITORY, "type": "git"}])
-    assert msg == "Input should be 'github_repository'"
+    """Rows: A.9 another type of resource."""
+    body = {"agent_id": "x", "prompt": "x", "resources": [{**REPOSITORY, "type": "git"}]}
+    response = http.post("/sessions", json=body)
+    assert response.status_code == 422
+    (item,) = response.json()["detail"]
+    assert (item["loc"], item["type"]) == (["resources", 0, "type"], "literal_error")
+    assert item["msg"] == "Input should be 'github_repository'"
 
 
 @pytest.mark.parametrize(
@@ -190,11 +205,50 @@ def test_a_repositorys_type_is_a_literal(http):
     ],
 )
 def test_a_timeout_outside_its_bounds_is_refused(http, kit, timeout, msg):
+    """Rows: A.10.1 timeout out of bounds; A.10.3 wrong fields."""
     assert session_error(http, timeout=timeout) == [(["timeout"], msg)]
     session = kit.session("true")
     kit.finish(session)
     body = {"prompt": "x", "timeout": timeout}
     assert refused(http, f"/sessions/{session['id']}/prompt", body) == [(["timeout"], msg)]
+
+
+NO_UNICODE = "Input should be a valid string, unable to parse raw data as a unicode string"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "loc"),
+    [
+        *(("/agents", {name: "\ud800"}, [name]) for name in ("name", "model", "system")),
+        ("/agents", {"description": "a\udfff"}, ["description"]),
+        *(("/environments", {name: "\ud800"}, [name]) for name in ("name", "setup_script")),
+        ("/environments", {"env_vars": {"A": "\ud800"}}, ["env_vars", "A"]),
+        ("/environments", {"packages": {"pip": ["\ud800"]}}, ["packages", "pip", 0]),
+        ("/sessions", {"prompt": "\ud800"}, ["prompt"]),
+        ("/sessions", {"secret_env_vars": {"A": "\ud800"}}, ["secret_env_vars", "A"]),
+        *(
+            ("/sessions", {"resources": [{**REPOSITORY, name: "\ud800"}]}, ["resources", 0, name])
+            for name in ("mount_path", "authorization_token")
+        ),
+    ],
+)
+def test_a_text_with_half_a_character_is_refused(http, path, fields, loc):
+    """Rows: A.3 no Unicode."""
+    good = {"agent_id": MISSING, "prompt": "x"}
+    if path != "/sessions":
+        good = {"name": f"n-{uuid.uuid4()}", "model": "m", "runtime": "shell"}
+    response = http.post(path, content=json.dumps({**good, **fields}))
+    assert response.status_code == 422
+    (item,) = response.json()["detail"]
+    assert (item["type"], item["loc"], item["msg"]) == ("string_unicode", loc, NO_UNICODE)
+
+
+@pytest.mark.parametrize("name", ["system", "description", "name", "runtime", "model"])
+def test_an_update_with_half_a_character_is_refused(http, kit, name):
+    body = {"version": 1, name: "\ud800"}
+    response = http.put(f"/agents/{kit.agent()['id']}", content=json.dumps(body))
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["type"] == "string_unicode"
 
 
 @pytest.mark.parametrize("timeout", ["60", 60.0, 10, 3600])
@@ -203,6 +257,7 @@ def test_a_timeout_may_be_written_as_text_or_with_a_point(kit, timeout):
 
 
 def test_a_secret_variables_name_is_checked_as_an_environments(http):
+    """Rows: A.10.1 bad name of a secret."""
     assert session_error(http, secret_env_vars={"a-b": SECRET}) == [
         (
             ["secret_env_vars"],
@@ -242,6 +297,7 @@ TOKENED = {**REPOSITORY, "authorization_token": SECRET}
     ],
 )
 def test_a_refused_body_never_echoes_a_secret(http, path, body):
+    """Rows: A.3 a secret in a refused body."""
     response = http.post(path, json=body)
     assert response.status_code == 422
     assert SECRET not in response.text
