@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from IPython import get_ipython
-from IPython.display import clear_output, display
 
 from aod_notebook.live import (
     LiveRun,
-    LiveSession,
     RunStoppedError,
     SessionStoppedError,
     StopOutcome,
 )
-from aod_notebook.live.provenance import provenance
 from aod_notebook.live.run import told
-from aod_notebook.viewers.plain import plain_lines, status_line
-from aod_notebook.viewers.static import Transcript
+from aod_notebook.magics.ways import (
+    Html,
+    Lines,
+    LinesThenHtml,
+    Live,
+    LiveOfRun,
+    OneLine,
+    say,
+    viewer,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from aod_notebook.core.errors import AodNotebookError
-    from aod_notebook.viewers.rows import Row
-    from aod_notebook.viewers.stream import StreamViewer
+    from aod_notebook.magics.ways import Followed
 
 __all__ = ["VIEWS", "leave_live", "say", "watch", "why_not_live"]
 
 VIEWS = ("auto", "live", "html", "lines")
 """The ways to show a session: `auto` is `live` where a notebook's page asked for the cell."""
 
-PERIOD_S = 0.2
-"""Lines are printed at most this often; the first of a quiet time comes at once."""
-HTML_PERIOD_S = 0.5
-HTML_ROWS = 200
-"""So many rows are shown while the HTML is updated; all of them when the turn has ended."""
-SILENCE_S = 3.0
-"""A page that has not answered after this long may show only the HTML beside the live view."""
 LIVE_WIDGETS = 8
 """The first ipywidgets whose pages are sure to load the live view."""
-STOP_NOTES = {
-    StopOutcome.STOPPED: "The session was terminated on the service.",
-    StopOutcome.ALREADY_FINISHED: "The session had already finished.",
-    StopOutcome.UNCONFIRMED: "The service did not confirm that the session was terminated.",
-}
-"""What the stop button of the live view answers."""
-
-Followed: TypeAlias = LiveSession | LiveRun
 
 
 class _Words(NamedTuple):
@@ -65,11 +52,6 @@ class _Words(NamedTuple):
 
 _SESSION = _Words("session", StopOutcome.told, "%aod stop", "%aod attach", SessionStoppedError)
 _RUN = _Words("run", told, "%agentos cancel", "%agentos watch", RunStoppedError)
-
-
-def say(text: str) -> None:
-    """Print a line of ours into the cell's output."""
-    print(text, flush=True)  # noqa: T201 - the cell's output is the user interface
 
 
 def watch(
@@ -113,7 +95,7 @@ def watch(
 def leave_live(session: Followed, *, start: int = 0, view: str = "auto") -> None:
     """Show a session that goes on in the background, where a page can show it live."""
     if _is_live(view):
-        _viewer(session, start).show()
+        viewer(session, start).show()
 
 
 def why_not_live() -> str | None:
@@ -164,184 +146,6 @@ def _is_whole_cell() -> bool:
     """Whether nothing but one of our magics is in the running cell, so all output is ours."""
     code = str(_request().get("content", {}).get("code", "")).strip()
     return code.startswith("%%aod") or (code.startswith(("%aod", "%agentos")) and "\n" not in code)
-
-
-class OneLine:
-    """Shows nothing of a session until its turn has ended, then one line.
-
-    Args:
-        session: the session.
-        start: how many of its events to pass over.
-    """
-
-    period_s = 0.0
-
-    def __init__(self, session: Followed, start: int) -> None:
-        self.session, self.start = session, start
-        self.transcript = Transcript(session.title, session.runtime)
-
-    def follow(self) -> None:
-        """Show the session until its turn ends."""
-        for batch in self.session.batches(self.start):
-            self.show(self.transcript.add(batch))
-            self.session.pause(self.period_s)
-
-    def end(self) -> None:
-        """Show what there is in the end, with the events that an interrupt came before."""
-        transcript = self.transcript
-        rest: Iterable[Any] = self.session.received(self.start + transcript.taken)
-        rows = transcript.add(event for event, _ in rest)
-        self.show([*rows, *transcript.finish()])
-        self.leave()
-
-    def show(self, rows: list[Row]) -> None:
-        """Show the rows that came."""
-
-    def leave(self) -> None:
-        """Show what stays."""
-        say(status_line(self.transcript.title, self.transcript.summary))
-
-
-class Lines(OneLine):
-    """Prints the lines as they come, and one line at the end."""
-
-    period_s = PERIOD_S
-
-    def show(self, rows: Iterable[Row]) -> None:
-        """Print the rows."""
-        lines = [line for row in rows if not row.is_minor for line in plain_lines(row)]
-        if lines:
-            say("\n".join(lines))
-
-
-class LinesThenHtml(Lines):
-    """Prints the lines as they come; the transcript takes the place of the cell's output."""
-
-    def __init__(self, session: Followed, start: int) -> None:
-        super().__init__(session, start)
-        self.prints = not session.is_final
-
-    def show(self, rows: Iterable[Row]) -> None:
-        """Print the rows, unless all are there already."""
-        if self.prints:
-            super().show(rows)
-
-    def leave(self) -> None:
-        """Put the transcript in the place of the lines."""
-        if self.prints:
-            clear_output(wait=True)  # type: ignore[no-untyped-call]
-        display(_bundle(self.transcript), raw=True, metadata=_metadata(self.session))  # type: ignore[no-untyped-call]
-
-
-class Html(OneLine):
-    """Shows the last rows as HTML that is updated twice a second, then the transcript."""
-
-    period_s = HTML_PERIOD_S
-
-    def __init__(self, session: Followed, start: int) -> None:
-        super().__init__(session, start)
-        self.handle: Any = display(  # type: ignore[no-untyped-call]
-            _bundle(self.transcript), raw=True, metadata=_metadata(session), display_id=True
-        )
-
-    def show(self, rows: Iterable[Row]) -> None:  # noqa: ARG002 - the HTML holds the earlier ones too
-        """Bring the HTML up to date."""
-        self.update(HTML_ROWS)
-
-    def leave(self) -> None:
-        """Show the whole transcript."""
-        self.update()
-
-    def update(self, rows: int | None = None) -> None:
-        """Put the transcript, or its first and last rows, in the place of what is shown."""
-        bundle = _bundle(self.transcript, rows)
-        self.handle.update(bundle, raw=True, metadata=_metadata(self.session))
-
-
-class Live:
-    """Shows the live view; prompts that are typed there run in the same cell."""
-
-    def __init__(self, session: LiveSession, start: int) -> None:
-        self.session = session
-        self.prompts: deque[str] = deque()
-        self.viewer = _viewer(session, start, prompt=self.take, is_held=True)
-        self.viewer.show()
-
-    def take(self, text: str) -> str:
-        """Keep a prompt until the turn in progress has ended."""
-        self.prompts.append(text)
-        return "This prompt is sent when the turn in progress has ended."
-
-    def follow(self) -> None:
-        """Wait for the end of the turn, and of those that were asked for meanwhile."""
-        self._wait()
-        while self.prompts and self.session.status == "completed":
-            self.viewer.note("")
-            self.session.prompt(self.prompts.popleft())
-            self._wait()
-
-    def end(self) -> None:
-        """Leave the static transcript."""
-        self.viewer.freeze()
-
-    def _wait(self) -> None:
-        """Wait for the end of a turn; keep the HTML fresh as long as no page has answered."""
-        began, wait = time.monotonic(), SILENCE_S
-        while not self.session.is_final:
-            self.session.pause(wait)
-            if not self.viewer.heard.is_set() and not self.session.is_final:
-                self.viewer.refresh()
-                wait = max(SILENCE_S, (time.monotonic() - began) / 10)
-
-
-class LiveOfRun:
-    """Shows the live view of a run, where its questions and approvals can be answered."""
-
-    def __init__(self, run: LiveRun, start: int) -> None:
-        self.run = run
-        self.viewer = _viewer(run, start)
-        self.viewer.show()
-
-    def follow(self) -> None:
-        """Wait for the end of the run; at a question, only if the page can answer meanwhile."""
-        while not self.run.is_final:
-            self.run.pause(SILENCE_S)
-            if self.run.is_paused:
-                if not self.viewer.heard.wait(SILENCE_S):
-                    return  # the answer would wait for the end of the cell
-                self.run.hold(SILENCE_S)
-            elif not self.viewer.heard.is_set() and not self.run.is_final:
-                self.viewer.refresh()
-
-    def end(self) -> None:
-        """Leave the static transcript; a run that waits for an answer stays live."""
-        if not self.run.is_paused:
-            self.viewer.freeze()
-
-
-def _viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
-    from aod_notebook.viewers.stream import StreamViewer
-
-    source: Any = followed  # a run's id is read-only, which the protocol's is not
-    if isinstance(followed, LiveRun):
-        return StreamViewer(source, start=start, **followed.viewer_actions(), **settings)
-    return StreamViewer(
-        source,
-        start=start,
-        stop=lambda: STOP_NOTES[followed.stop()],
-        metadata=lambda: provenance(followed),
-        **settings,
-    )
-
-
-def _metadata(followed: Followed) -> dict[str, Any]:
-    """Give what is kept in an output's metadata."""
-    return provenance(followed) if isinstance(followed, LiveSession) else {}
-
-
-def _bundle(transcript: Transcript, rows: int | None = None) -> dict[str, str]:
-    html = transcript.html() if rows is None else transcript.html(rows)
-    return {"text/html": html, "text/plain": transcript.plain()}
 
 
 def _stop(followed: Followed) -> str:
