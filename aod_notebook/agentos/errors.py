@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind, one_line, redact
 from aod_notebook.core.retry import parse_retry_after
@@ -315,8 +316,10 @@ _ADVICE = {
 
 
 def _reach(failure: Failure) -> str:
-    if is_loopback(failure.url):
-        return "Start it with `aod-notebook serve`, or set AGENTOS_BASE_URL or base_url="
+    port = urlsplit(failure.url).port
+    if is_loopback(failure.url) and port:
+        embedded = f"the embedded one: `aod-notebook serve --port {port}`"
+        return f"Start the service there ({embedded}), or check AGENTOS_BASE_URL or base_url="
     return "Check AGENTOS_BASE_URL or base_url=, and the network"
 
 

@@ -45,20 +45,6 @@ def wait_for_processes(text, count):
     raise TimeoutError(f"{len(found)} processes mention {text}")
 
 
-def failing_line(home, cell, **environment):
-    """Run All with a failing cell; give the one line that it shows."""
-    content = notebook("%load_ext aod_notebook", cell, "after = 1")
-    with pytest.raises(CellExecutionError):
-        run_all(content, clean_environment(home, **environment))
-    failed, following = content.cells[1], content.cells[2]
-    assert following.execution_count is None, "Run All went on after the failing cell"
-    (error,) = [out for out in failed.outputs if out.output_type == "error"]
-    (line,) = error.traceback
-    assert "\n" not in line
-    assert not [out for out in failed.outputs if out.get("name") == "stderr"]
-    return line
-
-
 def test_loading_says_which_service_is_used_and_where_its_data_is(home):
     kernel = Kernel(clean_environment(home))
     kernel.start()
@@ -70,54 +56,18 @@ def test_loading_says_which_service_is_used_and_where_its_data_is(home):
     )
 
 
-def test_an_unknown_option_stops_run_all_with_the_nearest_named(home):
-    assert failing_line(home, "%%aod --runtme shell\necho x") == (
-        "MagicUsageError: %%aod: unknown option --runtme. Did you mean --runtime? "
-        "%%aod --help lists all."
+def test_run_all_stops_at_a_cell_that_fails_with_one_line(home):
+    failing = "%%aod --runtime shell\necho 'disk is full' >&2\nexit 3"
+    content = notebook(
+        "%load_ext aod_notebook", failing.replace("\n", " --no-raise\n", 1), failing, "after = 1"
     )
-
-
-def test_an_unknown_agent_stops_run_all_with_one_line(home):
-    assert failing_line(home, "%%aod -a nobody\necho x") == (
-        "NoSuchNameError: There is no agent with the id or name 'nobody'. %aod agents lists them."
-    )
-
-
-@pytest.mark.parametrize("cell", ["%%aod --runtime shell", "%%aod --runtime shell\n   \n"])
-def test_an_empty_prompt_stops_run_all_with_one_line(home, cell):
-    assert failing_line(home, cell) == (
-        "MagicUsageError: %%aod: the prompt is empty, so no session was started. "
-        "Write the prompt below the %%aod line."
-    )
-
-
-def test_an_unreachable_service_stops_run_all_with_its_url(home, unused_port):
-    url = f"http://127.0.0.1:{unused_port}"
-    line = failing_line(
-        home, "%%aod --runtime shell\necho x", AOD_API_URL=url, AOD_API_TOKEN="aod_x"
-    )
-    assert re.fullmatch(
-        rf"AodConnectionError: GET {url}/agents: cannot reach the service \(.*\)\. "
-        r"Start it with `aod-notebook serve`, or set AOD_API_URL or base_url=\.",
-        line,
-    )
-
-
-def test_a_wrong_token_stops_run_all_without_showing_it(home, service):
-    line = failing_line(
-        home,
-        "%%aod --runtime shell\necho x",
-        AOD_API_URL=service.url,
-        AOD_API_TOKEN="aod_wrong-0123456789",
-    )
-    assert line == (
-        f"AuthError: 401 from GET {service.url}/agents: Invalid API key. "
-        "Check AOD_API_TOKEN or token=."
-    )
-
-
-def test_a_script_that_exits_3_stops_run_all_with_its_id(home):
-    line = failing_line(home, "%%aod --runtime shell\necho 'disk is full' >&2\nexit 3")
+    with pytest.raises(CellExecutionError):
+        run_all(content, clean_environment(home))
+    *_, passed, failed, following = content.cells
+    assert [out.output_type for out in passed.outputs] == ["display_data"]
+    assert following.execution_count is None
+    (error,) = [out for out in failed.outputs if out.output_type == "error"]
+    (line,) = error.traceback
     assert re.fullmatch(
         rf"SessionFailedError: Session ({UUID}) failed: its shell exited with code 3 "
         r"\(disk is full\)\. %aod events \1 shows its log\.",

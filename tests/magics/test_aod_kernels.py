@@ -12,6 +12,22 @@ from aod_notebook.local import find_service, stop_service
 PACKAGES = "import ipykernel, IPython, ipywidgets as w; print(ipykernel.__version__, IPython.__version__, w.__version__)"
 KERNELS = {"ipykernel-7": "7. 9. 8.", "ipykernel-6": "6.29 8.12 8.", "colab": "6.17 7.34 7.7"}
 """The versions by the kernel's name: of ipykernel, IPython and ipywidgets."""
+EMPTY = (
+    "MagicUsageError: %%aod: the prompt is empty, so no session was started. "
+    "Write the prompt below the %%aod line."
+)
+MISTAKES = {
+    "%%aod --runtme shell\necho x": (
+        "MagicUsageError: %%aod: unknown option --runtme. Did you mean --runtime? "
+        "%%aod --help lists all."
+    ),
+    "%%aod -a nobody\necho x": (
+        "NoSuchNameError: There is no agent with the id or name 'nobody'. %aod agents lists them."
+    ),
+    "%%aod --runtime shell": EMPTY,
+    "%%aod --runtime shell\n   \n": EMPTY,
+}
+"""What is told of a cell that can't be run."""
 COUNTS = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo line $i; sleep 0.02; done; echo done"
 
 
@@ -107,6 +123,13 @@ def test_a_cell_within_a_cell_leaves_the_outputs_of_others(kernel):
     assert ran.text == "before\n"
     (display,) = [c["transient"]["display_id"] for kind, c in ran.outputs if kind == "display_data"]
     assert "inner" in kernel.updated[display]["data"]["text/html"]
+
+
+@pytest.mark.parametrize("cell", MISTAKES)
+def test_a_mistake_is_one_line_and_nothing_else(kernel, cell):
+    ran = kernel.run(cell)
+    assert (ran.status, ran.text) == ("error", "")
+    assert ran.error["traceback"] == [MISTAKES[cell]]
 
 
 def test_options_are_completed(kernel):
