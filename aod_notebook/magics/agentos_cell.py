@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ CELL = "%%agentos"
 BEGIN = "# the code that follows is the run"
 """What the magic is called with in the place of a cell's code, which comes after the call."""
 _OURS = re.compile(r"%%agentos(?=\s|$)(?P<line>.*)")
+PULSE_S = 0.2
 _CALLS = ("run_line_magic('%agentos'", "run_cell_magic('agentos'")
 """What IPython makes of a `%%agentos` line below the first one, and of a first one."""
 _MISSING = object()
@@ -139,7 +141,7 @@ class ReportedCells:
         report = Report(run, options.name, self._provenance(cell))
         if options.output is not None and on is not None:
             names[options.output] = report.handle(on)
-        opened = _OpenRun(report, cell, names.get("run", _MISSING))
+        opened = _OpenRun(report, cell, names.get("run", _MISSING), _Pulse())
         names["run"] = run
         if options.capture:
             opened.capture = Capture(self._shell, report.printed)
@@ -158,6 +160,7 @@ class ReportedCells:
         if opened is None or (cell is not None and cell is not opened.cell):
             return
         self._open = None
+        opened.pulse.stop()
         if opened.capture is not None:
             opened.capture.close()
         names, report = self._shell.user_ns, opened.report
@@ -179,7 +182,29 @@ class _OpenRun:
     report: Report
     cell: ExecutionResult
     run_before: object
+    pulse: _Pulse
     capture: Capture | None = None
+
+
+class _Pulse:
+    """Wakes the event loop now and then, for a cell that awaits.
+
+    A kernel notices the stop button only when its loop wakes up, and one that waits for something
+    far off does not.
+    """
+
+    def __init__(self) -> None:
+        self._next: asyncio.TimerHandle | None = None
+        with contextlib.suppress(RuntimeError):  # no loop: it is a terminal, and nothing awaits
+            self._beat(asyncio.get_running_loop())
+
+    def stop(self) -> None:
+        """Let the loop sleep again."""
+        if self._next is not None:
+            self._next.cancel()
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._next = loop.call_later(PULSE_S, self._beat, loop)
 
 
 def connection() -> AgentOSConnection:
