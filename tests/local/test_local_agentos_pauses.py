@@ -75,6 +75,20 @@ def test_a_paused_run_of_a_deleted_agent_fails_when_it_should_go_on(rpc, agent_i
     assert (run["status"], run["error_message"]) == ("failed", gone)
 
 
+def test_a_paused_run_of_a_deleted_conversation_goes_on_without_it(service, rpc, agent_id):
+    paused = rpc.invoke(agent_id, expect=202, input=script(ASK), start_session=True)
+    session_id = paused["session_id"]
+    rpc.call("conversations_delete", conversation_id=session_id)
+    data = rpc.data(f"/api/v1/runs/{paused['run_id']}/human-input", {"response": "eu"})
+    assert data["output"]["answers"] == ["eu"]
+    messages = service._service.database.submit(
+        lambda connection: connection.execute(
+            "SELECT 1 FROM message WHERE conversation_id = ?", (session_id,)
+        ).fetchall()
+    )
+    assert messages.result() == []
+
+
 def test_a_run_that_is_cancelled_before_it_goes_on_does_nothing(fresh_service, monkeypatch):
     with connect(fresh_service.url, fresh_service.agentos_key) as client:
         rpc = Rpc(client)

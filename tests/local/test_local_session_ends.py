@@ -3,6 +3,8 @@
 import pytest
 from service_kit import detail, until
 
+from aod_notebook.local.worker import Worker
+
 WAIT = "echo up; exec sleep 600"
 
 
@@ -43,6 +45,23 @@ def test_a_session_terminated_before_its_turn_says_so_on_stderr(kit):
     assert [(e["stream"], e["data"]) for e in outputs] == [
         ("stderr", "turn aborted: session terminated before execution started\n")
     ]
+
+
+def test_a_session_terminated_before_its_worker_begins_leaves_no_directory(
+    fresh_service, fresh_kit, monkeypatch
+):
+    kit, started = fresh_kit, []
+    monkeypatch.setattr(Worker, "start", lambda _, *turn: started.append(turn))
+    session = kit.session("echo never")
+    kit.post(f"/sessions/{session['id']}/terminate", expect=200)
+    monkeypatch.undo()
+    worker = fresh_service._service._state.worker
+    fresh_service._loop.call_soon_threadsafe(worker.start, *started[0])
+    until(lambda: kit.turns(session)[0]["status"] == "failed")
+    assert [e["data"] for e in kit.stream(session) if e["type"] == "output"] == [
+        "turn aborted: session terminated before execution started\n"
+    ]
+    assert not (fresh_service.data_dir / "sessions" / session["id"]).exists()
 
 
 def test_a_terminated_sessions_directory_is_removed(fresh_service, fresh_kit):

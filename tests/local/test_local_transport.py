@@ -32,6 +32,23 @@ BARE_405 = {
 NO_TOKEN = "Missing or invalid Authorization header"
 FOREIGN_HOST = "Host not allowed: this service answers to localhost only"
 FOREIGN_ORIGIN = "Origin not allowed: this service answers to this machine's pages only"
+OF_A_ROW = [
+    ("GET", f"/agents/{ID}", "Agent not found"),
+    ("POST", f"/agents/{ID}/archive", "Agent not found"),
+    ("GET", f"/agents/{ID}/versions", "Agent not found"),
+    ("GET", f"/environments/{ID}", "Environment not found"),
+    ("PUT", f"/environments/{ID}", "Environment not found"),
+    ("POST", f"/environments/{ID}/archive", "Environment not found"),
+    ("GET", f"/environments/{ID}/versions", "Environment not found"),
+    ("DELETE", f"/environments/{ID}/delete", "Environment not found"),
+    ("GET", f"/sessions/{ID}", "Session not found"),
+    ("POST", f"/sessions/{ID}/prompt", "Session not found"),
+    ("GET", f"/sessions/{ID}/turns", "Session not found"),
+    ("POST", f"/sessions/{ID}/terminate", "Session not found"),
+    ("POST", f"/sessions/{ID}/interrupt", "Session not found"),
+    ("DELETE", f"/sessions/{ID}/delete", "Session not found"),
+    ("GET", f"/sessions/{ID}/stream", "Session not found"),
+]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -68,21 +85,22 @@ def test_an_expired_token_is_refused(service):
 
 def test_rows_of_another_owner_are_missing_rows(service, kit):
     """Rows: A.2 a row of another owner."""
-    agent, environment = kit.agent(), kit.environment()
-    session = kit.session(agent=agent)
+    rows = {"agents": kit.agent(), "environments": kit.environment()}
+    rows["sessions"] = session = kit.session("true", rows["agents"])
+    kit.finish(session)
     with connect(service.url, service.issue_token("somebody else")) as client:
-        for path in (
-            f"/agents/{agent['id']}",
-            f"/agents/{agent['id']}/versions",
-            f"/environments/{environment['id']}",
-            f"/sessions/{session['id']}",
-            f"/sessions/{session['id']}/stream",
-        ):
-            assert client.get(path).status_code == 404
+        for method, path, detail in (*OF_A_ROW, ("PUT", f"/agents/{ID}", "Agent not found")):
+            row = rows[path.split("/")[1]]
+            response = client.request(method, path.replace(ID, row["id"]), json={"version": 1})
+            assert (response.status_code, response.json()) == (404, {"detail": detail})
         for path in ("/agents", "/environments", "/sessions"):
             assert client.get(path).json() == {"data": []}
-        body = {"agent_id": agent["id"], "prompt": "x"}
+        body = {"agent_id": rows["agents"]["id"], "prompt": "x"}
         assert client.post("/sessions", json=body).json() == {"detail": "Agent not found"}
+        own = Kit(client).agent()["id"]
+        body = {"agent_id": own, "prompt": "x", "environment_id": rows["environments"]["id"]}
+        assert client.post("/sessions", json=body).json() == {"detail": "Environment not found"}
+    assert kit.get(f"/sessions/{session['id']}")["status"] == "completed"
 
 
 @pytest.mark.parametrize(
@@ -136,26 +154,7 @@ def test_an_unknown_path_is_a_404_without_json(http, path):
         response.json()
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "detail"),
-    [
-        ("GET", f"/agents/{ID}", "Agent not found"),
-        ("POST", f"/agents/{ID}/archive", "Agent not found"),
-        ("GET", f"/agents/{ID}/versions", "Agent not found"),
-        ("GET", f"/environments/{ID}", "Environment not found"),
-        ("PUT", f"/environments/{ID}", "Environment not found"),
-        ("POST", f"/environments/{ID}/archive", "Environment not found"),
-        ("GET", f"/environments/{ID}/versions", "Environment not found"),
-        ("DELETE", f"/environments/{ID}/delete", "Environment not found"),
-        ("GET", f"/sessions/{ID}", "Session not found"),
-        ("POST", f"/sessions/{ID}/prompt", "Session not found"),
-        ("GET", f"/sessions/{ID}/turns", "Session not found"),
-        ("POST", f"/sessions/{ID}/terminate", "Session not found"),
-        ("POST", f"/sessions/{ID}/interrupt", "Session not found"),
-        ("DELETE", f"/sessions/{ID}/delete", "Session not found"),
-        ("GET", f"/sessions/{ID}/stream", "Session not found"),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "detail"), OF_A_ROW)
 def test_a_missing_row_is_a_404_that_names_it(http, anonymous, method, path, detail):
     """Rows: A.3 missing agent; A.3 missing environment; A.3 missing session;
     A.8 missing; A.10.3 missing session; A.12.1 missing session; A.12.1 no token."""

@@ -306,17 +306,17 @@ def _completing(run_id: str, output: dict[str, Any], tokens: dict[str, int]) -> 
     def job(connection: sqlite3.Connection) -> None:
         run = runs.find_run(connection, run_id)
         runs.end_run(connection, run, "completed", output=json.dumps(output), **tokens)
-        if run["conversation_id"] is None:
-            return
         time = now()
+        kept = connection.execute(
+            "UPDATE conversation SET updated_at = ? WHERE id = ?", (time, run["conversation_id"])
+        )
+        if not kept.rowcount:
+            return  # the run has no conversation, or it was deleted meanwhile
         said = (("user", run["input"]), ("assistant", json.dumps(output)))
         connection.executemany(
             "INSERT INTO message (conversation_id, run_id, role, content, created_at)"
             " VALUES (?, ?, ?, ?, ?)",
             [(run["conversation_id"], run_id, role, content, time) for role, content in said],
-        )
-        connection.execute(
-            "UPDATE conversation SET updated_at = ? WHERE id = ?", (time, run["conversation_id"])
         )
 
     return job
