@@ -94,10 +94,13 @@ def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(existing).free
     text = f"{without_home(folder)}: {free / 1e9:.1f} GB free"
     yield "disk", "ok" if free > ENOUGH_BYTES else "problem", text
-    data = embedded_data_dir()
-    if data.exists():
-        size = sum(file.stat().st_size for file in data.rglob("*") if file.is_file())
-        yield "disk", "ok", f"the embedded service holds {size / 1e6:.1f} MB"
+    for name, data in (
+        ("the embedded service holds", embedded_data_dir()),
+        ("the event logs of followed sessions hold", folder / "events"),
+    ):
+        if data.exists():
+            size = sum(file.stat().st_size for file in data.rglob("*") if file.is_file())
+            yield "disk", "ok", f"{name} {size / 1e6:.1f} MB"
 
 
 def _versions() -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import logging
 import time
 import warnings
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.core import bridge
@@ -219,6 +220,31 @@ class LiveSession:
             known = ", ".join(plots.SESSION_FIGURES)
             raise plots.PlotError(f"There is no figure {figure!r} of a session: use {known}")
         return draw(self, ax=ax, theme=theme)
+
+    def to_parquet(self, folder: str | Path) -> Path:
+        """Write the session's tables as Parquet files into `folder/ID`, which is made; give it.
+
+        The files are `turns`, `events`, `messages` and `tool_calls`; what was there is replaced.
+
+        Raises:
+            OSError: the folder can't be written.
+            AodError: the service does not tell the turns.
+
+        Example:
+            >>> from aod_notebook import frames
+            >>> from aod_notebook.live import SessionRequest, start
+            >>> session = start(SessionRequest(prompt="echo hello", runtime="shell")).wait()
+            >>> folder = session.to_parquet("results")
+            >>> frames.read_parquet(folder / "messages.parquet")["text"].tolist()
+            ['hello']
+        """
+        from aod_notebook import frames
+
+        target = Path(folder).expanduser() / self.id
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("turns", "events", "messages", "tool_calls"):
+            frames.to_parquet(getattr(self, name), target / f"{name}.parquet")
+        return target
 
     def to_html(self) -> str:
         """Give the transcript as one piece of static HTML, without scripts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aod_notebook import live
@@ -98,16 +97,10 @@ def _doctor(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
 
 
 def _export(options: argparse.Namespace, names: Mapping[str, object]) -> None:
-    from aod_notebook import frames
-
-    folder = Path(options.to).expanduser()
     for reference in options.session:
         session = live.open_session(reference, names).catch_up()
-        target = folder / session.id
         try:
-            target.mkdir(parents=True, exist_ok=True)
-            for name in ("turns", "events", "messages", "tool_calls"):
-                frames.to_parquet(getattr(session, name), target / f"{name}.parquet")
+            session.to_parquet(options.to)
         except OSError as error:
             raise AodNotebookError(
                 f"Session {session.id} can't be written to {options.to}: {error.strerror}."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from IPython import get_ipython
 
 from aod_notebook.live.doctor import findings
+from aod_notebook.magics.show import why_not_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,12 @@ def _front_end() -> Iterator[Finding]:
         "supported by this kernel"
         if subshells
         else "not supported: widgets in a running cell can't answer; ipykernel 7 has them",
+    )
+    why_not = why_not_live()
+    yield (
+        "live view",
+        "note" if why_not else "ok",
+        f"{why_not}; HTML is shown instead" if why_not else "shown by pages that load widgets",
     )
     signals = sys.platform != "win32"
     yield (

@@ -144,6 +144,9 @@ def test_colab_has_tables_and_is_told_that_there_is_no_live_view(kernel):
     (shown,) = [content for kind, content in ran.outputs if kind == "display_data"]
     assert set(shown["data"]) == {"text/html", "text/plain"}
     assert kernel.run("print(len(s.tool_calls))").text == "14\n"
+    kernel.run("found = %aod doctor")
+    doctor = kernel.run("print(found.set_index('check').loc['live view', 'state'])")
+    assert doctor.text == "note\n"
 
 
 def test_unloading_leaves_no_thread(kernel):
