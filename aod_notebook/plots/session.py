@@ -32,6 +32,8 @@ _INDENT = "    "
 _DEEPEST = 4
 _MOST_LINES = 10
 """More turns are not parted by lines."""
+_WORTH_NAMING = 0.02
+"""A stage that takes less than this part of the whole is not told of."""
 _NO_TIMES = "position in the transcript (the session was not followed live: no times)"
 
 
@@ -269,9 +271,12 @@ def _name_longest(canvas: Canvas, y: int, row: _Row, size: float) -> None:
     if not timed:
         return
     longest = max(timed, key=lambda bar: float(bar["duration_s"]))
-    name = shown(longest["name"], _TOOL_CHARS)
-    if not canvas.fits(name, (longest["end"] - longest["start"]) / size):
-        provisioned = max(bar["end"] for bar in timed)
-        starts_of_agent = (bar["end"] for bar in row.bars if bar["start"] >= provisioned)
-        words = f"longest: {name}, {duration(longest['duration_s'])}"
-        canvas.beside(next(starts_of_agent, provisioned) / size, y, words)
+    name, width = shown(longest["name"], _TOOL_CHARS), (longest["end"] - longest["start"]) / size
+    if width < _WORTH_NAMING * canvas.ax.get_xlim()[1] or canvas.fits(name, width):
+        return
+    provisioned = max(bar["end"] for bar in timed)
+    starts_of_agent = (
+        bar["end"] for bar in row.bars if bar["duration_s"] is None and bar["start"] >= provisioned
+    )
+    words = f"longest: {name}, {duration(longest['duration_s'])}"
+    canvas.beside(next(starts_of_agent, provisioned) / size, y, words)

@@ -71,13 +71,17 @@ def test_no_label_of_the_data_goes_to_tex():
     assert not any(text.get_usetex() for text in told)
 
 
-@given(st.text(max_size=300), st.integers(1, 60))
-def test_a_shown_text_is_short_and_can_be_drawn(text, limit):
-    glyphs = get_font(findfont(FontProperties())).get_charmap()
+@pytest.fixture(scope="module")
+def glyphs():
+    return set(get_font(findfont(FontProperties())).get_charmap())
+
+
+@given(text=st.text(max_size=300), limit=st.integers(1, 60))
+def test_a_shown_text_is_short_and_can_be_drawn(glyphs, text, limit):
     flat = shown(text, limit)
     assert len(flat) <= limit
     assert flat.isprintable()
-    assert {ord(char) for char in flat} <= set(glyphs)
+    assert {ord(char) for char in flat} <= glyphs
 
 
 def test_the_end_of_a_path_is_kept_and_the_beginning_of_another_text():
