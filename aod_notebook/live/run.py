@@ -295,10 +295,6 @@ class LiveRun:
         """Wait, but not beyond the end of the run, or a question of it."""
         self._follower.pause(seconds)
 
-    def hold(self, seconds: float) -> None:
-        """Wait as long as the run waits for somebody."""
-        self._follower.hold(seconds)
-
     def reply(self, text: str, *, request_id: str | None = None) -> LiveRun:
         """Answer what the run asks, and follow it on; return when the answer has been taken.
 

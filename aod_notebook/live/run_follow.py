@@ -115,10 +115,6 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         """Wait until the service has shown the run once."""
         self._wait_until(lambda: self._latest is not None or self._is_final)
 
-    def hold(self, seconds: float) -> None:
-        """Wait as long as the run waits for somebody, and is followed."""
-        self._wait_until(lambda: self._is_final or not self.is_paused, seconds)
-
     def wait_for_end(self, timeout: float) -> None:
         """Wait until nothing is followed any more."""
         self._wait_until(lambda: self._is_final, timeout)

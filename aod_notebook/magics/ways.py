@@ -190,19 +190,17 @@ class LiveOfRun:
         self.viewer.show()
 
     def follow(self) -> None:
-        """Wait for the end of the run; at a question, only if the page can answer meanwhile."""
-        while not self.run.is_final:
+        """Wait until the run has ended or waits for somebody; that is answered after the cell."""
+        while not (self.run.is_final or self.run.is_paused):
             self.run.pause(SILENCE_S)
-            if self.run.is_paused:
-                if not self.viewer.heard.wait(SILENCE_S):
-                    return  # the answer would wait for the end of the cell
-                self.run.hold(SILENCE_S)
-            elif not self.viewer.heard.is_set() and not self.run.is_final:
+            if not self.viewer.heard.is_set():
                 self.viewer.refresh()
 
     def end(self) -> None:
-        """Leave the static transcript; a run that waits for an answer stays live."""
-        if not self.run.is_paused:
+        """Leave the static transcript; the view of a run that waits for an answer stays live."""
+        if self.run.is_paused:
+            self.viewer.refresh()
+        else:
             self.viewer.freeze()
 
 

@@ -101,9 +101,10 @@ def test_an_answer_that_nobody_asked_for_is_refused():
 
 
 def test_an_answer_from_elsewhere_is_seen(agentos):
-    run = invoke(ASK).wait()
+    run, seen = invoke(ASK).wait(), threading.Event()
+    run.listen(seen.set)
     agentos.reply(run.id, "theirs")
-    run.hold(10)
+    assert seen.wait(10)
     assert run.wait().status == "completed"
 
 
