@@ -5,33 +5,42 @@ import signal
 import sqlite3
 import threading
 
+import psutil
 from service_kit import detail, until
 
 from aod_notebook.local.processes import supervisor
 
 EVENT = {"type": "x", "level": "info", "occurred_at": "2026-01-01T00:00:00Z"}
 FULL = "The service's database can't be used at present: disk I/O error"
-LINES = 500_000
+LINES = 100_000
 
 
-def fill_up(service):
-    """Start a session with more output than the disk takes; return once the disk is full."""
-    service.limit_files(1_000_000)
+def statuses(service):
+    return {row["status"] for row in service.kit.get("/sessions")["data"]}
+
+
+def end_on_a_full_disk(service, *prompts):
+    """Start a session with each prompt, fill the disk, and let the programs end there."""
     agent = service.kit.agent()
-    session = service.kit.session(f"seq 1 {LINES}; exit 3", agent)
-    body = {"name": "b", "model": "x" * 100, "runtime": "shell", "system": "y" * 100_000}
-    until(lambda: service.client.post("/agents", json=body).status_code == 503)
-    return session
+    go = "until test -e ../go; do sleep 0.01; done;"
+    made = [service.kit.session(f"{go} {prompt}", agent) for prompt in prompts]
+    until(lambda: statuses(service) == {"running"})
+    service.limit_files(1)
+    for session in made:
+        (service.data_dir / "sessions" / session["id"] / "go").touch()
+    until(lambda: not service.marked())
+    assert statuses(service) == {"running"}
+    return made
 
 
 def test_a_write_that_the_disk_does_not_take_is_a_503(start):
     """Rows: A.3 the database can't be written; B.2 the database can't be written."""
     service = start()
     run_id = service.rpc.start(service.said["agent_id"])
-    service.limit_files(1_000_000)
-    body = {"name": "b", "model": "m", "runtime": "shell", "system": "x" * 2_000_000}
+    service.limit_files(1)
+    body = {"name": "b", "model": "m", "runtime": "shell", "system": "x"}
     assert detail(service.client, "/agents", **body) == (503, FULL)
-    events = [{**EVENT, "payload": {"a": "x" * 2_000_000}}]
+    events = [{**EVENT, "payload": {}}]
     refused = service.rpc.error("/api/ingest/v1/events", {"run_id": run_id, "events": events})
     assert refused == (503, "INTERNAL_ERROR", FULL)
     assert service.kit.get("/agents") == {"data": []}
@@ -39,20 +48,20 @@ def test_a_write_that_the_disk_does_not_take_is_a_503(start):
     assert service.client.post("/agents", json=body).status_code == 201
 
 
-def test_output_waits_for_a_disk_that_is_full(start):
+def test_output_and_result_wait_for_a_disk_that_is_full(start):
     service = start()
-    session = fill_up(service)
-    assert service.kit.get(f"/sessions/{session['id']}")["status"] == "running"
+    loud, silent = end_on_a_full_disk(service, f"seq 1 {LINES}; exit 3", "exit 4")
     service.limit_files(None)
-    events = service.kit.stream(session)
+    events = service.kit.stream(loud)
     said = "".join(event["data"] for event in events if event["type"] == "output")
     assert said == "".join(f"{number}\n" for number in range(1, LINES + 1))
     assert (events[-1]["type"], events[-1]["code"]) == ("exit", 3)
+    assert service.kit.finish(silent)["exit_code"] == 4
 
 
 def test_a_full_disk_does_not_hold_up_the_services_end(start):
     service = start()
-    session = fill_up(service)
+    (session,) = end_on_a_full_disk(service, "echo last words")
     service.child.send_signal(signal.SIGTERM)
     assert service.child.wait(3) == 0
     service.end(signal.SIGTERM)
@@ -85,8 +94,6 @@ def test_output_of_a_program_that_has_ended_waits_for_the_database(
 
 
 def test_the_service_allows_itself_more_open_files(start):
-    import psutil
-
     service = start(before=("sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh"))
     soft, hard = psutil.Process(service.child.pid).rlimit(psutil.RLIMIT_NOFILE)
     assert soft == min(hard, 4096)
