@@ -7,18 +7,10 @@ from typing import Any
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._given import EVENTS, has, is_agentos, refuse
+from aod_notebook.plots._given import EVENTS, has, refuse
+from aod_notebook.plots._run_spans import is_of_runs, spans_of
 
-__all__ = ["made_calls", "spans_of"]
-
-
-def spans_of(source: Any, client: Any) -> pd.DataFrame | None:
-    """Give the spans of what is AgentOS's: a spans or run_events frame, or a client."""
-    if has(source, "span_id", "depth"):
-        return source
-    if has(source, "span_id", "occurred_at"):
-        return frames.spans_from_run_events(source)
-    return frames.spans_df(source, client=client) if is_agentos(source, client) else None
+__all__ = ["made_calls"]
 
 
 def made_calls(source: Any, client: Any) -> pd.DataFrame:
@@ -28,16 +20,11 @@ def made_calls(source: Any, client: Any) -> pd.DataFrame:
         PlotError: the frame has no tool calls.
         AodError: not one of the sessions could be read.
     """
-    spans = spans_of(source, client)
-    if spans is not None:
-        calls = spans[spans["kind"].eq("tool").fillna(False) | spans["tool"].notna()]
-        named = calls["tool"].astype("str")
-        return _made(
-            named.where(named.notna(), calls["name"].astype("str")),
-            calls["is_error"],
-            calls["duration_ms"].isna(),
-            calls["duration_ms"] / 1000,
-        )
+    if is_of_runs(source, client):
+        spans = spans_of(source, client)
+        calls = spans[spans["kind"].eq("tool") | spans["tool"].notna()]
+        took = calls["duration_ms"] / 1000
+        return _made(calls["tool"].fillna(calls["name"]), calls["is_error"], took.isna(), took)
     if not has(source, "tool", "is_error", "has_result"):
         if isinstance(source, pd.DataFrame) and not (
             has(source, *EVENTS) or has(source, "session_id")

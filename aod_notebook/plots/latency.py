@@ -9,7 +9,8 @@ import pandas as pd
 
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
 from aod_notebook.plots._given import has
-from aod_notebook.plots._made_calls import made_calls, spans_of
+from aod_notebook.plots._made_calls import made_calls
+from aod_notebook.plots._run_spans import is_of_runs, spans_of
 from aod_notebook.plots._text import by_ending, duration, shown, times
 
 if TYPE_CHECKING:
@@ -66,16 +67,15 @@ def latency_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
         >>> list(plots.latency_df(events).columns)
         ['what', 'seconds', 'is_failed']
     """
-    turned = has(source, "turn", "queue_s", "duration_s", "status")
-    spans = None if turned else spans_of(source, client)
-    if turned:
+    if has(source, "turn", "queue_s", "duration_s", "status"):
         waited = _durations("waiting for the turn", source["queue_s"], source["status"].eq(""))
         told = [_durations("turn", source["duration_s"], source["status"].eq("failed")), waited]
     elif has(source, "session_id", "turn_count", "duration_s", "status"):
         told = [_durations("session", source["duration_s"], source["status"].eq("failed"))]
     elif has(source, "run_id", "trigger_type", "duration_ms", "status"):
         told = [_durations("run", source["duration_ms"] / 1000, source["status"].eq("failed"))]
-    elif spans is not None:
+    elif is_of_runs(source, client):
+        spans = spans_of(source, client)
         told = [_durations(spans["name"], spans["duration_ms"] / 1000, spans["is_error"])]
     else:
         calls = made_calls(source, client)

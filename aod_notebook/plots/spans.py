@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook import frames
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
-from aod_notebook.plots._given import has, only, records
+from aod_notebook.plots._given import only, records
+from aod_notebook.plots._run_spans import spans_of
 from aod_notebook.plots._text import by_ending, count, duration, short, shown, time_unit
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ _MOST_ROWS = 60
 _LABEL_CHARS = 44
 _INDENT = "    "
 _DEEPEST = 6
-_COLUMNS = (
-    *("run_id", "span_id", "parent_span_id", "name", "kind", "depth", "offset_ms", "duration_ms"),
-    *("self_ms", "input_tokens", "output_tokens", "is_error", "is_orphan"),
-)
 
 
 def waterfall_df(source: Any, *, client: Any = None) -> pd.DataFrame:
@@ -38,8 +34,9 @@ def waterfall_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         client: the `aod_notebook.agentos.AgentOS` to ask.
 
     Returns:
-        The columns of the spans frame that are drawn. A span without a start is missing, and
-        counted in `attrs["without_start"]`.
+        The columns of the spans frame that are drawn. A tool call that was reported as events
+        (`tool.called`, `tool.returned`, `tool.failed`) is a span of depth 0. A span without a
+        start is missing, and counted in `attrs["without_start"]`.
 
     Raises:
         PlotError: there is more than one run.
@@ -50,15 +47,9 @@ def waterfall_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         >>> len(plots.waterfall_df(frames.decode_run_events(b'{"data": []}')))
         0
     """
-    if has(source, "span_id", "depth", "offset_ms"):
-        spans = source
-    elif has(source, "span_id", "order", "occurred_at"):
-        spans = frames.spans_from_run_events(source)
-    else:
-        spans = frames.spans_df(source, client=client)
+    spans = spans_of(source, client)
     only(spans, "run_id", "A waterfall")
-    drawn = spans.reindex(columns=list(_COLUMNS))
-    drawn = drawn.dropna(subset="offset_ms").reset_index(drop=True)
+    drawn = spans.dropna(subset="offset_ms").reset_index(drop=True)
     drawn.attrs = {"without_start": len(spans) - len(drawn)}
     return drawn
 
@@ -98,7 +89,7 @@ def waterfall(
     drawn = _longest(every, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
     canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
     if drawn.empty:
-        return canvas.nothing("the run has no spans")
+        return canvas.nothing("the run has no spans and no tool calls")
     last = float((every["offset_ms"] + every["duration_ms"].fillna(0)).max())
     size, unit = time_unit(last / 1000)
     scale = size * 1000

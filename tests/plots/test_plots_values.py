@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import plot_samples as samples
 import pytest
@@ -270,6 +272,35 @@ def test_the_tools_of_a_run_are_those_of_its_spans():
     assert counted["calls"].to_dict() == {"fetch_logs": 2, "notify": 1, "read_ticket": 1}
     assert counted["failed"].to_dict() == {"fetch_logs": 1, "notify": 0, "read_ticket": 0}
     assert pd.isna(counted["failure_rate"]["notify"])
+
+
+def told_calls():
+    """A run that reports its calls as events: two of a tool at once, one without an answer."""
+    told = [
+        ("tool.called", "ls", 0), ("tool.called", "ls", 100), ("llm.response", None, 200),
+        ("tool.returned", "ls", 400), ("tool.failed", "ls", 900), ("tool.failed", "rm", 950),
+        ("tool.called", "cat", 1000),
+    ]  # fmt: skip
+    data = [
+        {"type": kind, "sequence_number": number, "occurred_at": samples.at(when),
+         "payload": {} if tool is None else {"tool": tool}}
+        for number, (kind, tool, when) in enumerate(told, 1)
+    ]  # fmt: skip
+    return frames.decode_run_events(json.dumps({"data": data}), "r1")
+
+
+def test_calls_that_a_run_told_of_as_events_are_counted():
+    counted = plots.tools_df(told_calls()).set_index("tool")
+    assert counted["calls"].to_dict() == {"ls": 2, "cat": 1, "rm": 1}
+    assert counted["failed"].to_dict() == {"ls": 1, "cat": 0, "rm": 1}
+    assert counted["unanswered"].to_dict() == {"ls": 0, "cat": 1, "rm": 0}
+
+
+def test_calls_that_a_run_told_of_as_events_stand_in_its_waterfall():
+    drawn = plots.waterfall_df(told_calls())
+    assert drawn["name"].tolist() == ["ls", "ls", "rm", "cat"]
+    assert drawn["offset_ms"].tolist() == [0, 100, 950, 1000]
+    assert drawn["duration_ms"].fillna(-1).tolist() == [400, 800, 0, -1]
 
 
 def test_tools_beyond_the_limit_share_the_last_row():
