@@ -328,6 +328,25 @@ def test_a_mistake_is_one_clear_line(shell, reported, line, message):
     assert "\n" not in shown
 
 
+def test_no_key_is_in_any_error_also_with_verbose_tracebacks(shell, service, agentos, capfd):
+    shell.run("%xmode Verbose")
+    for cell in (
+        "%agentos events nowhere",
+        "%agentos invoke nobody",
+        "%agentos call alerts.list",
+        "%agentos invoke --input fail",
+        "%%agentos\nclient = run._client\ndef f(client):\n    1 / 0\nf(client)",
+        "%%agentos\n%%agentos",
+    ):
+        assert not shell.ip.run_cell(cell).success
+    shell.run("%xmode Context")
+    shown = "".join(capfd.readouterr())
+    assert "ZeroDivisionError" in shown
+    for secret in (service.agentos_key, service.agent_key, service.aod_token):
+        assert secret not in shown
+        assert secret not in json.dumps(agentos.runs.list(limit=1000))
+
+
 @pytest.mark.usefixtures("reconnecting")
 def test_last_without_any_run_says_so(shell, monkeypatch, tmp_path):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path))

@@ -6,7 +6,7 @@ import time
 
 import psutil
 import pytest
-from kernels import Kernel, clean_environment
+from kernels import Kernel, clean_environment, older
 
 from aod_notebook.agentos import AgentOS
 
@@ -22,13 +22,17 @@ def agentos(service):
 
 
 @pytest.fixture(scope="module")
-def kernel(service, tmp_path_factory):
-    environment = clean_environment(
+def environment(service, tmp_path_factory):
+    return clean_environment(
         tmp_path_factory.mktemp("home"),
         AGENTOS_BASE_URL=service.url,
         AGENTOS_API_KEY=service.agentos_key,
         AGENTOS_AGENT_ID=service.agent_id,
     )
+
+
+@pytest.fixture(scope="module")
+def kernel(environment):
     running = Kernel(environment)
     running.start()
     running.run("%load_ext aod_notebook")
@@ -158,6 +162,22 @@ def test_capture_reports_what_is_displayed(kernel, agentos):
     said = {event["type"]: event["payload"].get("text") for event in events}
     assert said["display.written"] == "{'shown': 1}"
     assert said["stdout.written"] == "printed"
+
+
+@pytest.mark.parametrize("name", ["ipykernel-6", "colab"])
+def test_older_kernels_run_reported_cells_too(environment, name):
+    kernel = Kernel(older(environment, name))
+    kernel.start()
+    kernel.run("%load_ext aod_notebook\nimport asyncio")
+    ran = kernel.run("%%agentos -o r --capture\nprint('p')\nawait asyncio.sleep(0)\n42")
+    assert (ran.status, ran.outputs[0][1]["data"]["text/plain"]) == ("ok", "42")
+    told = kernel.run("print(r.status, r.output, list(r.events['type']))").text
+    assert told == "completed {'result': 42} ['stdout.written', 'cell']\n"
+    request = kernel.begin("%%agentos -o r\nprint('begun')\nawait asyncio.sleep(600)")
+    kernel.wait_for_text(request, "begun")
+    kernel.interrupt()
+    assert "cancelled: the cell was interrupted" in kernel.finish(request).text
+    kernel.stop()
 
 
 def test_a_run_whose_kernel_was_killed_is_ended_by_the_next_one(kernel, agentos):
