@@ -43,7 +43,7 @@ def shown(text: object, limit: int) -> str:
         >>> shown("a\x1b[31m red\n word\u202e", 40)
         'a red word□'
         >>> shown("/workspace/tests/test_dates.py", 20)
-        '…ests/test_dates.py'
+        '…tests/test_dates.py'
     """
     if not isinstance(text, str):
         return ""

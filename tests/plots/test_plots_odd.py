@@ -1,7 +1,10 @@
 """Frames that are empty or lack values, Axes of the caller's own, matplotlib that is not there."""
 
+import doctest
 import subprocess
 import sys
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pandas as pd
 import plot_samples as samples
@@ -102,3 +105,9 @@ def test_without_matplotlib_one_line_says_what_to_install(monkeypatch):
 def test_the_tables_are_there_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert len(plots.tools_df(samples.many_calls(30))) > 1
+
+
+@pytest.mark.parametrize("name", [module.name for module in iter_modules(plots.__path__)])
+def test_the_examples_run_as_written(name):
+    module = import_module(f"aod_notebook.plots.{name}")
+    assert doctest.testmod(module).failed == 0
