@@ -19,6 +19,7 @@ from aod_notebook.magics.aod_cell import (
     continue_as_code,
     request_of,
 )
+from aod_notebook.magics.notices import plain_warnings
 from aod_notebook.magics.parser import HelpShown, split
 from aod_notebook.magics.show import VIEWS, leave_live, say, watch
 from aod_notebook.magics.template import fill, fill_options
@@ -60,9 +61,10 @@ class AodMagics(Magics):
         """
         interrupted = False
         try:
-            if cell is None:
-                return aod_commands.run(line, self.shell.user_ns)
-            self._prompt(line, cell)
+            with plain_warnings():
+                if cell is None:
+                    return aod_commands.run(line, self.shell.user_ns)
+                self._prompt(line, cell)
         except HelpShown:
             pass
         except KeyboardInterrupt:

@@ -1,0 +1,45 @@
+"""Warnings of this package in a cell: one line each, without the place in the source."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["plain_warnings"]
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show each warning of this package once, as a line at the end; others as they always are.
+
+    Python shows a warning with the path of the file that it comes from, which a saved notebook
+    should not tell of somebody's machine; and what is shown before the end, the transcript replaces.
+
+    Example:
+        >>> import warnings
+        >>> from aod_notebook.live import ServiceGoneWarning
+        >>> with plain_warnings():
+        ...     warnings.warn("It is gone.", ServiceGoneWarning)  # on stderr
+    """
+    before = warnings.showwarning
+    lines: dict[str, None] = {}
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category.__module__.startswith("aod_notebook."):
+            lines[f"{category.__name__}: {message}"] = None
+        else:
+            before(message, category, *place, **more)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        if warnings.showwarning is show:
+            warnings.showwarning = before
+        for line in lines:
+            print(line, file=sys.stderr)  # noqa: T201 - the cell's output is the user interface
