@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -64,15 +65,11 @@ def invoke(
     if agent is not None:
         request["agent_id"] = _agent_id(on, agent)
     run = LiveRun(on, request=request)
-    interrupted = False
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         run.wait_for_id()
-    except KeyboardInterrupt:
-        interrupted = True
-    if interrupted:
-        raise RunStoppedError(f"Interrupted: {_stop_what_began(run)}")
-    remember_run(run, on)
-    return run
+        remember_run(run, on)
+        return run
+    raise RunStoppedError(f"Interrupted: {_stop_what_began(run)}")
 
 
 def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:

@@ -79,8 +79,8 @@ def watch(
         SessionStoppedError, RunStoppedError: the cell was interrupted.
     """
     shown = message = None
-    way = OneLine if quiet else _way(view, is_run=isinstance(session, LiveRun))
     try:
+        way = OneLine if quiet else _way(view, is_run=isinstance(session, LiveRun))
         shown = way(session, start)
         shown.follow()
     except KeyboardInterrupt:

@@ -68,7 +68,7 @@ def sleepers():
 
 
 def test_stop_cancels_an_invoked_run_on_the_service_and_says_so(kernel, agentos, slow_agent):
-    request = kernel.begin(f"%agentos invoke {slow_agent} -o r")
+    request = kernel.begin(f"%agentos invoke {slow_agent}")
     wait_for(sleepers)
     kernel.interrupt()
     ran = kernel.finish(request)
@@ -77,7 +77,6 @@ def test_stop_cancels_an_invoked_run_on_the_service_and_says_so(kernel, agentos,
     assert ran.error["traceback"] == [
         f"RunStoppedError: Interrupted: run {run['id']} was cancelled on the service."
     ]
-    assert kernel.run("print(r.status)").text == "cancelled\n"
     wait_for(lambda: not sleepers())
 
 
@@ -118,7 +117,9 @@ def test_a_cell_awaits_on_the_loop_of_all_cells(kernel):
 
 
 def test_stop_of_an_awaiting_cell_cancels_its_run(kernel):
-    request = kernel.begin("%%agentos -o r\nprint('begun')\nawait asyncio.sleep(600)")
+    request = kernel.begin(
+        "%%agentos -o r\nimport asyncio\nprint('begun')\nawait asyncio.sleep(600)"
+    )
     kernel.wait_for_text(request, "begun")
     kernel.interrupt()
     ran = kernel.finish(request)
@@ -148,7 +149,9 @@ def test_a_run_within_a_run_is_refused_in_one_line(kernel):
     ran = kernel.run("%%agentos\n1\n%%agentos\n2")
     (line,) = ran.error["traceback"]
     assert line.startswith("NestedRunError: %%agentos: the cell has a second %%agentos line")
-    ran = kernel.run("%%agentos\nawait asyncio.sleep(0)\nget_ipython().run_cell('%%agentos\\n1')")
+    ran = kernel.run(
+        "%%agentos\nimport asyncio\nawait asyncio.sleep(0)\nget_ipython().run_cell('%%agentos\\n1')"
+    )
     assert "inside a cell that is reported as run" in "\n".join(ran.error["traceback"])
 
 
@@ -182,7 +185,8 @@ def test_older_kernels_run_reported_cells_too(environment, name):
 
 def test_a_run_whose_kernel_was_killed_is_ended_by_the_next_one(kernel, agentos):
     request = kernel.begin(
-        "%%agentos --external-id killed\nrun.emit('step.begun')\nprint('begun')\ntime.sleep(600)"
+        "%%agentos --external-id killed\nrun.emit('step.begun')\nprint('begun')\n"
+        "import time\ntime.sleep(600)"
     )
     kernel.wait_for_text(request, "begun")
     kernel.kill_and_restart()
