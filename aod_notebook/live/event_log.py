@@ -181,7 +181,9 @@ class EventLog:
         """Open the file and lock it; None if another process writes it."""
         if fcntl is None:
             return None
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home().mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(exist_ok=True, mode=0o700)
         if not path.exists():
             _make_room(path.parent.parent)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -231,7 +233,10 @@ def _take(line: bytes, kept: Kept) -> bool:
 
 def _make_room(folder: Path) -> None:
     """Delete the oldest logs if all together are too large."""
-    found = [(file.stat().st_mtime, file.stat().st_size, file) for file in folder.glob("*/*.jsonl")]
+    found = []
+    for file in folder.glob("*/*.jsonl"):
+        with contextlib.suppress(FileNotFoundError):  # another kernel makes room too
+            found.append((file.stat().st_mtime, file.stat().st_size, file))
     total = sum(size for _, size, _ in found)
     for _, size, file in sorted(found):
         if total <= MAX_FOLDER_BYTES:

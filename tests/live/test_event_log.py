@@ -75,6 +75,7 @@ def test_a_session_is_there_when_kernel_and_service_are_gone():
         first = shell("echo one; exit 3", on).wait()
         on.close()
     gone = Connection(lost.url, lost.aod_token, {})
+    gone.client = Client(lost.url, lost.aod_token, max_retries=0)
     with pytest.warns(
         ServiceGoneWarning, match=rf"Session {first.id} is shown as far as"
     ) as warned:
@@ -83,7 +84,7 @@ def test_a_session_is_there_when_kernel_and_service_are_gone():
     assert again.received() == first.received()
     assert (again.text, again.status, again.exit_code) == ("one", "failed", 3)
     assert (again.runtime, again.model) == ("shell", "sh")
-    gone.close()
+    gone.client.close()
 
 
 def test_a_session_that_was_never_received_needs_its_service(unused_port):
@@ -91,7 +92,7 @@ def test_a_session_that_was_never_received_needs_its_service(unused_port):
     gone.client = Client(gone.base_url, "aod_x", max_retries=0)
     with pytest.raises(AodConnectionError):
         attach("0-0", gone)
-    gone.close()
+    gone.client.close()
 
 
 def test_a_new_kernel_goes_on_where_the_old_one_was(service, on):
@@ -154,7 +155,8 @@ def test_a_log_is_its_users_alone_and_holds_no_token(home, on, service):
     shell("echo words", on()).wait()
     (file,) = logs(home)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    for folder in (file.parent, home / "events", home):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert service.aod_token not in file.read_text()
 
 
@@ -171,7 +173,7 @@ def test_a_session_is_followed_also_where_no_log_can_be_kept(home, on, caplog):
     home.mkdir()
     (home / "events").touch()
     assert shell("echo words", on()).wait().text == "words"
-    assert "is not kept: [Errno 20] Not a directory" in caplog.text
+    assert "is not kept: [Errno 17] File exists" in caplog.text
 
 
 def test_a_torn_line_is_cut_off():
