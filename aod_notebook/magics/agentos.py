@@ -9,6 +9,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from aod_notebook.live import NestedRunError, RunFailedError, RunStoppedError
 from aod_notebook.magics import agentos_commands
 from aod_notebook.magics.agentos_cell import BEGIN, CELL, ReportedCells, cell_parser
+from aod_notebook.magics.notices import plain_warnings
 from aod_notebook.magics.parser import HelpShown, MagicUsageError, split
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ class AgentOSMagics(Magics):
         """
         interrupted = False
         try:
-            if cell is None:
-                return agentos_commands.run(line, self.shell.user_ns)
-            self._report(line, cell)
+            with plain_warnings():
+                if cell is None:
+                    return agentos_commands.run(line, self.shell.user_ns)
+                self._report(line, cell)
         except HelpShown:
             pass
         except KeyboardInterrupt:
