@@ -74,13 +74,15 @@ class _Outputs:
     event_ids: _Ints
     received_at: _Ints | None
     """Microseconds since 1970; None if no time is known at all."""
+    rows: _Ints
+    """Where their texts stand in `data`; increasing within a session."""
     data: pa.ChunkedArray
 
     def __len__(self) -> int:
         return len(self.turns)
 
     def part(self, start: int, stop: int) -> "_Outputs":
-        """Some of the rows; nothing is copied."""
+        """Some of the outputs; nothing is copied."""
         here = slice(start, stop)
         times = self.received_at
         return _Outputs(
@@ -88,8 +90,18 @@ class _Outputs:
             self.turns[here],
             self.event_ids[here],
             None if times is None else times[here],
-            self.data.slice(start, stop - start),
+            self.rows[here],
+            self.data,
         )
+
+    def texts(self, start: int, stop: int) -> list[str | None]:
+        """The texts of some outputs, which stand near one another."""
+        rows = self.rows[start:stop]
+        near = self.data.slice(rows[0], rows[-1] + 1 - rows[0])
+        texts: list[str | None] = (
+            near if len(near) == len(rows) else near.take(rows - rows[0])
+        ).to_pylist()
+        return texts
 
 
 def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
@@ -97,8 +109,12 @@ def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
     is_stdout = ((events["type"] == "output") & (events["stream"] == "stdout")).to_numpy(bool)
     rows = np.flatnonzero(is_stdout)
     codes, ids = pd.factorize(events["session_id"].array.take(rows), use_na_sentinel=True)
-    by_session = np.argsort(codes, kind="stable")
-    rows, codes = rows[by_session], codes[by_session]
+    data = pa.chunked_array(events["data"].array.__arrow_array__())
+    at = rows
+    if (np.diff(codes) < 0).any():  # sessions take turns: let each stand together
+        by_session = np.argsort(codes, kind="stable")
+        rows, codes = rows[by_session], codes[by_session]
+        data, at = data.take(rows), np.arange(len(rows))
     times, received_at = events["received_at"], None
     if times.notna().any():
         received_at = times.to_numpy(dtype="datetime64[us]").astype(np.int64)[rows]
@@ -107,7 +123,8 @@ def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
         events["turn"].to_numpy(dtype=np.int64, na_value=_NO_TURN)[rows],
         events["event_id"].to_numpy(dtype=np.int64, na_value=_NOTHING)[rows],
         received_at,
-        pa.chunked_array(events["data"].array.__arrow_array__()).take(rows),
+        at,
+        data,
     ), ids
 
 
@@ -116,7 +133,7 @@ def _turn(
 ) -> Iterator[tuple[list[Entry], list[int | None], list[Any]]]:
     where = _Places(reader.line, outputs)
     for start in range(0, len(outputs), ROWS_PER_BATCH):
-        batch = outputs.data.slice(start, ROWS_PER_BATCH).to_pylist()
+        batch = outputs.texts(start, start + ROWS_PER_BATCH)
         where.note([text.count("\n") if text else 0 for text in batch])
         entries = reader.feed("".join(text for text in batch if text))
         if entries:

@@ -167,12 +167,12 @@ def cpu(ours, naive, argument, runs):
 
 
 def _peak(function, argument, answer):
-    before = _status("VmRSS")
+    before = status("VmRSS")
     function(argument)
-    answer.put(_status("VmHWM") - before)
+    answer.put(status("VmHWM") - before)
 
 
-def _status(name):
+def status(name):
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name):
             return int(line.split()[1]) / 1024

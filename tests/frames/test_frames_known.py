@@ -171,3 +171,14 @@ def test_a_row_names_the_event_that_completed_its_line():
     messages = frames.messages_from_events(body.encode())
     found = dict(zip(messages["text"], messages["event_id"], strict=True))
     assert found == {"one": 1, "two": 3, "three": 3, "four": 3, "five": 4}
+
+
+def test_sessions_whose_events_take_turns_are_read_each_on_its_own(known):
+    one, two = ("s0", "s1")
+    both = known.events[known.events["session_id"].isin([one, two])]
+    woven = both.sort_values("order", kind="stable").reset_index(drop=True)
+    messages = frames.messages_from_events(woven)
+    for session_id in (one, two):
+        part = messages[messages["session_id"] == session_id].reset_index(drop=True)
+        whole = known.messages[known.messages["session_id"] == session_id].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part.astype(object), whole.astype(object))
