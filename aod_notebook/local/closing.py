@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_PATIENCE_S = 1.5
+_PATIENCE_S = 1.0
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -2,7 +2,6 @@
 
 import signal
 
-import httpx
 import pytest
 from process_kit import Process
 from service_kit import Kit, Rpc, connect, until
@@ -47,7 +46,7 @@ def reporter(service):
 
 @pytest.fixture
 def anonymous(service):
-    with httpx.Client(base_url=service.url) as client:
+    with connect(service.url) as client:
         yield client
 
 

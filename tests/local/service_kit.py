@@ -8,8 +8,11 @@ import httpx
 import pytest
 
 
-def connect(url, token):
-    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+def connect(url, token=None):
+    """Open a client of one half."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    # nothing is encrypted here, and to load the certificates takes 30 ms
+    return httpx.Client(base_url=url, headers=headers, timeout=20, verify=False)
 
 
 class Kit:
