@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook._version import __version__
 
 if TYPE_CHECKING:
+    from aod_notebook.live.run import LiveRun
     from aod_notebook.live.session import LiveSession
 
-__all__ = ["provenance"]
+__all__ = ["provenance", "run_provenance"]
 
 
 def provenance(session: LiveSession) -> dict[str, Any]:
@@ -46,6 +47,19 @@ def provenance(session: LiveSession) -> dict[str, Any]:
             "versions": dict(_versions()),
         }
     }
+
+
+def run_provenance(run: LiveRun) -> dict[str, Any]:
+    """Say where what a run's output shows came from; nothing of it is secret.
+
+    Returns:
+        `{"aod_notebook": {...}}` with the keys `run_id`, `service`, `agent_id`, `status`,
+        `started_at`, `ended_at` (as the service told them; None where it did not) and `versions`.
+    """
+    row = run.latest or {}
+    told = {name: row.get(name) for name in ("agent_id", "status", "started_at", "ended_at")}
+    own = {"run_id": run.id, "service": run.service_url, **told}
+    return {"aod_notebook": {**own, "versions": dict(_versions())}}
 
 
 def _iso(at: datetime | float | None) -> str | None:

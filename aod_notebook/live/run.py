@@ -95,6 +95,16 @@ class LiveRun:
         return self._follower.run_id
 
     @property
+    def latest(self) -> dict[str, Any] | None:
+        """The run as the service showed it last; None before that."""
+        return self._follower.latest
+
+    @property
+    def service_url(self) -> str:
+        """Where the run's service answers; it holds neither user nor password."""
+        return self._connection.base_url
+
+    @property
     def client(self) -> AgentOS:
         """The sync `agentos.AgentOS` of the run's service."""
         return self._connection.ensure().client

@@ -140,10 +140,10 @@ class Report:
             return f"not reported · {how}"
         parts = [f"run · {self.id} · {how} · {time.monotonic() - self._began:.1f} s"]
         if receipt.pending:
-            why = f" ({receipt.reason})" if receipt.reason else ""
-            parts.append(f"{receipt.pending} records wait to be sent{why}: %agentos outbox")
+            why = f": {receipt.reason}" if receipt.reason else ""
+            parts.append(f"{receipt.pending} records wait to be sent (%agentos outbox){why}")
         if receipt.rejected:
-            parts.append(f"{receipt.rejected} records were refused: %agentos outbox --refused")
+            parts.append(f"{receipt.rejected} records were refused (%agentos outbox --refused)")
         return " · ".join(parts)
 
     def _hidden(self, text: str) -> str:

@@ -22,7 +22,6 @@ from aod_notebook.magics.show import say
 from aod_notebook.magics.template import fill_options
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
@@ -130,29 +129,15 @@ class ReportedCells:
                 f"{CELL} inside a cell that is reported as run {self._open.report.id} already. "
                 "Use its `run` (run.start_task, run.start_span), or take the inner line away."
             )
-        self._open = self._opened(options, given, cell)
-
-    def _opened(
-        self, options: argparse.Namespace, given: dict[str, Any] | None, cell: ExecutionResult
-    ) -> _OpenRun:
-        names = self._shell.user_ns
         on = _connection_or_none()
         run = start_run(on, input=given, external_run_id=options.external_id)
-        report = Report(run, options.name, self._provenance(cell))
+        report = Report(run, options.name, _provenance(cell))
+        self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), _Pulse())
+        names["run"] = run
         if options.output is not None and on is not None:
             names[options.output] = report.handle(on)
-        opened = _OpenRun(report, cell, names.get("run", _MISSING), _Pulse())
-        names["run"] = run
         if options.capture:
             opened.capture = Capture(self._shell, report.printed)
-        return opened
-
-    def _provenance(self, cell: ExecutionResult) -> dict[str, Any]:
-        known = {
-            "cell_id": getattr(cell.info, "cell_id", None),
-            "execution_count": cell.execution_count,
-        }
-        return {name: value for name, value in known.items() if value is not None}
 
     def _end(self, cell: ExecutionResult | None) -> None:
         """End the run with its cell; IPython calls this after every cell."""
@@ -243,6 +228,15 @@ def input_of(name: str | None, names: Mapping[str, object], magic: str) -> dict[
             f"{type(value).__name__}. Put it into one: {{'query': {name}}}"
         )
     return value
+
+
+def _provenance(cell: ExecutionResult) -> dict[str, Any]:
+    """Say which cell it is; IPython 7 does not know."""
+    known = {
+        "cell_id": getattr(cell.info, "cell_id", None),
+        "execution_count": cell.execution_count,
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _is_good(line: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from IPython.display import clear_output, display
 
 from aod_notebook.live import LiveRun, LiveSession, StopOutcome
-from aod_notebook.live.provenance import provenance
+from aod_notebook.live.provenance import provenance, run_provenance
 from aod_notebook.viewers.plain import plain_lines, status_line
 from aod_notebook.viewers.static import Transcript
 
@@ -210,7 +210,10 @@ def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
 
     source: Any = followed  # a run's id is read-only, which the protocol's is not
     if isinstance(followed, LiveRun):
-        return StreamViewer(source, start=start, **followed.viewer_actions(), **settings)
+        settings |= followed.viewer_actions()
+        return StreamViewer(
+            source, start=start, metadata=lambda: run_provenance(followed), **settings
+        )
     return StreamViewer(
         source,
         start=start,
@@ -222,7 +225,7 @@ def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
 
 def _metadata(followed: Followed) -> dict[str, Any]:
     """Give what is kept in an output's metadata."""
-    return provenance(followed) if isinstance(followed, LiveSession) else {}
+    return run_provenance(followed) if isinstance(followed, LiveRun) else provenance(followed)
 
 
 def _bundle(transcript: Transcript, rows: int | None = None) -> dict[str, str]:

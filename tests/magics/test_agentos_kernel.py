@@ -104,6 +104,8 @@ def test_a_watched_run_leaves_static_html(kernel, agentos):
     ran = kernel.run(f"%agentos watch {run.run_id}")
     assert "&lt;script&gt;" in ran.html
     assert "<script" not in ran.html
+    (metadata,) = [content["metadata"] for kind, content in ran.outputs if kind == "display_data"]
+    assert metadata["aod_notebook"]["run_id"] == run.run_id
 
 
 def test_a_cell_awaits_on_the_loop_of_all_cells(kernel):
