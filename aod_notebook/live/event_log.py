@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ class EventLog:
         folder = hashlib.sha256(service.encode()).hexdigest()[:16]
         is_safe = _SAFE_ID.fullmatch(session_id) is not None
         self._path = home() / "events" / folder / f"{session_id}.jsonl" if is_safe else None
+        self._lock = threading.RLock()  # guards the fields below
         self._read_to = 0
         self._is_known = is_safe
         """Whether the process knows exactly what the log holds up to `_read_to`."""
@@ -100,36 +102,30 @@ class EventLog:
     def read(self) -> Kept:
         """Give what has come into the log since it was read last."""
         kept = Kept()
-        if self._path is None or not self._is_known:
-            return kept
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._read_to)
-                data = file.read()
-        except OSError:
-            return kept
-        for line in data.splitlines(keepends=True):
-            if not line.endswith(b"\n") or not _take(line, kept):
-                break  # torn by a crash, or no line of ours
-            self._read_to += len(line)
+        with self._lock:
+            for line in self._unread():
+                if not line.endswith(b"\n") or not _take(line, kept):
+                    break  # torn by a crash, or no line of ours
+                self._read_to += len(line)
         return kept
 
     def open(self, about: dict[str, str]) -> Kept:
         """Open the log for writing; give what another process wrote into it meanwhile."""
-        if self._fd is not None or self._path is None or not self._is_known:
-            return Kept()
-        try:
-            self._fd = self._opened(self._path)
-        except OSError as error:
-            log.warning("The event log %s is not kept: %s", self._path, error)
-        kept = self.read()
-        if self._fd is None:
+        with self._lock:
+            if self._fd is not None or self._path is None or not self._is_known:
+                return Kept()
+            try:
+                self._fd = self._opened(self._path)
+            except OSError as error:
+                log.warning("The event log %s is not kept: %s", self._path, error)
+            kept = self.read()
+            if self._fd is None:
+                return kept
+            with self._giving_up():
+                os.ftruncate(self._fd, self._read_to)
+            if self._read_to == 0:
+                self._append(_Note(about=about))
             return kept
-        with self._giving_up():
-            os.ftruncate(self._fd, self._read_to)
-        if self._read_to == 0:
-            self._append(_Note(about=about))
-        return kept
 
     def write(self, event: StreamEvent, at: float, cursor: int | None) -> None:
         """Append an event."""
@@ -137,29 +133,42 @@ class EventLog:
 
     def close(self, row: Session | None = None) -> None:
         """Append how the session was at the end of its turn, if it ended, and close the file."""
-        if row is not None:
-            self._append(_Note(row=row.model_dump(mode="json", exclude={"resources"})))
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        with self._lock:
+            if row is not None:
+                self._append(_Note(row=row.model_dump(mode="json", exclude={"resources"})))
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
 
     def forget(self) -> None:
         """In a forked child: the parent goes on writing, the child does not."""
+        self._lock = threading.RLock()
         self._is_known = False
         self.close()
 
     def delete(self) -> None:
         """Delete the log."""
-        self.forget()
+        self._is_known = False
+        self.close()
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
+    def _unread(self) -> list[bytes]:
+        if self._path is None or not self._is_known:
+            return []
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read_to)
+                return file.read().splitlines(keepends=True)
+        except OSError:
+            return []
+
     def _append(self, line: _Line | _Note) -> None:
-        if self._fd is None:
-            self._is_known = False
-            return
-        with self._giving_up():
+        with self._lock, self._giving_up():
+            if self._fd is None:
+                self._is_known = False
+                return
             data = _encoded(line)
             if self._read_to + len(data) > MAX_BYTES:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

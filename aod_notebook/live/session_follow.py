@@ -117,8 +117,8 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         at = time.time() if at is None else at
         if event.type == "turn_start":
             self._turns.add(event.extra.get("turn"))
-        super()._append(event, at)
         self._log.write(event, at, self._last_event_id)
+        super()._append(event, at)
 
     def _is_repeated(self, event: StreamEvent) -> bool:
         """Whether a stream that was opened again says once more what was known."""
