@@ -5,30 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import CancelledError
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.errors import AgentOSConflictError
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError, one_line
 from aod_notebook.live.errors import WaitTimeoutError
-from aod_notebook.live.run_errors import RunFailedError, RunUnknownError
+from aod_notebook.live.run_errors import RunFailedError
 from aod_notebook.live.run_follow import ENDED, RunEvent, RunFollower
+from aod_notebook.live.run_tables import RunTables
 from aod_notebook.live.session import STOP_TIMEOUT_S, StopOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
-
-    import pandas as pd
 
     from aod_notebook.agentos import AgentOS, Run
     from aod_notebook.live.run_connection import AgentOSConnection
     from aod_notebook.viewers.stream import StreamViewer
 
 __all__ = ["LiveRun", "told"]
-
-TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
-FRAMES = ("runs", "run_events", "spans", "tasks")
 
 
 def told(outcome: StopOutcome, run_id: str) -> str:
@@ -43,7 +38,7 @@ def told(outcome: StopOutcome, run_id: str) -> str:
     }[outcome]
 
 
-class LiveRun:
+class LiveRun(RunTables):
     """A run, hosted or reported: what it did so far, its tables, and what it waits for.
 
     Made by `%agentos invoke -o NAME`, `%%agentos -o NAME` and `aod_notebook.live.invoke`. As far
@@ -135,38 +130,6 @@ class LiveRun:
         return str(self._row().get("status", "running"))
 
     @property
-    def output(self) -> Any:
-        """What it gave as its output; None as long as it gave none."""
-        return self._row().get("output")
-
-    @property
-    def text(self) -> str:
-        """The agent's own words so far."""
-        pieces: list[str] = []
-        was_chunk = False
-        for event, _ in self.received():
-            is_chunk = event.type == "chunk"
-            said = event.extra if is_chunk else event.extra.get("payload")
-            if is_chunk and was_chunk:
-                pieces[-1] += str(event.extra.get("text") or "")
-            elif (is_chunk or event.type == "agent.message") and isinstance(said, dict):
-                pieces.append(str(said.get("text") or ""))
-            was_chunk = is_chunk
-        return "\n".join(pieces)
-
-    @property
-    def usage(self) -> dict[str, int]:
-        """Tokens of the whole run as the service counts them; a count it lacks is left out."""
-        row = self._row()
-        return {name: int(row[name]) for name in TOKENS if isinstance(row.get(name), int)}
-
-    @property
-    def cost(self) -> float | None:
-        """What the run cost in USD, as far as the service tells."""
-        cost = self._row().get("cost_usd")
-        return float(cost) if isinstance(cost, (int, float)) else None
-
-    @property
     def title(self) -> str:
         """What heads the transcript."""
         return f"run · {self.id}"
@@ -178,49 +141,6 @@ class LiveRun:
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` (from any thread) at every event and end; what is returned stops that."""
         return self._follower.listen(changed)
-
-    # -- tables ---------------------------------------------------------------------------------
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """One row per recorded event (`frames.run_events_df`), asked of the service."""
-        return self._frame("run_events")
-
-    @property
-    def spans(self) -> pd.DataFrame:
-        """One row per span, as a tree (`frames.spans_df`), asked of the service."""
-        return self._frame("spans")
-
-    @property
-    def tasks(self) -> pd.DataFrame:
-        """One row per task (`frames.tasks_df`), asked of the service."""
-        return self._frame("tasks")
-
-    def to_parquet(self, folder: str | Path) -> Path:
-        """Write the run and its tables below `folder`; give the folder of its own.
-
-        Raises:
-            AodNotebookError: it can't be written.
-        """
-        from aod_notebook import frames
-
-        own = Path(folder).expanduser() / self._known_id()
-        tables = {name: self._frame(name) for name in FRAMES}
-        try:
-            own.mkdir(parents=True, exist_ok=True)
-            for name, table in tables.items():
-                frames.to_parquet(table, own / f"{name}.parquet")
-        except OSError as error:
-            raise AodNotebookError(
-                f"Run {self.id} can't be written to {folder}: {error.strerror}."
-            ) from error
-        return own
-
-    def to_html(self) -> str:
-        """Give what was received so far as one piece of static HTML, without scripts."""
-        from aod_notebook.viewers.static import render_html
-
-        return render_html([event for event, _ in self.received()], self.title)
 
     def viewer(self) -> StreamViewer:
         """Give a live view that stays live, where questions and approvals can be answered.
@@ -373,30 +293,6 @@ class LiveRun:
         return f"<LiveRun {self.id} {state}".rstrip() + ">"
 
     # -- inside ---------------------------------------------------------------------------------
-
-    def _row(self) -> dict[str, Any]:
-        """The run as last shown; one that is not followed is asked for, until it has ended."""
-        row = self._follower.latest
-        if row is not None and (not self.is_final or row.get("status") in ENDED):
-            return row
-        if not self.is_final:
-            return {}
-        fetched: Any = self.client.runs.get(run_id=self._known_id())
-        return fetched if isinstance(fetched, dict) else {}
-
-    def _known_id(self) -> str:
-        if self.run_id is None:
-            raise RunUnknownError(
-                f"The service does not know run {self.id} yet; %agentos outbox shows what waits "
-                "to be sent."
-            )
-        return self.run_id
-
-    def _frame(self, name: str) -> pd.DataFrame:
-        from aod_notebook import frames
-
-        table: pd.DataFrame = getattr(frames, f"{name}_df")(self._known_id(), client=self.client)
-        return table
 
     def _decide(
         self, decision: str, approval_id: str | None = None, note: str | None = None

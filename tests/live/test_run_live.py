@@ -1,3 +1,4 @@
+import doctest
 import threading
 
 import anyio
@@ -17,7 +18,10 @@ from aod_notebook.live import (
     invoke,
     journal,
     open_run,
+    run_start,
+    run_tables,
 )
+from aod_notebook.live import run as run_module
 from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.live.run_connection import AgentOSConnection
 from aod_notebook.local import LocalService
@@ -238,6 +242,12 @@ def test_the_buttons_of_a_live_view_stop_answer_and_decide():
     actions["decide"](run.waits_for["approval_id"], yes=True)
     assert run.wait().status == "completed"
     assert actions["stop"]() == f"Run {run.id} had already finished."
+
+
+@pytest.mark.parametrize("module", [run_module, run_start, run_tables])
+def test_the_examples_run(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(module).failed == 0
 
 
 def test_a_viewer_shows_a_run():

@@ -1,0 +1,156 @@
+"""What a run gave and did, as words, counts and tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.live.run_errors import RunUnknownError
+from aod_notebook.live.run_follow import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from aod_notebook.agentos import AgentOS
+    from aod_notebook.live.run_follow import RunEvent
+
+__all__ = ["RunTables"]
+
+TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+FRAMES = ("runs", "run_events", "spans", "tasks")
+
+
+class RunTables:
+    """The part of a `LiveRun` that is read from its events and its record."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def id(self) -> str:
+            """The run's id."""
+
+        @property
+        def run_id(self) -> str | None:
+            """The run's id on the service, if it is known."""
+
+        @property
+        def client(self) -> AgentOS:
+            """The client of the run's service."""
+
+        @property
+        def is_final(self) -> bool:
+            """Whether the run is not followed."""
+
+        @property
+        def latest(self) -> dict[str, Any] | None:
+            """The run as the service showed it last."""
+
+        @property
+        def title(self) -> str:
+            """What heads the transcript."""
+
+        def received(self) -> Sequence[tuple[RunEvent, float]]:
+            """The events so far; `LiveRun` has them."""
+
+    @property
+    def output(self) -> Any:
+        """What it gave as its output; None as long as it gave none."""
+        return self._row().get("output")
+
+    @property
+    def text(self) -> str:
+        """The agent's own words so far."""
+        pieces: list[str] = []
+        was_chunk = False
+        for event, _ in self.received():
+            is_chunk = event.type == "chunk"
+            said = event.extra if is_chunk else event.extra.get("payload")
+            if is_chunk and was_chunk:
+                pieces[-1] += str(event.extra.get("text") or "")
+            elif (is_chunk or event.type == "agent.message") and isinstance(said, dict):
+                pieces.append(str(said.get("text") or ""))
+            was_chunk = is_chunk
+        return "\n".join(pieces)
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Tokens of the whole run as the service counts them; a count it lacks is left out."""
+        row = self._row()
+        return {name: int(row[name]) for name in TOKENS if isinstance(row.get(name), int)}
+
+    @property
+    def cost(self) -> float | None:
+        """What the run cost in USD, as far as the service tells."""
+        cost = self._row().get("cost_usd")
+        return float(cost) if isinstance(cost, (int, float)) else None
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row per recorded event (`frames.run_events_df`), asked of the service."""
+        return self._frame("run_events")
+
+    @property
+    def spans(self) -> pd.DataFrame:
+        """One row per span, as a tree (`frames.spans_df`), asked of the service."""
+        return self._frame("spans")
+
+    @property
+    def tasks(self) -> pd.DataFrame:
+        """One row per task (`frames.tasks_df`), asked of the service."""
+        return self._frame("tasks")
+
+    def to_parquet(self, folder: str | Path) -> Path:
+        """Write the run's tables as Parquet files into `folder/ID`, which is made; give it.
+
+        The files are `runs`, `run_events`, `spans` and `tasks`; what was there is replaced.
+
+        Raises:
+            OSError: the folder can't be written.
+            AgentOSError: the service does not tell them.
+
+        Example:
+            >>> from aod_notebook import frames
+            >>> from aod_notebook.live import invoke
+            >>> folder = invoke({"query": "hi"}).wait().to_parquet("results")
+            >>> len(frames.read_parquet(folder / "runs.parquet"))
+            1
+        """
+        from aod_notebook import frames
+
+        own = Path(folder).expanduser() / self._known_id()
+        own.mkdir(parents=True, exist_ok=True)
+        for name in FRAMES:
+            frames.to_parquet(self._frame(name), own / f"{name}.parquet")
+        return own
+
+    def to_html(self) -> str:
+        """Give what was received so far as one piece of static HTML, without scripts."""
+        from aod_notebook.viewers.static import render_html
+
+        return render_html([event for event, _ in self.received()], self.title)
+
+    def _row(self) -> dict[str, Any]:
+        """The run as last shown; one that is not followed is asked for, until it has ended."""
+        row = self.latest
+        if row is not None and (not self.is_final or row.get("status") in ENDED):
+            return row
+        if not self.is_final:
+            return {}
+        fetched: Any = self.client.runs.get(run_id=self._known_id())
+        return fetched if isinstance(fetched, dict) else {}
+
+    def _known_id(self) -> str:
+        if self.run_id is None:
+            raise RunUnknownError(
+                f"The service does not know run {self.id} yet; %agentos outbox shows what waits "
+                "to be sent."
+            )
+        return self.run_id
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        from aod_notebook import frames
+
+        table: pd.DataFrame = getattr(frames, f"{name}_df")(self._known_id(), client=self.client)
+        return table
