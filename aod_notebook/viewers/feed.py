@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
-from aod_notebook.viewers.static import MAX_ROWS, Transcript
+from aod_notebook.viewers.plain import about, status_word
+from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
 from aod_notebook.viewers.wire import KINDS, chunk
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ class RowFeed:
     Attributes:
         transcript: the rows so far.
         is_held: the end of a turn is not the end of the view: another turn may follow.
+        is_watched: whether there is a page to send rows to.
     """
 
     def __init__(self, source: Source, start: int = 0) -> None:
         self.transcript = Transcript(source.title, source.runtime)
         self.is_held = False
+        self.is_watched = True
         self._source = source
         self._start = start
         self._lock = threading.RLock()  # guards everything below, and the transcript
@@ -123,30 +125,24 @@ class RowFeed:
             status = summary.status
             if ended and status in ACTIVE:
                 status = self._source.status
-            cost = summary.cost_usd
+            is_provisioning = summary.stage and not ended
             until = self._ended if ended else time.time()
             return {
                 "title": self.transcript.title,
-                "model": summary.model,
                 "status": status,
-                "stage": summary.stage,
+                "label": f"{status_word(status)}{f': {summary.stage}' if is_provisioning else ''}",
+                "about": about(summary),
                 "final": ended,
                 "elapsed": round(until - self._began, 1) if self._began else 0,
                 "turns": summary.turns,
-                "tools": summary.tool_calls,
-                "tokensIn": summary.tokens_in,
-                "tokensCached": summary.tokens_cached,
-                "tokensOut": summary.tokens_out,
-                "cost": cost if cost is not None and math.isfinite(cost) else None,
-                "exitCode": summary.exit_code,
-                "questions": [to_builtins(question) for question in summary.questions],
+                "questions": to_builtins(summary.questions),
                 "head": len(self.transcript.rows),
             }
 
-    def html(self, max_rows: int = MAX_ROWS) -> str:
+    def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
         """Give the transcript so far as static HTML."""
         with self._lock:
-            return self.transcript.html(max_rows)
+            return self.transcript.html(max_rows, max_bytes)
 
     def plain(self) -> str:
         """Give the status, the answer and the last rows as text."""
@@ -175,6 +171,9 @@ class RowFeed:
             if self._replies:
                 return self._replies.popleft()
             self.read(EVENTS_AT_ONCE)
+            if not self.is_watched:
+                self._pushed = len(self.transcript.rows)  # a page that comes asks for all of them
+                return None
             return (
                 self._new_rows(now)
                 or self._new_partial()
@@ -185,6 +184,8 @@ class RowFeed:
     def is_quiet(self, now: float) -> bool:
         """Whether the session has ended and its pages were told so often enough."""
         with self._lock:
+            if not self.is_watched:
+                return not self._source.received(self._position) and self.due_facts(now) is None
             busy = self._replies or self._syncs or not self.is_final
             return not busy and self._beats_left == 0 and self.due_facts(now) is None
 
@@ -237,6 +238,7 @@ class RowFeed:
     def answer_hello(self, page: str) -> None:
         """Tell a page that messages arrive, and how many rows there are."""
         with self._lock:
+            self.is_watched = True
             self._beats_left, self._partial = LAST_BEATS, ""
             self.reply(type="welcome", page=page, head=self._pushed)
 

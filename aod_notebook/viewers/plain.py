@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from aod_notebook.viewers.clean import clip
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.viewers.row import Row, Summary
 
-__all__ = ["plain_lines", "status_line"]
+__all__ = ["about", "plain_lines", "status_line", "status_word"]
 
 SIGNS = {
     Kind.STAGES: "·",
@@ -64,14 +65,30 @@ def plain_lines(row: Row) -> Iterator[str]:
 
 
 def status_line(title: str, summary: Summary) -> str:
-    """Give one line with what is known of the whole session.
+    """Give one line with what is known of the whole.
 
     Example:
-        >>> from aod_notebook.viewers.rows import Summary
+        >>> from aod_notebook.viewers.row import Summary
         >>> status_line("shell · 1", Summary(status="failed", exit_code=3, turns=1))
         'shell · 1 · failed · exit code 3 · 1 turn'
     """
-    parts = [title, summary.status.replace("_", " ")]
+    return " · ".join(filter(None, [title, status_word(summary.status), about(summary)]))
+
+
+def status_word(status: str) -> str:
+    """Give a status as people write it."""
+    return status.replace("_", " ")
+
+
+def about(summary: Summary) -> str:
+    """Give what is known beside the status: exit code, turns, tool calls, tokens, cost.
+
+    Example:
+        >>> from aod_notebook.viewers.row import Summary
+        >>> about(Summary(model="m-1", tool_calls=1, tokens_in=213_868, tokens_out=2_569))
+        'm-1 · 1 tool call · 213.9k tokens in, 2,569 out'
+    """
+    parts = [summary.model]
     if summary.exit_code not in (None, 0):
         parts.append(f"exit code {summary.exit_code}")
     if summary.turns:
@@ -79,11 +96,20 @@ def status_line(title: str, summary: Summary) -> str:
     if summary.tool_calls:
         parts.append(_count(summary.tool_calls, "tool call"))
     if summary.tokens_in is not None:
-        parts.append(f"{summary.tokens_in:,} tokens in, {summary.tokens_out or 0:,} out")
-    if summary.cost_usd is not None:
+        cached = f" ({_short(summary.tokens_cached)} cached)" if summary.tokens_cached else ""
+        parts.append(
+            f"{_short(summary.tokens_in)} tokens in{cached}, {_short(summary.tokens_out or 0)} out"
+        )
+    if summary.cost_usd is not None and math.isfinite(summary.cost_usd):
         parts.append(f"${summary.cost_usd:.4f}")
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _short(number: int) -> str:
+    if number < 10_000:  # noqa: PLR2004 - a number of four digits is short enough
+        return f"{number:,}"
+    return f"{number / 1e3:.1f}k" if number < 1e6 else f"{number / 1e6:.2f}M"  # noqa: PLR2004 - a million

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip, one_line
-from aod_notebook.viewers.plain import LINE_CHARS, plain_lines, status_line
+from aod_notebook.viewers.plain import LINE_CHARS, about, plain_lines, status_line, status_word
 from aod_notebook.viewers.row import FOLDED, Kind, Row
 from aod_notebook.viewers.rows import RowBuilder
 
@@ -142,9 +142,9 @@ class Transcript:
         tail = [clip(line, LINE_CHARS) for row in shown[-TAIL_ROWS:] for line in plain_lines(row)]
         return "\n".join([status_line(self.title, self.summary), *tail])
 
-    def html(self, max_rows: int = MAX_ROWS) -> str:
-        """Give the transcript as one `<div>`, of `max_rows` or about 300 kB at the most."""
-        rows, cut = _within_budget(self.rows, max_rows)
+    def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
+        """Give the transcript as one `<div>`, of `max_rows` or about `max_bytes` at the most."""
+        rows, cut = _within_budget(self.rows, max_rows, max_bytes)
         body = "".join(_group(group, is_last) for group, is_last in _groups(rows))
         note = (
             ""
@@ -165,9 +165,9 @@ def render_html(events: Iterable[Event], title: str, runtime: str | None = None)
     return transcript.html()
 
 
-def _within_budget(rows: list[Row], max_rows: int) -> tuple[list[Row], int]:
+def _within_budget(rows: list[Row], max_rows: int, budget: int) -> tuple[list[Row], int]:
     """Keep the first and the last rows, as many as may be shown; say how many were cut."""
-    budget, kept_head, kept_tail = MAX_BYTES, 0, 0
+    kept_head, kept_tail = 0, 0
     for taken in range(min(len(rows), max_rows)):
         from_head = taken % 4 == 0  # the end of a session tells more than its beginning
         row = rows[kept_head] if from_head else rows[-1 - kept_tail]
@@ -316,10 +316,8 @@ def _details(summary: str, body: str, *, is_open: bool = False, style: str = "")
 
 def _header(title: str, summary: Summary) -> str:
     colour = _CHIPS.get(summary.status, _CHIPS["pending"])
-    status = summary.status.replace("_", " ")
-    facts = status_line("", summary).removeprefix(f" · {status}").removeprefix(" · ")
     return (
         f'<div><span style="background-color:{colour};color:#ffffff;border-radius:4px;'
-        f'padding:1px 7px">{escape(status)}</span> <b>{_code(title)}</b> '
-        f'<span style="{_QUIET}">{_code(facts)}</span></div>'
+        f'padding:1px 7px">{escape(status_word(summary.status))}</span> <b>{_code(title)}</b> '
+        f'<span style="{_QUIET}">{_code(about(summary))}</span></div>'
     )

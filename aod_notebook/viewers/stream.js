@@ -2,9 +2,10 @@
 /**
  * The page side of `StreamViewer`: keeps a session's rows, asks for those it lacks, and draws
  * the few that are in sight. All text is hostile: it goes into the page by `textContent` only.
+ * Types: stream.types.d.ts.
  */
 
-/** What a row is; a row carries the number of its kind (the kernel's `Kind` has this order). */
+/** What a row is; a row carries the number of its kind (`row.Kind` has this order). */
 export const KINDS = [
   "stages", "stage", "turn", "system", "text", "thinking",
   "tool", "tool result", "output", "stderr", "result", "end",
@@ -15,7 +16,7 @@ const [STAGES, , TURN, , TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR, , , 
 const FOLDED = [THINKING, TOOL_RESULT, MODEL, STEP, EVENT];
 const IS_ERROR = 1;
 
-/** The filters, and the kinds that each of them hides; other kinds always show. */
+/** The kinds that each filter hides; other kinds always show. */
 export const FILTERS = [
   { name: "Words", kinds: [TEXT] },
   { name: "Thinking", kinds: [THINKING] },
@@ -39,20 +40,9 @@ const ROWS_PER_FRAME = 30_000;
 const HELD_MESSAGES = 100;
 const SYNC_RETRY_MS = 1000;
 const SILENCE_MS = 6000;
-const SPEAK_MS = 4000;
-
-/**
- * @typedef {string | [number, string, string?, number?, number?, number?, number?, number[]?]} WireRow
- * @typedef {{kind: number, text: string, title: string, flags: number, depth: number,
- *   parent: number, size: number, marks: number[]}} Row
- * @typedef {{title: string, model: string, status: string, stage: string, final: boolean,
- *   elapsed: number, turns: number, tools: number, tokensIn: number?, tokensCached: number?,
- *   tokensOut: number?, cost: number?, exitCode: number?, head: number, can: string[],
- *   questions: {key: string, text: string, choices: string[]}[]}} Facts
- * @typedef {{get(name: string): any, on(name: string, f: Function): void,
- *   send(content: object): void}} Model
- * @typedef {{text: string, style: number, href: string, hit: boolean}} Segment
- */
+const GONE_S = 3;
+/** The elements and attributes of static HTML, beside addresses. */
+const STILL = "div span b pre code details summary a style open target rel".split(" ");
 
 // -- the rows ---------------------------------------------------------------------------------
 
@@ -263,10 +253,19 @@ export function duration(seconds) {
 /** @param {number} number @param {string} noun */
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
-/** @param {number} number */
-export function short(number) {
-  if (number < 10_000) return number.toLocaleString("en");
-  return number < 1e6 ? `${(number / 1e3).toFixed(1)}k` : `${(number / 1e6).toFixed(2)}M`;
+/**
+ * Static HTML of the kernel as an element; only what it is made of gets into the page.
+ * @param {string} html
+ */
+function still(html) {
+  const { body } = new DOMParser().parseFromString(html, "text/html");
+  for (const each of body.querySelectorAll("*")) {
+    if (!STILL.includes(each.localName)) each.remove();
+    for (const { name, value } of [...each.attributes]) {
+      if (name === "href" ? !/^https?:/.test(value) : !STILL.includes(name)) each.removeAttribute(name);
+    }
+  }
+  return /** @type {Element} */ (body.firstElementChild);
 }
 
 // -- what the views of one viewer share -------------------------------------------------------
@@ -284,12 +283,15 @@ class Page {
     this.lastNews = Date.now();
     this.factsAt = Date.now();
     this.askedAt = 0;
+    this.absent = 0; // seconds without an output that shows the rows
     /** @type {Set<View>} */ this.views = new Set();
+    this.observer = new MutationObserver(() => this.mount());
     model.on("msg:custom", this.#receive.bind(this));
     model.on("change:facts", () => {
       this.lastNews = this.factsAt = Date.now();
       for (const view of this.views) view.header();
     });
+    this.timer = setInterval(() => this.#tick(), 1000);
     this.hello();
   }
 
@@ -300,6 +302,50 @@ class Page {
 
   hello() {
     this.send({ type: "hello" });
+  }
+
+  /** A view that is in no output, or a new one. */
+  view() {
+    let view = [...this.views].find((each) => !each.root.isConnected);
+    if (!view) this.views.add((view = new View(this)));
+    return view;
+  }
+
+  /** Put views over the HTML that outputs keep for them, and which shows without a kernel. */
+  mount() {
+    for (const place of document.getElementsByClassName(`aod-live-${this.facts.key}`)) {
+      if (place.firstElementChild?.className === "aod-viewer") continue;
+      const view = this.view();
+      place.replaceChildren(view.root);
+      if (place.parentElement) this.observer.observe(place.parentElement, { childList: true });
+      view.attached();
+    }
+  }
+
+  /** An output is being drawn anew. */
+  mountSoon(frames = 30) {
+    this.mount();
+    if (frames) requestAnimationFrame(() => this.mountSoon(frames - 1));
+  }
+
+  #tick() {
+    this.mount();
+    const shown = [...this.views].filter((view) => view.root.isConnected);
+    for (const view of shown) view.header();
+    if (!shown.length) {
+      if (++this.absent === GONE_S) this.send({ type: "gone" });
+      return;
+    }
+    if (this.absent >= GONE_S) this.hello();
+    this.absent = 0;
+    // A page that was reloaded does not hear what becomes of the output of a running cell.
+    if (this.facts.frozen) this.send({ type: "still" });
+  }
+
+  close() {
+    clearInterval(this.timer);
+    this.lastNews = 0;
+    for (const view of this.views) view.header();
   }
 
   /** @param {object} content */
@@ -338,6 +384,12 @@ class Page {
         this.store.extend(message.row, message.start, message.text);
         for (const view of this.views) view.redraw(message.row);
         break;
+      case "still":
+        if (message.page === this.id) {
+          for (const view of this.views) view.root.replaceWith(still(message.html));
+          this.views.clear();
+        }
+        break;
       case "note":
         for (const view of this.views) view.note(message.text, message.isError);
         break;
@@ -357,10 +409,9 @@ class Page {
 // -- a view -----------------------------------------------------------------------------------
 
 /**
- * Make an element.
- * @param {string} tag @param {string} name class @param {string} [text]
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag @param {string} name class @param {string} [text]
  * @param {Record<string, string>} [attributes]
- * @returns {HTMLElement}
  */
 function make(tag, name, text, attributes = {}) {
   const element = document.createElement(tag);
@@ -386,7 +437,7 @@ class View {
     "aria-label": "Agent session",
     "data-lm-suppress-shortcuts": "true",
   });
-  chip = make("span", "aod-chip");
+  chip = make("span", "aod-chip", "", { role: "status" });
   heading = make("b", "aod-title");
   about = make("span", "aod-facts");
   stopButton = button("aod-stop", "Stop", () => this.#stop());
@@ -397,13 +448,11 @@ class View {
     });
     return toggle;
   });
-  search = /** @type {HTMLInputElement} */ (
-    make("input", "aod-search", "", {
-      type: "search",
-      placeholder: "Search",
-      "aria-label": "Search the rows",
-    })
-  );
+  search = make("input", "aod-search", "", {
+    type: "search",
+    placeholder: "Search",
+    "aria-label": "Search the rows",
+  });
   found = make("span", "aod-found", "", { role: "status" });
   scroller = make("div", "aod-log", "", {
     role: "tree",
@@ -416,11 +465,8 @@ class View {
   more = button("aod-more", "", () => this.#follow(), { hidden: "" });
   questions = make("div", "aod-questions");
   form = make("form", "aod-prompt", "", { hidden: "" });
-  prompt = /** @type {HTMLTextAreaElement} */ (
-    make("textarea", "aod-input", "", { rows: "1", "aria-label": "Next prompt" })
-  );
+  prompt = make("textarea", "aod-input", "", { rows: "1", "aria-label": "Next prompt" });
   notes = make("div", "aod-note", "", { role: "status", hidden: "" });
-  spoken = make("div", "aod-spoken", "", { role: "status", "aria-live": "polite" });
 
   /** @param {Page} page */
   constructor(page) {
@@ -443,11 +489,10 @@ class View {
     this.scheduled = false;
     this.wraps = true;
     this.columns = 120;
-    this.spokeAt = 0;
     this.stopping = false;
+    /** @type {HTMLElement?} */ this.focused = null;
     this.#build();
     this.header();
-    this.timer = setInterval(() => this.#tick(), 1000);
   }
 
   // -- the frame
@@ -462,7 +507,7 @@ class View {
       fold.textContent = opens ? "Fold all" : "Unfold all";
     });
     const wrap = button("", "Wrap", () => this.#wrap(wrap), { "aria-pressed": "true" });
-    const copy = button("", "Copy", () => this.#copy(this.list, copy), {
+    const copy = button("", "Copy", () => this.#copy(this.list), {
       title: "Copy the rows that are shown as text",
     });
     tools.append(...this.filters, this.search, this.found, fold, wrap, copy);
@@ -493,7 +538,10 @@ class View {
     });
     this.form.addEventListener("submit", (event) => this.#prompt(event));
     this.form.append(this.prompt, make("button", "aod-button aod-send", "Send", { type: "submit" }));
-    this.root.append(head, tools, middle, this.questions, this.form, this.notes, this.spoken);
+    this.root.append(head, tools, middle, this.questions, this.form, this.notes);
+    this.root.addEventListener("focusin", (event) => {
+      this.focused = /** @type {HTMLElement} */ (event.target);
+    });
     new ResizeObserver(() => this.#resized()).observe(this.scroller);
     Object.assign(this.root, { viewer: this });
   }
@@ -505,21 +553,11 @@ class View {
     if (!facts.title) return;
     const waited = (Date.now() - page.factsAt) / 1000;
     const silent = !facts.final && Date.now() - page.lastNews > SILENCE_MS;
-    const status = facts.status.replace("_", " ");
-    this.#text(this.chip, facts.stage && !facts.final ? `${status}: ${facts.stage}` : status);
+    this.#text(this.chip, facts.label);
     this.chip.dataset.status = facts.status;
     this.#text(this.heading, facts.title);
-    const about = [];
-    if (facts.model) about.push(facts.model);
-    if (facts.elapsed) about.push(duration(facts.elapsed + (facts.final || silent ? 0 : waited)));
-    if (facts.turns > 1) about.push(count(facts.turns, "turn"));
-    if (facts.tools) about.push(count(facts.tools, "tool call"));
-    if (facts.tokensIn != null) {
-      const cached = facts.tokensCached ? ` (${short(facts.tokensCached)} cached)` : "";
-      about.push(`${short(facts.tokensIn)} tokens in${cached}, ${short(facts.tokensOut ?? 0)} out`);
-    }
-    if (facts.cost != null) about.push(`$${facts.cost.toFixed(4)}`);
-    if (facts.exitCode) about.push(`exit code ${facts.exitCode}`);
+    const about = facts.elapsed ? [duration(facts.elapsed + (facts.final || silent ? 0 : waited))] : [];
+    if (facts.about) about.push(facts.about);
     if (silent) about.push("no news from the kernel");
     this.#text(this.about, about.join(" · "));
     const can = page.arrives && !silent ? facts.can : [];
@@ -529,7 +567,6 @@ class View {
     if (facts.final) this.stopping = false;
     this.stopButton.toggleAttribute("disabled", this.stopping);
     this.#ask(can.length || page.arrives ? facts.questions : []);
-    this.#speak(facts.final);
   }
 
   /** @param {HTMLElement} element @param {string} text */
@@ -554,7 +591,7 @@ class View {
           box.append(input, make("button", "aod-button aod-send", "Answer", { type: "submit" }));
           box.addEventListener("submit", (event) => {
             event.preventDefault();
-            answer(/** @type {HTMLInputElement} */ (input).value);
+            answer(input.value);
           });
         }
         return box;
@@ -571,15 +608,12 @@ class View {
     this.header();
   }
 
-  /** Tell a screen reader now and then how things stand. @param {boolean} ended */
-  #speak(ended) {
-    if (!ended && Date.now() - this.spokeAt < SPEAK_MS) return;
-    this.spokeAt = Date.now();
-    this.#text(this.spoken, `${this.page.facts.status}, ${count(this.store.length, "row")}`);
-  }
-
-  #tick() {
-    if (this.root.isConnected) this.header();
+  /** Be in an output, perhaps again: with the place and the focus that were there. */
+  attached() {
+    if (this.follows) this.scrollTop = 0; // where the page has put it
+    else this.scroller.scrollTop = this.scrollTop;
+    if (document.activeElement === document.body) this.focused?.focus({ preventScroll: true });
+    this.schedule();
   }
 
   #stop() {
@@ -850,14 +884,12 @@ class View {
   /** Have just the rows of these places in the page. @param {number} first @param {number} last */
   #fill(first, last) {
     const { rows } = this;
-    const wanted = new Set();
-    for (let i = first; i < last; i++) wanted.add(this.list[i]);
+    const wanted = new Set(this.list.slice(first, last));
     for (const [n, element] of this.drawn) {
       if (wanted.has(n)) continue;
       element.remove();
       this.drawn.delete(n);
     }
-    /** @type {Element?} */
     let next = rows.firstElementChild;
     for (let i = first; i < last; i++) {
       const n = this.list[i];
@@ -871,8 +903,8 @@ class View {
     }
   }
 
-  /** Note how high the rows came out; say whether that changed anything. */
-  #measure(/** @type {number} */ first, /** @type {number} */ last) {
+  /** Note how high rows came out; say whether that changed anything. @param {number} first @param {number} last */
+  #measure(first, last) {
     const top = this.heights.at(this.scroller.scrollTop);
     let [above, changed] = [0, false];
     for (let i = first; i < last; i++) {
@@ -933,7 +965,7 @@ class View {
   /** @param {Row} row @param {string} text */
   #moreLabel(row, text) {
     const left = row.size - text.length;
-    if (left > MORE_CHARS) return `show ${short(MORE_CHARS)} more of ${short(row.size)} characters`;
+    if (left > MORE_CHARS) return `show ${count(MORE_CHARS, "character")} more of ${row.size.toLocaleString("en")}`;
     const lines = row.size === row.text.length ? row.text.slice(text.length).split("\n").length - 1 : 0;
     return lines > 1 ? `show ${count(lines, "more line")}` : `show all ${count(row.size, "character")}`;
   }
@@ -1046,7 +1078,7 @@ class View {
       ArrowRight: () => this.#fold(n, false),
       Enter: () => this.#showMore(n),
       " ": () => this.#fold(n, !this.folded.has(n)),
-      c: () => this.#copy([n], null),
+      c: () => this.#copy([n]),
       "/": () => this.search.focus(),
     };
     if (last < 0 || !acts[event.key]) return;
@@ -1055,34 +1087,31 @@ class View {
     acts[event.key]();
   }
 
-  /** @param {number[]} numbers @param {HTMLElement?} from */
-  async #copy(numbers, from) {
+  /** @param {number[]} numbers of rows */
+  #copy(numbers) {
     const lines = numbers.map((n) => {
       const row = this.store.row(n);
       return "  ".repeat(row.depth) + [row.title, row.text].filter(Boolean).join("  ");
     });
-    const text = lines.join("\n");
-    let done = "Copied";
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      const area = /** @type {HTMLTextAreaElement} */ (make("textarea", "aod-spoken"));
-      area.value = text;
-      this.root.append(area);
-      area.select();
-      if (!document.execCommand("copy")) done = "Not allowed";
-      area.remove();
-    }
-    this.spoken.textContent = `${done}: ${count(numbers.length, "row")}`;
-    if (!from) return;
-    from.textContent = done;
-    setTimeout(() => (from.textContent = "Copy"), 1500);
+    const area = make("textarea", "aod-unseen");
+    area.value = lines.join("\n");
+    const focused = /** @type {HTMLElement?} */ (document.activeElement);
+    this.root.append(area);
+    area.select();
+    // Frames and pages that are no secure context have no other way to the clipboard.
+    const done = document.execCommand("copy") ? "Copied" : "Not allowed";
+    area.remove();
+    focused?.focus({ preventScroll: true });
+    const told = `${done}: ${count(numbers.length, "row")}`;
+    this.note(told, false);
+    setTimeout(() => {
+      if (this.notes.textContent === told) this.note("", false);
+    }, 3000);
   }
 }
 
 // -- anywidget's hooks ------------------------------------------------------------------------
 
-/** Called once per viewer and page. */
 export default () => {
   /** @type {Page} */
   let page;
@@ -1090,26 +1119,22 @@ export default () => {
     /** @param {{model: Model}} context */
     initialize({ model }) {
       page = new Page(model);
+      return () => page.close();
     },
 
     /** @param {{el: HTMLElement, signal?: AbortSignal}} context */
     render({ el }) {
-      // An output that is drawn anew gets the view it had, with its folds and its place.
-      let view = [...page.views].find((each) => !each.root.isConnected);
-      if (!view) page.views.add((view = new View(page)));
+      const view = page.view();
       const { root } = view;
       el.append(root);
       page.hello();
-      view.schedule();
+      view.attached();
+      requestAnimationFrame(() => {
+        if (el.closest(".jp-OutputArea")) page.send({ type: "shown" });
+      });
       return () => {
-        if (root.parentElement !== el) return; // it lives on in another output
-        root.remove();
-        setTimeout(() => {
-          if (root.isConnected) return;
-          clearInterval(view.timer);
-          page.views.delete(view);
-          if (!page.views.size) page.send({ type: "gone" });
-        }, 500);
+        if (root.parentElement === el) root.remove(); // else it lives on in another output
+        page.mountSoon();
       };
     },
   };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import uuid
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ __all__ = ["StreamViewer"]
 HERE = Path(__file__).parent
 LIVE_ROWS = 200
 """So many rows are in the static HTML beside the live view; more when the session has ended."""
+STILL_BYTES = 200_000
+"""So much static HTML is sent to a page that still shows a view which was frozen."""
+FIRST_REFRESH_S, LAST_REFRESH_S = 2.0, 60.0
+"""The HTML that is kept below a live view is brought up to date after so long, twice that, …"""
 KEPT_FROZEN = 8
 """Frozen views whose page was not heard of stay answerable, so many of them."""
 
@@ -89,13 +94,18 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         if prompt is not None:
             self._actions["prompt"] = prompt
         self._questions = Questions(answer, decide)
+        self._key = uuid.uuid4().hex[:12]
         self._freezes = freeze
         self._metadata = metadata
         self._handle: DisplayHandle | None = None
         self._lock = threading.RLock()  # guards the fields below
         self._pages: set[str] = set()
         self._is_frozen = False
+        self._covers_html = False  # whether the page puts the view over the output's HTML
         self._turns_shown = 0
+        self._rows_kept = -1  # how many rows the output's HTML was made of
+        self._refresh_at: float | None = None
+        self._refresh_after = FIRST_REFRESH_S
         self.feed.read()
         super().__init__(facts=self._all_facts(self.feed.facts()))
         self.on_msg(self._receive)
@@ -112,6 +122,9 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         """Display the live view in the running cell."""
         from IPython.display import display
 
+        with self._lock:  # one that was frozen is shown as long as somebody looks
+            self._freezes = self._freezes and not self._is_frozen
+            self._is_frozen = self._covers_html = False
         self._handle = display(  # type: ignore[no-untyped-call]
             self._bundle(), raw=True, metadata=self._metadata(), display_id=True
         )
@@ -121,7 +134,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self.show()
 
     def refresh(self) -> None:
-        """Bring the static HTML beside the live view up to date."""
+        """Bring the static HTML that is kept for the output up to date."""
         if not self._is_frozen:
             self._show_instead(self._bundle())
 
@@ -135,6 +148,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self.feed.end()
         self._wake()
         self._show_instead(self.static_bundle())
+        self._say_facts()
         with _frozen_lock:
             _frozen[id(self)] = self
             oldest = _frozen.popitem(last=False)[1] if len(_frozen) > KEPT_FROZEN else None
@@ -164,10 +178,15 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             self._handle.update(bundle, raw=True, metadata=self._metadata())  # type: ignore[no-untyped-call]
 
     def _bundle(self) -> dict[str, Any]:
-        """Give the static transcript, and the live view where the front end can show it."""
-        data, _ = self._repr_mimebundle_()
-        html = self.feed.html(LIVE_ROWS)
-        return {**data, "text/html": html, "text/plain": self.feed.plain()}
+        """Give the static transcript, and the live view where the front end can show it.
+
+        A page that can puts its view over the HTML. What is saved then is no widget, which shows
+        nothing once its kernel is gone.
+        """
+        self._rows_kept = len(self.feed.transcript.rows)
+        html = f'<div class="aod-live-{self._key}">{self.feed.html(LIVE_ROWS)}</div>'
+        view = {} if self._covers_html else self._repr_mimebundle_()[0]
+        return {**view, "text/html": html, "text/plain": self.feed.plain()}
 
     # -- questions ----------------------------------------------------------------------------
 
@@ -200,6 +219,8 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             self._set_facts(facts)
             self._update_output(facts)
             return True
+        if self._refresh_if_due(now):
+            return True
         message = self.feed.next_message(now)
         if message is None:
             return False
@@ -223,6 +244,19 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             self.refresh()
         self._turns_shown = facts["turns"]
 
+    def _refresh_if_due(self, now: float) -> bool:
+        """Bring the output up to date for the case that the kernel dies; more and more rarely."""
+        if self._refresh_at is None or now < self._refresh_at:
+            return False
+        self._refresh_at = None
+        if not self.feed.is_final:
+            self._refresh_at = now + self._refresh_after
+            self._refresh_after = min(2 * self._refresh_after, LAST_REFRESH_S)
+        if self._rows_kept == len(self.feed.transcript.rows):
+            return False
+        self.refresh()
+        return True
+
     def _say_facts(self) -> None:
         self._set_facts(self.feed.facts())
 
@@ -231,7 +265,13 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
 
     def _all_facts(self, facts: dict[str, Any]) -> dict[str, Any]:
         questions = to_builtins(self._questions.shown(self.feed.questions))
-        return {**facts, "can": sorted(self._actions), "questions": questions}
+        return {
+            **facts,
+            "key": self._key,
+            "frozen": self._is_frozen,
+            "can": sorted(self._actions),
+            "questions": questions,
+        }
 
     def _stop_listening(self) -> None:
         while self._listening:
@@ -257,6 +297,11 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
                 self.feed.ask(content)
             case "text":
                 self.feed.ask_text(content)
+            case "shown":
+                self._covers_html, self._rows_kept, self._refresh_at = True, -1, 0.0
+            case "still" if self._is_frozen:
+                html = self.feed.html(max_bytes=STILL_BYTES)
+                self.feed.reply(type="still", page=page, html=html)
             case "gone":
                 self._leave(page)
                 return
@@ -267,6 +312,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
     def _leave(self, page: str) -> None:
         with self._lock:
             self._pages.discard(page)
+            self.feed.is_watched = bool(self._pages)
             is_done = self._is_frozen and not self._pages
         if is_done:
             self.close()

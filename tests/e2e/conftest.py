@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pages import NotebookPage
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from servers import Server
 
 from aod_notebook.live.connections import embedded_data_dir
@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "screenshots"
 TOOLS = ROOT / "build" / "js"
 FAILED = pytest.StashKey()
+
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +120,7 @@ def opened_alone(context, server, request):
     def open_(*cells):
         name = f"{request.node.name[:60]}-{len(made)}"
         path = server.notebook(f"{name}.ipynb", *cells)
-        nb = NotebookPage(context.new_page(), server).open(path, workspace=f"/workspaces/{name}")
+        nb = NotebookPage(context.new_page(), server).open(path)
         made.append((nb, nb.kernel))
         return nb
 

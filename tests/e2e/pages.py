@@ -18,25 +18,31 @@ class NotebookPage:
         self.page, self.server, self.kind = page, server, kind
         self.path = None
 
-    def open(self, path, *, workspace=""):
+    def open(self, path):
+        """Open a notebook, in JupyterLab in a workspace that has nothing else in it."""
         self.path = path
-        place = "notebooks" if self.kind == "notebook" else f"lab{workspace}/tree"
+        place = "notebooks" if self.kind == "notebook" else f"lab/workspaces/{path.stem}/tree"
         self.page.goto(f"{self.server.url}/{place}/{path.name}?token={self.server.token}")
         self.wait_until_idle()
         return self
 
     def wait_until_idle(self):
-        self.page.wait_for_function(
-            f"() => window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'",
-            timeout=READY_MS,
-        )
+        self._wait_for("sessionContext.session?.kernel?.status === 'idle'")
 
     def reload(self):
         self.page.reload()
-        self.page.wait_for_function(
-            f"() => window.jupyterapp && {NOTEBOOK}?.content?.widgets.length", timeout=READY_MS
-        )
+        self._wait_for("content.widgets.length")
         expect(self.cell(0)).to_be_visible(timeout=READY_MS)
+
+    def _wait_for(self, condition):
+        """Wait until the notebook is what the page shows, and something holds of it."""
+        self.page.wait_for_function(
+            f"""path => {{
+              const panel = window.jupyterapp && {NOTEBOOK};
+              return panel?.context?.path === path && panel.{condition};
+            }}""",
+            arg=self.path.name, timeout=READY_MS,
+        )  # fmt: skip
 
     def fill(self, *cells):
         """Replace all cells of the notebook; their outputs go with them."""

@@ -5,9 +5,32 @@ from pages import READY_MS
 from playwright.sync_api import expect
 
 LOAD = "%load_ext aod_notebook"
+STATIC = {"text/html", "text/plain"}
 KINDS = ["lab", "notebook"]
 GATED = """%%aod --view --runtime shell -o s --no-raise
 echo begun; while [ ! -e go ]; do sleep 0.1; done; echo gone on"""
+
+
+def saved(nb):
+    """Save the notebook; give the data of the second cell's last output."""
+    nb.save()
+    return nb.server.saved(nb.path).cells[1].outputs[-1].data
+
+
+def wait_until_kept(nb, text):
+    """Wait until the saved output shows a text without a kernel."""
+    nb.wait_until(lambda: text in (data := saved(nb))["text/plain"] and set(data) == STATIC)
+
+
+@pytest.fixture
+def open_gates(server):
+    """Let the scripts of `GATED` go on."""
+
+    def touch():
+        for workspace in server.home.glob("service/sessions/*/workspace"):
+            (workspace / "go").touch()
+
+    return touch
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,7 +62,7 @@ def test_the_stop_button_terminates_the_session(opened, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_next_prompt_runs_in_the_same_cell(opened, kind, server):
+def test_the_next_prompt_runs_in_the_same_cell(opened, kind, open_gates):
     nb = opened(LOAD, GATED, "print(len(s.turns))", kind=kind)
     nb.run_all()
     expect(nb.log).to_contain_text("begun", timeout=READY_MS)
@@ -47,8 +70,7 @@ def test_the_next_prompt_runs_in_the_same_cell(opened, kind, server):
     box.fill("echo second; ls")
     box.press("Enter")
     expect(nb.viewer.locator(".aod-note")).to_contain_text("is sent when")
-    for workspace in server.home.glob("service/sessions/*/workspace"):
-        (workspace / "go").touch()
+    open_gates()
     expect(nb.output(2)).to_contain_text("2", timeout=READY_MS)
     expect(nb.output(1)).to_contain_text("gone on")
     expect(nb.output(1)).to_contain_text("Turn 2")
@@ -73,28 +95,59 @@ def test_the_notebooks_own_stop_button_leaves_static_html(opened):
     expect(nb.output(1)).to_contain_text("begun")
 
 
-def test_a_background_session_is_shown_to_its_end(opened, server):
+def test_a_background_session_is_shown_to_its_end(opened, open_gates):
     nb = opened(LOAD, GATED.replace("--view", "--view --background"), "6 * 7")
     nb.run_all()
     expect(nb.output(2)).to_contain_text("42", timeout=READY_MS)
     expect(nb.log).to_contain_text("begun", timeout=READY_MS)
-    for workspace in server.home.glob("service/sessions/*/workspace"):
-        (workspace / "go").touch()
+    open_gates()
     expect(nb.viewer).to_have_count(0, timeout=READY_MS)
     expect(nb.output(1)).to_contain_text("gone on")
 
 
-def test_an_ended_session_shows_with_a_dead_kernel(opened_alone, server):
-    nb = opened_alone(LOAD, "%%aod --view --runtime replay\ngo")
-    nb.run_all()
-    expect(nb.output(1)).to_contain_text("March has 31 nights again", timeout=READY_MS)
-    nb.save()
+def test_outputs_show_their_last_state_without_a_kernel(opened_alone, server):
+    nb = opened_alone(LOAD, GATED, "%%aod --view --runtime replay\ngo")
+    nb.run_cell(0)
+    nb.run_cell(2)
+    expect(nb.output(2)).to_contain_text("March has 31 nights again", timeout=READY_MS)
+    nb.run_cell(1)
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    wait_until_kept(nb, "begun")
+    assert set(server.saved(nb.path).cells[2].outputs[-1].data) == STATIC
     server.stop_kernel(nb.kernel)
-    bundle = server.saved(nb.path).cells[1].outputs[-1].data
-    assert set(bundle) == {"text/html", "text/plain"}
     nb.open(nb.path)
-    expect(nb.output(1)).to_contain_text("March has 31 nights again", timeout=READY_MS)
+    expect(nb.output(1)).to_contain_text("begun")
+    expect(nb.output(1)).not_to_contain_text("model not found")
+    expect(nb.output(2)).to_contain_text("March has 31 nights again")
     expect(nb.viewer).to_have_count(0)
+
+
+def test_a_page_reloaded_in_mid_run_shows_the_last_state_and_then_the_end(opened, open_gates):
+    nb = opened(LOAD, GATED)
+    nb.run_all()
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    wait_until_kept(nb, "begun")
+    nb.reload()
+    expect(nb.output(1)).to_contain_text("begun")
+    open_gates()
+    expect(nb.output(1)).to_contain_text("gone on", timeout=READY_MS)
+    expect(nb.viewer).to_have_count(0, timeout=READY_MS)
+    expect(nb.output(1)).to_contain_text("completed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_background_session_is_live_again_after_a_reload(opened, kind, open_gates, shot):
+    nb = opened(LOAD, GATED.replace("--view", "--view --background"), kind=kind)
+    nb.run_all()
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    wait_until_kept(nb, "begun")
+    nb.reload()
+    expect(nb.log).to_contain_text("begun", timeout=READY_MS)
+    open_gates()
+    expect(nb.viewer).to_have_count(0, timeout=READY_MS)
+    expect(nb.output(1)).to_contain_text("gone on")
+    expect(nb.output(1)).to_contain_text("completed")
+    shot(nb.page, f"reloaded-{kind}")
 
 
 def test_a_saved_notebook_does_not_grow_with_reruns(opened):

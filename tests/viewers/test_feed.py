@@ -106,7 +106,7 @@ def test_facts_are_told_when_they_change(source):
     source.end(3)
     drain(feed)
     facts = feed.due_facts(0.3)
-    assert (facts["status"], facts["exitCode"], facts["final"]) == ("failed", 3, True)
+    assert (facts["status"], facts["about"], facts["final"]) == ("failed", "exit code 3", True)
 
 
 def test_a_held_session_does_not_end_with_its_turn(source):
@@ -155,4 +155,4 @@ def test_a_title_and_a_cost_from_elsewhere_fit_into_json(source):
     feed.transcript.summary.cost_usd = float("inf")
     facts = feed.facts()
     json.dumps(facts, allow_nan=False).encode()
-    assert (facts["title"], facts["cost"]) == ("half \ufffd ⟨U+202E⟩ title", None)
+    assert (facts["title"], facts["about"]) == ("half \ufffd ⟨U+202E⟩ title", "")

@@ -119,6 +119,53 @@ def test_a_page_that_says_hello_is_answered(made):
     )
 
 
+def test_a_page_that_can_cover_html_leaves_no_widget_to_be_saved(made, displayed):
+    source = Source()
+    viewer = made(source, freeze=False).show()
+    source.lines("hello")
+    receive(viewer, type="shown", page="p")
+    wait_for(lambda: WIDGET not in displayed[-1] and "hello" in displayed[-1]["text/html"])
+    assert f'class="aod-live-{viewer.facts["key"]}"' in displayed[-1]["text/html"]
+
+
+def test_the_html_that_is_kept_is_brought_up_to_date_while_a_turn_goes_on(made, displayed):
+    source = Source()
+    viewer = made(source).show()
+    receive(viewer, type="hello", page="p")
+    receive(viewer, type="shown", page="p")
+    wait_for(lambda: WIDGET not in displayed[-1])
+    source.lines("still running")
+    wait_for(lambda: "still running" in displayed[-1]["text/html"])
+    assert len(displayed) == 3
+
+
+def test_a_page_that_shows_a_frozen_view_gets_its_html(made, displayed):
+    source = Source()
+    viewer = made(source).show()
+    receive(viewer, type="still", page="p")
+    source.lines("hello")
+    source.end()
+    wait_for(lambda: viewer.facts["frozen"])
+    receive(viewer, type="still", page="p")
+    wait_for(lambda: any(each["type"] == "still" for each in custom(viewer)))
+    (still,) = [each for each in custom(viewer) if each["type"] == "still"]
+    assert "hello" in still["html"]
+
+
+def test_a_view_that_nobody_looks_at_sends_no_rows_until_a_page_comes(made):
+    source = Source()
+    viewer = made(source)
+    receive(viewer, type="hello", page="p")
+    receive(viewer, type="gone", page="p")
+    source.lines("unseen")
+    wait_for(lambda: len(viewer.feed.transcript.rows) == 1)
+    assert not any(each["type"] == "rows" for each in custom(viewer))
+    receive(viewer, type="hello", page="q")
+    wait_for(lambda: {"type": "welcome", "page": "q", "head": 1} in custom(viewer))
+    receive(viewer, type="sync", page="q", **{"from": 0})
+    wait_for(lambda: any(each["type"] == "rows" for each in custom(viewer)))
+
+
 def test_odd_messages_of_a_page_do_no_harm(made):
     viewer = made(Source())
     for content in (None, 7, [], {}, {"type": None}, {"type": "sync"}, {"type": "prompt"},

@@ -1,0 +1,49 @@
+/** What stream.js works with, for the type checker; the page does not need it. */
+
+/** A row on the wire (`wire.wire_row`): a line of output, or kind, text, title, flags, depth, parent, length, marks. */
+type WireRow =
+  | string
+  | [number, string, string?, number?, number?, number?, number?, number[]?];
+
+/** A row as the page keeps it. */
+interface Row {
+  kind: number;
+  text: string;
+  title: string;
+  flags: number;
+  depth: number;
+  parent: number;
+  /** How long the whole text is, in characters. */
+  size: number;
+  /** Start, end and style of each coloured part, one after the other. */
+  marks: number[];
+}
+
+/** What the header says (`feed.RowFeed.facts`) and what can be done (`stream.StreamViewer`). */
+interface Facts {
+  key: string;
+  title: string;
+  status: string;
+  label: string;
+  about: string;
+  final: boolean;
+  frozen: boolean;
+  elapsed: number;
+  can: string[];
+  questions: { key: string; text: string; choices: string[] }[];
+}
+
+/** The part of anywidget's model that is used. */
+interface Model {
+  get(name: string): any;
+  on(name: string, callback: Function): void;
+  send(content: object): void;
+}
+
+/** A part of a text that looks the same throughout. */
+interface Segment {
+  text: string;
+  style: number;
+  href: string;
+  hit: boolean;
+}
