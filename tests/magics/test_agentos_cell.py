@@ -224,7 +224,7 @@ def test_a_dead_service_costs_the_code_nothing_but_a_moment(
 
 @pytest.mark.usefixtures("reconnecting")
 def test_a_refused_key_is_said_before_the_code_runs(shell, monkeypatch):
-    monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_wrong-0123456789")
+    monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_wrong")
     shell.names.pop("ran", None)
     with pytest.raises(AgentOSAuthError) as caught:
         shell.run("%%agentos\nran = True")
