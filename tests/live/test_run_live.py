@@ -104,6 +104,14 @@ def test_an_answer_that_nobody_asked_for_is_refused():
     assert "answer" not in types(run)
 
 
+def test_an_answer_that_comes_too_late_is_refused(agentos):
+    run = invoke(ASK).wait()
+    agentos.reply(run.id, "theirs")
+    with pytest.raises(AgentOSConflictError, match="asks nothing"):
+        run.reply("mine")
+    assert run.wait(20).output["answers"] == ["theirs"]
+
+
 def test_an_answer_from_elsewhere_is_seen(agentos):
     run, seen = invoke(ASK).wait(), threading.Event()
     run.listen(seen.set)

@@ -267,6 +267,13 @@ def test_call_takes_text_json_and_variables(shell, agentos):
     assert known["prompt_variables"] == {"CITY": "Oslo"}
 
 
+def test_tokens_in_an_answer_are_hidden(shell, agentos):
+    run = agentos.start_run(input={"header": "Bearer abcdefgh"})
+    row = shell.run(f"%agentos call runs.get run_id={run.run_id}")
+    assert row["input"] == {"header": "[hidden]"}
+    run.complete()
+
+
 def test_a_key_that_is_told_once_is_bound_and_not_shown(shell, service, capsys):
     line = f"%agentos call api_keys.create agent_id={service.agent_id} name=mine"
     with pytest.raises(AodNotebookError, match="told once"):
