@@ -3,9 +3,15 @@ import json
 import pytest
 
 from aod_notebook.aod import AuthError, Client, NotFoundError
-from aod_notebook.live import LiveSession, NoLastSessionError, SessionFailedError
+from aod_notebook.live import (
+    LiveSession,
+    NoLastSessionError,
+    SessionFailedError,
+    SessionStoppedError,
+)
 from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.magics.parser import MagicUsageError
+from aod_notebook.magics.show import watch
 from aod_notebook.magics.template import UnknownNameError
 
 
@@ -237,3 +243,20 @@ def test_the_configuration_holds_for_the_magics_that_were_loaded_last(shell, cap
     shell.run("%config AodMagics.runtime = 'replay'")
     shell.run("%%aod --dry-run\ntrue")
     assert "runtime replay" in capsys.readouterr().out
+
+
+def test_a_second_press_of_stop_leaves_at_once_with_the_id(shell, monkeypatch):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    shell.run("%%aod --runtime shell --background -o s\nsleep 60")
+    session = shell.names["s"]
+    with monkeypatch.context() as stop_button, pytest.raises(SessionStoppedError) as caught:
+        stop_button.setattr(LiveSession, "batches", pressed)
+        stop_button.setattr(LiveSession, "stop", pressed)
+        watch(session)
+    assert str(caught.value) == (
+        f"Interrupted twice: left at once. Session {session.id} may still run; "
+        f"%aod stop {session.id} ends it."
+    )
+    session.stop()
