@@ -12,7 +12,7 @@ from httpx_sse import connect_sse
 
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
 from aod_notebook.core.retry import retry_flow
-from aod_notebook.core.settings import Timeouts, is_loopback, user_agent
+from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
 from aod_notebook.core.wire import Call, attempt_of, call_timeout, decoded, stream_timeout
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Transport:
         self._owned = http_client is None
         self._http = http_client or httpx.Client(
             transport=transport,
+            verify=tls(base_url),
             trust_env=not is_loopback(base_url),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
         )  # no ceiling: each open stream holds a connection
