@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from aod_notebook.viewers.clean import clip
-from aod_notebook.viewers.row import FOLDED, Kind
+from aod_notebook.viewers.row import FOLDED, INLINE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def plain_lines(row: Row) -> Iterator[str]:
     if row.kind in FOLDED and len(lines) > LONG_ROW_LINES:
         cut = len(lines) - LONG_ROW_LINES + 1
         lines = [*lines[: LONG_ROW_LINES - 1], f"[{cut} more lines]"]
-    if row.title and row.kind is Kind.TOOL:
+    if row.title and row.kind in INLINE and len(lines) <= 1:
         lines = [f"{row.title}  {' '.join(lines)}".rstrip()]
     elif row.title:
         lines = [row.title, *(f"  {line}" for line in lines)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-__all__ = ["FOLDED", "MAX_DEPTH", "TITLE_CHARS", "Kind", "Question", "Row", "Summary"]
+__all__ = ["FOLDED", "INLINE", "MAX_DEPTH", "TITLE_CHARS", "Kind", "Question", "Row", "Summary"]
 
 TITLE_CHARS = 160
 MAX_DEPTH = 8
@@ -37,6 +37,8 @@ class Kind(enum.StrEnum):
 
 FOLDED = (Kind.THINKING, Kind.TOOL_RESULT, Kind.MODEL, Kind.STEP, Kind.EVENT)
 """What a reader wants to see the beginning of; the page has the same list."""
+INLINE = (Kind.TOOL, Kind.MODEL, Kind.STEP, Kind.EVENT)
+"""A short text of these stands on the line of the title."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):

@@ -21,8 +21,9 @@ PARTIAL_CHARS = 2_000
 SHORT_JSON = 100
 """A payload that is longer as JSON is shown over several lines."""
 ENDED = ("completed", "failed", "cancelled")
-WORDS = ("text", "message", "summary", "response", "content")
+WORDS = ("text", "message", "summary", "response", "content", "action")
 """A payload that holds only one of these is shown as that text."""
+SCALARS = (str, int, float)
 
 
 class RunRows:
@@ -48,7 +49,6 @@ class RunRows:
         self._words = Paragraphs()
         self._calls: dict[str, deque[tuple[int, int]]] = {}  # by name: rows of calls, and depths
         self._spans: dict[str, tuple[int, int]] = {}  # by id: the row and its depth
-        self._tasks: dict[str, int] = {}  # by id: the row
 
     @property
     def partial(self) -> str:
@@ -76,7 +76,7 @@ class RunRows:
                 self._go_on()
                 rows += self._tool(extra, number)
             case "task":
-                rows.append(self._task(extra, number))
+                rows.append(self._task(extra))
             case "awaiting_approval" | "awaiting_input":
                 rows.append(self._asked(event.type, extra))
             case "answer" | "decision":
@@ -241,17 +241,13 @@ class RunRows:
 
     # -- tasks and the run itself -------------------------------------------------------------
 
-    def _task(self, extra: Mapping[str, Any], number: int) -> Row:
-        key, name = str(extra.get("id")), _title(extra.get("name") or "task")
-        status = _title(extra.get("status") or "running")
-        parent = self._tasks.get(key)
+    @staticmethod
+    def _task(extra: Mapping[str, Any]) -> Row:
+        name, status = _title(extra.get("name") or "task"), _title(extra.get("status") or "running")
         if status in ("pending", "running"):
-            self._tasks[key] = number
             return Row(Kind.STEP, name, _told(extra.get("input")))
-        failed = status == "failed"
         text = clean(str(extra.get("error_message") or "")) or _told(extra.get("output"))
-        depth = 0 if parent is None else 1
-        return Row(Kind.STEP, f"{name} {status}", text, depth, is_error=failed, parent=parent)
+        return Row(Kind.STEP, f"{name} {status}", text, is_error=status == "failed")
 
     def _ended(self, extra: Mapping[str, Any], status: str) -> list[Row]:
         """Give the rows of a run's end: what it gave, how it ended."""
@@ -309,8 +305,7 @@ def _tokens(counts: Mapping[str, Any]) -> tuple[int | None, int | None, int | No
 
 def _call(tool: str, given: object) -> str:
     """Say in a line what a call is about."""
-    told = summary_of_call(tool, given) or ("" if given in (None, {}) else _json(given))
-    return one_line(told, TITLE_CHARS)
+    return one_line(summary_of_call(tool, given) or _text(given), TITLE_CHARS)
 
 
 def _prompt(payload: Mapping[str, Any]) -> str:
@@ -331,11 +326,17 @@ def _told(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Give a value as a reader wants it: text as it is, the only word of an object, else JSON."""
+    """Give a value as a reader wants it: text as it is, `name: value`s on a line, else JSON."""
     value = _only_word(value)
     if value is None or value == {}:
         return ""
-    return value if isinstance(value, str) else _json(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and all(isinstance(each, SCALARS) for each in value.values()):
+        line = ", ".join(f"{key}: {each}" for key, each in value.items())
+        if len(line) <= SHORT_JSON and "\n" not in line:
+            return line
+    return _json(value)
 
 
 def _only_word(value: object) -> object:

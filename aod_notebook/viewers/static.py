@@ -16,7 +16,7 @@ from msgspec import structs
 
 from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip, one_line
 from aod_notebook.viewers.plain import LINE_CHARS, about, plain_lines, status_line, status_word
-from aod_notebook.viewers.row import FOLDED, Kind, Row
+from aod_notebook.viewers.row import FOLDED, INLINE, Kind, Row
 from aod_notebook.viewers.rows import RowBuilder
 
 if TYPE_CHECKING:
@@ -259,8 +259,9 @@ def _content(row: Row) -> str:
     if row.kind in FOLDED and lines > FOLD_LINES and not row.is_error:
         label = "thinking" if row.kind is Kind.THINKING else _code(row.title or "result")
         return _details(f"{label}, {lines} lines", _pre(text, row.marks))
-    if row.kind is Kind.TOOL:
-        return f"{title}{_code(text)}"
+    if row.kind in INLINE and "\n" not in text:
+        quiet = "" if row.kind is Kind.TOOL else f";{_QUIET}"
+        return f"{title}{_code(text, quiet)}" if text else title
     marks = () if sign and not row.title else row.marks
     words = _WORDS if row.kind is Kind.TEXT else ""
     return f"{title}{_pre(text, marks, words) if text else ''}"
@@ -280,9 +281,9 @@ def _pre(text: str, marks: tuple[int, ...] = (), style: str = "") -> str:
     return f'<pre style="{_PRE}{style}">{"".join(parts)}</pre>'
 
 
-def _code(text: str) -> str:
+def _code(text: str, style: str = "") -> str:
     """Give `text` as it stands; pages that set mathematics leave code and pre alone."""
-    return f'<code style="{_CODE}">{escape(text)}</code>'
+    return f'<code style="{_CODE}{style}">{escape(text)}</code>'
 
 
 def _linked(text: str) -> str:

@@ -957,7 +957,8 @@ class View {
       element.append(make("span", "aod-quiet", ` ${count(below, "row")} folded`));
     }
     if (text.length < row.text.length || (this.wanted.get(n) && row.size > text.length)) {
-      element.append(make("button", "aod-button aod-all", this.#moreLabel(row, text), { type: "button" }));
+      // Not a stop of the Tab key: Enter does the same.
+      element.append(button("aod-all", this.#moreLabel(row, text), () => this.#showMore(n), { tabindex: "-1" }));
     }
     return element;
   }
@@ -1010,13 +1011,10 @@ class View {
   #click(event) {
     const target = /** @type {HTMLElement} */ (event.target);
     const element = /** @type {HTMLElement?} */ (target.closest(".aod-row"));
-    if (!element || target.closest("a")) return;
+    if (!element || target.closest("a, button") || getSelection()?.toString()) return;
     const n = Number(element.dataset.row);
-    if (target.closest(".aod-all")) this.#showMore(n);
-    else if (!getSelection()?.toString()) {
-      this.#activate(n, false);
-      if (target.closest(".aod-fold, .aod-name")) this.#fold(n, !this.folded.has(n));
-    }
+    this.#activate(n, false);
+    if (target.closest(".aod-fold, .aod-name")) this.#fold(n, !this.folded.has(n));
   }
 
   /** @param {number} n */

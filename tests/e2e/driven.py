@@ -1,4 +1,4 @@
-"""A session that a test drives from a notebook's cells, without a service."""
+"""A session or a run that a test drives from a notebook's cells, without a service."""
 
 import threading
 import time
@@ -7,7 +7,10 @@ from aod_notebook.aod import StreamEvent
 
 
 class Driven:
-    """What a viewer needs of a session; `line`, `flood` and `end` say what happens in it."""
+    """What a viewer needs of a session; `line`, `flood` and `end` say what happens in it.
+
+    Without a runtime it is a run of AgentOS.
+    """
 
     def __init__(self, title="driven", runtime="shell"):
         self.id = "driven"
@@ -18,7 +21,8 @@ class Driven:
         self.emitted = {}
         self._events = []
         self._listeners = []
-        self.event("turn_start", turn=1)
+        if runtime is not None:
+            self.event("turn_start", turn=1)
 
     def received(self, start=0):
         return self._events[start:]
@@ -35,6 +39,12 @@ class Driven:
     def line(self, *texts, stream="stdout"):
         for text in texts:
             self.event("output", stream=stream, data=f"{text}\n", turn=1)
+
+    def record(self, type_, level="info", **payload):
+        self.event(type_, level=level, payload=payload)
+
+    def span(self, name, kind, **payload):
+        self.event(name, level="info", payload=payload, span_id=name, kind=kind, duration_ms=840)
 
     def end(self, code=0):
         self.status, self.is_final = "completed" if code == 0 else "failed", True

@@ -22,6 +22,30 @@ recording = Path(aod_notebook.__file__).parent / "local/recordings/claude-coding
 d.event("output", stream="stdout", data=recording.read_text(), turn=1)
 v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
 v"""
+RUN = r"""from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven("run · 8c1f", None)
+d.event("start", run_id="8c1f")
+d.event("task", id="t", name="nightly report", status="running", input={"month": "March"})
+d.record("llm.request", model="claude-sonnet-4-6", prompt="How many nights has March?\nAnswer with a number.")
+d.event("chunk", text="March should have 31 nights. ")
+d.event("chunk", text="I'll look into the report before I say so.")
+d.record("tool.called", tool="search", input={"query": "nights in March"})
+d.record("tool.returned", tool="search", output={"hits": ["report.py:14", "invoice.py:21"], "took_ms": 12})
+d.record("tool.called", tool="sql", input={"statement": "select count(*) from nights"})
+d.record("tool.failed", tool="sql", error="no such table: nights")
+d.span("retrieve bookings", "retrieval", query="March", documents=31)
+d.span("claude-sonnet-4-6", "llm", response="31", input_tokens=1203, output_tokens=7)
+d.record("cache.miss", "warn", key="nights/2026-03")
+d.record("step.failed", "error", message="the table is called stays")
+d.event("task", id="t", name="nightly report", status="completed", output={"nights": 31})
+def answer(key, text):
+    d.event("answer", request_id=key, response=text)
+def decide(key, approved):
+    d.event("decision", approval_id=key, decision="approved" if approved else "rejected")
+    d.event("chunk", text="The report is sent.")
+v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), answer=answer, decide=decide)
+v"""
 HOSTILE = r"""from driven import Driven
 from aod_notebook.viewers.stream import StreamViewer
 import json
@@ -296,6 +320,33 @@ def test_questions_are_answered_in_the_page(opened):
     expect(nb.viewer.locator(".aod-question")).to_have_count(0)
 
 
+def test_a_run_is_shown_and_what_it_waits_for_is_answered_in_the_page(opened, problems, shot):
+    nb = opened(
+        RUN,
+        "d.event('awaiting_input', request_id='q', question='Which year?', options=['2025', '2026'])\n"
+        "d.event('awaiting_approval', approval_id='a', request={'action': 'send the report'})",
+        "from IPython.display import HTML; HTML(v.feed.html())",
+    )
+    nb.run_all()
+    expect(nb.viewer.locator(".aod-question")).to_have_count(2)
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("awaiting approval")
+    expect(nb.output(2)).to_contain_text("stays")
+    shot(nb.viewer, "run-light")
+    assert problems(nb.page, ".aod-viewer") == []
+    nb.set_theme("Dark")
+    shot(nb.viewer, "run-dark")
+    assert problems(nb.page, ".aod-viewer") == []
+    shot(nb.output(2), "run-static-dark")
+    nb.set_theme("Light")
+    shot(nb.output(2), "run-static-light")
+    nb.viewer.get_by_role("button", name="2026").click()
+    expect(nb.log).to_contain_text("Answer2026")
+    nb.viewer.get_by_role("button", name="Approve").click()
+    expect(nb.log).to_contain_text("The report is sent.")
+    expect(nb.viewer.locator(".aod-question")).to_have_count(0)
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("running")
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_axe_finds_nothing_serious(opened, problems, shot, theme):
     nb = opened(
@@ -317,30 +368,60 @@ def test_axe_finds_nothing_serious(opened, problems, shot, theme):
     nb.viewer.get_by_role("searchbox").press("Enter")
     shot(nb.viewer, f"search-{theme.lower()}")
     assert problems(nb.page, ".aod-viewer") == []
+    nb.output(2).evaluate("output => { output.id = 'static'; }")
+    nb.output(2).scroll_into_view_if_needed()
+    shot(nb.output(2), f"static-{theme.lower()}")
+    assert problems(nb.page, "#static") == []
     nb.set_theme("Light")
 
 
-def test_everything_can_be_reached_and_done_by_keyboard(opened):
-    nb = opened(REPLAY)
-    nb.run_cell(0)
+FOCUSED = "() => document.activeElement.innerText || document.activeElement.className"
+
+
+def test_everything_can_be_reached_by_keyboard_in_both_directions(opened):
+    nb = opened(REPLAY, "v.ask('q', 'May I?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))")
+    nb.run_all()
     nb.wait_for_rows(20)
+    expect(nb.viewer.get_by_role("button", name="Yes")).to_be_visible()
     nb.viewer.get_by_role("button", name="Stop").focus()
-    seen = []
-    for _ in range(12):
+    stops = ["Words", "Thinking", "Tools", "System", "aod-search", "Fold all", "Wrap", "Copy"]
+    seen = [nb.page.evaluate(FOCUSED)]
+    for _ in range(13):
         nb.page.keyboard.press("Tab")
-        seen.append(nb.page.evaluate("document.activeElement.className"))
-        if "aod-log" in seen[-1]:
-            break
-    assert any("aod-filter" in name for name in seen)
-    assert any("aod-search" in name for name in seen)
-    assert "aod-log" in seen[-1]
+        seen.append(nb.page.evaluate(FOCUSED))
+    assert seen[:9] == ["Stop", *stops]
+    assert "Turn 1" in seen[9] or "March" in seen[9]
+    assert seen[10:] == ["Yes", "No", "aod-input", "Send"]
+    for expected in reversed(seen[:-1]):
+        nb.page.keyboard.press("Shift+Tab")
+        assert nb.page.evaluate(FOCUSED) == expected
+
+
+def test_buttons_and_rows_work_by_keyboard(opened):
+    nb = opened(REPLAY, "v.ask('q', 'May I?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))")
+    nb.run_all()
+    nb.wait_for_rows(20)
+    tools = nb.viewer.get_by_role("button", name="Tools")
+    tools.focus()
+    nb.page.keyboard.press("Space")
+    expect(tools).to_have_attribute("aria-pressed", "false")
+    nb.page.keyboard.press("Enter")
+    expect(tools).to_have_attribute("aria-pressed", "true")
+    nb.log.focus()
     nb.page.keyboard.press("Home")
     active = nb.log.evaluate(
         "log => document.getElementById(log.getAttribute('aria-activedescendant')).innerText"
     )
     assert "Turn 1" in active
     nb.page.keyboard.press("/")
-    assert "aod-search" in nb.page.evaluate("document.activeElement.className")
+    expect(nb.viewer.get_by_role("searchbox")).to_be_focused()
+    nb.viewer.get_by_role("button", name="Yes").focus()
+    nb.page.keyboard.press("Enter")
+    expect(nb.viewer.locator(".aod-question")).to_have_count(0)
+    nb.viewer.get_by_role("button", name="Stop").focus()
+    nb.page.keyboard.press("Enter")
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("failed")
+    assert nb.page.evaluate("document.querySelectorAll('.jp-Notebook .jp-Cell').length") == 2
 
 
 def test_hostile_text_is_only_text_and_freezes_nothing(opened, shot):
