@@ -251,10 +251,11 @@ def test_a_second_press_of_stop_leaves_at_once_with_the_id(shell, monkeypatch):
 
     shell.run("%%aod --runtime shell --background -o s\nsleep 60")
     session = shell.names["s"]
-    with monkeypatch.context() as stop_button, pytest.raises(SessionStoppedError) as caught:
+    with monkeypatch.context() as stop_button:
         stop_button.setattr(LiveSession, "batches", pressed)
         stop_button.setattr(LiveSession, "stop", pressed)
-        watch(session)
+        with pytest.raises(SessionStoppedError) as caught:
+            watch(session)
     assert str(caught.value) == (
         f"Interrupted twice: left at once. Session {session.id} may still run; "
         f"%aod stop {session.id} ends it."
