@@ -54,6 +54,7 @@ class Follower(ABC, Generic[E, R]):
         self._error: BaseException | None = None
         self._is_final = True
         self._following: Future[None] | None = None
+        self._number = 0  # of the following: the last one counts
         _all.add(self)
 
     @abstractmethod
@@ -112,8 +113,13 @@ class Follower(ABC, Generic[E, R]):
             if not self._is_final:
                 return
             self._is_final, self._row, self._error = False, None, None
-            self._following = following = bridge.submit(self._run)
-        following.add_done_callback(self._end_cancelled)
+            self._number = number = self._number + 1
+        # Not within the lock: submitting waits for the loop, and that may wait for the lock.
+        following = bridge.submit(self._run, number)
+        with self._changed:
+            if self._number == number and not self._is_final:
+                self._following = following
+        following.add_done_callback(lambda done: self._end_cancelled(done, number))
 
     def wait(self, deadline: float | None = None, quiet: float | None = None) -> None:
         """Wait for the end of the turn.
@@ -152,6 +158,11 @@ class Follower(ABC, Generic[E, R]):
         with self._changed:
             self._changed.wait_for(self._is_at_rest, seconds)
 
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until nothing is followed any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_final, seconds)
+
     def close(self) -> None:
         """Stop following; the session itself goes on."""
         with self._changed:
@@ -161,7 +172,7 @@ class Follower(ABC, Generic[E, R]):
 
     # -- on the background loop -----------------------------------------------------------------
 
-    async def _run(self) -> None:
+    async def _run(self, number: int) -> None:
         row: R | None = None
         error: BaseException | None = self._not_followed()
         try:
@@ -169,24 +180,28 @@ class Follower(ABC, Generic[E, R]):
         except AodNotebookError as failure:
             error = failure
         finally:
-            self._end(row, error)
+            self._finish(number, row, error)
 
     def _append(self, event: E, at: float | None = None) -> None:
         with self._changed:
             self._received.append((event, time.time() if at is None else at))
             self._tell()
 
+    def _finish(self, number: int, row: R | None, error: BaseException | None) -> None:
+        """End the following, unless it has been ended, or another one has begun since."""
+        with self._changed:
+            if self._number == number and not self._is_final:
+                self._end(row, error)
+
     def _end(self, row: R | None, error: BaseException | None) -> None:
         with self._changed:
             self._row, self._error, self._is_final, self._following = row, error, True, None
             self._tell()
 
-    def _end_cancelled(self, following: Future[None]) -> None:
-        """End a following that was cancelled before it ran."""
-        with self._changed:
-            is_current = self._following is following
-        if is_current and following.cancelled():
-            self._end(None, self._not_followed())
+    def _end_cancelled(self, following: Future[None], number: int) -> None:
+        """End a following that was cancelled, perhaps before it ran."""
+        if following.cancelled():
+            self._finish(number, None, self._not_followed())
 
     def _tell(self) -> None:
         self._changed.notify_all()
@@ -215,7 +230,7 @@ def close_all() -> None:
     """Stop following everything that this process follows, and wait until that is done."""
     for follower in list(_all):
         follower.close()
-        follower.pause(CLOSE_S)
+        follower.wait_for_end(CLOSE_S)
 
 
 def _forget_after_fork() -> None:

@@ -115,10 +115,6 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         """Wait until the service has shown the run once."""
         self._wait_until(lambda: self._latest is not None or self._is_final)
 
-    def wait_for_end(self, timeout: float) -> None:
-        """Wait until nothing is followed any more."""
-        self._wait_until(lambda: self._is_final, timeout)
-
     def say(self, answer: RunEvent) -> None:
         """Tell the service what a person said; return when it has taken that.
 
@@ -298,10 +294,13 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         try:
             await self._send(answer)
         except AodNotebookError as error:
-            is_refused = isinstance(error, (AgentOSConflictError, AgentOSNotFoundError))
-            if is_refused or await self._is_still_asked(answer):
+            is_too_late = isinstance(error, (AgentOSConflictError, AgentOSNotFoundError))
+            if is_too_late or await self._is_still_asked(answer):
                 with self._changed:
                     self._answer = None
+                    if is_too_late:  # what was known of it was old
+                        self._waits_for = None
+                await self.hurry()
                 raise
         self._take_answer()
         await self.hurry()
