@@ -186,6 +186,13 @@ def test_the_last_run_is_found_after_a_restart_of_the_kernel(monkeypatch):
     assert again.reply("now").wait().status == "completed"
 
 
+def test_a_run_is_taken_up_right_after_it_was_left():
+    run = invoke(ASK).wait()
+    for _ in range(20):
+        live.disconnect()
+        assert attach_run(run.id).wait(20).status == "awaiting_input"
+
+
 def test_variables_of_the_sdk_name_their_runs(agentos):
     result = agentos.invoke({"query": "hi"})
     reported = agentos.start_run()
