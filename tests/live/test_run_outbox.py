@@ -95,11 +95,11 @@ def test_doctor_finds_no_problem_and_shows_no_secret(monkeypatch, service, capsy
     assert service.agentos_key not in shown
 
 
-def test_doctor_fails_when_a_service_does_not_answer(monkeypatch, unused_port, capsys):
-    monkeypatch.setenv("AOD_API_URL", f"http://127.0.0.1:{unused_port}")
-    monkeypatch.setenv("AOD_API_TOKEN", "aod_x")
+def test_doctor_fails_when_a_service_does_not_answer(monkeypatch, service, unused_port, capsys):
+    monkeypatch.setenv("AOD_API_URL", service.url)
+    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
     monkeypatch.setenv("AGENTOS_BASE_URL", f"http://127.0.0.1:{unused_port}")
     monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_x")
     assert cli.main(["doctor"]) == 1
     problems = [line for line in capsys.readouterr().out.splitlines() if line[:7] == "problem"]
-    assert [line.split()[1] for line in problems] == ["service", "agentos"]
+    assert [line.split()[1] for line in problems] == ["agentos"]
