@@ -108,6 +108,7 @@ def test_stop_terminates_the_session_on_the_service_and_says_so(kernel, home):
 
 
 def test_stop_that_the_service_does_not_confirm_says_how_to_end_the_session(kernel, home):
+    kernel.run("from aod_notebook.live import session; session.STOP_TIMEOUT_S = 1.0")
     request = kernel.begin("%%aod --runtime shell -o s\necho begun; exec sleep 987655")
     kernel.wait_for_text(request, "begun")
     service = psutil.Process(find_service(embedded_data_dir()).pid)
