@@ -68,6 +68,7 @@ class RowFeed:
         self._replies: deque[Message] = deque()
         self._facts: dict[str, Any] = {}
         self._facts_at = 0.0
+        self._told: tuple[str, bool] | None = None  # the status when facts were looked at last
         self._beat_at = 0.0
         self._beats_left = LAST_BEATS
         self._began: float | None = None
@@ -154,16 +155,18 @@ class RowFeed:
     def due_facts(self, now: float) -> dict[str, Any] | None:
         """Give the facts if they changed and it is time to say so."""
         with self._lock:
-            facts = self.facts()
-            news = {key: value for key, value in facts.items() if key not in ("elapsed", "head")}
-            is_urgent = any(self._facts.get(key) != facts[key] for key in ("status", "final"))
-            if news == {key: self._facts.get(key) for key in news}:
+            told = self.transcript.summary.status, self.is_final
+            if told == self._told and now - self._facts_at < FACTS_S:
                 return None
-            if not is_urgent and now - self._facts_at < FACTS_S:
+            facts, self._facts_at, self._told = self.facts(), now, told
+            if self._are_known(facts):
                 return None
-            self._facts, self._facts_at = facts, now
-            self._beats_left = LAST_BEATS
+            self._facts, self._beats_left = facts, LAST_BEATS
             return facts
+
+    def _are_known(self, facts: dict[str, Any]) -> bool:
+        """Whether the pages were told facts that say the same; elapsed time is no news."""
+        return all(facts[key] == self._facts.get(key) for key in facts.keys() - {"elapsed", "head"})
 
     def next_message(self, now: float) -> Message | None:
         """Give the next message for the pages: an answer, new rows, rows asked for, a beat."""
@@ -181,13 +184,14 @@ class RowFeed:
                 or self._beat(now)
             )
 
-    def is_quiet(self, now: float) -> bool:
-        """Whether the session has ended and its pages were told so often enough."""
+    def is_quiet(self) -> bool:
+        """Whether all was told, often enough, and nothing more happens by itself."""
         with self._lock:
-            if not self.is_watched:
-                return not self._source.received(self._position) and self.due_facts(now) is None
-            busy = self._replies or self._syncs or not self.is_final
-            return not busy and self._beats_left == 0 and self.due_facts(now) is None
+            is_busy = self._replies or self._syncs or self._beats_left or not self.is_final
+            if is_busy and self.is_watched:
+                return False
+            is_behind = not self._is_over and self._source.received(self._position)
+            return not is_behind and self._are_known(self.facts())
 
     def reply(self, **content: object) -> None:
         """Put a small message in the way out."""

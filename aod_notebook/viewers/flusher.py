@@ -30,7 +30,7 @@ class Channel(Protocol):
     def step(self, now: float) -> bool:
         """Send one message if there is one to send at `time.monotonic()` = `now`."""
 
-    def is_quiet(self, now: float) -> bool:
+    def is_quiet(self) -> bool:
         """Whether nothing more will be sent until the next `wake`."""
 
 
@@ -115,7 +115,7 @@ class Flusher:
                 else:
                     self._window.put_back()
         # Channels are asked without the lock: theirs may be held by a thread that wakes us.
-        quiet = [key for key, each in list(self._channels.items()) if each.is_quiet(self._clock())]
+        quiet = [key for key, each in list(self._channels.items()) if each.is_quiet()]
         with self._lock:
             for key in quiet if not self._news.is_set() else ():
                 self._channels.pop(key, None)

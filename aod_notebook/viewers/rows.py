@@ -57,6 +57,12 @@ class RowBuilder:
         self._number += len(rows)
         return rows
 
+    def feed_output(self, data: str) -> list[Row]:
+        """Give the rows that a piece of standard output completes, of one event or of several."""
+        rows = self._output_rows(data)
+        self._number += len(rows)
+        return rows
+
     def finish(self) -> list[Row]:
         """Give the rows of lines that were never ended by a newline."""
         rows = self._flushed()
@@ -69,13 +75,11 @@ class RowBuilder:
             return self._run.rows(event, self._number)
         match event.type:
             case "output":
-                self.summary.status, self.summary.stage = "running", ""
                 data = str(extra.get("data") or "")
-                if extra.get("stream") == "stderr":
-                    return _text_rows(Kind.STDERR, self._stderr.feed(data))
-                if self._plain is not None:
-                    return _text_rows(Kind.OUTPUT, self._plain.feed(data))
-                return self._stdout_rows(self._stdout.feed(data))
+                if extra.get("stream") != "stderr":
+                    return self._output_rows(data)
+                self.summary.status, self.summary.stage = "running", ""
+                return _text_rows(Kind.STDERR, self._stderr.feed(data))
             case "stage":
                 return self._stage_rows(extra)
             case "turn_start":
@@ -97,6 +101,12 @@ class RowBuilder:
         if told:
             return Kind.OUTPUT, clean(told)
         return Kind.STDERR, clean(self._stderr.waiting(PARTIAL_CHARS))
+
+    def _output_rows(self, data: str) -> list[Row]:
+        self.summary.status, self.summary.stage = "running", ""
+        if self._plain is not None:
+            return _text_rows(Kind.OUTPUT, self._plain.feed(data))
+        return self._stdout_rows(self._stdout.feed(data))
 
     def _flushed(self) -> list[Row]:
         plain = [] if self._plain is None else self._plain.flush()
@@ -209,8 +219,10 @@ class RowBuilder:
         whole.answer = clean(result.text or "") or whole.answer
 
 
-def _text_rows(kind: Kind, lines: Iterable[str]) -> list[Row]:
+def _text_rows(kind: Kind, lines: list[str]) -> list[Row]:
     rows, is_error = [], kind is Kind.STDERR
+    if (whole := "".join(lines)).isascii() and whole.isprintable():
+        return [Row(kind, "", line, 0, is_error) for line in lines]
     for line in lines:
         if line.isascii() and line.isprintable():
             rows.append(Row(kind, "", line, 0, is_error))

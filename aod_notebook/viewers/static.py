@@ -124,11 +124,26 @@ class Transcript:
 
     def add(self, events: Iterable[Event]) -> list[Row]:
         """Take the next events; give the rows that they add."""
-        before = len(self.rows)
-        for event in events:  # one by one: an interrupt in between loses nothing
-            self.rows += self._builder.feed(event)
-            self.taken += 1
+        before, output = len(self.rows), list[str]()
+        try:
+            for event in events:
+                data = _output_of(event)
+                if data is None:
+                    self._add_output(output)
+                    self.rows += self._builder.feed(event)
+                else:
+                    output.append(data)
+                self.taken += 1
+        finally:  # an interrupt between two events loses nothing
+            self._add_output(output)
         return self.rows[before:]
+
+    def _add_output(self, output: list[str]) -> None:
+        """Take pieces of output together: many small ones are dear one by one."""
+        if output:
+            data = "".join(output)
+            output.clear()
+            self.rows += self._builder.feed_output(data)
 
     def finish(self) -> list[Row]:
         """Take lines that no newline ended; give the rows that they add."""
@@ -155,6 +170,16 @@ class Transcript:
             )
         )
         return f'<div style="{_BOX}">{_header(self.title, self.summary)}{note}{body}</div>'
+
+
+def _output_of(event: Event) -> str | None:
+    """Give what a session wrote on its standard output; None if the event is something else."""
+    if event.type != "output":
+        return None
+    extra = event.extra
+    data = extra.get("data")
+    is_plain = extra.get("stream") == "stdout" and isinstance(data, str) and "payload" not in extra
+    return data if is_plain else None
 
 
 def render_html(events: Iterable[Event], title: str, runtime: str | None = None) -> str:

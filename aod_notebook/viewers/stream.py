@@ -227,9 +227,9 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self.send(message.content, message.buffers or None)
         return True
 
-    def is_quiet(self, now: float) -> bool:
+    def is_quiet(self) -> bool:
         """Whether nothing more will be sent until something happens (`flusher.Channel`)."""
-        return self.feed.is_quiet(now)
+        return self.feed.is_quiet()
 
     def _update_output(self, facts: Mapping[str, Any]) -> None:
         """Bring the output up to date when a turn has begun or the last one has ended."""

@@ -40,14 +40,14 @@ def wire_row(row: Row) -> str | list[object]:
         [6, 'ls', 'Bash', 0, 1]
     """
     text, size = row.text, 0
+    if row.kind is Kind.OUTPUT and row.parent is None and len(text) <= WIRE_CHARS and not row.marks:
+        return text
     if len(text) > WIRE_CHARS:
         text, size = text[:WIRE_CHARS], len(text)
     flags = IS_ERROR * row.is_error + IS_MINOR * row.is_minor
     parent = -1 if row.parent is None else row.parent
     marks = _marks(row)
     rest = [row.title, flags, row.depth, parent, size, marks]
-    if row.kind is Kind.OUTPUT and rest == ["", 0, 0, -1, 0, []]:
-        return text
     defaults: list[object] = ["", 0, 0, -1, 0, []]
     while rest and rest[-1] == defaults[len(rest) - 1]:
         rest.pop()

@@ -84,7 +84,7 @@ def test_a_beat_shows_how_many_rows_there_are_and_ends_after_the_end(source):
     feed.due_facts(2.0)
     beats = [drain(feed, at) for at in (3.5, 5.0, 6.5, 8.0, 9.5)]
     assert [len(each) for each in beats] == [1, 1, 1, 0, 0]
-    assert feed.is_quiet(10.0)
+    assert feed.is_quiet()
 
 
 def test_the_rest_of_a_long_row_is_sent_when_asked_for(source):
@@ -146,7 +146,7 @@ def test_a_view_that_was_ended_takes_nothing_more_and_is_quiet_soon(source):
     for at in (0.0, 2.0, 4.0, 6.0, 8.0):
         feed.due_facts(at)
         drain(feed, at)
-    assert feed.is_quiet(9.0)
+    assert feed.is_quiet()
 
 
 def test_a_title_and_a_cost_from_elsewhere_fit_into_json(source):

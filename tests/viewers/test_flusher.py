@@ -25,7 +25,7 @@ class Channel:
             self.changed.notify_all()
             return True
 
-    def is_quiet(self, now):
+    def is_quiet(self):
         return not self.waiting
 
     def wait_for(self, count):
@@ -92,9 +92,9 @@ def test_a_thread_that_holds_a_viewers_lock_may_wake_it():
     flusher, lock = Flusher(), threading.Lock()
 
     class Locked(Channel):
-        def is_quiet(self, now):
+        def is_quiet(self):
             with lock:
-                return super().is_quiet(now)
+                return super().is_quiet()
 
     channel = Locked()
     for number in range(50):
