@@ -50,6 +50,11 @@ class Config:
         return self.data_dir / "service.json"
 
     @property
+    def port_file(self) -> Path:
+        """Where the last service of this directory said its port, for the next one to take."""
+        return self.data_dir / "port"
+
+    @property
     def lock_file(self) -> Path:
         """The file whose lock a running service holds."""
         return self.data_dir / "service.lock"

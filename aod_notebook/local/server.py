@@ -85,9 +85,11 @@ class Service:
             self.tokens = Tokens(self.database)
             self.keys = Keys(self.database)
             self._ensure_own()
-            self._socket = stack.enter_context(_bound(port))
+            self._socket = stack.enter_context(_bound(port or _last_port(config)))
             self._stack = stack.pop_all()
-        self.url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
+        port = self._socket.getsockname()[1]
+        write_private(config.port_file, b"%d" % port)
+        self.url = f"http://{_HOST}:{port}"
         self._server: uvicorn.Server | None = None
         self._state: State | None = None
 
@@ -215,6 +217,19 @@ def _locked(config: Config) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _last_port(config: Config) -> int:
+    """Give the port that the last service of this directory had, if it is free; else 0.
+
+    A kernel or a spool that knows the old URL then goes on without being told a new one.
+    """
+    try:
+        port = int(config.port_file.read_bytes())
+        with _bound(port):
+            return port
+    except (OSError, ValueError, OverflowError):
+        return 0
 
 
 @contextlib.contextmanager

@@ -234,6 +234,27 @@ def test_a_wanted_port_is_used(data_dir):
         assert service.url == f"http://127.0.0.1:{port}"
 
 
+def test_the_next_service_of_a_directory_takes_the_last_ones_port(data_dir):
+    first = ensure_service(data_dir).url
+    stop_service(data_dir)
+    assert ensure_service(data_dir).url == first
+
+
+@pytest.mark.parametrize("said", [b"", b"no", b"99999999", b"-1"])
+def test_a_last_port_that_is_none_does_no_harm(tmp_path, said):
+    (tmp_path / "port").write_bytes(said)
+    with LocalService(tmp_path) as service:
+        assert httpx.get(f"{service.url}/health").status_code == 200
+
+
+def test_a_last_port_that_is_taken_is_left_to_its_owner(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (tmp_path / "port").write_text(str(port))
+        with LocalService(tmp_path) as service:
+            assert not service.url.endswith(f":{port}")
+
+
 def test_a_port_that_is_taken_is_one_line_on_stderr(tmp_path, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
