@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -23,6 +23,7 @@ from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.results import turn_results
 from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
 from aod_notebook.frames.sources import Gathered, asked
+from aod_notebook.frames.store import Store
 from aod_notebook.frames.tool_calls import call_turns
 
 _SESSIONS = SCHEMAS["sessions"]
@@ -47,8 +48,8 @@ def sessions_df(
     """One row per session (CONTRACT A.10.2).
 
     Args:
-        source: a session id, a session, a followed session, several of these, a client;
-            None means all sessions, newest first.
+        source: a session id, a session, a followed session, several of these, a client, a
+            `Store`; None means all sessions, newest first.
         client: the client to ask; by default the current connection's.
         columns: only these columns.
         exclude: all columns but these.
@@ -62,6 +63,9 @@ def sessions_df(
         AodNotebookError: there is no client and no current connection.
     """
     del since
+    if isinstance(source, Store):
+        stored = source.frame("sessions", columns=columns, exclude=exclude)
+        return Framed(stored, Report.of(stored))
     owner, ids = asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:
@@ -106,8 +110,8 @@ def turns_df(
     """One row per turn of the sessions (CONTRACT A.10.2).
 
     Args:
-        source: a session id, a session, a followed session, several of these, a client;
-            None means all sessions.
+        source: a session id, a session, a followed session, several of these, a client, a
+            `Store`; None means all sessions.
         client: the client to ask; by default the current connection's.
         columns: only these columns.
         exclude: all columns but these.
@@ -120,17 +124,20 @@ def turns_df(
         AodError: not one of the sessions could be read.
         AodNotebookError: there is no client and no current connection.
     """
-    owner, ids = asked(source, client)
-    if ids is None:
-        ids = [session.id for session in owner.sessions.list()]
-    report = Report(base_url=base_url_of(owner), fetched_at=now())
-    answers = each(_names(ids), owner.sessions.turns, report, jobs=jobs, progress=progress)
-    rows = _turn_rows(answers)
+    if isinstance(source, Store):
+        rows, report = _stored_turns(source)
+    else:
+        client, source = asked(source, client)
+        if source is None:
+            source = [session.id for session in client.sessions.list()]
+        report = Report(base_url=base_url_of(client), fetched_at=now())
+        answers = each(_names(source), client.sessions.turns, report, jobs=jobs, progress=progress)
+        rows = _turn_rows(answers)
     wanted = _TURNS.select(columns, exclude)
     values = _turn_values(rows)
     if results:
         wanted = (*wanted, *TURN_RESULT_COLUMNS)
-        gathered = Gathered(ids, client=owner, jobs=jobs, progress=progress)
+        gathered = Gathered(source, client=client, jobs=jobs, progress=progress)
         values |= _told(rows, list(gathered.frames()))
         report.join([gathered.report])
     table = Table(wanted)
@@ -140,6 +147,15 @@ def turns_df(
 
 def _turn_rows(turns: Iterable[tuple[str, Iterable[Any]]]) -> list[dict[str, Any]]:
     return [{**fields_of(turn), "session_id": one} for one, some in turns for turn in some]
+
+
+def _stored_turns(store: Store) -> tuple[list[dict[str, Any]], Report]:
+    """The turns in a store, as the service tells of them."""
+    stored = store.frame("turns")
+    plain = (
+        stored.astype(object).where(stored.notna(), None).rename(columns={"turn": "turn_number"})
+    )
+    return cast("list[dict[str, Any]]", plain.to_dict("records")), Report.of(stored)
 
 
 def _names(ids: Iterable[Any]) -> list[str]:

@@ -14,9 +14,10 @@ from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.events import events_of_bytes, events_of_stream
 from aod_notebook.frames.protocols import Event, FollowedSession
 from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.store import Store
 
-Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSession
-"""An events frame, `StreamEvent` objects, the bytes of SSE bodies, or a followed session."""
+Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSession | Store
+"""An events frame, `StreamEvent` objects, bytes of SSE bodies, a followed session, a store."""
 
 _NEEDED = frozenset({"session_id", "turn", "event_id", "received_at"})
 Derive = Callable[[Iterable[Piece], Iterable[str] | None, Iterable[str]], Framed]
@@ -27,8 +28,8 @@ class Gathered:
     """The events of any source, a frame at a time; `report` is whole once they are read.
 
     Args:
-        source: ids, sessions, a client, followed sessions, events in any form, or None for
-            all sessions of the client.
+        source: ids, sessions, a client, followed sessions, a store, events in any form, or
+            None for all sessions of the client.
         client: who is asked; by default the current connection's client.
         since: only events after this id.
         jobs: how many sessions are asked for at the same time.
@@ -119,6 +120,9 @@ def held_events(source: Any) -> Framed | None:
         return None
     if isinstance(source, bytes | bytearray | memoryview):
         return events_of_bytes(bytes(source))
+    if isinstance(source, Store):
+        stored = source.frame("events")
+        return Framed(stored, Report.of(stored))
     if isinstance(source, FollowedSession):
         return followed_events(source)
     names_only = isinstance(source, str | UUID) or hasattr(source, "sessions")

@@ -18,7 +18,8 @@ _ARGUMENTS = """
     Args:
         source: a session id, a session, a followed session, several of these, a frame with
             a `session_id` column, a client; or what holds events itself: an events frame,
-            `StreamEvent` objects, the bytes of SSE bodies. None means all sessions.
+            `StreamEvent` objects, the bytes of SSE bodies, a `Store`. None means all
+            sessions.
         client: the client to ask; by default the current connection's.
         columns: only these columns.
         exclude: all columns but these.

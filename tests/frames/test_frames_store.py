@@ -53,6 +53,17 @@ def test_the_store_gives_the_same_frames_as_the_service(client, ids, store, name
     assert store.session_ids == ids
 
 
+@pytest.mark.parametrize("name", STORED)
+def test_the_functions_take_a_store_for_a_source(store, name):
+    pd.testing.assert_frame_equal(TABLES[name](store), store.frame(name))
+    assert list(TABLES[name](store, columns=["session_id"]).columns) == ["session_id"]
+
+
+def test_turns_of_a_store_have_their_results_on_request(client, ids, store):
+    stored = frames.turns_df(store, results=True)
+    pd.testing.assert_frame_equal(stored, frames.turns_df(ids, client=client, results=True))
+
+
 class Counting:
     """A client that counts how many streams are opened."""
 
