@@ -1,4 +1,4 @@
-"""The slot for "the current connection": filled by `live`, read by the rooms below it."""
+"""The slots for "the current connection": filled by `live`, read by the rooms below it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ from aod_notebook.core.errors import AodNotebookError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NoConnectionError", "client", "set_provider"]
+__all__ = ["NoConnectionError", "agentos", "client", "set_provider"]
 
 _provider: Callable[[], Any] | None = None
+_agentos_provider: Callable[[], Any] | None = None
 
 
 class NoConnectionError(AodNotebookError):
     """A call needed the current connection and there is none."""
 
 
-def set_provider(provider: Callable[[], Any] | None) -> None:
-    """Set the function that gives the current `aod_notebook.aod.Client`; None empties the slot."""
-    global _provider  # noqa: PLW0603 - the slot
-    _provider = provider
+def set_provider(
+    provider: Callable[[], Any] | None, agentos: Callable[[], Any] | None = None
+) -> None:
+    """Set the functions that give the current clients of both services; None empties a slot.
+
+    Args:
+        provider: gives an `aod_notebook.aod.Client`.
+        agentos: gives an `aod_notebook.agentos.AgentOS`.
+    """
+    global _provider, _agentos_provider
+    _provider, _agentos_provider = provider, agentos
 
 
 def client() -> Any:
@@ -30,9 +38,22 @@ def client() -> Any:
     Raises:
         NoConnectionError: nothing is connected in this process.
     """
-    if _provider is None:
+    return _given(_provider)
+
+
+def agentos() -> Any:
+    """Give the current connection's `aod_notebook.agentos.AgentOS`.
+
+    Raises:
+        NoConnectionError: nothing is connected in this process.
+    """
+    return _given(_agentos_provider)
+
+
+def _given(provider: Callable[[], Any] | None) -> Any:
+    if provider is None:
         raise NoConnectionError(
             "No current connection: pass client=…, load the extension (%load_ext aod_notebook) "
             "or call aod_notebook.connect()."
         )
-    return _provider()
+    return provider()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core import current
 from aod_notebook.frames._deliver import Framed, Report, finish, now
 from aod_notebook.frames._fetch import base_url_of, each
 from aod_notebook.frames._native import Table
@@ -40,7 +40,8 @@ _ARGUMENTS = """
     Args:
         source: a run id, a run, several of these, a frame with a `run_id` column, a client;
             None means the latest 1,000 runs.
-        client: the `aod_notebook.agentos.AgentOS` to ask.
+        client: the `aod_notebook.agentos.AgentOS` to ask; without one, that of the source or
+            of the current connection.
         columns: only these columns.
         exclude: all columns but these.
         jobs: how many runs are asked for at the same time.
@@ -166,9 +167,7 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
         owners = [getattr(item, "client", None) for item in items or ()]
         client = next((owner for owner in owners if owner is not None), None)
     if client is None:
-        raise AodNotebookError(
-            "Runs are asked of an AgentOS service: pass client=aod_notebook.agentos.AgentOS(…)"
-        )
+        client = current.agentos()
     return client, None if items is None else [_id(item) for item in items]
 
 

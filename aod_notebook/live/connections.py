@@ -167,9 +167,7 @@ class Connection(Service["Client", "AsyncClient"]):
             ServiceNotStartedError: there is no key in the environment and the embedded service
                 does not start.
         """
-        from aod_notebook.live.run_connection import agentos_connection
-
-        return agentos_connection().client
+        return _agentos()
 
     def _make_client(self) -> Client:
         from aod_notebook.aod import Client
@@ -321,7 +319,13 @@ def disconnect() -> None:
 
 def offer() -> None:
     """Let the tables and viewers use the current connection when they are given none."""
-    current.set_provider(lambda: connection().client)
+    current.set_provider(lambda: connection().client, _agentos)
+
+
+def _agentos() -> AgentOS:
+    from aod_notebook.live.run_connection import agentos_connection
+
+    return agentos_connection().client
 
 
 def default_notice() -> str | None:

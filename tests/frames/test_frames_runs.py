@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aod_notebook import frames
+from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 
 
@@ -268,6 +269,21 @@ def test_events_spans_and_tasks_are_asked_for_by_run(agentos):
     assert list(zip(tasks["run_id"], tasks["task_id"], tasks["name"], strict=True)) == [
         ("r1", "t1", "look")
     ]
+
+
+def test_the_current_connection_is_asked_for_runs_by_default(agentos):
+    current.set_provider(None, lambda: agentos)
+    try:
+        assert (
+            frames.runs_df()["run_id"].tolist() == frames.runs_df(client=agentos)["run_id"].tolist()
+        )
+    finally:
+        current.set_provider(None)
+
+
+def test_without_a_connection_runs_say_what_to_do():
+    with pytest.raises(AodNotebookError, match="connect"):
+        frames.runs_df()
 
 
 def test_a_missing_run_among_others_costs_only_itself(agentos):
