@@ -150,6 +150,8 @@ class Supervisor:
 
     def _unregister(self, group: int) -> None:
         self._groups.discard(group)
+        if self._guard is None:  # closed meanwhile: nobody would end another guard
+            return
         with contextlib.suppress(OSError):
             self._tell(f"-{group}\n")
 
