@@ -60,7 +60,7 @@ def send(timeout: float = SEND_S) -> list[Sent]:
 def readdress(key: str, base_url: str) -> None:
     """Let spools for a key go to a service's new address; their processes must be gone.
 
-    The embedded service has another port after each start, and its key is its own.
+    The embedded service may have another port after each start, and its key is its own.
     """
     with contextlib.suppress(OSError):
         for folder in spool_folder().iterdir():

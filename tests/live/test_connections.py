@@ -1,3 +1,6 @@
+import socket
+from urllib.parse import urlsplit
+
 import keyring
 import keyring.backend
 import pytest
@@ -121,5 +124,15 @@ def test_the_embedded_service_comes_back_after_it_has_left():
     assert session.prompt("cat file").wait().text == "one"
     assert attach("last").id == session.id
     assert list(session.turns["status"]) == ["completed", "completed"]
+    assert connections.connection().base_url == before
+    stop_service(embedded_data_dir())
+
+
+def test_the_embedded_service_is_found_when_it_comes_back_on_another_port():
+    session = start(SessionRequest(prompt="echo one > file", runtime="shell")).wait()
+    before = connections.connection().base_url
+    stop_service(embedded_data_dir())
+    with socket.create_server(("127.0.0.1", urlsplit(before).port)):
+        assert session.prompt("cat file").wait().text == "one"
     assert connections.connection().base_url != before
     stop_service(embedded_data_dir())
