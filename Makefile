@@ -53,7 +53,7 @@ bench: .venv/.test  ## run the benchmarks, ours and the rival in one run
 	$(BIN)/python tests/benchmarks/run.py
 
 faults: .venv/.test  ## soak and kill the service; kill, cut and starve both SDKs' reporting
-	$(BIN)/python -m pytest -m faults tests/local
+	$(BIN)/python -m pytest -m faults
 	$(BIN)/python scripts/agentos_sdks.py
 	$(BIN)/python tests/faults/agentos_faults.py
 

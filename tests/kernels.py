@@ -18,7 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from older_kernels import folder
 
 DEADLINE_S = 60
-SCRUBBED = ("AOD_API_URL", "AOD_API_TOKEN")
+SCRUBBED = (
+    *("AOD_API_URL", "AOD_API_TOKEN"),
+    *("AGENTOS_API_KEY", "AGENTOS_BASE_URL", "AGENTOS_AGENT_ID", "AGENTOS_WORKSPACE"),
+)
 
 
 def clean_environment(home, **extra):
