@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ FACTS_S = 0.25
 BEAT_S = 1.0
 LAST_BEATS = 3
 """Beats after the end: they show a page that the last rows were lost."""
+PACKED_BYTES = 16_000
+"""Larger messages are compressed: on their way to the page every byte is dear."""
 TEXT_CHARS = 60_000
 """How much of a long row is sent in one message."""
 ACTIVE = ("pending", "running")
@@ -227,7 +230,11 @@ class RowFeed:
         return self._rows_message(start, body)
 
     def _rows_message(self, start: int, body: bytes) -> Message:
-        return Message({"type": "rows", "from": start, "head": self._pushed}, [body])
+        content: dict[str, Any] = {"type": "rows", "from": start, "head": self._pushed}
+        if len(body) > PACKED_BYTES:
+            body = zlib.compress(body, 1)
+            content["packed"] = True
+        return Message(content, [body])
 
     def _beat(self, now: float) -> Message | None:
         if now - self._beat_at < BEAT_S or self._beats_left == 0:

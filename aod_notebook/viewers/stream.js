@@ -16,17 +16,17 @@ const [STAGES, , TURN, , TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR, , , 
 const FOLDED = [THINKING, TOOL_RESULT, MODEL, STEP, EVENT];
 const IS_ERROR = 1;
 
-/** The kinds that each filter hides; other kinds always show. */
+/** @type {[string, number[]][]} the kinds that each filter hides; other kinds always show */
 export const FILTERS = [
-  { name: "Words", kinds: [TEXT] },
-  { name: "Thinking", kinds: [THINKING] },
-  { name: "Tools", kinds: [TOOL, TOOL_RESULT] },
-  { name: "Output", kinds: [OUTPUT] },
-  { name: "Stderr", kinds: [STDERR] },
-  { name: "Models", kinds: [MODEL] },
-  { name: "Steps", kinds: [STEP] },
-  { name: "Events", kinds: [EVENT] },
-  { name: "System", kinds: [0, 1, 3] },
+  ["Words", [TEXT]],
+  ["Thinking", [THINKING]],
+  ["Tools", [TOOL, TOOL_RESULT]],
+  ["Output", [OUTPUT]],
+  ["Stderr", [STDERR]],
+  ["Models", [MODEL]],
+  ["Steps", [STEP]],
+  ["Events", [EVENT]],
+  ["System", [0, 1, 3]],
 ];
 
 const CLIP_CHARS = 2000;
@@ -41,7 +41,7 @@ const HELD_MESSAGES = 100;
 const SYNC_RETRY_MS = 1000;
 const SILENCE_MS = 6000;
 const GONE_S = 3;
-/** The elements and attributes of static HTML, beside addresses. */
+/** The elements and attributes of static HTML. */
 const STILL = "div span b pre code details summary a style open target rel".split(" ");
 
 // -- the rows ---------------------------------------------------------------------------------
@@ -201,9 +201,6 @@ export function segments(text, marks, query) {
   if (query) {
     for (const m of text.matchAll(query)) if (m[0]) hits.push([m.index, m.index + m[0].length]);
   }
-  if (!links.length && !hits.length && !marks.length) {
-    return [{ text, style: 0, href: "", hit: false }];
-  }
   const edges = new Set([0, text.length, ...links.flat(), ...hits.flat()]);
   for (let i = 0; i < marks.length; i += 3) edges.add(marks[i]).add(marks[i + 1]);
   const sorted = [...edges].filter((e) => e <= text.length).sort((a, b) => a - b);
@@ -283,6 +280,7 @@ class Page {
     this.lastNews = Date.now();
     this.factsAt = Date.now();
     this.askedAt = 0;
+    this.unpacking = 0; // messages
     this.absent = 0; // seconds without an output that shows the rows
     /** @type {Set<View>} */ this.views = new Set();
     this.observer = new MutationObserver(() => this.mount());
@@ -361,24 +359,26 @@ class Page {
   #receive(message, buffers) {
     this.lastNews = Date.now();
     if (message.head > this.head) this.head = message.head;
-    let changed = false;
     switch (message.type) {
-      case "rows": {
-        const rows = JSON.parse(new TextDecoder().decode(buffers[0]));
-        if (this.store.take(message.from, rows)) {
-          this.askedAt = 0;
-          this.half = ["", ""];
-          changed = true;
-        }
+      case "rows":
+        if (message.packed) {
+          const unpacked = new Blob([/** @type {DataView<ArrayBuffer>} */ (buffers[0])])
+            .stream()
+            .pipeThrough(new DecompressionStream("deflate"));
+          this.unpacking++;
+          new Response(unpacked).json().then((rows) => {
+            this.unpacking--;
+            this.#take(message.from, rows);
+          });
+        } else this.#take(message.from, JSON.parse(new TextDecoder().decode(buffers[0])));
         break;
-      }
       case "welcome":
         if (message.page === this.id) this.arrives = true;
         for (const view of this.views) view.header();
         break;
       case "partial":
         this.half = [KINDS[message.kind], message.text];
-        changed = true;
+        for (const view of this.views) view.schedule();
         break;
       case "text":
         this.store.extend(message.row, message.start, message.text);
@@ -395,12 +395,21 @@ class Page {
         break;
     }
     this.#catchUp();
-    if (changed) for (const view of this.views) view.schedule();
+  }
+
+  /** @param {number} from @param {WireRow[]} rows */
+  #take(from, rows) {
+    if (this.store.take(from, rows)) {
+      this.askedAt = 0;
+      this.half = ["", ""];
+      for (const view of this.views) view.schedule();
+    }
+    this.#catchUp();
   }
 
   /** Ask for the rows that are lacking; one question at a time, again if nothing comes. */
   #catchUp() {
-    if (this.store.length >= this.head || Date.now() - this.askedAt < SYNC_RETRY_MS) return;
+    if (this.unpacking || this.store.length >= this.head || Date.now() - this.askedAt < SYNC_RETRY_MS) return;
     this.askedAt = Date.now();
     this.send({ type: "sync", from: this.store.length });
   }
@@ -441,7 +450,7 @@ class View {
   heading = make("b", "aod-title");
   about = make("span", "aod-facts");
   stopButton = button("aod-stop", "Stop", () => this.#stop());
-  filters = FILTERS.map(({ name, kinds }) => {
+  filters = FILTERS.map(([name, kinds]) => {
     const toggle = button("aod-filter", name, () => this.#filter(toggle, kinds), {
       "aria-pressed": "true",
       hidden: "",
@@ -502,9 +511,9 @@ class View {
     head.append(this.chip, this.heading, this.about, this.stopButton);
     const tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "View" });
     const fold = button("", "Fold all", () => {
-      const opens = fold.textContent === "Unfold all";
-      this.#foldAll(!opens);
-      fold.textContent = opens ? "Fold all" : "Unfold all";
+      const folds = fold.textContent === "Fold all";
+      this.#foldAll(folds);
+      fold.textContent = folds ? "Unfold all" : "Fold all";
     });
     const wrap = button("", "Wrap", () => this.#wrap(wrap), { "aria-pressed": "true" });
     const copy = button("", "Copy", () => this.#copy(this.list), {
@@ -523,7 +532,7 @@ class View {
     this.space.append(this.rows);
     this.scroller.append(this.space, this.half);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    // A wheel begins slowly: what is drawn meanwhile must not take the reader back to the end.
+    // A wheel begins slowly: drawing must not take the reader back meanwhile.
     const wheel = (/** @type {WheelEvent} */ event) => {
       if (event.deltaY < 0 && this.scroller.scrollTop > 0) this.#unfollow();
     };
@@ -676,7 +685,7 @@ class View {
       }
       if (this.query && this.#matches(n)) this.hits.push(n);
     }
-    FILTERS.forEach(({ kinds }, i) => {
+    FILTERS.forEach(([, kinds], i) => {
       this.filters[i].hidden = !kinds.some((kind) => store.counts[kind]);
     });
   }
@@ -957,7 +966,7 @@ class View {
       element.append(make("span", "aod-quiet", ` ${count(below, "row")} folded`));
     }
     if (text.length < row.text.length || (this.wanted.get(n) && row.size > text.length)) {
-      // Not a stop of the Tab key: Enter does the same.
+      // No stop of the Tab key: Enter does the same.
       element.append(button("aod-all", this.#moreLabel(row, text), () => this.#showMore(n), { tabindex: "-1" }));
     }
     return element;
@@ -965,10 +974,9 @@ class View {
 
   /** @param {Row} row @param {string} text */
   #moreLabel(row, text) {
-    const left = row.size - text.length;
-    if (left > MORE_CHARS) return `show ${count(MORE_CHARS, "character")} more of ${row.size.toLocaleString("en")}`;
     const lines = row.size === row.text.length ? row.text.slice(text.length).split("\n").length - 1 : 0;
-    return lines > 1 ? `show ${count(lines, "more line")}` : `show all ${count(row.size, "character")}`;
+    if (lines > 1) return `show ${count(lines, "more line")}`;
+    return `show ${count(Math.min(row.size - text.length, MORE_CHARS), "more character")}`;
   }
 
   /** @param {string} name @param {string} text @param {number[]} marks */

@@ -1,4 +1,5 @@
 import json
+import zlib
 
 import pytest
 from sources import Source
@@ -24,7 +25,10 @@ def rows_of(messages):
     rows = {}
     for message in messages:
         if message.content["type"] == "rows":
-            for offset, row in enumerate(json.loads(message.buffers[0])):
+            body = message.buffers[0]
+            if message.content.get("packed"):
+                body = zlib.decompress(body)
+            for offset, row in enumerate(json.loads(body)):
                 rows[message.content["from"] + offset] = row
     return rows
 
@@ -36,6 +40,19 @@ def test_new_rows_are_pushed_once_and_numbered(source):
     source.lines("c")
     second = rows_of(drain(feed))
     assert (first, second) == ({0: "a", 1: "b"}, {2: "c"})
+
+
+def test_many_rows_are_sent_compressed_and_few_as_they_are(source):
+    feed = RowFeed(source)
+    source.lines("a", "b")
+    (few,) = drain(feed)
+    lines = [f"a line of which there are many, {n}" for n in range(2_000)]
+    source.lines(*lines)
+    many = drain(feed)
+    assert "packed" not in few.content
+    assert [message.content["packed"] for message in many] == [True]
+    assert sum(len(message.buffers[0]) for message in many) < 20 * 2_000
+    assert list(rows_of([few, *many]).values()) == ["a", "b", *lines]
 
 
 def test_events_of_earlier_turns_are_passed_over(source):
