@@ -1,7 +1,6 @@
 """Fixtures of the whole suite: the embedded service over a real socket."""
 
-import socket
-
+import ports
 import pytest
 
 from aod_notebook.local import LocalService
@@ -29,6 +28,4 @@ def fresh_service():
 @pytest.fixture
 def unused_port():
     """A port of this machine on which nobody answers."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    return ports.unused_port()

@@ -63,11 +63,6 @@ def until(condition, seconds=10.0):
         time.sleep(0.002)
 
 
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def _handler(collector):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

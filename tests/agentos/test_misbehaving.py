@@ -5,7 +5,7 @@ import socket
 
 import anyio
 import pytest
-from collector import closed_port
+from ports import unused_port
 from scripted import answer, hang, reset
 from test_control_wire import METHODS
 
@@ -136,7 +136,7 @@ def test_the_async_client_raises_errors_of_the_tree_only(server):
 
 
 def test_a_service_that_is_not_there_is_an_error_of_the_tree():
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{unused_port()}"
     with AgentOS(api_key="aos_agent_x", agent_id="a", base_url=url, max_retries=0) as client:
         for _, call in other_calls(client):
             with pytest.raises(AgentOSError):

@@ -1,12 +1,13 @@
 """What waits, and what was refused, for people who look."""
 
-from collector import Collector, closed_port, until
+from collector import Collector, until
+from ports import unused_port
 
 from aod_notebook.agentos import AgentOS, outbox
 
 
 def test_a_spool_is_listed_with_what_waits_in_it():
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{unused_port()}"
     client = AgentOS(api_key="aos_agent_x", agent_id="a1", base_url=url)
     run = client.start_run()
     for number in range(10):

@@ -7,7 +7,8 @@ import threading
 import time
 
 import pytest
-from collector import Collector, closed_port, until
+from collector import Collector, until
+from ports import unused_port
 
 from aod_notebook.agentos import (
     AgentOS,
@@ -149,7 +150,7 @@ def test_a_spool_names_its_destination_and_never_the_key():
 
 
 def test_another_key_does_not_adopt():
-    offline = client_of(f"http://127.0.0.1:{closed_port()}")
+    offline = client_of(f"http://127.0.0.1:{unused_port()}")
     offline.start_run().emit("x", {"i": 1})
     offline.close(timeout=0)
     offline._reporter.leave()

@@ -4,7 +4,8 @@ import os
 import time
 
 import pytest
-from collector import Collector, closed_port, until
+from collector import Collector, until
+from ports import unused_port
 
 from aod_notebook.agentos import AgentOS, outbox
 from aod_notebook.agentos.report import log as log_module
@@ -19,7 +20,7 @@ def client_of(url, key="aos_agent_x", **options):
 @pytest.fixture
 def orphan():
     """A spool that waits for the key `aos_agent_revoked`, of a process that is gone."""
-    client = client_of(f"http://127.0.0.1:{closed_port()}", "aos_agent_revoked")
+    client = client_of(f"http://127.0.0.1:{unused_port()}", "aos_agent_revoked")
     client.start_run().emit("x", {"i": 1})
     client.close(timeout=0)
     client._reporter.leave()
@@ -36,13 +37,13 @@ def age(folder, seconds):
 
 def test_a_spool_is_deleted_30_days_after_its_last_write(orphan):
     age(orphan, 30 * 24 * 3600 + 60)
-    with client_of(f"http://127.0.0.1:{closed_port()}"):
+    with client_of(f"http://127.0.0.1:{unused_port()}"):
         until(lambda: not orphan.exists())
 
 
 def test_a_younger_spool_of_another_key_is_kept(orphan):
     age(orphan, 30 * 24 * 3600 - 3600)
-    with client_of(f"http://127.0.0.1:{closed_port()}") as client:
+    with client_of(f"http://127.0.0.1:{unused_port()}") as client:
         client._reporter.adopt()
         assert orphan.exists()
 
@@ -61,7 +62,7 @@ def test_an_old_spool_whose_key_is_shown_is_sent(monkeypatch):
 def test_a_full_spool_drops_events_visibly_and_still_takes_the_end(monkeypatch):
     told = []
     monkeypatch.setattr(log_module, "SPOOL_LIMIT", 4096)
-    with client_of(f"http://127.0.0.1:{closed_port()}", on_error=told.append) as client:
+    with client_of(f"http://127.0.0.1:{unused_port()}", on_error=told.append) as client:
         run = client.start_run()
         for number in range(100):
             run.emit("x", {"i": number, "pad": "." * 100})

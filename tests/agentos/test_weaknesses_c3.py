@@ -14,7 +14,8 @@ import time
 import weakref
 
 import pytest
-from collector import Collector, closed_port, until
+from collector import Collector, until
+from ports import unused_port
 
 from aod_notebook.agentos import AgentOS, AgentOSError
 
@@ -68,7 +69,7 @@ def test_however_many_runs_there_is_one_thread():
 
 def test_more_events_than_the_queue_holds_are_all_kept():
     """C.3 agentos/run.py:_drop_one_locked: events are lost when the queue is full."""
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{unused_port()}"
     client = client_of(url, max_queue_size=50)
     run = client.start_run()
     for number in range(5000):
@@ -264,7 +265,7 @@ def test_nothing_of_a_run_waits_for_or_fails_with_the_network():
     """C.3 agentos/run.py:__exit__, start_task, Task._update, client.py:start_run: synchronous
     network calls that raise into the host
     """
-    client = client_of(f"http://127.0.0.1:{closed_port()}")
+    client = client_of(f"http://127.0.0.1:{unused_port()}")
     begun = time.monotonic()
     run = client.start_run()
     assert (run.run_id, bool(run.external_run_id)) == (None, True)
@@ -316,7 +317,7 @@ def test_closing_many_runs_on_a_dead_service_keeps_to_its_time():
     """C.3 agentos/client.py:_flush_all, flush, shutdown: runs are flushed one after another with
     full retries
     """
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{unused_port()}"
     client = client_of(url)
     for _ in range(5):
         client.start_run().emit("step", {"i": 1})

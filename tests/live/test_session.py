@@ -139,7 +139,9 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
     for _ in session.batches():
         pass
     # A service that leaves may still find the time to say so.
-    with pytest.raises((AodError, SessionFailedError), match=r"cannot reach|interrupted|ended"):
+    with pytest.raises(
+        (AodError, SessionFailedError), match=r"cannot reach|broke|interrupted|ended"
+    ):
         session.raise_for_status()
     with LocalService(data_dir=data, port=port):
         assert session.wait().status == "failed"
