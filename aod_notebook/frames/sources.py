@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 import pandas as pd
@@ -66,12 +66,12 @@ class Gathered:
         owner, ids = asked(self._source, self._client)
         if ids is None:
             ids = [str(session.id) for session in owner.sessions.list()]
-        followed = [item for item in ids if isinstance(item, FollowedSession)]
+        followed = [item for item in ids if _is_followed(item)]
         for item in followed:
             framed = followed_events(item)
             self.report.join([framed.report])
             yield self._after(framed.frame)
-        names = [str(item) for item in ids if not isinstance(item, FollowedSession)]
+        names = [str(item) for item in ids if not _is_followed(item)]
         answers = each(
             names,
             lambda one: session_events(owner, one, self._since),
@@ -123,7 +123,7 @@ def held_events(source: Any) -> Framed | None:
     if isinstance(source, Store):
         stored = source.frame("events")
         return Framed(stored, Report.of(stored))
-    if isinstance(source, FollowedSession):
+    if _is_followed(source):
         return followed_events(source)
     names_only = isinstance(source, str | UUID) or hasattr(source, "sessions")
     return _of_items(source) if isinstance(source, Iterable) and not names_only else None
@@ -162,18 +162,33 @@ def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
         return source, None
     if source is None:
         return client or current_client(), None
-    if isinstance(source, FollowedSession):
+    if _is_followed(source):
         return client or source.client, [source]
     if isinstance(source, pd.DataFrame):
         if "session_id" not in source:
             raise TypeError("The frame has neither events nor a column session_id")
         source = list(dict.fromkeys(source["session_id"].dropna()))
     items = [source] if _is_id(source) else list(source)
-    ids = [item if isinstance(item, FollowedSession) else _id(item) for item in items]
+    ids = [item if _is_followed(item) else _id(item) for item in items]
     if client is None:
-        clients = [item.client for item in ids if isinstance(item, FollowedSession)]
+        clients = [item.client for item in ids if _is_followed(item)]
         client = clients[0] if clients else current_client()
     return client, ids
+
+
+def _is_followed(item: Any) -> TypeGuard[FollowedSession]:
+    """Tell whether an item is a session that is followed.
+
+    Raises:
+        TypeError: it is a run of AgentOS, which is followed too.
+    """
+    if not isinstance(item, FollowedSession):
+        return False
+    if hasattr(item, "run_id"):
+        raise TypeError(
+            f"{item.id} is a run, not a session: use run_events_df, spans_df or runs_df"
+        )
+    return True
 
 
 def _is_id(source: Any) -> bool:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from aod_notebook.agentos import AgentOS
     from aod_notebook.live.run_follow import RunEvent
+    from aod_notebook.plots import Theme
 
 __all__ = ["RunTables"]
 
@@ -100,6 +102,16 @@ class RunTables:
     def tasks(self) -> pd.DataFrame:
         """One row per task (`frames.tasks_df`), asked of the service."""
         return self._frame("tasks")
+
+    def plot(self, *, ax: Axes | None = None, theme: Theme = "auto") -> Axes:
+        """Draw the run's spans and tool calls so far (`plots.waterfall`).
+
+        Raises:
+            MissingMatplotlibError: matplotlib is not installed.
+        """
+        from aod_notebook import plots
+
+        return plots.waterfall(self, ax=ax, theme=theme)
 
     def to_parquet(self, folder: str | Path) -> Path:
         """Write the run's tables as Parquet files into `folder/ID`, which is made; give it.

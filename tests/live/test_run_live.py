@@ -2,7 +2,9 @@ import doctest
 import threading
 
 import anyio
+import matplotlib as mpl
 import pytest
+from matplotlib import pyplot as plt
 
 from aod_notebook import frames, live
 from aod_notebook.agentos import AgentOS, AgentOSConflictError, AgentOSNotFoundError
@@ -270,3 +272,21 @@ def test_a_viewer_shows_a_run():
     viewer = run.viewer()
     assert "March has 31 nights" in viewer.static_bundle()["text/plain"] + run.to_html()
     viewer.close()
+
+
+def test_a_run_draws_its_spans_and_tool_calls():
+    mpl.use("Agg")
+    run = invoke({"query": "hi"}).wait()
+    axes = run.plot()
+    drawn = " ".join(text.get_text() for text in axes.get_yticklabels() + axes.texts)
+    plt.close(axes.figure)
+    assert run.id[:8] in axes.get_title(loc="left") + axes.get_title()
+    assert "TodoWrite" in drawn
+
+
+def test_a_run_is_no_source_of_a_sessions_frame():
+    run = invoke({"query": "hi"}).wait()
+    with pytest.raises(TypeError, match=f"{run.id} is a run, not a session: use run_events_df"):
+        frames.events_df(run)
+    with pytest.raises(TypeError, match="is a run, not a session"):
+        frames.messages_df([run])
