@@ -107,9 +107,9 @@ class NotebookPage:
             arg=count, timeout=READY_MS,
         )  # fmt: skip
 
-    def wait_until(self, condition):
+    def wait_until(self, condition, seconds=READY_MS / 1000):
         """Wait until a condition outside the page holds."""
-        deadline = time.monotonic() + READY_MS / 1000
+        deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError

@@ -168,6 +168,17 @@ def test_only_the_rows_in_sight_are_in_the_page(opened):
     expect(nb.log).to_contain_text("00019999")
 
 
+def test_a_burst_beside_a_cell_that_floods_print_loses_no_row(opened, same_rows):
+    flood = "for i in range(20_000): print(i)"
+    nb = opened(VIEW, f"d.flood_in_thread(20_000)\n{flood}", KERNEL_ROWS)
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.run_cell(1)
+    nb.wait_for_rows(LINES + 20_000)
+    expect(nb.output(1)).to_contain_text("19999")
+    assert same_rows(nb, 2)
+
+
 def test_groups_fold_by_mouse_and_by_key(opened):
     nb = opened(REPLAY)
     nb.run_cell(0)
