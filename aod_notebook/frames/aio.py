@@ -52,6 +52,7 @@ async def _in_thread(function: Callable[..., T], *args: Any, **options: Any) -> 
 
     A cancelled call ends its requests at once, and its thread with them.
     """
+    failure = None
     async with BlockingPortal() as portal:
 
         def sent(value: Any) -> Any:
@@ -60,8 +61,14 @@ async def _in_thread(function: Callable[..., T], *args: Any, **options: Any) -> 
 
         given = {name: sent(value) for name, value in options.items()}
         waiting = partial(function, *map(sent, args), **given)
-        result = await run_sync(waiting, abandon_on_cancel=True)
-    return result  # noqa: RET504 - to mypy, leaving the portal might swallow an error
+        try:
+            result = await run_sync(waiting, abandon_on_cancel=True)
+        except Exception as error:  # noqa: BLE001 - raised below: the portal makes a group of it
+            failure = error
+            await portal.stop(cancel_remaining=True)
+    if failure is not None:
+        raise failure
+    return result
 
 
 def _twin(function: Any) -> Any:

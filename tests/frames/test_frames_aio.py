@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from aod_notebook import frames
 from aod_notebook.agentos import AgentOS, AsyncAgentOS
-from aod_notebook.aod import AsyncClient, Client
+from aod_notebook.aod import AsyncClient, Client, NotFoundError
 from aod_notebook.core import current
 from aod_notebook.frames import _fetch, aio
 
@@ -114,6 +114,13 @@ async def test_what_is_missing_is_warned_of_once_or_listed(async_client, ids, tm
     assert len(problems) == 1
     with pytest.warns(frames.FrameWarning, match="a session could not be read"):
         await aio.collect([ids[0], GONE], into=tmp_path, client=async_client)
+
+
+async def test_a_failed_call_raises_the_error_itself(async_client, tmp_path):
+    with pytest.raises(NotFoundError):
+        await aio.messages_df(GONE, client=async_client)
+    with pytest.raises(NotFoundError):
+        await aio.collect(GONE, into=tmp_path, client=async_client)
 
 
 async def test_the_loop_goes_on_while_a_running_session_is_read(async_client, running, monkeypatch):
