@@ -18,6 +18,8 @@ CHUNK_BYTES = 240_000
 WIRE_CHARS = 16_000
 """Longer texts are cut on the wire; the page asks for the rest when somebody wants to see it."""
 WIRE_MARKS = 3 * 400
+SLICE = 200
+"""Rows are encoded so many at a time."""
 
 KINDS = {kind: number for number, kind in enumerate(Kind)}
 """The page has the same list (`KINDS` in stream.js)."""
@@ -64,13 +66,28 @@ def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
     parts: list[bytes] = []
     size, number = 2, start
     while number < stop:
-        part = _encode(wire_row(rows[number]))
+        count = min(SLICE, stop - number)
+        part = _encode([wire_row(row) for row in rows[number : number + count]])[1:-1]
+        if size + len(part) >= CHUNK_BYTES:
+            if parts:
+                break
+            part, count = _first(rows[number : number + count])
+        parts.append(part)
+        size, number = size + len(part) + 1, number + count
+    return b"[" + b",".join(parts) + b"]", number
+
+
+def _first(rows: Sequence[Row]) -> tuple[bytes, int]:
+    """Encode as many of these rows as fit, one at least; say how many those are."""
+    parts: list[bytes] = []
+    size = 2
+    for row in rows:
+        part = _encode(wire_row(row))
         size += len(part) + 1
         if size > CHUNK_BYTES and parts:
             break
         parts.append(part)
-        number += 1
-    return b"[" + b",".join(parts) + b"]", number
+    return b",".join(parts), len(parts)
 
 
 def _marks(row: Row) -> list[int]:
