@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 import msgspec
 
-__all__ = ["FOLDED", "INLINE", "MAX_DEPTH", "TITLE_CHARS", "Kind", "Question", "Row", "Summary"]
+from aod_notebook.viewers.clean import styled
+
+__all__ = [
+    "FOLDED",
+    "INLINE",
+    "MAX_DEPTH",
+    "TITLE_CHARS",
+    "Kind",
+    "Question",
+    "Row",
+    "Summary",
+    "text_rows",
+]
 
 TITLE_CHARS = 160
 MAX_DEPTH = 8
@@ -113,3 +125,17 @@ class Summary:
     cost_usd: float | None = None
     answer: str = ""
     questions: tuple[Question, ...] = ()
+
+
+def text_rows(kind: Kind, lines: list[str]) -> list[Row]:
+    """Make a row of each line of output, with the colours that a terminal would show."""
+    rows, is_error = [], kind is Kind.STDERR
+    if (whole := "".join(lines)).isascii() and whole.isprintable():
+        return [Row(kind, "", line, 0, is_error) for line in lines]
+    for line in lines:
+        if line.isascii() and line.isprintable():
+            rows.append(Row(kind, "", line, 0, is_error))
+        else:
+            text, marks = styled(line)
+            rows.append(Row(kind, "", text, 0, is_error, marks=marks))
+    return rows

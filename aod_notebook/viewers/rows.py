@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aod_notebook.transcripts import Reader, Usage, summary
 from aod_notebook.viewers.clean import clean, one_line, styled
 from aod_notebook.viewers.lines import TextLines
-from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary
+from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary, text_rows
 from aod_notebook.viewers.run_rows import RunRows
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class RowBuilder:
                 if extra.get("stream") != "stderr":
                     return self._output_rows(data)
                 self.summary.status, self.summary.stage = "running", ""
-                return _text_rows(Kind.STDERR, self._stderr.feed(data))
+                return text_rows(Kind.STDERR, self._stderr.feed(data))
             case "stage":
                 return self._stage_rows(extra)
             case "turn_start":
@@ -105,13 +105,13 @@ class RowBuilder:
     def _output_rows(self, data: str) -> list[Row]:
         self.summary.status, self.summary.stage = "running", ""
         if self._plain is not None:
-            return _text_rows(Kind.OUTPUT, self._plain.feed(data))
+            return text_rows(Kind.OUTPUT, self._plain.feed(data))
         return self._stdout_rows(self._stdout.feed(data))
 
     def _flushed(self) -> list[Row]:
         plain = [] if self._plain is None else self._plain.flush()
-        rows = self._stdout_rows(self._stdout.flush()) + _text_rows(Kind.OUTPUT, plain)
-        return rows + _text_rows(Kind.STDERR, self._stderr.flush()) + self._run.flushed()
+        rows = self._stdout_rows(self._stdout.flush()) + text_rows(Kind.OUTPUT, plain)
+        return rows + text_rows(Kind.STDERR, self._stderr.flush()) + self._run.flushed()
 
     def _stage_rows(self, extra: Mapping[str, Any]) -> list[Row]:
         rows = self._flushed()
@@ -217,19 +217,6 @@ class RowBuilder:
         if result.cost_usd is not None:
             whole.cost_usd = result.cost_usd + (whole.cost_usd or 0.0)
         whole.answer = clean(result.text or "") or whole.answer
-
-
-def _text_rows(kind: Kind, lines: list[str]) -> list[Row]:
-    rows, is_error = [], kind is Kind.STDERR
-    if (whole := "".join(lines)).isascii() and whole.isprintable():
-        return [Row(kind, "", line, 0, is_error) for line in lines]
-    for line in lines:
-        if line.isascii() and line.isprintable():
-            rows.append(Row(kind, "", line, 0, is_error))
-        else:
-            text, marks = styled(line)
-            rows.append(Row(kind, "", text, 0, is_error, marks=marks))
-    return rows
 
 
 def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:

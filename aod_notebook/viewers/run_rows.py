@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.transcripts import summary as summary_of_call
 from aod_notebook.viewers.clean import clean, one_line, styled
 from aod_notebook.viewers.lines import Paragraphs
-from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Question, Row, Summary
+from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Question, Row, Summary, text_rows
 
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
@@ -176,6 +176,9 @@ class RunRows:
                 return [self._model_row(payload, _prompt(payload))]
             case "llm.response":
                 return self._response(payload)
+            case "stdout.written" | "stderr.written" if isinstance(payload.get("text"), str):
+                kind = Kind.OUTPUT if type_ == "stdout.written" else Kind.STDERR
+                return text_rows(kind, payload["text"].split("\n"))
             case "agent.message" if isinstance(payload.get("text"), str):
                 return self._said([payload["text"]])
             case _:

@@ -150,6 +150,27 @@ def test_a_background_session_is_live_again_after_a_reload(opened, kind, open_ga
     shot(nb.page, f"reloaded-{kind}")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_is_answered_and_approved_in_its_view(opened, kind, shot):
+    pauses = [{"ask": "Which quarter?", "options": ["Q1", "Q2"]}, {"approve": "send it"}]
+    nb = opened(
+        LOAD + f"\ninvoice = {{'replay': {{'pauses': {pauses}}}}}",
+        "%agentos invoke --input invoice -o r",
+        "r.wait(); print(r.status, r.output['answers'])",
+        kind=kind,
+    )
+    nb.run_cell(0)
+    nb.run_cell(1)
+    nb.viewer.get_by_role("button", name="Q2").click(timeout=READY_MS)
+    nb.viewer.get_by_role("button", name="Approve").click(timeout=READY_MS)
+    expect(nb.viewer).to_have_count(0, timeout=READY_MS)
+    expect(nb.output(1)).to_contain_text("Completed")
+    expect(nb.output(1)).to_contain_text("Approved")
+    shot(nb.page, f"agentos-{kind}")
+    nb.run_cell(2)
+    expect(nb.output(2)).to_contain_text("completed ['Q2']")
+
+
 def test_a_saved_notebook_does_not_grow_with_reruns(opened):
     nb = opened(LOAD, "%%aod --view --runtime shell\necho one; echo two")
     nb.run_all()

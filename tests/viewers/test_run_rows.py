@@ -137,6 +137,20 @@ def test_events_of_any_word_show_their_level_and_payload():
     assert summary.status == "running"
 
 
+def test_what_a_cell_wrote_is_shown_line_by_line():
+    rows, _ = rows_of(
+        recorded("stdout.written", payload={"text": "one\n\x1b[31mtwo\x1b[0m"}),
+        recorded("stderr.written", "warn", {"text": "careful"}),
+        recorded("stdout.written", payload={"text": None}),
+    )
+    assert told(rows)[:3] == [
+        (Kind.OUTPUT, "", "one"),
+        (Kind.OUTPUT, "", "two"),
+        (Kind.STDERR, "", "careful"),
+    ]
+    assert (rows[1].marks, rows[2].is_error, rows[3].kind) == ((0, 3, 2), True, Kind.EVENT)
+
+
 def test_a_task_shows_how_it_ended():
     rows, _ = rows_of(
         event("task", id="t", name="fetch", status="running", input={"url": "u"}),
