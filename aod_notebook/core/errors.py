@@ -31,6 +31,15 @@ _TOKENS = re.compile(
     r"|(?<=://)[^/\s@]+(?=@)"
 )
 
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])(?:[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c))?"  # titles, links
+    r"|\x1b[ -/]*[0-~]?"
+)
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
 
 class AodNotebookError(Exception):
     """Root of every error of this package.
@@ -94,11 +103,13 @@ class Failure:
 def one_line(text: str, limit: int = 400) -> str:
     r"""Join the lines and blanks of a text by single spaces and cut it at `limit`.
 
+    A message may quote what an agent wrote: escape sequences and control characters are left out.
+
     Example:
-        >>> one_line("a\n   b")
+        >>> one_line("a\n   \x1b[31mb")
         'a b'
     """
-    flat = " ".join(text.split())
+    flat = _CONTROLS.sub("", " ".join(_ESCAPES.sub("", text).split()))
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 

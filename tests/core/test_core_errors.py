@@ -11,6 +11,11 @@ def test_a_cell_shows_one_line():
     assert AodNotebookError("a\nb")._render_traceback_() == ["AodNotebookError: a b"]
 
 
+def test_a_cell_shows_nothing_that_steers_a_terminal():
+    hostile = "\x1b]0;title\x07a \x1b[31mb\x1b[0m\x9b2J \x08c\u202ed\ud800"
+    assert AodNotebookError(hostile)._render_traceback_() == ["AodNotebookError: a b cd"]
+
+
 def test_one_line_joins_blanks_and_cuts():
     assert one_line(" a\r\n\tb ") == "a b"
     assert one_line("abcdef", limit=4) == "abc…"
