@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pandas as pd
@@ -160,9 +161,13 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
     if hasattr(source, "runs") and hasattr(source, "start_run"):
         client, source = source, None
     if isinstance(source, pd.DataFrame):
+        if "run_id" not in source:
+            raise TypeError("The frame has no column run_id")
         source = list(dict.fromkeys(source["run_id"].dropna()))
-    is_one = source is not None and (isinstance(source, str | Mapping) or hasattr(source, "run_id"))
-    items = [source] if is_one else source
+    items = None
+    if source is not None:
+        is_many = isinstance(source, Iterable) and not _is_run(source)
+        items = list(source) if is_many else [source]
     if client is None:
         owners = [getattr(item, "client", None) for item in items or ()]
         client = next((owner for owner in owners if owner is not None), None)
@@ -171,12 +176,18 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
     return client, None if items is None else [_id(item) for item in items]
 
 
+def _is_run(source: Any) -> bool:
+    return isinstance(source, str | UUID | Mapping) or hasattr(source, "run_id")
+
+
 def _id(item: Any) -> str:
-    if isinstance(item, str):
-        return item
-    if isinstance(item, Mapping):
-        return str(item.get("id") or item.get("run_id"))
-    return str(getattr(item, "run_id", None) or item.id)
+    if isinstance(item, str | UUID):
+        return str(item)
+    found = item.get("id") or item.get("run_id") if isinstance(item, Mapping) else None
+    found = found or getattr(item, "run_id", None) or getattr(item, "id", None)
+    if found is None:
+        raise TypeError(f"{type(item).__name__} objects name no run: pass ids or runs")
+    return str(found)
 
 
 def _listed(client: Any, report: Report) -> list[Any]:

@@ -20,6 +20,7 @@ Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSess
 """An events frame, `StreamEvent` objects, bytes of SSE bodies, a followed session, a store."""
 
 _NEEDED = frozenset({"session_id", "turn", "event_id", "received_at"})
+_NOTHING = object()
 Derive = Callable[[Iterable[Piece], Iterable[str] | None, Iterable[str]], Framed]
 """A function from transcripts to a frame of some columns."""
 
@@ -131,8 +132,8 @@ def held_events(source: Any) -> Framed | None:
 
 def _of_items(source: Iterable[Any]) -> Framed | None:
     items = iter(source)
-    first = next(items, None)
-    if first is None:
+    first = next(items, _NOTHING)
+    if first is _NOTHING:
         return events_of_bytes(b"")
     if isinstance(first, bytes | bytearray | memoryview):
         return events_of_bytes(chain([bytes(first)], items))
@@ -168,7 +169,7 @@ def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
         if "session_id" not in source:
             raise TypeError("The frame has neither events nor a column session_id")
         source = list(dict.fromkeys(source["session_id"].dropna()))
-    items = [source] if _is_id(source) else list(source)
+    items = list(source) if isinstance(source, Iterable) and not _is_id(source) else [source]
     ids = [item if _is_followed(item) else _id(item) for item in items]
     if client is None:
         clients = [item.client for item in ids if _is_followed(item)]

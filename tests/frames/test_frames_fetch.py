@@ -178,7 +178,7 @@ def test_a_followed_session_and_its_id_make_the_same_transcript(client, replayed
     equal(frames.messages_df(followed), frames.messages_df(replayed[0].id, client=client))
 
 
-@pytest.mark.parametrize("source", [5, [5], iter(["an id"]), pd.DataFrame({"x": [1]})])
+@pytest.mark.parametrize("source", [5, [5], [None], iter(["an id"]), pd.DataFrame({"x": [1]})])
 def test_what_names_no_session_is_a_type_error(source):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="session"):
         frames.events_df(source)

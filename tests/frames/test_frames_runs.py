@@ -1,6 +1,7 @@
 """The frames of AgentOS runs: events, spans, and what a service says of runs and tasks."""
 
 import json
+from uuid import UUID
 
 import pandas as pd
 import pytest
@@ -269,6 +270,22 @@ def test_events_spans_and_tasks_are_asked_for_by_run(agentos):
     assert list(zip(tasks["run_id"], tasks["task_id"], tasks["name"], strict=True)) == [
         ("r1", "t1", "look")
     ]
+
+
+@pytest.mark.parametrize("source", [5, [5], [None], pd.DataFrame({"x": [1]})])
+def test_what_names_no_run_is_a_type_error(agentos, source):
+    with pytest.raises(TypeError, match="run"):
+        frames.runs_df(source, client=agentos)
+
+
+def test_a_run_is_named_by_a_uuid_and_runs_by_an_iterator(agentos):
+    current.set_provider(None, lambda: agentos)
+    try:
+        assert list(frames.runs_df(iter(["r1"]))["run_id"]) == ["r1"]
+        with pytest.raises(AodNotebookError, match=str(UUID(int=7))):
+            frames.runs_df(UUID(int=7))
+    finally:
+        current.set_provider(None)
 
 
 def test_the_current_connection_is_asked_for_runs_by_default(agentos):
