@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._given import epoch_seconds, has, is_agentos, records
+from aod_notebook.plots._given import epoch_seconds, has, is_agentos, records, refuse
 
 __all__ = ["is_of_runs", "spans_of"]
 
@@ -36,10 +36,13 @@ def spans_of(source: Any, client: Any) -> pd.DataFrame:
     (CONTRACT B.5) is a span of depth 0.
 
     Raises:
+        PlotError: the frame names no runs.
         AodNotebookError: there is no client, or not one of the runs could be read.
     """
     if has(source, "span_id", "depth"):
         return _typed(source)
+    if isinstance(source, pd.DataFrame) and "run_id" not in source:
+        raise refuse(source, "spans, run_events, or of any with run_id")
     is_here = has(source, "span_id", "occurred_at")
     events = source if is_here else frames.run_events_df(source, client=client)
     spans = frames.spans_from_run_events(events)

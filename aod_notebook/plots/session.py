@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from aod_notebook import frames
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
-from aod_notebook.plots._given import has, only, records
+from aod_notebook.plots._given import EVENTS, has, only, records, refuse
 from aod_notebook.plots._session_bars import CALL, STAGE, TURN, bars_of_calls, bars_of_events
 from aod_notebook.plots._text import by_ending, duration, short, shown, time_unit, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from aod_notebook.plots._look import Fill, Theme
@@ -71,7 +71,7 @@ def timeline_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         was not followed live: start and end are then positions in the transcript.
 
     Raises:
-        PlotError: there is more than one session.
+        PlotError: there is more than one session, or the frame names none.
         AodError: the session could not be read.
 
     Example:
@@ -84,6 +84,8 @@ def timeline_df(source: Any, *, client: Any = None) -> pd.DataFrame:
     if has(source, "tool", "order", "result_order"):
         only(source, "session_id", "A timeline")
         return bars_of_calls(source.reset_index(drop=True))
+    if isinstance(source, pd.DataFrame) and not (has(source, *EVENTS) or has(source, "session_id")):
+        raise refuse(source, "tool_calls, events, or of any with session_id")
     events = frames.events_df(source, client=client)
     only(events, "session_id", "A timeline")
     return bars_of_events(events.reset_index(drop=True))
@@ -112,7 +114,7 @@ def timeline(
         theme: "light", "dark", or "auto" for what the background asks for.
 
     Raises:
-        PlotError: there is more than one session.
+        PlotError: there is more than one session, or the frame names none.
         AodError: the session could not be read.
         MissingMatplotlibError: matplotlib is not installed.
 

@@ -39,7 +39,7 @@ def waterfall_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         start is missing, and counted in `attrs["without_start"]`.
 
     Raises:
-        PlotError: there is more than one run.
+        PlotError: there is more than one run, or the frame names none.
         AodNotebookError: there is no client, or the run could not be read.
 
     Example:
@@ -77,7 +77,7 @@ def waterfall(
         theme: "light", "dark", or "auto" for what the background asks for.
 
     Raises:
-        PlotError: there is more than one run.
+        PlotError: there is more than one run, or the frame names none.
         AodNotebookError: there is no client, or the run could not be read.
         MissingMatplotlibError: matplotlib is not installed.
 

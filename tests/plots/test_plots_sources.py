@@ -108,3 +108,12 @@ def test_a_frame_without_the_columns_is_refused(figure):
     frame = samples.typed([dict.fromkeys(tasks, None)], "tasks")
     with pytest.raises(plots.PlotError, match="This figure is made of"):
         getattr(frame.aod, figure)()
+
+
+@pytest.mark.parametrize(
+    ("figure", "of"), [("timeline", "tasks"), ("waterfall", "sessions"), ("waterfall", "turns")]
+)
+def test_a_frame_that_names_no_session_or_run_is_refused(figure, of):
+    frame = samples.typed([dict.fromkeys(frames.SCHEMAS[of].names, None)], of)
+    with pytest.raises(plots.PlotError, match="This figure is made of"):
+        getattr(frame.aod, figure)()
