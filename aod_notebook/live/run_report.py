@@ -142,8 +142,14 @@ class Report:
         if receipt.pending:
             why = f": {receipt.reason}" if receipt.reason else ""
             parts.append(f"{receipt.pending} records wait to be sent (%agentos outbox){why}")
-        if receipt.rejected:
-            parts.append(f"{receipt.rejected} records were refused (%agentos outbox --refused)")
+        stats = self.run.stats
+        if stats.rejected:
+            parts.append(f"{stats.rejected} records were refused (%agentos outbox --refused)")
+        if stats.unqueued:
+            why = ", ".join(
+                reason for reason in stats.dropped if not reason.startswith("rejected:")
+            )
+            parts.append(f"{stats.unqueued} records were not sent ({why})")
         return " · ".join(parts)
 
     def _hidden(self, text: str) -> str:

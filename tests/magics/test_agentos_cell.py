@@ -146,6 +146,13 @@ def test_a_run_that_its_own_code_ends_is_left_as_it_ended_it(shell, agentos, cap
     assert "ended by its own code" in capsys.readouterr().out
 
 
+def test_a_record_after_the_end_is_not_said_to_be_in_the_outbox(shell, capsys):
+    shell.run("%%agentos\nrun.complete()\nrun.emit('too.late')")
+    said = capsys.readouterr().out
+    assert "1 records were not sent (after the end" in said
+    assert "--refused" not in said
+
+
 def test_a_long_output_is_cut(shell, agentos):
     shell.run("%%agentos -o r\n'x' * 200_000;")
     shell.run("%%agentos -o r\n['x' * 200_000]")
