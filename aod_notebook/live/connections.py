@@ -286,7 +286,9 @@ def connect(
     """
     global _current  # noqa: PLW0603 - the current connection
     if local and (url or name):
-        raise AodNotebookError("A connection is either local or to a URL; name one of the two.")
+        raise AodNotebookError(
+            "A connection is either local or to a URL, which a name stands for; name one of the two."
+        )
     from aod_notebook.live import run_connection
 
     with _lock:

@@ -199,7 +199,9 @@ def connect_agentos(
     """
     global _chosen  # noqa: PLW0603 - what is wanted
     if local and (url or name):
-        raise AodNotebookError("A connection is either local or to a URL; name one of the two.")
+        raise AodNotebookError(
+            "A connection is either local or to a URL, which a name stands for; name one of the two."
+        )
     with _lock:
         before = _chosen
         _chosen = _Choice(

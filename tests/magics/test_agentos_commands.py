@@ -324,6 +324,7 @@ def test_question_marks_show_what_the_magic_is(shell, capsys):
         ("call agents.get agent_id=@nowhere", "the notebook has no variable 'nowhere'"),
         ("call alerts.list", "needs the hosted AgentOS"),
         ("connect --local --url http://x", "either local or to a URL"),
+        ("connect --local --name mine", "a URL, which a name stands for"),
         ("connect --name nowhere", "No connection is remembered as 'nowhere'"),
         ("connect --url nonsense", "must look like http"),
     ],
