@@ -6,11 +6,12 @@ a link; bidirectional overrides can make code read as what it is not. Nothing of
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from aod_notebook.transcripts.summary import one_line as one_line_of
 
-__all__ = ["clean", "clip", "one_line", "styled"]
+__all__ = ["clean", "clip", "one_line", "prose", "styled"]
 
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
@@ -26,14 +27,19 @@ _UNSAFE = re.compile(
 )
 
 _COLOURS = re.compile(r"(?:\x1b\[|\x9b)([0-9;]*)m")
+_MARKDOWN = re.compile(r"`|\*\*|^#", re.MULTILINE)
+_HEADING = re.compile(r"#{1,6} ")
+_SPAN = re.compile(r"`[^`]+`|\*\*[^*]+\*\*")
 _STYLE_BASE = 0xD800
 """Styles pass through cleaning as lone surrogates, which no cleaned text holds."""
 _STYLE_SIGNS = re.compile(r"([\ud800-\ud9ff])")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
-BOLD, DIM, ITALIC, UNDERLINE = 32, 64, 128, 256
+BOLD, DIM, ITALIC, UNDERLINE, CODE = 32, 64, 128, 256, 512
 COLOUR_MASK = 31
-"""A style is a colour (1 to 16 in the terminal's order, 0 for none) and these four flags."""
+"""A style is a colour (1 to 16 in the terminal's order, 0 for none) and these flags."""
+MOST_MARKS = 6_000
+"""Of a text with more marks the rest is shown plain."""
 _FLAGS = {1: BOLD, 2: DIM, 3: ITALIC, 4: UNDERLINE}
 _FLAGS_OFF = {22: BOLD | DIM, 23: ITALIC, 24: UNDERLINE}
 
@@ -82,17 +88,55 @@ def styled(text: str) -> tuple[str, tuple[int, ...]]:
     text = _ESCAPES.sub("", text)
     if "\r" in text:
         text = "\n".join(_last_written(line) for line in text.split("\n"))
-    parts, marks, length, style = [], [], 0, 0
+    parts, length, style = list[str](), 0, 0
+    marks: list[int] = []
     for piece in _STYLE_SIGNS.split(text):
         if _STYLE_SIGNS.match(piece):
             style = ord(piece) - _STYLE_BASE
             continue
         shown = _UNSAFE.sub(_visible, piece)
-        if shown and style:
+        if shown and style and len(marks) < MOST_MARKS:
             marks += [length, length + len(shown), style]
         parts.append(shown)
         length += len(shown)
     return "".join(parts), tuple(marks)
+
+
+def prose(text: str) -> tuple[str, tuple[int, ...]]:
+    r"""Give `text` cleaned, and how its Markdown is set off: code, bold words, headings.
+
+    Every character stays, so that what is copied and searched is what the agent wrote.
+
+    Returns:
+        The clean text and its marks, as of `styled`.
+
+    Example:
+        >>> prose("**No**: `x`")
+        ('**No**: `x`', (0, 2, 64, 2, 4, 32, 4, 6, 64, 8, 9, 64, 9, 10, 512, 10, 11, 64))
+    """
+    text, at, is_code = clean(text), 0, False
+    marks: list[int] = []
+    if not _MARKDOWN.search(text):
+        return text, ()
+    for line in text.split("\n"):
+        if len(marks) > MOST_MARKS:
+            break
+        end = at + len(line)
+        if line.lstrip().startswith("```"):
+            is_code = not is_code
+            marks += [at, end, DIM]
+        elif is_code and line:
+            marks += [at, end, CODE]
+        elif _HEADING.match(line):
+            marks += [at, end, BOLD]
+        else:
+            for found in itertools.islice(_SPAN.finditer(line), MOST_MARKS // 9):
+                width, style = (1, CODE) if found[0][0] == "`" else (2, BOLD)
+                first, last = at + found.start(), at + found.end()
+                marks += [first, first + width, DIM, first + width, last - width, style]
+                marks += [last - width, last, DIM]
+        at = end + 1
+    return text, tuple(marks)
 
 
 def one_line(text: str, limit: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aod_notebook.transcripts import Reader, Usage, summary
-from aod_notebook.viewers.clean import clean, one_line, styled
+from aod_notebook.viewers.clean import clean, one_line, prose, styled
 from aod_notebook.viewers.lines import TextLines
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary, text_rows
 from aod_notebook.viewers.run_rows import RunRows
@@ -177,7 +177,8 @@ class RowBuilder:
         match entry.block:
             case "text" if entry.line_type == "assistant":
                 self.summary.answer = text if depth == 0 else self.summary.answer
-                return Row(Kind.TEXT, text=text, depth=depth, parent=parent)
+                text, marks = prose(entry.text or "")
+                return Row(Kind.TEXT, text=text, depth=depth, parent=parent, marks=marks)
             case "thinking":
                 return Row(Kind.THINKING, text=text, depth=depth, parent=parent)
             case "tool_use":

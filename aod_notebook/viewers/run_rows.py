@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.transcripts import summary as summary_of_call
-from aod_notebook.viewers.clean import clean, one_line, styled
+from aod_notebook.viewers.clean import clean, one_line, prose, styled
 from aod_notebook.viewers.lines import Paragraphs
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Question, Row, Summary, text_rows
 
@@ -91,7 +91,8 @@ class RunRows:
         self._summary.status, self._summary.questions = "running", ()
 
     def _said(self, texts: list[str]) -> list[Row]:
-        rows = [Row(Kind.TEXT, text=clean(text)) for text in texts]
+        said = [prose(text) for text in texts]
+        rows = [Row(Kind.TEXT, text=text, marks=marks) for text, marks in said]
         if rows:
             self._summary.answer = rows[-1].text
         return rows

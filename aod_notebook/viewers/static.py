@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from aod_notebook.viewers.clean import BOLD, COLOUR_MASK, DIM, ITALIC, UNDERLINE, clip, one_line
+from aod_notebook.viewers.clean import (
+    BOLD,
+    CODE,
+    COLOUR_MASK,
+    DIM,
+    ITALIC,
+    UNDERLINE,
+    clip,
+    one_line,
+)
 from aod_notebook.viewers.plain import LINE_CHARS, about, plain_lines, status_line, status_word
 from aod_notebook.viewers.row import FOLDED, INLINE, Kind, Row
 from aod_notebook.viewers.rows import RowBuilder
@@ -74,6 +83,7 @@ _LOOKS = {
     DIM: _QUIET,
     ITALIC: "font-style:italic",
     UNDERLINE: "text-decoration:underline",
+    CODE: "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px",
 }
 _LINK = re.compile(r"\bhttps?://[^\s<>\"'`⟨⟩]+[^\s<>\"'`⟨⟩.,;:!?)\]}]")
 _A = '<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>'
@@ -343,7 +353,7 @@ def _details(summary: str, body: str, *, is_open: bool = False, style: str = "")
 def _header(title: str, summary: Summary) -> str:
     colour = _CHIPS.get(summary.status, _CHIPS["pending"])
     return (
-        f'<div><span style="background-color:{colour};color:#ffffff;border-radius:4px;'
-        f'padding:1px 7px">{escape(status_word(summary.status))}</span> <b>{_code(title)}</b> '
-        f'<span style="{_QUIET}">{_code(about(summary))}</span></div>'
+        f'<div><span style="background-color:{colour};color:#ffffff;border-radius:10px;'
+        f'padding:1px 9px">{escape(status_word(summary.status))}</span> <b>{_code(title)}</b></div>'
+        f'<div style="margin:2px 0 6px;{_QUIET}">{_code(about(summary))}</div>'
     )

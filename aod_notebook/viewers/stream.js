@@ -993,7 +993,7 @@ class View {
       piece.textContent = part.text;
       if (part.hit) piece.classList.add("aod-hit");
       if (part.style & 31) piece.classList.add(`aod-c${part.style & 31}`);
-      ["aod-bold", "aod-dim", "aod-italic", "aod-underline"].forEach((look, i) => {
+      ["aod-bold", "aod-dim", "aod-italic", "aod-underline", "aod-code"].forEach((look, i) => {
         if (part.style & (32 << i)) piece.classList.add(look);
       });
       box.append(piece);

@@ -94,6 +94,7 @@ class NotebookPage:
         expect(self.page.locator("body")).to_have_attribute(
             "data-jp-theme-name", f"JupyterLab {name}"
         )
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
     @property
     def kernel(self):
