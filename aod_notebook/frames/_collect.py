@@ -188,13 +188,12 @@ def _collect_one(folder: Path, client: Any, session_id: str) -> Report:
 
 def _parquet(frame: pd.DataFrame, schema: Schema) -> pa.Buffer:
     """The frame of one session, compressed; its categories as text, which every reader takes."""
-    texts = {c.name: "str" for c in schema.columns if c.dtype == "category"}
     layout = arrow_schema(schema)
     layout = layout.remove(layout.get_field_index(KEY))
-    plain = frame.drop(columns=KEY).astype(texts)
-    table = pa.Table.from_pandas(plain, schema=layout, preserve_index=False)
+    arrays = [pa.Array.from_pandas(frame[field.name], type=field.type) for field in layout]
+    table = pa.Table.from_arrays(arrays, schema=layout)
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(None), sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
