@@ -10,7 +10,7 @@ import msgspec
 import pydantic
 import pytest
 from aod.stream import iter_sse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scripted import output, runtime_start, start, terminal, turn_start
 
@@ -74,19 +74,16 @@ ODD = st.one_of(
 CUTS = st.lists(st.integers(0, 100_000), max_size=10)
 
 
-@settings(deadline=None)
 @given(st.lists(known(), max_size=8).map(b"".join))
 def test_known_events_are_as_the_official_client_reads_them(body):
     assert dumps(iter_events([body])) == official(body)
 
 
-@settings(deadline=None)
 @given(st.lists(known() | ODD, max_size=8).map(b"".join), CUTS)
 def test_any_chunking_gives_the_same_events(body, places):
     assert repr(list(iter_events(cut(body, places)))) == repr(list(iter_events([body])))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), CUTS)
 def test_arbitrary_bytes_never_raise(body, places):
     for event in iter_events(cut(body, places)):
@@ -95,7 +92,6 @@ def test_arbitrary_bytes_never_raise(body, places):
         assert event.id is None or type(event.id) is int
 
 
-@settings(deadline=None)
 @given(st.lists(known() | ODD, max_size=5).map(b"".join))
 def test_one_odd_event_does_not_change_its_neighbours(odd):
     good = output(1) + output(2, "é") + terminal(2)
