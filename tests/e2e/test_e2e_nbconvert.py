@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -19,31 +20,41 @@ SCRIPT = "cat <<'END'\n" + "\n".join(PAYLOADS) + "\nEND\nprintf '\\033[31mred\\0
 
 
 @pytest.fixture(scope="module")
-def convert(tmp_path_factory, server):
-    folder = tmp_path_factory.mktemp("converted")
-    content = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell("%load_ext aod_notebook"),
-            nbformat.v4.new_code_cell(f"%%aod --runtime shell\n{SCRIPT}"),
-        ]
-    )
-    nbformat.write(content, folder / "plain.ipynb")
-
-    def run(source, to, *options):
-        target = f"{source}-{to}"
-        words = [f"{source}.ipynb", "--to", to, "--output", target, *options]
-        subprocess.run(
-            [sys.executable, "-m", "nbconvert", *words], cwd=folder, check=True, timeout=200,
-            env=clean_environment(server.home, PYTHONWARNINGS="ignore"), capture_output=True,
-        )  # fmt: skip
-        return folder / f"{target}.{'html' if to == 'html' else 'ipynb'}"
-
-    return run
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("converted")
+    cells = ["%load_ext aod_notebook", f"%%aod --runtime shell\n{SCRIPT}"]
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
+    nbformat.write(content, made / "plain.ipynb")
+    return made
 
 
 @pytest.fixture(scope="module")
-def executed(convert):
-    return convert("plain", "notebook", "--execute")
+def convert(folder, server):
+    """Begin to convert a notebook of the folder."""
+
+    def begin(source, to, *options):
+        words = [source, "--to", to, "--output", f"{Path(source).stem}-{to}", *options]
+        return subprocess.Popen(
+            [sys.executable, "-m", "nbconvert", *words], cwd=folder, stderr=subprocess.PIPE,
+            env=clean_environment(server.home, PYTHONWARNINGS="ignore"),
+        )  # fmt: skip
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def converted(folder, convert):
+    """The notebook executed, and as HTML with and without executing it."""
+    begun = [convert("plain.ipynb", to, "--execute") for to in ("notebook", "html")]
+    for each in begun:
+        _, said = each.communicate(timeout=200)
+        assert each.returncode == 0, said.decode()
+    _, said = convert("plain-notebook.ipynb", "html").communicate(timeout=200)
+    return {
+        "executed": folder / "plain-notebook.ipynb",
+        "html with --execute": folder / "plain-html.html",
+        "html without": folder / "plain-notebook-html.html",
+    }
 
 
 def seen_offline(context, path):
@@ -62,28 +73,30 @@ def seen_offline(context, path):
     return page, asked
 
 
-def test_an_executed_notebook_has_no_widget_state(executed):
-    content = nbformat.read(executed, as_version=4)
+def test_an_executed_notebook_has_no_widget_state(converted):
+    content = nbformat.read(converted["executed"], as_version=4)
     assert "widgets" not in content.metadata
     (shown,) = content.cells[1].outputs
     assert set(shown.data) == {"text/html", "text/plain"}
 
 
-@pytest.mark.parametrize("executes", [True, False])
-def test_the_page_shows_the_transcript_and_runs_nothing_of_it(convert, executed, context, executes):
-    source = "plain" if executes else executed.stem
-    page, _ = seen_offline(context, convert(source, "html", *(["--execute"] if executes else [])))
+@pytest.mark.parametrize("way", ["html with --execute", "html without"])
+def test_the_page_shows_the_transcript_and_runs_nothing_of_it(converted, context, way, shot):
+    page, _ = seen_offline(context, converted[way])
     text = page.inner_text("body")
     for payload in PAYLOADS:
         assert payload in text
     assert page.evaluate("window.owned") is None
     assert page.locator(".jp-OutputArea-output script, .jp-OutputArea-output img").count() == 0
+    shot(page, f"nbconvert-{way.split()[1]}")
+    page.close()
 
 
-def test_the_transcript_itself_asks_for_nothing(executed, context, tmp_path):
-    content = nbformat.read(executed, as_version=4)
+def test_the_transcript_itself_asks_for_nothing(converted, context, tmp_path):
+    content = nbformat.read(converted["executed"], as_version=4)
     target = tmp_path / "transcript.html"
     target.write_text(content.cells[1].outputs[0].data["text/html"], encoding="utf-8")
     page, asked = seen_offline(context, target)
     assert "red" in page.inner_text("body")
     assert asked == []
+    page.close()

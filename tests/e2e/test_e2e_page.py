@@ -264,17 +264,6 @@ def test_a_reload_in_mid_stream_loses_no_row(opened, same_rows):
     assert same_rows(nb, 2)
 
 
-def test_a_reload_while_the_cell_runs_goes_on_live(opened):
-    nb = opened(VIEW.removesuffix("v") + "v.show()\nd.flood(2_000, 400)\nd.end()")
-    nb.run_cell(0)
-    nb.wait_for_rows(LINES + 200)
-    nb.save()
-    nb.reload()
-    nb.wait_for_rows(LINES + 2_000)
-    texts = [row[1] for row in nb.rows()]
-    assert texts[LINES : LINES + 2_000] == [f"{n:08d} ".ljust(79, "x") for n in range(2_000)]
-
-
 def test_two_tabs_keep_the_same_rows(opened, page, server, same_rows):
     nb = opened(VIEW, "d.flood_in_thread(1_000, 500)", KERNEL_ROWS)
     nb.run_cell(0)
