@@ -198,15 +198,19 @@ class StreamInterrupted(AodError):  # noqa: N818 - the promised name
     Attributes:
         session_id: the session.
         last_event_id: last log row given: pass it as `since=` to go on (A.12.5).
+        reason: what happened to the connection.
     """
 
-    def __init__(self, session_id: str, last_event_id: int | None, reason: str) -> None:
+    def __init__(
+        self, session_id: str, last_event_id: int | None, reason: str, advice: str | None = None
+    ) -> None:
         self.session_id = session_id
         self.last_event_id = last_event_id
+        self.reason = reason
         message = f"Stream of session {session_id} was interrupted: {reason}"
-        if last_event_id is None:
+        if advice is None and last_event_id is None:
             advice = f"Nothing was received yet; go on with sessions.stream({session_id!r})"
-        else:
+        elif advice is None:
             advice = f"Go on with sessions.stream({session_id!r}, since={last_event_id})"
         super().__init__(_sentences(message, advice))
 

@@ -71,7 +71,7 @@ class Report:
 
     Args:
         run: the run.
-        name: what the work is called: the name of the run's one root span.
+        name: what the work is called: the name of a span that lasts as long as it.
         about: what is known of where it was done; the payload of that span.
     """
 

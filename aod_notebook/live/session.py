@@ -349,7 +349,12 @@ class LiveSession(SessionTables):
         return self.stop().told(self.id)
 
     def _raise_if_lost(self) -> None:
+        from aod_notebook.aod import StreamInterrupted
+
         error = self._follower.error
+        if isinstance(error, StreamInterrupted):
+            advice = f"%aod attach {self.id} goes on"
+            raise StreamInterrupted(self.id, error.last_event_id, error.reason, advice) from error
         if error is not None:
             raise error
 

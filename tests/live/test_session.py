@@ -3,10 +3,11 @@ import threading
 
 import anyio
 import pytest
+from chaos import ChaosProxy
 
 import aod_notebook
 from aod_notebook import live
-from aod_notebook.aod import AodError, AsyncClient, Client, NotFoundError
+from aod_notebook.aod import AodError, AsyncClient, Client, NotFoundError, StreamInterrupted
 from aod_notebook.core import bridge
 from aod_notebook.live import (
     LiveSession,
@@ -147,6 +148,21 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
         assert session.wait().status == "failed"
         assert [event.type for event, _ in session.received()].count("start") == 1
         on.close()
+
+
+def test_a_lost_stream_says_how_a_cell_goes_on(service):
+    with ChaosProxy(service.url) as proxy:
+        on = Connection(proxy.url, service.aod_token, {})
+        on.async_client = AsyncClient(proxy.url, service.aod_token, max_retries=0)
+        session = start(SessionRequest(prompt=WAITS, runtime="shell"), on)
+        next(session.batches())
+    for _ in session.batches():
+        pass
+    with pytest.raises(StreamInterrupted, match=rf"%aod attach {session.id} goes on"):
+        session.raise_for_status()
+    on.close()
+    with Client(service.url, service.aod_token) as client:
+        client.sessions.terminate(session.id)
 
 
 def test_a_turn_prompted_elsewhere_is_seen(client):
