@@ -366,10 +366,10 @@ class Page {
             .stream()
             .pipeThrough(new DecompressionStream("deflate"));
           this.unpacking++;
-          new Response(unpacked).json().then((rows) => {
-            this.unpacking--;
-            this.#take(message.from, rows);
-          });
+          new Response(unpacked)
+            .json()
+            .finally(() => this.unpacking--)
+            .then((rows) => this.#take(message.from, rows));
         } else this.#take(message.from, JSON.parse(new TextDecoder().decode(buffers[0])));
         break;
       case "welcome":
