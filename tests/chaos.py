@@ -70,21 +70,20 @@ class ChaosProxy:
         if fault.how == "refuse":
             writer.transport.abort()
             return
-        up_reader, up_writer = await asyncio.open_connection(*self._upstream)
-        both = [
-            asyncio.ensure_future(_copy(reader, up_writer)),  # ends when the client hangs up
-            asyncio.ensure_future(self._downward(up_reader, writer, fault)),
-        ]
-        try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
-            for end in (up_writer, writer):
-                end.close()
-                with contextlib.suppress(ConnectionError):
-                    await end.wait_closed()
+        async with contextlib.AsyncExitStack() as ends:
+            ends.push_async_callback(_close, writer)
+            up_reader, up_writer = await asyncio.open_connection(*self._upstream)
+            ends.push_async_callback(_close, up_writer)
+            both = [
+                asyncio.ensure_future(_copy(reader, up_writer)),  # ends when the client hangs up
+                asyncio.ensure_future(self._downward(up_reader, writer, fault)),
+            ]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in both:
+                    task.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
 
     async def _downward(self, reader, writer, fault):
         left = fault.after
@@ -106,6 +105,12 @@ class ChaosProxy:
             writer.transport.abort()
         elif fault.how == "stall":
             await asyncio.Event().wait()
+
+
+async def _close(writer):
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _copy(reader, writer):
