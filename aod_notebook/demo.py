@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.viewers.clean import clean
+from aod_notebook.core.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,10 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind, one_line, redact
+from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind, redact
 from aod_notebook.core.retry import parse_retry_after
 from aod_notebook.core.settings import is_loopback
+from aod_notebook.core.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.text import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["AodNotebookError", "Failure", "FailureKind", "one_line", "redact", "secrets_in"]
+__all__ = ["AodNotebookError", "Failure", "FailureKind", "redact", "secrets_in"]
 
 HIDDEN = "[hidden]"
 
@@ -29,15 +31,6 @@ _TOKENS = re.compile(
     r"|\bgh[a-z]_[A-Za-z0-9]{12,}"
     r"|\bgithub_pat_[A-Za-z0-9_]{12,}"
     r"|(?<=://)[^/\s@]+(?=@)"
-)
-
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])(?:[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c))?"  # titles, links
-    r"|\x1b[ -/]*[0-~]?"
-)
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
@@ -98,19 +91,6 @@ class Failure:
     def may_be_done(self) -> bool:
         """Whether the service may have done, all the same, what it was asked for."""
         return self.kind is not FailureKind.UNREACHABLE and self.status != _TOO_MANY
-
-
-def one_line(text: str, limit: int = 400) -> str:
-    r"""Join the lines and blanks of a text by single spaces and cut it at `limit`.
-
-    A message may quote what an agent wrote: escape sequences and control characters are left out.
-
-    Example:
-        >>> one_line("a\n   \x1b[31mb")
-        'a b'
-    """
-    flat = _CONTROLS.sub("", " ".join(_ESCAPES.sub("", text).split()))
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def redact(value: Any, secrets: Iterable[str] = ()) -> Any:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from aod_notebook.core.errors import Failure, FailureKind, one_line, secrets_in
+from aod_notebook.core.errors import Failure, FailureKind, secrets_in
 from aod_notebook.core.retry import Attempt, Repeat, parse_retry_after
+from aod_notebook.core.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.errors import AgentOSConflictError
 from aod_notebook.core import bridge
-from aod_notebook.core.errors import AodNotebookError, one_line
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.text import one_line
 from aod_notebook.live.errors import WaitTimeoutError
 from aod_notebook.live.run_errors import RunFailedError
 from aod_notebook.live.run_follow import ENDED, RunEvent, RunFollower

@@ -373,7 +373,7 @@ class LiveSession(SessionTables):
 
     def _last_error_line(self) -> str:
         """The last line on stderr in the last turn, or the message of the stage that failed."""
-        from aod_notebook.viewers.clean import one_line
+        from aod_notebook.core.text import one_line
 
         chunks: list[str] = []
         for event, _ in self.received():

@@ -99,7 +99,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
 
 
 def _run(options: argparse.Namespace, names: Names) -> None:
-    from aod_notebook.viewers.clean import clean
+    from aod_notebook.core.text import clean
 
     on = connection()
     row = on.client.runs.get(run_id=find_run_id(options.run_id, names, on))
@@ -204,7 +204,7 @@ def _show(
 
 
 def _next_step(run: LiveRun) -> str:
-    from aod_notebook.viewers.clean import one_line
+    from aod_notebook.core.text import one_line
 
     asked = run.waits_for or {}
     if "approval_id" in asked:

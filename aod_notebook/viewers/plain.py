@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from aod_notebook.viewers.clean import clip
+from aod_notebook.core.text import clip
 from aod_notebook.viewers.row import FOLDED, INLINE, Kind
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from aod_notebook.viewers.clean import styled
+from aod_notebook.viewers.styles import styled
 
 __all__ = [
     "FOLDED",

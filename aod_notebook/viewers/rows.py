@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aod_notebook.core.text import clean, one_line
 from aod_notebook.transcripts import Reader, Usage, summary
-from aod_notebook.viewers.clean import clean, one_line, prose, styled
 from aod_notebook.viewers.lines import TextLines
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary, text_rows
 from aod_notebook.viewers.run_rows import RunRows
+from aod_notebook.viewers.styles import prose, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

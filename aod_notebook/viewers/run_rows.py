@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.text import clean, one_line
 from aod_notebook.transcripts import summary as summary_of_call
-from aod_notebook.viewers.clean import clean, one_line, prose, styled
 from aod_notebook.viewers.lines import Paragraphs
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Question, Row, Summary, text_rows
+from aod_notebook.viewers.styles import prose, styled
 
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event

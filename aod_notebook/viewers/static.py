@@ -1,7 +1,7 @@
 """Rows as static HTML: no script, inline styles only, readable on light and on dark pages.
 
 The colours of text are the page's own; only chips and borders have colours of theirs, so that
-contrast holds in every theme. Every text passes `viewers.clean` and is escaped.
+contrast holds in every theme. Every text passes `core.text.clean` and is escaped.
 """
 
 from __future__ import annotations
@@ -14,19 +14,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from aod_notebook.viewers.clean import (
-    BOLD,
-    CODE,
-    COLOUR_MASK,
-    DIM,
-    ITALIC,
-    UNDERLINE,
-    clip,
-    one_line,
-)
+from aod_notebook.core.text import clip, one_line
 from aod_notebook.viewers.plain import LINE_CHARS, about, plain_lines, status_line, status_word
 from aod_notebook.viewers.row import FOLDED, INLINE, Kind, Row
 from aod_notebook.viewers.rows import RowBuilder
+from aod_notebook.viewers.styles import BOLD, CODE, COLOUR_MASK, DIM, ITALIC, UNDERLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ import anywidget
 from msgspec import to_builtins
 from traitlets import Dict
 
-from aod_notebook.viewers.clean import clean
+from aod_notebook.core.text import clean
 from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.flusher import flusher
 from aod_notebook.viewers.questions import Questions

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aod_notebook.viewers import wire
-from aod_notebook.viewers.clean import styled
 from aod_notebook.viewers.row import FOLDED, Kind, Row
+from aod_notebook.viewers.styles import styled
 from aod_notebook.viewers.wire import CHUNK_BYTES, WIRE_CHARS, chunk, wire_row
 
 PAGE = Path(wire.__file__).with_name("stream.js").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from aod_notebook.core.errors import one_line
+from aod_notebook.core.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

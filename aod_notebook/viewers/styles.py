@@ -1,30 +1,14 @@
-"""The one cleaner: makes an agent's text safe to show in a page, a terminal or a notebook.
-
-Agent output is hostile text. Escape sequences can move the cursor, set a terminal's title or hide
-a link; bidirectional overrides can make code read as what it is not. Nothing of that is passed on.
-"""
+"""How parts of a text look: the colours of a terminal, and Markdown that is set off."""
 
 from __future__ import annotations
 
 import itertools
 import re
 
-from aod_notebook.transcripts.summary import one_line as one_line_of
+from aod_notebook.core.text import ESCAPES, UNSAFE, clean, last_written, visible
 
-__all__ = ["clean", "clip", "one_line", "prose", "styled"]
+__all__ = ["prose", "styled"]
 
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])(?:[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c))?"  # OSC, DCS, …
-    r"|\x1b[ -/]*[0-~]?"  # the other escapes, and a lone ESC
-)
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline
-    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
-    r"\u00ad\u115f\u1160\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\uffa0\ufff9-\ufffb"  # unseen
-    r"\U000e0000-\U000e007f"  # tags: whole texts that nobody sees
-    r"\u2028\u2029\ufeff\ud800-\udfff]"  # separators, byte-order mark, lone surrogates
-)
 
 _COLOURS = re.compile(r"(?:\x1b\[|\x9b)([0-9;]*)m")
 _MARKDOWN = re.compile(r"`|\*\*|^#", re.MULTILINE)
@@ -42,24 +26,6 @@ MOST_MARKS = 6_000
 """Of a text with more marks the rest is shown plain."""
 _FLAGS = {1: BOLD, 2: DIM, 3: ITALIC, 4: UNDERLINE}
 _FLAGS_OFF = {22: BOLD | DIM, 23: ITALIC, 24: UNDERLINE}
-
-
-def clean(text: str) -> str:
-    r"""Give `text` without escape sequences, with control and bidirectional characters visible.
-
-    Newlines and tabs stay; a carriage return overwrites its line, as on a terminal. Linear in the
-    length of `text`; never raises.
-
-    Example:
-        >>> clean("\x1b[31mred\x1b[0m 10%\r20%\n\u202egnp.exe\x00")
-        '20%\n⟨U+202E⟩gnp.exe␀'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    text = _ESCAPES.sub("", text)
-    if "\r" in text:
-        text = "\n".join(_last_written(line) for line in text.split("\n"))
-    return _UNSAFE.sub(_visible, text)
 
 
 def styled(text: str) -> tuple[str, tuple[int, ...]]:
@@ -85,16 +51,16 @@ def styled(text: str) -> tuple[str, tuple[int, ...]]:
         return chr(_STYLE_BASE + style)
 
     text = _COLOURS.sub(sign, _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text))
-    text = _ESCAPES.sub("", text)
+    text = ESCAPES.sub("", text)
     if "\r" in text:
-        text = "\n".join(_last_written(line) for line in text.split("\n"))
+        text = "\n".join(last_written(line) for line in text.split("\n"))
     parts, length, style = list[str](), 0, 0
     marks: list[int] = []
     for piece in _STYLE_SIGNS.split(text):
         if _STYLE_SIGNS.match(piece):
             style = ord(piece) - _STYLE_BASE
             continue
-        shown = _UNSAFE.sub(_visible, piece)
+        shown = UNSAFE.sub(visible, piece)
         if shown and style and len(marks) < MOST_MARKS:
             marks += [length, length + len(shown), style]
         parts.append(shown)
@@ -139,21 +105,6 @@ def prose(text: str) -> tuple[str, tuple[int, ...]]:
     return text, tuple(marks)
 
 
-def one_line(text: str, limit: int) -> str:
-    r"""Give `text` cleaned, its white space folded to single spaces, cut to `limit` characters.
-
-    Example:
-        >>> one_line("a\n  b\tc", 4)
-        'a b…'
-    """
-    return one_line_of(clean(text[: 8 * limit]), limit)
-
-
-def clip(text: str, limit: int) -> str:
-    """Cut `text` to `limit` characters; a cut text ends with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 def _style_after(style: int, parameters: str) -> int:
     """Give the style that a colour sequence leads to; what is not on the list changes nothing."""
     codes = iter([int(code[:4] or 0) for code in parameters.split(";")])
@@ -175,19 +126,3 @@ def _style_after(style: int, parameters: str) -> int:
         elif 90 <= code <= 97:  # noqa: PLR2004 - the eight bright colours
             style = style & ~COLOUR_MASK | code - 81
     return style
-
-
-def _last_written(line: str) -> str:
-    """Give what a terminal shows of a line in which carriage returns write over what was there."""
-    return line.rstrip("\r").rpartition("\r")[2]
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x20:  # noqa: PLR2004 - the C0 controls
-        return chr(0x2400 + code)
-    if code == 0x7F:  # noqa: PLR2004 - DEL
-        return "␡"
-    if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - half of a surrogate pair
-        return "\N{REPLACEMENT CHARACTER}"
-    return f"⟨U+{code:04X}⟩"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aod_notebook.viewers.clean import BOLD, CODE, DIM, MOST_MARKS, clean, one_line, prose
+from aod_notebook.core.text import clean, one_line
 
 
 @pytest.mark.parametrize(
@@ -56,30 +56,15 @@ def test_time_grows_linearly_with_the_text(part):
     assert time.process_time() - started < 2
 
 
-@given(st.text(st.sampled_from("a`*#\n -"), max_size=40))
-def test_marks_of_prose_are_in_order_and_leave_the_text(text):
-    shown, marks = prose(text)
-    edges = [edge for place in range(0, len(marks), 3) for edge in marks[place : place + 2]]
-    assert shown == text
-    assert edges == sorted(edges)
-    assert all(0 <= edge <= len(text) for edge in edges)
-
-
-def test_code_blocks_and_headings_are_set_off():
-    text = "# Title\n```py\nx = 1\n```\nlast"
-    _, marks = prose(text)
-    looks = {text[start:end]: style for start, end, style in zip(*[iter(marks)] * 3, strict=True)}
-    assert looks == {"# Title": BOLD, "```py": DIM, "x = 1": CODE, "```": DIM}
-
-
-@pytest.mark.parametrize("part", ["`a` ", "`a`\n", "**", "`", "# a\n", "```\n"])
-def test_prose_of_hostile_length_is_marked_in_linear_time_and_not_for_ever(part):
-    started = time.process_time()
-    _, marks = prose(part * 500_000)
-    assert len(marks) <= 2 * MOST_MARKS
-    assert time.process_time() - started < 2
-
-
 def test_one_line_folds_white_space_and_says_that_it_cut():
     assert one_line("a\n\n  b\tc", 100) == "a b c"
     assert one_line("abcdef", 4) == "abc…"
+
+
+def test_one_line_says_that_it_left_out_what_comes_after_many_blanks():
+    assert one_line("a" + " " * 1000 + "b", 10) == "a…"
+
+
+def test_one_line_lets_nothing_steer_a_terminal():
+    hostile = "\x1b]0;title\x07a \x1b[31mb\x1b[0m\x9b2J \x08c\u202ed\ud800"
+    assert one_line(hostile) == "a b ␈c⟨U+202E⟩d\ufffd"
