@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
+from aod_notebook.frames.checks import FrameError, MissingPackageError
 from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.messages import messages_from_events
 from aod_notebook.frames.otlp import otlp_to_protobuf, runs_to_otlp, sessions_to_otlp
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMAS",
     "Column",
+    "FrameError",
     "FrameWarning",
+    "MissingPackageError",
     "Problem",
     "Schema",
     "Store",

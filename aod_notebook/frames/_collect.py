@@ -22,12 +22,22 @@ from aod_notebook.frames._cluster import Service, workers
 from aod_notebook.frames._deliver import Framed, Problem, Report, warn
 from aod_notebook.frames._fetch import each, session_events
 from aod_notebook.frames._transcript import Piece, pieces
+from aod_notebook.frames.checks import FrameError, options, shown
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.results import model_usage_of, results_of
 from aod_notebook.frames.schema import SCHEMAS, Schema
 from aod_notebook.frames.sessions import sessions_of, turns_of
 from aod_notebook.frames.sources import asked
-from aod_notebook.frames.store import KEY, Store, arrow_schema, mark, place, read_mark
+from aod_notebook.frames.store import (
+    KEY,
+    Store,
+    arrow_schema,
+    folder_of,
+    made_store,
+    mark,
+    place,
+    read_mark,
+)
 from aod_notebook.frames.tool_calls import tool_calls_of
 
 if TYPE_CHECKING:
@@ -121,10 +131,12 @@ def collect(
 
     Raises:
         AodNotebookError: not one session could be read, or there is no client.
+        FrameError: a parameter is of no use, or no directory can be made there.
 
     Warns:
         FrameWarning: sessions could not be read; the others are stored.
     """
+    options({"jobs": jobs, "progress": progress, "strict": strict})
     collected, report = collected_in(source, into, client, dask, jobs=jobs, progress=progress)
     if not strict:
         return collected, report.problems
@@ -142,11 +154,14 @@ def collected_in(
     progress: bool,
 ) -> tuple[Any, Report]:
     """Do what `collect` does, and say what went wrong."""
-    store = Store(Path(into).absolute())
+    folder = folder_of("into", into).absolute()
+    if dask is not None and not hasattr(dask, "get_executor"):
+        raise FrameError(f"dask must be a dask.distributed.Client, not {shown(dask)}")
     owner, ids = asked(source, client)
     if ids is None:
         ids = [session.id for session in owner.sessions.list()]
     names = list(dict.fromkeys(str(getattr(item, "id", item)) for item in ids))
+    store = made_store(folder)
     _tidy(store.path)
     if dask is None:
         pool, ask = None, partial(_collect_one, store.path, owner)

@@ -3,13 +3,14 @@
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from aod_notebook.frames import checks
 from aod_notebook.frames._native import Table
 from aod_notebook.frames.schema import Schema
 
@@ -123,6 +124,7 @@ def delivering(function: Callable[..., Framed]) -> Any:
 
     @functools.wraps(function)
     def delivered(*args: Any, strict: bool = True, **options: Any) -> Any:
+        check(function, args, {**options, "strict": strict})
         return deliver(function(*args, **options), strict=strict, stacklevel=2)
 
     # what help() and completion show
@@ -132,6 +134,16 @@ def delivering(function: Callable[..., Framed]) -> Any:
         parameters=[*own.parameters.values(), strictness], return_annotation=pd.DataFrame
     )
     return delivered
+
+
+def check(function: Callable[..., Any], args: Iterable[Any], options: Mapping[str, Any]) -> None:
+    """Check the common parameters of a call before anything is asked for.
+
+    Raises:
+        FrameError: one of them is of no use.
+    """
+    placed = zip(inspect.signature(function).parameters, args, strict=False)
+    checks.options({**dict(placed), **options})
 
 
 def deliver(framed: Framed, *, strict: bool, stacklevel: int) -> Any:

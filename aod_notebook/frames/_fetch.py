@@ -8,11 +8,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from aod_notebook.aod import StreamInterrupted
+from aod_notebook.agentos import AsyncAgentOS
+from aod_notebook.aod import AsyncClient, StreamInterrupted
 from aod_notebook.aod.events import StreamEvent
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._deliver import Framed, Report, now
 from aod_notebook.frames._loop import OnLoop
+from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.events import events_of_stream
 
 QUIET_S = 1.5
@@ -31,6 +33,23 @@ def current_client() -> Any:
     from aod_notebook.core.current import client
 
     return client()
+
+
+def client_with(noun: str, client: Any) -> Any:
+    """Check that a client is one that can be asked for sessions, or for runs.
+
+    Raises:
+        FrameError: it is not.
+    """
+    if isinstance(client, AsyncClient | AsyncAgentOS):
+        raise FrameError(
+            f"An {type(client).__name__} is asked by the functions of frames.aio, such as: "
+            f"await frames.aio.{noun}_df(client=client)"
+        )
+    if not hasattr(client, noun):
+        wanted = "aod_notebook.aod.Client" if noun == "sessions" else "aod_notebook.agentos.AgentOS"
+        raise FrameError(f"client must be an {wanted}, not {shown(client)}")
+    return client
 
 
 def base_url_of(client: Any) -> str | None:

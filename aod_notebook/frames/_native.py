@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.schema import Column
 
 ROWS_PER_BATCH = 8192
@@ -137,11 +138,46 @@ class Table:
 
 
 def conform(series: Any, column: Column) -> Any:
-    """Give a pandas series the column's dtype, known categories included."""
-    if column.dtype != "category":
+    """Give a pandas series the column's dtype, known categories included.
+
+    Raises:
+        FrameError: it holds what the dtype cannot hold.
+    """
+    try:
+        if column.dtype == "category":
+            texts = pa.array(series.astype(object), pa.string(), from_pandas=True)
+            return _categorical(pa.chunked_array([texts]), column)
+        if column.dtype == "datetime":
+            series = pd.to_datetime(series, utc=True)
         return series.astype(column.pandas_dtype).array
-    texts = pa.array(series.astype(object), pa.string(), from_pandas=True)
-    return _categorical(pa.chunked_array([texts]), column)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise FrameError(
+            f"The column {column.name} of the frame given has values ({series.dtype}) that are "
+            f"no {column.pandas_dtype}: give it the values that frames' own functions give"
+        ) from error
+
+
+def is_whole(dtype: Any, column: Column) -> bool:
+    """Whether a dtype is the column's own, known categories included."""
+    if not isinstance(dtype, pd.CategoricalDtype):
+        return str(dtype) == column.pandas_dtype
+    known = len(column.categories)
+    return tuple(dtype.categories[:known]) == column.categories and dtype.categories.dtype == "str"
+
+
+def completed(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
+    """Give a frame all of these columns, with their dtypes: what it lacks is missing.
+
+    Raises:
+        FrameError: a column holds what its dtype cannot hold.
+    """
+    made = {}
+    for column in columns:
+        if column.name not in frame:
+            made[column.name] = missing(len(frame), column)
+        elif not is_whole(frame[column.name].dtype, column):
+            made[column.name] = conform(frame[column.name], column)
+    return frame.assign(**made) if made else frame
 
 
 def concat(frames: Sequence[pd.DataFrame], columns: Iterable[Column]) -> pd.DataFrame:

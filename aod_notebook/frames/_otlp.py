@@ -3,9 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Any, cast
-
-import pandas as pd
+from typing import Any
 
 from aod_notebook._version import __version__
 from aod_notebook.frames.schema import Column, Schema
@@ -19,13 +17,6 @@ _CONTENT = frozenset({"prompt", "result", "output", "summary"})
 """What people and agents wrote, besides all JSON columns."""
 
 Row = Mapping[str, Any]
-
-
-def rows_of(frame: pd.DataFrame | None) -> list[Row]:
-    """The rows of a frame, with None for what is missing."""
-    if frame is None:
-        return []
-    return cast("list[Row]", frame.astype(object).where(frame.notna(), None).to_dict("records"))
 
 
 def trace_id(name: str) -> str:

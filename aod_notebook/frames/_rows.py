@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+import pandas as pd
 
 _MICROS = 1_000_000
 
@@ -66,6 +67,13 @@ def rest(fields: Mapping[str, Any], named: Iterable[str]) -> str | None:
 def column(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
     """One field of every row."""
     return [row.get(name) for row in rows]
+
+
+def records(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The rows as dicts of these columns (default: all); what is missing is None."""
+    whole = frame if columns is None else frame.reindex(columns=list(columns))
+    plain = whole.astype(object).where(whole.notna(), None)
+    return cast("list[dict[str, Any]]", plain.to_dict("records"))
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aod_notebook.core.sse import SSEDecoder
+from aod_notebook.frames import checks
 from aod_notebook.frames._deliver import Report
 from aod_notebook.frames._native import (
     ROWS_PER_BATCH,
@@ -85,7 +86,7 @@ def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
     """Re-cut chunks to pieces of about 64 KiB: long ones are sliced, short ones joined."""
     waiting: list[bytes] = []
     length = 0
-    for chunk in (chunks,) if isinstance(chunks, bytes | bytearray | memoryview) else chunks:
+    for chunk in checks.chunks("chunks", chunks):
         if len(chunk) > _BATCH_BYTES:
             yield b"".join(waiting)
             waiting, length = [], 0
@@ -93,7 +94,7 @@ def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
             for start in range(0, len(chunk), _BATCH_BYTES):
                 yield bytes(view[start : start + _BATCH_BYTES])
             continue
-        waiting.append(bytes(chunk))
+        waiting.append(chunk)
         length += len(chunk)
         if length >= _BATCH_BYTES:
             yield b"".join(waiting)

@@ -16,7 +16,7 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import pandas as pd
 from anyio.from_thread import BlockingPortal
@@ -25,9 +25,15 @@ from anyio.to_thread import run_sync
 from aod_notebook.agentos import AsyncAgentOS
 from aod_notebook.aod import AsyncClient
 from aod_notebook.frames import _collect, runs, sessions, tables
-from aod_notebook.frames._deliver import deliver, warn
+from aod_notebook.frames._deliver import Problem, check, deliver, warn
 from aod_notebook.frames._loop import OnLoop
 from aod_notebook.frames._signatures import AsyncRuns, AsyncTable, AsyncTurns
+from aod_notebook.frames.checks import options
+from aod_notebook.frames.store import Store
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import distributed
 
 T = TypeVar("T")
 
@@ -77,6 +83,7 @@ def _twin(function: Any) -> Any:
 
     @functools.wraps(made)
     async def twin(*args: Any, strict: bool = True, **options: Any) -> Any:
+        check(made, args, {**options, "strict": strict})
         framed = await _in_thread(made, *args, **options)
         return deliver(framed, strict=strict, stacklevel=2)
 
@@ -99,6 +106,50 @@ spans_df: AsyncRuns = _twin(runs.spans_df)
 tasks_df: AsyncRuns = _twin(runs.tasks_df)
 
 
+@overload
+async def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    dask: None = None,
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[True] = True,
+) -> Store: ...
+@overload
+async def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    dask: None = None,
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[False],
+) -> tuple[Store, list[Problem]]: ...
+@overload
+async def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    dask: "distributed.Client",
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[True] = True,
+) -> "dd.DataFrame": ...
+@overload
+async def collect(
+    source: Any = None,
+    *,
+    into: str | os.PathLike[str],
+    client: Any = None,
+    dask: "distributed.Client",
+    jobs: int = 8,
+    progress: bool = False,
+    strict: Literal[False],
+) -> tuple["dd.DataFrame", list[Problem]]: ...
 async def collect(
     source: Any = None,
     *,
@@ -113,10 +164,12 @@ async def collect(
 
     Raises:
         AodNotebookError: not one session could be read, or there is no client.
+        FrameError: a parameter is of no use, or no directory can be made there.
 
     Warns:
         FrameWarning: sessions could not be read; the others are stored.
     """
+    options({"jobs": jobs, "progress": progress, "strict": strict})
     collected, report = await _in_thread(
         _collect.collected_in, source, into, client, dask, jobs=jobs, progress=progress
     )

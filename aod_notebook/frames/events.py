@@ -10,6 +10,7 @@ from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._signatures import decode_function
 from aod_notebook.frames._wire import EventRows, read_bodies, wire_event
+from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS
 
 _SCHEMA = SCHEMAS["events"]
@@ -43,6 +44,8 @@ def events_of_stream(
     table = Table(_SCHEMA.select(columns, exclude))
     rows = EventRows(table, report, session_id)
     for index, event in enumerate(events):
+        if not (hasattr(event, "type") and hasattr(event, "extra")):
+            raise FrameError(f"events must be StreamEvent objects, and {shown(event)} is none")
         if event.type == MALFORMED:
             report.drop("an event is not a JSON object", session_id or "", _raw(event.extra))
             continue

@@ -1,11 +1,13 @@
 """Runs and sessions as traces for OpenTelemetry: OTLP in its JSON form."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from aod_notebook.core.text import one_line
+from aod_notebook.frames._native import completed
 from aod_notebook.frames._otlp import (
     CLIENT,
     INTERNAL,
@@ -13,12 +15,13 @@ from aod_notebook.frames._otlp import (
     attributes,
     columns_but,
     nanos,
-    rows_of,
     span,
     span_id,
     trace_id,
     traces,
 )
+from aod_notebook.frames._rows import records
+from aod_notebook.frames.checks import FrameError, MissingPackageError, flag, pandas_frame, shown
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.spans import spans_of
 
@@ -53,6 +56,9 @@ def runs_to_otlp(
         `/v1/traces` of any collector. Columns that OpenTelemetry has a name for have it
         (`frames.otel_names`); the others are called `agentos.<column>`.
 
+    Raises:
+        FrameError: a frame is not of that kind, or has a row without a `run_id`.
+
     Example:
         >>> from aod_notebook import frames
         >>> events = frames.decode_run_events(b'[{"type": "plan", "span_id": "a"}]', "r1")
@@ -61,13 +67,16 @@ def runs_to_otlp(
         >>> [span["name"] for span in trace["spans"]]
         ['run', 'plan']
     """
+    flag("content", content)
+    of_runs = _rows(runs, "runs", ("run_id",), "runs_to_otlp")
     spans: dict[Any, list[Row]] = {}
     events: dict[Any, list[Row]] = {}
     if run_events is not None:
-        spans = _by(rows_of(spans_of(run_events).frame), "run_id")
-        events = _by(rows_of(run_events[run_events["span_id"].isna()]), "run_id")
+        rows = _rows(run_events, "run_events", ("run_id", "span_id", "type"), "runs_to_otlp")
+        spans = _by(records(spans_of(run_events).frame), "run_id")
+        events = _by((row for row in rows if row["span_id"] is None), "run_id")
     made = []
-    for run in rows_of(runs):
+    for run in of_runs:
         below = [_reported(run, row, content=content) for row in spans.get(run["run_id"], [])]
         whole = _run(run, below, content=content)
         whole["events"] = [_event(row, content=content) for row in events.get(run["run_id"], [])]
@@ -98,12 +107,23 @@ def sessions_to_otlp(
         OTLP's `TracesData` as JSON values: what `json.dumps` makes of it is a body for
         `/v1/traces` of any collector. Columns that OpenTelemetry has a name for have it
         (`frames.otel_names`); the others are called `aod.<column>`.
+
+    Raises:
+        FrameError: a frame is not of that kind, or has a row without a `session_id`.
     """
-    told = {(row["session_id"], row["turn"]): row for row in rows_of(results)}
-    turns_of = _by(rows_of(turns), "session_id")
-    calls_of = _by(rows_of(tool_calls), "session_id")
+    flag("content", content)
+    by = "sessions_to_otlp"
+    of_sessions = _rows(sessions, "sessions", ("session_id", "created_at"), by)
+    of_turns = _rows(turns, "turns", ("session_id", "turn", "status"), by)
+    calls, ended = [], []
+    if tool_calls is not None:
+        calls = _rows(tool_calls, "tool_calls", ("session_id", "turn", "tool_use_id"), by)
+    if results is not None:
+        ended = _rows(results, "results", ("session_id", "turn", "is_error"), by)
+    told = {(row["session_id"], row["turn"]): row for row in ended}
+    turns_of, calls_of = _by(of_turns, "session_id"), _by(calls, "session_id")
     made = []
-    for session in rows_of(sessions):
+    for session in of_sessions:
         session_id = session["session_id"]
         made.append(_session(session, content=content))
         starts = {}
@@ -124,15 +144,23 @@ def otlp_to_protobuf(traces: dict[str, Any]) -> bytes:
         traces: what `runs_to_otlp` and `sessions_to_otlp` give.
 
     Raises:
-        ModuleNotFoundError: `opentelemetry-proto` is not installed.
+        MissingPackageError: `opentelemetry-proto` is not installed.
+        FrameError: these are no traces.
     """
     try:
-        from google.protobuf.json_format import ParseDict
+        from google.protobuf.json_format import ParseDict, ParseError
         from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
     except ModuleNotFoundError as error:
-        error.add_note("It comes with: pip install 'aod-notebook[otel]'")
-        raise
-    data: bytes = ParseDict(_with_base64(traces), TracesData()).SerializeToString()
+        raise MissingPackageError(
+            "The binary form needs opentelemetry-proto: pip install 'aod-notebook[otel]'"
+        ) from error
+    try:
+        data: bytes = ParseDict(_with_base64(traces), TracesData()).SerializeToString()
+    except (ParseError, AttributeError, TypeError, ValueError) as error:
+        raise FrameError(
+            f"otlp_to_protobuf takes what runs_to_otlp or sessions_to_otlp gave, and this "
+            f"{shown(traces)} is none: {one_line(str(error))}"
+        ) from error
     return data
 
 
@@ -148,6 +176,20 @@ def _with_base64(value: Any) -> Any:
         else _with_base64(item)
         for key, item in value.items()
     }
+
+
+def _rows(frame: Any, name: str, needed: Sequence[str], by: str) -> list[Row]:
+    """The rows of a frame, with all of its columns."""
+    given = pandas_frame(frame, needed, by=by, of=f"frames.{name}_df()")
+    key = needed[0]
+    unnamed = int(given[key].isna().sum())
+    if unnamed:
+        raise FrameError(
+            f"{by} needs a {key} in every row of the {name} frame, and {unnamed} have none: "
+            f"leave them out with frame.dropna(subset={key!r})"
+        )
+    rows: list[Row] = [*records(completed(given, SCHEMAS[name].columns))]
+    return rows
 
 
 def _by(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:

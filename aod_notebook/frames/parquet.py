@@ -4,11 +4,16 @@ import os
 from typing import IO, Any
 
 import pandas as pd
+import pyarrow as pa
 
-from aod_notebook.frames._native import conform
-from aod_notebook.frames.schema import SCHEMAS, Column
+from aod_notebook.core.text import one_line
+from aod_notebook.frames._native import conform, is_whole
+from aod_notebook.frames.checks import FrameError, pandas_frame, shown
+from aod_notebook.frames.schema import SCHEMAS
 
 _BY_ID = {schema.id: schema for schema in SCHEMAS.values()}
+_FAULTS = (OSError, pa.ArrowException, TypeError, ValueError)
+"""What goes wrong with a file, or with what pandas is asked to do with it."""
 
 
 def to_parquet(frame: pd.DataFrame, path: str | os.PathLike[str] | IO[bytes]) -> None:
@@ -16,6 +21,9 @@ def to_parquet(frame: pd.DataFrame, path: str | os.PathLike[str] | IO[bytes]) ->
 
     Any Parquet reader opens the file; plain `pandas.read_parquet` gives everything back
     but the categories of columns without a value, which `read_parquet` here restores.
+
+    Raises:
+        FrameError: it is no frame, or could not be written there.
 
     Example:
         >>> import io
@@ -25,7 +33,11 @@ def to_parquet(frame: pd.DataFrame, path: str | os.PathLike[str] | IO[bytes]) ->
         >>> frames.read_parquet(kept).attrs["schema"]
         'aod.events/1'
     """
-    frame.to_parquet(path, compression="zstd", engine="pyarrow")
+    frame = pandas_frame(frame, (), by="to_parquet", of="a function of frames")
+    try:
+        frame.to_parquet(path, compression="zstd", engine="pyarrow")
+    except _FAULTS as error:
+        raise _failed("written to", path, error) from error
 
 
 def read_parquet(path: str | os.PathLike[str] | IO[bytes], **options: Any) -> pd.DataFrame:
@@ -34,8 +46,15 @@ def read_parquet(path: str | os.PathLike[str] | IO[bytes], **options: Any) -> pd
     Args:
         path: the file.
         **options: what `pandas.read_parquet` takes, such as `columns` and `filters`.
+
+    Raises:
+        FrameError: there is no such file, or no such frame could be read from it.
     """
-    return restored(pd.read_parquet(path, engine="pyarrow", **options))
+    try:
+        read = pd.read_parquet(path, engine="pyarrow", **options)
+    except _FAULTS as error:
+        raise _failed("read from", path, error) from error
+    return restored(read)
 
 
 def restored(frame: pd.DataFrame) -> pd.DataFrame:
@@ -44,13 +63,11 @@ def restored(frame: pd.DataFrame) -> pd.DataFrame:
     if schema is None:
         return frame
     for column in schema.columns:
-        if column.name in frame and not _is_whole(frame[column.name].dtype, column):
+        if column.name in frame and not is_whole(frame[column.name].dtype, column):
             frame[column.name] = conform(frame[column.name], column)
     return frame
 
 
-def _is_whole(dtype: Any, column: Column) -> bool:
-    if not isinstance(dtype, pd.CategoricalDtype):
-        return str(dtype) == column.pandas_dtype
-    known = len(column.categories)
-    return tuple(dtype.categories[:known]) == column.categories and dtype.categories.dtype == "str"
+def _failed(how: str, path: Any, error: Exception) -> FrameError:
+    where = os.fspath(path) if isinstance(path, os.PathLike) else path
+    return FrameError(f"No frame could be {how} {shown(where)}: {one_line(str(error))}")

@@ -10,6 +10,16 @@ from typing import Any, cast
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrameT
 
+from aod_notebook.frames._narwhals import (
+    MEASURES,
+    NUMBERS,
+    holding,
+    one_row_each,
+    taken,
+    taken_any,
+)
+from aod_notebook.frames.checks import FrameError, names, number, shown
+
 __all__ = [
     "compare",
     "cost_per_agent_and_day",
@@ -39,16 +49,24 @@ def turns_with_results(
         The turns in order of session and turn, one row each, with the columns of `results`,
         among them the tokens and `cost_usd`.
 
+    Raises:
+        FrameError: a frame is not of that kind, or they are of different libraries.
+
     Example:
         >>> from aod_notebook import frames
-        >>> turns, results = frames.scan("none").frame("turns"), frames.results_from_events(b"")
+        >>> results = frames.results_from_events(b"")
+        >>> turns = results[["session_id", "turn"]]
         >>> "cost_usd" in turns_with_results(turns, results)
         True
     """
-    joined = _joined(_taken(turns), _taken(results), _TURN)
+    by, of = "turns_with_results", "frames.results_df()"
+    told = one_row_each(taken(results, (*_TURN, "cost_usd"), by=by, of=of), _TURN, by=by, of=of)
+    joined = _joined(taken(turns, _TURN, by=by, of="frames.turns_df()"), told, _TURN, by)
     if sessions is not None:
-        whose = _taken(sessions).select(*_SESSION, *_OF_SESSION)
-        joined = _joined(joined, whose, _SESSION)
+        of = "frames.sessions_df()"
+        whose = taken(sessions, (*_SESSION, *_OF_SESSION), by=by, of=of)
+        whose = one_row_each(whose.select(*_SESSION, *_OF_SESSION), _SESSION, by=by, of=of)
+        joined = _joined(joined, whose, _SESSION, by)
     return _given_back(joined.sort(*_TURN), turns)
 
 
@@ -63,8 +81,14 @@ def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
         `agent_id`, `day` (midnight in UTC), `count` of rows, `priced_count` of those whose
         cost is known, `cost_usd` and the four token columns; a sum of nothing but missing
         values is missing.
+
+    Raises:
+        FrameError: the frame lacks one of these columns.
     """
-    frame = _taken(rows).with_columns(nw.col("started_at").dt.truncate("1d").alias("day"))
+    of = "frames.runs_df(), or turns_with_results(turns, results, sessions),"
+    wanted = ("agent_id", "started_at", "cost_usd", *_TOKENS)
+    frame = taken(rows, wanted, by="cost_per_agent_and_day", of=of)
+    frame = frame.with_columns(nw.col("started_at").dt.truncate("1d").alias("day"))
     summed = frame.group_by("agent_id", "day").agg(
         nw.len().alias("count"),
         nw.col("cost_usd").count().alias("priced_count"),
@@ -93,12 +117,20 @@ def tool_stats(tool_calls: IntoFrameT, by: str | Sequence[str] = "tool") -> Into
         `failure_rate` (failed of answered calls, from 0 to 1; missing if none was answered);
         `mean_s`, `median_s`, `p95_s` and `max_s` of the duration, which only sessions that
         were followed live have; the most called first.
+
+    Raises:
+        FrameError: it is no tool_calls frame, or has no column of that name.
     """
-    keys = _names(by)
+    keys = names("by", by)
+    if not keys:
+        raise FrameError("tool_stats needs at least one column to group by, such as by='tool'")
+    taken_any(tool_calls, keys, by="tool_stats")
+    wanted = ("has_result", "is_error", "duration_s")
+    frame = taken(tool_calls, wanted, by="tool_stats", of="frames.tool_calls_df()")
     duration = nw.col("duration_s")
     answered = nw.col("has_result").cast(nw.Int64)
     failed = nw.col("is_error").cast(nw.Int64)
-    frame = _taken(tool_calls).with_columns(answered=answered, failed=failed)
+    frame = frame.with_columns(answered=answered, failed=failed)
     grouped = frame.group_by(*keys).agg(
         nw.len().alias("count"),
         nw.col("answered").sum().alias("answered_count"),
@@ -127,9 +159,13 @@ def stage_durations(events: IntoFrameT) -> IntoFrameT:
         `session_id`, `order`, `stage`, `state`, `duration_ms` and `message`: a row per stage
         that was done or failed, and one with state `started` and no duration per stage that
         never said how it ended (`runtime_start` never does).
+
+    Raises:
+        FrameError: it is no events frame.
     """
     columns = ("session_id", "order", "stage", "state", "duration_ms", "message")
-    stages = _taken(events).filter(nw.col("type") == "stage").select(*columns)
+    frame = taken(events, ("type", *columns), by="stage_durations", of="frames.events_df()")
+    stages = frame.filter(nw.col("type") == "stage").select(*columns)
     stages = stages.with_columns(nw.col("stage", "state").cast(nw.String))
     is_end = nw.col("state") != "started"
     ended = stages.filter(is_end)
@@ -154,11 +190,17 @@ def compare(rows: IntoFrameT, by: str, columns: str | Sequence[str], baseline: A
         of the baseline.
 
     Raises:
-        ValueError: no row belongs to the baseline (lazy frames have an empty answer instead).
+        FrameError: there is no such column, or it holds no numbers; or no row belongs to the
+            baseline (lazy frames have an empty answer instead).
     """
-    frame = _taken(rows).filter(~nw.col(by).is_null())
+    (by,), measures = names("by", [by]), names("columns", columns)
+    if not measures:
+        raise FrameError("compare needs at least one column to compare, such as 'cost_usd'")
+    frame = taken_any(rows, [by, *measures], by="compare")
+    frame = holding(frame, dict.fromkeys(measures, MEASURES), by="compare")
+    frame = frame.filter(~nw.col(by).is_null())
     parts = []
-    for name in _names(columns):
+    for name in measures:
         values = frame.select(nw.col(by), nw.col(name).cast(nw.Float64).alias("value"))
         value = nw.col("value")
         parts.append(
@@ -174,7 +216,7 @@ def compare(rows: IntoFrameT, by: str, columns: str | Sequence[str], baseline: A
     told = nw.concat(parts)
     base = told.filter(nw.col(by) == baseline).select("measure", nw.col("mean").alias("base"))
     if isinstance(base, nw.DataFrame) and base.is_empty():
-        raise ValueError(f"No row has {baseline!r} in the column {by!r}")
+        raise FrameError(f"No row has {shown(baseline)} in the column {by!r}")
     mean, reference = nw.col("mean"), nw.col("base")
     told = told.join(base, on="measure", how="inner").with_columns(
         _whole("count"), (mean - reference).alias("difference"), (mean / reference).alias("ratio")
@@ -192,13 +234,18 @@ def outliers(
         rows: any frame.
         column: the numeric column to look at.
         by: columns that tell groups apart; rows without a value in one are left out.
-        k: how many interquartile ranges a value may lie beyond the quartiles.
+        k: how many interquartile ranges a value may lie beyond the quartiles, from 0 on.
 
     Returns:
         The rows beyond the fences with these in `low` and `high`, the largest values first.
+
+    Raises:
+        FrameError: there is no such column, it holds no numbers, or `k` is no number from 0 on.
     """
-    keys = _names(by)
-    frame = _taken(rows)
+    number("k", k)
+    keys, (column,) = names("by", by), names("column", [column])
+    frame = taken_any(rows, [column, *keys], by="outliers")
+    frame = holding(frame, {column: NUMBERS}, by="outliers")
     for key in keys:
         frame = frame.filter(~nw.col(key).is_null())
     if not keys:
@@ -221,25 +268,17 @@ def outliers(
     return _given_back(beyond.sort(column, descending=True), rows)
 
 
-def _joined(left: Any, right: Any, keys: Sequence[str]) -> Any:
+def _joined(left: Any, right: Any, keys: Sequence[str], by: str) -> Any:
     """A left join in which the right side's columns take the place of the left's."""
-    names = right.collect_schema().names()
-    replaced = [
-        name for name in left.collect_schema().names() if name in names and name not in keys
-    ]
+    if left.implementation != right.implementation or type(left) is not type(right):
+        raise FrameError(f"{by} needs frames of one library, and all or none of them lazy")
+    added = set(right.collect_schema().names()).difference(keys)
+    replaced = [name for name in left.collect_schema().names() if name in added]
     return left.drop(*replaced).join(right, on=list(keys), how="left")
-
-
-def _names(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
 
 
 def _whole(name: str) -> nw.Expr:
     return nw.col(name).cast(nw.Int64)
-
-
-def _taken(frame: Any) -> Any:
-    return nw.from_native(frame)
 
 
 def _given_back(frame: Any, _like: IntoFrameT) -> IntoFrameT:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from aod_notebook.frames import checks
 from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import ROWS_PER_BATCH, Table, bytes_array, constant
 from aod_notebook.frames._rows import micros
@@ -117,9 +118,7 @@ def add_run_events(table: Table, body: bytes, run_id: str | None, report: Report
 def _whole(body: bytes | str | Iterable[bytes]) -> bytes:
     if isinstance(body, str):
         return body.encode(errors="replace")
-    if isinstance(body, bytes | bytearray | memoryview):
-        return bytes(body)
-    return b"".join(body)
+    return b"".join(checks.chunks("body", body))
 
 
 def _read(body: bytes, report: Report, where: str) -> list[RunEvent]:

@@ -6,16 +6,17 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import pandas as pd
 
 from aod_notebook.core import current
 from aod_notebook.frames._deliver import Framed, Report, finish, now
-from aod_notebook.frames._fetch import base_url_of, each
+from aod_notebook.frames._fetch import base_url_of, client_with, each
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._rows import column, fields_of, json_text, micros, rest, text
 from aod_notebook.frames._signatures import Runs, runs_function
+from aod_notebook.frames.checks import FrameError, is_frame, shown
 from aod_notebook.frames.run_events import add_run_events
 from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.sources import ids_in
 from aod_notebook.frames.spans import spans_of
 
 LIST_LIMIT = 1000
@@ -160,10 +161,10 @@ def _filled(table: Table, source: Any, client: Any, *, jobs: int, progress: bool
 def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
     if hasattr(source, "runs") and hasattr(source, "start_run"):
         client, source = source, None
-    if isinstance(source, pd.DataFrame):
-        if "run_id" not in source:
-            raise TypeError("The frame has no column run_id")
-        source = list(dict.fromkeys(source["run_id"].dropna()))
+    if client is not None:
+        client = client_with("runs", client)
+    if is_frame(source):
+        source = ids_in(source, "run_id")
     items = None
     if source is not None:
         is_many = isinstance(source, Iterable) and not _is_run(source)
@@ -181,12 +182,12 @@ def _is_run(source: Any) -> bool:
 
 
 def _id(item: Any) -> str:
-    if isinstance(item, str | UUID):
+    if isinstance(item, str | UUID) and str(item).strip():
         return str(item)
     found = item.get("id") or item.get("run_id") if isinstance(item, Mapping) else None
     found = found or getattr(item, "run_id", None) or getattr(item, "id", None)
     if found is None:
-        raise TypeError(f"{type(item).__name__} objects name no run: pass ids or runs")
+        raise FrameError(f"{shown(item)} names no run: pass ids or runs")
     return str(found)
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final, Literal
+
+from aod_notebook.frames.checks import FrameError, names, nearest
 
 Dtype = Literal[
     "str", "json", "Int64", "Int32", "Int16", "Float64", "boolean", "category", "datetime"
@@ -46,11 +47,11 @@ class Schema:
     meaning: str
     columns: tuple[Column, ...]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
     def __getitem__(self, name: str) -> Column:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+        return self.select([name])[0]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,19 +64,18 @@ class Schema:
         """Pick columns, in the schema's order: those in `columns` (default: all) not in `exclude`.
 
         Raises:
-            ValueError: a name is not a column of this frame.
+            FrameError: a name is not a column of this frame.
 
         Example:
             >>> [c.name for c in SCHEMAS["turns"].select(["turn", "session_id"])]
             ['session_id', 'turn']
         """
-        wanted = set(self.names if columns is None else columns)
-        unwanted = {exclude} if isinstance(exclude, str) else set(exclude)
+        wanted = set(self.names if columns is None else names("columns", columns))
+        unwanted = set(names("exclude", exclude))
         for name in sorted(wanted | unwanted):
             if name not in self.names:
-                near = get_close_matches(name, self.names, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"The {self.name} frame has no column {name!r}{hint}")
+                hint = nearest(name, self.names)
+                raise FrameError(f"The {self.name} frame has no column {name!r}{hint}")
         return tuple(c for c in self.columns if c.name in wanted and c.name not in unwanted)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from aod_notebook.frames._rows import (
     fields_of,
     json_text,
     micros,
+    records,
     rest,
     seconds_between,
     text,
@@ -152,10 +153,7 @@ def _turn_rows(turns: Iterable[tuple[str, Iterable[Any]]]) -> list[dict[str, Any
 def _stored_turns(store: Store) -> tuple[list[dict[str, Any]], Report]:
     """The turns in a store, as the service tells of them."""
     stored = store.frame("turns")
-    plain = (
-        stored.astype(object).where(stored.notna(), None).rename(columns={"turn": "turn_number"})
-    )
-    return cast("list[dict[str, Any]]", plain.to_dict("records")), Report.of(stored)
+    return records(stored.rename(columns={"turn": "turn_number"})), Report.of(stored)
 
 
 def _names(ids: Iterable[Any]) -> list[str]:

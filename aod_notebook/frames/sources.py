@@ -1,6 +1,6 @@
 """What a frame can be made of, and how it becomes events."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, TypeGuard
 from uuid import UUID
@@ -8,9 +8,10 @@ from uuid import UUID
 import pandas as pd
 
 from aod_notebook.frames._deliver import Framed, Report
-from aod_notebook.frames._fetch import current_client, each, session_events
-from aod_notebook.frames._native import missing
+from aod_notebook.frames._fetch import client_with, current_client, each, session_events
+from aod_notebook.frames._native import completed
 from aod_notebook.frames._transcript import Piece, pieces
+from aod_notebook.frames.checks import FrameError, is_frame, pandas_frame, shown
 from aod_notebook.frames.events import events_of_bytes, events_of_stream
 from aod_notebook.frames.protocols import Event, FollowedSession
 from aod_notebook.frames.schema import SCHEMAS
@@ -19,7 +20,8 @@ from aod_notebook.frames.store import Store
 Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSession | Store
 """An events frame, `StreamEvent` objects, bytes of SSE bodies, a followed session, a store."""
 
-_NEEDED = frozenset({"session_id", "turn", "event_id", "received_at"})
+EVENT_COLUMNS = ("type", "stream", "data")
+"""What makes a frame one of events."""
 _NOTHING = object()
 Derive = Callable[[Iterable[Piece], Iterable[str] | None, Iterable[str]], Framed]
 """A function from transcripts to a frame of some columns."""
@@ -97,11 +99,16 @@ def derived(
     """Make a frame of what already holds events.
 
     Raises:
-        TypeError: the argument holds no events.
+        FrameError: the argument holds no events.
     """
     held = held_events(events)
     if held is None:
-        raise TypeError(f"No events can be made of {type(events).__name__} objects")
+        if is_frame(events):
+            pandas_frame(events, EVENT_COLUMNS, by="A transcript", of="frames.events_df()")
+        raise FrameError(
+            f"Events are an events frame, StreamEvent objects, bytes of SSE bodies, a followed "
+            f"session or a Store, not {shown(events)}"
+        )
     return with_report(derive(pieces([held.frame]), columns, exclude), held.report)
 
 
@@ -116,8 +123,8 @@ def with_report(framed: Framed, report: Report) -> Framed:
 def held_events(source: Any) -> Framed | None:
     """Make events of a source that holds them itself; None if it only names sessions."""
     if isinstance(source, pd.DataFrame):
-        if {"type", "stream", "data"} <= set(source.columns):
-            return Framed(_completed(source), Report.of(source))
+        if set(EVENT_COLUMNS) <= set(source.columns):
+            return Framed(completed(source, SCHEMAS["events"].columns), Report.of(source))
         return None
     if isinstance(source, bytes | bytearray | memoryview):
         return events_of_bytes(bytes(source))
@@ -140,7 +147,7 @@ def _of_items(source: Iterable[Any]) -> Framed | None:
     if hasattr(first, "type") and hasattr(first, "extra"):
         return events_of_stream(chain([first], items))
     if items is source:
-        raise TypeError("An iterator can hold events only: pass ids and sessions as a list")
+        raise FrameError("An iterator can hold events only: pass ids and sessions as a list")
     return None
 
 
@@ -156,59 +163,61 @@ def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
     """Find whom to ask for what: a client, and ids or followed sessions; None for all.
 
     Raises:
-        TypeError: the source is nothing that names sessions.
+        FrameError: the source is nothing that names sessions, or the client is none.
         AodNotebookError: there is no client and no current connection.
     """
+    if client is not None:
+        client = client_with("sessions", client)
     if hasattr(source, "sessions") and hasattr(source, "agents"):
-        return source, None
+        return client_with("sessions", source), None
     if source is None:
         return client or current_client(), None
-    if _is_followed(source):
-        return client or source.client, [source]
-    if isinstance(source, pd.DataFrame):
-        if "session_id" not in source:
-            raise TypeError("The frame has neither events nor a column session_id")
-        source = list(dict.fromkeys(source["session_id"].dropna()))
-    items = list(source) if isinstance(source, Iterable) and not _is_id(source) else [source]
-    ids = [item if _is_followed(item) else _id(item) for item in items]
+    if is_frame(source):
+        source = ids_in(source, "session_id")
+    is_many = (
+        isinstance(source, Iterable) and not isinstance(source, Mapping) and not _is_id(source)
+    )
+    ids = [item if _is_followed(item) else _id(item) for item in (source if is_many else [source])]
     if client is None:
         clients = [item.client for item in ids if _is_followed(item)]
         client = clients[0] if clients else current_client()
     return client, ids
 
 
+def ids_in(frame: Any, column: str) -> list[Any]:
+    """The different ids in a column of a frame.
+
+    Raises:
+        FrameError: it is no pandas frame, or has no such column.
+    """
+    of = "a function of frames"
+    given = pandas_frame(frame, [column], by="What names sessions or runs", of=of)
+    return list(dict.fromkeys(given[column].dropna()))
+
+
 def _is_followed(item: Any) -> TypeGuard[FollowedSession]:
     """Tell whether an item is a session that is followed.
 
     Raises:
-        TypeError: it is a run of AgentOS, which is followed too.
+        FrameError: it is a run of AgentOS, which is followed too.
     """
     if not isinstance(item, FollowedSession):
         return False
     if hasattr(item, "run_id"):
-        raise TypeError(
+        raise FrameError(
             f"{item.id} is a run, not a session: use run_events_df, spans_df or runs_df"
         )
     return True
 
 
 def _is_id(source: Any) -> bool:
-    return isinstance(source, str | UUID) or (hasattr(source, "id") and hasattr(source, "status"))
+    is_session = _is_followed(source) or (hasattr(source, "id") and hasattr(source, "status"))
+    return isinstance(source, str | UUID) or is_session
 
 
 def _id(item: Any) -> str:
-    if isinstance(item, str | UUID):
+    if isinstance(item, str | UUID) and str(item).strip():
         return str(item)
     if hasattr(item, "id") and hasattr(item, "status"):
         return str(item.id)
-    raise TypeError(f"{type(item).__name__} objects name no session: pass ids or sessions")
-
-
-def _completed(events: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns that a frame made with `columns=` or `exclude=` may lack."""
-    lacking = {
-        column.name: missing(len(events), column)
-        for column in SCHEMAS["events"].columns
-        if column.name in _NEEDED and column.name not in events
-    }
-    return events.assign(**lacking) if lacking else events
+    raise FrameError(f"{shown(item)} names no session: pass ids or sessions")

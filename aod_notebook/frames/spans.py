@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 
 from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import Table
+from aod_notebook.frames._native import Table, completed
+from aod_notebook.frames._rows import records
 from aod_notebook.frames._signatures import derive_function
+from aod_notebook.frames.checks import pandas_frame
 from aod_notebook.frames.schema import SCHEMAS
 
 _SCHEMA = SCHEMAS["spans"]
@@ -65,7 +67,14 @@ def spans_from_run_events(
 def spans_of(
     events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
 ) -> Framed:
-    """Make the spans frame of a run_events frame."""
+    """Make the spans frame of a run_events frame.
+
+    Raises:
+        FrameError: it is none.
+    """
+    needed = ("run_id", "span_id", "type")
+    events = pandas_frame(events, needed, by="A tree of spans", of="frames.run_events_df()")
+    events = completed(events, SCHEMAS["run_events"].columns)
     table = Table(_SCHEMA.select(columns, exclude))
     report = Report.of(events)
     with_span = events[events["span_id"].notna()]
@@ -77,7 +86,7 @@ def spans_of(
 
 def _spans(rows: pd.DataFrame) -> list[_Span]:
     found: dict[str, _Span] = {}
-    for row in rows.astype(object).where(rows.notna(), None).to_dict("records"):
+    for row in records(rows):
         start, end = _micros(row["started_at"]), _micros(row["ended_at"])
         if start is None:
             start = _micros(row["occurred_at"])

@@ -16,8 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from aod_notebook.core.text import one_line
 from aod_notebook.frames._deliver import Report
 from aod_notebook.frames._native import arrow_type, native
+from aod_notebook.frames.checks import FrameError, MissingPackageError, shown
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema
 
 STORED: Final = (
@@ -46,7 +48,8 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = folder_of("path", path)
+        self._check()
 
     def __repr__(self) -> str:
         return f"<Store {str(self.path)!r} of {len(self.session_ids)} sessions>"
@@ -60,7 +63,7 @@ class Store:
         """One frame of all sessions as a lazy `pyarrow.dataset.Dataset`.
 
         Raises:
-            KeyError: the store holds no frame of this name.
+            FrameError: the store holds no frame of this name.
         """
         schema = _stored(name)
         return _dataset(self._files(name), schema)
@@ -87,7 +90,7 @@ class Store:
             was stored, or was not stored to its end.
 
         Raises:
-            KeyError: the store holds no frame of this name.
+            FrameError: the store holds no frame of this name, or a file in it cannot be read.
         """
         schema = _stored(name)
         files = self._files(name)
@@ -104,8 +107,8 @@ class Store:
         """One frame of all sessions as a `dask.dataframe.DataFrame`, a partition per session.
 
         Raises:
-            KeyError: the store holds no frame of this name.
-            ModuleNotFoundError: dask is not installed.
+            FrameError: the store holds no frame of this name.
+            MissingPackageError: dask is not installed.
 
         Example:
             >>> calls = scan("sessions").dask("tool_calls")  # doctest: +SKIP
@@ -116,8 +119,9 @@ class Store:
             import dask.dataframe as dd
             from dask.dataframe.utils import clear_known_categories
         except ModuleNotFoundError as error:
-            error.add_note("dask comes with: pip install 'aod-notebook[scale]'")
-            raise
+            raise MissingPackageError(
+                "A dask DataFrame needs dask: pip install 'aod-notebook[scale]'"
+            ) from error
         schema = _stored(name)
         names = [column.name for column in schema.select(columns, exclude)]
         parts = [[path] for path in self._files(name)] or [[]]
@@ -125,7 +129,15 @@ class Store:
         with dask.config.set({"dataframe.convert-string": False}):  # the dtypes stay ours
             return dd.from_map(_part, parts, columns=names, name=name, meta=meta)
 
+    def _check(self) -> None:
+        if not any((self.path / name).is_dir() for name in (_DONE, *STORED)):
+            what = "is no store" if self.path.is_dir() else "is no directory"
+            raise FrameError(
+                f"{str(self.path)!r} {what}: fill one with frames.collect(ids, into=…)"
+            )
+
     def _files(self, name: str) -> list[Path]:
+        self._check()
         return sorted((self.path / name).glob(f"{KEY}=*/{_FILE}"))
 
     def _marks(self) -> Iterable[Path]:
@@ -135,10 +147,45 @@ class Store:
 def scan(path: str | os.PathLike[str]) -> Store:
     """Open a directory that `collect` filled; nothing is read yet.
 
+    Raises:
+        FrameError: there is no such directory, or no collection has ever been made into it.
+
     Example:
-        >>> scan("no such directory").frame("turns").shape
-        (0, 10)
+        >>> try:
+        ...     scan("typo")
+        ... except FrameError as error:
+        ...     print(error)
+        'typo' is no directory: fill one with frames.collect(ids, into=…)
     """
+    return Store(path)
+
+
+def folder_of(name: str, path: object) -> Path:
+    """The directory that a parameter names; `~` is the user's own.
+
+    Raises:
+        FrameError: it names none.
+    """
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise FrameError(f"{name} must be the path of a directory, not {shown(path)}")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise FrameError(f"{name} names no directory: {shown(path)}") from error
+
+
+def made_store(path: Path) -> Store:
+    """Open a store; a new one, of no sessions, where there is nothing yet.
+
+    Raises:
+        FrameError: no directory can be made there.
+    """
+    try:
+        (path / _DONE).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FrameError(
+            f"No store can be made in {str(path)!r}: {error.strerror}: pass another directory"
+        ) from error
     return Store(path)
 
 
@@ -168,7 +215,7 @@ def arrow_schema(schema: Schema) -> pa.Schema:
 
 def _stored(name: str) -> Schema:
     if name not in STORED:
-        raise KeyError(f"A store has no frame {name!r}: there are {', '.join(STORED)}")
+        raise FrameError(f"A store has no frame {shown(name)}: there are {', '.join(STORED)}")
     return SCHEMAS[name]
 
 
@@ -186,7 +233,14 @@ def _read(
     filter: ds.Expression | None = None,  # noqa: A002 - pyarrow's name for it
 ) -> pd.DataFrame:
     names = [column.name for column in columns]
-    read = _dataset(files, schema).to_table(columns=names, filter=filter)
+    if filter is not None and not isinstance(filter, ds.Expression):
+        raise FrameError(f"filter must be a pyarrow.dataset expression, not {shown(filter)}")
+    try:
+        read = _dataset(files, schema).to_table(columns=names, filter=filter)
+    except (OSError, pa.ArrowException) as error:
+        raise FrameError(
+            f"The stored {schema.name} could not be read: {one_line(str(error))}"
+        ) from error
     data = {column.name: native(read[column.name], column) for column in columns}
     return pd.DataFrame(data, index=pd.RangeIndex(read.num_rows), copy=False)
 

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pandas as pd
-
 from aod_notebook.frames._deliver import Framed, Report
-from aod_notebook.frames._native import concat, missing
+from aod_notebook.frames._native import concat
 from aod_notebook.frames._signatures import Table, table_function
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.results import model_usage_of, results_of
-from aod_notebook.frames.schema import SCHEMAS, Column
+from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Derive, Gathered, with_report
 from aod_notebook.frames.tool_calls import tool_calls_of
 
@@ -41,7 +39,7 @@ _Make = Callable[[Gathered, Iterable[str] | None, Iterable[str]], Framed]
 def _events_of(gathered: Gathered, columns: Iterable[str] | None, exclude: Iterable[str]) -> Framed:
     schema = SCHEMAS["events"]
     wanted = schema.select(columns, exclude)
-    frame = concat([_whole(part, wanted) for part in gathered.frames()], wanted)
+    frame = concat(list(gathered.frames()), wanted)
     frame.attrs = Report().attrs(schema)
     return Framed(frame, Report())
 
@@ -49,11 +47,6 @@ def _events_of(gathered: Gathered, columns: Iterable[str] | None, exclude: Itera
 def _read_by(derive: Derive) -> _Make:
     """Make a frame of the source's transcripts."""
     return lambda gathered, columns, exclude: derive(gathered.pieces(), columns, exclude)
-
-
-def _whole(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
-    lacking = {c.name: missing(len(frame), c) for c in columns if c.name not in frame}
-    return frame.assign(**lacking) if lacking else frame
 
 
 def _table(name: str, meaning: str, make: _Make) -> Table:

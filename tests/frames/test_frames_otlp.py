@@ -12,6 +12,7 @@ from known_sessions import RUNTIMES, known_session
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
 from aod_notebook import frames
+from aod_notebook.frames.sessions import sessions_of, turns_of
 
 RUN_ID = "0a1b2c3d-0000-4000-8000-00000000000f"
 SESSION_ID = "8d0c0000-0000-4000-8000-000000000001"
@@ -245,5 +246,4 @@ def test_calls_that_were_followed_live_have_their_times():
 
 
 def test_no_sessions_are_no_spans():
-    empty = [frames.scan("none").frame(name) for name in ("sessions", "turns")]
-    assert spans_of(frames.sessions_to_otlp(*empty)) == []
+    assert spans_of(frames.sessions_to_otlp(sessions_of([]), turns_of([]))) == []

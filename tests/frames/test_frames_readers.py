@@ -65,6 +65,7 @@ def test_a_dask_frame_groups_by_a_category(store):
 
 
 def test_an_empty_store_is_an_empty_dask_frame(tmp_path):
+    (tmp_path / "_sessions").mkdir()
     lazy = frames.scan(tmp_path).dask("turns", columns=["turn", "status"])
     assert lazy.compute(scheduler="synchronous").empty
     assert list(lazy.columns) == ["turn", "status"]

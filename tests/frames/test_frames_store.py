@@ -134,10 +134,30 @@ def test_what_a_killed_collection_left_half_written_is_deleted_after_a_while(cli
     assert [path.name for path in fresh.iterdir()] == ["of another process"]
 
 
-def test_an_empty_store_has_empty_frames(tmp_path):
+def test_a_store_of_no_sessions_has_empty_frames(client, tmp_path):
+    assert frames.collect([], into=tmp_path, client=client).session_ids == []
     for name in STORED:
         frame = frames.scan(tmp_path).frame(name)
         expected = {c.name: c.pandas_dtype for c in frames.SCHEMAS[name].columns}
         assert frame.dtypes.astype(str).to_dict() == expected
-    with pytest.raises(KeyError, match="there are sessions"):
-        frames.scan(tmp_path).frame("spans")
+
+
+def test_what_is_no_store_is_not_taken_for_an_empty_one(tmp_path):
+    with pytest.raises(frames.FrameError, match="'typo' is no directory: fill one with frames"):
+        frames.scan("typo")
+    with pytest.raises(frames.FrameError, match="is no store: fill one with frames"):
+        frames.Store(tmp_path)
+
+
+def test_a_store_that_is_gone_is_said_to_be(client, tmp_path):
+    store = frames.collect([], into=tmp_path / "kept", client=client)
+    (tmp_path / "kept" / "_sessions").rmdir()
+    with pytest.raises(frames.FrameError, match="is no store"):
+        store.frame("turns")
+
+
+def test_a_store_is_found_in_the_users_own_directory(client, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    frames.collect([], into="~/kept", client=client)
+    assert frames.scan("~/kept").path == tmp_path / "kept"

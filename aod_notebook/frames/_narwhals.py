@@ -1,0 +1,116 @@
+"""Frames of any library, checked before questions are asked of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import narwhals.stable.v2 as nw
+
+from aod_notebook.frames.checks import FrameError, nearest, need, shown
+from aod_notebook.frames.schema import SCHEMAS
+
+
+class _Kind(NamedTuple):
+    noun: str
+    fits: Callable[[Any], bool]
+    dtype: Any
+
+
+NUMBERS: Final = _Kind("numbers", lambda dtype: dtype.is_numeric(), nw.Float64)
+FLAGS: Final = _Kind("booleans", lambda dtype: dtype == nw.Boolean, nw.Int64)
+MEASURES: Final = _Kind(
+    "numbers or booleans", lambda dtype: dtype.is_numeric() or dtype == nw.Boolean, nw.Float64
+)
+_TIMES: Final = _Kind("times", lambda dtype: dtype == nw.Datetime, nw.Datetime("us", "UTC"))
+_BY_DTYPE: Final[Mapping[str, _Kind]] = {
+    **dict.fromkeys(("Int64", "Int32", "Int16", "Float64"), NUMBERS),
+    "boolean": FLAGS,
+    "datetime": _TIMES,
+}
+_KINDS: Final = {
+    column.name: _BY_DTYPE[column.dtype]
+    for schema in SCHEMAS.values()
+    for column in schema.columns
+    if column.dtype in _BY_DTYPE
+}
+
+
+def taken(frame: Any, wanted: Iterable[str], *, by: str, of: str) -> Any:
+    """Take a frame of any library that has the columns a function needs.
+
+    Args:
+        frame: the frame.
+        wanted: names of columns, which hold what the schemas say.
+        by: the function.
+        of: what gives such frames.
+
+    Raises:
+        FrameError: it is no frame, lacks a column, or a column holds something else.
+    """
+    wanted = list(wanted)
+    any_frame = _narwhals(frame, by, of)
+    need(frame, any_frame.collect_schema().names(), wanted, by=by, of=of)
+    return holding(any_frame, {n: _KINDS[n] for n in wanted if n in _KINDS}, by=by)
+
+
+def taken_any(frame: Any, named: Iterable[str], *, by: str) -> Any:
+    """Take a frame of any library that has the columns which the caller named.
+
+    Raises:
+        FrameError: it is no frame, or lacks a column.
+    """
+    any_frame = _narwhals(frame, by, "a function of frames")
+    known = any_frame.collect_schema().names()
+    for name in named:
+        if name not in known:
+            hint = nearest(name, known) or f": there are {', '.join(map(str, known))}"
+            raise FrameError(f"{by}: the frame given has no column {shown(name)}{hint}")
+    return any_frame
+
+
+def holding(frame: Any, kinds: Mapping[str, _Kind], *, by: str) -> Any:
+    """Make sure of what columns hold; Python objects become values, if they are of the kind.
+
+    Raises:
+        FrameError: a column holds something else.
+    """
+    found = frame.collect_schema()
+    odd = [name for name, kind in kinds.items() if not _fits(found[name], kind)]
+    return frame.with_columns(*(_cast(frame, n, kinds[n], by) for n in odd)) if odd else frame
+
+
+def one_row_each(frame: Any, keys: Iterable[str], *, by: str, of: str) -> Any:
+    """Make sure that a frame at hand has one row per key; a lazy one is taken as it is.
+
+    Raises:
+        FrameError: it has several.
+    """
+    if isinstance(frame, nw.DataFrame) and frame.select(*keys).is_duplicated().any():
+        raise FrameError(
+            f"{by} needs one row per {' and '.join(keys)}, and the frame given has several: "
+            f"pass what {of} gave"
+        )
+    return frame
+
+
+def _narwhals(frame: Any, by: str, of: str) -> Any:
+    try:
+        return nw.from_native(frame)
+    except TypeError as error:
+        raise FrameError(
+            f"{by} takes a frame of pandas, polars or the like, not {shown(frame)}: "
+            f"pass what {of} gave"
+        ) from error
+
+
+def _fits(dtype: Any, kind: _Kind) -> bool:
+    return dtype == nw.Unknown or kind.fits(dtype)
+
+
+def _cast(frame: Any, name: str, kind: _Kind, by: str) -> Any:
+    dtype = frame.collect_schema()[name]
+    if isinstance(frame, nw.DataFrame) and (dtype == nw.Object or frame[name].is_null().all()):
+        try:
+            return frame[name].cast(kind.dtype)
+        except (TypeError, ValueError):
+            pass
+    raise FrameError(f"{by} needs {kind.noun} in the column {name}, which holds {dtype}")
