@@ -191,16 +191,11 @@ export class Heights {
  * @returns {Segment[]}
  */
 export function segments(text, marks, query) {
-  const links = [];
-  if (text.includes("://")) {
-    for (const m of text.matchAll(/\bhttps?:\/\/[^\s<>"'`⟨⟩]+[^\s<>"'`⟨⟩.,;:!?)\]}]/g)) {
-      links.push([m.index, m.index + m[0].length]);
-    }
-  }
-  const hits = [];
-  if (query) {
-    for (const m of text.matchAll(query)) if (m[0]) hits.push([m.index, m.index + m[0].length]);
-  }
+  /** @param {RegExp} pattern */
+  const found = (pattern) => Array.from(text.matchAll(pattern), (m) => [m.index, m.index + m[0].length]);
+  const LINK = /\bhttps?:\/\/[^\s<>"'`⟨⟩]+[^\s<>"'`⟨⟩.,;:!?)\]}]/g;
+  const links = text.includes("://") ? found(LINK) : [];
+  const hits = query ? found(query) : [];
   const edges = new Set([0, text.length, ...links.flat(), ...hits.flat()]);
   for (let i = 0; i < marks.length; i += 3) edges.add(marks[i]).add(marks[i + 1]);
   const sorted = [...edges].filter((e) => e <= text.length).sort((a, b) => a - b);
@@ -496,6 +491,7 @@ class View {
     this.leftAt = 0; // how many rows there were when the reader scrolled up
     this.scrollTop = 0;
     this.scheduled = false;
+    this.stale = false; // rows that are drawn have to be drawn anew
     this.wraps = true;
     this.columns = 120;
     this.stopping = false;
@@ -713,14 +709,9 @@ class View {
       this.list.push(n);
       this.heights.push(this.#estimate(n));
     }
-    this.#clearDrawn();
+    this.stale = true;
     if (!this.follows) this.#scrollTo(this.heights.top(anchor));
     this.schedule();
-  }
-
-  #clearDrawn() {
-    this.drawn.clear();
-    this.rows.replaceChildren();
   }
 
   /** @param {HTMLElement} toggle @param {number[]} kinds */
@@ -772,7 +763,7 @@ class View {
     if (this.query) {
       for (let n = 0; n < this.seen; n++) if (this.#matches(n)) this.hits.push(n);
     }
-    this.#clearDrawn();
+    this.stale = true;
     this.#sayHits();
     this.schedule();
   }
@@ -861,7 +852,11 @@ class View {
   }
 
   #draw() {
-    if (!this.root.isConnected || !this.scroller.clientWidth) return;
+    if (!this.scroller.clientWidth) {
+      // Hidden, perhaps for a moment that no observer tells of.
+      if (this.root.isConnected) setTimeout(() => this.schedule(), 500);
+      return;
+    }
     this.#takeNew();
     const [kind, half] = this.page.half;
     this.half.className = `aod-half aod-is-${kind}`;
@@ -870,12 +865,12 @@ class View {
     const { list, heights, scroller } = this;
     const viewport = scroller.clientHeight || 400;
     for (let pass = 0; pass < 4; pass++) {
-      this.#style(this.space, "height", `${heights.total}px`);
+      this.space.style.height = `${heights.total}px`;
       if (this.follows) this.#scrollTo(heights.total);
       const first = Math.max(0, heights.at(scroller.scrollTop) - OVERSCAN);
       const last = Math.min(list.length, heights.at(scroller.scrollTop + viewport) + 1 + OVERSCAN);
       this.#fill(first, last);
-      this.#style(this.rows, "transform", `translateY(${heights.top(first)}px)`);
+      this.rows.style.transform = `translateY(${heights.top(first)}px)`;
       if (!this.#measure(first, last)) break;
     }
     if (this.follows) this.#scrollTo(heights.total);
@@ -883,16 +878,14 @@ class View {
     if (this.query) this.#sayHits();
   }
 
-  /** @param {HTMLElement} element @param {string} name @param {string} value */
-  #style(element, name, value) {
-    if (element.style.getPropertyValue(name) !== value) {
-      element.style.setProperty(name, value);
-    }
-  }
-
   /** Have just the rows of these places in the page. @param {number} first @param {number} last */
   #fill(first, last) {
     const { rows } = this;
+    if (this.stale) {
+      this.drawn.clear();
+      rows.replaceChildren();
+      this.stale = false;
+    }
     const wanted = new Set(this.list.slice(first, last));
     for (const [n, element] of this.drawn) {
       if (wanted.has(n)) continue;
@@ -924,7 +917,7 @@ class View {
       changed = true;
     }
     if (above && !this.follows) {
-      this.#style(this.space, "height", `${this.heights.total}px`);
+      this.space.style.height = `${this.heights.total}px`;
       this.#scrollTo(this.scroller.scrollTop + above);
     }
     return changed;

@@ -168,6 +168,22 @@ def test_only_the_rows_in_sight_are_in_the_page(opened):
     expect(nb.log).to_contain_text("00019999")
 
 
+def test_rows_are_drawn_after_the_view_was_hidden_for_a_moment(opened):
+    """As by a change of the theme: no observer tells of a moment shorter than a frame."""
+    nb = opened(VIEW)
+    nb.run_all()
+    nb.wait_for_rows(LINES)
+    expect(nb.log).to_contain_text("line 299")
+    nb.viewer.evaluate(
+        """root => {
+          requestAnimationFrame(() => root.style.setProperty("display", "none"));
+          root.viewer.redraw(300);
+          requestAnimationFrame(() => root.style.removeProperty("display"));
+        }"""
+    )
+    expect(nb.log).to_contain_text("line 299")
+
+
 def test_a_burst_beside_a_cell_that_floods_print_loses_no_row(opened, same_rows):
     flood = "for i in range(20_000): print(i)"
     nb = opened(VIEW, f"d.flood_in_thread(20_000)\n{flood}", KERNEL_ROWS)
@@ -334,6 +350,7 @@ def test_a_run_is_shown_and_what_it_waits_for_is_answered_in_the_page(opened, pr
     shot(nb.viewer, "run-light")
     assert problems(nb.page, ".aod-viewer") == []
     nb.set_theme("Dark")
+    expect(nb.log.get_by_text("retrieve bookings")).to_be_in_viewport()
     shot(nb.viewer, "run-dark")
     assert problems(nb.page, ".aod-viewer") == []
     shot(nb.output(2), "run-static-dark")
@@ -369,8 +386,10 @@ def test_axe_finds_nothing_serious(opened, problems, shot, theme):
     shot(nb.viewer, f"search-{theme.lower()}")
     assert problems(nb.page, ".aod-viewer") == []
     nb.output(2).evaluate("output => { output.id = 'static'; }")
+    nb.page.set_viewport_size({"width": 1280, "height": 2600})
     nb.output(2).scroll_into_view_if_needed()
     shot(nb.output(2), f"static-{theme.lower()}")
+    nb.page.set_viewport_size({"width": 1280, "height": 1000})
     assert problems(nb.page, "#static") == []
     nb.set_theme("Light")
 
