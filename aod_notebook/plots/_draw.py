@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.frames.checks import FrameError, shown, whole
 from aod_notebook.plots._look import DARK, LIGHT
 from aod_notebook.plots._text import PLAIN
 
@@ -37,7 +38,7 @@ _CHAR_EM = 0.62
 """Mean width of a character, as part of the font's size."""
 
 
-class PlotError(AodNotebookError, ValueError):
+class PlotError(FrameError):
     """What was given can not be drawn by this function."""
 
 
@@ -60,8 +61,30 @@ def pyplot() -> Any:
     return plt
 
 
-def rows_that_fit(ax: Axes | None, default: int) -> int:
-    """How many labelled rows have room in an Axes; `default` for a figure to be made."""
+def ready(ax: object, theme: object) -> None:
+    """Make sure, before anything is asked for, that there is something to draw on.
+
+    Raises:
+        MissingMatplotlibError: matplotlib is not installed.
+        PlotError: it is no Axes, or there is no such theme.
+    """
+    pyplot()
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise PlotError(f"ax must be one matplotlib Axes, such as plt.gca(), not {shown(ax)}")
+    if theme not in ("auto", "light", "dark"):
+        raise PlotError(f"There is no theme {shown(theme)}: use 'auto', 'light' or 'dark'")
+
+
+def most_rows(limit: int | None, ax: Axes | None, default: int) -> int:
+    """How many rows may be drawn: so many, or what an Axes has room for; else the default.
+
+    Raises:
+        PlotError: the limit is no whole number from 1 on.
+    """
+    if limit is not None:
+        return whole("limit", limit, 1, PlotError)
     if ax is None:
         return default
     height = ax.get_window_extent().height / ax.figure.dpi
@@ -75,18 +98,11 @@ class Canvas:
         ax: the Axes to draw on; None makes a figure.
         theme: `light`, `dark`, or `auto` for what the background asks for.
         height: inches of the figure that is made.
-
-    Raises:
-        MissingMatplotlibError: matplotlib is not installed.
-        PlotError: there is no such theme.
     """
 
     def __init__(self, ax: Axes | None, theme: Theme, height: float) -> None:
-        plt = pyplot()
-        if theme not in ("auto", "light", "dark"):
-            raise PlotError(f"There is no theme {theme!r}: use 'auto', 'light' or 'dark'")
         if ax is None:
-            ax = plt.subplots(figsize=(WIDTH_IN, height), layout="constrained")[1]
+            ax = pyplot().subplots(figsize=(WIDTH_IN, height), layout="constrained")[1]
         self.ax = ax
         self.look = self._look(theme)
         if theme != "auto":

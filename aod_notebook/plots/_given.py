@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pandas as pd
 
+from aod_notebook.frames.checks import held
 from aod_notebook.plots._draw import PlotError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-__all__ = ["EVENTS", "epoch_seconds", "has", "is_agentos", "names_one", "only", "records", "refuse"]
+__all__ = ["EVENTS", "epoch_seconds", "has", "is_agentos", "names_one", "only", "refuse"]
 
 EVENTS = ("type", "stream", "data")
 """What makes a frame one of events."""
@@ -41,8 +40,8 @@ def names_one(source: Any) -> bool:
 
 def refuse(frame: pd.DataFrame, wanted: str) -> PlotError:
     """Make the error that says which frames a figure is made of."""
-    held = frame.attrs.get("schema") or ", ".join(map(str, list(frame.columns)[:6])) or "no columns"
-    return PlotError(f"This figure is made of {wanted}; the frame given has {held}")
+    has = held(frame, frame.columns)
+    return PlotError(f"This figure is made of {wanted}; the frame given has {has}")
 
 
 def only(frame: pd.DataFrame, column: str, figure: str) -> str:
@@ -58,14 +57,6 @@ def only(frame: pd.DataFrame, column: str, figure: str) -> str:
             f"choose with frame[frame[{column!r}] == {str(ids[0])!r}], or see them all with overview"
         )
     return str(ids[0]) if ids else ""
-
-
-def records(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Give the rows as dicts of these columns (default: all); what is missing is None."""
-    whole = frame if columns is None else frame.reindex(columns=list(columns))
-    objects = whole.astype(object)
-    rows = objects.where(whole.notna(), None).to_dict("records")
-    return cast("list[dict[str, Any]]", rows)
 
 
 def epoch_seconds(times: pd.Series[Any] | None, length: int) -> NDArray[np.float64]:

@@ -7,7 +7,8 @@ from typing import Any, Final
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, records, refuse
+from aod_notebook.frames._rows import records
+from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, refuse
 
 __all__ = ["TOKENS", "points"]
 

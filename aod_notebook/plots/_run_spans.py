@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._given import epoch_seconds, has, is_agentos, records, refuse
+from aod_notebook.frames._rows import records
+from aod_notebook.plots._given import epoch_seconds, has, is_agentos, refuse
 
 __all__ = ["is_of_runs", "spans_of"]
 

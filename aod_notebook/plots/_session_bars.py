@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._given import epoch_seconds, records
+from aod_notebook.frames._rows import records
+from aod_notebook.plots._given import epoch_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

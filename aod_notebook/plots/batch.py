@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
-from aod_notebook.plots._given import has, is_agentos, records, refuse
+from aod_notebook.frames._rows import records
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.plots._given import has, is_agentos, refuse
 from aod_notebook.plots._text import by_ending, dollars, duration, short, shown, time_unit
 
 if TYPE_CHECKING:
@@ -123,8 +124,10 @@ def overview(
         ...     pd.DataFrame({"session_id": ["s1"], "status": ["failed"], "turn_count": [1]})
         ... )
     """
+    ready(ax, theme)
+    most = most_rows(limit, ax, _MOST_ROWS)
     drawn = overview_df(source, client=client, results=results)
-    is_crowd = len(drawn) > (rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    is_crowd = len(drawn) > most
     height = _CROWD_IN if is_crowd else ROW_IN * max(len(drawn), 3)
     canvas = Canvas(ax, theme, FRAME_IN + height)
     noun = str(drawn.attrs["noun"])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
-from aod_notebook.plots._given import records
+from aod_notebook.frames._rows import records
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._text import by_ending, shown
 
@@ -85,8 +85,10 @@ def tools(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.tools(frames.decode_events(b""))
     """
+    ready(ax, theme)
+    most = most_rows(limit, ax, _MOST_ROWS)
     every = tools_df(source, client=client)
-    drawn = _largest(every, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    drawn = _largest(every, most)
     canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
     if drawn.empty:
         return canvas.nothing("no tool was called")

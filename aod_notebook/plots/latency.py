@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import has
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._run_spans import is_of_runs, spans_of
@@ -122,8 +122,10 @@ def latency(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.latency(frames.decode_events(b""))
     """
+    ready(ax, theme)
+    most = most_rows(limit, ax, _MOST_ROWS)
     every = latency_df(source, client=client)
-    rows = _rows(every, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    rows = _rows(every, most)
     canvas = Canvas(ax, theme, FRAME_IN + 1.4 * ROW_IN * max(len(rows), 2))
     untimed = every.attrs["untimed"]
     if not rows:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
-from aod_notebook.plots._given import EVENTS, has, only, records, refuse
+from aod_notebook.frames._rows import records
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.plots._given import EVENTS, has, only, refuse
 from aod_notebook.plots._session_bars import CALL, STAGE, TURN, bars_of_calls, bars_of_events
 from aod_notebook.plots._text import by_ending, duration, short, shown, time_unit, times
 
@@ -122,8 +123,10 @@ def timeline(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.timeline(frames.decode_events(b""))
     """
+    ready(ax, theme)
+    most = most_rows(limit, ax, _MOST_ROWS)
     drawn = timeline_df(source, client=client)
-    rows = _rows(drawn, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    rows = _rows(drawn, most)
     canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(rows), 3))
     if drawn.empty:
         return canvas.nothing("the session has no turns and no tool calls yet")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, rows_that_fit
-from aod_notebook.plots._given import only, records
+from aod_notebook.frames._rows import records
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.plots._given import only
 from aod_notebook.plots._run_spans import spans_of
 from aod_notebook.plots._text import by_ending, count, duration, short, shown, time_unit
 
@@ -85,8 +86,10 @@ def waterfall(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.waterfall(frames.decode_run_events(b'{"data": []}'))
     """
+    ready(ax, theme)
+    most = most_rows(limit, ax, _MOST_ROWS)
     every = waterfall_df(source, client=client)
-    drawn = _longest(every, rows_that_fit(ax, _MOST_ROWS) if limit is None else limit)
+    drawn = _longest(every, most)
     canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
     if drawn.empty:
         return canvas.nothing("the run has no spans and no tool calls")

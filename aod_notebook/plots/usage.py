@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from aod_notebook.plots._draw import Canvas
+from aod_notebook.plots._draw import Canvas, ready
 from aod_notebook.plots._given import epoch_seconds
 from aod_notebook.plots._points import TOKENS, points
 from aod_notebook.plots._text import PLAIN, by_ending, count, dollars, short, time_unit
@@ -110,6 +110,7 @@ def tokens(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.tokens(frames.decode_events(b""))
     """
+    ready(ax, theme)
     drawn = tokens_df(source, client=client)
     canvas = Canvas(ax, theme, _HEIGHT_IN)
     if not (drawn["total"] > 0).any():
@@ -157,6 +158,7 @@ def cost(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.cost(frames.decode_events(b""))
     """
+    ready(ax, theme)
     every = cost_df(source, client=client)
     drawn = every[every["cost_usd"].notna()]
     canvas = Canvas(ax, theme, _HEIGHT_IN)
