@@ -127,25 +127,31 @@ def _service_vacuum(options: argparse.Namespace) -> None:
 
 
 def _service_clean(options: argparse.Namespace) -> None:
+    from aod_notebook.live.words import counted
     from aod_notebook.local.maintenance import clean
 
     cleaned = clean(_data_dir(options), timedelta(days=options.older_than))
-    _say(f"deleted: {cleaned.sessions} sessions, {cleaned.runs} runs")
+    _say(f"deleted: {counted(cleaned.sessions, 'session')}, {counted(cleaned.runs, 'run')}")
 
 
 def _outbox(options: argparse.Namespace) -> int:
     from aod_notebook.agentos.outbox import refused, waiting
     from aod_notebook.live.run_outbox import send
+    from aod_notebook.live.words import counted
 
     for sent in send() if options.send else ():
         why = f": {sent.reason}" if sent.reason else ""
-        _say(f"{sent.base_url}: {sent.delivered} records delivered, {sent.left} left{why}")
+        _say(
+            f"{sent.base_url}: {counted(sent.delivered, 'record')} delivered, {sent.left:,} left{why}"
+        )
     spools, letters = waiting(), refused()
     for spool in spools:
-        whose = f"process {spool.pid} sends them" if spool.is_alive else "their process is gone"
-        _say(f"{spool.base_url}: {spool.records} records since {spool.created_at}; {whose}")
+        whose = f"process {spool.pid} sends" if spool.is_alive else "their process is gone"
+        _say(
+            f"{spool.base_url}: {counted(spool.records, 'record')} since {spool.created_at}; {whose}"
+        )
     if letters:
-        _say(f"{len(letters)} records were refused by the service; they are kept beside the spools")
+        _say(f"{counted(len(letters), 'record')} refused by the service, kept beside the spools")
     if not spools:
         _say("nothing waits")
     return 1 if options.send and any(not spool.is_alive for spool in spools) else 0

@@ -13,6 +13,7 @@ from aod_notebook.core.settings import home
 from aod_notebook.live.connections import connection, embedded_data_dir, without_home
 from aod_notebook.live.credentials import AGENTOS, variable
 from aod_notebook.live.run_connection import agentos_connection, agentos_if_any, reach
+from aod_notebook.live.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def _service() -> Iterator[Finding]:
     where = f"{on.base_url} ({on.sources['base_url']})"
     state = "ok" if health.get("status") == "ok" else "problem"
     yield "service", state, f"{where}: {health.get('status')}"
-    yield "token", "ok", f"accepted ({on.sources['token']}); {count} agents are visible"
+    yield "token", "ok", f"accepted ({on.sources['token']}); {counted(count, 'agent')} visible"
 
 
 def _agentos() -> Iterator[Finding]:
@@ -71,13 +72,13 @@ def _agentos() -> Iterator[Finding]:
 def _outbox() -> Iterator[Finding]:
     records = sum(spool.records for spool in waiting())
     if records:
-        told = f"{records} records of reported runs wait; `aod-notebook outbox --send` sends them"
-        yield "outbox", "note", told
+        waits = f"{counted(records, 'record')} of reported runs waiting to be sent"
+        yield "outbox", "note", f"{waits}: `aod-notebook outbox --send`"
     else:
         yield "outbox", "ok", "nothing waits"
     letters = len(refused())
     if letters:
-        yield "outbox", "note", f"{letters} records were refused; %agentos outbox --refused"
+        yield "outbox", "note", f"{counted(letters, 'record')} refused; %agentos outbox --refused"
 
 
 def _runtimes() -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from aod_notebook.live.errors import (
 )
 from aod_notebook.live.session_follow import ACTIVE, SessionFollower
 from aod_notebook.live.session_tables import SessionTables
+from aod_notebook.live.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -250,7 +251,7 @@ class LiveSession(SessionTables):
             if count == 0:
                 raise
             warnings.warn(
-                f"Session {self.id} is shown as far as it was received before ({count:,} events, "
+                f"Session {self.id} is shown as far as it was received before ({counted(count, 'event')}, "
                 f"then {self.status}). {error}",
                 ServiceGoneWarning,
                 stacklevel=3,
@@ -319,6 +320,10 @@ class LiveSession(SessionTables):
     def close(self) -> None:
         """Stop following; the session itself goes on."""
         self._follower.close()
+
+    def __str__(self) -> str:
+        """Give the id: what `{{name}}` in a magic and an f-string are to be filled with."""
+        return self.id
 
     def __repr__(self) -> str:
         return f"<LiveSession {self.id} {self.runtime or ''} {self.status}>".replace("  ", " ")

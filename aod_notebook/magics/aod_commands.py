@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aod_notebook import live
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
+from aod_notebook.live.words import counted
 from aod_notebook.magics import aod_rows, command
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import Command, argument, ask_secret
@@ -32,7 +33,7 @@ def run(line: str, names: dict[str, object]) -> object:
 def _connect(options: argparse.Namespace, _: Mapping[str, object]) -> None:
     made = live.connect(options.url, local=options.local, name=options.name, ask_token=ask_secret)
     count = len(made.client.agents.list())
-    say(f"Connected: {made!r}, which has {count} agents.")
+    say(f"Connected: {made!r}, which has {counted(count, 'agent')}.")
 
 
 def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
@@ -105,7 +106,7 @@ def _export(options: argparse.Namespace, names: Mapping[str, object]) -> None:
             raise AodNotebookError(
                 f"Session {session.id} can't be written to {options.to}: {error.strerror}."
             ) from error
-    say(f"{len(options.session)} session(s) written to {options.to}")
+    say(f"{counted(len(options.session), 'session')} written to {options.to}")
 
 
 _SESSION = argument("session", metavar="SESSION", help="an id, a variable or `last`")

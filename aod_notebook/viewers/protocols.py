@@ -26,12 +26,14 @@ class Source(Protocol):
     """A followed session or run, such as `live.LiveSession`; any thread may ask it.
 
     Attributes:
-        id: its id on the service.
         runtime: what writes a session's output; None if that is unknown, and for a run.
     """
 
-    id: str
     runtime: str | None
+
+    @property
+    def id(self) -> str:
+        """Its id on the service."""
 
     @property
     def title(self) -> str:

@@ -43,7 +43,7 @@ def test_the_service_is_examined_backed_up_cleaned_and_stopped(tmp_path, capsys)
     assert connection.execute("select count(*) from session").fetchone() == (1,)
     connection.close()
     assert cli.main(["service", "clean", "--older-than", "0"]) == 0
-    assert "deleted: 1 sessions" in capsys.readouterr().out
+    assert "deleted: 1 session, 0 runs" in capsys.readouterr().out
     assert cli.main(["service", "vacuum"]) == 0
     assert cli.main(["service", "stop"]) == 0
     assert cli.main(["service", "stop"]) == 1
