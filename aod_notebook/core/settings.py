@@ -37,10 +37,10 @@ class Timeouts:
 def home() -> Path:
     """Directory that holds all state of this package: service data, spools, journal.
 
-    `AOD_NOTEBOOK_HOME` if it is set, else the platform's user data directory. The
-    directory is not made here.
+    `AOD_NOTEBOOK_HOME` if it is set, else the platform's user data directory; an empty
+    variable counts as unset, as in a shell. The directory is not made here.
     """
-    configured = os.environ.get("AOD_NOTEBOOK_HOME")
+    configured = os.environ.get("AOD_NOTEBOOK_HOME", "").strip()
     if configured:
         return Path(configured).expanduser()
     from platformdirs import user_data_path

@@ -10,6 +10,7 @@ from aod_notebook.live.errors import (
     SessionFailedError,
     SessionStoppedError,
     WaitTimeoutError,
+    WrongVariableError,
 )
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.run_connection import (
@@ -48,6 +49,7 @@ __all__ = [
     "SessionStoppedError",
     "StopOutcome",
     "WaitTimeoutError",
+    "WrongVariableError",
     "agentos_connection",
     "attach",
     "attach_run",

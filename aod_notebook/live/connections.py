@@ -19,6 +19,7 @@ from aod_notebook.live.credentials import (
     AOD,
     TOKEN_VARIABLE,
     URL_VARIABLE,
+    check_given,
     find_token,
     named,
     remember,
@@ -285,6 +286,7 @@ def connect(
         'ok'
     """
     global _current  # noqa: PLW0603 - the current connection
+    check_given(URL=url, name=name)
     if local and (url or name):
         raise AodNotebookError(
             "A connection is either local or to a URL, which a name stands for; name one of the two."

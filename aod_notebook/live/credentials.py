@@ -20,6 +20,7 @@ __all__ = [
     "Half",
     "TokenMissingError",
     "UnknownConnectionError",
+    "check_given",
     "find_token",
     "is_named",
     "named",
@@ -103,6 +104,19 @@ def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> 
         f"No {half.noun} for {url}: set {half.variable} in the kernel's environment{other}, "
         f"or use the embedded service ({half.magic} connect --local)."
     )
+
+
+def check_given(**words: str | None) -> None:
+    """Refuse a URL or a name of nothing but blanks: it is not the same as none.
+
+    Raises:
+        AodNotebookError: one is.
+    """
+    for what, word in words.items():
+        if word is not None and not word.strip():
+            raise AodNotebookError(
+                f"Not connected: the {what} is empty; give one, or leave it out."
+            )
 
 
 def named(name: str, half: Half = AOD) -> dict[str, str]:

@@ -11,6 +11,7 @@ __all__ = [
     "SessionFailedError",
     "SessionStoppedError",
     "WaitTimeoutError",
+    "WrongVariableError",
 ]
 
 
@@ -50,6 +51,10 @@ class NotFollowedError(AodNotebookError):
 
 class NoLastSessionError(AodNotebookError):
     """`last` was named, but no session was followed on this service yet."""
+
+
+class WrongVariableError(AodNotebookError):
+    """A variable that was to hold a session or a run holds something else."""
 
 
 class WaitTimeoutError(AodNotebookError, TimeoutError):

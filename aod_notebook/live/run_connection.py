@@ -16,7 +16,15 @@ from aod_notebook.live.connections import (
     start_embedded,
     without_home,
 )
-from aod_notebook.live.credentials import AGENTOS, find_token, is_named, named, remember, variable
+from aod_notebook.live.credentials import (
+    AGENTOS,
+    check_given,
+    find_token,
+    is_named,
+    named,
+    remember,
+    variable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +206,7 @@ def connect_agentos(
         'local'
     """
     global _chosen  # noqa: PLW0603 - what is wanted
+    check_given(URL=url, name=name, agent=agent_id, workspace=workspace)
     if local and (url or name):
         raise AodNotebookError(
             "A connection is either local or to a URL, which a name stands for; name one of the two."

@@ -14,7 +14,7 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.live.agents import default_agent, pick
 from aod_notebook.live.connections import connection
-from aod_notebook.live.errors import NoLastSessionError, SessionStoppedError
+from aod_notebook.live.errors import NoLastSessionError, SessionStoppedError, WrongVariableError
 from aod_notebook.live.session import CONFIRM_S, LiveSession
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aod_notebook.aod import Agent
     from aod_notebook.live.connections import Connection
 
-__all__ = ["LAST", "SessionRequest", "attach", "open_session", "start"]
+__all__ = ["LAST", "SessionRequest", "attach", "held_id", "open_session", "start"]
 
 LAST = "last"
 """The word that means the session that was followed last."""
@@ -126,12 +126,34 @@ def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
     Raises:
         NotFoundError: there is no such session.
         NoLastSessionError: `last`, and no session was followed on this service yet.
+        WrongVariableError: the variable holds something else.
     """
     held = names.get(reference)
     if isinstance(held, LiveSession):
         held.sync_or_warn()
         return held
-    return attach(held if isinstance(held, str) else reference)
+    return attach(held_id(reference, held, "session"))
+
+
+def held_id(reference: str, held: object, noun: str) -> str:
+    """Give the id that a variable holds; without one (or for `last`) what was written.
+
+    Args:
+        reference: what was written.
+        held: what the variable of that name holds; None if there is none.
+        noun: what is wanted.
+
+    Raises:
+        WrongVariableError: the variable holds something else.
+    """
+    if reference == LAST or held is None:
+        return reference
+    if not isinstance(held, str):
+        raise WrongVariableError(
+            f"The variable {reference} holds no {noun} and no {noun}'s id; it is of type "
+            f"{type(held).__name__}."
+        )
+    return held.strip()
 
 
 def _stop_what_began(creating: Future[LiveSession]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Enum, Int, Unicode
+from traitlets import Enum, Int, TraitError, Unicode, validate
 
 from aod_notebook.live import LiveSession, SessionStoppedError, open_session, start
 from aod_notebook.magics import aod_commands
 from aod_notebook.magics.aod_cell import (
     CELL,
+    LONGEST_S,
+    SHORTEST_S,
     as_code,
     as_wire,
     cell_parser,
@@ -52,6 +54,25 @@ class AodMagics(Magics):
         config=True
     )
 
+    @validate("timeout")
+    def _check_timeout(self, proposal: dict[str, Any]) -> int:
+        """Refuse what the service would refuse of every cell (CONTRACT A.10.1)."""
+        seconds: int = proposal["value"]
+        if seconds != 0 and not SHORTEST_S <= seconds <= LONGEST_S:
+            raise TraitError(
+                f"AodMagics.timeout is {SHORTEST_S} to {LONGEST_S} seconds, or 0 for the service's "
+                f"own limit, not {seconds}."
+            )
+        return seconds
+
+    @validate("runtime")
+    def _check_runtime(self, proposal: dict[str, Any]) -> str:
+        """Refuse a blank: a cell that names nothing must run with something."""
+        runtime: str = proposal["value"].strip()
+        if not runtime:
+            raise TraitError("AodMagics.runtime can't be empty: claude, codex, shell, replay, …")
+        return runtime
+
     @no_var_expand
     @line_cell_magic
     def aod(self, line: str, cell: str | None = None) -> object:
@@ -77,10 +98,12 @@ class AodMagics(Magics):
         return None
 
     def _prompt(self, line: str, cell: str) -> None:
-        options = cell_parser().parse_args(split(line, CELL))
+        parser = cell_parser()
+        options = parser.parse_args(split(line, CELL))
         if not options.raw:
             fill_options(options, self.shell.user_ns)
             cell = fill(cell, self.shell.user_ns)
+        parser.check_filled(options)
         check(options)
         check_prompt(cell)
         self._take_configured(options)

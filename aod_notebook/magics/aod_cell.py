@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CELL",
+    "LONGEST_S",
+    "SHORTEST_S",
     "as_code",
     "as_wire",
     "cell_parser",
@@ -30,6 +32,8 @@ __all__ = [
 
 CELL = "%%aod"
 HIDDEN = "[hidden]"
+SHORTEST_S, LONGEST_S = 10, 3600
+"""How long a turn may be allowed to take (CONTRACT A.10.1)."""
 _REPOSITORY = re.compile(r"(?P<url>https?://[^\s:]+(?::\d+/[^\s:]*)?)(?::(?P<mount>/\S*))?")
 _IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")
 _NEW_SESSION_ONLY = ("agent", "model", "runtime", "provider", "env", "repo", "secret")
@@ -179,12 +183,12 @@ def check_prompt(prompt: str) -> None:
 
 
 def _seconds(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
+    seconds = int(text) if text.isascii() and text.isdigit() else 0
+    if not SHORTEST_S <= seconds <= LONGEST_S:
         raise MagicUsageError(
-            f"{CELL}: --timeout takes whole seconds (10 to 3600), not {text!r}."
-        ) from None
+            f"{CELL}: --timeout takes whole seconds ({SHORTEST_S} to {LONGEST_S}), not {text!r}."
+        )
+    return seconds
 
 
 def _given(request: SessionRequest) -> dict[str, Any]:

@@ -129,6 +129,7 @@ _FIELDS = (
     argument("--description", metavar="TEXT", help="what it is for"),
     argument("--env", metavar="E", help="its environment, by id or name"),
 )
+_TEXTS = ("system", "description")
 _PACKAGES = tuple(
     argument(f"--{manager}", metavar="PACKAGE", action="append", help=f"a package for {manager}")
     for manager in ("apt", "cargo", "gem", "go", "npm", "pip")
@@ -144,6 +145,7 @@ COMMANDS = {
             *_FIELDS,
         ),
         _create_agent,
+        may_be_empty=_TEXTS,
     ),
     "agent show": Command("one agent, whole", (_ROW,), _show(_agent)),
     "agent update": Command(
@@ -155,6 +157,7 @@ COMMANDS = {
             *_FIELDS,
         ),
         _update_agent,
+        may_be_empty=_TEXTS,
     ),
     "agent archive": Command(
         "archive an agent (agents can't be deleted)",

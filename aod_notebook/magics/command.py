@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.magics.parser import HelpShown, MagicParser, MagicUsageError, split
 from aod_notebook.magics.show import say
+from aod_notebook.magics.template import fill_options
 
 if TYPE_CHECKING:
     import argparse
@@ -33,12 +34,16 @@ class Command:
         arguments: what its parser takes.
         run: called with the parsed options and the notebook's variables.
         takes_text: whether what follows its first word is text, taken as it stands.
+        as_it_stands: arguments in which no `{{name}}` is filled in; the text is one anyway.
+        may_be_empty: arguments for which an empty text says something.
     """
 
     help: str
     arguments: Arguments
     run: Callable[[argparse.Namespace, dict[str, object]], object]
     takes_text: bool = False
+    as_it_stands: tuple[str, ...] = ()
+    may_be_empty: tuple[str, ...] = ()
 
     def parser(self, name: str) -> MagicParser:
         """Make the command's parser; `name` is what it is called by (`%aod turns`)."""
@@ -46,6 +51,23 @@ class Command:
         for words, settings in self.arguments:
             parser.add_argument(*words, **settings)
         return parser
+
+    def options(
+        self, name: str, words: list[str], names: Mapping[str, object]
+    ) -> argparse.Namespace:
+        """Parse the words that follow the command's name, and fill in the `{{name}}`s.
+
+        Raises:
+            HelpShown: the help was asked for.
+            MagicUsageError: the arguments are wrong.
+            UnknownNameError: a `{{name}}` is no variable.
+        """
+        parser = self.parser(name)
+        options = parser.parse_args(words)
+        text = self.arguments[-1][0] if self.takes_text else ()
+        fill_options(options, names, but=(*self.as_it_stands, *text), hint="Define it first.")
+        parser.check_filled(options, but=(*self.may_be_empty, *text))
+        return options
 
 
 def find(commands: Mapping[str, Command], words: list[str]) -> tuple[str, list[str]] | None:
@@ -88,7 +110,8 @@ def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str,
     if found is None:
         raise _unknown(magic, commands, words)
     name, rest = found
-    return commands[name].run(commands[name].parser(f"{magic} {name}").parse_args(rest), names)
+    command = commands[name]
+    return command.run(command.options(f"{magic} {name}", rest, names), names)
 
 
 def _words(line: str, magic: str, commands: Mapping[str, Command]) -> list[str]:

@@ -49,7 +49,8 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
     if magic is None:
         return None
     open_name = _OPEN_NAME.search(text)
-    if magic[1] == "%%" and open_name is not None:
+    is_line = magic[1] == "%" and "\n" not in text
+    if open_name is not None and (magic[1] == "%%" or is_line):
         own = [name for name in names if not name.startswith("_")]
         return [f"{name}}}}}" for name in _starting(open_name[1], own)]
     line = text[magic.end() :]

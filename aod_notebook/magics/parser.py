@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.magics.template import BARE_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 __all__ = ["HelpShown", "MagicParser", "MagicUsageError", "split"]
 
@@ -77,6 +78,36 @@ Did you mean --runtime? %%aod --help lists all.
         for word in unknown:
             self._refuse(word)
         return known
+
+    def check_filled(self, options: argparse.Namespace, *, but: Collection[str] = ()) -> None:
+        """Check the values once each `{{name}}` in them is filled in.
+
+        A value of nothing but blanks is refused: it would otherwise count as not given.
+
+        Args:
+            options: what was parsed.
+            but: arguments that may be empty, by their names in `options`.
+
+        Raises:
+            MagicUsageError: a value is none of its choices, or empty; the message names its
+                argument.
+        """
+        for action in self._actions:
+            value = getattr(options, action.dest, None)
+            if value == action.default:
+                continue
+            for each in value if isinstance(value, list) else [value]:
+                try:
+                    super()._check_value(action, each)
+                except argparse.ArgumentError as error:
+                    self.error(str(error))
+                if isinstance(each, str) and not each.strip() and action.dest not in but:
+                    self.error(str(argparse.ArgumentError(action, "its value is empty")))
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Let a `{{name}}` pass where there are choices; `check_filled` looks at what it becomes."""
+        if not (isinstance(value, str) and BARE_NAME.fullmatch(value)):
+            super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong as one line."""

@@ -100,6 +100,8 @@ def leave_live(session: Followed, *, start: int = 0, view: str = "auto") -> None
 
 def why_not_live() -> str | None:
     """Say why pages may not load the live view; None if nothing is known against it."""
+    if get_kernel() is None:
+        return "no page is here, only a terminal or a script"
     here = version("ipywidgets")
     if int(here.partition(".")[0]) >= LIVE_WIDGETS:
         return None

@@ -9,22 +9,29 @@ from aod_notebook.core.errors import AodNotebookError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-__all__ = ["UnknownNameError", "fill", "fill_options"]
+__all__ = ["BARE_NAME", "UnknownNameError", "fill", "fill_options"]
 
-_BARE_NAME = re.compile(r"\{\{([^\W\d]\w*)\}\}")
+_RAW = "Define it, or pass --raw to send the text as it stands."
+BARE_NAME = re.compile(r"\{\{([^\W\d]\w*)\}\}")
+"""What is filled in."""
 
 
 class UnknownNameError(AodNotebookError):
-    """A prompt names a variable that the notebook does not have."""
+    """A prompt or an option names a variable that the notebook does not have."""
 
 
-def fill(text: str, names: Mapping[str, object]) -> str:
+def fill(text: str, names: Mapping[str, object], *, hint: str = _RAW) -> str:
     """Replace each bare `{{identifier}}` by `str(names[identifier])`; nothing else is touched.
 
     No expression is evaluated: `{{a.b}}`, `{{ a }}`, `{a}` and `$a` stay as they are. The values
     are not searched again.
+
+    Args:
+        text: what to fill in.
+        names: the notebook's variables.
+        hint: what to do where there is no such variable.
 
     Raises:
         UnknownNameError: an identifier is not in `names`.
@@ -38,22 +45,36 @@ def fill(text: str, names: Mapping[str, object]) -> str:
         name = match[1]
         if name not in names:
             raise UnknownNameError(
-                f"The prompt names {{{{{name}}}}}, but the notebook has no variable {name!r}. "
-                "Define it, or pass --raw to send the text as it stands."
+                f"{{{{{name}}}}} is to be filled in, but the notebook has no variable {name!r}. "
+                f"{hint}"
             )
         return str(names[name])
 
-    return _BARE_NAME.sub(value, text)
+    return BARE_NAME.sub(value, text)
 
 
-def fill_options(options: argparse.Namespace, names: Mapping[str, object]) -> None:
-    """Fill `{{name}}` in the values of a magic's options.
+def fill_options(
+    options: argparse.Namespace,
+    names: Mapping[str, object],
+    *,
+    but: Collection[str] = (),
+    hint: str = _RAW,
+) -> None:
+    """Fill `{{name}}` in the values of a magic's options and other arguments.
+
+    Args:
+        options: what was parsed.
+        names: the notebook's variables.
+        but: arguments that are taken as they stand.
+        hint: what to do where there is no such variable.
 
     Raises:
         UnknownNameError: an identifier is not in `names`.
     """
     for option, value in vars(options).items():
+        if option in but:
+            continue
         if isinstance(value, str):
-            setattr(options, option, fill(value, names))
+            setattr(options, option, fill(value, names, hint=hint))
         elif isinstance(value, list):
-            setattr(options, option, [fill(each, names) for each in value])
+            setattr(options, option, [fill(each, names, hint=hint) for each in value])
