@@ -150,8 +150,7 @@ class LiveRun(RunTables):
         """
         from aod_notebook.viewers.stream import StreamViewer
 
-        source: Any = self.follow()  # its id is read-only, which the protocol's is not
-        return StreamViewer(source, freeze=False, **self.viewer_actions())
+        return StreamViewer(self.follow(), freeze=False, **self.viewer_actions())
 
     def viewer_actions(self) -> dict[str, Any]:
         """Give what the buttons of a live view do (arguments of `StreamViewer`)."""
@@ -288,6 +287,10 @@ class LiveRun(RunTables):
         """Stop following; the run itself goes on."""
         self._follower.close()
 
+    def __str__(self) -> str:
+        """Give the id: what `{{name}}` in a magic and an f-string are to be filled with."""
+        return self.id
+
     def __repr__(self) -> str:
         row = self._follower.latest or {}
         state = (self.waits_for or row).get("status") or ("" if self.is_final else "running")
@@ -311,14 +314,14 @@ class LiveRun(RunTables):
 
     def _say(self, answer: RunEvent) -> LiveRun:
         """Send an answer; return when the run goes on, whose end the sending may wait for."""
-        self._known_id()
+        self.known_id()
         self.follow()
         self._follower.say(answer)
         return self
 
     async def _stop(self) -> StopOutcome:
         runs = self._connection.async_client.runs
-        run_id = self._known_id()
+        run_id = self.known_id()
         if (await runs.get(run_id=run_id)).get("status") in ENDED:
             return StopOutcome.ALREADY_FINISHED
         try:

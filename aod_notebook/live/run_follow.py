@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ __all__ = ["ENDED", "RunEvent", "RunFollower"]
 ENDED = ("completed", "failed", "cancelled")
 WORKING = ("pending", "running")
 WAITING = ("awaiting_input", "awaiting_approval")
+CALLS = {"tool.called": "calling", "tool.returned": "returned", "tool.failed": "failed"}
+"""What the stream of an invoke says of a tool, by the event that is recorded of it."""
 KEYS = {"awaiting_input": "request_id", "awaiting_approval": "approval_id"}
 
 NEAR_S, FAR_S, LONGEST_S = 0.2, 1.0, 5.0
@@ -215,12 +218,33 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._append(event)
 
     async def _pass_over(self) -> None:
-        """Take what is recorded as seen: the stream has shown it."""
+        """Take what is recorded as seen: the stream has shown it, but for the tools' arguments."""
         row = await self._get()
-        self._seen += len(await self._new_events(row))
+        events = await self._new_events(row)
+        self._seen += len(events)
+        self._complete_calls(event for event in events if isinstance(event, dict))
         for _ in self._new_tasks(row):
             pass
         self._note(row)
+
+    def _complete_calls(self, recorded: Iterable[Mapping[str, Any]]) -> None:
+        """Put the recorded calls of tools, with arguments and results, in the place of the stream's.
+
+        They are in the same order. Each takes one place as before, so that who has read on from
+        there misses nothing and sees nothing twice.
+        """
+        known: dict[tuple[str, str], deque[Mapping[str, Any]]] = {}
+        for event in recorded:
+            told, payload = CALLS.get(str(event.get("type"))), event.get("payload")
+            if told is not None and isinstance(payload, dict):
+                known.setdefault((told, str(payload.get("tool"))), deque()).append(event)
+        with self._changed:
+            for place, (shown, at) in enumerate(self._received):
+                if shown.type != "tool" or "payload" in shown.extra:
+                    continue
+                key = str(shown.extra.get("status")), str(shown.extra.get("name"))
+                if known.get(key):
+                    self._received[place] = _recorded(known[key].popleft())[1], at
 
     async def _look(self) -> bool:
         """Ask for the run and append what is new; say whether anything was."""

@@ -8,7 +8,7 @@ import re
 import time
 import traceback
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio.to_thread
 import msgspec
@@ -17,8 +17,11 @@ from aod_notebook.agentos.report.snapshot import snapshot
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError, redact
 from aod_notebook.live.run_errors import RunStoppedError
+from aod_notebook.live.run_follow import ENDED
 from aod_notebook.live.run_start import reported_run
+from aod_notebook.live.run_unreported import UnreportedRun
 from aod_notebook.live.session import CONFIRM_S
+from aod_notebook.live.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,20 +31,32 @@ if TYPE_CHECKING:
     from aod_notebook.live.run import LiveRun
     from aod_notebook.live.run_connection import AgentOSConnection
 
-__all__ = ["Report", "start_run"]
+__all__ = ["Begun", "Report", "start_run"]
 
 REPORT_S = 2.0
 """How long the end of the work waits for a slow service; the rest is sent in the background."""
 OUTPUT_BYTES = 100_000
-"""An output that is longer as JSON is reported as the beginning of its text."""
+"""An output that is longer as JSON is reported as the beginning of its text, which says so."""
 TEXT_CHARS = 10_000
 TRACEBACK_CHARS = 40_000
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 
 
-def start_run(on: AgentOSConnection | None, **request: Any) -> Run:
-    """Start a reported run; waits 2 s at the most for a slow service.
+class Begun(NamedTuple):
+    """A reported run that was begun here.
+
+    Attributes:
+        run: the run.
+        before: how it had ended already, if its external id is that of a run that had.
+    """
+
+    run: Run
+    before: str | None
+
+
+def start_run(on: AgentOSConnection | None, **request: Any) -> Begun:
+    """Start a reported run; waits 2 s at the most for a slow service, 4 s with an external id.
 
     Args:
         on: the service; None gives a run that is reported to nobody.
@@ -55,15 +70,30 @@ def start_run(on: AgentOSConnection | None, **request: Any) -> Run:
 
     client = AgentOS(disabled=True) if on is None else on.client
 
-    async def start() -> Run:
-        return await anyio.to_thread.run_sync(lambda: client.start_run(**request))
+    async def start() -> Begun:
+        run = await anyio.to_thread.run_sync(lambda: client.start_run(**request))
+        if on is None or request.get("external_run_id") is None:
+            return Begun(run, None)
+        return Begun(run, await _ended_before(on, run))
 
     starting = bridge.submit(start)
     with contextlib.suppress(KeyboardInterrupt):
         return starting.result()
     with contextlib.suppress(TimeoutError, CancelledError, AodNotebookError):
-        starting.result(CONFIRM_S).cancel("interrupted before it began", timeout=REPORT_S)
+        run = starting.result(CONFIRM_S).run
+        run.cancel("interrupted before it began", timeout=REPORT_S)
     raise RunStoppedError("Interrupted before the run began; none of the code was run.")
+
+
+async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
+    """Ask how a run had ended before: a service answers its start as any other (CONTRACT B.4)."""
+    if run.run_id is None or on.client.disabled:
+        return None
+    status = None
+    with contextlib.suppress(AodNotebookError), anyio.move_on_after(REPORT_S):
+        row: Any = await on.async_client.runs.get(run_id=run.run_id)  # an agent's key may not ask
+        status = row.get("status") if isinstance(row, dict) else None
+    return status if status in ENDED else None
 
 
 class Report:
@@ -73,10 +103,16 @@ class Report:
         run: the run.
         name: what the work is called: the name of a span that lasts as long as it.
         about: what is known of where it was done; the payload of that span.
+        before: how the run had ended before, if it had (`Begun`).
     """
 
-    def __init__(self, run: Run, name: str, about: Mapping[str, Any]) -> None:
+    def __init__(
+        self, run: Run, name: str, about: Mapping[str, Any], before: str | None = None
+    ) -> None:
         self.run = run
+        self._before = before
+        self._outcome: dict[str, Any] = {"status": "running"}
+        self._unreported_chars = 0  # of the output
         self._secrets = _secrets()
         self._began = time.monotonic()
         self._span = run.start_span(name, kind="step", payload=dict(about))
@@ -86,8 +122,12 @@ class Report:
         """The run's id; as long as the service has told none, the one that was made here."""
         return self.run.run_id or self.run.external_run_id
 
-    def handle(self, on: AgentOSConnection) -> LiveRun:
-        """Give the run as an object to look at."""
+    def handle(self, on: AgentOSConnection | None) -> LiveRun:
+        """Give the run as an object to look at; without a service one that says so."""
+        if on is None:
+            return UnreportedRun(self.run, self._outcome, "there was no service to report it to")
+        if on.client.disabled:
+            return UnreportedRun(self.run, self._outcome, "AGENTOS_DISABLED is set")
         return reported_run(self.run, on)
 
     def printed(self, stream: str, text: str) -> None:
@@ -96,15 +136,18 @@ class Report:
 
     def complete(self, value: object) -> str:
         """End the run well, with the value that the work gave; say how that went."""
+        output = self._output(value)
+        self._outcome.update(status="completed", output=output)
 
         def end() -> Receipt:
             self._span.end()
-            return self.run.complete(self._output(value), timeout=REPORT_S)
+            return self.run.complete(output, timeout=REPORT_S)
 
         return self._ended("completed", end)
 
     def cancel(self, reason: str) -> str:
         """End the run as cancelled; say how that went."""
+        self._outcome.update(status="cancelled", error_message=reason)
 
         def end() -> Receipt:
             self._span.fail(reason)
@@ -122,6 +165,7 @@ class Report:
         kind = type(error).__name__
         message = self._hidden(_text_of(error)) or kind
         trace = self._hidden(_traceback(error, names)[-TRACEBACK_CHARS:])
+        self._outcome.update(status="failed", error_message=message)
 
         def end() -> Receipt:
             self._span.fail(message)
@@ -138,18 +182,24 @@ class Report:
             receipt = end()
         if self.run.run_id == "disabled":
             return f"not reported · {how}"
+        if self._before is not None:
+            how = f"as it had ended before, {self._before}; this cell {how}"
         parts = [f"run · {self.id} · {how} · {time.monotonic() - self._began:.1f} s"]
+        if self._unreported_chars:
+            parts.append(f"{self._unreported_chars:,} characters of its output not reported")
         if receipt.pending:
             why = f": {receipt.reason}" if receipt.reason else ""
-            parts.append(f"{receipt.pending} records wait to be sent (%agentos outbox){why}")
+            parts.append(
+                f"{counted(receipt.pending, 'record')} waiting to be sent (%agentos outbox){why}"
+            )
         stats = self.run.stats
         if stats.rejected:
-            parts.append(f"{stats.rejected} records were refused (%agentos outbox --refused)")
+            parts.append(f"{counted(stats.rejected, 'record')} refused (%agentos outbox --refused)")
         if stats.unqueued:
             why = ", ".join(
                 reason for reason in stats.dropped if not reason.startswith("rejected:")
             )
-            parts.append(f"{stats.unqueued} records were not sent ({why})")
+            parts.append(f"{counted(stats.unqueued, 'record')} not sent ({why})")
         return " · ".join(parts)
 
     def _hidden(self, text: str) -> str:
@@ -158,10 +208,13 @@ class Report:
     def _output(self, value: object) -> dict[str, Any] | None:
         if value is None:
             return None
-        text = snapshot(value if isinstance(value, dict) else {"result": value}).text
-        if len(text) > OUTPUT_BYTES:
-            return {"result": self._hidden(text[:TEXT_CHARS].decode("utf-8", "replace"))}
-        plain: dict[str, Any] = redact(msgspec.json.decode(text), self._secrets)
+        encoded = snapshot(value if isinstance(value, dict) else {"result": value}).text
+        if len(encoded) > OUTPUT_BYTES:
+            text = value if isinstance(value, str) else encoded.decode()
+            self._unreported_chars = len(text) - TEXT_CHARS
+            more = f"… {self._unreported_chars:,} more characters, not reported"
+            return {"result": f"{self._hidden(text[:TEXT_CHARS])}{more}"}
+        plain: dict[str, Any] = redact(msgspec.json.decode(encoded), self._secrets)
         return plain
 
 

@@ -14,7 +14,7 @@ from aod_notebook.live.run import LiveRun, told
 from aod_notebook.live.run_connection import agentos_connection
 from aod_notebook.live.run_errors import NoLastRunError, RunStoppedError
 from aod_notebook.live.session import CONFIRM_S
-from aod_notebook.live.start import LAST
+from aod_notebook.live.start import LAST, held_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from aod_notebook.agentos import Run
     from aod_notebook.live.run_connection import AgentOSConnection
 
-__all__ = ["attach_run", "find_run_id", "invoke", "open_run", "remember_run", "reported_run"]
+__all__ = [
+    "attach_run",
+    "find_agent_id",
+    "find_run_id",
+    "invoke",
+    "open_run",
+    "remember_run",
+    "reported_run",
+]
 
 _followed: WeakValueDictionary[tuple[str, str], LiveRun] = WeakValueDictionary()
 """The runs that this process follows or followed, as long as somebody holds them."""
@@ -63,7 +71,7 @@ def invoke(
         raise AodNotebookError("AGENTOS_DISABLED is set, so nothing is invoked. Unset it first.")
     request = {"input": dict(input or {}), **options}
     if agent is not None:
-        request["agent_id"] = _agent_id(on, agent)
+        request["agent_id"] = find_agent_id(on, agent)
     run = LiveRun(on, request=request)
     with contextlib.suppress(KeyboardInterrupt):
         run.wait_for_id()
@@ -116,13 +124,15 @@ def find_run_id(
     """Give the id that a cell means by a variable's name, an id or `last`; nobody is asked.
 
     Raises:
+        RunUnknownError: the variable's run is not known to the service.
+        WrongVariableError: the variable holds something else.
         NoLastRunError: `last`, and no run was followed on this service yet.
     """
     held: Any = names.get(reference)
-    run_id = getattr(held, "run_id", held)  # of a run, or of the SDK's run or result
-    if isinstance(run_id, str):
-        return run_id
-    return _last_run(on or agentos_connection()) if reference == LAST else reference
+    if isinstance(held, LiveRun):
+        return held.known_id()
+    run_id = held_id(reference, getattr(held, "run_id", held), "run")  # of the SDK's run or result
+    return _last_run(on or agentos_connection()) if run_id == LAST else run_id
 
 
 def remember_run(run: LiveRun, on: AgentOSConnection) -> None:
@@ -163,8 +173,13 @@ def _last_run(on: AgentOSConnection) -> str:
     return last
 
 
-def _agent_id(on: AgentOSConnection, wanted: str) -> str:
-    """Find the agent by id or name; a key that may not list them leaves it to the service."""
+def find_agent_id(on: AgentOSConnection, wanted: str) -> str:
+    """Find the agent by id or name; a key that may not list them leaves it to the service.
+
+    Raises:
+        NoSuchNameError: there is no such agent; the nearest name is named.
+        AmbiguousNameError: several agents have that name.
+    """
     try:
         rows: Any = on.client.agents.list()
     except AgentOSForbiddenError:

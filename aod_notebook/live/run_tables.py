@@ -131,7 +131,7 @@ class RunTables:
         """
         from aod_notebook import frames
 
-        own = Path(folder).expanduser() / self._known_id()
+        own = Path(folder).expanduser() / self.known_id()
         own.mkdir(parents=True, exist_ok=True)
         for name in FRAMES:
             frames.to_parquet(self._frame(name), own / f"{name}.parquet")
@@ -150,10 +150,15 @@ class RunTables:
             return row
         if not self.is_final:
             return {}
-        fetched: Any = self.client.runs.get(run_id=self._known_id())
+        fetched: Any = self.client.runs.get(run_id=self.known_id())
         return fetched if isinstance(fetched, dict) else {}
 
-    def _known_id(self) -> str:
+    def known_id(self) -> str:
+        """Give the run's id on the service.
+
+        Raises:
+            RunUnknownError: the service has told none.
+        """
         if self.run_id is None:
             raise RunUnknownError(
                 f"The service does not know run {self.id} yet; %agentos outbox shows what waits "
@@ -164,5 +169,5 @@ class RunTables:
     def _frame(self, name: str) -> pd.DataFrame:
         from aod_notebook import frames
 
-        table: pd.DataFrame = getattr(frames, f"{name}_df")(self._known_id(), client=self.client)
+        table: pd.DataFrame = getattr(frames, f"{name}_df")(self.known_id(), client=self.client)
         return table

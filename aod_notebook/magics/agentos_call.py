@@ -48,7 +48,10 @@ def call(options: argparse.Namespace, names: dict[str, object]) -> object:
     """
     check_name(options.output, MAGIC)
     method = _method(options.method)
-    arguments = dict(_argument(options.method, method, text, names) for text in options.parameter)
+    given = [_argument(options.method, method, text, names) for text in options.parameter]
+    arguments = dict(given)
+    if len(arguments) < len(given):
+        raise MagicUsageError(f"{MAGIC}: a parameter of {options.method} is given twice; keep one.")
     _check_complete(options.method, method, arguments)
     if options.method in TELL_A_KEY and options.output is None:
         raise MagicUsageError(

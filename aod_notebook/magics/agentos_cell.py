@@ -117,9 +117,15 @@ class ReportedCells:
             AgentOSError: the service refuses the run, or the key.
         """
         names = self._shell.user_ns
-        options = cell_parser().parse_args(split(line, CELL))
-        fill_options(options, names)
+        parser = cell_parser()
+        options = parser.parse_args(split(line, CELL))
+        fill_options(options, names, hint="Define it first.")
+        parser.check_filled(options)
         check_name(options.output, CELL)
+        if options.output == "run":
+            raise MagicUsageError(
+                f"{CELL}: -o run: in the cell `run` is what reports; choose another name."
+            )
         given = input_of(options.input, names, CELL)
         cell = self._shell.displayhook.exec_result
         if cell is None or cell.info.silent:
@@ -130,11 +136,16 @@ class ReportedCells:
                 "Use its `run` (run.start_task, run.start_span), or take the inner line away."
             )
         on = _connection_or_none()
-        run = start_run(on, input=given, external_run_id=options.external_id)
-        report = Report(run, options.name, _provenance(cell))
+        run, before = start_run(on, input=given, external_run_id=options.external_id)
+        if before is not None:
+            say(
+                f"Run {run.run_id}, whose external id is {options.external_id!r}, has ended "
+                f"already ({before}) and stays so: choose another --external-id for this cell."
+            )
+        report = Report(run, options.name, _provenance(cell), before)
         self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), _Pulse())
         names["run"] = run
-        if options.output is not None and on is not None:
+        if options.output is not None:
             names[options.output] = report.handle(on)
         if options.capture:
             opened.capture = Capture(self._shell, report.printed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook import live
 from aod_notebook.live.run import told
 from aod_notebook.live.run_connection import reach
-from aod_notebook.live.run_start import find_run_id, remember_run
+from aod_notebook.live.run_start import find_agent_id, find_run_id, remember_run
 from aod_notebook.magics import command
 from aod_notebook.magics.agentos_call import call
 from aod_notebook.magics.agentos_cell import connection, input_of
@@ -79,8 +79,12 @@ def _status(_: argparse.Namespace, __: Names) -> None:
 def _runs(options: argparse.Namespace, _: Names) -> pd.DataFrame:
     from aod_notebook import frames
 
-    runs = frames.runs_df(client=connection().client)
-    for column, wanted in (("status", options.status), ("agent_id", options.agent)):
+    on = connection()
+    runs = frames.runs_df(client=on.client)
+    agent = options.agent
+    if agent is not None and agent not in set(runs["agent_id"]):  # an archived one has runs only
+        agent = find_agent_id(on, agent)
+    for column, wanted in (("status", options.status), ("agent_id", agent)):
         if wanted is not None:
             runs = runs[runs[column] == wanted].reset_index(drop=True)
     return runs
@@ -254,7 +258,7 @@ COMMANDS = {
         "the runs, newest first",
         (
             argument("--status", choices=STATUSES, help="only those with this status"),
-            argument("--agent", metavar="ID", help="only those of this agent"),
+            argument("--agent", metavar="AGENT", help="only those of this agent, by id or name"),
         ),
         _runs,
     ),
@@ -309,11 +313,13 @@ COMMANDS = {
                 "parameter",
                 metavar="NAME=VALUE",
                 nargs="*",
+                default=[],
                 help="text or JSON; @variable takes one of the notebook",
             ),
             argument("-o", "--output", metavar="NAME", help="bind the answer instead"),
         ),
         call,
+        as_it_stands=("parameter",),
     ),
 }
 """The commands by name, in the order of the help."""

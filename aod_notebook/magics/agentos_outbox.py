@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.live.run_outbox import send
+from aod_notebook.live.words import counted
+from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import say
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
     """Give what waits, one row per spool; or what was refused, one row per record."""
     import pandas as pd
 
+    if options.refused and options.send:
+        raise MagicUsageError(
+            "%agentos outbox: --send sends what waits and --refused shows what was refused; keep "
+            "one of the two."
+        )
     if options.refused:
         rows = [
             {**letter, "body": json.dumps(letter.get("body"), ensure_ascii=False)}
@@ -34,7 +41,7 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
     if options.send:
         for sent in send():
             why = f": {sent.reason}" if sent.reason else ""
-            say(f"{sent.base_url}: {sent.delivered} delivered, {sent.left} left{why}")
+            say(f"{sent.base_url}: {sent.delivered:,} delivered, {sent.left:,} left{why}")
     columns = WAITING_COLUMNS.split()
     values = [[getattr(spool, name) for name in columns] for spool in waiting()]
     frame = pd.DataFrame(values, columns=columns)
@@ -45,7 +52,7 @@ def waiting_line() -> str:
     """Say in a line what waits and what was refused."""
     spools, letters = waiting(), refused()
     records = sum(spool.records for spool in spools)
-    parts = [f"{records} records wait" if records else "nothing waits"]
+    parts = [f"{counted(records, 'record')} waiting to be sent" if records else "nothing waits"]
     if letters:
-        parts.append(f"{len(letters)} were refused: %agentos outbox --refused")
+        parts.append(f"{len(letters):,} refused: %agentos outbox --refused")
     return "; ".join(parts)

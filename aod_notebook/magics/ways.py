@@ -79,7 +79,16 @@ class OneLine:
         rest: Iterable[Any] = self.session.received(self.start + transcript.taken)
         rows = transcript.add(event for event, _ in rest)
         self.show([*rows, *transcript.finish()])
+        if isinstance(self.session, LiveRun):
+            self.transcript = self._told_anew()
         self.leave()
+
+    def _told_anew(self) -> Transcript:
+        """Make the transcript again: of a run's calls, more is known in the end (`RunFollower`)."""
+        whole = Transcript(self.session.title, self.session.runtime)
+        whole.add(event for event, _ in self.session.received(self.start))
+        whole.finish()
+        return whole
 
     def show(self, rows: list[Row]) -> None:
         """Show the rows that came."""
@@ -206,16 +215,16 @@ class LiveOfRun:
 
 def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
     """Make the live view, with the buttons that what is shown can serve."""
+    if isinstance(followed, LiveRun):
+        from aod_notebook.magics.run_viewer import RunViewer
+
+        settings |= followed.viewer_actions()
+        return RunViewer(followed, start, metadata=lambda: run_provenance(followed), **settings)
+
     from aod_notebook.viewers.stream import StreamViewer
 
-    source: Any = followed  # a run's id is read-only, which the protocol's is not
-    if isinstance(followed, LiveRun):
-        settings |= followed.viewer_actions()
-        return StreamViewer(
-            source, start=start, metadata=lambda: run_provenance(followed), **settings
-        )
     return StreamViewer(
-        source,
+        followed,
         start=start,
         stop=lambda: STOP_NOTES[followed.stop()],
         metadata=lambda: provenance(followed),

@@ -67,7 +67,20 @@ def test_an_invoked_run_is_followed_to_its_end():
 
 def test_what_the_stream_showed_is_not_shown_again():
     run = invoke({"query": "hi"}).wait()
-    assert set(types(run)) == {"start", "chunk", "tool", "done", "run"}
+    kinds = types(run)
+    assert "agent.message" not in kinds
+    assert kinds.count("tool.called") == 14
+
+
+def test_in_the_end_the_calls_of_tools_have_their_arguments_in_their_places():
+    run = invoke({"query": "hi"})
+    shown = [event for batch in run.batches() for event in batch]
+    kinds = ["tool" if kind.startswith("tool.") else kind for kind in types(run)]
+    assert [event.type.partition(".")[0] for event in shown] == kinds
+    calls = [event.extra["payload"] for event, _ in run.received() if event.type == "tool.called"]
+    assert calls[1]["tool"] == "Grep"
+    assert calls[1]["input"]["pattern"] == "date_range\\("
+    assert "dates.py" in run.to_html()
 
 
 def test_a_run_that_is_there_is_shown_from_its_record(agentos):

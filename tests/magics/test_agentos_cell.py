@@ -6,8 +6,16 @@ from agentos_kit import reporting_shell
 
 from aod_notebook import live
 from aod_notebook.agentos import AgentOS, AgentOSAuthError
-from aod_notebook.live import NestedRunError, RunFailedError, run_connection, run_report
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live import (
+    NestedRunError,
+    RunFailedError,
+    RunUnknownError,
+    run_connection,
+    run_report,
+)
 from aod_notebook.magics.parser import MagicUsageError
+from aod_notebook.magics.template import UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +157,39 @@ def test_a_run_that_its_own_code_ends_is_left_as_it_ended_it(shell, agentos, cap
 def test_a_record_after_the_end_is_not_said_to_be_in_the_outbox(shell, capsys):
     shell.run("%%agentos\nrun.complete()\nrun.emit('too.late')")
     said = capsys.readouterr().out
-    assert "1 records were not sent (after the end" in said
+    assert "1 record not sent (after the end" in said
     assert "--refused" not in said
 
 
-def test_a_long_output_is_cut(shell, agentos):
-    shell.run("%%agentos -o r\n'x' * 200_000;")
-    shell.run("%%agentos -o r\n['x' * 200_000]")
-    assert len(told(shell, agentos)["output"]["result"]) == 10_000
+@pytest.mark.parametrize(("value", "more"), [("text", "190,000"), ("[text]", "190,015")])
+def test_a_long_output_is_cut_and_says_so_where_it_is(shell, agentos, capsys, value, more):
+    shell.run(f"%%agentos -o r\ntext = 'x' * 200_000\n{value};")
+    result = told(shell, agentos)["output"]["result"]
+    kept, _, said = result.partition("…")
+    assert (len(kept), said) == (10_000, f" {more} more characters, not reported")
+    (line,) = capsys.readouterr().out.splitlines()[-1:]
+    assert line.endswith(f"{more} characters of its output not reported")
+
+
+def test_an_external_id_whose_run_has_ended_is_said_before_and_after(shell, agentos, capsys):
+    shell.run("%%agentos --external-id once -o first\n'mine'")
+    assert "has ended already" not in capsys.readouterr().out
+    assert shell.run("%%agentos --external-id once -o r\n'not mine'") == "not mine"
+    run = told(shell, agentos)
+    assert (run["id"], run["output"]) == (shell.names["first"].id, {"result": "mine"})
+    before, *_, after = capsys.readouterr().out.splitlines()
+    assert before == (
+        f"Run {run['id']}, whose external id is 'once', has ended already (completed) and stays "
+        "so: choose another --external-id for this cell."
+    )
+    assert f"run · {run['id']} · as it had ended before, completed; this cell completed" in after
+
+
+def test_a_run_that_is_still_open_is_taken_up_by_its_external_id(shell, agentos, capsys):
+    agentos.start_run(external_run_id="open")
+    shell.run("%%agentos --external-id open -o r\n'done'")
+    assert told(shell, agentos)["output"] == {"result": "done"}
+    assert "already" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("body", ["%%time\n6 * 7", "%time 6 * 7", "    x = 6\n    x * 7"])
@@ -224,7 +257,7 @@ def test_a_dead_service_costs_the_code_nothing_but_a_moment(
     assert shell.run("%%agentos -o r\n6 * 7") == 42
     assert time.monotonic() - began < 10
     said = capsys.readouterr().out
-    assert "records wait to be sent" in said
+    assert "records waiting to be sent" in said
     assert "%agentos outbox" in said
     assert shell.run("%agentos outbox")["records"].sum() > 0
 
@@ -244,9 +277,27 @@ def test_a_service_that_does_not_start_leaves_the_code_alone(shell, tmp_path, mo
     (tmp_path / "file").touch()
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "file"))
     monkeypatch.delenv("AGENTOS_API_KEY")
-    assert shell.run("%%agentos\nrun.emit('x')\n6 * 7") == 42
+    assert shell.run("%%agentos -o r\nrun.emit('x')\n6 * 7") == 42
     said = capsys.readouterr().out
     assert "Not reported: The embedded local service did not start" in said
+    run = shell.names["r"]
+    assert (run.status, run.output, run.wait()) == ("completed", {"result": 42}, run)
+    for cell in ("r.events", "%agentos events r", "%agentos watch r"):
+        with pytest.raises(AodNotebookError):
+            shell.run(cell)
+    with pytest.raises(RunUnknownError, match="was not reported: there was no service"):
+        run.events  # noqa: B018 - asking for them is what is tested
+
+
+@pytest.mark.usefixtures("reconnecting")
+def test_a_run_that_is_not_reported_knows_that_its_code_failed(shell, monkeypatch):
+    monkeypatch.setenv("AGENTOS_DISABLED", "1")
+    with pytest.raises(ZeroDivisionError):
+        shell.run("%%agentos -o r\nassert r.status == 'running' if 'r' in dir() else 1\n1 / 0")
+    run = shell.names["r"]
+    assert repr(run) == "<LiveRun disabled failed, not reported>"
+    with pytest.raises(RunFailedError, match="failed: division by zero"):
+        run.raise_for_status()
 
 
 @pytest.mark.usefixtures("reconnecting")
@@ -266,13 +317,16 @@ def test_disabled_reporting_is_said(shell, monkeypatch, capsys):
         ("%%agentos x\n1", "'x' is a word too many"),
         ("%%agentos --name 'x\n1", "no closing quotation"),
         ("%%agentos -o 'a b'\n1", "-o takes a variable's name"),
+        ("%%agentos -o run\n1", "in the cell `run` is what reports"),
+        ("%%agentos --external-id ' '\n1", "argument --external-id: its value is empty"),
+        ("%%agentos --name {{nowhere}}\n1", "no variable 'nowhere'. Define it first."),
         ("%%agentos --input nowhere\n1", "the notebook has no variable 'nowhere'"),
         ("%%agentos --input text\n1", "text is of type str. Put it into one: {'query': text}"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_runs_nothing(shell, cell, line):
     shell.names["text"] = "hi"
-    with pytest.raises(MagicUsageError) as caught:
+    with pytest.raises((MagicUsageError, UnknownNameError)) as caught:
         shell.run(cell)
     assert line in str(caught.value)
 

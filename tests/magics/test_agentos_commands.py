@@ -12,10 +12,13 @@ from aod_notebook.agentos import AgentOS
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import NoLastRunError, RunFailedError, journal
+from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.live.known import Known
 from aod_notebook.magics import complete
 from aod_notebook.magics.agentos_commands import COMMANDS
 from aod_notebook.magics.complete import candidates
+from aod_notebook.magics.run_viewer import RunViewer
+from aod_notebook.magics.ways import Html
 
 ASK = {"replay": {"pauses": [{"ask": "Which one?", "options": ["a", "b"]}]}}
 APPROVE = {"replay": {"pauses": [{"approve": "deploy"}]}}
@@ -197,7 +200,54 @@ def test_runs_lists_them_and_filters(shell, reported):
     runs = shell.run("%agentos runs")
     assert reported.id in set(runs["run_id"])
     assert set(shell.run("%agentos runs --status failed")["status"]) <= {"failed"}
-    assert shell.run("%agentos runs --agent nobody").empty
+    assert not shell.run("%agentos runs --agent local").empty
+
+
+def test_an_agent_without_runs_has_none_and_an_unknown_one_is_an_error(shell, agentos):
+    made = agentos.agents.create(name="never run", system_prompt="x", provider_type="replay")
+    for agent in (made["id"], "'never run'"):
+        assert shell.run(f"%agentos runs --agent {agent}").empty
+    with pytest.raises(NoSuchNameError, match="Did you mean 'never run'"):
+        shell.run("%agentos runs --agent 'nevr run'")
+
+
+def test_the_runs_of_an_agent_that_was_deleted_are_there(shell, agentos):
+    made = agentos.agents.create(name="short life", system_prompt="x", provider_type="replay")
+    shell.run("%agentos invoke 'short life' --quiet")
+    agentos.agents.set_status(agent_id=made["id"], status="archived")
+    assert len(shell.run(f"%agentos runs --agent {made['id']}")) == 1
+
+
+@pytest.mark.parametrize("way", [Html, RunViewer])
+def test_the_transcript_that_stays_tells_the_arguments_of_tools(shell, way):
+    run = live.invoke({"query": "hi"})
+    shown = way(run, 0)
+    run.wait()
+    if way is Html:
+        shown.follow()
+        shown.end()
+        html = shown.transcript.html()
+    else:
+        shown.freeze()
+        html = shown.static_bundle()["text/html"]
+        shown.close()
+    assert "tests/test_dates.py" in html
+    assert html.count("Grep") == 3
+
+
+def test_a_variable_is_filled_in_and_a_run_stands_for_its_id(shell, reported):
+    frame = shell.run("%agentos events {{reported}}")
+    assert set(frame["run_id"]) == {reported.id}
+    shell.names["wanted"] = "completed"
+    assert set(shell.run("%agentos runs --status {{wanted}}")["status"]) == {"completed"}
+
+
+def test_text_and_parameters_are_taken_as_they_stand(shell, agentos):
+    made = shell.run("%agentos call agents.create name=x system_prompt='in {{CITY}}'")
+    assert agentos.agents.get(agent_id=made["id"])["system_prompt"] == "in {{CITY}}"
+    run = invoked(shell, "ask")
+    shell.run("%agentos reply {{paused}} the {{second}} one")
+    assert run.output["answers"] == ["the {{second}} one"]
 
 
 def test_run_shows_one_whole(shell, reported, capsys):
@@ -321,12 +371,21 @@ def test_question_marks_show_what_the_magic_is(shell, capsys):
         ("call agents.get", "agents.get needs agent_id too"),
         ("call agents.get agent=x", "has no parameter 'agent'; it takes agent_id"),
         ("call agents.get x", "write parameters as NAME=VALUE"),
+        ("call", "the following arguments are required: METHOD. "),
+        ("call runs.get run_id=a run_id=b", "a parameter of runs.get is given twice"),
+        ("events ask", "The variable ask holds no run and no run's id; it is of type dict."),
+        ("watch ask", "The variable ask holds no run"),
+        ("outbox --send --refused", "keep one of the two"),
         ("call agents.get agent_id=@nowhere", "the notebook has no variable 'nowhere'"),
         ("call alerts.list", "needs the hosted AgentOS"),
         ("connect --local --url http://x", "either local or to a URL"),
         ("connect --local --name mine", "a URL, which a name stands for"),
         ("connect --name nowhere", "No connection is remembered as 'nowhere'"),
         ("connect --url nonsense", "must look like http"),
+        ("connect --name ''", "argument --name: its value is empty"),
+        ("connect --name ' '", "argument --name: its value is empty"),
+        ("runs --agent ''", "argument --agent: its value is empty"),
+        ("events {{nowhere}}", "the notebook has no variable 'nowhere'. Define it first."),
     ],
 )
 def test_a_mistake_is_one_clear_line(shell, reported, line, message):
@@ -371,6 +430,7 @@ def test_last_without_any_run_says_so(shell, monkeypatch, tmp_path):
         ("%agentos invoke --input as", ["ask"]),
         ("%agentos events rep", ["reported"]),
         ("%agentos reply la", ["last"]),
+        ("%agentos events {{rep", ["reported}}"]),
         ("%agentos call runs.l", ["runs.list"]),
         ("%agentos call runs.list st", ["status="]),
         ("%agentos call nothing.at_all x", []),
