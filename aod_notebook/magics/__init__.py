@@ -15,15 +15,27 @@ _LONE_CELL_MAGIC = re.compile(r"%%agentos\b(?!\?)")
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics and say which service is used if none is configured."""
+    """Register the magics and say which service is used if none is configured.
+
+    Raises:
+        MagicUsageError: IPython's configuration has a value for them that can't be.
+    """
+    from traitlets import TraitError
+
     from aod_notebook.live.connections import default_notice, offer
     from aod_notebook.magics import complete
     from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.aod import AodMagics
+    from aod_notebook.magics.parser import MagicUsageError
     from aod_notebook.magics.show import say
 
-    agentos = AgentOSMagics(shell)
-    shell.register_magics(AodMagics(shell=shell), agentos)
+    try:
+        aod, agentos = AodMagics(shell=shell), AgentOSMagics(shell)
+    except TraitError as error:
+        raise MagicUsageError(
+            f"The magics are not loaded, for IPython's configuration is wrong: {error}"
+        ) from error
+    shell.register_magics(aod, agentos)
     agentos.cells.install()
     _take_transforms_away(shell)
     shell.input_transformers_cleanup.insert(0, keep_prompt)

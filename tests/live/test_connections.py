@@ -7,7 +7,8 @@ import pytest
 
 from aod_notebook import live
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live import SessionRequest, attach, connect, connections, start
+from aod_notebook.core.settings import home
+from aod_notebook.live import SessionRequest, attach, connect, connect_agentos, connections, start
 from aod_notebook.live.connections import default_notice, embedded_data_dir
 from aod_notebook.live.credentials import TokenMissingError, UnknownConnectionError, find_token
 from aod_notebook.local import stop_service
@@ -100,6 +101,21 @@ def test_a_url_that_is_none_is_refused_without_echoing_a_password(url):
         connect(url, ask_token=lambda _: "aod_typed")
     assert "base URL" in str(caught.value)
     assert ":pw@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [connect, connect_agentos])
+@pytest.mark.parametrize("blank", ["", " \t"])
+@pytest.mark.parametrize("what", ["url", "name"])
+def test_an_empty_url_or_name_is_not_the_same_as_none(make, blank, what):
+    with pytest.raises(AodNotebookError, match=r"Not connected: the .* is empty"):
+        make(**{what: blank})
+
+
+def test_an_empty_home_counts_as_unset(monkeypatch):
+    monkeypatch.delenv("AOD_NOTEBOOK_HOME")
+    unset = home()
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", " ")
+    assert home() == unset
 
 
 def test_local_and_a_url_exclude_each_other():

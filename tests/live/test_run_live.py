@@ -22,9 +22,11 @@ from aod_notebook.live import (
     open_run,
     run_start,
     run_tables,
+    words,
 )
 from aod_notebook.live import run as run_module
 from aod_notebook.live.agents import NoSuchNameError
+from aod_notebook.live.provenance import run_provenance
 from aod_notebook.live.run_connection import AgentOSConnection
 from aod_notebook.local import LocalService
 
@@ -81,6 +83,15 @@ def test_in_the_end_the_calls_of_tools_have_their_arguments_in_their_places():
     assert calls[1]["tool"] == "Grep"
     assert calls[1]["input"]["pattern"] == "date_range\\("
     assert "dates.py" in run.to_html()
+
+
+def test_an_output_of_a_run_tells_where_it_came_from(service):
+    run = invoke({"query": "hi"}).wait()
+    told = run_provenance(run)["aod_notebook"]
+    assert (told["run_id"], told["service"], told["status"]) == (run.id, service.url, "completed")
+    assert told["agent_id"] == service.agent_id
+    assert told["started_at"] <= told["ended_at"]
+    assert service.agentos_key not in str(told)
 
 
 def test_a_run_that_is_there_is_shown_from_its_record(agentos):
@@ -276,7 +287,7 @@ def test_the_buttons_of_a_live_view_stop_answer_and_decide():
     assert actions["stop"]() == f"Run {run.id} had already finished."
 
 
-@pytest.mark.parametrize("module", [run_module, run_start, run_tables])
+@pytest.mark.parametrize("module", [words, run_module, run_start, run_tables])
 def test_the_examples_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert doctest.testmod(module).failed == 0

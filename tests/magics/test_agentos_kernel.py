@@ -67,6 +67,15 @@ def sleepers():
     ]
 
 
+def test_an_invoked_runs_output_tells_its_origin_and_the_arguments_of_its_tools(kernel):
+    ran = kernel.run("%agentos invoke -o invoked")
+    (shown,) = [content for kind, content in ran.outputs if kind == "display_data"]
+    told = shown["metadata"]["aod_notebook"]
+    assert told["run_id"] in shown["data"]["text/plain"]
+    assert told["status"] == "completed"
+    assert "▸ Edit  /workspace/innkeeper/tests/test_dates.py" in shown["data"]["text/plain"]
+
+
 def test_stop_cancels_an_invoked_run_on_the_service_and_says_so(kernel, agentos, slow_agent):
     request = kernel.begin(f"%agentos invoke {slow_agent}")
     wait_for(sleepers)

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from traitlets.config import Config
 
 from aod_notebook.aod import AuthError, Client, NotFoundError
 from aod_notebook.live import (
@@ -8,6 +9,7 @@ from aod_notebook.live import (
     NoLastSessionError,
     SessionFailedError,
     SessionStoppedError,
+    WrongVariableError,
 )
 from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.magics.parser import MagicUsageError
@@ -155,12 +157,17 @@ def test_a_secret_reaches_the_session_and_is_not_shown_by_us(shell, monkeypatch,
         ("%%aod -a nobody\nx", NoSuchNameError, "There is no agent with the id or name 'nobody'"),
         ("%%aod --runtime shell --env none\nx", NoSuchNameError, "no environment with the id"),
         ("%%aod --runtime shell\n{{nope}}", UnknownNameError, "has no variable 'nope'"),
+        ("%%aod --runtime shell --timeout 5\nx", MagicUsageError, "(10 to 3600), not '5'"),
+        ("%%aod --runtime ''\nx", MagicUsageError, "argument --runtime: its value is empty"),
+        ("%%aod --view {{half}}\nx", MagicUsageError, "argument --view: invalid choice"),
+        ("%aod turns half_of", WrongVariableError, "holds no session and no session's id; it"),
+        ("%aod turns {{nope}}", UnknownNameError, "no variable 'nope'. Define it first."),
         ("%aod sesions", MagicUsageError, "unknown command 'sesions'. Did you mean sessions?"),
         ("%aod events 0-0", NotFoundError, "404 from GET"),
     ],
 )
 def test_a_mistake_is_one_clear_line(shell, cell, error, line):
-    shell.names["half"] = "\ud83d"
+    shell.names.update(half="\ud83d", half_of=0.5)
     with pytest.raises(error) as caught:
         shell.run(cell)
     assert line in str(caught.value)
@@ -236,6 +243,60 @@ def test_the_configuration_says_what_a_cell_does_not(shell, capsys):
     request = json.loads(capsys.readouterr().out.partition("\n")[2])
     assert request["agent_id"] == "<the notebook's own agent: runtime replay>"
     assert request["timeout"] == 60
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("timeout = -5", "is 10 to 3600 seconds, or 0 for the service's own limit, not -5."),
+        ("timeout = 'soon'", "expected an int, not the str 'soon'"),
+        ("runtime = ' '", "can't be empty"),
+        ("view = 'none'", "expected any of ['auto', 'live', 'html', 'lines']"),
+    ],
+)
+def test_a_configuration_that_can_not_be_is_refused_in_a_line(shell, caplog, setting, said):
+    magics = shell.ip.find_line_magic("aod").__self__
+    before = (magics.timeout, magics.runtime, magics.view)
+    shell.run(f"%config AodMagics.{setting}")
+    (line,) = caplog.messages
+    assert said in line
+    assert "\n" not in line
+    assert (magics.timeout, magics.runtime, magics.view) == before
+
+
+def test_a_wrong_configuration_file_is_named_when_the_magics_are_loaded(shell, monkeypatch):
+    monkeypatch.setitem(shell.ip.config, "AodMagics", Config(timeout=-5))
+    with pytest.raises(MagicUsageError, match=r"The magics are not loaded.*not -5"):
+        shell.run("%reload_ext aod_notebook")
+    del shell.ip.config["AodMagics"]
+    shell.run("%reload_ext aod_notebook")
+
+
+def test_a_session_stands_for_its_id_where_it_is_filled_in(shell):
+    shell.run("%%aod --runtime shell -o s\necho one")
+    session = shell.names["s"]
+    assert set(shell.run("%aod turns {{s}}")["session_id"]) == {session.id}
+    shell.run("%%aod -s {{s}} --quiet\necho {{s}}")
+    assert session.text == f"one\n{session.id}"
+
+
+def test_a_variable_called_last_does_not_hide_the_word(shell):
+    shell.run("%%aod --runtime shell --quiet -o s\ntrue")
+    shell.names["last"] = "something else"
+    assert set(shell.run("%aod turns")["session_id"]) == {shell.names["s"].id}
+
+
+def test_an_option_with_choices_takes_a_variable(shell):
+    shell.names["how"] = "lines"
+    shell.run("%%aod --runtime shell --view {{how}} --quiet -o s\ntrue")
+    assert shell.names["s"].status == "completed"
+
+
+def test_a_terminal_says_that_it_has_no_live_view(shell, capsys):
+    shell.run("%%aod --runtime shell --view live\necho once")
+    shown = capsys.readouterr().out
+    assert "Not live: no page is here" in shown
+    assert shown.count("\nonce\n") == 1
 
 
 def test_the_configuration_holds_for_the_magics_that_were_loaded_last(shell, capsys):
