@@ -219,8 +219,10 @@ def _next_step(run: LiveRun) -> str:
     question = one_line(str(asked.get("question") or "an answer"), 200)
     options = asked.get("options")
     choices = f" ({', '.join(map(str, options))})" if isinstance(options, list) else ""
+    asks = f"{question}{choices}"
+    stop = "" if asks.endswith((".", "?", "!")) else "."
     return one_line(
-        f"Run {run.id} asks: {question}{choices}. %agentos reply {run.id} TEXT answers it.", 600
+        f"Run {run.id} asks: {asks}{stop} %agentos reply {run.id} TEXT answers it.", 600
     )
 
 

@@ -98,15 +98,17 @@ def _doctor(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
 
 
 def _export(options: argparse.Namespace, names: Mapping[str, object]) -> None:
+    written = set()
     for reference in options.session:
         session = live.open_session(reference, names).catch_up()
+        written.add(session.id)
         try:
             session.to_parquet(options.to)
         except OSError as error:
             raise AodNotebookError(
                 f"Session {session.id} can't be written to {options.to}: {error.strerror}."
             ) from error
-    say(f"{counted(len(options.session), 'session')} written to {options.to}")
+    say(f"{counted(len(written), 'session')} written to {options.to}")
 
 
 _SESSION = argument("session", metavar="SESSION", help="an id, a variable or `last`")

@@ -63,7 +63,9 @@ def _update_agent(options: argparse.Namespace, _: Mapping[str, object]) -> None:
     if not fields:
         raise MagicUsageError("%aod agent update: nothing to change; --help lists the fields.")
     changed = live.connection().client.agents.update(row.id, version=row.version, **fields)
-    say(f"Agent {changed.name!r} is now at version {changed.version}.")
+    is_new = changed.version != row.version
+    how = "is now at" if is_new else "is as it was, at"
+    say(f"Agent {changed.name!r} {how} version {changed.version}.")
 
 
 def _agent_fields(options: argparse.Namespace, *, new: bool) -> dict[str, Any]:

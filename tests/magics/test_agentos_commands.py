@@ -124,6 +124,12 @@ def test_a_question_is_said_with_its_choices_and_answered(shell, capsys):
     assert run.output["answers"] == ["the 'second'  one"]
 
 
+def test_a_question_ends_with_its_own_mark(shell, capsys):
+    shell.names["which"] = {"replay": {"pauses": [{"ask": "Which one?"}]}}
+    invoked(shell, "which")
+    assert "asks: Which one? %agentos reply" in capsys.readouterr().out
+
+
 def test_an_approval_is_said_and_given(shell, capsys):
     run = invoked(shell, "approve")
     approval = re.search(r"%agentos approve (\S+)", capsys.readouterr().out)[1]

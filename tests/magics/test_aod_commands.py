@@ -151,6 +151,22 @@ def test_export_writes_tables_that_read_back_the_same(shell, session, tmp_path):
         pd.testing.assert_frame_equal(stored, getattr(session, name))
 
 
+def test_a_session_that_is_named_twice_is_counted_once(shell, session, tmp_path, capsys):
+    shell.run(f"%aod export last {{{{s}}}} --to {tmp_path}")
+    assert capsys.readouterr().out.endswith(f"1 session written to {tmp_path}\n")
+
+
+def test_an_empty_system_prompt_says_something_and_an_empty_name_does_not(shell, capsys):
+    shell.run("%aod agent create emptied --runtime shell --model sh --system 'be brief'")
+    shell.run("%aod agent update emptied --system ''")
+    shell.run("%aod agent update emptied --system ''")
+    said = capsys.readouterr().out
+    assert "'emptied' is now at version 2." in said
+    assert said.endswith("'emptied' is as it was, at version 2.\n")
+    with pytest.raises(AodNotebookError, match="argument --name: its value is empty"):
+        shell.run("%aod agent update emptied --name ''")
+
+
 def test_doctor_finds_the_service_and_shows_no_token(shell, service):
     findings = shell.run("%aod doctor")
     by_check = findings.groupby("check")["state"].agg(set)
