@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import zlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from msgspec import to_builtins
 
 from aod_notebook.viewers.plain import about, status_word
 from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
-from aod_notebook.viewers.wire import KINDS, chunk
+from aod_notebook.viewers.wire import KINDS, packed_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,14 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Message", "RowFeed"]
 
-EVENTS_AT_ONCE = 4_000
+EVENTS_AT_ONCE = 8_000
 """Events are read in portions, so that the first rows of a burst are on their way early."""
 FACTS_S = 0.25
 BEAT_S = 1.0
 LAST_BEATS = 3
 """Beats after the end: they show a page that the last rows were lost."""
-PACKED_BYTES = 16_000
-"""Larger messages are compressed: on their way to the page every byte is dear."""
 TEXT_CHARS = 60_000
 """How much of a long row is sent in one message."""
 ACTIVE = ("pending", "running")
@@ -66,6 +63,8 @@ class RowFeed:
         self._lock = threading.RLock()  # guards everything below, and the transcript
         self._is_over = False
         self._pushed = 0
+        self._pushed_at = -1.0  # in which round rows were pushed last
+        self._is_behind = False  # whether there were more than a message takes
         self._partial = ""  # what the page shows behind the last row
         self._syncs: dict[str, tuple[int, int]] = {}  # by page: what it asked for
         self._replies: deque[Message] = deque()
@@ -172,20 +171,25 @@ class RowFeed:
         return all(facts[key] == self._facts.get(key) for key in facts.keys() - {"elapsed", "head"})
 
     def next_message(self, now: float) -> Message | None:
-        """Give the next message for the pages: an answer, new rows, rows asked for, a beat."""
+        """Give the next message for the pages: an answer, new rows, rows asked for, a beat.
+
+        `now` is when the round began in which messages are asked for until there is none. What
+        comes in during a round waits for the next one, unless it is more than a message takes.
+        """
         with self._lock:
             if self._replies:
                 return self._replies.popleft()
-            self.read(EVENTS_AT_ONCE)
+            is_much = self.read(EVENTS_AT_ONCE) == EVENTS_AT_ONCE
             if not self.is_watched:
                 self._pushed = len(self.transcript.rows)  # a page that comes asks for all of them
                 return None
-            return (
-                self._new_rows(now)
-                or self._new_partial()
-                or self._rows_asked_for(now)
-                or self._beat(now)
-            )
+            if now != self._pushed_at or self._is_behind:
+                message = self._new_rows(now) or self._new_partial()
+                self._pushed_at = now
+                self._is_behind = is_much or self._pushed < len(self.transcript.rows)
+                if message is not None:
+                    return message
+            return self._rows_asked_for(now) or self._beat(now)
 
     def is_quiet(self) -> bool:
         """Whether all was told, often enough, and nothing more happens by itself."""
@@ -205,10 +209,10 @@ class RowFeed:
         rows, start = self.transcript.rows, self._pushed
         if start == len(rows):
             return None
-        body, self._pushed = chunk(rows, start, len(rows))
+        message, self._pushed = self._rows_message(start, len(rows))
         self._partial = ""  # the page drops it when rows come
         self._beat_at, self._beats_left = now, LAST_BEATS
-        return self._rows_message(start, body)
+        return message
 
     def _new_partial(self) -> Message | None:
         """Show what is being written before its line or paragraph is complete."""
@@ -222,19 +226,20 @@ class RowFeed:
         if not self._syncs:
             return None
         page, (start, stop) = next(iter(self._syncs.items()))
-        body, end = chunk(self.transcript.rows, start, stop)
+        message, end = self._rows_message(start, stop)
         del self._syncs[page]
         if end < stop:
             self._syncs[page] = end, stop  # behind those of the other pages
         self._beat_at = now
-        return self._rows_message(start, body)
+        return message
 
-    def _rows_message(self, start: int, body: bytes) -> Message:
-        content: dict[str, Any] = {"type": "rows", "from": start, "head": self._pushed}
-        if len(body) > PACKED_BYTES:
-            body = zlib.compress(body, 1)
+    def _rows_message(self, start: int, stop: int) -> tuple[Message, int]:
+        """Give rows as a message, and the number of the row after the last one in it."""
+        body, end, is_packed = packed_chunk(self.transcript.rows, start, stop)
+        content: dict[str, Any] = {"type": "rows", "from": start, "head": max(self._pushed, end)}
+        if is_packed:
             content["packed"] = True
-        return Message(content, [body])
+        return Message(content, [body]), end
 
     def _beat(self, now: float) -> Message | None:
         if now - self._beat_at < BEAT_S or self._beats_left == 0:

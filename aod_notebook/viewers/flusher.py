@@ -28,7 +28,7 @@ class Channel(Protocol):
     """A viewer, as the thread sees it."""
 
     def step(self, now: float) -> bool:
-        """Send one message if there is one to send at `time.monotonic()` = `now`."""
+        """Send one message if there is one to send in the round that began at `now`."""
 
     def is_quiet(self) -> bool:
         """Whether nothing more will be sent until the next `wake`."""
@@ -102,12 +102,11 @@ class Flusher:
     def _serve(self) -> bool:
         """Send what there is to send; say whether the thread is still needed."""
         self._news.clear()
-        busy = True
+        now, busy = self._clock(), True
         while busy:
             busy = False
             for channel in list(self._channels.values()):
-                now = self._clock()
-                if not self._window.take(now):
+                if not self._window.take(self._clock()):
                     self._news.set()  # the rest goes out as soon as it may
                     return True
                 if self._step(channel, now):

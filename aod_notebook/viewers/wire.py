@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,10 +12,14 @@ from aod_notebook.viewers.row import Kind, Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CHUNK_BYTES", "WIRE_CHARS", "chunk", "wire_row"]
+__all__ = ["BODY_BYTES", "WIRE_CHARS", "chunk", "packed_chunk", "wire_row"]
 
-CHUNK_BYTES = 240_000
-"""The most that a chunk of rows has; a message stays below 256 kB with it."""
+BODY_BYTES = 240_000
+"""The most that the rows of a message have on the wire; it stays below 256 kB with them."""
+PLAIN_BYTES = 16_000
+"""More than this is compressed: on its way to the page every byte is dear."""
+UNPACKED_BYTES = 640_000
+"""So much is compressed into one message, if it gets small enough."""
 WIRE_CHARS = 16_000
 """Longer texts are cut on the wire; the page asks for the rest when somebody wants to see it."""
 WIRE_MARKS = 3 * 400
@@ -56,8 +61,25 @@ def wire_row(row: Row) -> str | list[object]:
     return [KINDS[row.kind], text, *rest]
 
 
-def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
-    """Encode rows from number `start` on, as many as fit into one message.
+def packed_chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int, bool]:
+    """Encode rows from number `start` on, as many as fit into one message; compress many.
+
+    Returns:
+        What `chunk` gives, perhaps compressed by zlib; the number of the row after the last one
+        in it; whether it is compressed. There is at least one row.
+    """
+    body, end = chunk(rows, start, stop, UNPACKED_BYTES)
+    if len(body) <= PLAIN_BYTES:
+        return body, end, False
+    packed = zlib.compress(body, 1)
+    if len(packed) > BODY_BYTES:
+        body, end = chunk(rows, start, end, BODY_BYTES)
+        packed = zlib.compress(body, 1)
+    return packed, end, True
+
+
+def chunk(rows: Sequence[Row], start: int, stop: int, limit: int = BODY_BYTES) -> tuple[bytes, int]:
+    """Encode rows from number `start` on, as many as fit into `limit` bytes.
 
     Returns:
         A JSON array of `wire_row`s, and the number of the row after the last one in it; there
@@ -68,23 +90,23 @@ def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
     while number < stop:
         count = min(SLICE, stop - number)
         part = _encode([wire_row(row) for row in rows[number : number + count]])[1:-1]
-        if size + len(part) >= CHUNK_BYTES:
+        if size + len(part) >= limit:
             if parts:
                 break
-            part, count = _first(rows[number : number + count])
+            part, count = _first(rows[number : number + count], limit)
         parts.append(part)
         size, number = size + len(part) + 1, number + count
     return b"[" + b",".join(parts) + b"]", number
 
 
-def _first(rows: Sequence[Row]) -> tuple[bytes, int]:
+def _first(rows: Sequence[Row], limit: int) -> tuple[bytes, int]:
     """Encode as many of these rows as fit, one at least; say how many those are."""
     parts: list[bytes] = []
     size = 2
     for row in rows:
         part = _encode(wire_row(row))
         size += len(part) + 1
-        if size > CHUNK_BYTES and parts:
+        if size > limit and parts:
             break
         parts.append(part)
     return b",".join(parts), len(parts)

@@ -1,3 +1,4 @@
+import itertools
 import json
 import zlib
 
@@ -12,8 +13,12 @@ def source():
     return Source()
 
 
-def drain(feed, now=0.0):
-    """Take everything that the feed would send at that time."""
+rounds = itertools.count(1)
+
+
+def drain(feed, now=None):
+    """Take everything that the feed would send in a round that begins at that time."""
+    now = next(rounds) / 1e6 if now is None else now
     messages = []
     while (message := feed.next_message(now)) is not None:
         messages.append(message)
@@ -53,6 +58,25 @@ def test_many_rows_are_sent_compressed_and_few_as_they_are(source):
     assert [message.content["packed"] for message in many] == [True]
     assert sum(len(message.buffers[0]) for message in many) < 20 * 2_000
     assert list(rows_of([few, *many]).values()) == ["a", "b", *lines]
+
+
+def test_what_comes_in_during_a_round_waits_for_the_next_one(source):
+    feed = RowFeed(source)
+    source.lines("a")
+    (first,) = drain(feed, 1.0)
+    source.lines("b")
+    assert drain(feed, 1.0) == []
+    (second,) = drain(feed, 2.0)
+    assert (rows_of([first]), rows_of([second])) == ({0: "a"}, {1: "b"})
+
+
+def test_a_burst_is_sent_in_few_messages_of_one_round(source):
+    feed = RowFeed(source)
+    lines = [f"{n:08d} ".ljust(79, "x") for n in range(100_000)]
+    source.lines(*lines)
+    messages = drain(feed, 1.0)
+    assert list(rows_of(messages).values()) == lines
+    assert len(messages) < 15
 
 
 def test_events_of_earlier_turns_are_passed_over(source):

@@ -1,6 +1,8 @@
 import json
 import re
+import zlib
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from aod_notebook.viewers import wire
 from aod_notebook.viewers.row import FOLDED, Kind, Row
 from aod_notebook.viewers.styles import styled
-from aod_notebook.viewers.wire import CHUNK_BYTES, WIRE_CHARS, chunk, wire_row
+from aod_notebook.viewers.wire import BODY_BYTES, WIRE_CHARS, chunk, packed_chunk, wire_row
 
 PAGE = Path(wire.__file__).with_name("stream.js").read_text(encoding="utf-8")
 
@@ -28,16 +30,28 @@ def test_chunks_together_are_all_rows_in_order():
     number, read = 0, []
     while number < len(rows):
         body, number = chunk(rows, number, len(rows))
-        assert len(body) <= CHUNK_BYTES
+        assert len(body) <= BODY_BYTES
         read += json.loads(body)
     assert read == [row.text for row in rows]
+
+
+def test_rows_that_do_not_get_small_are_sent_in_more_messages():
+    random = Random(1)
+    texts = ["".join(chr(random.randrange(0x4E00, 0x9FFF)) for _ in range(500)) for _ in range(800)]
+    rows = [Row(Kind.OUTPUT, text=text) for text in texts]
+    number, read = 0, []
+    while number < len(rows):
+        body, number, is_packed = packed_chunk(rows, number, len(rows))
+        assert len(body) <= BODY_BYTES + 1000
+        read += json.loads(zlib.decompress(body) if is_packed else body)
+    assert read == texts
 
 
 @pytest.mark.parametrize("fill", ["x", "\u2028", "😀", '"', "\n"])
 def test_a_huge_row_still_fits_into_one_message(fill):
     body, number = chunk([Row(Kind.TEXT, text=fill * 10_000_000)], 0, 1)
     assert number == 1
-    assert len(body) <= CHUNK_BYTES
+    assert len(body) <= BODY_BYTES
     assert json.loads(body)[0][6] == 10_000_000
 
 
