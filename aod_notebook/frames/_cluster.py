@@ -33,7 +33,7 @@ class Service:
         if not isinstance(client, Client | AsyncClient):
             raise AodNotebookError(
                 f"Workers cannot make a client like this {type(client).__name__}: "
-                "pass client=aod_notebook.aod.Client(…), or leave out dask="
+                "pass client=Client(…), or leave out dask="
             )
         transport = client._transport  # noqa: SLF001 - a client shows its token to nobody else
         token: SecretStr = transport._auth._token  # type: ignore[attr-defined]  # noqa: SLF001

@@ -47,8 +47,8 @@ def client_with(noun: str, client: Any) -> Any:
             f"await frames.aio.{noun}_df(client=client)"
         )
     if not hasattr(client, noun):
-        wanted = "aod_notebook.aod.Client" if noun == "sessions" else "aod_notebook.agentos.AgentOS"
-        raise FrameError(f"client must be an {wanted}, not {shown(client)}")
+        wanted = "a Client of Agent on Demand" if noun == "sessions" else "an AgentOS client"
+        raise FrameError(f"client must be {wanted}, not {shown(client)}")
     return client
 
 

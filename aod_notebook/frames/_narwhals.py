@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
-from aod_notebook.frames.checks import FrameError, nearest, need, shown
+from aod_notebook.frames.checks import FrameError, nearest, need, once, shown
 from aod_notebook.frames.schema import SCHEMAS
 
 
@@ -93,6 +94,8 @@ def one_row_each(frame: Any, keys: Iterable[str], *, by: str, of: str) -> Any:
 
 
 def _narwhals(frame: Any, by: str, of: str) -> Any:
+    if isinstance(frame, pd.DataFrame):
+        once(frame.columns)  # those of other libraries cannot have two of a name
     try:
         return nw.from_native(frame)
     except TypeError as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from aod_notebook.frames.checks import FrameError
+from aod_notebook.frames.checks import FrameError, once
 from aod_notebook.frames.schema import Column
 
 ROWS_PER_BATCH = 8192
@@ -169,8 +169,9 @@ def completed(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
     """Give a frame all of these columns, with their dtypes: what it lacks is missing.
 
     Raises:
-        FrameError: a column holds what its dtype cannot hold.
+        FrameError: a column is there twice, or holds what its dtype cannot hold.
     """
+    once(frame.columns)
     made = {}
     for column in columns:
         if column.name not in frame:

@@ -161,8 +161,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
         >>> nearest("tol", ["turn", "tool"])
         "; did you mean 'tool'?"
     """
-    near = get_close_matches(name, list(known), n=1)
+    near = get_close_matches(name, list(map(str, known)), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def once(columns: Iterable[Any]) -> None:
+    """Check that no two columns of a frame have the same name.
+
+    Raises:
+        FrameError: some have.
+    """
+    columns = list(columns)
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise FrameError(
+            f"The frame given has several columns {shown(twice)}: keep one with "
+            "frame.loc[:, ~frame.columns.duplicated()]"
+        )
 
 
 def held(frame: Any, columns: Iterable[Any]) -> str:
@@ -188,6 +203,7 @@ def need(frame: Any, known: Iterable[Any], wanted: Iterable[str], *, by: str, of
         FrameError: some are missing.
     """
     known = list(known)
+    once(known)
     lacking = [name for name in wanted if name not in known]
     if lacking:
         columns = "the column" if len(lacking) == 1 else "the columns"

@@ -32,6 +32,7 @@ __all__ = [
 _TURN = ("session_id", "turn")
 _SESSION = ("session_id",)
 _OF_SESSION = ("agent_id", "environment_id", "runtime", "provider")
+_FENCES = ("low", "high")
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
 
@@ -124,9 +125,9 @@ def tool_stats(tool_calls: IntoFrameT, by: str | Sequence[str] = "tool") -> Into
     keys = names("by", by)
     if not keys:
         raise FrameError("tool_stats needs at least one column to group by, such as by='tool'")
-    taken_any(tool_calls, keys, by="tool_stats")
     wanted = ("has_result", "is_error", "duration_s")
     frame = taken(tool_calls, wanted, by="tool_stats", of="frames.tool_calls_df()")
+    taken_any(tool_calls, keys, by="tool_stats")
     duration = nw.col("duration_s")
     answered = nw.col("has_result").cast(nw.Int64)
     failed = nw.col("is_error").cast(nw.Int64)
@@ -246,6 +247,8 @@ def outliers(
     keys, (column,) = names("by", by), names("column", [column])
     frame = taken_any(rows, [column, *keys], by="outliers")
     frame = holding(frame, {column: NUMBERS}, by="outliers")
+    if column not in _FENCES:  # those of an earlier answer give way
+        frame = frame.drop(*_FENCES, strict=False)
     for key in keys:
         frame = frame.filter(~nw.col(key).is_null())
     if not keys:
@@ -272,8 +275,14 @@ def _joined(left: Any, right: Any, keys: Sequence[str], by: str) -> Any:
     """A left join in which the right side's columns take the place of the left's."""
     if left.implementation != right.implementation or type(left) is not type(right):
         raise FrameError(f"{by} needs frames of one library, and all or none of them lazy")
-    added = set(right.collect_schema().names()).difference(keys)
-    replaced = [name for name in left.collect_schema().names() if name in added]
+    ours, theirs = left.collect_schema(), right.collect_schema()
+    for key in keys:
+        if ours[key].is_numeric() != theirs[key].is_numeric():
+            both = f"{ours[key]} in one frame and {theirs[key]} in another"
+            raise FrameError(f"{by} cannot join by {key}, which holds {both}")
+        if ours[key] != theirs[key] and not left.implementation.is_pandas_like():
+            right = right.with_columns(nw.col(key).cast(ours[key]))
+    replaced = [name for name in ours.names() if name in theirs and name not in keys]
     return left.drop(*replaced).join(right, on=list(keys), how="left")
 
 

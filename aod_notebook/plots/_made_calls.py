@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.frames._native import completed
+from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._given import EVENTS, has, refuse
 from aod_notebook.plots._run_spans import is_of_runs, spans_of
 
@@ -23,16 +25,18 @@ def made_calls(source: Any, client: Any) -> pd.DataFrame:
     if is_of_runs(source, client):
         spans = spans_of(source, client)
         calls = spans[spans["kind"].eq("tool") | spans["tool"].notna()]
-        took = calls["duration_ms"] / 1000
-        return _made(calls["tool"].fillna(calls["name"]), calls["is_error"], took.isna(), took)
+        took, failed = calls["duration_ms"] / 1000, calls["is_error"].fillna(value=False)
+        is_open = took.isna() & ~failed  # one that told of its failure has ended
+        return _made(calls["tool"].fillna(calls["name"]), failed, is_open, took)
     if not has(source, "tool", "is_error", "has_result"):
         if isinstance(source, pd.DataFrame) and not (
             has(source, *EVENTS) or has(source, "session_id")
         ):
             raise refuse(source, "tool_calls, events, spans, run_events, or of any with session_id")
         source = frames.tool_calls_df(source, client=client)
-    took = source.get("duration_s", pd.Series(pd.NA, source.index))
-    return _made(source["tool"].astype("str"), source["is_error"], ~source["has_result"], took)
+    calls = completed(source, SCHEMAS["tool_calls"].columns)
+    is_open = ~calls["has_result"]
+    return _made(calls["tool"].astype("str"), calls["is_error"], is_open, calls["duration_s"])
 
 
 def _made(tool: Any, is_failed: Any, is_open: Any, took: Any) -> pd.DataFrame:

@@ -7,7 +7,9 @@ from typing import Any, Final
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
+from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
 from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, refuse
 
 __all__ = ["TOKENS", "points"]
@@ -21,6 +23,10 @@ _DTYPES: Final[dict[str, Any]] = {
     **dict.fromkeys(TOKENS, "Int64"),
     "cost_usd": "Float64",
 }
+_TURNS: Final = (
+    *SCHEMAS["turns"].select(["session_id", "turn", "ended_at"]),
+    *TURN_RESULT_COLUMNS,
+)
 _WANTED = (
     "messages, results, model_usage, events or runs, of turns with results=True, or of anything "
     "else with a column session_id"
@@ -39,12 +45,13 @@ def points(source: Any, client: Any, *, per_message: bool) -> pd.DataFrame:
     if is_agentos(source, client):
         source = frames.runs_df(source, client=client)
     if has(source, "run_id", "status", "input_tokens"):
-        ended = source["ended_at"].fillna(source["started_at"])
-        return _points(source.assign(id=source["run_id"], at=ended), "run", "run")
+        runs = completed(source, SCHEMAS["runs"].columns)
+        ended = runs["ended_at"].fillna(runs["started_at"])
+        return _points(runs.assign(id=runs["run_id"], at=ended), "run", "run")
     if has(source, *EVENTS) or isinstance(source, bytes) or names_one(source):
         return _of_events(frames.events_df(source, client=client), per_message=per_message)
     if has(source, "line_type", "input_tokens"):
-        return _of_messages(source)
+        return _of_messages(completed(source, SCHEMAS["messages"].columns))
     if not has(source, "turn", "input_tokens"):
         if isinstance(source, pd.DataFrame) and "session_id" not in source:
             raise refuse(source, _WANTED)
@@ -84,11 +91,10 @@ def _of_messages(messages: pd.DataFrame) -> pd.DataFrame:
 
 def _of_turns(turns: pd.DataFrame) -> pd.DataFrame:
     """Points of turns; a frame that has several rows of a turn, one per model, is summed up."""
-    counted = [name for name in (*TOKENS, "cost_usd") if name in turns]
-    ended = turns.get("ended_at", pd.Series(pd.NaT, turns.index))
-    keyed = turns[["session_id", "turn", *counted]].assign(at=ended)
-    grouped = keyed.groupby(["session_id", "turn"], sort=False, dropna=False)
-    summed = grouped[counted].sum(min_count=1).assign(at=grouped["at"].max()).reset_index()
+    whole = completed(turns, _TURNS)
+    grouped = whole.groupby(["session_id", "turn"], sort=False, dropna=False)
+    counts = grouped[[*TOKENS, "cost_usd"]].sum(min_count=1)
+    summed = counts.assign(at=grouped["ended_at"].max()).reset_index()
     return _points(summed.assign(id=summed["session_id"]), "turn", "session")
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
+from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._given import epoch_seconds, has, is_agentos, refuse
 
 __all__ = ["is_of_runs", "spans_of"]
@@ -41,12 +43,13 @@ def spans_of(source: Any, client: Any) -> pd.DataFrame:
         AodNotebookError: there is no client, or not one of the runs could be read.
     """
     if has(source, "span_id", "depth"):
-        return _typed(source)
+        return _typed(completed(source, SCHEMAS["spans"].columns))
     if isinstance(source, pd.DataFrame) and "run_id" not in source:
         raise refuse(source, "spans, run_events, or of any with run_id")
     is_here = has(source, "span_id", "occurred_at")
     events = source if is_here else frames.run_events_df(source, client=client)
     spans = frames.spans_from_run_events(events)
+    events = completed(events, SCHEMAS["run_events"].columns)
     calls = [
         call
         for run_id, told in events.groupby("run_id", sort=False, dropna=False)

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.frames.checks import flag
+from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, PlotError, most_rows, ready
 from aod_notebook.plots._given import has, is_agentos, refuse
 from aod_notebook.plots._text import by_ending, dollars, duration, short, shown, time_unit
 
@@ -63,17 +66,19 @@ def overview_df(source: Any = None, *, client: Any = None, results: bool = False
            id  status  duration_s  turns
         0  s1  failed         2.5      1
     """
+    flag("results", results, PlotError)
     if is_agentos(source, client):
         source = frames.runs_df(source, client=client)
     if has(source, "run_id", "status", "duration_ms"):
-        took = source["duration_ms"] / 1000
-        return _sorted(source.assign(id=source["run_id"], duration_s=took), "run")
+        runs = completed(source, SCHEMAS["runs"].columns)
+        took = runs["duration_ms"] / 1000
+        return _sorted(runs.assign(id=runs["run_id"], duration_s=took), "run")
     if not has(source, "session_id", "status", "turn_count"):
         if isinstance(source, pd.DataFrame) and "session_id" not in source:
             raise refuse(source, "sessions or runs, or anything with a column session_id")
         source = frames.sessions_df(source, client=client)
     named = {"session_id": "id", "turn_count": "turns", "created_at": "started_at"}
-    sessions = source.rename(columns=named)
+    sessions = completed(source, SCHEMAS["sessions"].columns).rename(columns=named)
     if results:
         turns = frames.turns_df(list(sessions["id"]), client=client, results=True)
         costs = turns.groupby("session_id")["cost_usd"].sum(min_count=1)

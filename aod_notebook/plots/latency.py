@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from aod_notebook.frames._native import completed
+from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import has
 from aod_notebook.plots._made_calls import made_calls
@@ -68,12 +70,15 @@ def latency_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
         ['what', 'seconds', 'is_failed']
     """
     if has(source, "turn", "queue_s", "duration_s", "status"):
-        waited = _durations("waiting for the turn", source["queue_s"], source["status"].eq(""))
-        told = [_durations("turn", source["duration_s"], source["status"].eq("failed")), waited]
+        turns = completed(source, SCHEMAS["turns"].columns)
+        waited = _durations("waiting for the turn", turns["queue_s"], turns["status"].eq(""))
+        told = [_durations("turn", turns["duration_s"], turns["status"].eq("failed")), waited]
     elif has(source, "session_id", "turn_count", "duration_s", "status"):
-        told = [_durations("session", source["duration_s"], source["status"].eq("failed"))]
+        sessions = completed(source, SCHEMAS["sessions"].columns)
+        told = [_durations("session", sessions["duration_s"], sessions["status"].eq("failed"))]
     elif has(source, "run_id", "trigger_type", "duration_ms", "status"):
-        told = [_durations("run", source["duration_ms"] / 1000, source["status"].eq("failed"))]
+        runs = completed(source, SCHEMAS["runs"].columns)
+        told = [_durations("run", runs["duration_ms"] / 1000, runs["status"].eq("failed"))]
     elif is_of_runs(source, client):
         spans = spans_of(source, client)
         told = [_durations(spans["name"], spans["duration_ms"] / 1000, spans["is_error"])]

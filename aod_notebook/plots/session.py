@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
+from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import EVENTS, has, only, refuse
 from aod_notebook.plots._session_bars import CALL, STAGE, TURN, bars_of_calls, bars_of_events
@@ -83,8 +85,9 @@ def timeline_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         Index: []
     """
     if has(source, "tool", "order", "result_order"):
-        only(source, "session_id", "A timeline")
-        return bars_of_calls(source.reset_index(drop=True))
+        calls = completed(source, SCHEMAS["tool_calls"].columns)
+        only(calls, "session_id", "A timeline")
+        return bars_of_calls(calls.reset_index(drop=True))
     if isinstance(source, pd.DataFrame) and not (has(source, *EVENTS) or has(source, "session_id")):
         raise refuse(source, "tool_calls, events, or of any with session_id")
     events = frames.events_df(source, client=client)
