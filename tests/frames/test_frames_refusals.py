@@ -146,7 +146,7 @@ def test_missing_columns_are_named_with_the_function_and_what_gives_them(there):
         (lambda: frames.decode_events(b"", columns="tol"), "has no column 'tol'"),
         (lambda: frames.decode_events(b"", strict="no"), "strict must be True or False, not 'no'"),
         (lambda: frames.decode_run_events(None), "body must be bytes"),
-        (lambda: frames.SCHEMAS["turns"]["trun"], "did you mean 'turn'"),
+        (lambda: frames.SCHEMAS["turns"]["turns"], "did you mean 'turn'"),
         (lambda: frames.read_parquet("typo"), "No frame could be read from 'typo'"),
         (lambda: frames.to_parquet(TURNS, "no/such/directory/x"), "No frame could be written to"),
     ],
