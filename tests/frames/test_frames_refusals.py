@@ -96,19 +96,24 @@ def test_what_is_no_frame_of_the_kind_is_refused(name):
         refused(lambda given=given: PURE[name](given))
 
 
-def odd(frame):
+EVERY = pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.faults)])
+"""Of the columns, every sixth; in the long form each."""
+
+
+def odd(frame, step):
     """A frame without any one of its columns, without rows, with columns twice, of other dtypes."""
-    yield from (frame.drop(columns=name) for name in frame.columns)
+    yield from (frame.drop(columns=name) for name in frame.columns[::step])
     yield frame[:0]
     yield pd.concat([frame, frame], axis=1)
-    for value in ("x", 7, None):
+    for value in ("x", None, 7)[: 3 // step + 2]:
         yield frame.astype(object).map(lambda _, value=value: value)
 
 
+@EVERY
 @pytest.mark.parametrize("name", PURE)
-def test_any_frame_gives_an_answer_or_one_line(name):
+def test_any_frame_gives_an_answer_or_one_line(name, step):
     few = {kind: frame.head(2) for kind, frame in SOME.items()}
-    for given in (*few.values(), *odd(few[OF[name]])):
+    for given in (*few.values(), *odd(few[OF[name]], step)):
         with suppress(AodNotebookError):
             PURE[name](given)
 
