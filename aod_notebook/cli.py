@@ -127,7 +127,7 @@ def _service_vacuum(options: argparse.Namespace) -> None:
 
 
 def _service_clean(options: argparse.Namespace) -> None:
-    from aod_notebook.live.words import counted
+    from aod_notebook.core.text import counted
     from aod_notebook.local.maintenance import clean
 
     cleaned = clean(_data_dir(options), timedelta(days=options.older_than))
@@ -136,8 +136,8 @@ def _service_clean(options: argparse.Namespace) -> None:
 
 def _outbox(options: argparse.Namespace) -> int:
     from aod_notebook.agentos.outbox import refused, waiting
+    from aod_notebook.core.text import counted
     from aod_notebook.live.run_outbox import send
-    from aod_notebook.live.words import counted
 
     for sent in send() if options.send else ():
         why = f": {sent.reason}" if sent.reason else ""

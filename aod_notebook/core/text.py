@@ -1,4 +1,4 @@
-"""The one cleaner: makes text from elsewhere safe to show in a page, a terminal or a notebook.
+"""Text for people: the one cleaner of what comes from elsewhere, and what is cut and counted.
 
 What agents and services write is hostile text. Escape sequences can move the cursor, set a
 terminal's title or hide a link; bidirectional overrides can make code read as what it is not.
@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ESCAPES", "UNSAFE", "clean", "clip", "last_written", "one_line", "visible"]
+__all__ = [
+    "ESCAPES",
+    "UNSAFE",
+    "clean",
+    "clip",
+    "counted",
+    "last_written",
+    "one_line",
+    "visible",
+]
 
 ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
@@ -63,6 +72,16 @@ def one_line(text: str, limit: int = 400) -> str:
 def clip(text: str, limit: int) -> str:
     """Cut `text` to `limit` characters; a cut text ends with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """Give a number and its noun, which takes an s where it is not one.
+
+    Example:
+        >>> counted(1, "record"), counted(1200, "record")
+        ('1 record', '1,200 records')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def last_written(line: str) -> str:

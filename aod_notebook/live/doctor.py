@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import home
+from aod_notebook.core.text import counted
 from aod_notebook.live.connections import connection, embedded_data_dir, without_home
 from aod_notebook.live.credentials import AGENTOS, variable
 from aod_notebook.live.run_connection import agentos_connection, agentos_if_any, reach
-from aod_notebook.live.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.text import counted
 from aod_notebook.live import journal
 from aod_notebook.live.errors import (
     ServiceGoneWarning,
@@ -22,7 +23,6 @@ from aod_notebook.live.errors import (
 )
 from aod_notebook.live.session_follow import ACTIVE, SessionFollower
 from aod_notebook.live.session_tables import SessionTables
-from aod_notebook.live.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from aod_notebook.agentos.outbox import refused, waiting
+from aod_notebook.core.text import counted
 from aod_notebook.live.run_outbox import send
-from aod_notebook.live.words import counted
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import say
 

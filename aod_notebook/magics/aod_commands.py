@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aod_notebook import live
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.text import counted
 from aod_notebook.live import journal
-from aod_notebook.live.words import counted
 from aod_notebook.magics import aod_rows, command
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import Command, argument, ask_secret

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from aod_notebook.core.text import clip
+from aod_notebook.core.text import clip, counted
 from aod_notebook.viewers.row import FOLDED, INLINE, Kind
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def about(summary: Summary) -> str:
     if summary.exit_code not in (None, 0):
         parts.append(f"exit code {summary.exit_code}")
     if summary.turns:
-        parts.append(_count(summary.turns, "turn"))
+        parts.append(counted(summary.turns, "turn"))
     if summary.tool_calls:
-        parts.append(_count(summary.tool_calls, "tool call"))
+        parts.append(counted(summary.tool_calls, "tool call"))
     if summary.tokens_in is not None:
         cached = f" ({_short(summary.tokens_cached)} cached)" if summary.tokens_cached else ""
         parts.append(
@@ -103,10 +103,6 @@ def about(summary: Summary) -> str:
     if summary.cost_usd is not None and math.isfinite(summary.cost_usd):
         parts.append(f"${summary.cost_usd:.4f}")
     return " · ".join(filter(None, parts))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(number: int) -> str:

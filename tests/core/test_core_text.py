@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aod_notebook.core.text import clean, one_line
+from aod_notebook.core.text import clean, counted, one_line
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,11 @@ def test_one_line_says_that_it_left_out_what_comes_after_many_blanks():
 def test_one_line_lets_nothing_steer_a_terminal():
     hostile = "\x1b]0;title\x07a \x1b[31mb\x1b[0m\x9b2J \x08c\u202ed\ud800"
     assert one_line(hostile) == "a b ␈c⟨U+202E⟩d\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "0 turns"), (1, "1 turn"), (2, "2 turns"), (1_234_567, "1,234,567 turns")],
+)
+def test_a_count_has_its_noun_in_the_right_number(number, said):
+    assert counted(number, "turn") == said

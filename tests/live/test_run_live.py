@@ -22,7 +22,6 @@ from aod_notebook.live import (
     open_run,
     run_start,
     run_tables,
-    words,
 )
 from aod_notebook.live import run as run_module
 from aod_notebook.live.agents import NoSuchNameError
@@ -287,7 +286,7 @@ def test_the_buttons_of_a_live_view_stop_answer_and_decide():
     assert actions["stop"]() == f"Run {run.id} had already finished."
 
 
-@pytest.mark.parametrize("module", [words, run_module, run_start, run_tables])
+@pytest.mark.parametrize("module", [run_module, run_start, run_tables])
 def test_the_examples_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert doctest.testmod(module).failed == 0
