@@ -18,6 +18,11 @@ def test_a_cell_shows_nothing_that_steers_a_terminal():
     ]
 
 
+def test_our_own_name_is_no_secret():
+    told = "no connection: %load_ext aod_notebook, or aod_notebook.connect()"
+    assert str(AodNotebookError(told)) == told
+
+
 @pytest.mark.parametrize(
     "secret",
     [
