@@ -6,9 +6,10 @@ import functools
 import re
 from typing import Any, Final
 
+from aod_notebook.core.text import ESCAPES
+
 __all__ = [
     "PLAIN",
-    "by_ending",
     "count",
     "dollars",
     "duration",
@@ -21,9 +22,6 @@ __all__ = [
 PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 """How a text of the data is drawn: `$` begins no formula in it, and nothing goes to TeX."""
 
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])?"
-)
 _LONGEST = 4096
 """What comes after so many characters is not looked at."""
 _TOFU = "\N{WHITE SQUARE}"
@@ -47,7 +45,7 @@ def shown(text: object, limit: int) -> str:
     """
     if not isinstance(text, str):
         return ""
-    flat = " ".join(_ESCAPES.sub("", text[:_LONGEST]).split())
+    flat = " ".join(ESCAPES.sub("", text[:_LONGEST]).split())
     if len(flat) > limit:
         is_path = flat.startswith(("/", "~", "./")) and " " not in flat
         flat = "…" + flat[1 - limit :] if is_path else flat[: limit - 1] + "…"
@@ -64,16 +62,6 @@ def short(name: object) -> str:
     """
     text = shown(name, _ID_CHARS)
     return text[:8] if _UUID.match(text) else text
-
-
-def by_ending(number: int, noun: str) -> str:
-    """Give a number and its noun.
-
-    Example:
-        >>> by_ending(1, "call"), by_ending(1200, "call")
-        ('1 call', '1,200 calls')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def times(name: str, number: int) -> str:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.core.text import counted
 from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
 from aod_notebook.frames.checks import flag
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, PlotError, most_rows, ready
 from aod_notebook.plots._given import has, is_agentos, refuse
-from aod_notebook.plots._text import by_ending, dollars, duration, short, shown, time_unit
+from aod_notebook.plots._text import dollars, duration, short, shown, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +156,7 @@ def overview(
         _name_groups(canvas, groups)
     canvas.grid("x")
     canvas.axis_label("x", f"duration, {unit}")
-    canvas.title(by_ending(len(drawn), noun), *_summary(drawn, groups))
+    canvas.title(counted(len(drawn), noun), *_summary(drawn, groups))
     return canvas.ax
 
 
@@ -174,7 +175,7 @@ def _tell_each(canvas: Canvas, rows: pd.DataFrame, size: float) -> None:
         took, turns, cost = (session[name] for name in ("duration_s", "turns", "cost_usd"))
         words = [shown(session["status"], 16) or "?"]
         words += [] if took is None else [duration(took)]
-        words += [] if turns is None else [by_ending(turns, "turn")]
+        words += [] if turns is None else [counted(turns, "turn")]
         words += [] if cost is None else [dollars(cost)]
         is_bad = session["status"] == "failed"
         canvas.beside((took or 0.0) / size, row, " · ".join(words), is_bad=is_bad)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from aod_notebook.core.text import counted
 from aod_notebook.frames._rows import records
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._made_calls import made_calls
-from aod_notebook.plots._text import by_ending, shown
+from aod_notebook.plots._text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,8 +103,8 @@ def tools(
         canvas.beside(tool["calls"], row, _words(tool), is_bad=tool["failed"] > 0)
     total, bad = int(every["calls"].sum()), int(every["failed"].sum())
     canvas.title(
-        by_ending(total, "tool call"),
-        by_ending(len(every), "tool"),
+        counted(total, "tool call"),
+        counted(len(every), "tool"),
         f"{bad:,} failed ({bad / total:.0%})" if bad else "none failed",
     )
     return canvas.ax
@@ -140,6 +141,6 @@ def _largest(tools: pd.DataFrame, limit: int) -> pd.DataFrame:
     counts = rest[["calls", "failed", "unanswered"]].sum()
     answered = counts["calls"] - counts["unanswered"]
     rate = counts["failed"] / answered if answered else pd.NA
-    shared = {"tool": by_ending(len(rest), "other tool"), **counts, "failure_rate": rate}
+    shared = {"tool": counted(len(rest), "other tool"), **counts, "failure_rate": rate}
     last = pd.DataFrame([shared]).astype(tools.dtypes.to_dict())
     return pd.concat([kept, last], ignore_index=True)

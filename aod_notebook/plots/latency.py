@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from aod_notebook.core.text import counted
 from aod_notebook.frames._native import completed
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import has
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._run_spans import is_of_runs, spans_of
-from aod_notebook.plots._text import by_ending, duration, shown, times
+from aod_notebook.plots._text import duration, shown, times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,7 +142,7 @@ def latency(
     canvas.grid("x")
     for row, (_, values) in enumerate(rows):
         _draw_row(canvas, row, values)
-    canvas.title(by_ending(len(every), "duration"))
+    canvas.title(counted(len(every), "duration"))
     canvas.note(f"{untimed:,} without a duration" if untimed else "")
     return canvas.ax
 

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.core.text import counted
 from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import EVENTS, has, only, refuse
 from aod_notebook.plots._session_bars import CALL, STAGE, TURN, bars_of_calls, bars_of_events
-from aod_notebook.plots._text import by_ending, duration, short, shown, time_unit, times
+from aod_notebook.plots._text import duration, short, shown, time_unit, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -185,7 +186,7 @@ def _largest(groups: Iterable[list[_Bar]], most: int) -> list[tuple[int, list[_B
 
 
 def _counted(name: str | None, groups: int, others: str, bars: Sequence[_Bar]) -> str:
-    shared = by_ending(groups, others) if groups > 1 else shown(name, _LABEL_CHARS - 8)
+    shared = counted(groups, others) if groups > 1 else shown(name, _LABEL_CHARS - 8)
     return times(shared, len(bars))
 
 
@@ -208,8 +209,8 @@ def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Row]) -> Axes:
     failed = sum(call["state"] == "failed" for call in calls)
     canvas.title(
         f"Session {short(drawn['session_id'].iloc[0])}".rstrip(),
-        by_ending(int((drawn["kind"] == TURN).sum()), "turn"),
-        by_ending(len(calls), "tool call"),
+        counted(int((drawn["kind"] == TURN).sum()), "turn"),
+        counted(len(calls), "tool call"),
         f"{failed:,} failed" if failed else "",
     )
     return canvas.ax

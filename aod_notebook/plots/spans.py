@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.text import counted
 from aod_notebook.frames._rows import records
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import only
 from aod_notebook.plots._run_spans import spans_of
-from aod_notebook.plots._text import by_ending, count, duration, short, shown, time_unit
+from aod_notebook.plots._text import count, duration, short, shown, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,15 +106,15 @@ def waterfall(
     failed = int(every["is_error"].eq(True).fillna(False).sum())
     canvas.title(
         f"Run {short(every['run_id'].iloc[0])}".rstrip(),
-        by_ending(len(every), "span"),
+        counted(len(every), "span"),
         duration(last / 1000),
         f"{failed:,} failed" if failed else "",
     )
     missing, rest = every.attrs["without_start"], len(every) - len(drawn)
     canvas.note(
         " · ".join(
-            [f"{by_ending(rest, 'shorter span')} not shown"] * bool(rest)
-            + [f"{by_ending(missing, 'span')} without a start"] * bool(missing)
+            [f"{counted(rest, 'shorter span')} not shown"] * bool(rest)
+            + [f"{counted(missing, 'span')} without a start"] * bool(missing)
         )
     )
     return canvas.ax

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from aod_notebook.core.text import counted
 from aod_notebook.plots._draw import Canvas, ready
 from aod_notebook.plots._given import epoch_seconds
 from aod_notebook.plots._points import TOKENS, points
-from aod_notebook.plots._text import PLAIN, by_ending, count, dollars, short, time_unit
+from aod_notebook.plots._text import PLAIN, count, dollars, short, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -176,7 +177,7 @@ def cost(
     canvas.axis_label("y", "cost so far, USD")
     canvas.title("Cost", *_told(drawn))
     untold = len(every) - len(drawn)
-    what = by_ending(untold, str(every.attrs["point"]))
+    what = counted(untold, str(every.attrs["point"]))
     canvas.note(f"{what} without a cost" if untold else "")
     return canvas.ax
 
@@ -239,5 +240,5 @@ def _told(drawn: pd.DataFrame) -> list[str]:
     if len(ids) == 1:
         whose = f"{owner} {short(ids[0])}"
     else:
-        whose = by_ending(len(ids), owner) if len(ids) else ""
-    return [whose, by_ending(drawn["step"].nunique(), point) if point != owner else ""]
+        whose = counted(len(ids), owner) if len(ids) else ""
+    return [whose, counted(drawn["step"].nunique(), point) if point != owner else ""]
