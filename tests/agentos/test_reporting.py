@@ -114,6 +114,14 @@ def test_the_same_external_id_is_the_same_run():
         assert server.numbers == [1, 2]
 
 
+def test_the_text_of_a_run_is_its_id_or_the_one_made_here_while_there_is_none():
+    with Collector() as server, client_of(server) as client:
+        assert f"{client.start_run(external_run_id='job')}" == "run-job"
+    offline = client_of(f"http://127.0.0.1:{unused_port()}")
+    assert f"{offline.start_run(external_run_id='job')}" == "job"
+    offline.close(timeout=0)
+
+
 def test_a_spool_is_deleted_when_all_of_it_is_delivered():
     with Collector() as server:
         with client_of(server) as client:

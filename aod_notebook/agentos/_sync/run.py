@@ -236,8 +236,12 @@ class Run:
             timeout=FLUSH_S if isinstance(error, Exception) else INTERRUPTED_S,
         )
 
+    def __str__(self) -> str:
+        """Give the id, or as long as the service has told none, the external one."""
+        return self.run_id or self.external_run_id
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.run_id or self.external_run_id}>"
+        return f"<{type(self).__name__} {self}>"
 
     def _started(self) -> None:
         """Wait for the answer to the start; raise what a person must mend."""
