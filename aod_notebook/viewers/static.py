@@ -168,7 +168,7 @@ class Transcript:
             if not cut
             else (
                 f'<div style="{_QUIET}">{cut:,} rows in the middle are not shown here; '
-                "the session's .messages and .events have them all.</div>"
+                ".events has them all.</div>"
             )
         )
         return f'<div style="{_BOX}">{_header(self.title, self.summary)}{note}{body}</div>'
@@ -266,7 +266,7 @@ def _merged(run: list[Row]) -> Row:
 def _clipped(text: str) -> str:
     if len(text) <= ROW_CHARS:
         return text
-    return f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters]"
+    return f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters: .events has them]"
 
 
 def _row(row: Row) -> str:
