@@ -59,14 +59,14 @@ class Recorder:
             payload = {} if payload is None else payload
             if not isinstance(payload, dict):
                 payload = {"value": payload}
-            text, changed = snapshot(payload)
-            if changed:
-                state.stats.changed += changed
+            taken = snapshot(payload)
+            if taken.changed:
+                state.stats.changed += taken.changed
             body = b'{"type":%b,"level":%b,"occurred_at":"%b","payload":%b%b}' % (
                 _text(name),
                 _text(level),
                 (occurred_at or now()).encode(),
-                text,
+                taken.text,
                 b"," + _encode(span)[1:-1] if span else b"",
             )
             reporter.record(state, EVENT, body)
@@ -97,9 +97,9 @@ class Recorder:
         value = {} if value is None else value
         if not isinstance(value, dict):
             value = {"value": value}
-        text, changed = snapshot(value)
-        self.state.stats.changed += changed
-        plain: dict[str, Any] = msgspec.json.decode(text)
+        taken = snapshot(value)
+        self.state.stats.changed += taken.changed
+        plain: dict[str, Any] = msgspec.json.decode(taken.text)
         return plain
 
     def receipt(self) -> Receipt:

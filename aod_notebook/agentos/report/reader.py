@@ -8,6 +8,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from aod_notebook.agentos.report.record import scan
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ _CHECK = struct.Struct("<I")
 _MOST_RECORDS = 1 << 28
 
 
-class Position(NamedTuple):
+class Position(msgspec.Struct, frozen=True, gc=False):
     """A place in a spool: number of a segment, offset in bytes."""
 
     segment: int
@@ -149,15 +151,10 @@ class SpoolReader:
         return Window([])
 
     def _parse(self, data: bytes, limit: int) -> tuple[list[Record], int]:
-        records: list[Record] = []
-        used = 0
+        found = scan(data, limit)
         is_new = self._seen.add
-        for record, used in scan(data):  # noqa: B007 - where the last one ends is used below
-            if is_new(record.n):
-                records.append(record)
-                if len(records) >= limit:
-                    break
-        return records, used
+        used = found[-1][1] if found else 0
+        return [record for record, _ in found if is_new(record.n)], used
 
 
 class _Seen:

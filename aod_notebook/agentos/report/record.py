@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+import sys
 from zlib import crc32
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["END", "EVENT", "START", "TASK", "VOID", "Record", "pack", "scan", "unpack"]
 
@@ -32,7 +29,8 @@ class Record(msgspec.Struct, frozen=True):
     b: msgspec.Raw
 
 
-_decoder = msgspec.json.Decoder(Record)
+_decode = msgspec.json.Decoder(Record).decode
+_decode_all = msgspec.json.Decoder(list[Record]).decode
 
 
 def pack(kind: str, number: int, run: bytes, body: bytes) -> bytes:
@@ -46,8 +44,8 @@ def pack(kind: str, number: int, run: bytes, body: bytes) -> bytes:
     return _HEAD.pack(_MARK, len(text), crc32(text)) + text
 
 
-def scan(data: bytes, position: int = 0) -> Iterator[tuple[Record, int]]:
-    """Find the whole records in some bytes: each with the offset where it ends.
+def scan(data: bytes, limit: int = sys.maxsize) -> list[tuple[Record, int]]:
+    """Find the first `limit` whole records in some bytes: each with the offset where it ends.
 
     Whatever is not a whole record (a torn tail, flipped bits, other bytes) is passed over,
     and costs no record but its own.
@@ -57,28 +55,32 @@ def scan(data: bytes, position: int = 0) -> Iterator[tuple[Record, int]]:
         >>> [record.n for record, _ in scan(b"junk" + whole + whole[:20])]
         [1]
     """
+    texts: list[bytes] = []
+    ends: list[int] = []
     unpack_from, size, mark = _HEAD.unpack_from, _HEAD.size, _MARK
-    last = len(data) - size
-    while position <= last:
+    position, last = 0, len(data) - size
+    while 0 <= position <= last and len(ends) < limit:
         found, length, checksum = unpack_from(data, position)
         if found == mark:
             start = position + size
             end = start + length
             text = data[start:end]
             if len(text) == length and crc32(text) == checksum:
-                record = unpack(text)
-                if record is not None:
-                    yield record, end
-                    position = end
-                    continue
+                texts.append(text)
+                ends.append(end)
+                position = end
+                continue
         position = data.find(mark, position + 1)
-        if position < 0:
-            return
+    try:
+        return list(zip(_decode_all(b"[%b]" % b",".join(texts)), ends, strict=True))
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        found_each = zip(map(unpack, texts), ends, strict=True)
+        return [(record, end) for record, end in found_each if record is not None]
 
 
 def unpack(text: bytes) -> Record | None:
     """Decode the JSON text of a record; None if it is of another version."""
     try:
-        return _decoder.decode(text)
+        return _decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -17,7 +17,7 @@ AS_TEXT, AS_NULL = "_as_text", "_as_null"
 """Keys that mark, in a payload, the places whose values JSON could not hold."""
 
 
-class Snapshot(NamedTuple):
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """JSON text of a value; `changed` counts what had to be made text or null."""
 
     text: bytes

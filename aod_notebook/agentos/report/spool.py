@@ -110,18 +110,18 @@ class SpoolWriter:
         Raises:
             OSError: the disk does not take it.
         """
-        segment, offset = self.end
+        end = self.end
         try:
             written = write(self._fd, data)
         except OSError:
             raise
         except BaseException:  # an interrupt right after the write: keep what is there
-            self.end = Position(segment, os.fstat(self._fd).st_size)
+            self.end = Position(end.segment, os.fstat(self._fd).st_size)
             raise
         if written != len(data):
-            os.ftruncate(self._fd, offset)
+            os.ftruncate(self._fd, end.offset)
             raise OSError(errno.ENOSPC, "the disk is full", str(self.folder))
-        self.end = Position(segment, offset + written)
+        self.end = Position(end.segment, end.offset + written)
 
     @property
     def is_long(self) -> bool:
