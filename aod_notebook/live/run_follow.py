@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import msgspec
 
 from aod_notebook.agentos.errors import (
     AgentOSConflictError,
@@ -25,9 +22,10 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import is_loopback
 from aod_notebook.live.follow import WAKE_S, Follower
 from aod_notebook.live.run_errors import RunNotFollowedError
+from aod_notebook.live.run_events import RunEvent, Streamed, merged, recorded, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aod_notebook.live.run_connection import AgentOSConnection
 
@@ -36,26 +34,12 @@ __all__ = ["ENDED", "RunEvent", "RunFollower"]
 ENDED = ("completed", "failed", "cancelled")
 WORKING = ("pending", "running")
 WAITING = ("awaiting_input", "awaiting_approval")
-CALLS = {"tool.called": "calling", "tool.returned": "returned", "tool.failed": "failed"}
-"""What the stream of an invoke says of a tool, by the event that is recorded of it."""
 KEYS = {"awaiting_input": "request_id", "awaiting_approval": "approval_id"}
 
 NEAR_S, FAR_S, LONGEST_S = 0.2, 1.0, 5.0
 """How soon a service on this machine, and one elsewhere, is asked again; longer while it is quiet."""
 SHARE = 10
 """Asking takes at most one part in so many of the time."""
-
-
-class RunEvent(msgspec.Struct, frozen=True):
-    """An event of a run, of one of the kinds that `viewers.run_rows` knows.
-
-    Attributes:
-        type: `tool.called`, `chunk`, `task`, `run`, ….
-        extra: its other fields.
-    """
-
-    type: str
-    extra: dict[str, Any]
 
 
 class RunFollower(Follower[RunEvent, dict[str, Any]]):
@@ -86,6 +70,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._answer: RunEvent | None = None  # on its way to the service
         self._taken = 0  # answers that the service has
         self._seen = 0  # recorded events
+        self._streamed = Streamed()
         self._tasks: dict[str, str] = {}  # status by id
         self._state: tuple[object, ...] = ()  # what the last event of type `run` said
         self._nudge: anyio.Event | None = None
@@ -215,36 +200,33 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
     def _take(self, event: RunEvent) -> None:
         if event.type in WAITING:
             self._waits_for = {"status": event.type, **event.extra}
+        self._streamed.take(event, len(self._received))
         self._append(event)
 
     async def _pass_over(self) -> None:
         """Take what is recorded as seen: the stream has shown it, but for the tools' arguments."""
         row = await self._get()
-        events = await self._new_events(row)
-        self._seen += len(events)
-        self._complete_calls(event for event in events if isinstance(event, dict))
+        await self._missed(row)
+        self._streamed = Streamed()
         for _ in self._new_tasks(row):
             pass
         self._note(row)
 
-    def _complete_calls(self, recorded: Iterable[Mapping[str, Any]]) -> None:
-        """Put the recorded calls of tools, with arguments and results, in the place of the stream's.
+    async def _missed(self, row: Mapping[str, Any]) -> list[tuple[float, RunEvent]]:
+        """Give the newly recorded events, but for those that the stream has shown.
 
-        They are in the same order. Each takes one place as before, so that who has read on from
-        there misses nothing and sees nothing twice.
+        The recorded calls of tools, with arguments and results, take the places of the stream's,
+        so that who has read on from there misses nothing and sees nothing twice.
         """
-        known: dict[tuple[str, str], deque[Mapping[str, Any]]] = {}
-        for event in recorded:
-            told, payload = CALLS.get(str(event.get("type"))), event.get("payload")
-            if told is not None and isinstance(payload, dict):
-                known.setdefault((told, str(payload.get("tool"))), deque()).append(event)
+        events = await self._new_events(row)
+        self._seen += len(events)
+        calls, missed = self._streamed.matched(
+            recorded(event) for event in events if isinstance(event, dict)
+        )
         with self._changed:
-            for place, (shown, at) in enumerate(self._received):
-                if shown.type != "tool" or "payload" in shown.extra:
-                    continue
-                key = str(shown.extra.get("status")), str(shown.extra.get("name"))
-                if known.get(key):
-                    self._received[place] = _recorded(known[key].popleft())[1], at
+            for place, call in calls.items():
+                self._received[place] = call, self._received[place][1]
+        return missed
 
     async def _look(self) -> bool:
         """Ask for the run and append what is new; say whether anything was."""
@@ -253,10 +235,8 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             row = await self._get()
         before = len(self._received)
         self._settle_answer(row)
-        events = await self._new_events(row)
-        self._seen += len(events)
-        recorded = (_recorded(event) for event in events if isinstance(event, dict))
-        for at, event in _merged(self._new_tasks(row), recorded):
+        missed = await self._missed(row)
+        for at, event in merged(self._new_tasks(row), missed):
             self._append(event, at)
         self._note(row)
         return len(self._received) > before
@@ -285,9 +265,12 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             key, status = str(task.get("id")), str(task.get("status"))
             before, self._tasks[key] = self._tasks.get(key), status
             if before is None:
-                yield _time(task.get("started_at")), RunEvent("task", {**task, "status": "running"})
+                yield (
+                    seconds(task.get("started_at")),
+                    RunEvent("task", {**task, "status": "running"}),
+                )
             if before != status and status not in WORKING:
-                yield _time(task.get("ended_at")), RunEvent("task", dict(task))
+                yield seconds(task.get("ended_at")), RunEvent("task", dict(task))
 
     def _note(self, row: dict[str, Any]) -> None:
         """Keep the run, and say so if its state has changed."""
@@ -369,29 +352,3 @@ def _is_asked(row: Mapping[str, Any], answer: RunEvent) -> bool:
     asked, key = row.get(waiting) or {}, KEYS[waiting]
     said = answer.extra.get(key)
     return bool(asked) and said in (None, asked.get(key))
-
-
-def _recorded(event: Mapping[str, Any]) -> tuple[float, RunEvent]:
-    extra = {"payload": {}, **event}
-    at = extra.get("ended_at") or extra.get("occurred_at")
-    return _time(at), RunEvent(str(extra.pop("type", "")), extra)
-
-
-def _time(text: object) -> float:
-    """Give a wire time in seconds since 1970; now, if it can't be read."""
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
-        return time.time()
-
-
-def _merged(
-    tasks: Iterable[tuple[float, RunEvent]], events: Iterable[tuple[float, RunEvent]]
-) -> Iterator[tuple[float, RunEvent]]:
-    """Put the tasks between the events by their times; the events keep the service's order."""
-    waiting = sorted(tasks, key=lambda each: each[0])
-    for at, event in events:
-        while waiting and waiting[0][0] <= at:
-            yield waiting.pop(0)
-        yield at, event
-    yield from waiting
