@@ -12,6 +12,7 @@ from aod_notebook.live.errors import (
     WaitTimeoutError,
     WrongVariableError,
 )
+from aod_notebook.live.handle import StopOutcome
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.run_connection import (
     AgentOSConnection,
@@ -27,7 +28,7 @@ from aod_notebook.live.run_errors import (
     RunUnknownError,
 )
 from aod_notebook.live.run_start import attach_run, invoke, open_run
-from aod_notebook.live.session import LiveSession, StopOutcome
+from aod_notebook.live.session import LiveSession
 from aod_notebook.live.start import SessionRequest, attach, open_session, start
 
 __all__ = [

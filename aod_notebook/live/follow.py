@@ -65,7 +65,8 @@ class Follower(ABC, Generic[E, R]):
     def _not_followed(self) -> AodNotebookError:
         """Make the error of a following that was given up."""
 
-    def _is_at_rest(self) -> bool:
+    @property
+    def is_at_rest(self) -> bool:
         """Whether nothing more is to be waited for."""
         return self._is_final
 
@@ -156,7 +157,7 @@ class Follower(ABC, Generic[E, R]):
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond the end of the turn."""
         with self._changed:
-            self._changed.wait_for(self._is_at_rest, seconds)
+            self._changed.wait_for(lambda: self.is_at_rest, seconds)
 
     def wait_for_end(self, seconds: float) -> None:
         """Wait until nothing is followed any more."""
@@ -212,9 +213,9 @@ class Follower(ABC, Generic[E, R]):
         """Wait a while for events from number `position` on; say too if no more will come."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._is_at_rest() or len(self._received) > position, timeout
+                lambda: self.is_at_rest or len(self._received) > position, timeout
             )
-            return [event for event, _ in self._received[position:]], self._is_at_rest()
+            return [event for event, _ in self._received[position:]], self.is_at_rest
 
     def forget(self) -> None:
         """In a forked child: nothing is followed here, and no thread holds the lock."""

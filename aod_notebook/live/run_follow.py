@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.live.run_connection import AgentOSConnection
 
-__all__ = ["ENDED", "RunEvent", "RunFollower"]
+__all__ = ["ENDED", "RunFollower"]
 
 ENDED = ("completed", "failed", "cancelled")
 WORKING = ("pending", "running")
@@ -134,9 +134,11 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 
     def _wake(self) -> None:
         with self._changed:
-            self._changed.notify_all()
+            self._tell()
 
-    def _is_at_rest(self) -> bool:
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the run is not followed any more, or goes on only when somebody answers."""
         return self._is_final or self.is_paused
 
     def _not_followed(self) -> AodNotebookError:
@@ -152,6 +154,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                 return row
         pause = self._shortest()
         while True:
+            self._nudge = anyio.Event()  # before looking: who asks for a look means the next one
             client, began = self._connection.async_client, time.monotonic()
             try:
                 changed = self.run_id is not None and await self._look()
@@ -162,12 +165,8 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             if self._latest is not None and self._latest.get("status") in ENDED:
                 return self._latest
             pause = self._shortest() if changed else min(pause * 1.5, LONGEST_S)
-            await self._sleep(max(pause, SHARE * (time.monotonic() - began)))
-
-    async def _sleep(self, seconds: float) -> None:
-        self._nudge = anyio.Event()
-        with anyio.move_on_after(seconds):
-            await self._nudge.wait()
+            with anyio.move_on_after(max(pause, SHARE * (time.monotonic() - began))):
+                await self._nudge.wait()
 
     def _shortest(self) -> float:
         return NEAR_S if is_loopback(self._connection.base_url) else FAR_S

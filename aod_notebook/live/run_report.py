@@ -17,11 +17,11 @@ from aod_notebook.agentos.report.snapshot import snapshot
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError, redact
 from aod_notebook.core.text import counted
+from aod_notebook.live.handle import CONFIRM_S
 from aod_notebook.live.run_errors import RunStoppedError
 from aod_notebook.live.run_follow import ENDED
 from aod_notebook.live.run_start import reported_run
 from aod_notebook.live.run_unreported import UnreportedRun
-from aod_notebook.live.session import CONFIRM_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,10 +10,10 @@ from aod_notebook.agentos.errors import AgentOSForbiddenError
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.live.agents import pick
+from aod_notebook.live.handle import CONFIRM_S
 from aod_notebook.live.run import LiveRun, told
 from aod_notebook.live.run_connection import agentos_connection
 from aod_notebook.live.run_errors import NoLastRunError, RunStoppedError
-from aod_notebook.live.session import CONFIRM_S
 from aod_notebook.live.start import LAST, held_id
 
 if TYPE_CHECKING:

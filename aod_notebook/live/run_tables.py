@@ -2,59 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.live.handle import Handle
 from aod_notebook.live.run_errors import RunUnknownError
-from aod_notebook.live.run_follow import ENDED
+from aod_notebook.live.run_events import RunEvent
+from aod_notebook.live.run_follow import ENDED, RunFollower
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from aod_notebook.agentos import AgentOS
-    from aod_notebook.live.run_follow import RunEvent
+    from aod_notebook.agentos import AgentOS  # noqa: F401 - the base class is told it
     from aod_notebook.plots import Theme
 
 __all__ = ["RunTables"]
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
-FRAMES = ("runs", "run_events", "spans", "tasks")
 
 
-class RunTables:
+class RunTables(Handle[RunEvent, "AgentOS"]):
     """The part of a `LiveRun` that is read from its events and its record."""
 
-    if TYPE_CHECKING:
+    _follower: RunFollower
+    _FILES = ("runs", "run_events", "spans", "tasks")
 
-        @property
-        def id(self) -> str:
-            """The run's id."""
+    @property
+    def run_id(self) -> str | None:
+        """The run's id on the service; None as long as it has told none."""
+        return self._follower.run_id
 
-        @property
-        def run_id(self) -> str | None:
-            """The run's id on the service, if it is known."""
-
-        @property
-        def client(self) -> AgentOS:
-            """The client of the run's service."""
-
-        @property
-        def is_final(self) -> bool:
-            """Whether the run is not followed."""
-
-        @property
-        def latest(self) -> dict[str, Any] | None:
-            """The run as the service showed it last."""
-
-        @property
-        def title(self) -> str:
-            """What heads the transcript."""
-
-        def received(self) -> Sequence[tuple[RunEvent, float]]:
-            """The events so far; `LiveRun` has them."""
+    @property
+    def latest(self) -> dict[str, Any] | None:
+        """The run as the service showed it last; None before that."""
+        return self._follower.latest
 
     @property
     def output(self) -> Any:
@@ -112,36 +93,6 @@ class RunTables:
         from aod_notebook import plots
 
         return plots.waterfall(self, ax=ax, theme=theme)
-
-    def to_parquet(self, folder: str | Path) -> Path:
-        """Write the run's tables as Parquet files into `folder/ID`, which is made; give it.
-
-        The files are `runs`, `run_events`, `spans` and `tasks`; what was there is replaced.
-
-        Raises:
-            OSError: the folder can't be written.
-            AgentOSError: the service does not tell them.
-
-        Example:
-            >>> from aod_notebook import frames
-            >>> from aod_notebook.live import invoke
-            >>> folder = invoke({"query": "hi"}).wait().to_parquet("results")
-            >>> len(frames.read_parquet(folder / "runs.parquet"))
-            1
-        """
-        from aod_notebook import frames
-
-        own = Path(folder).expanduser() / self.known_id()
-        own.mkdir(parents=True, exist_ok=True)
-        for name in FRAMES:
-            frames.to_parquet(self._frame(name), own / f"{name}.parquet")
-        return own
-
-    def to_html(self) -> str:
-        """Give what was received so far as one piece of static HTML, without scripts."""
-        from aod_notebook.viewers.static import render_html
-
-        return render_html([event for event, _ in self.received()], self.title)
 
     def _row(self) -> dict[str, Any]:
         """The run as last shown; one that is not followed is asked for, until it has ended."""

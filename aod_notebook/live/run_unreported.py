@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from aod_notebook.live.handle import StopOutcome
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.run_connection import AgentOSConnection
 from aod_notebook.live.run_errors import RunUnknownError
 from aod_notebook.live.run_follow import ENDED
-from aod_notebook.live.session import StopOutcome
 
 if TYPE_CHECKING:
     from aod_notebook.agentos import AgentOS, AsyncAgentOS, Run
@@ -48,7 +48,7 @@ class UnreportedRun(LiveRun):
         """`running`, or how its code ended."""
         return str(self._outcome["status"])
 
-    def follow(self) -> UnreportedRun:
+    def follow(self) -> Self:
         """Give it back: there is nothing to follow."""
         return self
 

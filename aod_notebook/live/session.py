@@ -2,65 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import enum
 import logging
-import time
 import warnings
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.text import counted
+from aod_notebook.core.text import counted, one_line
 from aod_notebook.live import journal
-from aod_notebook.live.errors import (
-    ServiceGoneWarning,
-    SessionFailedError,
-    SessionStoppedError,
-    WaitTimeoutError,
-)
+from aod_notebook.live.errors import ServiceGoneWarning, SessionFailedError, SessionStoppedError
+from aod_notebook.live.handle import CONFIRM_S, StopOutcome
+from aod_notebook.live.provenance import provenance
 from aod_notebook.live.session_follow import ACTIVE, SessionFollower
 from aod_notebook.live.session_tables import SessionTables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable
 
-    from aod_notebook.aod import Client, Session, StreamEvent
+    from aod_notebook.aod import Session
     from aod_notebook.live.connections import Connection
-    from aod_notebook.viewers.stream import StreamViewer
 
-__all__ = ["LiveSession", "StopOutcome"]
+__all__ = ["LiveSession"]
 
 log = logging.getLogger("aod_notebook.live")
 
-STOP_TIMEOUT_S = 10.0
-TAIL_TIMEOUT_S = 2.0
-"""How long a stopped session's last events are waited for."""
-CONFIRM_S = 5.0
-"""How long an interrupted call waits to learn what it did."""
 CAUGHT_UP_S = 0.5
 """A stream that is silent for so long has nothing more to tell at the moment."""
-
-
-class StopOutcome(enum.StrEnum):
-    """The three ends that stopping a session can have."""
-
-    STOPPED = "stopped"
-    ALREADY_FINISHED = "already finished"
-    UNCONFIRMED = "unconfirmed"
-
-    def told(self, session_id: str) -> str:
-        """Say it in a sentence, with the id and, where it is needed, what to do next."""
-        return {
-            StopOutcome.STOPPED: f"session {session_id} was terminated on the service.",
-            StopOutcome.ALREADY_FINISHED: f"session {session_id} had already finished.",
-            StopOutcome.UNCONFIRMED: (
-                f"the service did not confirm that session {session_id} was terminated; "
-                f"%aod stop {session_id} ends it."
-            ),
-        }[self]
 
 
 class LiveSession(SessionTables):
@@ -82,6 +51,10 @@ class LiveSession(SessionTables):
         model: the agent's model, if known.
     """
 
+    _noun = "session"
+    _connection: Connection
+    _follower: SessionFollower
+
     def __init__(
         self,
         connection: Connection,
@@ -89,33 +62,23 @@ class LiveSession(SessionTables):
         runtime: str | None = None,
         model: str | None = None,
     ) -> None:
-        self.id = session_id
-        self._connection = connection
-        self._follower = SessionFollower(connection, session_id, runtime=runtime, model=model)
-        self.runtime = self._follower.about.get("runtime")
-        self.model = self._follower.about.get("model")
+        follower = SessionFollower(connection, session_id, runtime=runtime, model=model)
+        super().__init__(connection, follower)
+        self._id = session_id
+        self.runtime = follower.about.get("runtime")
+        self.model = follower.about.get("model")
 
     # -- what is known ------------------------------------------------------------------------
 
     @property
-    def client(self) -> Client:
-        """The sync `aod.Client` of the session's service."""
-        return self._connection.ensure().client
-
-    @property
-    def service_url(self) -> str:
-        """Where the session's service answers; it holds neither user nor password."""
-        return self._connection.base_url
+    def id(self) -> str:
+        """The session's id."""
+        return self._id
 
     @property
     def row(self) -> Session | None:
         """The session as its service told it at the end of the turn; None while that goes on."""
         return self._follower.row
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the turn that was followed last has ended (or can't be followed any more)."""
-        return self._follower.is_final
 
     @property
     def status(self) -> str:
@@ -130,45 +93,15 @@ class LiveSession(SessionTables):
         """What the last turn's program exited with; None while it runs or if it was killed."""
         return None if self.row is None else self.row.exit_code
 
-    def received(self, start: int = 0) -> list[tuple[StreamEvent, float]]:
-        """The events from number `start` on, each with the `time.time()` at which it came."""
-        return self._follower.received(start)
-
-    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` (from any thread) at every event and end; what is returned stops that."""
-        return self._follower.listen(changed)
-
-    # -- how it is shown ------------------------------------------------------------------------
-
-    def viewer(self) -> StreamViewer:
-        """Give a live view that stays live, with a stop button and a box for the next prompt.
-
-        As the last line of a cell it shows itself; `.show()` displays it from anywhere.
-        """
-        from aod_notebook.live.provenance import provenance
-        from aod_notebook.viewers.stream import StreamViewer
+    def viewer_actions(self) -> dict[str, Any]:
+        """Give what stop button and prompt box of a live view do (arguments of `StreamViewer`)."""
 
         def prompt(text: str) -> None:
             self.wait().prompt(text)
 
-        def stop() -> str:
-            return self.stop().told(self.id).capitalize()
-
-        return StreamViewer(
-            self, stop=stop, prompt=prompt, freeze=False, metadata=lambda: provenance(self)
-        )
-
-    @property
-    def title(self) -> str:
-        """What heads the transcript: the session's id and what ran it."""
-        return f"{self.runtime or 'session'} · {self.id}"
+        return {**super().viewer_actions(), "prompt": prompt}
 
     # -- what can be done -----------------------------------------------------------------------
-
-    def follow(self) -> LiveSession:
-        """Follow the stream in the background from where it was left; return at once."""
-        self._follower.follow()
-        return self
 
     def sync(self) -> LiveSession:
         """Ask the service whether the session moved on, and follow it again if so.
@@ -198,26 +131,6 @@ class LiveSession(SessionTables):
             journal.remember(self.id, self._connection.key, self.runtime)
             return self.follow()
         raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
-
-    def wait(self, timeout: float | None = None) -> LiveSession:
-        """Wait until the turn in progress has ended; a failed turn is not an error here.
-
-        Args:
-            timeout: seconds to wait at the most.
-
-        Raises:
-            WaitTimeoutError: the turn goes on; so does the following.
-            StreamInterrupted: the stream was lost and could not be taken up again.
-        """
-        self.sync()
-        self._follower.wait(None if timeout is None else time.monotonic() + timeout)
-        if not self.is_final:
-            raise WaitTimeoutError(
-                f"Session {self.id} has not ended after {timeout:g} s; it goes on. "
-                "Wait again with .wait(), or end it with .stop()."
-            )
-        self._raise_if_lost()
-        return self
 
     def catch_up(self) -> LiveSession:
         """Wait until what the session did so far is here; one that goes on is not waited for.
@@ -259,26 +172,6 @@ class LiveSession(SessionTables):
             return False
         return True
 
-    def __await__(self) -> Generator[object, None, LiveSession]:
-        following = self._follower.following
-        if following is not None:
-            waiting = asyncio.shield(asyncio.wrap_future(following))
-            try:
-                yield from waiting.__await__()
-            except asyncio.CancelledError:
-                if not following.cancelled():
-                    raise  # it is the cell that was cancelled
-        self._raise_if_lost()
-        return self
-
-    def batches(self, start: int = 0) -> Iterator[list[StreamEvent]]:
-        """Yield the events from number `start` on as they come, until the turn has ended."""
-        return self._follower.batches(start)
-
-    def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the turn."""
-        self._follower.pause(seconds)
-
     def raise_for_status(self) -> None:
         """Raise if the session failed or could not be followed to its end.
 
@@ -294,19 +187,6 @@ class LiveSession(SessionTables):
                 f"Session {self.id} was terminated; start a new one.", self.id, self.exit_code
             )
 
-    def stop(self) -> StopOutcome:
-        """Terminate the session on its service and say how that ended; no error is raised."""
-        try:
-            if self.is_final:
-                self._connection.ensure()  # while it is followed its service is there, or hangs
-            outcome = bridge.submit(self._stop).result(STOP_TIMEOUT_S)
-        except (AodNotebookError, TimeoutError, CancelledError):
-            outcome = StopOutcome.UNCONFIRMED
-        else:
-            self._follower.pause(TAIL_TIMEOUT_S)
-        log.info("Session %s was to be stopped: %s", self.id, outcome)
-        return outcome
-
     def delete(self) -> None:
         """Delete the session, its turns and its log on the service; its workspace goes with it.
 
@@ -317,18 +197,16 @@ class LiveSession(SessionTables):
         self._follower.delete_log()
         journal.forget(self.id, self._connection.key)
 
-    def close(self) -> None:
-        """Stop following; the session itself goes on."""
-        self._follower.close()
-
-    def __str__(self) -> str:
-        """Give the id: what `{{name}}` in a magic and an f-string are to be filled with."""
-        return self.id
-
-    def __repr__(self) -> str:
-        return f"<LiveSession {self.id} {self.runtime or ''} {self.status}>".replace("  ", " ")
-
     # -- inside ---------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        self.sync()
+
+    def _told(self, outcome: StopOutcome) -> str:
+        return outcome.told(self.id)
+
+    def _provenance(self) -> dict[str, Any]:
+        return provenance(self)
 
     async def _stop(self) -> StopOutcome:
         from aod_notebook.aod import ConflictError
@@ -347,21 +225,10 @@ class LiveSession(SessionTables):
         try:
             answer(CONFIRM_S)
         except (TimeoutError, CancelledError):
-            return StopOutcome.UNCONFIRMED.told(self.id)
+            return self._told(StopOutcome.UNCONFIRMED)
         except AodNotebookError as error:
             return f"the prompt had been refused. {error}"
-        self.follow()
-        return self.stop().told(self.id)
-
-    def _raise_if_lost(self) -> None:
-        from aod_notebook.aod import StreamInterrupted
-
-        error = self._follower.error
-        if isinstance(error, StreamInterrupted):
-            advice = f"%aod attach {self.id} goes on"
-            raise StreamInterrupted(self.id, error.last_event_id, error.reason, advice) from error
-        if error is not None:
-            raise error
+        return self._told(self.follow().stop())
 
     def _failure(self) -> str:
         code = self.exit_code
@@ -378,8 +245,6 @@ class LiveSession(SessionTables):
 
     def _last_error_line(self) -> str:
         """The last line on stderr in the last turn, or the message of the stage that failed."""
-        from aod_notebook.core.text import one_line
-
         chunks: list[str] = []
         for event, _ in self.received():
             extra = event.extra

@@ -91,16 +91,23 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
     # -- on the background loop -----------------------------------------------------------------
 
     async def _follow_to_the_end(self) -> Session:
+        from aod_notebook.aod import StreamInterrupted
+
         while True:
             client = self._connection.async_client
             try:
                 await self._read_stream()
                 row = await client.sessions.get(self._id)
-            except AodNotebookError:
-                if self._connection.async_client is client:
-                    raise
-                log.info("Session %s is followed at %s", self._id, self._connection.base_url)
-                continue  # the service was started again, at another address
+            except AodNotebookError as error:
+                if self._connection.async_client is not client:
+                    log.info("Session %s is followed at %s", self._id, self._connection.base_url)
+                    continue  # the service was started again, at another address
+                if isinstance(error, StreamInterrupted):
+                    advice = f"%aod attach {self._id} goes on"
+                    raise StreamInterrupted(
+                        self._id, error.last_event_id, error.reason, advice
+                    ) from error
+                raise
             if row.status not in ACTIVE:
                 return row
             await anyio.sleep(PAUSE_S)

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from aod_notebook.live.handle import Handle
 
+if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from aod_notebook.aod import Client, StreamEvent
+    from aod_notebook.aod import Client, StreamEvent  # noqa: F401 - the base class is told them
     from aod_notebook.plots import Theme
 
 __all__ = ["SessionTables"]
 
 
-class SessionTables:
+class SessionTables(Handle["StreamEvent", "Client"]):
     """The part of a `LiveSession` that is read from its events."""
 
-    if TYPE_CHECKING:
-        id: str
-        runtime: str | None
-
-        @property
-        def client(self) -> Client:
-            """The client of the session's service."""
-
-        @property
-        def is_final(self) -> bool:
-            """Whether the turn has ended."""
-
-        @property
-        def title(self) -> str:
-            """What heads the transcript."""
-
-        def received(self) -> Sequence[tuple[StreamEvent, float]]:
-            """The events so far; `LiveSession` has them."""
+    _FILES = ("turns", "events", "messages", "tool_calls")
 
     @property
     def text(self) -> str:
@@ -64,37 +46,27 @@ class SessionTables:
     @property
     def turns(self) -> pd.DataFrame:
         """One row per turn (`frames.turns_df`), asked of the service."""
-        from aod_notebook import frames
-
-        return frames.turns_df(self)
+        return self._frame("turns")
 
     @property
     def events(self) -> pd.DataFrame:
         """One row per event received so far (`frames.events_df`)."""
-        from aod_notebook import frames
-
-        return frames.events_df(self)
+        return self._frame("events")
 
     @property
     def messages(self) -> pd.DataFrame:
         """One row per content block of the transcript so far (`frames.messages_df`)."""
-        from aod_notebook import frames
-
-        return frames.messages_df(self)
+        return self._frame("messages")
 
     @property
     def tool_calls(self) -> pd.DataFrame:
         """One row per tool call so far (`frames.tool_calls_df`)."""
-        from aod_notebook import frames
-
-        return frames.tool_calls_df(self)
+        return self._frame("tool_calls")
 
     @property
     def results(self) -> pd.DataFrame:
         """One row per turn whose agent reported a result (`frames.results_df`)."""
-        from aod_notebook import frames
-
-        return frames.results_df(self)
+        return self._frame("results")
 
     def plot(
         self,
@@ -117,33 +89,8 @@ class SessionTables:
             raise plots.PlotError(f"There is no figure {figure!r} of a session: use {known}")
         return draw(self, ax=ax, theme=theme)
 
-    def to_parquet(self, folder: str | Path) -> Path:
-        """Write the session's tables as Parquet files into `folder/ID`, which is made; give it.
-
-        The files are `turns`, `events`, `messages` and `tool_calls`; what was there is replaced.
-
-        Raises:
-            OSError: the folder can't be written.
-            AodError: the service does not tell the turns.
-
-        Example:
-            >>> from aod_notebook import frames
-            >>> from aod_notebook.live import SessionRequest, start
-            >>> session = start(SessionRequest(prompt="echo hello", runtime="shell")).wait()
-            >>> folder = session.to_parquet("results")
-            >>> frames.read_parquet(folder / "messages.parquet")["text"].tolist()
-            ['hello']
-        """
+    def _frame(self, name: str) -> pd.DataFrame:
         from aod_notebook import frames
 
-        target = Path(folder).expanduser() / self.id
-        target.mkdir(parents=True, exist_ok=True)
-        for name in ("turns", "events", "messages", "tool_calls"):
-            frames.to_parquet(getattr(self, name), target / f"{name}.parquet")
-        return target
-
-    def to_html(self) -> str:
-        """Give the transcript as one piece of static HTML, without scripts."""
-        from aod_notebook.viewers.static import render_html
-
-        return render_html([event for event, _ in self.received()], self.title, self.runtime)
+        table: pd.DataFrame = getattr(frames, f"{name}_df")(self)
+        return table

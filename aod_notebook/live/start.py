@@ -15,7 +15,8 @@ from aod_notebook.live import journal
 from aod_notebook.live.agents import default_agent, pick
 from aod_notebook.live.connections import connection
 from aod_notebook.live.errors import NoLastSessionError, SessionStoppedError, WrongVariableError
-from aod_notebook.live.session import CONFIRM_S, LiveSession
+from aod_notebook.live.handle import CONFIRM_S
+from aod_notebook.live.session import LiveSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,12 @@ import pytest
 from matplotlib import pyplot as plt
 
 from aod_notebook import frames, live
-from aod_notebook.agentos import AgentOS, AgentOSConflictError, AgentOSNotFoundError
+from aod_notebook.agentos import (
+    AgentOS,
+    AgentOSConflictError,
+    AgentOSError,
+    AgentOSNotFoundError,
+)
 from aod_notebook.core import bridge
 from aod_notebook.live import (
     LiveRun,
@@ -21,8 +26,8 @@ from aod_notebook.live import (
     journal,
     open_run,
     run_start,
-    run_tables,
 )
+from aod_notebook.live import handle as handle_module
 from aod_notebook.live import run as run_module
 from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.live.provenance import run_provenance
@@ -286,7 +291,24 @@ def test_the_buttons_of_a_live_view_stop_answer_and_decide():
     assert actions["stop"]() == f"Run {run.id} had already finished."
 
 
-@pytest.mark.parametrize("module", [run_module, run_start, run_tables])
+def test_a_refused_answer_leaves_the_question_open_and_who_waits_hears_of_it():
+    run, heard = invoke(ASK).wait(), threading.Event()
+    run.listen(heard.set)
+    with pytest.raises(AgentOSError):
+        run.reply("")
+    assert heard.wait(10)
+    assert run.waits_for["question"] == "Which one?"
+
+
+def test_the_stop_button_tells_the_id_as_it_is(monkeypatch):
+    monkeypatch.setattr(LiveRun, "stop", lambda _: StopOutcome.UNCONFIRMED)
+    on = AgentOSConnection("http://nowhere.example", "aos_ws_x", {})
+    assert LiveRun(on, "01HX").viewer_actions()["stop"]() == (
+        "The service did not confirm that run 01HX was cancelled; %agentos cancel 01HX ends it."
+    )
+
+
+@pytest.mark.parametrize("module", [handle_module, run_module, run_start])
 def test_the_examples_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert doctest.testmod(module).failed == 0
@@ -297,6 +319,13 @@ def test_a_viewer_shows_a_run():
     viewer = run.viewer()
     assert "March has 31 nights" in viewer.static_bundle()["text/plain"] + run.to_html()
     viewer.close()
+
+
+def test_what_a_viewer_displays_tells_where_it_came_from(monkeypatch):
+    run, kept = invoke({"query": "hi"}).wait(), []
+    monkeypatch.setattr("IPython.display.display", lambda *_, metadata, **__: kept.append(metadata))
+    run.viewer().show().close()
+    assert kept == [run_provenance(run)]
 
 
 def test_a_run_draws_its_spans_and_tool_calls():

@@ -1,3 +1,5 @@
+import doctest
+import importlib
 import os
 import threading
 
@@ -96,6 +98,13 @@ def test_waiting_has_a_limit_and_the_session_goes_on():
     with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it goes on"):
         session.wait(0.1)
     assert session.stop() is StopOutcome.STOPPED
+
+
+@pytest.mark.parametrize("name", ["provenance", "start"])
+def test_the_examples_run(name):
+    module = importlib.import_module(f"aod_notebook.live.{name}")
+    tried = doctest.testmod(module)
+    assert (tried.failed, tried.attempted > 0) == (0, True)
 
 
 def test_a_session_can_be_awaited():

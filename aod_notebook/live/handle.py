@@ -1,0 +1,295 @@
+"""What `LiveSession` and `LiveRun` have in common: the handle of what is followed in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import time
+from abc import ABC, abstractmethod
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+
+from aod_notebook.core import bridge
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live.errors import WaitTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    import pandas as pd
+
+    from aod_notebook.live.connections import Service
+    from aod_notebook.live.follow import Follower
+    from aod_notebook.viewers.protocols import Event
+    from aod_notebook.viewers.stream import StreamViewer
+
+__all__ = ["CONFIRM_S", "Handle", "StopOutcome"]
+
+STOP_TIMEOUT_S = 10.0
+TAIL_TIMEOUT_S = 5.0
+"""How long the last events of what was stopped are waited for."""
+CONFIRM_S = 5.0
+"""How long an interrupted call waits to learn what it did."""
+
+C = TypeVar("C")
+E = TypeVar("E", bound="Event")
+
+log = logging.getLogger("aod_notebook.live")
+
+
+class StopOutcome(enum.StrEnum):
+    """The three ends that stopping a session or a run can have."""
+
+    STOPPED = "stopped"
+    ALREADY_FINISHED = "already finished"
+    UNCONFIRMED = "unconfirmed"
+
+    def told(self, session_id: str) -> str:
+        """Say it of a session, in a sentence with its id and, where needed, what to do next."""
+        return self.said(f"session {session_id}", "terminated", f"%aod stop {session_id}")
+
+    def said(self, what: str, how: str, command: str) -> str:
+        """Say it in a sentence: what was to be stopped, how that is called, what else does it."""
+        return {
+            StopOutcome.STOPPED: f"{what} was {how} on the service.",
+            StopOutcome.ALREADY_FINISHED: f"{what} had already finished.",
+            StopOutcome.UNCONFIRMED: (
+                f"the service did not confirm that {what} was {how}; {command} ends it."
+            ),
+        }[self]
+
+
+class Handle(ABC, Generic[E, C]):
+    """Something on a service that is followed here: what it did so far, and what can be done.
+
+    Args:
+        connection: the service that it is on.
+        follower: what follows it.
+
+    Attributes:
+        runtime: what writes its output, if that is known.
+    """
+
+    runtime: str | None = None
+
+    _noun: ClassVar[str]
+    _FILES: ClassVar[tuple[str, ...]]
+    """The tables that `to_parquet` writes."""
+
+    def __init__(self, connection: Service[C, Any], follower: Follower[E, Any]) -> None:
+        self._connection = connection
+        self._follower = follower
+
+    # -- what is known ------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    @abstractmethod
+    def status(self) -> str:
+        """`pending`, `running`, what it waits for, or how it ended."""
+
+    @property
+    def client(self) -> C:
+        """The sync client of its service: `aod.Client` or `agentos.AgentOS`."""
+        return self._connection.ensure().client
+
+    @property
+    def service_url(self) -> str:
+        """Where its service answers; it holds neither user nor password."""
+        return self._connection.base_url
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is not followed, or not any more: no event will come by itself."""
+        return self._follower.is_final
+
+    @property
+    def title(self) -> str:
+        """What heads the transcript: the id, and what ran it if that is known."""
+        return f"{self.runtime or self._noun} · {self.id}"
+
+    def received(self, start: int = 0) -> list[tuple[E, float]]:
+        """The events from number `start` on, each with its time in seconds (`time.time()`)."""
+        return self._follower.received(start)
+
+    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` (from any thread) at every event and end; what is returned stops that."""
+        return self._follower.listen(changed)
+
+    def batches(self, start: int = 0) -> Iterator[list[E]]:
+        """Yield the events from number `start` on as they come, until it ends or waits for somebody."""
+        return self._follower.batches(start)
+
+    # -- how it is shown and kept ---------------------------------------------------------------
+
+    def viewer(self) -> StreamViewer:
+        """Give a live view that stays live, with buttons for what can be done.
+
+        As the last line of a cell it shows itself; `.show()` displays it from anywhere.
+        """
+        from aod_notebook.viewers.stream import StreamViewer
+
+        actions = self.viewer_actions()
+        return StreamViewer(self, freeze=False, metadata=self._provenance, **actions)
+
+    def viewer_actions(self) -> dict[str, Any]:
+        """Give what the buttons of a live view do (arguments of `StreamViewer`)."""
+
+        def stop() -> str:
+            told = self._told(self.stop())
+            return told[0].upper() + told[1:]
+
+        return {"stop": stop}
+
+    def to_html(self) -> str:
+        """Give what was received so far as one piece of static HTML, without scripts."""
+        from aod_notebook.viewers.static import render_html
+
+        return render_html([event for event, _ in self.received()], self.title, self.runtime)
+
+    def to_parquet(self, folder: str | Path) -> Path:
+        """Write the tables as Parquet files into `folder/ID`, which is made; give it.
+
+        The files are `turns`, `events`, `messages` and `tool_calls` of a session, `runs`,
+        `run_events`, `spans` and `tasks` of a run; what was there is replaced.
+
+        Raises:
+            OSError: the folder can't be written.
+            AodNotebookError: the service does not tell them.
+
+        Example:
+            >>> from aod_notebook import frames
+            >>> from aod_notebook.live import invoke
+            >>> folder = invoke({"query": "hi"}).wait().to_parquet("results")
+            >>> len(frames.read_parquet(folder / "runs.parquet"))
+            1
+        """
+        from aod_notebook import frames
+
+        own = Path(folder).expanduser() / self.known_id()
+        own.mkdir(parents=True, exist_ok=True)
+        for name in self._FILES:
+            frames.to_parquet(self._frame(name), own / f"{name}.parquet")
+        return own
+
+    def known_id(self) -> str:
+        """Give the id by which its service knows it."""
+        return self.id
+
+    # -- what can be done -----------------------------------------------------------------------
+
+    def follow(self) -> Self:
+        """Follow it in the background from where it was left; return at once."""
+        self._follower.follow()
+        return self
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until it has ended or waits for somebody; one that failed is not an error here.
+
+        Args:
+            timeout: seconds to wait at the most.
+
+        Raises:
+            WaitTimeoutError: it goes on; so does the following.
+            AodNotebookError: it could not be followed to its end.
+        """
+        self._resume()
+        self._follower.wait(None if timeout is None else time.monotonic() + timeout)
+        if not self._follower.is_at_rest:
+            raise WaitTimeoutError(
+                f"{self._noun.capitalize()} {self.id} has not ended after {timeout:g} s; it goes "
+                "on. Wait again with .wait(), or end it with .stop()."
+            )
+        self._raise_if_lost()
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._rest().__await__()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond its end, or a question that it asks."""
+        self._follower.pause(seconds)
+
+    def stop(self) -> StopOutcome:
+        """End it on its service and say how that went; no error is raised."""
+        try:
+            if self.is_final:
+                self._connection.ensure()  # while it is followed its service is there, or hangs
+            outcome = bridge.submit(self._stop).result(STOP_TIMEOUT_S)
+        except (AodNotebookError, TimeoutError, CancelledError):
+            outcome = StopOutcome.UNCONFIRMED
+        else:
+            self._follower.wait_for_end(TAIL_TIMEOUT_S)
+        log.info("%s %s was to be stopped: %s", self._noun.capitalize(), self.id, outcome)
+        return outcome
+
+    @abstractmethod
+    def raise_for_status(self) -> None:
+        """Raise if it failed, was stopped, or could not be followed to its end."""
+
+    def close(self) -> None:
+        """Stop following; it goes on by itself."""
+        self._follower.close()
+
+    def __str__(self) -> str:
+        """Give the id: what `{{name}}` in a magic and an f-string are to be filled with."""
+        return self.id
+
+    def __repr__(self) -> str:
+        known = type(self).__name__, self.id, self.runtime, self._known_status
+        return f"<{' '.join(filter(None, known))}>"
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    @property
+    def _known_status(self) -> str:
+        """The status as far as it is known without asking the service."""
+        return self.status
+
+    @abstractmethod
+    def _resume(self) -> None:
+        """Take up the following if there is more to come."""
+
+    @abstractmethod
+    async def _stop(self) -> StopOutcome:
+        """End it on its service; runs on the background loop."""
+
+    @abstractmethod
+    def _told(self, outcome: StopOutcome) -> str:
+        """Say how stopping it ended."""
+
+    @abstractmethod
+    def _provenance(self) -> dict[str, Any]:
+        """Say where what is shown came from, for an output's metadata."""
+
+    @abstractmethod
+    def _frame(self, name: str) -> pd.DataFrame:
+        """Give one of its tables (`frames.NAME_df`)."""
+
+    async def _rest(self) -> Self:
+        """Wait as `wait` does, but hold up no loop."""
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            if self._follower.is_at_rest:
+                loop.call_soon_threadsafe(changed.set)
+
+        stop = self.listen(tell)
+        try:
+            while not self._follower.is_at_rest:
+                await changed.wait()
+                changed.clear()
+        finally:
+            stop()
+        self._raise_if_lost()
+        return self
+
+    def _raise_if_lost(self) -> None:
+        if self._follower.error is not None:
+            raise self._follower.error
