@@ -15,6 +15,8 @@ __all__ = ["Channel", "Flusher", "RateWindow", "flusher"]
 
 PERIOD_S = 0.05
 """Viewers are served at most this often; the first news after a quiet time goes out at once."""
+PAUSE_S = 0.01
+"""The least that the thread rests after a round, however long that took."""
 IDLE_S = 0.25
 """How often beats are looked for when nothing happens."""
 MESSAGES_PER_S = 50
@@ -95,9 +97,11 @@ class Flusher:
             self._failures.pop(id(channel), None)
 
     def _run(self) -> None:
+        began = self._clock()
         while self._serve():
-            time.sleep(PERIOD_S)
+            time.sleep(max(began + PERIOD_S - self._clock(), PAUSE_S))
             self._news.wait(IDLE_S)
+            began = self._clock()
 
     def _serve(self) -> bool:
         """Send what there is to send; say whether the thread is still needed."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from aod_notebook.core.text import is_plain
 from aod_notebook.viewers.styles import styled
 
 __all__ = [
@@ -130,10 +131,10 @@ class Summary:
 def text_rows(kind: Kind, lines: list[str]) -> list[Row]:
     """Make a row of each line of output, with the colours that a terminal would show."""
     rows, is_error = [], kind is Kind.STDERR
-    if (whole := "".join(lines)).isascii() and whole.isprintable():
+    if is_plain("".join(lines)):
         return [Row(kind, "", line, 0, is_error) for line in lines]
     for line in lines:
-        if line.isascii() and line.isprintable():
+        if is_plain(line):
             rows.append(Row(kind, "", line, 0, is_error))
         else:
             text, marks = styled(line)

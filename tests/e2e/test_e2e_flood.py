@@ -38,6 +38,7 @@ def test_a_burst_beside_a_cell_that_floods_print_arrives_whole(browser, server):
     assert_small(run(case, browser, server))
 
 
-def test_the_kernel_answers_meanwhile(browser, server):
-    case = Case("1+1", VIEWER, FLOOD, 10_000, 1000, probes=True)
-    assert run(case, browser, server)["1+1 ms"] <= 10
+def test_the_kernel_answers_meanwhile_as_fast_as_without_a_view(browser, server):
+    alone = run(Case("1+1 alone", SESSION, FLOOD, 10, 1, probes=True), browser, server)["1+1 ms"]
+    busy = run(Case("1+1", VIEWER, FLOOD, 10_000, 1000, probes=True), browser, server)["1+1 ms"]
+    assert busy <= max(10, alone + 2)
