@@ -232,16 +232,10 @@ class LiveSession(SessionTables):
 
     def _failure(self) -> str:
         code = self.exit_code
-        what = (
-            "failed"
-            if code is None
-            else (f"failed: its {self.runtime or 'agent'} exited with code {code}")
-        )
+        how = "" if code is None else f": its {self.runtime or 'agent'} exited with code {code}"
         last = self._last_error_line()
-        return (
-            f"Session {self.id} {what}{f' ({last})' if last else ''}. "
-            f"%aod events {self.id} shows its log."
-        )
+        why = f" ({last})" if last else ""
+        return f"Session {self.id} failed{how}{why}. %aod events {self.id} shows its log."
 
     def _last_error_line(self) -> str:
         """The last line on stderr in the last turn, or the message of the stage that failed."""
