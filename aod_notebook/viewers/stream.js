@@ -419,6 +419,7 @@ class Page {
  */
 function make(tag, name, text, attributes = {}) {
   const element = document.createElement(tag);
+  element.dataset.lmSuppressShortcuts = ""; // the notebook's keys are not for what has the focus
   if (name) element.className = name;
   if (text) element.textContent = text;
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -437,10 +438,7 @@ function button(name, text, act, attributes) {
 
 /** One output in the page that shows the rows. */
 class View {
-  root = make("section", "aod-viewer", "", {
-    "aria-label": "Agent session",
-    "data-lm-suppress-shortcuts": "true",
-  });
+  root = make("section", "aod-viewer", "", { "aria-label": "Agent session" });
   chip = make("span", "aod-chip", "", { role: "status" });
   heading = make("b", "aod-title");
   about = make("span", "aod-facts");

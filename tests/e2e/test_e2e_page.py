@@ -6,6 +6,7 @@ import pytest
 from pages import READY_MS, NotebookPage
 from playwright.sync_api import expect
 
+KINDS = ["lab", "notebook"]
 VIEW = """from driven import Driven
 from aod_notebook.viewers.stream import StreamViewer
 d = Driven()
@@ -112,8 +113,9 @@ def same_rows(server):
     return check
 
 
-def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot):
-    nb = opened(VIEW, "d.line(*['more'] * 50)")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot, kind):
+    nb = opened(VIEW, "d.line(*['more'] * 50)", kind=kind)
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     expect(nb.log).to_contain_text("line 299")
@@ -126,7 +128,7 @@ def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot):
     button = nb.viewer.get_by_role("button", name="50 new lines")
     expect(button).to_be_visible()
     assert abs(settled_scroll_top(nb) - before) < 2
-    shot(nb.page, "new-lines")
+    shot(nb.page, f"new-lines-{kind}")
     button.click()
     expect(button).to_be_hidden()
     expect(nb.log.locator(".aod-row").last).to_have_text("more")
@@ -195,8 +197,9 @@ def test_a_burst_beside_a_cell_that_floods_print_loses_no_row(opened, same_rows)
     assert same_rows(nb, 2)
 
 
-def test_groups_fold_by_mouse_and_by_key(opened):
-    nb = opened(REPLAY)
+@pytest.mark.parametrize("kind", KINDS)
+def test_groups_fold_by_mouse_and_by_key(opened, kind):
+    nb = opened(REPLAY, kind=kind)
     nb.run_cell(0)
     nb.wait_for_rows(20)
     tool = nb.log.locator(".aod-is-tool", has_text="Bash").last
@@ -214,8 +217,9 @@ def test_groups_fold_by_mouse_and_by_key(opened):
     expect(below).to_have_count(0)
 
 
-def test_filters_hide_kinds_and_search_finds_rows(opened, shot):
-    nb = opened(REPLAY)
+@pytest.mark.parametrize("kind", KINDS)
+def test_filters_hide_kinds_and_search_finds_rows(opened, shot, kind):
+    nb = opened(REPLAY, kind=kind)
     nb.run_cell(0)
     nb.wait_for_rows(20)
     nb.log.focus()
@@ -232,7 +236,7 @@ def test_filters_hide_kinds_and_search_finds_rows(opened, shot):
     search.press("Enter")
     expect(nb.viewer.locator(".aod-found")).to_have_text("1 of 4 hits")
     expect(nb.log.locator(".aod-hit").first).to_have_text("March")
-    shot(nb.viewer, "viewer")
+    shot(nb.viewer, f"viewer-{kind}")
     search.press("Escape")
     expect(nb.log.locator(".aod-hit")).to_have_count(0)
 
@@ -267,8 +271,9 @@ def test_long_lines_wrap_or_not(opened):
     nb.page.wait_for_function(f"() => ({wide})(document.querySelector('.aod-log'))")
 
 
-def test_a_reload_in_mid_stream_loses_no_row(opened, same_rows):
-    nb = opened(VIEW, "d.flood_in_thread(2_000, 500)", KERNEL_ROWS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reload_in_mid_stream_loses_no_row(opened, same_rows, kind):
+    nb = opened(VIEW, "d.flood_in_thread(2_000, 500)", KERNEL_ROWS, kind=kind)
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.run_cell(1)
@@ -280,12 +285,13 @@ def test_a_reload_in_mid_stream_loses_no_row(opened, same_rows):
     assert same_rows(nb, 2)
 
 
-def test_two_tabs_keep_the_same_rows(opened, page, server, same_rows):
-    nb = opened(VIEW, "d.flood_in_thread(1_000, 500)", KERNEL_ROWS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_tabs_keep_the_same_rows(opened, page, server, same_rows, kind):
+    nb = opened(VIEW, "d.flood_in_thread(1_000, 500)", KERNEL_ROWS, kind=kind)
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.save()
-    second = NotebookPage(page, server).open(nb.path)
+    second = NotebookPage(page, server, kind).open(nb.path)
     second.wait_for_rows(LINES)
     nb.run_cell(1)
     nb.wait_for_rows(LINES + 1_000)
@@ -397,8 +403,11 @@ def test_axe_finds_nothing_serious(opened, problems, shot, theme):
 FOCUSED = "() => document.activeElement.innerText || document.activeElement.className"
 
 
-def test_everything_can_be_reached_by_keyboard_in_both_directions(opened):
-    nb = opened(REPLAY, "v.ask('q', 'May I?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))")
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_can_be_reached_by_keyboard_in_both_directions(opened, kind):
+    nb = opened(
+        REPLAY, "v.ask('q', 'May I?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))", kind=kind
+    )
     nb.run_all()
     nb.wait_for_rows(20)
     expect(nb.viewer.get_by_role("button", name="Yes")).to_be_visible()
@@ -416,8 +425,11 @@ def test_everything_can_be_reached_by_keyboard_in_both_directions(opened):
         assert nb.page.evaluate(FOCUSED) == expected
 
 
-def test_buttons_and_rows_work_by_keyboard(opened):
-    nb = opened(REPLAY, "v.ask('q', 'May I?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))")
+@pytest.mark.parametrize("kind", KINDS)
+def test_buttons_and_rows_work_by_keyboard(opened, kind):
+    nb = opened(
+        REPLAY, "v.ask('q', 'May I?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))", kind=kind
+    )
     nb.run_all()
     nb.wait_for_rows(20)
     tools = nb.viewer.get_by_role("button", name="Tools")
@@ -428,10 +440,8 @@ def test_buttons_and_rows_work_by_keyboard(opened):
     expect(tools).to_have_attribute("aria-pressed", "true")
     nb.log.focus()
     nb.page.keyboard.press("Home")
-    active = nb.log.evaluate(
-        "log => document.getElementById(log.getAttribute('aria-activedescendant')).innerText"
-    )
-    assert "Turn 1" in active
+    active = nb.log.get_attribute("aria-activedescendant")
+    expect(nb.log.locator(f"[id='{active}']")).to_contain_text("Turn 1")
     nb.page.keyboard.press("/")
     expect(nb.viewer.get_by_role("searchbox")).to_be_focused()
     nb.viewer.get_by_role("button", name="Yes").focus()
