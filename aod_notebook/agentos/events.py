@@ -36,13 +36,17 @@ class InvokeReader:
         self.is_over = False
         self._agent_id = agent_id
         self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
+        self._deadline = float("inf")
         self._decoder = SSEDecoder()
 
     @property
     def text(self) -> str:
         """The agent's text so far."""
         return "".join(self.text_parts)
+
+    def begin(self) -> None:
+        """Let the time for the whole stream run."""
+        self._deadline = time.monotonic() + self._seconds
 
     def feed(self, chunk: bytes) -> Iterator[InvokeStreamEvent]:
         """Give the events that the next bytes complete.
@@ -56,11 +60,12 @@ class InvokeReader:
             event = self._decoded(data)
             if isinstance(event.get("run_id"), str):
                 self.run_id = event["run_id"]
-            if event.get("type") == "error":
+            kind = str(event.get("type"))
+            if kind == "error":
                 raise self._failed(event)
-            if event.get("type") == "chunk" and isinstance(event.get("text"), str):
+            if kind == "chunk" and isinstance(event.get("text"), str):
                 self.text_parts.append(event["text"])
-            self.is_over = self.is_over or event.get("type") in LAST_TYPES
+            self.is_over = self.is_over or kind in LAST_TYPES
             yield cast("InvokeStreamEvent", event)
         if time.monotonic() > self._deadline and not self.is_over:
             raise AgentOSTransientError(

@@ -190,7 +190,7 @@ class _Callbacks:
     ) -> None:
         above = self._open.get(parent) if parent is not None else None
         if len(self._open) >= _MOST_OPEN:
-            self._fail(next(iter(self._open)), "no end was reported")
+            self._fail(next(iter(self._open.copy())), "no end was reported")
         span = self.run.start_span(
             name, kind=kind, parent=above.span if above else None, payload=payload
         )
@@ -212,7 +212,8 @@ class _Callbacks:
 
     def _close_below(self, run_id: UUID) -> None:
         """Record what a finished span leaves unfinished: no end will come for it."""
-        for child in [key for key, begun in self._open.items() if begun.parent == run_id]:
+        copy = self._open.copy()  # in one go: chains run their steps in threads
+        for child in [key for key, begun in copy.items() if begun.parent == run_id]:
             self._fail(child, "no end was reported")
 
 

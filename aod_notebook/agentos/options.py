@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import operator
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ INVOKE_TIMEOUT_S = 310.0
 CALL_TIMEOUT_S = 30.0
 FIRST_BATCH = 50
 LARGEST_BATCH = 500
+MEMORY_LIMIT = 100_000
 _CONNECT_S = 5.0
 
 
@@ -68,7 +70,12 @@ class Options:
             AgentOSConfigError: there is no key, or a value is no good.
         """
         off = _is_disabled() if disabled is None else bool(disabled)
-        ceiling = _whole("batch_size", batch_size, LARGEST_BATCH)
+        if on_error is not None and not callable(on_error):
+            raise AgentOSConfigError(f"on_error={on_error!r} cannot be called")
+        ceiling = LARGEST_BATCH if batch_size is None else _whole("batch_size", batch_size)
+        memory = (
+            MEMORY_LIMIT if max_queue_size is None else _whole("max_queue_size", max_queue_size)
+        )
         return cls(
             base_url=_url(base_url),
             key=_key(api_key, required=not off),
@@ -78,11 +85,11 @@ class Options:
             batch_interval=_seconds("batch_interval_ms", batch_interval_ms, zero=True) / 1000,
             batch_size=min(FIRST_BATCH, ceiling),
             batch_limit=ceiling,
-            memory_limit=max(_whole("max_queue_size", max_queue_size, 100_000), ceiling),
+            memory_limit=max(memory, ceiling),
             timeout=_seconds("timeout_seconds", timeout_seconds),
             retry=RetryPolicy()
             if max_retries is None
-            else RetryPolicy().limited(max(0, max_retries)),
+            else RetryPolicy().limited(_whole("max_retries", max_retries, least=0)),
             on_error=on_error,
         )
 
@@ -117,8 +124,11 @@ def _is_disabled() -> bool:
 
 
 def _url(base_url: str | None) -> str:
+    url = base_url or os.environ.get("AGENTOS_BASE_URL") or DEFAULT_BASE_URL
+    if not isinstance(url, str):
+        raise AgentOSConfigError(f"base_url={url!r} must be text")
     try:
-        return settings.base_url(base_url or os.environ.get("AGENTOS_BASE_URL") or DEFAULT_BASE_URL)
+        return settings.base_url(url)
     except ValueError as error:
         raise AgentOSConfigError(f"{error}. Check AGENTOS_BASE_URL or base_url=") from None
 
@@ -127,6 +137,8 @@ def _key(api_key: str | SecretStr | None, *, required: bool) -> SecretStr:
     text = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
     if text is None:
         text = os.environ.get("AGENTOS_API_KEY", "")
+    if not isinstance(text, str):
+        raise AgentOSConfigError("The API key is no text. Check what is passed as api_key=")
     text = text.strip()
     if not text and required:
         raise AgentOSConfigError("No API key. Set AGENTOS_API_KEY, or pass api_key=")
@@ -140,20 +152,19 @@ def _key(api_key: str | SecretStr | None, *, required: bool) -> SecretStr:
 def _seconds(name: str, value: float, *, zero: bool = False) -> float:
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = -1.0
     if not (0 <= seconds < float("inf")) or (seconds == 0 and not zero):
-        raise AgentOSConfigError(f"{name}={value!r} must be a number of more than 0")
+        least = "at least" if zero else "more than"
+        raise AgentOSConfigError(f"{name}={value!r} must be a number of {least} 0")
     return seconds
 
 
-def _whole(name: str, value: int | None, default: int) -> int:
-    if value is None:
-        return default
+def _whole(name: str, value: int, *, least: int = 1) -> int:
     try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1:
-        raise AgentOSConfigError(f"{name}={value!r} must be a whole number of at least 1")
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise AgentOSConfigError(f"{name}={value!r} must be a whole number of at least {least}")
     return number

@@ -58,23 +58,24 @@ def waiting() -> list[Waiting]:
         [120]
     """
     found = []
-    with contextlib.suppress(OSError):
-        for folder in spool_folder().iterdir():
-            header = None if folder.name.startswith(".") else read_header(folder)
-            if header is not None:
-                found.append(
-                    Waiting(
-                        base_url=header.base_url,
-                        agent_id=header.agent_id,
-                        fingerprint=header.fingerprint,
-                        pid=header.pid,
-                        is_alive=_is_alive(folder),
-                        records=_count(folder),
-                        size=sum(path.stat().st_size for path in folder.glob("*.log")),
-                        created_at=header.created_at,
-                        folder=folder,
-                    )
+    for folder in spool_folder().glob("[!.]*"):
+        header = read_header(folder)
+        if header is None:
+            continue
+        with contextlib.suppress(OSError):  # it is delivered and deleted just now
+            found.append(
+                Waiting(
+                    base_url=header.base_url,
+                    agent_id=header.agent_id,
+                    fingerprint=header.fingerprint,
+                    pid=header.pid,
+                    is_alive=_is_alive(folder),
+                    records=_count(folder),
+                    size=sum(path.stat().st_size for path in folder.glob("*.log")),
+                    created_at=header.created_at,
+                    folder=folder,
                 )
+            )
     return sorted(found, key=lambda spool: spool.created_at)
 
 
@@ -86,7 +87,9 @@ def refused() -> list[dict[str, Any]]:
 def _is_alive(folder: Path) -> bool:
     try:
         held = lock(folder)
-    except OSError:
+    except FileNotFoundError:
+        raise
+    except OSError:  # no locks here, so nothing tells
         return False
     if held is None:
         return True
@@ -95,9 +98,8 @@ def _is_alive(folder: Path) -> bool:
 
 
 def _count(folder: Path) -> int:
-    reader = SpoolReader(folder)
     count = 0
-    while records := reader.read(_AT_ONCE).records:
-        count += sum(record.n > reader.acknowledged for record in records)
-    reader.close()
+    with contextlib.closing(SpoolReader(folder)) as reader:
+        while records := reader.read(_AT_ONCE).records:
+            count += sum(record.n > reader.acknowledged for record in records)
     return count

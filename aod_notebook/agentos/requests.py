@@ -36,9 +36,12 @@ def segment(value: Any, noun: str) -> str:
     Raises:
         AgentOSConfigError: it is empty or no text.
     """
-    if not isinstance(value, str) or not value.strip(". "):
-        raise AgentOSConfigError(f"{noun}={value!r} is no id")
-    return quote(value, safe="")
+    try:
+        if isinstance(value, str) and value.strip(". "):
+            return quote(value, safe="")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        pass
+    raise AgentOSConfigError(f"{noun}={value!r} is no id")
 
 
 def invoke_body(

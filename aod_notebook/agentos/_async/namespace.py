@@ -86,6 +86,8 @@ class AsyncNamespace:
         limit, before = _FIRST_LIMIT, -1
         while True:
             rows = await ask(limit)
+            if not isinstance(rows, Listing):
+                raise AgentOSDecodeError(f"The answer is no list: {describe(rows)}")
             if not rows.is_cut:
                 if len(rows) == before:
                     rows.limit = before

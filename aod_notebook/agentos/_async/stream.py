@@ -84,6 +84,7 @@ class AsyncInvokeStream:
         if self._transport is None or self._call is None:
             return
         reader = self._reader
+        reader.begin()
         body = await self._open(self._transport, self._call)
         try:
             async for chunk in body.response.aiter_bytes():

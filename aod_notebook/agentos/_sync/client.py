@@ -37,6 +37,7 @@ from aod_notebook.agentos._sync.stream import InvokeStream
 from aod_notebook.agentos.errors import (
     AgentOSConfigError,
     AgentOSDecodeError,
+    AgentOSError,
     AgentOSTransientError,
     describe,
     error_from,
@@ -178,11 +179,12 @@ class AgentOS:
         Raises:
             AgentOSAuthError, AgentOSForbiddenError: the key is refused.
             AgentOSError: the service refuses the run, such as for an unknown agent.
-            AgentOSConfigError: there is no agent id.
+            AgentOSConfigError: there is no agent id, or the client is closed.
         """
         if self._reporter is None:
             state = RunState(external_run_id or "disabled", b"{}", run_id="disabled")
             return Run(Recorder(None, state), self)
+        self._check_open()
         name = str(external_run_id or uuid.uuid4())
         recorder = Recorder(self._reporter, RunState(name, b"{}"))
         request: dict[str, Any] = {
@@ -212,14 +214,14 @@ class AgentOS:
         if self._is_closed:
             return Receipt()
         self._is_closed = True
-        receipt = Receipt()
-        if self._reporter is not None:
-            receipt = self.flush(timeout)
-            sender.detach(self, self._reporter)
-        connections, self._connections = self._connections, None
-        if connections is not None:
-            connections[1].close()
-        return receipt
+        try:
+            return self.flush(timeout)
+        finally:  # also when the waiting is interrupted
+            if self._reporter is not None:
+                sender.detach(self, self._reporter)
+            connections, self._connections = self._connections, None
+            if connections is not None:
+                connections[1].close()
 
     def shutdown(self, timeout: float = FLUSH_S) -> Receipt:
         """Do as `close` does; its other name."""
@@ -262,6 +264,7 @@ class AgentOS:
             AgentOSTransientError: no answer in time; the message says how to find the run.
             AgentOSError: the service refused it, or the run failed.
         """
+        seconds = check_timeout(timeout_seconds)
         if self.disabled:
             return disabled_result()
         agent = self._agent(agent_id)
@@ -277,10 +280,10 @@ class AgentOS:
         )
         call = _post(f"/api/v1/agents/{segment(agent, 'agent_id')}/invoke", body)
         try:
-            return read_result(self._data(call, timeout_seconds))
+            return read_result(self._data(call, seconds))
         except AgentOSTransientError as error:
             if error.status is None and error.code == "REQUEST_TIMEOUT":
-                told = f"Agent {agent} gave no answer within {timeout_seconds:g} s"
+                told = f"Agent {agent} gave no answer within {seconds:g} s"
                 error.args = (f"{told}. {unknown_run(agent)}",)
             raise
 
@@ -348,7 +351,7 @@ class AgentOS:
             call = _post(f"{path}/human-input", encode(body))
         try:
             return read_result(self._data(call, timeout_seconds))
-        except AgentOSTransientError as error:
+        except AgentOSError as error:
             error.run_id = run_id
             raise
 
@@ -400,8 +403,7 @@ class AgentOS:
 
     def _transport(self) -> Transport:
         """Give the connections; a forked child gets its own."""
-        if self._is_closed:
-            raise AgentOSConfigError("This client is closed. Make a new one")
+        self._check_open()
         if self._connections is None or self._connections[0] != os.getpid():
             options = self._options
             inherited = self._connections is not None
@@ -416,11 +418,15 @@ class AgentOS:
             self._connections = (os.getpid(), transport)
         return self._connections[1]
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise AgentOSConfigError("This client is closed. Make a new one")
+
     def _known_run_id(self, run: Run, seconds: float) -> str:
-        """Wait until the service knows a run."""
+        """Wait until the service knows a run; raise its refusal if it does not take it."""
         wait_until(lambda: run.run_id is not None or run.is_ended, min(seconds, FLUSH_S))
         if run.run_id is None:
-            raise AgentOSTransientError(
+            raise run._recorder.state.error or AgentOSTransientError(  # noqa: SLF001 - they are one
                 f"The service does not know run {run.external_run_id} yet: try again later",
                 "NETWORK_ERROR",
             )

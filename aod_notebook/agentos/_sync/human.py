@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.errors import (
-    AgentOSConfigError,
     AgentOSDecodeError,
     AgentOSError,
     AgentOSTimeoutError,
     AgentOSTransientError,
     describe,
 )
+from aod_notebook.agentos.options import check_timeout
 from aod_notebook.agentos.requests import encode
 from aod_notebook.core.retry import Repeat
 from aod_notebook.core.wire import Call
@@ -28,6 +28,8 @@ __all__ = ["ask_person"]
 _PATH = "/api/ingest/v1/human-input/request"
 _HELD_S = 285.0
 """Limit of one poll: the service holds it for up to 270 s."""
+_GATEWAY_TIMEOUTS = frozenset({504, 524})
+"""What a gateway answers that does not wait for so long: the question stands."""
 
 
 def ask_person(
@@ -38,8 +40,7 @@ def ask_person(
     timeout: float,
 ) -> HumanInput:
     """Ask, and poll until there is an answer or the time is up."""
-    if not timeout > 0:
-        raise AgentOSConfigError(f"timeout_seconds={timeout!r} must be more than 0")
+    timeout = check_timeout(timeout)
     deadline = time.monotonic() + timeout
     body: dict[str, Any] = {
         "run_id": client._known_run_id(run, timeout),  # noqa: SLF001 - its own half
@@ -57,7 +58,7 @@ def ask_person(
                 run_id=body["run_id"],
             )
         data = _poll_or_find(client, body, min(left, _HELD_S))
-        if "input" in data:
+        if data.get("input") is not None:
             return {"input": data["input"], "request_id": data.get("request_id", "")}
         if data.get("request_id"):
             body["request_id"] = data["request_id"]
@@ -69,7 +70,7 @@ def _poll_or_find(client: AgentOS, body: dict[str, Any], seconds: float) -> dict
         return _poll(client, body, seconds)
     except AgentOSTransientError as error:
         if "request_id" in body:
-            if error.code == "REQUEST_TIMEOUT":
+            if error.code == "REQUEST_TIMEOUT" or error.status in _GATEWAY_TIMEOUTS:
                 return {}
             raise
         found = _find(client, body)
@@ -93,7 +94,7 @@ def _poll(client: AgentOS, body: dict[str, Any], seconds: float) -> dict[str, An
         if error.code == "TIMEOUT":
             raise AgentOSTimeoutError(str(error), run_id=body["run_id"]) from error
         raise
-    if not isinstance(data, dict) or not ("input" in data or data.get("request_id")):
+    if not isinstance(data, dict) or (data.get("input") is None and not data.get("request_id")):
         raise AgentOSDecodeError(
             f"The answer to a question of run {body['run_id']} has neither input nor"
             f" request_id: {describe(data)}",

@@ -85,6 +85,8 @@ class Namespace:
         limit, before = _FIRST_LIMIT, -1
         while True:
             rows = ask(limit)
+            if not isinstance(rows, Listing):
+                raise AgentOSDecodeError(f"The answer is no list: {describe(rows)}")
             if not rows.is_cut:
                 if len(rows) == before:
                     rows.limit = before

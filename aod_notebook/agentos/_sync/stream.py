@@ -85,6 +85,7 @@ class InvokeStream:
         if self._transport is None or self._call is None:
             return
         reader = self._reader
+        reader.begin()
         body = self._open(self._transport, self._call)
         try:
             for chunk in body.response.iter_bytes():

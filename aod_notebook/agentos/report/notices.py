@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from aod_notebook.core.text import one_line
 
@@ -24,21 +24,33 @@ class Notices:
     """
 
     def __init__(self) -> None:
-        self.callbacks: WeakKeyDictionary[object, Callable[[BaseException], Any]] = (
-            WeakKeyDictionary()
-        )
+        # Replaced, never changed: it is read by the sender and by whoever reports.
+        self._callbacks: tuple[tuple[ref[Any], Callable[[BaseException], Any]], ...] = ()
         self.counts: dict[str, int] = {}
         self._busy = threading.local()
+
+    def add(self, client: object, callback: Callable[[BaseException], Any]) -> None:
+        """Call back for a client, as long as it is there; under the sender's lock."""
+        self._callbacks = (*self._callbacks, (ref(client), callback))
+
+    def remove(self, client: object) -> None:
+        """Call back for a client no more; under the sender's lock."""
+        self._callbacks = tuple(
+            (owner, callback)
+            for owner, callback in self._callbacks
+            if owner() not in (None, client)
+        )
 
     def tell(self, kind: str, error: BaseException) -> None:
         """Tell of one failure; never raises, and never from inside its own callback."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if getattr(self._busy, "inside", False):
             return
-        if self.callbacks:
+        callbacks = [callback for owner, callback in self._callbacks if owner() is not None]
+        if callbacks:
             self._busy.inside = True
             try:
-                for callback in list(self.callbacks.values()):
+                for callback in callbacks:
                     self._call(callback, error)
             finally:
                 self._busy.inside = False
@@ -49,5 +61,5 @@ class Notices:
     def _call(callback: Callable[[BaseException], Any], error: BaseException) -> None:
         try:
             callback(error)
-        except Exception:
+        except (Exception, SystemExit):  # the sender must outlive a callback that wants to exit
             logger.exception("AgentOS reporting: on_error raised")

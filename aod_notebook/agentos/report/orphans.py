@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aod_notebook.agentos.report.reader import SpoolReader, segments
+from aod_notebook.agentos.report.reader import SpoolReader, segment_path, segments
 from aod_notebook.agentos.report.record import END, START, VOID, Record
 from aod_notebook.agentos.report.runs import RunState, RunStatus
 from aod_notebook.agentos.report.spool import lock, read_header
@@ -47,6 +47,7 @@ class OrphanLog:
         self.runs: dict[str, RunState] = {}
         self._header = header
         self._ended: set[str] = set()
+        self._taken_back: set[str] = set()
         self._reader = SpoolReader(folder)
         self._before = self._reader.acknowledged
 
@@ -76,18 +77,23 @@ class OrphanLog:
         self._reader.close()
 
     def _note(self, record: Record) -> None:
-        known = self.runs.get(record.r)
+        name = record.r
+        known = self.runs.get(name)
         if record.k == START:
             run = self._started(record)
-            if known is None:
-                self.runs[record.r] = run
-            elif run.is_owner and not known.is_owner:
+            if known is None or name in self._taken_back:
+                self.runs[name] = run
+                self._taken_back.discard(name)
+            elif run.is_owner:
                 known.is_owner = True
         elif known is None:
             # The start is lost; the service knows the run by its external id.
-            self.runs[record.r] = self._run(record.r, self._request(record.r), owner=False)
-        if record.k in (END, VOID):
-            self._ended.add(record.r)
+            known = self.runs[name] = self._run(name, self._request(name), owner=False)
+        if record.k == END:
+            self._ended.add(name)
+        elif record.k == VOID and known is not None:
+            known.status = RunStatus.REFUSED
+            self._taken_back.add(name)
 
     def _started(self, record: Record) -> RunState:
         try:
@@ -174,7 +180,7 @@ def adopt_all(
 def _expire(folder: Path) -> None:
     """Delete a spool that nobody has written for long and whose key nobody has shown."""
     try:
-        paths = [folder / f"{number:08d}.log" for number in segments(folder)] or [folder]
+        paths = [segment_path(folder, number) for number in segments(folder)] or [folder]
         if time.time() - max(path.stat().st_mtime for path in paths) < EXPIRES_S:
             return
         held = lock(folder)

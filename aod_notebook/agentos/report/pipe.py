@@ -22,7 +22,7 @@ from aod_notebook.agentos.errors import (
 )
 from aod_notebook.agentos.report.dead import keep_dead
 from aod_notebook.agentos.report.reader import Window
-from aod_notebook.agentos.report.record import END, START, VOID
+from aod_notebook.agentos.report.record import START
 from aod_notebook.agentos.report.runs import RunState, RunStatus
 from aod_notebook.agentos.report.steps import Step, make_steps, start_call
 from aod_notebook.core.retry import RetryPolicy
@@ -39,6 +39,7 @@ __all__ = ["Log", "Pipe", "Post"]
 SMALL_BATCH = 50
 _QUICK_S = 1.0
 _PAUSE_S, _LONGEST_PAUSE_S = 60.0, 600.0
+_MOST_DOUBLINGS = 10  # failures go on being counted, for as long as an outage lasts
 _SPLIT = frozenset({400, 413})
 _PASSING = (AgentOSRateLimitError, AgentOSTransientError, AgentOSConfigError)
 """Failures of the moment; a closed client is one too."""
@@ -140,9 +141,6 @@ class Pipe:
             return False
         self._window = window
         self.read_count = window.records[-1].n
-        for record in window.records:
-            if record.k == VOID and (run := self.runs.get(record.r)) is not None:
-                run.status = RunStatus.REFUSED
         self._steps.extend(make_steps(window.records, self.runs, self._batch))
         if not self._steps:
             self._acknowledge(())
@@ -261,8 +259,6 @@ class Pipe:
 
     def _done(self, step: Step, *, is_sent: bool = False) -> None:
         """Leave the first step: the cursor goes first, since who waits for it may exit then."""
-        if step.kind == END and step.run.status is RunStatus.OPEN:
-            step.run.status = RunStatus.ENDED
         self._acknowledge(list(islice(self._steps, 1, None)))
         if is_sent:
             step.run.stats.sent += len(step.records)
@@ -292,7 +288,7 @@ class Pipe:
         self.is_paused = False
 
     def _later(self, error: AgentOSError) -> None:
-        wait = self._policy.backoff(self.failures)
+        wait = self._policy.backoff(min(self.failures, _MOST_DOUBLINGS))
         asked = getattr(error, "retry_after", None)
         self.failures += 1
         self.error = error
@@ -300,7 +296,7 @@ class Pipe:
         self._notices.tell(f"waiting: {error.code}", error)
 
     def _pause(self, error: AgentOSError) -> None:
-        wait = min(_PAUSE_S * 2.0**self.failures, _LONGEST_PAUSE_S)
+        wait = min(_PAUSE_S * 2 ** min(self.failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
         self.failures += 1
         self.error = error
         self.is_paused = True

@@ -99,9 +99,7 @@ class Reporter:
             run.stats = type(run.stats)()
         if log is not None:
             log.release()
-        for orphan in self._orphans:
-            orphan.release()
-        self._orphans = []
+        self.release_orphans()
         self._http_client = None  # its connections are the parent's
         self.reset()
 
@@ -168,8 +166,10 @@ class Reporter:
         """Record that a run was refused and told so: nobody has to start it any more."""
         with self._lock:
             run.status = RunStatus.REFUSED
+            if self._runs.get(run.external_run_id) is not run:
+                return  # another caller has taken it back, or started it anew
             self._open_log().append(VOID, run.key, b"null")
-            self._runs.pop(run.external_run_id, None)
+            del self._runs[run.external_run_id]
         self._wake()
 
     def hurry(self) -> None:
@@ -185,12 +185,26 @@ class Reporter:
 
     def trouble(self) -> AgentOSError | None:
         """What keeps records from being delivered, if anything does."""
-        return self.pipe.error if self.pipe else None
+        if self._transport is None:
+            return AgentOSConfigError(
+                "The client is closed: the rest waits for the end of this process, or a new client"
+            )
+        return next((pipe.error for pipe in self._pipes() if pipe.error), None)
 
     @property
     def is_paused(self) -> bool:
-        """Whether the service does not take the key."""
-        return self.pipe is not None and self.pipe.is_paused
+        """Whether nothing is sent for now: the key is not taken, or the client is closed."""
+        return self._transport is None or any(pipe.is_paused for pipe in self._pipes())
+
+    @property
+    def has_orphans(self) -> bool:
+        """Whether adopted spools are on their way."""
+        return bool(self._orphans)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a client, or something that one may go on with."""
+        return bool(self.clients or self.pipe is not None or self._orphans)
 
     @property
     def failures(self) -> int:
@@ -218,7 +232,10 @@ class Reporter:
             return False
         busy = False
         for orphan in list(self._orphans):
-            busy = orphan.work() or busy
+            try:
+                busy = orphan.work() or busy
+            except Exception as error:  # noqa: BLE001 - such as a disk that fails: the others go on
+                orphan.pipe.postpone(error)
             if orphan.is_done:
                 self._orphans.remove(orphan)
         pipe = self.pipe
@@ -289,12 +306,16 @@ class Reporter:
 
     def leave(self) -> None:
         """Let go of everything that is left, for the next process."""
-        for orphan in self._orphans:
-            orphan.release()
-        self._orphans = []
+        self.release_orphans()
         if self._log is not None:
             self._log.release()
         self._log, self.pipe = None, None
+
+    def release_orphans(self) -> None:
+        """Leave the adopted spools to whoever comes next; not while the sender is at work."""
+        for orphan in self._orphans:
+            orphan.release()
+        self._orphans = []
 
     def receipt(self) -> Receipt:
         """Sum up the receipts of the runs, those that ended long ago left out."""
@@ -358,6 +379,10 @@ class Reporter:
             if run.status is not RunStatus.OPEN and run.stats.pending <= 0:
                 del self._runs[name]
         self._prune_at = 2 * len(self._runs) + _MANY_RUNS
+
+    def _pipes(self) -> list[Pipe]:
+        own = [] if self.pipe is None else [self.pipe]
+        return own + [orphan.pipe for orphan in list(self._orphans)]
 
     def _pipe(self, log: Log | OrphanLog) -> Pipe:
         letters = spool_folder().parent

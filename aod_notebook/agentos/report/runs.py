@@ -97,13 +97,23 @@ class Receipt:
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class RunState:
-    """One run in one log. `request` is the JSON body of its start.
+    """One run in one log.
 
-    `is_owner` tells whether its end is up to this process (not so in a forked child);
-    `run_id` is None until the service has told it; `asked_by`
-    holds one item while a caller waits for the answer to the start: whoever takes it out, the
-    caller that gives up or the sender that is refused, decides what a refusal means; `log_uid` names the log that holds its
-    start; `key` is the external id as JSON text.
+    Attributes:
+        external_run_id: the caller's id of it, or one made here.
+        request: the JSON body of its start.
+        is_owner: whether its end is up to this process; not so in a forked child.
+        run_id: the service's id; None until the service has told it.
+        takes_ids: whether the service takes ids of events.
+        status: where it stands.
+        error: why it was refused.
+        attempts: how often its start was tried.
+        stats: its counters.
+        log_uid: which log holds its start.
+        key: the external id as JSON text.
+        asked_by: holds one item while a caller waits for the answer to the start; whoever takes
+            it out, the caller that gives up or the sender that is refused, decides what a
+            refusal means.
     """
 
     external_run_id: str

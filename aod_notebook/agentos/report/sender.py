@@ -21,6 +21,8 @@ __all__ = ["Sender", "sender"]
 EXIT_S = 2.0
 """Time that the end of the interpreter may take."""
 IDLE_S = 5.0
+HAND_OVER_S = 0.5
+"""Time that a client which leaves waits for the thread, which else hands over what it adopted."""
 
 
 class Sender:
@@ -58,7 +60,7 @@ class Sender:
                 )
             reporter.clients.add(client)
             if options.on_error is not None:
-                reporter.notices.callbacks[client] = options.on_error
+                reporter.notices.add(client, options.on_error)
         reporter.transport()
         reporter.try_again()
         reporter.adopt()
@@ -69,7 +71,7 @@ class Sender:
         """Take a client's leave; with the last one the connections are closed."""
         with self._lock:
             reporter.clients.discard(client)
-            reporter.notices.callbacks.pop(client, None)
+            reporter.notices.remove(client)
             is_last = not reporter.clients
             if not any(each.clients for each in self._reporters.values()):
                 self._thread = None
@@ -77,11 +79,19 @@ class Sender:
                 self._event.set()
         if is_last:
             reporter.close()
+            if reporter.has_orphans and self._working.acquire(timeout=HAND_OVER_S):
+                try:
+                    self._hand_over()
+                finally:
+                    self._working.release()
         with self._lock:
-            if is_last and not reporter.clients and reporter.pipe is None:
-                self._reporters = {
-                    key: each for key, each in self._reporters.items() if each is not reporter
-                }
+            self._reporters = {key: each for key, each in self._reporters.items() if each.is_needed}
+
+    def _hand_over(self) -> None:
+        """Let others have the spools that were adopted for clients that are gone."""
+        for reporter in list(self._reporters.values()):
+            if not reporter.clients:
+                reporter.release_orphans()
 
     def _revive(self, reporter: Reporter) -> None:
         """Know a reporter again whose client was closed, but whose run still reports."""
@@ -105,6 +115,7 @@ class Sender:
                     busy = reporter.work(now) or busy
                 except Exception as error:  # noqa: BLE001 - the thread must go on for the others
                     reporter.failed(error)
+            self._hand_over()
             return busy
 
     def _ensure(self) -> None:
