@@ -1042,9 +1042,8 @@ class View {
     if (i < 0 || !scrolls) return;
     const [top, height] = [this.heights.top(i), this.heights.rows[i]];
     const { scrollTop, clientHeight } = this.scroller;
+    if (i < this.list.length - 1) this.#unfollow();
     if (top < scrollTop || top + height > scrollTop + clientHeight) {
-      const isLast = i === this.list.length - 1;
-      if (!isLast) this.#unfollow();
       const down = top > scrollTop && this.hit < 0;
       this.#scrollTo(down ? Math.min(top, top + height - clientHeight) : this.hit < 0 ? top : top - clientHeight / 3);
     }

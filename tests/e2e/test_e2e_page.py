@@ -411,6 +411,7 @@ def test_everything_can_be_reached_by_keyboard_in_both_directions(opened, kind):
     nb.run_all()
     nb.wait_for_rows(20)
     expect(nb.viewer.get_by_role("button", name="Yes")).to_be_visible()
+    expect(nb.viewer.get_by_role("button", name="System")).to_be_visible()
     nb.viewer.get_by_role("button", name="Stop").focus()
     stops = ["Words", "Thinking", "Tools", "System", "aod-search", "Fold all", "Wrap", "Copy"]
     seen = [nb.page.evaluate(FOCUSED)]
