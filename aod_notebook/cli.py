@@ -1,4 +1,4 @@
-"""The `aod-notebook` command: the embedded service, and the demo."""
+"""The `aod-notebook` command: the embedded service, the demo, the outbox and the doctor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the embedded service until it is terminated")
     _add_data_dir(serve)
-    serve.add_argument("--port", type=int, default=0, help="0: any free one (default)")
+    serve.add_argument("--port", type=_port, default=0, help="0: any free one (default)")
     serve.add_argument(
         "--json", action="store_true", help="first line: where it is and its keys, as JSON"
     )
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "backup":
             part.add_argument("file", type=Path, help="the file to write; it must not be there")
         if name == "clean":
-            part.add_argument("--older-than", type=int, required=True, metavar="DAYS")
+            part.add_argument("--older-than", type=_days, required=True, metavar="DAYS")
 
     outbox = commands.add_parser("outbox", help="what was reported to AgentOS and waits here")
     outbox.add_argument("--send", action="store_true", help="send what dead processes left")
@@ -69,6 +69,21 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check services, runtimes, disk and versions")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _port(text: str) -> int:
+    return _whole(text, 65_535)
+
+
+def _days(text: str) -> timedelta:
+    return timedelta(days=_whole(text, 36_500))
+
+
+def _whole(text: str, most: int) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 to {most}")
+    return number
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +145,7 @@ def _service_clean(options: argparse.Namespace) -> None:
     from aod_notebook.core.text import counted
     from aod_notebook.local.maintenance import clean
 
-    cleaned = clean(_data_dir(options), timedelta(days=options.older_than))
+    cleaned = clean(_data_dir(options), options.older_than)
     _say(f"deleted: {counted(cleaned.sessions, 'session')}, {counted(cleaned.runs, 'run')}")
 
 

@@ -50,12 +50,14 @@ def run_demo(notebook: Path, page: Path, write: Callable[[str], object]) -> None
 
     Raises:
         DemoToolsMissingError: the extra `lab` is not installed.
-        DemoFailedError: a cell failed, or the page can't be written.
+        DemoFailedError: a cell failed or took too long, the kernel died, or the page can't be
+            written.
     """
     try:
         import nbformat
+        from jupyter_client.kernelspec import NoSuchKernel
         from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
         from nbconvert import HTMLExporter
     except ImportError as error:
         raise DemoToolsMissingError(
@@ -63,14 +65,18 @@ def run_demo(notebook: Path, page: Path, write: Callable[[str], object]) -> None
             "install the extras with `pip install 'aod-notebook[lab,viz]'`."
         ) from error
     content = nbformat.read(notebook, as_version=4)
+    environment = {name: os.environ[name] for name in os.environ if name not in VARIABLES}
     try:
         with page.open("w", encoding="utf-8") as file:
-            environment = {name: os.environ[name] for name in os.environ if name not in VARIABLES}
             _printing(NotebookClient)(write, content).execute(env=environment)
             exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
             file.write(exporter.from_notebook_node(content)[0])
     except CellExecutionError as error:
         raise DemoFailedError(f"A cell failed: {error.ename}: {error.evalue}") from error
+    except CellTimeoutError as error:  # an OSError, too
+        raise DemoFailedError(f"A cell took more than {CELL_TIMEOUT_S} seconds.") from error
+    except (DeadKernelError, NoSuchKernel) as error:
+        raise DemoFailedError(f"The demo's kernel does not run: {error}.") from error
     except OSError as error:
         raise DemoFailedError(f"{page} can't be written: {error.strerror}.") from error
 

@@ -73,7 +73,7 @@ class _Tee:
             if not self._is_open:
                 return written
             whole, newline, rest = (self._line + text).rpartition("\n")
-            self._line = _last_written(rest)
+            self._line = _as_shown(rest)
             if len(self._line) > LONGEST:
                 whole, newline, self._line = whole + newline + self._line, "\n", ""
         if newline:
@@ -88,7 +88,7 @@ class _Tee:
     def close(self) -> None:
         """Pass on the rest; the stream itself stays open."""
         with self._lock:
-            self._is_open, rest = False, self._line
+            self._is_open, rest = False, _last_written(self._line)
         if rest:
             self._take(self._name, rest)
 
@@ -99,3 +99,8 @@ class _Tee:
 def _last_written(line: str) -> str:
     """Give what is left to be seen of a line that carriage returns wrote over."""
     return line.rstrip("\r").rpartition("\r")[2]
+
+
+def _as_shown(line: str) -> str:
+    """Give the same of a line that goes on; after a carriage return, the rest writes over it."""
+    return _last_written(line) + ("\r" if line.endswith("\r") else "")

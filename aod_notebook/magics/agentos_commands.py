@@ -13,7 +13,7 @@ from aod_notebook.magics import command
 from aod_notebook.magics.agentos_call import call
 from aod_notebook.magics.agentos_cell import connection, input_of
 from aod_notebook.magics.agentos_outbox import outbox, waiting_line
-from aod_notebook.magics.aod_cell import check_name
+from aod_notebook.magics.aod_cell import check_name, check_view
 from aod_notebook.magics.command import Command, argument, ask_secret
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import VIEWS, leave_live, say, watch
@@ -58,7 +58,14 @@ def _connect(options: argparse.Namespace, _: Names) -> None:
         workspace=options.workspace,
         ask_key=ask_secret,
     )
-    say(f"Connected: {made!r}: {reach(made)}.")
+    told = reach(made)
+    if options.agent is not None and not made.client.disabled:
+        agent_id = find_agent_id(made, options.agent)
+        if agent_id != options.agent:
+            raise MagicUsageError(
+                f"{MAGIC} connect: --agent takes an id; that of {options.agent!r} is {agent_id}."
+            )
+    say(f"Connected: {made!r}: {told}.")
 
 
 def _status(_: argparse.Namespace, __: Names) -> None:
@@ -116,6 +123,8 @@ def _run(options: argparse.Namespace, names: Names) -> None:
 def _invoke(options: argparse.Namespace, names: Names) -> None:
     magic = f"{MAGIC} invoke"
     check_name(options.output, magic)
+    check_view(options, magic)
+    view = options.view or "auto"
     given = input_of(options.input, names, magic)
     on = connection()
     run = live.invoke(given, agent=options.agent, on=on, **_conversation(options))
@@ -124,9 +133,10 @@ def _invoke(options: argparse.Namespace, names: Names) -> None:
     if options.background:
         held = f", bound to {options.output}" if options.output else ""
         say(f"Run {run.id} goes on in the background{held}. %agentos watch last shows it.")
-        leave_live(run, view=options.view)
+        if not options.quiet:
+            leave_live(run, view=view)
         return
-    _show(run, quiet=options.quiet, view=options.view, owned=True, checked=not options.no_raise)
+    _show(run, quiet=options.quiet, view=view, owned=True, checked=not options.no_raise)
 
 
 def _conversation(options: argparse.Namespace) -> dict[str, Any]:
@@ -281,7 +291,7 @@ COMMANDS = {
             argument("--session", metavar="ID", help="go on with this conversation"),
             argument("--start-session", action="store_true", help="begin a conversation"),
             argument("-o", "--output", metavar="NAME", help="bind the run (LiveRun)"),
-            argument("--view", choices=VIEWS, default="auto", help="how it is shown meanwhile"),
+            argument("--view", choices=VIEWS, help="how it is shown meanwhile; auto chooses"),
             argument("--background", action="store_true", help="return at once; it goes on"),
             argument("--no-raise", action="store_true", help="a failed run is no error"),
             argument("--quiet", action="store_true", help="show one line at the end"),

@@ -8,6 +8,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Enum, Int, TraitError, Unicode, validate
 
 from aod_notebook.live import LiveSession, SessionStoppedError, open_session, start
+from aod_notebook.live.start import held_id
 from aod_notebook.magics import aod_commands
 from aod_notebook.magics.aod_cell import (
     CELL,
@@ -116,7 +117,8 @@ class AodMagics(Magics):
         if options.background:
             held = f", bound to {options.output}" if options.output else ""
             say(f"Session {session.id} runs in the background{held}. %aod attach last shows it.")
-            leave_live(session, start=position, view=options.view)
+            if not options.quiet:
+                leave_live(session, start=position, view=options.view)
             return
         watch(session, start=position, quiet=options.quiet, view=options.view)
         if not options.no_raise:
@@ -141,6 +143,12 @@ class AodMagics(Magics):
     def _described(self, options: argparse.Namespace, prompt: str) -> str:
         """Show what the cell would do, as Python or as the request."""
         if options.session is not None:
-            return continue_as_code(options.session, prompt, options.timeout)
+            held = self.shell.user_ns.get(options.session)
+            reference = (
+                held.id
+                if isinstance(held, LiveSession)
+                else held_id(options.session, held, "session")
+            )
+            return continue_as_code(reference, prompt, options.timeout)
         request = request_of(options, prompt)
         return as_code(request) if options.code else as_wire(request)

@@ -8,6 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.errors import redact
 from aod_notebook.live import SessionRequest
 from aod_notebook.magics.parser import MagicParser, MagicUsageError
 from aod_notebook.magics.show import VIEWS
@@ -26,6 +27,7 @@ __all__ = [
     "check",
     "check_name",
     "check_prompt",
+    "check_view",
     "continue_as_code",
     "request_of",
 ]
@@ -78,6 +80,7 @@ def check(options: argparse.Namespace) -> None:
         raise MagicUsageError(
             f"{CELL}: --model goes with --runtime or --provider; an agent (-a) has its own."
         )
+    check_view(options, CELL)
     check_name(options.output, CELL)
     if options.timeout is not None:
         options.timeout = _seconds(options.timeout)
@@ -126,12 +129,19 @@ def as_wire(request: SessionRequest) -> str:
         body["environment_id"] = f"<the environment {body.pop('environment')!r}>"
     if "secrets" in body:
         body["secret_env_vars"] = dict.fromkeys(body.pop("secrets"), HIDDEN)
+    if "resources" in body:
+        body["resources"] = redact(body["resources"])
     return "POST /sessions\n" + json.dumps(body, indent=2, ensure_ascii=False)
 
 
 def as_code(request: SessionRequest) -> str:
-    """Show a request as the Python that does the same; secrets are read from the environment."""
+    """Show a request as the Python that does the same.
+
+    Secrets are read from the environment; what a repository's URL has before its `@` is hidden.
+    """
     fields = {name: repr(value) for name, value in _given(request).items()}
+    if request.resources:
+        fields["resources"] = repr(redact(request.resources))
     imports = "from aod_notebook.live import SessionRequest, start\n"
     if request.secrets:
         imports = f"import os\n\n{imports}"
@@ -148,6 +158,16 @@ def continue_as_code(reference: str, prompt: str, timeout: int | None) -> str:
         "from aod_notebook.live import attach\n\n"
         f"session = attach({reference!r}).wait()\nsession.prompt({prompt!r}{limit}).wait()"
     )
+
+
+def check_view(options: argparse.Namespace, magic: str) -> None:
+    """Refuse `--view` with `--quiet`, which shows nothing.
+
+    Raises:
+        MagicUsageError: both are given.
+    """
+    if options.quiet and options.view is not None:
+        raise MagicUsageError(f"{magic}: --quiet and --view exclude each other; keep one.")
 
 
 def check_name(name: str | None, magic: str) -> None:

@@ -106,7 +106,7 @@ def _export(options: argparse.Namespace, names: Mapping[str, object]) -> None:
             session.to_parquet(options.to)
         except OSError as error:
             raise AodNotebookError(
-                f"Session {session.id} can't be written to {options.to}: {error.strerror}."
+                f"Session {session.id} can't be written to {options.to}: {error.strerror or error}."
             ) from error
     say(f"{counted(len(written), 'session')} written to {options.to}")
 

@@ -6,7 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
+from aod_notebook.core.errors import redact
+from aod_notebook.core.text import clean
 from aod_notebook.live.agents import pick
+from aod_notebook.magics.aod_cell import HIDDEN
 from aod_notebook.magics.command import Command, argument
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import say
@@ -94,8 +97,10 @@ def _create_environment(options: argparse.Namespace, _: Mapping[str, object]) ->
 
 def _show(find: Callable[[str], Any]) -> Callable[..., None]:
     def show(options: argparse.Namespace, _: Mapping[str, object]) -> None:
-        row = find(options.row).model_dump(mode="json")
-        say(json.dumps(row, indent=2, ensure_ascii=False))
+        row = redact(find(options.row).model_dump(mode="json"))
+        for server in row.get("mcp_servers", ()):
+            server |= {name: HIDDEN for name in ("headers", "env") if server.get(name)}
+        say(clean(json.dumps(row, indent=2, ensure_ascii=False)))
 
     return show
 

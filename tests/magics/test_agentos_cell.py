@@ -129,6 +129,14 @@ def test_capture_reports_what_is_printed(shell, agentos, capsys):
     assert ("one\ntwo\n" in shown.out, "err\n" in shown.err) == (True, True)
 
 
+def test_capture_reports_what_a_progress_line_came_to(shell, agentos):
+    shell.run(
+        "%%agentos -o r --capture\nfor done in (10, 20, 100):\n    print(f'{done}%', end='\\r')"
+    )
+    run = told(shell, agentos)
+    assert events(agentos, run, "stdout.written") == [{"text": "100%"}]
+
+
 def test_without_capture_nothing_printed_is_reported(shell, agentos):
     shell.run("%%agentos -o r\nprint('mine')")
     assert events(agentos, told(shell, agentos), "stdout.written") == []

@@ -17,6 +17,7 @@ from aod_notebook.live.known import Known
 from aod_notebook.magics import complete
 from aod_notebook.magics.agentos_commands import COMMANDS
 from aod_notebook.magics.complete import candidates
+from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.run_viewer import RunViewer
 from aod_notebook.magics.ways import Html
 
@@ -298,12 +299,21 @@ def test_an_agents_key_invokes_and_sees_the_end(shell, service, monkeypatch, cap
 
 @pytest.mark.usefixtures("reconnecting")
 def test_connect_remembers_a_service_and_its_agent_by_name(shell, service, capsys):
-    shell.run(f"%agentos connect --url {service.url}/ --name prod --agent agent-7")
+    shell.run(f"%agentos connect --url {service.url}/ --name prod --agent {service.agent_id}")
     assert f"<AgentOSConnection to the AgentOS service at {service.url}>" in capsys.readouterr().out
     live.disconnect()
     shell.run("%agentos connect --name prod")
     on = live.agentos_connection()
-    assert (on.agent_id, on.sources["base_url"]) == ("agent-7", "remembered as prod")
+    assert (on.agent_id, on.sources["base_url"]) == (service.agent_id, "remembered as prod")
+
+
+@pytest.mark.usefixtures("reconnecting")
+def test_connect_knows_agents_by_their_ids(shell, service, agentos):
+    made = agentos.agents.create(name="by name", system_prompt="x", provider_type="replay")
+    with pytest.raises(MagicUsageError, match=f"that of 'by name' is {made['id']}"):
+        shell.run(f"%agentos connect --url {service.url} --agent 'by name'")
+    with pytest.raises(AodNotebookError, match="no agent with the id or name 'agent-7'"):
+        shell.run(f"%agentos connect --url {service.url} --agent agent-7")
 
 
 def test_call_gives_rows_as_a_dataframe(shell, service):
@@ -372,6 +382,7 @@ def test_question_marks_show_what_the_magic_is(shell, capsys):
         ("invoke --input nowhere", "the notebook has no variable 'nowhere'"),
         ("invoke --session x --start-session", "keep one of the two"),
         ("invoke --session x", "Session x not found"),
+        ("invoke --quiet --view live", "--quiet and --view exclude each other"),
         ("invoke -o 1x", "-o takes a variable's name"),
         ("call agents.lst", "there is no method 'agents.lst'. Did you mean agents.list?"),
         ("call agents.get", "agents.get needs agent_id too"),

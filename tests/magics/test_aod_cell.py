@@ -159,6 +159,7 @@ def test_a_secret_reaches_the_session_and_is_not_shown_by_us(shell, monkeypatch,
         ("%%aod --runtime shell\n{{nope}}", UnknownNameError, "has no variable 'nope'"),
         ("%%aod --runtime shell --timeout 5\nx", MagicUsageError, "(10 to 3600), not '5'"),
         ("%%aod --runtime ''\nx", MagicUsageError, "argument --runtime: its value is empty"),
+        ("%%aod --quiet --view html\nx", MagicUsageError, "--quiet and --view exclude each other"),
         ("%%aod --view {{half}}\nx", MagicUsageError, "argument --view: invalid choice"),
         ("%aod turns half_of", WrongVariableError, "holds no session and no session's id; it"),
         ("%aod turns {{nope}}", UnknownNameError, "no variable 'nope'. Define it first."),
@@ -218,10 +219,22 @@ def test_dry_run_shows_the_request_without_secrets_and_sends_nothing(
     }
 
 
-@pytest.mark.parametrize("options", ["--runtime shell --secret MY_SECRET", "-s last --timeout 60"])
+@pytest.mark.parametrize("how", ["--dry-run", "--code"])
+def test_a_token_in_the_url_of_a_repository_is_not_shown(shell, capsys, how):
+    shell.names["url"] = "https://hunter22@github.com/a/b"
+    shell.run(f"%%aod --runtime shell --repo {{{{url}}}} {how}\necho x")
+    shown = capsys.readouterr().out
+    assert "https://[hidden]@github.com/a/b" in shown
+    assert "hunter22" not in shown
+
+
+@pytest.mark.parametrize(
+    "options", ["--runtime shell --secret MY_SECRET", "-s last --timeout 60", "-s s", "-s held"]
+)
 def test_code_shows_python_that_does_the_same(shell, monkeypatch, capsys, options):
     monkeypatch.setenv("MY_SECRET", "s3cret-value")
-    shell.run("%%aod --runtime shell --quiet\ntrue")
+    shell.run("%%aod --runtime shell --quiet -o s\ntrue")
+    shell.names["held"] = shell.names["s"].id
     capsys.readouterr()
     shell.run(f'%%aod {options} --code\necho "it\'s" done')
     code = capsys.readouterr().out
@@ -288,7 +301,7 @@ def test_a_variable_called_last_does_not_hide_the_word(shell):
 
 def test_an_option_with_choices_takes_a_variable(shell):
     shell.names["how"] = "lines"
-    shell.run("%%aod --runtime shell --view {{how}} --quiet -o s\ntrue")
+    shell.run("%%aod --runtime shell --view {{how}} -o s\ntrue")
     assert shell.names["s"].status == "completed"
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from aod_notebook import frames
+from aod_notebook.aod import Client
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.magics.aod_commands import COMMANDS
@@ -116,6 +117,19 @@ def test_an_agent_is_made_changed_shown_and_archived(shell, capsys):
     assert (shown["system"], shown["description"], shown["version"]) == ("be brief", "new", 2)
     shell.run("%aod agent archive 'life of an agent'")
     assert "life of an agent" not in set(shell.run("%aod agents")["name"])
+
+
+def test_what_an_agents_tool_servers_are_given_is_not_shown(shell, service, capsys):
+    server = {"name": "n", "type": "url", "url": "https://x.y", "headers": {"X-Key": "hunter22"}}
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        made = client.agents.create(
+            name="red \x9b31m", model="sh", runtime="shell", mcp_servers=[server]
+        )
+    shell.run(f"%aod agent show {made.id}")
+    shown = capsys.readouterr().out
+    assert json.loads(shown)["mcp_servers"][0]["headers"] == "[hidden]"
+    assert "hunter22" not in shown
+    assert "\x9b" not in shown
 
 
 def test_an_environment_is_made_used_and_deleted(shell):
