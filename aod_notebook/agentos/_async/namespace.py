@@ -80,8 +80,8 @@ class AsyncNamespace:
     async def _everything(self, ask: Callable[[int], Awaitable[Listing[T]]]) -> Listing[T]:
         """Ask with growing limits until the list is not cut.
 
-        Services have no cursor; if one has a ceiling of its own, the list stays cut there,
-        and says so.
+        Services have no cursor. That one has a ceiling of its own shows only where it is one of
+        the limits: the next one brings no more rows, and the list says that it is cut.
         """
         limit, before = _FIRST_LIMIT, -1
         while True:

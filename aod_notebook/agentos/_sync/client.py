@@ -305,8 +305,9 @@ class AgentOS:
 
         Raises:
             AgentOSRunError: the run failed (from the iteration, as all of these).
-            AgentOSStreamInterrupted: the stream ended early; the run may go on.
-            AgentOSTransientError: no end within `timeout_seconds`.
+            AgentOSStreamInterrupted: the stream ended early, or nothing came for
+                `timeout_seconds`; the run may go on.
+            AgentOSTransientError: there was no end within `timeout_seconds`.
         """
         seconds = check_timeout(timeout_seconds)
         if self.disabled:
