@@ -118,6 +118,33 @@ def test_an_event_whose_type_is_no_text_is_passed_on(scripted, connect):
     assert [event["type"] for event in events] == ["start", ["x"], "done"]
 
 
+class Mute(Exception):  # noqa: N818 - it stands for any object, too
+    """Has no text."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_a_task_or_span_does_not_get_in_the_way_of_what_was_raised():
+    with Collector() as server, client_of(server) as client, client.start_run() as run:
+        with pytest.raises(Mute), run.start_span("s"):
+            raise Mute
+        with pytest.raises(Mute), run.start_task("t"):
+            raise Mute
+        run.flush()
+        assert server.events[0]["payload"] == {"error": "<Mute without a text>"}
+        assert server.bodies("/tasks")[1]["task"]["error_message"] == "<Mute without a text>"
+
+
+def test_a_task_or_span_takes_whatever_it_is_given():
+    with Collector() as server, client_of(server) as client, client.start_run() as run:
+        run.start_span(Mute(), payload="text").end(["more"])
+        run.start_task(Mute()).fail(Mute())
+        assert run.flush().is_complete
+        (event,) = server.events
+        assert (event["type"], event["payload"]) == ("<Mute without a text>", {"value": ["more"]})
+
+
 def test_chains_in_threads_keep_all_their_spans():
     pytest.importorskip("langchain_core")
     failed = []
