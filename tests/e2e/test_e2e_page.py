@@ -84,8 +84,22 @@ def settled_scroll_top(nb):
     )
 
 
-def at_end(nb):
-    return nb.log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight < 5")
+def scroll_up(nb, pixels):
+    """Turn the mouse's wheel, and wait until the page has scrolled."""
+    wanted = nb.log.evaluate("log => log.scrollTop") - pixels
+    nb.log.hover()
+    nb.page.mouse.wheel(0, -pixels)
+    nb.page.wait_for_function(
+        "top => Math.abs(document.querySelector('.aod-log').scrollTop - top) < 2", arg=wanted
+    )
+    assert not nb.page.evaluate("document.querySelector('.aod-viewer').viewer.follows")
+
+
+def wait_until_at_end(nb):
+    end = "log.scrollHeight - log.scrollTop - log.clientHeight < 5"
+    nb.page.wait_for_function(
+        f"() => {{ const log = document.querySelector('.aod-log'); return {end}; }}"
+    )
 
 
 def hash_of(rows):
@@ -119,10 +133,8 @@ def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot, kin
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     expect(nb.log).to_contain_text("line 299")
-    assert at_end(nb)
-    nb.log.hover()
-    nb.page.mouse.wheel(0, -1000)
-    nb.page.wait_for_function("() => !document.querySelector('.aod-viewer').viewer.follows")
+    wait_until_at_end(nb)
+    scroll_up(nb, 1000)
     before = settled_scroll_top(nb)
     nb.run_cell(1)
     button = nb.viewer.get_by_role("button", name="50 new lines")
@@ -132,7 +144,7 @@ def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot, kin
     button.click()
     expect(button).to_be_hidden()
     expect(nb.log.locator(".aod-row").last).to_have_text("more")
-    assert at_end(nb)
+    wait_until_at_end(nb)
 
 
 def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened):
@@ -140,9 +152,7 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened):
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
-    nb.log.hover()
-    nb.page.mouse.wheel(0, -1000)
-    nb.page.wait_for_function("() => !document.querySelector('.aod-viewer').viewer.follows")
+    scroll_up(nb, 1000)
     before = settled_scroll_top(nb)
     box = nb.viewer.get_by_role("textbox", name="Next prompt")
     box.fill("half a sen")
@@ -155,7 +165,7 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened):
     expect(box).to_have_value("half a sentence")
     assert abs(settled_scroll_top(nb) - before) < 2
     nb.viewer.get_by_role("button", name="50 new lines").click()
-    assert at_end(nb)
+    wait_until_at_end(nb)
 
 
 def test_only_the_rows_in_sight_are_in_the_page(opened):
