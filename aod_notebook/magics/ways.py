@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from IPython.display import clear_output, display
 
+from aod_notebook.core.text import one_line
 from aod_notebook.live import LiveRun, LiveSession, StopOutcome
 from aod_notebook.live.provenance import provenance, run_provenance
 from aod_notebook.viewers.plain import plain_lines, status_line
@@ -175,6 +176,8 @@ class Live:
             self.viewer.note("")
             self.session.prompt(self.prompts.popleft())
             self._wait()
+        for prompt in self.prompts:
+            say(f"Not sent, for the session is {self.session.status}: {one_line(prompt, 200)}")
 
     def end(self) -> None:
         """Leave the static transcript."""

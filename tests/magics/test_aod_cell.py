@@ -15,6 +15,7 @@ from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import watch
 from aod_notebook.magics.template import UnknownNameError
+from aod_notebook.magics.ways import Live
 
 
 def test_a_script_runs_and_its_session_is_bound(shell, capsys):
@@ -335,3 +336,12 @@ def test_a_second_press_of_stop_leaves_at_once_with_the_id(shell, monkeypatch):
         f"%aod stop {session.id} ends it."
     )
     session.stop()
+
+
+def test_a_prompt_typed_into_a_turn_that_failed_is_said_not_to_be_sent(shell, capsys):
+    shell.run("%%aod --runtime shell --no-raise --quiet -o s\nexit 3")
+    live = Live(shell.names["s"], 0)
+    live.take("echo next")
+    live.follow()
+    live.end()
+    assert "Not sent, for the session is failed: echo next" in capsys.readouterr().out
