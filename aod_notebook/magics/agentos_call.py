@@ -7,6 +7,7 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.agentos.control import Listing
 from aod_notebook.core.errors import redact
 from aod_notebook.magics.agentos_cell import connection
 from aod_notebook.magics.aod_cell import check_name
@@ -64,6 +65,8 @@ def call(options: argparse.Namespace, names: dict[str, object]) -> object:
         names[options.output] = answer
         say(f"{options.method}: bound to {options.output}")
         return None
+    if isinstance(answer, Listing) and answer.is_cut:
+        say(f"{options.method}: cut at limit={answer.limit}; there may be more: limit=NUMBER.")
     return _shown(answer)
 
 

@@ -322,6 +322,15 @@ def test_call_gives_rows_as_a_dataframe(shell, service):
     assert service.agent_id in set(agents["id"])
 
 
+def test_call_says_that_a_list_is_cut(shell, agentos, capsys):
+    for _ in range(2):
+        agentos.start_run().complete()
+    assert len(shell.run("%agentos call runs.list limit=2")) == 2
+    assert "runs.list: cut at limit=2; there may be more" in capsys.readouterr().out
+    shell.run("%agentos call runs.list limit=100000")
+    assert "cut" not in capsys.readouterr().out
+
+
 def test_call_takes_text_json_and_variables(shell, agentos):
     shell.names["variables"] = {"CITY": "Oslo"}
     made = shell.run(
