@@ -62,6 +62,7 @@ def test_nothing_waits_for_a_closed_client():
         client = client_of(server.url)
         run = client.start_run()
         client.close()
+        assert client.flush(timeout=60).reason is None
         with pytest.raises(AgentOSConfigError, match="This client is closed"):
             client.start_run()
         receipt = run.complete(timeout=60)  # recorded, though nobody sends it now
