@@ -145,7 +145,7 @@ async def serve(sink, reader, writer):
                 % (status, len(data), data)
             )
             await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         pass
     finally:
         writer.close()
