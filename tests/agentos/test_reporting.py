@@ -430,8 +430,7 @@ def test_a_run_that_outlives_its_client_is_still_delivered():
             run = client.start_run(external_run_id="late")
         run.emit("x", {"i": 7})
         with client_of(server, timeout_seconds=9.0):  # another client, the thread is back
-            run._recorder.reporter.transport()
-            until(lambda: server.numbers == [7])
+            until(lambda: server.numbers == [7], 2)
         run.complete(timeout=0)
 
 

@@ -103,6 +103,11 @@ class Reporter:
         self._http_client = None  # its connections are the parent's
         self.reset()
 
+    @property
+    def destination(self) -> tuple[str, str]:
+        """Where it reports: the service, and the fingerprint of the key."""
+        return self.options.base_url, self.options.fingerprint
+
     # What clients call.
 
     def transport(self) -> Transport:

@@ -61,8 +61,9 @@ class Sender:
             reporter.clients.add(client)
             if options.on_error is not None:
                 reporter.notices.add(client, options.on_error)
-        reporter.transport()
-        reporter.try_again()
+        for each in self._same_way(reporter):
+            each.transport()
+            each.try_again()
         reporter.adopt()
         self.wake()
         return reporter
@@ -78,7 +79,9 @@ class Sender:
                 self._stop.set()
                 self._event.set()
         if is_last:
-            reporter.close()
+            for each in self._same_way(reporter):
+                if not each.clients:
+                    each.close()
             if reporter.has_orphans and self._working.acquire(timeout=HAND_OVER_S):
                 try:
                     self._hand_over()
@@ -86,6 +89,12 @@ class Sender:
                     self._working.release()
         with self._lock:
             self._reporters = {key: each for key, each in self._reporters.items() if each.is_needed}
+
+    def _same_way(self, reporter: Reporter) -> list[Reporter]:
+        """Give a reporter, and those of closed clients with other options that go the same way."""
+        others = [each for each in list(self._reporters.values()) if each.pipe is not None]
+        same = [each for each in others if each.destination == reporter.destination]
+        return [reporter, *(each for each in same if each is not reporter and not each.clients)]
 
     def _hand_over(self) -> None:
         """Let others have the spools that were adopted for clients that are gone."""
