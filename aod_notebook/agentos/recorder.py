@@ -10,7 +10,7 @@ import msgspec
 from aod_notebook.agentos.errors import AgentOSError
 from aod_notebook.agentos.report.record import EVENT
 from aod_notebook.agentos.report.runs import Receipt, RunState, RunStatus
-from aod_notebook.agentos.report.snapshot import now, snapshot
+from aod_notebook.agentos.report.snapshot import now, object_of, snapshot, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,10 +56,7 @@ class Recorder:
             self._late(reporter, name)
             return
         try:
-            payload = {} if payload is None else payload
-            if not isinstance(payload, dict):
-                payload = {"value": payload}
-            taken = snapshot(payload)
+            taken = snapshot(object_of(payload))
             if taken.changed:
                 state.stats.changed += taken.changed
             body = b'{"type":%b,"level":%b,"occurred_at":"%b","payload":%b%b}' % (
@@ -94,10 +91,7 @@ class Recorder:
 
     def object(self, value: Any) -> dict[str, Any]:
         """Give what is recorded for an input or an output: an object, and what JSON holds."""
-        value = {} if value is None else value
-        if not isinstance(value, dict):
-            value = {"value": value}
-        taken = snapshot(value)
+        taken = snapshot(object_of(value))
         self.state.stats.changed += taken.changed
         plain: dict[str, Any] = msgspec.json.decode(taken.text)
         return plain
@@ -142,7 +136,7 @@ def _known(text: str) -> bytes:
 def _text(value: Any) -> bytes:
     """Make JSON text of an event's type or level, most of which come again and again."""
     if type(value) is not str:
-        return snapshot(str(value)).text
+        return snapshot(text_of(value)).text
     try:
         return _known(value)
     except UnicodeEncodeError:  # a lone surrogate

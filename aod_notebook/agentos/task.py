@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.report.record import TASK
-from aod_notebook.agentos.report.snapshot import now
+from aod_notebook.agentos.report.snapshot import now, object_of, text_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,7 +36,7 @@ class Task:
 
     def __init__(self, recorder: Recorder, name: str, input: dict[str, Any] | None) -> None:  # noqa: A002 - the promised name
         self.task_id = str(uuid.uuid4())
-        self.name = _text(name)
+        self.name = text_of(name)
         self._recorder = recorder
         self._is_ended = False
         self._record("running", input=recorder.object(input))
@@ -47,7 +47,7 @@ class Task:
 
     def fail(self, error_message: str) -> Receipt:
         """Record that it failed, and why."""
-        return self._end("failed", error_message=_text(error_message))
+        return self._end("failed", error_message=text_of(error_message))
 
     def skip(self) -> Receipt:
         """Record that it was not needed."""
@@ -69,7 +69,7 @@ class Task:
         if error is None:
             self.complete()
         else:
-            self.fail(_text(error) or type(error).__name__)
+            self.fail(text_of(error) or type(error).__name__)
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} {self.task_id}>"
@@ -109,11 +109,11 @@ class Span:
         payload: dict[str, Any] | None = None,
     ) -> None:
         self.id = str(uuid.uuid4())
-        self.name = _text(name)
+        self.name = text_of(name)
         self._recorder = recorder
         self._kind = kind
         self._parent_id = parent_id
-        self._payload = _fields(payload)
+        self._payload = dict(object_of(payload))
         self._started_at = now()
         self._clock = time.monotonic()
         self._is_ended = False
@@ -126,12 +126,12 @@ class Span:
 
     def end(self, payload: dict[str, Any] | None = None) -> None:
         """Record the span; `payload` goes over that of the start."""
-        self._end({**self._payload, **_fields(payload)}, "info")
+        self._end({**self._payload, **object_of(payload)}, "info")
 
     def fail(self, error: object, payload: dict[str, Any] | None = None) -> None:
         """Record the span as failed; the error's text goes into the payload."""
-        text = _text(error) or type(error).__name__
-        self._end({**self._payload, **_fields(payload), "error": text}, "error")
+        text = text_of(error) or type(error).__name__
+        self._end({**self._payload, **object_of(payload), "error": text}, "error")
 
     def __enter__(self) -> Self:
         """Give the span itself."""
@@ -164,21 +164,7 @@ class Span:
         }
         # Left out rather than null: the service refuses a whole batch for a null (B.5).
         if self._parent_id is not None:
-            span["parent_span_id"] = _text(self._parent_id)
+            span["parent_span_id"] = text_of(self._parent_id)
         if self._kind is not None:
-            span["kind"] = _text(self._kind)
+            span["kind"] = text_of(self._kind)
         self._recorder.event(self.name, payload, level, self._started_at, span)
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - reporting never breaks the work reported on
-        return f"<{type(value).__name__} without a text>"
-
-
-def _fields(payload: object) -> dict[str, Any]:
-    """Give a payload as the object that the service wants, as `emit` does."""
-    if payload is None:
-        return {}
-    return dict(payload) if isinstance(payload, dict) else {"value": payload}

@@ -65,7 +65,7 @@ class RetryPolicy:
 
     def backoff(self, repeat: int) -> float:
         """Wait before repeat number `repeat` (0 is the first): full jitter below a cap."""
-        return min(self.cap, self.base * 2.0**repeat) * self.jitter()
+        return min(self.cap, self.base * 2.0 ** min(repeat, 60)) * self.jitter()
 
 
 def retry_flow(policy: RetryPolicy, repeat: Repeat) -> Generator[float, Attempt, None]:

@@ -50,11 +50,11 @@ def send(timeout: float = SEND_S) -> list[Sent]:
     Args:
         timeout: seconds for each service.
     """
-    groups: dict[tuple[str, str], int] = {}
-    for spool in _orphans():
-        place = (spool.base_url, spool.fingerprint)
-        groups[place] = groups.get(place, 0) + spool.records
-    return [_send(url, key, count, timeout) for (url, key), count in groups.items()]
+    groups: dict[tuple[str, str], list[Waiting]] = {}
+    for spool in waiting():
+        if not spool.is_alive:
+            groups.setdefault((spool.base_url, spool.fingerprint), []).append(spool)
+    return [_send(url, key, spools, timeout) for (url, key), spools in groups.items()]
 
 
 def readdress(key: str, base_url: str) -> None:
@@ -82,13 +82,10 @@ def _moved(header: msgspec.Struct, base_url: str) -> msgspec.Struct:
     return msgspec.structs.replace(header, base_url=base_url)
 
 
-def _orphans() -> list[Waiting]:
-    return [spool for spool in waiting() if not spool.is_alive]
-
-
-def _send(base_url: str, wanted: str, count: int, timeout: float) -> Sent:
+def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> Sent:
     from aod_notebook.agentos import AgentOS
 
+    count, folders = sum(each.records for each in spools), {each.folder for each in spools}
     key, url = _key_for(base_url, wanted), base_url
     if key is None:
         told = f"no key that is known here is theirs; set {AGENTOS.variable} to the one that is"
@@ -101,7 +98,7 @@ def _send(base_url: str, wanted: str, count: int, timeout: float) -> Sent:
         receipt = client.close(timeout)
     except AodNotebookError as error:
         return Sent(base_url, 0, count, str(error))
-    left = sum(each.records for each in _orphans() if each.fingerprint == wanted)
+    left = sum(each.records for each in waiting() if each.folder in folders)
     return Sent(url, max(0, count - left), left, receipt.reason or "")
 
 

@@ -145,6 +145,23 @@ def test_a_task_or_span_takes_whatever_it_is_given():
         assert (event["type"], event["payload"]) == ("<Mute without a text>", {"value": ["more"]})
 
 
+def test_a_run_does_not_get_in_the_way_of_what_was_raised():
+    with Collector() as server, client_of(server) as client:
+        with pytest.raises(Mute), client.start_run():
+            raise Mute
+        (end,) = server.bodies("/run/fail")
+    assert end["error_message"] == "<Mute without a text>"
+
+
+def test_options_of_a_model_and_parents_of_a_span_may_be_texts():
+    with Collector() as server, client_of(server) as client, client.start_run() as run:
+        run.emit_llm_request("m", "Go?", options="fast")
+        run.start_span("below", parent="span-1").end()
+    asked, span = server.events
+    assert asked["payload"] == {"model": "m", "prompt": "Go?", "value": "fast"}
+    assert span["parent_span_id"] == "span-1"
+
+
 def test_chains_in_threads_keep_all_their_spans():
     pytest.importorskip("langchain_core")
     failed = []

@@ -72,7 +72,7 @@ def test_a_full_spool_drops_events_visibly_and_still_takes_the_end(monkeypatch):
         run.complete(timeout=0)
         assert run.stats.queued == queued + 1
         client.close(timeout=0)
-    assert [str(error) for error in told if "the spool is full" in str(error)]
+    assert [str(error) for error in told if "the spool is full: events are dropped" in str(error)]
 
 
 def test_the_room_of_what_was_sent_is_free_again(monkeypatch):

@@ -88,6 +88,7 @@ def test_no_retries_means_one_attempt():
 def test_waits_are_capped_and_jittered_over_their_whole_range():
     assert RetryPolicy(jitter=lambda: 1.0).backoff(30) == 8.0
     assert RetryPolicy(jitter=lambda: 0.0).backoff(30) == 0.0
+    assert RetryPolicy(jitter=lambda: 1.0).backoff(5000) == 8.0
 
 
 def test_a_success_after_a_failure_ends_the_flow():

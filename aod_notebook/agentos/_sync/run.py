@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.agentos._sync.human import ask_person
 from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage_fields
 from aod_notebook.agentos.report.runs import RunStatus
+from aod_notebook.agentos.report.snapshot import object_of, text_of
 from aod_notebook.agentos.task import Span, Task
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Run:
         self, model: str, prompt: Any, options: dict[str, Any] | None = None
     ) -> None:
         """Record that a model is asked."""
-        self.emit("llm.request", {"model": model, "prompt": prompt, **(options or {})})
+        self.emit("llm.request", {"model": model, "prompt": prompt, **object_of(options)})
 
     def emit_llm_response(
         self,
@@ -129,14 +130,14 @@ class Run:
         name: str,
         *,
         kind: str | None = None,
-        parent: Span | None = None,
+        parent: Span | str | None = None,
         payload: dict[str, Any] | None = None,
     ) -> Span:
         """Start a timed node of the trace; it is recorded when it ends.
 
-        `kind` is `step`, `llm`, `tool`, `retrieval` or any text.
+        `kind` is `step`, `llm`, `tool`, `retrieval` or any text; `parent` is a span or its id.
         """
-        parent_id = parent.id if parent is not None else None
+        parent_id = parent.id if isinstance(parent, Span) else parent
         return Span(self._recorder, name, kind=kind, parent_id=parent_id, payload=payload)
 
     # People.
@@ -186,7 +187,7 @@ class Run:
 
         `message` and `detail` are other names of the same arguments.
         """
-        text = str(error_message if message is None else message)[:LONGEST_MESSAGE]
+        text = text_of(error_message if message is None else message)[:LONGEST_MESSAGE]
         fields: dict[str, Any] = {"error_message": text}
         given = error_detail if detail is None else detail
         if given is not None:
@@ -201,7 +202,7 @@ class Run:
         timeout: float = FLUSH_S,
     ) -> Receipt:
         """End the run as cancelled; the reason is cut to 1,000 characters."""
-        fields = {} if reason is None else {"reason": str(reason)[:LONGEST_REASON]}
+        fields = {} if reason is None else {"reason": text_of(reason)[:LONGEST_REASON]}
         self._recorder.end("cancel", fields)
         return self.flush(timeout)
 
@@ -231,7 +232,7 @@ class Run:
             return
         lines = traceback.format_exception(kind, error, trace)
         self.fail(
-            str(error) or type(error).__name__,
+            text_of(error) or type(error).__name__,
             {"type": type(error).__name__, "traceback": "".join(lines)},
             timeout=FLUSH_S if isinstance(error, Exception) else INTERRUPTED_S,
         )

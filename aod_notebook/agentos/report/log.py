@@ -39,7 +39,7 @@ class Log:
         folder: where spools are; None keeps everything in memory.
         memory_limit: records that memory may hold.
         starts: gives the starts of the open runs, which every segment repeats.
-        trouble: told once, in a line, when the disk cannot be used.
+        trouble: told in a line what cannot be done with the disk, and what is done instead.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Log:
                 self._writer = SpoolWriter(folder, base_url, fingerprint, agent_id)
                 self._reader = SpoolReader(self._writer.folder)
             except OSError as error:
-                trouble(f"no spool can be kept in {folder} ({error.strerror or error})")
+                self._say(f"no spool can be kept in {folder} ({error.strerror or error})")
         self.uid = self._writer.uid if self._writer else uuid.uuid4().hex
 
     @property
@@ -82,7 +82,7 @@ class Log:
             try:
                 return self._append_to_spool(self._writer, kind, run, body)
             except OSError as error:
-                self._trouble(f"the spool cannot be written ({error.strerror or error})")
+                self._say(f"the spool cannot be written ({error.strerror or error})")
         return self._append_to_memory(kind, run, body)
 
     def read(self, limit: int) -> Window:
@@ -128,12 +128,18 @@ class Log:
             self._roll(writer)
         data = pack(kind, self.count + 1, run, body)
         if kind == EVENT and self._written - self._sent + len(data) > SPOOL_LIMIT:
-            self._trouble("the spool is full")
+            self._trouble(
+                f"the spool is full: events are dropped until some of its {SPOOL_LIMIT >> 20} MB are sent"
+            )
             return "spool full"
         writer.append(data)
         self.count += 1
         self._written += len(data)
         return None
+
+    def _say(self, what: str) -> None:
+        limit = self._memory_limit
+        self._trouble(f"{what}: up to {limit} records are kept in memory instead")
 
     def _roll(self, writer: SpoolWriter) -> None:
         """Begin a segment, with the starts of the open runs: the old ones may be deleted."""

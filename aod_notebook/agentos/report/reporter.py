@@ -416,8 +416,8 @@ class Reporter:
             raise AgentOSTransientError(reason, "NETWORK_ERROR") from error
 
     def _told(self, text: str) -> None:
-        message = f"{text}: up to {self.options.memory_limit} records are kept in memory instead"
-        self.notices.tell(text.partition(" (")[0], AgentOSError(message, "SPOOL_UNAVAILABLE"))
+        kind = text.partition(":")[0].partition(" (")[0]
+        self.notices.tell(kind, AgentOSError(text, "SPOOL_UNAVAILABLE"))
 
     def _read_count(self) -> int:
         return self.pipe.read_count if self.pipe else 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Snapshot", "changes_of", "now", "snapshot"]
+__all__ = ["Snapshot", "changes_of", "now", "object_of", "snapshot", "text_of"]
 
 _DEEPEST = 100
 _WIDEST_INT = 64
@@ -49,6 +49,26 @@ def snapshot(value: Any, *, marked: bool = True) -> Snapshot:
     """
     text, plain = _take(value, marked=marked)
     return Snapshot(text, len(plain.as_null) + len(plain.as_text) if plain else 0)
+
+
+def text_of(value: Any) -> str:
+    """Give the text of anything, whatever its `__str__` does."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - reporting never breaks the work reported on
+        return f"<{type(value).__name__} without a text>"
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """Give a value as the object that the service wants.
+
+    Example:
+        >>> object_of(None), object_of({"a": 1}), object_of(5)
+        ({}, {'a': 1}, {'value': 5})
+    """
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) else {"value": value}
 
 
 def changes_of(value: Any) -> tuple[bytes, list[str]]:
@@ -138,10 +158,7 @@ class _Plain:
 
     def _text(self, value: Any, place: str) -> str:
         self.as_text.append(place)
-        try:
-            return _clean(str(value))
-        except Exception:  # noqa: BLE001 - `__str__` of anything may raise anything
-            return f"<{type(value).__name__} without a text>"
+        return _clean(text_of(value))
 
 
 def _is_scalar(value: Any) -> bool:
