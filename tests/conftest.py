@@ -1,5 +1,10 @@
 """Fixtures of the whole suite: a home of its own, the embedded service over a real socket."""
 
+import atexit
+import os
+import shutil
+import tempfile
+
 import ports
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,17 +16,16 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
+def pytest_configure():
+    """Let no test write into the home of the person who runs it, not even as the process ends."""
+    scratch = tempfile.mkdtemp(prefix="aod-notebook-tests-")
+    os.environ["AOD_NOTEBOOK_HOME"] = scratch
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend():
     return "asyncio"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def scratch_home(tmp_path_factory):
-    """No test writes into the home of the person who runs it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 @pytest.fixture(scope="session")
