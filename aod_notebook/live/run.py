@@ -80,7 +80,10 @@ class LiveRun(RunTables):
 
     @property
     def waits_for(self) -> dict[str, Any] | None:
-        """What it waits for: the question (`request_id`, `question`) or the `approval_id`."""
+        """What it waits for: a question (`request_id`, `question`), or an approval.
+
+        That has an `approval_id`, and the `request` that it is for if the key may read it.
+        """
         return self._follower.waits_for
 
     @property
@@ -193,7 +196,7 @@ class LiveRun(RunTables):
 
     @property
     def _known_status(self) -> str:
-        row = self.waits_for or self._follower.latest or {}
+        row = self.waits_for or self._ended or self.latest or {}
         return str(row.get("status") or ("" if self.is_final else "running"))
 
     def _resume(self) -> None:
@@ -227,7 +230,7 @@ class LiveRun(RunTables):
         return self
 
     async def _stop(self) -> StopOutcome:
-        runs = self._connection.async_client.runs
+        runs = self._connection.background_client.runs
         run_id = self.known_id()
         if (await runs.get(run_id=run_id)).get("status") in ENDED:
             return StopOutcome.ALREADY_FINISHED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -38,6 +39,8 @@ KEYS = {"awaiting_input": "request_id", "awaiting_approval": "approval_id"}
 
 NEAR_S, FAR_S, LONGEST_S = 0.2, 1.0, 5.0
 """How soon a service on this machine, and one elsewhere, is asked again; longer while it is quiet."""
+APPROVAL_S, APPROVALS = 5.0, 100
+"""What an approval asks for is looked up for so long at the most, among so many of the newest."""
 SHARE = 10
 """Asking takes at most one part in so many of the time."""
 
@@ -67,6 +70,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._request = request
         self._latest: dict[str, Any] | None = None
         self._waits_for: dict[str, Any] | None = None
+        self._requests: dict[str, Any] = {}  # what approvals ask for, by their ids
         self._answer: RunEvent | None = None  # on its way to the service
         self._taken = 0  # answers that the service has
         self._seen = 0  # recorded events
@@ -155,11 +159,11 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         pause = self._shortest()
         while True:
             self._nudge = anyio.Event()  # before looking: who asks for a look means the next one
-            client, began = self._connection.async_client, time.monotonic()
+            client, began = self._connection.background_client, time.monotonic()
             try:
                 changed = self.run_id is not None and await self._look()
             except AodNotebookError:
-                if self._connection.async_client is client:
+                if self._connection.background_client is client:
                     raise
                 continue  # the service was started again, at another address
             if self._latest is not None and self._latest.get("status") in ENDED:
@@ -174,11 +178,13 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
     async def _read_stream(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Read the stream to its end; give the run only if that is all one can learn of it."""
         failure = None
-        async with self._connection.async_client.invoke_stream(**request) as stream:
+        async with self._connection.background_client.invoke_stream(**request) as stream:
             try:
                 async for event in stream:
                     extra: dict[str, Any] = {**event}
                     self._told_id = stream.run_id or self._told_id
+                    if extra.get("type") == "awaiting_approval":
+                        extra = await self._with_request(extra)
                     self._take(RunEvent(extra.pop("type", ""), extra))
             except AgentOSRunError as error:
                 if stream.run_id is None:
@@ -241,16 +247,33 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         return len(self._received) > before
 
     async def _get(self) -> dict[str, Any]:
-        row: Any = await self._connection.async_client.runs.get(run_id=str(self.run_id))
+        row: Any = await self._connection.background_client.runs.get(run_id=str(self.run_id))
         if not isinstance(row, dict):
             told = f"The service's answer for run {self.run_id} is no run: {describe(row)}"
             raise AgentOSDecodeError(told, "INVALID_ANSWER", run_id=self.run_id)
+        if isinstance(row.get("awaiting_approval"), dict):
+            row["awaiting_approval"] = await self._with_request(row["awaiting_approval"])
         return row
+
+    async def _with_request(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Add what an approval asks for: streams and runs tell its id only (CONTRACT B.7).
+
+        A key that may not read approvals, or a service that fails, leaves it untold.
+        """
+        key = str(asked.get("approval_id"))
+        if "request" not in asked and key not in self._requests:
+            approvals: list[Any] = []
+            with suppress(AodNotebookError), anyio.move_on_after(APPROVAL_S):
+                approvals = await self._connection.async_client.approvals.list(limit=APPROVALS)
+            known = (each for each in approvals if isinstance(each, dict) and each.get("id") == key)
+            self._requests[key] = next(known, {}).get("request")
+        request = self._requests.get(key)
+        return {**asked} if request is None else {"request": request, **asked}
 
     async def _new_events(self, row: Mapping[str, Any]) -> list[Any]:
         if row.get("event_count") == self._seen:
             return []
-        client, run_id = self._connection.async_client, str(self.run_id)
+        client, run_id = self._connection.background_client, str(self.run_id)
         if self._connection.is_embedded:  # it can give those after the last one
             body = {"run_id": run_id, "after": self._seen}
             answer = await client.post("/api/v1/rpc/runs_get_events", body)
@@ -312,7 +335,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         await self.hurry()
 
     async def _send(self, answer: RunEvent) -> None:
-        client, said = self._connection.async_client, answer.extra
+        client, said = self._connection.background_client, answer.extra
         if answer.type == "decision":
             note = {"decision_note": said["decision_note"]} if said.get("decision_note") else {}
             await client.approvals.decide(

@@ -13,6 +13,7 @@ from aod_notebook.agentos import (
     AgentOSError,
     AgentOSNotFoundError,
 )
+from aod_notebook.agentos._async.control_work import AsyncApprovals
 from aod_notebook.core import bridge
 from aod_notebook.live import (
     LiveRun,
@@ -119,6 +120,27 @@ def test_a_pause_ends_the_waiting_and_an_answer_takes_it_up():
     assert (run.status, run.output["answers"]) == ("completed", ["the first"])
     story = [kind for kind in types(run) if kind in ("awaiting_input", "answer", "decision")]
     assert story == ["awaiting_input", "answer", "decision"]
+
+
+def test_what_an_approval_is_for_is_known_and_shown():
+    run = invoke(APPROVE).wait()
+    assert run.waits_for["request"] == {"action": "deploy"}
+    (question,) = run.viewer().feed.questions
+    assert (question.text, question.is_approval) == ("deploy", True)
+    assert "deploy" in run.to_html()
+    live.disconnect()
+    assert attach_run(run.id).catch_up().waits_for["request"] == {"action": "deploy"}
+
+
+def test_an_approval_that_can_not_be_read_is_asked_for_all_the_same(monkeypatch):
+    async def refused(*_, **__):
+        raise AgentOSError("no", "FORBIDDEN")
+
+    monkeypatch.setattr(AsyncApprovals, "list", refused)
+    run = invoke(APPROVE).wait()
+    assert "request" not in run.waits_for
+    assert "The run waits for an approval." in run.to_html()
+    assert run.approve().wait().status == "completed"
 
 
 def test_a_rejected_run_has_failed():
