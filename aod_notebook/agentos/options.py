@@ -141,7 +141,10 @@ def _key(api_key: str | SecretStr | None, *, required: bool) -> SecretStr:
         raise AgentOSConfigError("The API key is no text. Check what is passed as api_key=")
     text = text.strip()
     if not text and required:
-        raise AgentOSConfigError("No API key. Set AGENTOS_API_KEY, or pass api_key=")
+        raise AgentOSConfigError(
+            "No API key. Set AGENTOS_API_KEY, or pass api_key=. aod_notebook.connect().agentos is "
+            "a client of the local service, without a key"
+        )
     if not (text.isascii() and text.isprintable() and " " not in text):
         raise AgentOSConfigError(
             "The API key has blanks or characters that no header can carry. Check AGENTOS_API_KEY"

@@ -79,7 +79,8 @@ def _token(token: str | SecretStr | None) -> SecretStr:
     text = (text or os.environ.get("AOD_API_TOKEN") or "").strip()
     if not text:
         raise AodUsageError(
-            "Missing API token. Set AOD_API_TOKEN in the environment, or pass token=."
+            "Missing API token. Set AOD_API_TOKEN in the environment, or pass token=. "
+            "aod_notebook.connect().client is a client of the local service, without a token."
         )
     if not (text.isascii() and text.isprintable() and " " not in text):
         raise AodUsageError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from pydantic import SecretStr
 
@@ -50,8 +51,17 @@ __all__ = [
     "without_home",
 ]
 
-C = TypeVar("C")
-A = TypeVar("A")
+
+class Closable(Protocol):
+    """What the clients of both SDKs have in common here."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, for good."""
+
+
+C = TypeVar("C", bound=Closable)
+A = TypeVar("A", bound=Closable)
 
 EMBEDDED = "embedded local service"
 
@@ -64,6 +74,9 @@ class ServiceNotStartedError(AodNotebookError):
 
 class Service(ABC, Generic[C, A]):
     """A service, the secret for it and the clients that speak to it.
+
+    A client that somebody closed (`with connect().client as client`) is replaced when it is next
+    asked for.
 
     Args:
         base_url: where the service answers.
@@ -78,6 +91,8 @@ class Service(ABC, Generic[C, A]):
         self.base_url = base_url
         self.sources = dict(sources)
         self._secret = SecretStr(secret)
+        self._client: C | None = None
+        self._by_loop: dict[asyncio.AbstractEventLoop, A] = {}
         self._retired: list[C] = []
         self._retired_async: list[A] = []
 
@@ -98,15 +113,36 @@ class Service(ABC, Generic[C, A]):
         """What the journal knows the service by, also after it was started again."""
         return self.base_url
 
-    @cached_property
+    @property
     def client(self) -> C:
         """The sync client, for tables and for the user's own calls."""
-        _open.add(self)
-        return self._make_client()
+        if self._client is None or self._client.is_closed:
+            _open.add(self)
+            self._client = self._make_client()
+        return self._client
+
+    @property
+    def async_client(self) -> A:
+        """An async client for the caller's event loop: one per loop.
+
+        A client belongs to the loop that uses it first; so where none runs, each call makes a new
+        one, which is the caller's to close.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return self._make_async_client()
+        for ended in [each for each in self._by_loop if each.is_closed()]:
+            del self._by_loop[ended]
+        client = self._by_loop.get(loop)
+        if client is None or client.is_closed:
+            _open.add(self)
+            client = self._by_loop[loop] = self._make_async_client()
+        return client
 
     @cached_property
-    def async_client(self) -> A:
-        """The async client; it is used on the background loop (`core.bridge`) only."""
+    def background_client(self) -> A:
+        """The async client of the background loop (`core.bridge`): it is used there only."""
         _open.add(self)
         return self._make_async_client()
 
@@ -132,16 +168,21 @@ class Service(ABC, Generic[C, A]):
 
     def forget(self) -> None:
         """In a forked child: the parent's connections are not ours to use or to close."""
-        for name in ("client", "async_client"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("background_client", None)
+        self._client, self._by_loop = None, {}
         self._retired, self._retired_async = [], []
 
     def _retire(self) -> None:
         """Make new clients from now on; what still reads from the old ones may go on."""
-        if "client" in self.__dict__:
-            self._retired.append(self.__dict__.pop("client"))
-        if "async_client" in self.__dict__:
-            self._retired_async.append(self.__dict__.pop("async_client"))
+        if self._client is not None:
+            self._retired.append(self._client)
+            self._client = None
+        if "background_client" in self.__dict__:
+            self._retired_async.append(self.__dict__.pop("background_client"))
+        by_loop, self._by_loop = self._by_loop, {}
+        for loop, client in by_loop.items():
+            if loop.is_running():  # that loop may be waiting for us, so we don't wait for it
+                asyncio.run_coroutine_threadsafe(self._close_async_client(client), loop)
 
     def __repr__(self) -> str:
         kind = EMBEDDED if self.is_embedded else self.noun

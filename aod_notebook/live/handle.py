@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from aod_notebook.live.connections import Service
+    from aod_notebook.live.connections import Closable, Service
     from aod_notebook.live.follow import Follower
     from aod_notebook.viewers.protocols import Event
     from aod_notebook.viewers.stream import StreamViewer
@@ -33,7 +33,7 @@ TAIL_TIMEOUT_S = 5.0
 CONFIRM_S = 5.0
 """How long an interrupted call waits to learn what it did."""
 
-C = TypeVar("C")
+C = TypeVar("C", bound="Closable")
 E = TypeVar("E", bound="Event")
 
 log = logging.getLogger("aod_notebook.live")

@@ -64,7 +64,7 @@ class Known:
 
     async def _ask(self, on: Service[Any, Any], kind: str) -> None:
         try:
-            rows = await getattr(on.async_client, kind).list()
+            rows = await getattr(on.background_client, kind).list()
         except AodNotebookError:
             return  # completion has nothing to offer then; the command itself will say why
         names = [_name(row) for row in rows]

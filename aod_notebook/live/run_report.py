@@ -91,7 +91,8 @@ async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
         return None
     status = None
     with contextlib.suppress(AodNotebookError), anyio.move_on_after(REPORT_S):
-        row: Any = await on.async_client.runs.get(run_id=run.run_id)  # an agent's key may not ask
+        # An agent's key may not ask.
+        row: Any = await on.background_client.runs.get(run_id=run.run_id)
         status = row.get("status") if isinstance(row, dict) else None
     return status if status in ENDED else None
 

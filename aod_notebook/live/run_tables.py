@@ -25,6 +25,8 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
     """The part of a `LiveRun` that is read from its events and its record."""
 
     _follower: RunFollower
+    _ended: dict[str, Any] | None = None
+    """The run as the service showed it after its end, if nobody followed it."""
     _FILES = ("runs", "run_events", "spans", "tasks")
 
     @property
@@ -41,6 +43,12 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
     def output(self) -> Any:
         """What it gave as its output; None as long as it gave none."""
         return self._row().get("output")
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, in the words of who reported it; None if it did not."""
+        message = self._row().get("error_message")
+        return str(message) if message else None
 
     @property
     def text(self) -> str:
@@ -101,8 +109,14 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
             return row
         if not self.is_final:
             return {}
+        if self._ended is not None:
+            return self._ended
         fetched: Any = self.client.runs.get(run_id=self.known_id())
-        return fetched if isinstance(fetched, dict) else {}
+        if not isinstance(fetched, dict):
+            return {}
+        if fetched.get("status") in ENDED:
+            self._ended = fetched
+        return fetched
 
     def known_id(self) -> str:
         """Give the run's id on the service.

@@ -24,12 +24,24 @@ if TYPE_CHECKING:
     from aod_notebook.aod import Session
     from aod_notebook.live.connections import Connection
 
-__all__ = ["LiveSession"]
+__all__ = ["LiveSession", "check_prompt"]
 
 log = logging.getLogger("aod_notebook.live")
 
 CAUGHT_UP_S = 0.5
 """A stream that is silent for so long has nothing more to tell at the moment."""
+
+
+def check_prompt(text: object, refusal: str) -> None:
+    """Refuse a prompt that is no text or says nothing.
+
+    Raises:
+        AodNotebookError: so it is; `refusal` says what therefore was not done.
+    """
+    if not isinstance(text, str):
+        raise AodNotebookError(f"A prompt is text, not {type(text).__name__}, so {refusal}.")
+    if not text.strip():
+        raise AodNotebookError(f"The prompt is empty, so {refusal}. Say what the agent is to do.")
 
 
 class LiveSession(SessionTables):
@@ -120,10 +132,12 @@ class LiveSession(SessionTables):
             timeout: seconds that the turn may take; None for the service's default.
 
         Raises:
+            AodNotebookError: the prompt is empty.
             ConflictError: the session has failed, was terminated or has a turn in progress.
             SessionStoppedError: interrupted; the turn was stopped if it had begun.
         """
-        send = self._connection.ensure().async_client.sessions.prompt
+        check_prompt(text, f"session {self.id} was not prompted")
+        send = self._connection.ensure().background_client.sessions.prompt
         future = bridge.submit(send, self.id, text, timeout)
         with contextlib.suppress(KeyboardInterrupt):
             future.result()
@@ -211,7 +225,7 @@ class LiveSession(SessionTables):
     async def _stop(self) -> StopOutcome:
         from aod_notebook.aod import ConflictError
 
-        sessions = self._connection.async_client.sessions
+        sessions = self._connection.background_client.sessions
         if (await sessions.get(self.id)).status not in ACTIVE:
             return StopOutcome.ALREADY_FINISHED
         try:

@@ -94,12 +94,12 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         from aod_notebook.aod import StreamInterrupted
 
         while True:
-            client = self._connection.async_client
+            client = self._connection.background_client
             try:
                 await self._read_stream()
                 row = await client.sessions.get(self._id)
             except AodNotebookError as error:
-                if self._connection.async_client is not client:
+                if self._connection.background_client is not client:
                     log.info("Session %s is followed at %s", self._id, self._connection.base_url)
                     continue  # the service was started again, at another address
                 if isinstance(error, StreamInterrupted):
@@ -113,7 +113,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
             await anyio.sleep(PAUSE_S)
 
     async def _read_stream(self) -> None:
-        sessions = self._connection.async_client.sessions
+        sessions = self._connection.background_client.sessions
         async with sessions.stream(self._id, since=self._last_event_id) as events:
             async for event in events:
                 self._last_event_id = events.last_event_id

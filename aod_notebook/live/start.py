@@ -16,7 +16,7 @@ from aod_notebook.live.agents import default_agent, pick
 from aod_notebook.live.connections import connection
 from aod_notebook.live.errors import NoLastSessionError, SessionStoppedError, WrongVariableError
 from aod_notebook.live.handle import CONFIRM_S
-from aod_notebook.live.session import LiveSession
+from aod_notebook.live.session import LiveSession, check_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +71,7 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
         on: the service; None for the current connection.
 
     Raises:
+        AodNotebookError: it is no request, or its prompt is empty.
         NoSuchNameError: there is no such agent or environment.
         SessionStoppedError: interrupted; what had been started was stopped.
         AodError: what the service answered.
@@ -81,6 +82,12 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
         >>> session.wait().text
         'hello'
     """
+    if not isinstance(request, SessionRequest):
+        raise AodNotebookError(
+            f"start() takes a SessionRequest, not {type(request).__name__}: "
+            'start(SessionRequest(prompt="…", runtime="shell")).'
+        )
+    check_prompt(request.prompt, "no session was started")
     on = on or connection()
     future = bridge.submit(_create, request, on)
     with contextlib.suppress(KeyboardInterrupt):
@@ -190,7 +197,7 @@ def _last_session(on: Connection) -> str:
 
 
 async def _create(request: SessionRequest, on: Connection) -> LiveSession:
-    client = on.async_client
+    client = on.background_client
     agent = await _agent(request, on)
     optional: dict[str, Any] = {
         "timeout": request.timeout,
@@ -207,7 +214,7 @@ async def _create(request: SessionRequest, on: Connection) -> LiveSession:
 
 
 async def _agent(request: SessionRequest, on: Connection) -> Agent:
-    client = on.async_client
+    client = on.background_client
     if request.agent is not None:
         return pick(await client.agents.list(), request.agent, "agent", "%aod agents")
     return await default_agent(

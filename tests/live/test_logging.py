@@ -47,7 +47,7 @@ def test_the_life_of_a_session_is_logged_without_prompt_token_and_secret(
 def test_a_session_that_is_lost_is_logged_as_a_warning(records):
     with LocalService() as lost:
         on = Connection(lost.url, lost.aod_token, {})
-        on.async_client = AsyncClient(lost.url, lost.aod_token, max_retries=0)
+        on.background_client = AsyncClient(lost.url, lost.aod_token, max_retries=0)
         session = start(SessionRequest(prompt="sleep 60", runtime="shell"), on)
     with pytest.raises(AodError):
         session.wait()

@@ -221,6 +221,15 @@ def test_a_run_is_shown_on_one_line():
     assert repr(run) == f"<LiveRun {run.id} cancelled>"
 
 
+def test_a_run_that_nobody_followed_shows_its_end_once_that_is_known(agentos):
+    reported = agentos.start_run()
+    run = run_start.reported_run(reported, live.agentos_connection())
+    reported.fail("no disk")
+    assert (run.status, run.error) == ("failed", "no disk")
+    assert repr(run) == f"<LiveRun {run.id} failed>"
+    assert "run" in types(run.wait())  # and it can still be followed
+
+
 def test_its_tables_are_written_and_read_back_the_same(tmp_path):
     run = invoke({"query": "hi"}).wait()
     folder = run.to_parquet(tmp_path / "out")

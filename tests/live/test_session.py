@@ -144,7 +144,7 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
     with LocalService(data_dir=data) as first:
         port = int(first.url.rsplit(":", 1)[1])
         on = Connection(first.url, first.aod_token, {})
-        on.async_client = AsyncClient(first.url, first.aod_token, max_retries=0)
+        on.background_client = AsyncClient(first.url, first.aod_token, max_retries=0)
         session = start(SessionRequest(prompt=WAITS, runtime="shell"), on)
     for _ in session.batches():
         pass
@@ -162,7 +162,7 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
 def test_a_lost_stream_says_how_a_cell_goes_on(service):
     with ChaosProxy(service.url) as proxy:
         on = Connection(proxy.url, service.aod_token, {})
-        on.async_client = AsyncClient(proxy.url, service.aod_token, max_retries=0)
+        on.background_client = AsyncClient(proxy.url, service.aod_token, max_retries=0)
         session = start(SessionRequest(prompt=WAITS, runtime="shell"), on)
         next(session.batches())
     for _ in session.batches():

@@ -208,6 +208,11 @@ class AsyncAgentOS:
         await wait_until(lambda: reporter.is_settled() or reporter.is_paused, timeout)
         return reporter.receipt()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed: it makes no more calls and begins no more runs."""
+        return self._is_closed
+
     async def aclose(self, timeout: float = FLUSH_S) -> Receipt:  # noqa: ASYNC109 - the same as sync
         """Flush, and close the connections; what could not be delivered stays in the spool."""
         if self._is_closed:

@@ -118,6 +118,11 @@ class AsyncClient:
         call = Call(method="GET", path="/health", repeat=Repeat.UNSEEN)
         return await request_object(self._transport, call)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed: it makes no more calls."""
+        return self._transport.is_closed
+
     async def aclose(self) -> None:
         """Close the connections, unless they belong to somebody else."""
         await self._transport.aclose()

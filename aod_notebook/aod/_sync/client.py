@@ -119,6 +119,11 @@ class Client:
         call = Call(method="GET", path="/health", repeat=Repeat.UNSEEN)
         return request_object(self._transport, call)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed: it makes no more calls."""
+        return self._transport.is_closed
+
     def close(self) -> None:
         """Close the connections, unless they belong to somebody else."""
         self._transport.close()

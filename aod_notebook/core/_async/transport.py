@@ -103,19 +103,24 @@ class AsyncTransport:
 
     async def open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
         """Open a stream by a single attempt and return the body, or how it failed."""
-        if self._http.is_closed:
+        if self.is_closed:
             return None, call.failure(FailureKind.CLOSED, self.url(call))
         try:
             return await self._open_once(call)
         except (httpx.HTTPError, httpx.StreamError) as error:
             return None, call.failure_of(error, self.url(call))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connections were closed."""
+        return self._http.is_closed
+
     def url(self, call: Call) -> str:
         """The URL of a call without its query."""
         return self.base_url + call.path
 
     async def _repeat(self, call: Call, *, stream: bool) -> Any:
-        if self._http.is_closed:
+        if self.is_closed:
             raise self.error(call.failure(FailureKind.CLOSED, self.url(call)))
         flow = retry_flow(self.retry, call.repeat)
         wait = next(flow)
