@@ -16,7 +16,7 @@ from aod_notebook.magics.agentos_outbox import outbox, waiting_line
 from aod_notebook.magics.aod_cell import check_name, check_view
 from aod_notebook.magics.command import Command, argument, ask_secret
 from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.show import VIEWS, leave_live, say, watch
+from aod_notebook.magics.show import VIEWS, leave_live, say, tell_failure, watch
 
 if TYPE_CHECKING:
     import argparse
@@ -153,7 +153,9 @@ def _watch(options: argparse.Namespace, names: Names) -> None:
     on = connection()
     run = live.open_run(options.run_id, names)
     remember_run(run, on)
-    _show(run)
+    _show(run, checked=False)
+    if not run.is_paused:
+        tell_failure(run)
 
 
 def _reply(options: argparse.Namespace, names: Names) -> None:

@@ -12,7 +12,7 @@ from aod_notebook.magics import aod_rows, command
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import Command, argument, ask_secret
 from aod_notebook.magics.doctor import examine
-from aod_notebook.magics.show import say, watch
+from aod_notebook.magics.show import say, tell_failure, watch
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +71,7 @@ def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
     if options.output is not None:
         names[options.output] = session
     watch(session, owned=False)
-    session.raise_for_status()
+    tell_failure(session)
 
 
 def _prompt(options: argparse.Namespace, names: Mapping[str, object]) -> None:

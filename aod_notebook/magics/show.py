@@ -9,7 +9,9 @@ from IPython import get_ipython
 
 from aod_notebook.live import (
     LiveRun,
+    RunFailedError,
     RunStoppedError,
+    SessionFailedError,
     SessionStoppedError,
     StopOutcome,
 )
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from aod_notebook.core.errors import AodNotebookError
     from aod_notebook.magics.ways import Followed
 
-__all__ = ["VIEWS", "leave_live", "say", "watch", "why_not_live"]
+__all__ = ["VIEWS", "leave_live", "say", "tell_failure", "watch", "why_not_live"]
 
 VIEWS = ("auto", "live", "html", "lines")
 """The ways to show a session: `auto` is `live` where a notebook's page asked for the cell."""
@@ -90,6 +92,18 @@ def watch(
             shown.end()
     if message is not None:
         raise _words(session).error(message)
+
+
+def tell_failure(followed: Followed) -> None:
+    """Say in a line if what was only looked at failed; that is no error of the cell that looked.
+
+    Raises:
+        AodNotebookError: it could not be followed to its end.
+    """
+    try:
+        followed.raise_for_status()
+    except (SessionFailedError, RunFailedError) as error:
+        say(str(error))
 
 
 def leave_live(session: Followed, *, start: int = 0, view: str = "auto") -> None:

@@ -155,6 +155,15 @@ def test_watch_shows_a_run_from_its_first_event(shell, reported, capsys):
     assert "fetch" in shown
 
 
+def test_watch_only_says_why_a_run_failed(shell, capsys):
+    shell.run("%agentos invoke --input fail --quiet --no-raise -o bad")
+    capsys.readouterr()
+    shell.run("%agentos watch bad")
+    shown = capsys.readouterr().out
+    assert f"Run {shell.names['bad'].id} failed: " in shown
+    assert "no disk" in shown
+
+
 def test_watch_shows_events_as_they_come(shell, agentos, capsys):
     run = agentos.start_run()
     run.emit("first.event")

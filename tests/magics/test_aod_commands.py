@@ -68,6 +68,21 @@ def test_attach_shows_a_session_from_its_start(shell, session, capsys):
     assert "\nout\n" in capsys.readouterr().out
 
 
+def test_attach_only_says_how_a_session_failed(shell, capsys):
+    shell.run("%%aod --runtime shell --no-raise -o bad\necho no disk >&2; exit 3")
+    capsys.readouterr()
+    shell.run("%aod attach bad")
+    failed = f"Session {shell.names['bad'].id} failed: its shell exited with code 3 (no disk)."
+    assert failed in capsys.readouterr().out
+
+
+def test_attach_only_says_that_a_session_failed_while_it_was_looked_at(shell, capsys):
+    shell.run("%%aod --runtime shell --background -o bad\nsleep 0.3; exit 3")
+    shell.run("%aod attach bad -o again")
+    assert shell.names["again"].status == "failed"
+    assert "exited with code 3" in capsys.readouterr().out
+
+
 def test_stop_says_that_a_session_had_finished(shell, session, capsys):
     shell.run("%aod stop last")
     assert capsys.readouterr().out.endswith(f"Session {session.id} had already finished.\n")
