@@ -67,6 +67,8 @@ class OneLine:
     def __init__(self, session: Followed, start: int) -> None:
         self.session, self.start = session, start
         self.transcript = Transcript(session.title, session.runtime)
+        if start:
+            self.transcript.pass_over(event for event, _ in session.received()[:start])
 
     def follow(self) -> None:
         """Show the session until its turn ends."""

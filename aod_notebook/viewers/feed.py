@@ -56,6 +56,8 @@ class RowFeed:
 
     def __init__(self, source: Source, start: int = 0) -> None:
         self.transcript = Transcript(source.title, source.runtime)
+        if start:
+            self.transcript.pass_over(event for event, _ in source.received()[:start])
         self.is_held = False
         self.is_watched = True
         self._source = source

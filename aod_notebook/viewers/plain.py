@@ -92,7 +92,7 @@ def about(summary: Summary) -> str:
     if summary.exit_code not in (None, 0):
         parts.append(f"exit code {summary.exit_code}")
     if summary.turns:
-        parts.append(counted(summary.turns, "turn"))
+        parts.append(_turns(summary.turns, summary.turn))
     if summary.tool_calls:
         parts.append(counted(summary.tool_calls, "tool call"))
     if summary.tokens_in is not None:
@@ -103,6 +103,13 @@ def about(summary: Summary) -> str:
     if summary.cost_usd is not None and math.isfinite(summary.cost_usd):
         parts.append(f"${summary.cost_usd:.4f}")
     return " · ".join(filter(None, parts))
+
+
+def _turns(count: int, last: int) -> str:
+    """Say how many turns there were, or which, if not all are shown."""
+    if last <= count:
+        return counted(count, "turn")
+    return f"turn {last}" if count == 1 else f"turns {last - count + 1} to {last}"
 
 
 def _short(number: int) -> str:

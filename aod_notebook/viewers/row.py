@@ -105,6 +105,7 @@ class Summary:
         model: the model that the agent said it is.
         exit_code: of the last turn; None while it runs or if it was killed.
         turns: how many turns were seen.
+        turn: the number of the last turn, those before what is shown included.
         tool_calls: how many calls of tools were seen.
         tokens_in: tokens read, cached ones included; None if the runtime told nothing.
         tokens_cached: those of them that came out of the cache.
@@ -119,6 +120,7 @@ class Summary:
     model: str = ""
     exit_code: int | None = None
     turns: int = 0
+    turn: int = 0
     tool_calls: int = 0
     tokens_in: int | None = None
     tokens_cached: int | None = None

@@ -23,6 +23,7 @@ __all__ = ["Kind", "Row", "RowBuilder", "Summary"]
 SLOW_STAGE_MS = 1_000
 """A stage that took longer is worth a line of its own."""
 PARTIAL_CHARS = 2_000
+STARTED = ("stage", "runtime_start", "started")
 
 
 class RowBuilder:
@@ -51,6 +52,11 @@ class RowBuilder:
         self._number = 0  # of the next row
         self._stages: int | None = None  # the row that the stages under way fold under
         self._calls: dict[str, tuple[int, Row]] = {}  # tool calls: their rows and the numbers
+
+    def pass_over(self, events: Iterable[Event]) -> None:
+        """Take events of earlier turns, which give no rows but number the turns to come."""
+        for event in events:
+            self.summary.turn = _turn_begun(event, self.summary.turn) or self.summary.turn
 
     def feed(self, event: Event) -> list[Row]:
         """Give the rows that `event` completes; half a line waits for its other half."""
@@ -82,10 +88,10 @@ class RowBuilder:
                 self.summary.status, self.summary.stage = "running", ""
                 return text_rows(Kind.STDERR, self._stderr.feed(data))
             case "stage":
-                return self._stage_rows(extra)
+                turn = _turn_begun(event, self.summary.turn)
+                return self._stage_rows(extra) if turn is None else self._turn_rows(turn)
             case "turn_start":
-                rows = self._flushed()
-                return [*rows, self._turn_row(extra)]
+                return self._turn_rows(_turn_begun(event, self.summary.turn) or 1)
             case "exit" | "error" | "terminated" | "stale":
                 rows = self._flushed()
                 return [*rows, self._end_row(event)]
@@ -131,11 +137,15 @@ class RowBuilder:
         row = Row(Kind.STAGE, title, text, 0, failed, is_minor, self._stages)
         return [*rows, row]
 
-    def _turn_row(self, extra: Mapping[str, Any]) -> Row:
-        self.summary.turns += 1
-        self.summary.status, self.summary.exit_code = "running", None
-        self._stages, self.summary.stage = None, ""
-        return Row(Kind.TURN, one_line(f"Turn {extra.get('turn')}", TITLE_CHARS))
+    def _turn_rows(self, turn: int) -> list[Row]:
+        """Give what heads a turn, once."""
+        rows, whole = self._flushed(), self.summary
+        if whole.turns and turn == whole.turn:
+            return rows
+        whole.turns, whole.turn = whole.turns + 1, turn
+        whole.status, whole.exit_code = "running", None
+        self._stages, whole.stage = None, ""
+        return [*rows, Row(Kind.TURN, one_line(f"Turn {turn}", TITLE_CHARS))]
 
     def _end_row(self, event: Event) -> Row:
         self.summary.stage, self.summary.questions = "", ()
@@ -219,6 +229,20 @@ class RowBuilder:
         if result.cost_usd is not None:
             whole.cost_usd = result.cost_usd + (whole.cost_usd or 0.0)
         whole.answer = clean(result.text or "") or whole.answer
+
+
+def _turn_begun(event: Event, before: int) -> int | None:
+    """Give the number of the turn that begins with an event; None if none does.
+
+    A turn begins as its runtime is started, which names no turn; `turn_start` comes with the
+    first output only, so never for a turn without (CONTRACT A.12.3).
+    """
+    extra = event.extra
+    if event.type == "turn_start":
+        named = extra.get("turn")
+        return named if isinstance(named, int) else before + 1
+    is_start = (event.type, extra.get("stage"), extra.get("state")) == STARTED
+    return before + 1 if is_start else None
 
 
 def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:

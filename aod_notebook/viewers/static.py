@@ -140,6 +140,10 @@ class Transcript:
             self._add_output(output)
         return self.rows[before:]
 
+    def pass_over(self, events: Iterable[Event]) -> None:
+        """Take events of earlier turns: they are not shown, but turns are numbered after them."""
+        self._builder.pass_over(events)
+
     def _add_output(self, output: list[str]) -> None:
         """Take pieces of output together: many small ones are dear one by one."""
         if output:

@@ -13,6 +13,16 @@ def source():
     return Source()
 
 
+def test_a_view_of_a_later_turn_says_which_it_is(source):
+    source.emit("stage", stage="runtime_start", state="started")
+    source.lines("earlier")
+    source.emit("stage", stage="runtime_start", state="started")
+    feed = RowFeed(source, start=2)
+    feed.read()
+    assert feed.facts()["about"] == "turn 2"
+    assert (feed.facts()["status"], feed.transcript.rows[0].title) == ("running", "Turn 2")
+
+
 rounds = itertools.count(1)
 
 

@@ -62,6 +62,33 @@ def test_a_second_turn_is_running_again():
     assert (summary.status, summary.turns, summary.exit_code) == ("running", 2, None)
 
 
+def runtime_start():
+    return event("stage", stage="runtime_start", state="started")
+
+
+def test_a_turn_that_says_nothing_runs_and_has_a_header():
+    rows, summary = rows_of(event("stage", stage="env_file", state="done"), runtime_start())
+    assert [row.title for row in rows if row.kind is Kind.TURN] == ["Turn 1"]
+    assert (summary.status, summary.stage, summary.turns) == ("running", "", 1)
+
+
+def test_each_turn_has_one_header_whether_it_says_something_or_not():
+    said = event("turn_start", turn=3), out("third\n"), event("exit", code=0)
+    rows, summary = rows_of(runtime_start(), runtime_start(), runtime_start(), *said)
+    heads = [row.title for row in rows if row.kind is Kind.TURN]
+    assert heads == ["Turn 1", "Turn 2", "Turn 3"]
+    assert status_line("s", summary) == "s · completed · 3 turns"
+
+
+@pytest.mark.parametrize(("later", "told"), [(1, "turn 3"), (2, "turns 3 to 4")])
+def test_a_cell_that_shows_later_turns_only_says_which(later, told):
+    builder = RowBuilder("shell")
+    builder.pass_over([runtime_start(), event("turn_start", turn=1), out("x\n"), runtime_start()])
+    rows = [row for _ in range(later) for row in builder.feed(runtime_start())]
+    assert rows[0].title == "Turn 3"
+    assert status_line("s", builder.summary) == f"s · running · {told}"
+
+
 def test_a_failed_stage_shows_its_message():
     stage = event("stage", stage="install_runtime", state="failed", duration_ms=5, message="no CLI")
     _, row = rows_of(stage)[0]
