@@ -8,7 +8,7 @@ completes it without a doubled row.
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -24,10 +24,11 @@ from aod_notebook.frames._fetch import each, session_events
 from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.checks import FrameError, options, shown
 from aod_notebook.frames.messages import messages_of
+from aod_notebook.frames.protocols import FollowedSession
 from aod_notebook.frames.results import model_usage_of, results_of
 from aod_notebook.frames.schema import SCHEMAS, Schema
 from aod_notebook.frames.sessions import sessions_of, turns_of
-from aod_notebook.frames.sources import asked
+from aod_notebook.frames.sources import asked, followed_events
 from aod_notebook.frames.store import (
     KEY,
     Store,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 _FRESH: Final = "_fresh"
 _LEFT_OVER_S: Final = 3600.0
 """A file that is not in its place after so long was left by a collection that was killed."""
+_Times = dict[Hashable, pd.Timestamp]
 _DERIVED: Final[Mapping[str, Callable[[list[Piece]], Framed]]] = {
     "messages": messages_of,
     "tool_calls": tool_calls_of,
@@ -112,10 +114,12 @@ def collect(
     """Fetch sessions and keep all their frames in a directory.
 
     Sessions that are stored and have not changed since are not fetched again; the others
-    are fetched concurrently and replaced as a whole.
+    are fetched concurrently and replaced as a whole. Only a followed session knows when its
+    events came: pass it itself, and these times are stored and kept.
 
     Args:
-        source: ids, sessions, a frame with a `session_id` column, a client; None means all.
+        source: ids, sessions, followed sessions, a frame with a `session_id` column, a client;
+            None means all.
         into: the directory; made if it is not there.
         client: the client to ask; by default the current connection's.
         dask: a `dask.distributed.Client` whose workers fetch, decode and write, with clients
@@ -161,30 +165,64 @@ def collected_in(
     if ids is None:
         ids = [session.id for session in owner.sessions.list()]
     names = list(dict.fromkeys(str(getattr(item, "id", item)) for item in ids))
+    times = {str(item.id): _times(item) for item in ids if isinstance(item, FollowedSession)}
     store = made_store(folder)
     _tidy(store.path)
     if dask is None:
-        pool, ask = None, partial(_collect_one, store.path, owner)
+        pool, ask = None, partial(_collect_one, store.path, owner, times)
     else:
-        pool, ask = workers(dask), partial(_collect_there, store.path, Service.of(owner))
+        pool, ask = workers(dask), partial(_collect_there, store.path, Service.of(owner), times)
     report = Report()
     for _, problems in each(names, ask, report, jobs=jobs, progress=progress, pool=pool):
         report.join([problems])
     return store if dask is None else store.dask("events"), report
 
 
-def _collect_there(folder: Path, service: Service, session_id: str) -> Report:
+def _times(session: FollowedSession) -> _Times:
+    """When the events of a followed session came, by their ids."""
+    return _times_in(followed_events(session).frame)
+
+
+def _times_in(events: pd.DataFrame) -> _Times:
+    timed = events.dropna(subset=["event_id", "received_at"])
+    return dict(zip(timed["event_id"], timed["received_at"], strict=True))
+
+
+def _stored_times(folder: Path, session_id: str) -> _Times:
+    """Those that an earlier collection stored; a file that cannot be read has none."""
+    try:
+        return _times_in(
+            pd.read_parquet(
+                place(folder, "events", session_id),
+                columns=["event_id", "received_at"],
+                partitioning=None,
+            )
+        )
+    except (OSError, pa.ArrowException, KeyError):
+        return {}
+
+
+def _collect_there(
+    folder: Path, service: Service, times: Mapping[str, _Times], session_id: str
+) -> Report:
     with service.client() as client:
-        return _collect_one(folder, client, session_id)
+        return _collect_one(folder, client, times, session_id)
 
 
-def _collect_one(folder: Path, client: Any, session_id: str) -> Report:
+def _collect_one(folder: Path, client: Any, times: Mapping[str, _Times], session_id: str) -> Report:
     session = client.sessions.get(session_id)
     done = mark(folder, session_id)
     state = {"updated_at": str(session.updated_at), "status": str(session.status)}
-    if read_mark(done) == {**state, "complete": True}:
+    is_stored = read_mark(done) == {**state, "complete": True}
+    known = times.get(session_id, {})
+    if is_stored and not known:
+        return Report()
+    stored = _stored_times(folder, session_id)
+    if is_stored and known.keys() <= stored.keys():
         return Report()
     events = session_events(client, session_id)
+    came = events.frame["event_id"].map({**stored, **known})
+    events.frame["received_at"] = pd.to_datetime(came, utc=True).astype("datetime64[us, UTC]")
     transcript = list(pieces([events.frame]))
     made = {
         "sessions": sessions_of([session]),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 from narwhals.stable.v2.typing import IntoFrameT
 
 from aod_notebook.frames._narwhals import (
@@ -81,7 +82,8 @@ def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
     Returns:
         `agent_id`, `day` (midnight in UTC), `count` of rows, `priced_count` of those whose
         cost is known, `cost_usd` and the four token columns; a sum of nothing but missing
-        values is missing.
+        values is missing. What never started and used nothing, such as a turn that was
+        stopped while it waited, is left out; if it used something, its day is missing.
 
     Raises:
         FrameError: the frame lacks one of these columns.
@@ -89,6 +91,10 @@ def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
     of = "frames.runs_df(), or turns_with_results(turns, results, sessions),"
     wanted = ("agent_id", "started_at", "cost_usd", *_TOKENS)
     frame = taken(rows, wanted, by="cost_per_agent_and_day", of=of)
+    used = nw.any_horizontal(
+        *(~nw.col(name).is_null() for name in ("cost_usd", *_TOKENS)), ignore_nulls=False
+    )
+    frame = frame.filter(~nw.col("started_at").is_null() | used)
     frame = frame.with_columns(nw.col("started_at").dt.truncate("1d").alias("day"))
     summed = frame.group_by("agent_id", "day").agg(
         nw.len().alias("count"),
@@ -103,7 +109,8 @@ def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
     summed = summed.with_columns(*known).select(
         "agent_id", "day", _whole("count"), _whole("priced_count"), *told
     )
-    return _given_back(summed.sort("agent_id", "day", nulls_last=True), rows)
+    counts = ("count", "priced_count")
+    return _given_back(summed.sort("agent_id", "day", nulls_last=True), rows, counts)
 
 
 def tool_stats(tool_calls: IntoFrameT, by: str | Sequence[str] = "tool") -> IntoFrameT:
@@ -116,8 +123,8 @@ def tool_stats(tool_calls: IntoFrameT, by: str | Sequence[str] = "tool") -> Into
     Returns:
         The columns of `by`; `count` of calls, `answered_count`, `failed_count`,
         `failure_rate` (failed of answered calls, from 0 to 1; missing if none was answered);
-        `mean_s`, `median_s`, `p95_s` and `max_s` of the duration, which only sessions that
-        were followed live have; the most called first.
+        `mean_s`, `median_s`, `p95_s` and `max_s` of the duration, which only the calls of
+        followed sessions that were passed themselves have; the most called first.
 
     Raises:
         FrameError: it is no tool_calls frame, or has no column of that name.
@@ -147,7 +154,8 @@ def tool_stats(tool_calls: IntoFrameT, by: str | Sequence[str] = "tool") -> Into
         *map(_whole, counts), nw.when(nw.col("answered_count") > 0).then(rate).alias("failure_rate")
     ).select(*keys, *counts, "failure_rate", "mean_s", "median_s", "p95_s", "max_s")
     order = [True, *(False for _ in keys)]
-    return _given_back(stats.sort("count", *keys, descending=order, nulls_last=True), tool_calls)
+    stats = stats.sort("count", *keys, descending=order, nulls_last=True)
+    return _given_back(stats, tool_calls, counts)
 
 
 def stage_durations(events: IntoFrameT) -> IntoFrameT:
@@ -223,7 +231,7 @@ def compare(rows: IntoFrameT, by: str, columns: str | Sequence[str], baseline: A
         _whole("count"), (mean - reference).alias("difference"), (mean / reference).alias("ratio")
     )
     told = told.select("measure", by, "count", "mean", "median", "p95", "difference", "ratio")
-    return _given_back(told.sort("measure", by), rows)
+    return _given_back(told.sort("measure", by), rows, ("count",))
 
 
 def outliers(
@@ -290,7 +298,10 @@ def _whole(name: str) -> nw.Expr:
     return nw.col(name).cast(nw.Int64)
 
 
-def _given_back(frame: Any, _like: IntoFrameT) -> IntoFrameT:
-    """The frame in the kind that came in; a pandas one with a fresh index."""
+def _given_back(frame: Any, _like: IntoFrameT, counts: Sequence[str] = ()) -> IntoFrameT:
+    """The frame in the kind that came in; a pandas one with a fresh index and nullable counts."""
     fresh = nw.maybe_reset_index(frame) if isinstance(frame, nw.DataFrame) else frame
-    return cast("IntoFrameT", fresh.to_native())
+    native = fresh.to_native()
+    if isinstance(native, pd.DataFrame):
+        native = native.astype(dict.fromkeys(counts, "Int64"))
+    return cast("IntoFrameT", native)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from aod_notebook.aod import Session
+
 
 class Event(Protocol):
     """An event of a session's stream; `aod_notebook.aod.StreamEvent` is one."""
@@ -45,3 +47,10 @@ class FollowedSession(Protocol):
     def received(self) -> Sequence[tuple[Any, float]]:
         """Events so far, each with the time of its receipt (seconds since 1970)."""
         ...
+
+
+def is_of_sessions(given: object) -> bool:
+    """Whether it is a session, followed or not, or a client of Agent on Demand."""
+    if isinstance(given, Session) or (hasattr(given, "sessions") and not hasattr(given, "runs")):
+        return True
+    return isinstance(given, FollowedSession) and not hasattr(given, "run_id")

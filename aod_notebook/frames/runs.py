@@ -14,6 +14,7 @@ from aod_notebook.frames._native import Table
 from aod_notebook.frames._rows import column, fields_of, json_text, micros, rest, text
 from aod_notebook.frames._signatures import Runs, runs_function
 from aod_notebook.frames.checks import FrameError, is_frame, shown
+from aod_notebook.frames.protocols import is_of_sessions
 from aod_notebook.frames.run_events import add_run_events
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import ids_in
@@ -159,6 +160,7 @@ def _filled(table: Table, source: Any, client: Any, *, jobs: int, progress: bool
 
 
 def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
+    _refuse_sessions(source)
     if hasattr(source, "runs") and hasattr(source, "start_run"):
         client, source = source, None
     if client is not None:
@@ -169,12 +171,26 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
     if source is not None:
         is_many = isinstance(source, Iterable) and not _is_run(source)
         items = list(source) if is_many else [source]
+        for item in items:
+            _refuse_sessions(item)
     if client is None:
         owners = [getattr(item, "client", None) for item in items or ()]
         client = next((owner for owner in owners if owner is not None), None)
     if client is None:
         client = current.agentos()
     return client, None if items is None else [_id(item) for item in items]
+
+
+def _refuse_sessions(given: Any) -> None:
+    """Make sure that what was given is of no sessions.
+
+    Raises:
+        FrameError: it is.
+    """
+    if is_of_sessions(given):
+        raise FrameError(
+            f"{shown(given)} has no runs: its frames are sessions_df, events_df, tool_calls_df"
+        )
 
 
 def _is_run(source: Any) -> bool:

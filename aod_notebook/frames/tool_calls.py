@@ -65,8 +65,8 @@ def tool_calls_from_events(
 
     Returns:
         The tool_calls frame. A call without a result has `has_result` False and `is_error`
-        NA; a result without a call is in messages only. Times are there for sessions that
-        were followed live.
+        NA; a result without a call is in messages only. Times are there if the events
+        have them: those of a session that is followed and was passed itself, not by id.
     """
     return derived(tool_calls_of, events, columns, exclude)
 

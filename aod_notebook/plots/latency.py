@@ -109,7 +109,7 @@ def latency(
     """Draw how long each call took: a point per call, a row per tool, the slowest on top.
 
     The long mark is the median, the short one the 95th percentile; failed calls are crosses.
-    Calls have durations in sessions that were followed live.
+    Calls have durations in sessions that are followed live and passed themselves, not by id.
 
     Args:
         source: what `latency_df` takes.
@@ -135,7 +135,7 @@ def latency(
     canvas = Canvas(ax, theme, FRAME_IN + 1.4 * ROW_IN * max(len(rows), 2))
     untimed = every.attrs["untimed"]
     if not rows:
-        why = "no duration is known (calls have one if their session was followed live)"
+        why = "no duration is known here (calls have one if the LiveSession itself is passed)"
         return canvas.nothing(why if untimed else "nothing was called")
     _time_axis(canvas, every["seconds"].to_numpy(float))
     canvas.rows([times(shown(name, _LABEL_CHARS), len(values)) for name, values in rows])

@@ -38,7 +38,7 @@ _MOST_LINES = 10
 """More turns are not parted by lines."""
 _WORTH_NAMING = 0.02
 """A stage that takes less than this part of the whole is not told of."""
-_NO_TIMES = "position in the transcript (the session was not followed live: no times)"
+_NO_TIMES = "position in the transcript (no times here: a LiveSession has them, passed itself)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ def timeline_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         `kind` (stage, turn, call), `turn`, `name` (of the stage or tool), `summary`,
         `state` (done, failed, stopped, open), `depth` (0 for the agent's own calls, 1 for its
         subagents'), `tool_use_id`, `parent_tool_use_id`, `lane` (the name of the call that started
-        the subagent), `start` and `end` from the first bar on, and `duration_s`. `attrs["unit"]` is "s", or "step" for a session that
-        was not followed live: start and end are then positions in the transcript.
+        the subagent), `start` and `end` from the first bar on, and `duration_s`. `attrs["unit"]` is "s", or "step" if
+        there are no times, as for an id: start and end are then positions in the transcript.
 
     Raises:
         PlotError: there is more than one session, or the frame names none.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.text import counted
 from aod_notebook.frames._rows import records
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.frames.protocols import is_of_sessions
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, PlotError, most_rows, ready
 from aod_notebook.plots._given import only
 from aod_notebook.plots._run_spans import spans_of
 from aod_notebook.plots._text import count, duration, short, shown, time_unit
@@ -41,7 +42,7 @@ def waterfall_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         start is missing, and counted in `attrs["without_start"]`.
 
     Raises:
-        PlotError: there is more than one run, or the frame names none.
+        PlotError: there is more than one run, the frame names none, or it is of sessions.
         AodNotebookError: there is no client, or the run could not be read.
 
     Example:
@@ -49,6 +50,11 @@ def waterfall_df(source: Any, *, client: Any = None) -> pd.DataFrame:
         >>> len(plots.waterfall_df(frames.decode_run_events(b'{"data": []}')))
         0
     """
+    given = source if isinstance(source, list | tuple) else [source]
+    if any(map(is_of_sessions, given)):
+        raise PlotError(
+            "waterfall draws runs, and a session or its client was given: sessions have timeline"
+        )
     spans = spans_of(source, client)
     only(spans, "run_id", "A waterfall")
     drawn = spans.dropna(subset="offset_ms").reset_index(drop=True)
@@ -79,7 +85,7 @@ def waterfall(
         theme: "light", "dark", or "auto" for what the background asks for.
 
     Raises:
-        PlotError: there is more than one run, or the frame names none.
+        PlotError: there is more than one run, the frame names none, or it is of sessions.
         AodNotebookError: there is no client, or the run could not be read.
         MissingMatplotlibError: matplotlib is not installed.
 

@@ -62,9 +62,9 @@ def test_the_work_is_done_by_the_workers_with_clients_of_their_own(
     seen = []
     collect_one = _collect._collect_one
 
-    def watched(folder, given, session_id):
+    def watched(folder, given, times, session_id):
         seen.append((distributed.get_worker().address, given is client))
-        return collect_one(folder, given, session_id)
+        return collect_one(folder, given, times, session_id)
 
     monkeypatch.setattr(_collect, "_collect_one", watched)
     frames.collect(ids, into=tmp_path, client=client, dask=cluster)

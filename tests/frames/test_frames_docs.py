@@ -6,6 +6,7 @@ import pkgutil
 import re
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -36,27 +37,33 @@ def test_docstring_examples_hold(name):
 
 @pytest.fixture
 def connected(fresh_service, tmp_path, monkeypatch):
-    """A current connection with a finished session, in a directory of its own."""
+    """A current connection, in a directory of its own, and a finished session followed on it."""
     monkeypatch.chdir(tmp_path)
     with Client(base_url=fresh_service.url, token=fresh_service.aod_token) as client:
         agent = client.agents.create(name="documented", model="any", runtime="replay")
-        client.sessions.run(agent_id=agent.id, prompt="go")
+        session_id = str(client.sessions.run(agent_id=agent.id, prompt="go").session.id)
+        with client.sessions.stream(session_id) as events:
+            received = [(event, 1_760_000_000 + n / 2) for n, event in enumerate(events)]
         current.set_provider(lambda: client)
-        yield
+        yield SimpleNamespace(
+            id=session_id, client=client, is_final=True, received=lambda: received
+        )
         current.set_provider(None)
 
 
-def run_examples(page):
+def run_examples(page, **names):
     """Run the examples of a page in order, as one notebook, and give its names."""
-    names = {}
     for index, block in enumerate(blocks(page)):
         exec(compile(block, f"{page}, example {index}", "exec"), names)
     return names
 
 
-@pytest.mark.usefixtures("connected")
-def test_the_examples_of_the_page_on_questions_run():
-    names = run_examples("prepare.md")
+def test_the_examples_of_the_page_on_questions_run(connected):
+    names = run_examples("prepare.md", fix=connected)
+    timed = names["prepare"].tool_stats(
+        names["frames"].tool_calls_df(names["frames"].scan("sessions"))
+    )
+    assert timed["median_s"].notna().all()
     assert isinstance(names["stored"], pl.LazyFrame)
     assert len(names["joined"]) == len(names["turns"])
 

@@ -104,13 +104,31 @@ def test_cost_is_added_up_by_agent_and_day_and_unknown_cost_is_not_zero(kind):
     joined = prepare.turns_with_results(TURNS, RESULTS, SESSIONS)
     summed = run(kind, prepare.cost_per_agent_and_day, joined)
     days = [None if pd.isna(day) else day.strftime("%Y-%m-%d %H:%M %Z") for day in summed["day"]]
-    assert days == ["2026-01-01 00:00 UTC", None, "2026-01-02 00:00 UTC"]
+    assert days == ["2026-01-01 00:00 UTC", "2026-01-02 00:00 UTC"]
     names = ["agent_id", "count", "priced_count", "cost_usd", "input_tokens", "output_tokens"]
     assert records(summed, names) == [
         ("a1", 2, 2, 0.75, 15, None),
-        ("a1", 1, 0, None, None, None),
         ("a2", 1, 0, None, 7, None),
     ]
+
+
+def test_what_used_something_is_counted_though_its_start_is_unknown(kind):
+    runs = made("runs", [{"agent_id": "a", "output_tokens": 3}, {"agent_id": "a"}])
+    summed = run(kind, prepare.cost_per_agent_and_day, runs)
+    assert records(summed, ["day", "count", "output_tokens"]) == [(None, 1, 3)]
+
+
+def test_answers_in_pandas_have_nullable_numbers_only():
+    joined = prepare.turns_with_results(TURNS, RESULTS[:0], SESSIONS)
+    calls = made("tool_calls", [{"tool": "Bash", "has_result": False}])
+    answers = [
+        joined,
+        prepare.cost_per_agent_and_day(joined),
+        prepare.tool_stats(calls),
+        prepare.compare(joined, "agent_id", "cost_usd", "a1"),
+    ]
+    for answer in answers:
+        assert not {"int64", "float64", "bool", "object"} & set(answer.dtypes.astype(str))
 
 
 def test_runs_have_a_cost_per_agent_and_day_too(kind):

@@ -1,6 +1,7 @@
 """The store: filled bit by bit, whole at any moment, read by others."""
 
 import os
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow.dataset as ds
@@ -96,6 +97,32 @@ def test_a_session_that_went_on_is_stored_anew(client, agent, tmp_path):
     store = frames.collect(session_id, into=tmp_path, client=client)
     assert list(store.frame("turns")["prompt"]) == ["one", "two"]
     assert list(store.frame("results")["turn"]) == [1, 2]
+
+
+def followed(client, session_id):
+    """A followed session as `live` has it."""
+    with client.sessions.stream(session_id) as events:
+        received = [(event, 1_760_000_000 + n / 2) for n, event in enumerate(events)]
+    return SimpleNamespace(id=session_id, client=client, is_final=True, received=lambda: received)
+
+
+def test_the_times_of_a_followed_session_are_stored_and_kept(client, ids, tmp_path):
+    frames.collect(ids[:1], into=tmp_path, client=client)
+    session = followed(client, ids[0])
+    store = frames.collect([session], into=tmp_path)
+    calls = store.frame("tool_calls")
+    pd.testing.assert_frame_equal(calls, frames.tool_calls_df(session))
+    assert calls["duration_s"].sum() > 0
+    (tmp_path / "_sessions" / f"{ids[0]}.json").unlink()  # so that it is fetched again
+    again = frames.collect(ids[:1], into=tmp_path, client=client)
+    pd.testing.assert_frame_equal(again.frame("tool_calls"), calls)
+
+
+def test_a_followed_session_whose_times_are_stored_is_not_fetched_again(client, ids, tmp_path):
+    counting = Counting(client)
+    for _ in range(2):
+        frames.collect([followed(client, ids[0])], into=tmp_path, client=counting)
+    assert counting.streams == 1
 
 
 def test_a_missing_session_is_said_and_the_others_are_stored(client, ids, tmp_path):

@@ -52,7 +52,18 @@ def test_a_session_has_no_figure_of_another_name(session):
 def test_a_session_is_drawn_by_its_id(session, client):
     drawn = plots.timeline_df(session.id, client=client)
     assert drawn.attrs["unit"] == "step"
+    label = plots.timeline(session.id, client=client).get_xlabel()
+    assert "a LiveSession has them, passed itself" in label
     assert drawn["kind"].value_counts()["call"] == 14
+
+
+def test_a_waterfall_is_of_runs_and_says_so_of_sessions(session, client):
+    row = client.sessions.get(session.id)
+    for given in (session, [session], row, client):
+        with pytest.raises(plots.PlotError, match=r"waterfall draws runs.*sessions have timeline"):
+            plots.waterfall(given)
+        with pytest.raises(frames.FrameError, match="has no runs: its frames are sessions_df"):
+            frames.spans_df(given)
 
 
 def test_several_sessions_have_their_turns_drawn(session, client):
