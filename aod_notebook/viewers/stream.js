@@ -165,7 +165,7 @@ export class Heights {
     return change;
   }
 
-  /** Where row `i` begins. @param {number} i */
+  /** @param {number} i */
   top(i) {
     let y = 0;
     for (let b = 0; b < i >> 8; b++) y += this.blocks[b];
@@ -381,7 +381,8 @@ class Page {
         break;
       case "still":
         if (message.page === this.id) {
-          for (const view of this.views) view.root.replaceWith(still(message.html));
+          const live = `.aod-live-${this.facts.key}`; // else mounted again
+          for (const { root } of this.views) (root.closest(live) ?? root).replaceWith(still(message.html));
           this.views.clear();
         }
         break;
@@ -533,6 +534,7 @@ class View {
     this.scroller.addEventListener("wheel", wheel, { passive: true });
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("click", (event) => this.#click(event));
+    this.scroller.addEventListener("pointermove", (event) => event.buttons && this.#unfollow()); // selects
     const middle = make("div", "aod-middle");
     middle.append(this.scroller, this.more);
 
@@ -569,7 +571,7 @@ class View {
     this.prompt.placeholder = facts.final ? "Next prompt" : "Next prompt, sent when this turn has ended";
     if (facts.final) this.stopping = false;
     this.stopButton.toggleAttribute("disabled", this.stopping);
-    this.#ask(can.length || page.arrives ? facts.questions : []);
+    this.#ask(page.arrives ? facts.questions : []);
   }
 
   /** @param {HTMLElement} element @param {string} text */
@@ -579,27 +581,25 @@ class View {
 
   /** @param {Facts["questions"]} questions */
   #ask(questions) {
-    const keys = JSON.stringify(questions);
-    if (this.questions.dataset.keys === keys) return;
-    this.questions.dataset.keys = keys;
-    this.questions.replaceChildren(
-      ...questions.map(({ key, text, choices }) => {
-        const box = make("form", "aod-question", "", { "aria-label": "Question of the agent" });
-        /** @param {string} reply */
-        const answer = (reply) => this.page.send({ type: "answer", key, text: reply });
-        box.append(make("p", "", text));
-        for (const choice of choices) box.append(button("aod-choice", choice, () => answer(choice)));
-        if (!choices.length) {
-          const input = make("input", "aod-input", "", { "aria-label": "Your answer" });
-          box.append(input, make("button", "aod-button aod-send", "Answer", { type: "submit" }));
-          box.addEventListener("submit", (event) => {
-            event.preventDefault();
-            answer(input.value);
-          });
-        }
-        return box;
-      }),
-    );
+    const boxes = /** @type {HTMLElement[]} */ ([...this.questions.children]);
+    for (const box of boxes) if (!questions.some(({ key }) => key === box.dataset.key)) box.remove();
+    for (const { key, text, choices } of questions) {
+      if (boxes.some((box) => key === box.dataset.key)) continue; // it may be half answered
+      const box = make("form", "aod-question", "", { "aria-label": "Question of the agent", "data-key": key });
+      /** @param {string} reply */
+      const answer = (reply) => this.page.send({ type: "answer", key, text: reply });
+      box.append(make("p", "", text));
+      for (const choice of choices) box.append(button("aod-choice", choice, () => answer(choice)));
+      if (!choices.length) {
+        const input = make("input", "aod-input", "", { "aria-label": "Your answer" });
+        box.append(input, make("button", "aod-button aod-send", "Answer", { type: "submit" }));
+        box.addEventListener("submit", (event) => {
+          event.preventDefault();
+          answer(input.value);
+        });
+      }
+      this.questions.append(box);
+    }
   }
 
   /** @param {string} text @param {boolean} isError */
@@ -731,6 +731,7 @@ class View {
   #fold(n, folds) {
     if (!this.store.below.has(n) || this.folded.has(n) === folds) return;
     folds ? this.folded.add(n) : this.folded.delete(n);
+    if (!folds) this.#unfollow();
     this.#relist();
   }
 
@@ -782,9 +783,14 @@ class View {
     }
     const row = this.store.row(n);
     const end = row.text.search(/** @type {RegExp} */ (this.query)) + this.search.value.length;
-    if (end > shown(row, this.wanted.get(n) ?? 0).length) this.wanted.set(n, end + CLIP_CHARS);
+    if (end > shown(row, this.wanted.get(n) ?? 0).length) {
+      this.wanted.set(n, end + CLIP_CHARS);
+      this.redraw(n);
+    }
     if (changed) this.#relist();
     this.#activate(n);
+    this.#draw();
+    this.drawn.get(n)?.querySelector(".aod-hit")?.scrollIntoView({ block: "nearest" });
     this.#sayHits();
   }
 
@@ -792,6 +798,7 @@ class View {
 
   /** @param {number} y */
   #scrollTo(y) {
+    this.space.style.height = `${this.heights.total}px`;
     this.scroller.scrollTop = y;
     this.scrollTop = this.scroller.scrollTop;
   }
@@ -820,6 +827,7 @@ class View {
   #resized() {
     const width = this.scroller.clientWidth;
     if (!width) return;
+    if (!this.follows) this.#scrollTo(this.scrollTop); // lost in a collapse
     const columns = Math.max(20, Math.floor((width - 24) / 7.8));
     if (columns !== this.columns) {
       this.columns = columns;
@@ -844,7 +852,7 @@ class View {
   redraw(n) {
     this.drawn.get(n)?.remove();
     this.drawn.delete(n);
-    const i = this.#place(n);
+    const i = this.list.indexOf(n);
     if (i >= 0) this.heights.set(i, this.#estimate(n));
     this.schedule();
   }
@@ -863,15 +871,14 @@ class View {
     const { list, heights, scroller } = this;
     const viewport = scroller.clientHeight || 400;
     for (let pass = 0; pass < 4; pass++) {
-      this.space.style.height = `${heights.total}px`;
-      if (this.follows) this.#scrollTo(heights.total);
+      this.#scrollTo(this.follows ? 1e9 : scroller.scrollTop);
       const first = Math.max(0, heights.at(scroller.scrollTop) - OVERSCAN);
       const last = Math.min(list.length, heights.at(scroller.scrollTop + viewport) + 1 + OVERSCAN);
       this.#fill(first, last);
       this.rows.style.transform = `translateY(${heights.top(first)}px)`;
       if (!this.#measure(first, last)) break;
     }
-    if (this.follows) this.#scrollTo(heights.total);
+    if (this.follows) this.#scrollTo(1e9);
     this.#offerMore();
     if (this.query) this.#sayHits();
   }
@@ -914,10 +921,7 @@ class View {
       if (i < top) above += change;
       changed = true;
     }
-    if (above && !this.follows) {
-      this.space.style.height = `${this.heights.total}px`;
-      this.#scrollTo(this.scroller.scrollTop + above);
-    }
+    if (above && !this.follows) this.#scrollTo(this.scroller.scrollTop + above);
     return changed;
   }
 
@@ -994,23 +998,12 @@ class View {
 
   // -- what a reader does
 
-  /** Where a row stands in the list; -1 if it is hidden. @param {number} n */
-  #place(n) {
-    let [low, high] = [0, this.list.length - 1];
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      if (this.list[middle] === n) return middle;
-      if (this.list[middle] < n) low = middle + 1;
-      else high = middle - 1;
-    }
-    return -1;
-  }
-
   /** @param {MouseEvent} event */
   #click(event) {
     const target = /** @type {HTMLElement} */ (event.target);
     const element = /** @type {HTMLElement?} */ (target.closest(".aod-row"));
-    if (!element || target.closest("a, button") || getSelection()?.toString()) return;
+    if (getSelection()?.toString()) return this.#unfollow();
+    if (!element || target.closest("a, button")) return;
     const n = Number(element.dataset.row);
     this.#activate(n, false);
     if (target.closest(".aod-fold, .aod-name")) this.#fold(n, !this.folded.has(n));
@@ -1038,14 +1031,13 @@ class View {
       element?.setAttribute("aria-selected", String(each === n));
     }
     this.scroller.setAttribute("aria-activedescendant", `${this.page.id}-${n}`);
-    const i = this.#place(n);
+    const i = this.list.indexOf(n);
     if (i < 0 || !scrolls) return;
     const [top, height] = [this.heights.top(i), this.heights.rows[i]];
     const { scrollTop, clientHeight } = this.scroller;
     if (i < this.list.length - 1) this.#unfollow();
     if (top < scrollTop || top + height > scrollTop + clientHeight) {
-      const down = top > scrollTop && this.hit < 0;
-      this.#scrollTo(down ? Math.min(top, top + height - clientHeight) : this.hit < 0 ? top : top - clientHeight / 3);
+      this.#scrollTo(top > scrollTop ? Math.min(top, top + height - clientHeight) : top);
     }
     this.schedule();
   }
@@ -1054,7 +1046,7 @@ class View {
   #key(event) {
     if (event.target !== this.scroller || event.ctrlKey || event.metaKey || event.altKey) return;
     const last = this.list.length - 1;
-    const i = this.active < 0 ? last : Math.max(0, this.#place(this.active));
+    const i = this.active < 0 ? last : Math.max(0, this.list.indexOf(this.active));
     const n = this.list[i];
     /** @type {Record<string, () => void>} */
     const acts = {

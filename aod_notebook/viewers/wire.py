@@ -37,8 +37,8 @@ def wire_row(row: Row) -> str | list[object]:
     """Give a row as the page reads it: a text for plain output, else a list.
 
     The list is kind, text, title, flags, depth, parent, full length, marks; what a row does not
-    have is left out at its end. The length is given only of a text that is cut. Marks count in
-    UTF-16 units, as the page does.
+    have is left out at its end. The length is given only of a text that is cut. It and marks count
+    in UTF-16 units, as the page does.
 
     Example:
         >>> wire_row(Row(Kind.OUTPUT, text="hello"))
@@ -50,7 +50,7 @@ def wire_row(row: Row) -> str | list[object]:
     if row.kind is Kind.OUTPUT and row.parent is None and len(text) <= WIRE_CHARS and not row.marks:
         return text
     if len(text) > WIRE_CHARS:
-        text, size = text[:WIRE_CHARS], len(text)
+        text, size = text[:WIRE_CHARS], _units(text)
     flags = IS_ERROR * row.is_error + IS_MINOR * row.is_minor
     parent = -1 if row.parent is None else row.parent
     marks = _marks(row)
@@ -119,6 +119,10 @@ def _marks(row: Row) -> list[int]:
     if not text.isascii():
         for place in range(0, len(marks), 3):
             for edge in (place, place + 1):
-                marks[edge] = len(text[: marks[edge]].encode("utf-16-le")) // 2
+                marks[edge] = _units(text[: marks[edge]])
     return [value for place in range(0, len(marks), 3) if marks[place] < WIRE_CHARS
             for value in marks[place : place + 3]]  # fmt: skip
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2

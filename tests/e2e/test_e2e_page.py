@@ -14,6 +14,19 @@ d.line(*[f"line {i}" for i in range(300)])
 v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
 v"""
 LINES = 301
+TWO_KINDS = VIEW.replace(
+    'd.line(*[f"line {i}" for i in range(300)])',
+    "for i in range(300): d.line('o' * 150); d.line('e' * 150, stream='stderr')",
+)
+STAGES = VIEW.replace(
+    "d = Driven()",
+    "d = Driven()\nfor i in range(60): d.event('stage', stage=f'stage {i}', state='done')\n"
+    "d.event('turn_start', turn=2)",
+).replace("range(300)", "range(9)")
+TOP_ROW = """log => {
+  const { list, heights } = log.closest(".aod-viewer").viewer;
+  return list[heights.at(log.scrollTop)];
+}"""
 REPLAY = """from pathlib import Path
 import aod_notebook
 from driven import Driven
@@ -168,6 +181,67 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened):
     wait_until_at_end(nb)
 
 
+def test_place_stays_when_the_output_is_collapsed_and_shown_again(opened):
+    nb = opened(VIEW)
+    nb.run_all()
+    nb.wait_for_rows(LINES)
+    wait_until_at_end(nb)
+    scroll_up(nb, 1000)
+    before = settled_scroll_top(nb)
+    nb.command("notebook:hide-cell-outputs", wait=True)
+    expect(nb.log).to_be_hidden()
+    nb.command("notebook:show-cell-outputs", wait=True)
+    expect(nb.log).to_be_visible()
+    assert abs(settled_scroll_top(nb) - before) < 2
+
+
+def test_the_row_at_the_top_stays_when_a_filter_goes_or_the_width_changes(opened):
+    nb = opened(TWO_KINDS)
+    nb.run_all()
+    nb.wait_for_rows(601)
+    output = nb.viewer.get_by_role("button", name="Output")
+    output.click()
+    wait_until_at_end(nb)
+    scroll_up(nb, 1000)
+    settled_scroll_top(nb)
+    before = nb.log.evaluate(TOP_ROW)
+    output.click()
+    settled_scroll_top(nb)
+    assert nb.log.evaluate(TOP_ROW) == before
+    nb.page.set_viewport_size({"width": 700, "height": 1000})
+    settled_scroll_top(nb)
+    assert nb.log.evaluate(TOP_ROW) == before
+    nb.page.set_viewport_size({"width": 1280, "height": 1000})
+
+
+def test_the_end_of_a_long_line_that_is_being_written_is_in_sight(opened):
+    nb = opened(VIEW, "d.event('output', stream='stdout', data='word\\t' * 390, turn=1)")
+    nb.page.set_viewport_size({"width": 700, "height": 1000})
+    nb.run_all()
+    nb.wait_for_rows(LINES)
+    half = nb.log.locator(".aod-half")
+    expect(half).to_contain_text("word")
+    assert half.evaluate("half => half.offsetHeight > half.parentElement.clientHeight")
+    wait_until_at_end(nb)
+    nb.page.set_viewport_size({"width": 1280, "height": 1000})
+
+
+def test_text_stays_selected_while_rows_come(opened):
+    nb = opened(VIEW, "d.line(*['more'] * 500)")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    wait_until_at_end(nb)
+    place = nb.log.locator(".aod-row", has_text="line 290").bounding_box()
+    nb.page.mouse.move(place["x"] + 14, place["y"] + 10)
+    nb.page.mouse.down()
+    nb.page.mouse.move(place["x"] + 200, place["y"] + 50, steps=4)
+    nb.run_cell(1)
+    nb.wait_for_rows(LINES + 500)
+    expect(nb.viewer.get_by_role("button", name="500 new lines")).to_be_visible()
+    nb.page.mouse.up()
+    assert "line 291" in nb.page.evaluate("getSelection().toString()")
+
+
 def test_only_the_rows_in_sight_are_in_the_page(opened):
     nb = opened(VIEW, "d.flood(20_000)")
     nb.run_all()
@@ -227,6 +301,17 @@ def test_groups_fold_by_mouse_and_by_key(opened, kind):
     expect(below).to_have_count(0)
 
 
+def test_what_is_unfolded_at_the_tail_stays_in_sight(opened):
+    nb = opened(STAGES)
+    nb.run_all()
+    nb.wait_for_rows(70)
+    stages = nb.log.locator(".aod-is-stages")
+    expect(stages).to_contain_text("folded")
+    stages.locator(".aod-fold").click()
+    expect(nb.log).to_contain_text("stage 3 done")
+    expect(stages).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_filters_hide_kinds_and_search_finds_rows(opened, shot, kind):
     nb = opened(REPLAY, kind=kind)
@@ -259,6 +344,18 @@ def test_long_rows_are_cut_and_shown_whole_on_request(opened):
     expect(more).to_be_visible()
     more.click()
     expect(nb.log).to_contain_text("yyyEND")
+
+
+def test_search_shows_a_hit_in_the_part_of_a_row_that_was_cut_off(opened):
+    nb = opened(VIEW, "d.line('a ' * 5_000 + 'needle ' + 'b ' * 300, 'end')")
+    nb.run_all()
+    nb.wait_for_rows(LINES + 2)
+    expect(nb.log).to_contain_text("show 8")
+    search = nb.viewer.get_by_role("searchbox")
+    search.fill("needle")
+    expect(nb.viewer.locator(".aod-found")).to_have_text("1 hit")
+    search.press("Enter")
+    expect(nb.log.locator(".aod-hit")).to_be_in_viewport()
 
 
 def test_rows_are_copied_as_text(opened):
@@ -350,6 +447,30 @@ def test_questions_are_answered_in_the_page(opened):
     nb.viewer.get_by_role("button", name="Answer").click()
     expect(nb.log).to_contain_text("chosen: the second")
     expect(nb.viewer.locator(".aod-question")).to_have_count(0)
+
+
+def test_half_an_answer_stays_when_another_question_comes(opened):
+    nb = opened(VIEW, "v.ask('q1', 'Which one?', print)", "v.ask('q2', 'And then?', print)")
+    nb.run_cell(0)
+    nb.run_cell(1)
+    box = nb.viewer.get_by_role("textbox", name="Your answer")
+    box.fill("half an ans")
+    nb.run_cell(2)
+    expect(box).to_have_count(2)
+    expect(box.first).to_have_value("half an ans")
+
+
+def test_a_view_that_is_in_two_outputs_is_frozen_for_good(opened):
+    nb = opened(VIEW.replace("freeze=False, ", ""), "v.show();", "d.end()")
+    places = nb.page.locator("[class^=aod-live-]")
+    nb.run_cell(0)
+    expect(places.locator(".aod-viewer")).to_have_count(1)
+    nb.run_cell(1)
+    expect(places.locator(".aod-viewer")).to_have_count(2)
+    nb.run_cell(2)
+    expect(nb.viewer).to_have_count(0)
+    expect(places).to_have_count(0)
+    expect(nb.output(0)).to_contain_text("completed")
 
 
 def test_a_run_is_shown_and_what_it_waits_for_is_answered_in_the_page(opened, problems, shot):
