@@ -101,7 +101,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self._lock = threading.RLock()  # guards the fields below
         self._pages: set[str] = set()
         self._is_frozen = False
-        self._covers_html = False  # whether the page puts the view over the output's HTML
+        self._covers_html = False  # whether the output is HTML, over which a page puts the view
         self._turns_shown = 0
         self._rows_kept = -1  # how many rows the output's HTML was made of
         self._refresh_at: float | None = None
@@ -118,17 +118,22 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
 
     # -- in the notebook ----------------------------------------------------------------------
 
-    def show(self) -> StreamViewer:
-        """Display the live view in the running cell."""
+    def show(self) -> None:
+        """Display the live view in the running cell.
+
+        A view that is not frozen in the end is HTML only where no page sent the cell, as under
+        `nbconvert --execute`: what is saved there is what was sent last.
+        """
         from IPython.display import display
 
         with self._lock:  # one that was frozen is shown as long as somebody looks
             self._freezes = self._freezes and not self._is_frozen
-            self._is_frozen = self._covers_html = False
+            self._is_frozen = False
+            self._covers_html = not self._freezes and not _is_page()
+            self._refresh_at = 0.0 if self._covers_html else None
         self._handle = display(  # type: ignore[no-untyped-call]
             self._bundle(), raw=True, metadata=self._metadata(), display_id=True
         )
-        return self
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -343,3 +348,11 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         if action == "answer":
             self._say_facts()
         threading.Thread(target=run, name=f"aod-notebook {action}", daemon=True).start()
+
+
+def _is_page() -> bool:
+    """Whether a page may have sent the running cell: pages name it, other clients do not."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel is None or "cellId" in kernel.get_parent("shell").get("metadata", {})

@@ -355,7 +355,9 @@ def test_a_viewer_shows_a_run():
 def test_what_a_viewer_displays_tells_where_it_came_from(monkeypatch):
     run, kept = invoke({"query": "hi"}).wait(), []
     monkeypatch.setattr("IPython.display.display", lambda *_, metadata, **__: kept.append(metadata))
-    run.viewer().show().close()
+    viewer = run.viewer()
+    viewer.show()
+    viewer.close()
     assert kept == [run_provenance(run)]
 
 

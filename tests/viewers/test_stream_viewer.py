@@ -1,5 +1,6 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import comm
 import pytest
@@ -80,7 +81,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def test_the_output_has_html_and_text_from_the_start_and_no_widget_at_the_end(made, displayed):
     source = Source()
-    viewer = made(source).show()
+    viewer = made(source)
+    viewer.show()
     source.lines("hello")
     source.end()
     wait_for(lambda: WIDGET not in displayed[-1])
@@ -88,6 +90,28 @@ def test_the_output_has_html_and_text_from_the_start_and_no_widget_at_the_end(ma
     assert set(displayed[-1]) == {"text/plain", "text/html"}
     assert "hello" in displayed[-1]["text/html"]
     assert displayed[-1] == viewer.static_bundle()
+
+
+def test_showing_a_view_in_the_last_line_of_a_cell_shows_it_once(made, displayed):
+    assert made(Source()).show() is None
+    assert len(displayed) == 1
+
+
+@pytest.mark.parametrize(("metadata", "is_widget"), [({}, False), ({"cellId": "c"}, True)])
+def test_a_view_that_stays_live_is_a_widget_only_where_a_page_asked(
+    made, displayed, monkeypatch, metadata, is_widget
+):
+    kernel = SimpleNamespace(get_parent=lambda _: {"metadata": metadata})
+    monkeypatch.setattr(InteractiveShell.instance(), "kernel", kernel, raising=False)
+    monkeypatch.setattr("IPython.get_ipython", InteractiveShell.instance)
+    source = Source()
+    source.lines("hello")
+    made(source, freeze=False).show()
+    assert (WIDGET in displayed[0]) is is_widget
+    source.lines("and more")
+    source.end()
+    wait_for(lambda: "and more" in displayed[-1]["text/html"])
+    assert (WIDGET in displayed[-1]) is is_widget
 
 
 def test_the_output_is_brought_up_to_date_at_each_turn(made, displayed):
@@ -102,7 +126,8 @@ def test_the_output_is_brought_up_to_date_at_each_turn(made, displayed):
 
 def test_a_view_that_is_held_is_frozen_by_its_maker_only(made, displayed):
     source = Source()
-    viewer = made(source, is_held=True).show()
+    viewer = made(source, is_held=True)
+    viewer.show()
     source.end()
     wait_for(lambda: any(each["type"] == "rows" for each in custom(viewer)))
     assert WIDGET in displayed[-1]
@@ -121,7 +146,8 @@ def test_a_page_that_says_hello_is_answered(made):
 
 def test_a_page_that_can_cover_html_leaves_no_widget_to_be_saved(made, displayed):
     source = Source()
-    viewer = made(source, freeze=False).show()
+    viewer = made(source, freeze=False)
+    viewer.show()
     source.lines("hello")
     receive(viewer, type="shown", page="p")
     wait_for(lambda: WIDGET not in displayed[-1] and "hello" in displayed[-1]["text/html"])
@@ -130,7 +156,8 @@ def test_a_page_that_can_cover_html_leaves_no_widget_to_be_saved(made, displayed
 
 def test_the_html_that_is_kept_is_brought_up_to_date_while_a_turn_goes_on(made, displayed):
     source = Source()
-    viewer = made(source).show()
+    viewer = made(source)
+    viewer.show()
     receive(viewer, type="hello", page="p")
     receive(viewer, type="shown", page="p")
     wait_for(lambda: WIDGET not in displayed[-1])
@@ -141,7 +168,8 @@ def test_the_html_that_is_kept_is_brought_up_to_date_while_a_turn_goes_on(made, 
 
 def test_a_page_that_shows_a_frozen_view_gets_its_html(made, displayed):
     source = Source()
-    viewer = made(source).show()
+    viewer = made(source)
+    viewer.show()
     receive(viewer, type="still", page="p")
     source.lines("hello")
     source.end()
@@ -272,7 +300,8 @@ def test_a_run_that_goes_on_asks_no_more(made):
 
 def test_a_frozen_view_is_closed_when_its_last_page_is_gone(made, displayed):
     source = Source()
-    viewer = made(source).show()
+    viewer = made(source)
+    viewer.show()
     for page in ("p", "q"):
         receive(viewer, type="hello", page=page)
     source.end()
