@@ -8,8 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from aod_notebook.agentos import AsyncAgentOS
-from aod_notebook.aod import AsyncClient, StreamInterrupted
+from aod_notebook.aod import AsyncClient, Client, StreamInterrupted
 from aod_notebook.aod.events import StreamEvent
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._deliver import Framed, Report, now
@@ -41,7 +40,7 @@ def client_with(noun: str, client: Any) -> Any:
     Raises:
         FrameError: it is not.
     """
-    if isinstance(client, AsyncClient | AsyncAgentOS):
+    if isinstance(client, AsyncClient) or _is_async_agentos(client):
         raise FrameError(
             f"An {type(client).__name__} is asked by the functions of frames.aio, such as: "
             f"await frames.aio.{noun}_df(client=client)"
@@ -50,6 +49,14 @@ def client_with(noun: str, client: Any) -> Any:
         wanted = "a Client of Agent on Demand" if noun == "sessions" else "an AgentOS client"
         raise FrameError(f"client must be {wanted}, not {shown(client)}")
     return client
+
+
+def _is_async_agentos(client: Any) -> bool:
+    if isinstance(client, Client):  # who has sessions only need not import the other SDK
+        return False
+    from aod_notebook.agentos import AsyncAgentOS
+
+    return isinstance(client, AsyncAgentOS)
 
 
 def base_url_of(client: Any) -> str | None:
