@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.local.options import add_options, serve_as_told, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the embedded service until it is terminated")
     _add_data_dir(serve)
-    serve.add_argument("--port", type=_port, default=0, help="0: any free one (default)")
-    serve.add_argument(
-        "--json", action="store_true", help="first line: where it is and its keys, as JSON"
-    )
+    add_options(serve)
     serve.set_defaults(run=_serve)
 
     demo = commands.add_parser("demo", help="run the quickstart notebook here in the terminal")
@@ -71,19 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _port(text: str) -> int:
-    return _whole(text, 65_535)
-
-
 def _days(text: str) -> timedelta:
-    return timedelta(days=_whole(text, 36_500))
-
-
-def _whole(text: str, most: int) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else -1
-    if not 0 <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 to {most}")
-    return number
+    return timedelta(days=whole_number(text, 36_500))
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -93,10 +80,7 @@ def _add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from aod_notebook.local.__main__ import main as serve
-
-    words = ["--data-dir", str(_data_dir(options)), "--port", str(options.port)]
-    return serve([*words, "--json"] if options.json else words)
+    return serve_as_told(_data_dir(options), options)
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -1,0 +1,66 @@
+"""What the embedded service can be told on a command line."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["add_options", "serve_as_told", "whole_number"]
+
+HIGHEST_PORT = 65_535
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options but the folder of its data, for which who calls has a rule."""
+    parser.add_argument(
+        "--port", type=_port, default=0, help="port on 127.0.0.1 (default: a free one)"
+    )
+    parser.add_argument("--idle-exit", type=float, metavar="S", help="leave after S idle seconds")
+    parser.add_argument(
+        "--json", action="store_true", help="first line: where it is and its keys, as JSON"
+    )
+    parser.add_argument(
+        "--allow-unenforced-network",
+        action="store_true",
+        help="run sessions with limited networking although nothing limits them here",
+    )
+
+
+def serve_as_told(data_dir: Path, options: argparse.Namespace) -> int:
+    """Serve until it is terminated; 1 with one line on stderr if that can't be."""
+    from aod_notebook.local.server import ServiceLockedError
+    from aod_notebook.local.service import serve
+
+    try:
+        serve(
+            data_dir,
+            options.port,
+            idle_exit_s=options.idle_exit,
+            allow_unenforced_network=options.allow_unenforced_network,
+            json_line=options.json,
+        )
+    except (ServiceLockedError, OSError, ValueError, sqlite3.Error) as error:
+        sys.stderr.write(f"aod-notebook: the service can't start: {error}\n")
+        return 1
+    return 0
+
+
+def whole_number(text: str, most: int) -> int:
+    """Read a whole number of 0 to `most`.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 to {most}")
+    return number
+
+
+def _port(text: str) -> int:
+    return whole_number(text, HIGHEST_PORT)

@@ -1,0 +1,20 @@
+"""What the service can be told, by either of its two commands."""
+
+import pytest
+
+from aod_notebook import cli
+from aod_notebook.local import __main__ as module
+from aod_notebook.local import service
+
+WORDS = ["--port", "0", "--idle-exit", "1.5", "--json", "--allow-unenforced-network"]
+
+
+@pytest.mark.parametrize(
+    ("main", "command"), [(cli.main, ["serve"]), (module.main, [])], ids=["script", "module"]
+)
+def test_both_commands_take_the_same_options(main, command, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(service, "serve", lambda *given, **named: told.append((given, named)))
+    assert main([*command, "--data-dir", str(tmp_path), *WORDS]) == 0
+    named = {"idle_exit_s": 1.5, "allow_unenforced_network": True, "json_line": True}
+    assert told == [((tmp_path, 0), named)]
