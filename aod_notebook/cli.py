@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aod_notebook._version import __version__
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.local.options import add_options, serve_as_told, whole_number
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("aod-notebook", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"aod-notebook {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="run the embedded service until it is terminated")
@@ -61,7 +63,13 @@ def _parser() -> argparse.ArgumentParser:
             part.add_argument("--older-than", type=_days, required=True, metavar="DAYS")
 
     outbox = commands.add_parser("outbox", help="what was reported to AgentOS and waits here")
-    outbox.add_argument("--send", action="store_true", help="send what dead processes left")
+    emptying = outbox.add_mutually_exclusive_group()
+    emptying.add_argument("--send", action="store_true", help="send what dead processes left")
+    emptying.add_argument(
+        "--discard",
+        action="store_true",
+        help="throw away what dead processes left and nothing here can send",
+    )
     outbox.set_defaults(run=_outbox)
 
     doctor = commands.add_parser("doctor", help="check services, runtimes, disk and versions")
@@ -115,7 +123,15 @@ def _service_stop(options: argparse.Namespace) -> int:
 def _service_backup(options: argparse.Namespace) -> None:
     from aod_notebook.local.maintenance import backup
 
-    backup(_data_dir(options), options.file)
+    try:
+        backup(_data_dir(options), options.file)
+    except OSError as error:
+        if error.strerror is None or error.filename != str(options.file):
+            raise
+        raise AodNotebookError(
+            f"The backup can't be written to {options.file}: {error.strerror}. Choose a file in a "
+            "folder that is there and that you may write into."
+        ) from error
     _say(f"written: {options.file}")
 
 
@@ -136,24 +152,23 @@ def _service_clean(options: argparse.Namespace) -> None:
 def _outbox(options: argparse.Namespace) -> int:
     from aod_notebook.agentos.outbox import refused, waiting
     from aod_notebook.core.text import counted
+    from aod_notebook.live.discard import by_service, discard, told
     from aod_notebook.live.run_outbox import send
 
-    for sent in send() if options.send else ():
-        why = f": {sent.reason}" if sent.reason else ""
-        _say(
-            f"{sent.base_url}: {counted(sent.delivered, 'record')} delivered, {sent.left:,} left{why}"
-        )
-    spools, letters = waiting(), refused()
-    for spool in spools:
-        whose = f"process {spool.pid} sends" if spool.is_alive else "their process is gone"
-        _say(
-            f"{spool.base_url}: {counted(spool.records, 'record')} since {spool.created_at}; {whose}"
-        )
+    lines = told(send()) if options.send else discard() if options.discard else []
+    for line in lines:
+        _say(line)
+    spools, letters = by_service(waiting()), refused()
+    for left in spools:
+        whose = "their process is gone"
+        if left.is_alive:
+            whose = f"{', '.join(f'process {pid}' for pid in left.pids)} sends"
+        _say(f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {whose}")
     if letters:
         _say(f"{counted(len(letters), 'record')} refused by the service, kept beside the spools")
     if not spools:
         _say("nothing waits")
-    return 1 if options.send and any(not spool.is_alive for spool in spools) else 0
+    return 1 if lines and any(not left.is_alive for left in spools) else 0
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["load", "unload"]
@@ -17,24 +19,17 @@ _LONE_CELL_MAGIC = re.compile(r"%%agentos\b(?!\?)")
 def load(shell: InteractiveShell) -> None:
     """Register the magics and say which service is used if none is configured.
 
-    Raises:
-        MagicUsageError: IPython's configuration has a value for them that can't be.
+    A value for them in IPython's configuration that can't be is said and taken out of it.
     """
-    from traitlets import TraitError
-
     from aod_notebook.live.connections import default_notice, offer
     from aod_notebook.magics import complete
     from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.aod import AodMagics
-    from aod_notebook.magics.parser import MagicUsageError
     from aod_notebook.magics.show import say
 
-    try:
-        aod, agentos = AodMagics(shell=shell), AgentOSMagics(shell)
-    except TraitError as error:
-        raise MagicUsageError(
-            f"The magics are not loaded, for IPython's configuration is wrong: {error}"
-        ) from error
+    for wrong in _mend_configuration(shell):
+        say(wrong)
+    aod, agentos = AodMagics(shell=shell), AgentOSMagics(shell)
     shell.register_magics(aod, agentos)
     agentos.cells.install()
     _take_transforms_away(shell)
@@ -95,6 +90,27 @@ def keep_empty_cell(lines: list[str]) -> list[str]:
     if len(lines) == 1 and _LONE_CELL_MAGIC.match(lines[0]):
         return [lines[0].rstrip("\n") + "\n", "\n"]
     return lines
+
+
+def _mend_configuration(shell: InteractiveShell) -> Iterator[str]:
+    """Take each value for the magics that can't be out of the configuration; say what it was."""
+    from traitlets import TraitError
+    from traitlets.config import Config
+
+    from aod_notebook.magics.aod import AodMagics
+
+    section, ours = shell.config.get("AodMagics", {}), AodMagics.class_traits(config=True)
+    for name, value in [each for each in section.items() if each[0] in ours]:
+        try:
+            AodMagics(config=Config({"AodMagics": {name: value}}))
+        except TraitError as error:
+            del section[name]
+            default = ours[name].default()
+            yield (
+                f"aod_notebook: {error} The default, {default!r}, is used; "
+                f"%config AodMagics.{name} = … sets another, an ipython_config.py that has it is "
+                "to be mended."
+            )
 
 
 def _take_transforms_away(shell: InteractiveShell) -> None:

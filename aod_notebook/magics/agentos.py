@@ -9,6 +9,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from aod_notebook.live import NestedRunError, RunFailedError, RunStoppedError
 from aod_notebook.magics import agentos_commands
 from aod_notebook.magics.agentos_cell import BEGIN, CELL, ReportedCells, cell_parser
+from aod_notebook.magics.command import described
 from aod_notebook.magics.notices import plain_warnings
 from aod_notebook.magics.parser import HelpShown, MagicUsageError, split
 
@@ -32,10 +33,7 @@ class AgentOSMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def agentos(self, line: str, cell: str | None = None) -> object:
-        """Report the cell as a run (`%%agentos`), or ask the service (`%agentos COMMAND`).
-
-        `%%agentos --help` and `%agentos --help` list the options and the commands.
-        """
+        """Report the cell as a run (`%%agentos`), or ask the service (`%agentos COMMAND`)."""
         interrupted = False
         try:
             with plain_warnings():
@@ -76,3 +74,9 @@ class AgentOSMagics(Magics):
         ran = self.shell.run_cell(f"{CELL} {line}\n{cell}")  # type: ignore[no-untyped-call]
         if not ran.success:
             raise RunFailedError("The code that was to be reported as a run has failed.", "")
+
+
+# What `%agentos?` and `%%agentos?` show.
+AgentOSMagics.agentos.__doc__ = described(
+    AgentOSMagics.agentos.__doc__, agentos_commands.MAGIC, agentos_commands.COMMANDS, cell_parser()
+)

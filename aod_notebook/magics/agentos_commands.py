@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
+from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
 from aod_notebook.live.run import told
 from aod_notebook.live.run_connection import reach
 from aod_notebook.live.run_start import find_agent_id, find_run_id, remember_run
@@ -14,7 +15,8 @@ from aod_notebook.magics.agentos_call import call
 from aod_notebook.magics.agentos_cell import connection, input_of
 from aod_notebook.magics.agentos_outbox import outbox, waiting_line
 from aod_notebook.magics.aod_cell import check_name, check_view
-from aod_notebook.magics.command import Command, argument, ask_secret
+from aod_notebook.magics.command import NEXT_STEP, Command, argument, ask_secret
+from aod_notebook.magics.find import find_run, known_run
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import VIEWS, leave_live, say, tell_failure, watch
 
@@ -77,7 +79,11 @@ def _status(_: argparse.Namespace, __: Names) -> None:
     if on.client.workspace:
         say(f"workspace  {on.client.workspace}")
     say(f"outbox     {waiting_line()}")
-    say(f"reached    {reach(on)}")
+    try:
+        say(f"reached    {reach(on)}")
+    except (AgentOSTimeoutError, AgentOSTransientError) as error:
+        say(f"reached    not reachable: {error}")
+        say(NEXT_STEP.format(magic=MAGIC))
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -103,7 +109,8 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
 
         on = connection()
         run_id = find_run_id(options.run_id, names, on)
-        frame: pd.DataFrame = getattr(frames, name)(run_id, client=on.client)
+        with known_run(options.run_id, names):
+            frame: pd.DataFrame = getattr(frames, name)(run_id, client=on.client)
         return frame
 
     return table
@@ -113,7 +120,9 @@ def _run(options: argparse.Namespace, names: Names) -> None:
     from aod_notebook.core.text import clean
 
     on = connection()
-    row = on.client.runs.get(run_id=find_run_id(options.run_id, names, on))
+    run_id = find_run_id(options.run_id, names, on)
+    with known_run(options.run_id, names):
+        row = on.client.runs.get(run_id=run_id)
     say(clean(json.dumps(row, indent=2, ensure_ascii=False)))
 
 
@@ -151,7 +160,7 @@ def _conversation(options: argparse.Namespace) -> dict[str, Any]:
 
 def _watch(options: argparse.Namespace, names: Names) -> None:
     on = connection()
-    run = live.open_run(options.run_id, names)
+    run = find_run(options.run_id, names)
     remember_run(run, on)
     _show(run, checked=False)
     if not run.is_paused:
@@ -185,19 +194,19 @@ def _run_of_approval(reference: str, names: Names) -> LiveRun:
     for row in on.client.approvals.list(limit=1000):
         if row.get("id") == reference:
             return live.attach_run(str(row["run_id"]), on)
-    return live.open_run(reference, names)
+    return find_run(reference, names, "approval or run")
 
 
 def _paused(reference: str, names: Names) -> tuple[LiveRun, int]:
     """Give a run, and how much of it there is before somebody answers."""
     connection()
-    run = live.open_run(reference, names).catch_up()
+    run = find_run(reference, names).catch_up()
     return run, len(run.received())
 
 
 def _cancel(options: argparse.Namespace, names: Names) -> None:
     connection()
-    run = live.open_run(options.run_id, names)
+    run = find_run(options.run_id, names)
     said = told(run.stop(), run.id)
     say(said[:1].upper() + said[1:])
 
@@ -264,6 +273,11 @@ COMMANDS = {
         "what was reported and is not delivered yet",
         (
             argument("--send", action="store_true", help="send what dead processes left"),
+            argument(
+                "--discard",
+                action="store_true",
+                help="throw away what dead processes left and nothing here can send",
+            ),
             argument("--refused", action="store_true", help="what the service refused, and why"),
         ),
         outbox,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.text import counted
+from aod_notebook.live.discard import discard, told
 from aod_notebook.live.run_outbox import send
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import say
@@ -27,10 +28,10 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
     """Give what waits, one row per spool; or what was refused, one row per record."""
     import pandas as pd
 
-    if options.refused and options.send:
+    if options.refused + options.send + options.discard > 1:
         raise MagicUsageError(
-            "%agentos outbox: --send sends what waits and --refused shows what was refused; keep "
-            "one of the two."
+            "%agentos outbox: --send sends what waits, --refused shows what was refused and "
+            "--discard throws away what can't be sent; keep one of them."
         )
     if options.refused:
         rows = [
@@ -38,10 +39,8 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
             for letter in refused()
         ]
         return pd.DataFrame(rows, columns=REFUSED_COLUMNS.split())
-    if options.send:
-        for sent in send():
-            why = f": {sent.reason}" if sent.reason else ""
-            say(f"{sent.base_url}: {sent.delivered:,} delivered, {sent.left:,} left{why}")
+    if options.send or options.discard:
+        say("\n".join(told(send()) if options.send else discard()))
     columns = WAITING_COLUMNS.split()
     values = [[getattr(spool, name) for name in columns] for spool in waiting()]
     frame = pd.DataFrame(values, columns=columns)

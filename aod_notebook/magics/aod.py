@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Enum, Int, TraitError, Unicode, validate
 
-from aod_notebook.live import LiveSession, SessionStoppedError, open_session, start
+from aod_notebook.live import LiveSession, SessionStoppedError, start
+from aod_notebook.live.connections import current_if_any, default_notice
 from aod_notebook.live.start import held_id
 from aod_notebook.magics import aod_commands
 from aod_notebook.magics.aod_cell import (
@@ -19,9 +20,13 @@ from aod_notebook.magics.aod_cell import (
     cell_parser,
     check,
     check_prompt,
+    check_runtime,
     continue_as_code,
     request_of,
+    unknown_runtime,
 )
+from aod_notebook.magics.command import described
+from aod_notebook.magics.find import find_session
 from aod_notebook.magics.notices import plain_warnings
 from aod_notebook.magics.parser import HelpShown, split
 from aod_notebook.magics.show import VIEWS, leave_live, say, watch
@@ -68,19 +73,19 @@ class AodMagics(Magics):
 
     @validate("runtime")
     def _check_runtime(self, proposal: dict[str, Any]) -> str:
-        """Refuse a blank: a cell that names nothing must run with something."""
+        """Refuse what a cell that names nothing can't run with."""
         runtime: str = proposal["value"].strip()
         if not runtime:
             raise TraitError("AodMagics.runtime can't be empty: claude, codex, shell, replay, …")
+        wrong = unknown_runtime(runtime)
+        if wrong is not None and _is_embedded():
+            raise TraitError(f"AodMagics.runtime: {wrong}")
         return runtime
 
     @no_var_expand
     @line_cell_magic
     def aod(self, line: str, cell: str | None = None) -> object:
-        """Run the cell as an agent's prompt (`%%aod`), or ask the service (`%aod COMMAND`).
-
-        `%%aod --help` and `%aod --help` list the options and the commands.
-        """
+        """Run the cell as an agent's prompt (`%%aod`), or ask the service (`%aod COMMAND`)."""
         interrupted = False
         try:
             with plain_warnings():
@@ -108,6 +113,7 @@ class AodMagics(Magics):
         check(options)
         check_prompt(cell)
         self._take_configured(options)
+        check_runtime(options, is_embedded=_is_embedded())
         if options.dry_run or options.code:
             say(self._described(options, cell))
             return
@@ -136,7 +142,7 @@ class AodMagics(Magics):
         """Start or continue a session; say too where this cell's events begin."""
         if options.session is None:
             return start(request_of(options, prompt)), 0
-        session = open_session(options.session, self.shell.user_ns)
+        session = find_session(options.session, self.shell.user_ns)
         position = len(session.wait().received())
         return session.prompt(prompt, timeout=options.timeout), position
 
@@ -152,3 +158,15 @@ class AodMagics(Magics):
             return continue_as_code(reference, prompt, options.timeout)
         request = request_of(options, prompt)
         return as_code(request) if options.code else as_wire(request)
+
+
+def _is_embedded() -> bool:
+    """Whether the embedded service is used, or will be once one is asked; nothing is started."""
+    on = current_if_any()
+    return default_notice() is not None if on is None else on.is_embedded
+
+
+# What `%aod?` and `%%aod?` show.
+AodMagics.aod.__doc__ = described(
+    AodMagics.aod.__doc__, "%aod", aod_commands.COMMANDS, cell_parser()
+)

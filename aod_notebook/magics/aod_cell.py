@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import keyword
 import os
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import redact
 from aod_notebook.live import SessionRequest
+from aod_notebook.live.agents import DEFAULT_MODELS
 from aod_notebook.magics.parser import MagicParser, MagicUsageError
 from aod_notebook.magics.show import VIEWS
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CELL",
     "LONGEST_S",
+    "PROVIDERS",
+    "RUNTIMES",
     "SHORTEST_S",
     "as_code",
     "as_wire",
@@ -27,13 +31,18 @@ __all__ = [
     "check",
     "check_name",
     "check_prompt",
+    "check_runtime",
     "check_view",
     "continue_as_code",
     "request_of",
+    "unknown_runtime",
 ]
 
 CELL = "%%aod"
 HIDDEN = "[hidden]"
+PROVIDERS = ("anthropic", "openai")
+RUNTIMES = tuple(name for name in DEFAULT_MODELS if name not in PROVIDERS)
+"""What the embedded service can run; another service may know more."""
 SHORTEST_S, LONGEST_S = 10, 3600
 """How long a turn may be allowed to take (CONTRACT A.10.1)."""
 _REPOSITORY = re.compile(r"(?P<url>https?://[^\s:]+(?::\d+/[^\s:]*)?)(?::(?P<mount>/\S*))?")
@@ -158,6 +167,32 @@ def continue_as_code(reference: str, prompt: str, timeout: int | None) -> str:
         "from aod_notebook.live import attach\n\n"
         f"session = attach({reference!r}).wait()\nsession.prompt({prompt!r}{limit}).wait()"
     )
+
+
+def check_runtime(options: argparse.Namespace, *, is_embedded: bool) -> None:
+    """Refuse a runtime that the service is sure not to have, or whose model nobody has said.
+
+    Args:
+        options: what `cell_parser` read.
+        is_embedded: whether the service is the embedded one, which has `RUNTIMES` and no other.
+
+    Raises:
+        MagicUsageError: it is such a runtime.
+    """
+    wrong = None if options.runtime is None else unknown_runtime(options.runtime)
+    if wrong is None or (options.model and not is_embedded):
+        return
+    more = "" if is_embedded else " One that only this service has needs --model."
+    raise MagicUsageError(f"{CELL}: {wrong}{more}")
+
+
+def unknown_runtime(runtime: str) -> str | None:
+    """Say which runtime of `RUNTIMES` could have been meant; None if it is one of them."""
+    if runtime in RUNTIMES:
+        return None
+    near = difflib.get_close_matches(runtime, RUNTIMES, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}? Known" if near else "Known"
+    return f"unknown runtime {runtime!r}. {hint} are {', '.join(RUNTIMES)}."
 
 
 def check_view(options: argparse.Namespace, magic: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aod_notebook import live
+from aod_notebook.aod import AodConnectionError
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
 from aod_notebook.magics import aod_rows, command
 from aod_notebook.magics.aod_cell import check_name
-from aod_notebook.magics.command import Command, argument, ask_secret
+from aod_notebook.magics.command import NEXT_STEP, Command, argument, ask_secret
 from aod_notebook.magics.doctor import examine
+from aod_notebook.magics.find import find_session
 from aod_notebook.magics.show import say, tell_failure, watch
 
 if TYPE_CHECKING:
@@ -38,10 +40,13 @@ def _connect(options: argparse.Namespace, _: Mapping[str, object]) -> None:
 
 def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
     connection = live.connection()
-    health = connection.client.health()
     say(f"service  {connection.base_url}  ({connection.sources['base_url']})")
     say(f"token    not shown  ({connection.sources['token']})")
-    say(f"health   {health.get('status', 'unknown')}")
+    try:
+        say(f"health   {connection.client.health().get('status', 'unknown')}")
+    except AodConnectionError as error:
+        say(f"health   not reachable: {error}")
+        say(NEXT_STEP.format(magic="%aod"))
 
 
 def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
@@ -57,7 +62,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
     def table(options: argparse.Namespace, names: Mapping[str, object]) -> pd.DataFrame:
         from aod_notebook import frames
 
-        session = live.open_session(options.session, names).catch_up()
+        session = find_session(options.session, names).catch_up()
         frame: pd.DataFrame = getattr(frames, name)(session)
         return frame
 
@@ -66,7 +71,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
 
 def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
     check_name(options.output, "%aod attach")
-    session = live.open_session(options.session, names)
+    session = find_session(options.session, names)
     journal.remember(session.id, live.connection().key, session.runtime)
     if options.output is not None:
         names[options.output] = session
@@ -75,20 +80,20 @@ def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
 
 
 def _prompt(options: argparse.Namespace, names: Mapping[str, object]) -> None:
-    session = live.open_session(options.session, names)
+    session = find_session(options.session, names)
     position = len(session.wait().received())
     watch(session.prompt(options.text), start=position)
     session.raise_for_status()
 
 
 def _stop(options: argparse.Namespace, names: Mapping[str, object]) -> None:
-    session = live.open_session(options.session, names)
+    session = find_session(options.session, names)
     told = session.stop().told(session.id)
     say(told[:1].upper() + told[1:])
 
 
 def _rm(options: argparse.Namespace, names: Mapping[str, object]) -> None:
-    session = live.open_session(options.session, names)
+    session = find_session(options.session, names)
     session.delete()
     say(f"Session {session.id} was deleted.")
 
@@ -100,7 +105,7 @@ def _doctor(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
 def _export(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     written = set()
     for reference in options.session:
-        session = live.open_session(reference, names).catch_up()
+        session = find_session(reference, names).catch_up()
         written.add(session.id)
         try:
             session.to_parquet(options.to)
@@ -154,7 +159,7 @@ COMMANDS = {
     "stop": Command("terminate a session", (_LAST,), _stop),
     "rm": Command("delete a session with its log and workspace", (_SESSION,), _rm),
     "export": Command(
-        "write sessions' events and messages as Parquet",
+        "write sessions' turns, events, messages and tool calls as Parquet",
         (
             argument("session", metavar="SESSION", nargs="+", help="ids, variables or `last`"),
             argument("--to", metavar="DIR", required=True, help="the folder to write into"),

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-__all__ = ["Arguments", "Command", "argument", "ask_secret", "find", "run"]
+__all__ = [
+    "NEXT_STEP",
+    "Arguments",
+    "Command",
+    "argument",
+    "ask_secret",
+    "described",
+    "find",
+    "run",
+]
+
+NEXT_STEP = "next     {magic} connect --local uses the embedded service, --url URL another one"
+"""What to do about a service that does not answer."""
 
 Arguments = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
 
@@ -112,6 +124,13 @@ def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str,
     name, rest = found
     command = commands[name]
     return command.run(command.options(f"{magic} {name}", rest, names), names)
+
+
+def described(
+    summary: str | None, magic: str, commands: Mapping[str, Command], cell: MagicParser
+) -> str:
+    """Give the documentation of a magic: what `--help` shows of its commands and of its cell."""
+    return f"{summary}\n\n{_overview(magic, commands)}\n\n{cell.format_help()}"
 
 
 def _words(line: str, magic: str, commands: Mapping[str, Command]) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.live import LiveRun, LiveSession
-from aod_notebook.live.agents import DEFAULT_MODELS
 from aod_notebook.live.known import known, known_runs
 from aod_notebook.live.start import LAST
 from aod_notebook.magics import agentos_cell, agentos_commands, aod_cell, aod_commands
@@ -27,7 +26,6 @@ __all__ = ["candidates", "install", "uninstall"]
 _OPEN_NAME = re.compile(r"\{\{(\w*)$")
 _OURS = re.compile(r"^\s*(%%?)(aod|agentos)\b")
 _HOOK_KEYS = ("%aod", "%%aod", "%agentos", "%%agentos")
-PROVIDERS = ("anthropic", "openai")
 
 
 def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
@@ -85,9 +83,9 @@ def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) 
         case "-s" | "--session":
             return _sessions(names)
         case "--runtime":
-            return [name for name in DEFAULT_MODELS if name not in PROVIDERS]
+            return list(aod_cell.RUNTIMES)
         case "--provider":
-            return list(PROVIDERS)
+            return list(aod_cell.PROVIDERS)
         case "--input":
             return _held(names, dict)
     return values

@@ -13,24 +13,23 @@ from aod_notebook.magics.show import why_not_live
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
-
     from aod_notebook.live.doctor import Finding
+    from aod_notebook.magics.findings import Findings
 
 __all__ = ["examine"]
 
 
-def examine() -> pd.DataFrame:
+def examine() -> Findings:
     """Check the front end, the stop button, and what `live.doctor` checks.
 
     Returns:
         One row per check with the columns `check`, `state` (`ok`, `note` or `problem`) and
         `finding`. No token is in it.
     """
-    import pandas as pd
+    from aod_notebook.magics.findings import Findings
 
     found = [*_front_end(), *findings()]
-    return pd.DataFrame(found, columns=["check", "state", "finding"])
+    return Findings(found, columns=["check", "state", "finding"])
 
 
 def _front_end() -> Iterator[Finding]:

@@ -74,6 +74,7 @@ Did you mean --runtime? %%aod --help lists all.
         if "--help" in options or "-h" in options:
             print(self.format_help())  # noqa: T201 - a cell's output is what was asked for
             raise HelpShown
+        self._check_bare(options)
         known, unknown = self.parse_known_args(args, namespace)
         for word in unknown:
             self._refuse(word)
@@ -131,6 +132,17 @@ Did you mean --runtime? %%aod --help lists all.
         if action is None or action.nargs == 0:
             return None
         return [str(choice) for choice in action.choices or ()]
+
+    def _check_bare(self, words: Sequence[str]) -> None:
+        """Refuse `--name` where the name is written without it."""
+        for action in self._get_positional_actions():
+            shown = str(action.metavar or action.dest)
+            for option in {f"--{action.dest}", f"--{shown.lower()}"} - {*self.options()}:
+                if any(word.partition("=")[0] == option for word in words):
+                    raise MagicUsageError(
+                        f"{self.prog}: there is no option {option}; its value is written without "
+                        f"it: {self.prog} {shown.upper()}. {self.prog} --help lists all."
+                    )
 
     def _refuse(self, word: str) -> NoReturn:
         option = word.partition("=")[0]

@@ -3,13 +3,14 @@ import json
 import pytest
 from traitlets.config import Config
 
-from aod_notebook.aod import AuthError, Client, NotFoundError
+from aod_notebook.aod import AuthError, Client
 from aod_notebook.live import (
     LiveSession,
     NoLastSessionError,
     SessionFailedError,
     SessionStoppedError,
     WrongVariableError,
+    disconnect,
 )
 from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.magics.parser import MagicUsageError
@@ -48,6 +49,7 @@ def test_a_continued_cell_shows_its_own_turn_only(shell, capsys):
     printed = capsys.readouterr().out
     assert "second-turn" in printed
     assert "first-turn" not in printed
+    assert printed.rstrip().endswith("completed · turn 2")
 
 
 def test_the_recorded_session_fills_every_table(shell):
@@ -165,11 +167,16 @@ def test_a_secret_reaches_the_session_and_is_not_shown_by_us(shell, monkeypatch,
         ("%aod turns half_of", WrongVariableError, "holds no session and no session's id; it"),
         ("%aod turns {{nope}}", UnknownNameError, "no variable 'nope'. Define it first."),
         ("%aod sesions", MagicUsageError, "unknown command 'sesions'. Did you mean sessions?"),
-        ("%aod events 0-0", NotFoundError, "404 from GET"),
+        ("%aod events 0-0", NoSuchNameError, "There is no session 0-0 at http"),
+        ("%%aod -s nosuch\nx", NoSuchNameError, "and no variable of that name. %aod sessions"),
+        ("%aod turns held_id", NoSuchNameError, "session that the variable held_id holds is not"),
+        ("%aod attach nosuch", NoSuchNameError, "There is no session nosuch at http"),
+        ("%%aod --runtime shel\nx", MagicUsageError, "unknown runtime 'shel'. Did you mean shell?"),
+        ("%%aod --runtime zz\nx", MagicUsageError, "this service has needs --model."),
     ],
 )
 def test_a_mistake_is_one_clear_line(shell, cell, error, line):
-    shell.names.update(half="\ud83d", half_of=0.5)
+    shell.names.update(half="\ud83d", half_of=0.5, held_id="0-0")
     with pytest.raises(error) as caught:
         shell.run(cell)
     assert line in str(caught.value)
@@ -278,12 +285,53 @@ def test_a_configuration_that_can_not_be_is_refused_in_a_line(shell, caplog, set
     assert (magics.timeout, magics.runtime, magics.view) == before
 
 
-def test_a_wrong_configuration_file_is_named_when_the_magics_are_loaded(shell, monkeypatch):
-    monkeypatch.setitem(shell.ip.config, "AodMagics", Config(timeout=-5))
-    with pytest.raises(MagicUsageError, match=r"The magics are not loaded.*not -5"):
-        shell.run("%reload_ext aod_notebook")
-    del shell.ip.config["AodMagics"]
+def test_a_wrong_configuration_file_is_named_and_the_magics_are_loaded_all_the_same(
+    shell, monkeypatch, capsys
+):
+    monkeypatch.setitem(shell.ip.config, "AodMagics", Config(timeout=-5, model="m"))
     shell.run("%reload_ext aod_notebook")
+    said = capsys.readouterr().out
+    assert "not -5. The default, 0, is used; %config AodMagics.timeout = … sets another" in said
+    magics = shell.ip.find_line_magic("aod").__self__
+    assert (magics.timeout, magics.model) == (0, "m")
+    shell.run("%reload_ext aod_notebook")
+    assert "not -5" not in capsys.readouterr().out
+
+
+def test_a_refused_setting_does_not_outlive_a_reload(shell, capsys):
+    shell.run("%config AodMagics.view = 'livee'")
+    shell.run("%reload_ext aod_notebook")
+    assert "not the str 'livee'. The default, 'auto', is used" in capsys.readouterr().out
+    assert shell.ip.find_line_magic("aod").__self__.view == "auto"
+    shell.ip.config.pop("AodMagics", None)
+
+
+@pytest.fixture
+def embedded(shell, monkeypatch):
+    """The embedded service would be used, and is not started."""
+    disconnect()
+    monkeypatch.delenv("AOD_API_TOKEN")
+
+
+@pytest.mark.usefixtures("embedded")
+def test_the_embedded_service_has_no_runtime_that_is_not_known(shell, caplog):
+    with pytest.raises(MagicUsageError, match="Did you mean shell"):
+        shell.run("%%aod --runtime shel --model m --dry-run\nx")
+    shell.run("%config AodMagics.runtime = 'shel'")
+    assert "AodMagics.runtime: unknown runtime 'shel'. Did you mean shell?" in caplog.text
+    shell.ip.config.pop("AodMagics", None)
+
+
+def test_another_service_may_have_a_runtime_that_is_not_known_here(shell, capsys):
+    shell.run("%%aod --runtime theirs --model m --dry-run\nx")
+    assert "runtime theirs, model m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("magic", ["aod", "agentos"])
+def test_the_documentation_of_a_magic_lists_commands_and_options(shell, magic):
+    shown = shell.ip.object_inspect(f"%{magic}")["docstring"]
+    assert f"%{magic} COMMAND" in shown
+    assert "--output" in shown
 
 
 def test_a_session_stands_for_its_id_where_it_is_filled_in(shell):

@@ -9,6 +9,7 @@ from aod_notebook.aod import Client
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.magics.aod_commands import COMMANDS
+from aod_notebook.magics.findings import Findings
 
 
 @pytest.fixture
@@ -101,6 +102,19 @@ def test_status_says_where_the_settings_came_from_and_no_token(shell, service, c
     assert service.aod_token not in shown
 
 
+def test_status_of_a_service_that_does_not_answer_says_what_is_known(
+    shell, monkeypatch, unused_port, capsys
+):
+    monkeypatch.setenv("AOD_API_URL", f"http://127.0.0.1:{unused_port}")
+    shell.run("%reload_ext aod_notebook")
+    capsys.readouterr()
+    shell.run("%aod status")
+    said = capsys.readouterr().out
+    assert f"http://127.0.0.1:{unused_port}  (AOD_API_URL)" in said
+    assert "health   not reachable: " in said
+    assert "%aod connect --local" in said
+
+
 def test_connect_to_a_url_takes_the_token_of_the_environment(shell, service, capsys):
     shell.run(f"%aod connect --url {service.url}/")
     assert f"<Connection to the service at {service.url}>" in capsys.readouterr().out
@@ -162,6 +176,9 @@ def test_an_environment_is_made_used_and_deleted(shell):
         ("agent", "'agent' is no command; there is agent create"),
         ("agent mkae x", "'agent mkae' is no command; there is agent create, agent show"),
         ("agent create x --model m", "name either --runtime or --provider"),
+        ("agent create --name mine", "there is no option --name; its value is written without it"),
+        ("env create --name=mine", "without it: %aod env create NAME."),
+        ("env show --name mine", "without it: %aod env show NAME."),
         ("agent create x", "the following arguments are required: --model"),
         ("agent update 'notebook shell sh'", "nothing to change"),
         ("agent show nobody", "There is no agent with the id or name 'nobody'"),
@@ -211,3 +228,10 @@ def test_doctor_names_a_service_that_does_not_answer(shell, monkeypatch, unused_
     findings = shell.run("%aod doctor").set_index("check")
     assert findings.loc["service", "state"] == "problem"
     assert "cannot reach the service" in findings.loc["service", "finding"]
+
+
+def test_no_finding_is_cut():
+    advice = "what it is " * 40 + "and what to do <b>"
+    found = Findings([("service", "problem", advice)], columns=["check", "state", "finding"])
+    assert " ".join(repr(found).split()) == f"problem service {advice}"
+    assert f"{advice[:-3]}&lt;b&gt;</td>" in found._repr_html_()

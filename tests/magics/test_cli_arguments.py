@@ -2,7 +2,8 @@
 
 import pytest
 
-from aod_notebook import cli
+from aod_notebook import __version__, cli
+from aod_notebook.local import LocalService
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,18 @@ def test_a_number_that_cannot_be_is_named(words, said, capsys):
     with pytest.raises(SystemExit):
         cli.main(words)
     assert said in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"aod-notebook {__version__}\n"
+
+
+def test_a_backup_that_cannot_be_written_says_what_to_do(tmp_path, capsys):
+    with LocalService(data_dir=tmp_path / "data"):
+        target = tmp_path / "missing" / "copy.db"
+        words = ["service", "backup", "--data-dir", str(tmp_path / "data"), str(target)]
+        assert cli.main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No such file or directory. Choose a file in a folder that is there" in line

@@ -1,0 +1,67 @@
+"""Throwing away what waits and nothing can send."""
+
+import pytest
+
+from aod_notebook import cli, live
+from aod_notebook.agentos.options import fingerprint
+from aod_notebook.agentos.outbox import waiting
+from aod_notebook.agentos.report.record import EVENT, pack
+from aod_notebook.agentos.report.reporter import spool_folder
+from aod_notebook.agentos.report.spool import SpoolWriter
+from aod_notebook.live import discard as discarding
+from aod_notebook.live.discard import discard
+from aod_notebook.live.run_outbox import Sent
+
+
+def leave(url, key):
+    """Write a spool with two records, as a process does that has not ended."""
+    writer = SpoolWriter(spool_folder(), url, fingerprint(key), "a")
+    for number in (1, 2):
+        writer.append(pack(EVENT, number, b'"r"', b'{"type":"x"}'))
+    return writer
+
+
+@pytest.fixture
+def dead_url(tmp_path, monkeypatch, unused_port):
+    """An address that nobody answers at, with what is left for it with two keys."""
+    url = f"http://127.0.0.1:{unused_port}"
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_another")
+    for key in ("aos_ws_one", "aos_ws_two"):
+        leave(url, key).release()
+    yield url
+    live.disconnect()
+
+
+def test_a_dead_address_is_listed_once(dead_url, capsys):
+    assert cli.main(["outbox"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{dead_url}: 4 records since")
+
+
+def test_what_nothing_can_send_is_thrown_away_and_said(dead_url, capsys):
+    assert cli.main(["outbox", "--discard"]) == 0
+    assert capsys.readouterr().out == f"{dead_url}: 4 records thrown away\nnothing waits\n"
+    assert not waiting()
+    assert discard() == ["nothing was thrown away"]
+
+
+def test_what_a_living_process_wrote_is_kept(dead_url):
+    writer = leave(dead_url, "aos_ws_one")
+    discard()
+    (spool,) = waiting()
+    assert spool.is_alive
+    writer.release()
+
+
+def test_what_a_service_took_meanwhile_is_said(dead_url, monkeypatch):
+    monkeypatch.setattr(discarding, "send", lambda _: [Sent("http://there", 3, 0)])
+    assert discard() == [
+        "http://there: 3 records delivered, 0 left",
+        f"{dead_url}: 4 records thrown away",
+    ]
+
+
+def test_the_magic_throws_away_too(dead_url, shell, capsys):
+    assert shell.run("%agentos outbox --discard").empty
+    assert f"{dead_url}: 4 records thrown away" in capsys.readouterr().out
