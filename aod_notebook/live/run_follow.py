@@ -264,7 +264,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         if "request" not in asked and key not in self._requests:
             approvals: list[Any] = []
             with suppress(AodNotebookError), anyio.move_on_after(APPROVAL_S):
-                approvals = await self._connection.async_client.approvals.list(limit=APPROVALS)
+                approvals = await self._connection.background_client.approvals.list(limit=APPROVALS)
             known = (each for each in approvals if isinstance(each, dict) and each.get("id") == key)
             self._requests[key] = next(known, {}).get("request")
         request = self._requests.get(key)

@@ -75,7 +75,7 @@ def test_a_session_is_there_when_kernel_and_service_are_gone():
         first = shell("echo one; exit 3", on).wait()
         on.close()
     gone = Connection(lost.url, lost.aod_token, {})
-    gone.client = Client(lost.url, lost.aod_token, max_retries=0)
+    gone._client = Client(lost.url, lost.aod_token, max_retries=0)
     with pytest.warns(
         ServiceGoneWarning, match=rf"Session {first.id} is shown as far as"
     ) as warned:
@@ -89,7 +89,7 @@ def test_a_session_is_there_when_kernel_and_service_are_gone():
 
 def test_a_session_that_was_never_received_needs_its_service(unused_port):
     gone = Connection(f"http://127.0.0.1:{unused_port}", "aod_x", {})
-    gone.client = Client(gone.base_url, "aod_x", max_retries=0)
+    gone._client = Client(gone.base_url, "aod_x", max_retries=0)
     with pytest.raises(AodConnectionError):
         attach("0-0", gone)
     gone.client.close()
