@@ -11,7 +11,7 @@ from IPython.display import clear_output, display
 from aod_notebook.core.text import one_line
 from aod_notebook.live import LiveRun, LiveSession, StopOutcome
 from aod_notebook.live.provenance import provenance, run_provenance
-from aod_notebook.viewers.plain import plain_lines, status_line
+from aod_notebook.viewers.plain import plain_text, status_line
 from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
@@ -105,12 +105,14 @@ class Lines(OneLine):
     """Prints the lines as they come, and one line at the end."""
 
     period_s = PERIOD_S
+    _last: Row | None = None
 
     def show(self, rows: Iterable[Row]) -> None:
         """Print the rows."""
-        lines = [line for row in rows if not row.is_minor for line in plain_lines(row)]
-        if lines:
-            say("\n".join(lines))
+        shown = [row for row in rows if not row.is_minor]
+        if shown:
+            say("\n".join(plain_text(shown, self._last)))
+            self._last = shown[-1]
 
 
 class LinesThenHtml(Lines):

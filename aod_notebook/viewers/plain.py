@@ -9,11 +9,11 @@ from aod_notebook.core.text import clip, counted
 from aod_notebook.viewers.row import FOLDED, INLINE, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from aod_notebook.viewers.row import Row, Summary
 
-__all__ = ["about", "plain_lines", "status_line", "status_word"]
+__all__ = ["about", "plain_lines", "plain_text", "status_line", "status_word"]
 
 SIGNS = {
     Kind.STAGES: "·",
@@ -62,6 +62,25 @@ def plain_lines(row: Row) -> Iterator[str]:
         lead = f"{sign} " if sign and (number == 0 or row.kind is Kind.STDERR) else ""
         hang = "" if lead or not sign else " " * (len(sign) + 1)
         yield f"{indent}{lead}{hang}{line}".rstrip()
+
+
+def plain_text(rows: Iterable[Row], after: Row | None = None) -> Iterator[str]:
+    """Yield rows as lines of text, with an empty line between two paragraphs.
+
+    Args:
+        rows: the rows.
+        after: the row that stands before them, if one does.
+
+    Example:
+        >>> from aod_notebook.viewers.rows import Kind, Row
+        >>> list(plain_text([Row(Kind.TEXT, text="One."), Row(Kind.TEXT, text="Two.")]))
+        ['One.', '', 'Two.']
+    """
+    for row in rows:
+        if after is not None and after.kind is row.kind is Kind.TEXT:
+            yield ""
+        yield from plain_lines(row)
+        after = row
 
 
 def status_line(title: str, summary: Summary) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import clip, one_line
-from aod_notebook.viewers.plain import LINE_CHARS, about, plain_lines, status_line, status_word
+from aod_notebook.viewers.plain import LINE_CHARS, about, plain_text, status_line, status_word
 from aod_notebook.viewers.row import FOLDED, INLINE, Kind, Row
 from aod_notebook.viewers.rows import RowBuilder
 from aod_notebook.viewers.styles import BOLD, CODE, COLOUR_MASK, DIM, ITALIC, UNDERLINE
@@ -68,6 +69,8 @@ _BORDERS = {
     Kind.STEP: "#17868f",
     Kind.QUESTION: "#7b61c9",
 }
+_MARGINS = {Kind.OUTPUT: 0, Kind.STDERR: 0, Kind.TEXT: 10}
+"""In pixels above and below; paragraphs stand apart."""
 _COLOURS = {2: "#d0443c", 3: "#2b8a4f", 4: "#a87000", 5: "#3f7fd6", 6: "#9467cf", 7: "#17868f"}
 """By the terminal's number modulo 8; black and white stay the colour of the page's text."""
 _LOOKS = {
@@ -160,7 +163,7 @@ class Transcript:
     def plain(self) -> str:
         """Give the state and the last rows as text, long lines cut."""
         shown = [row for row in self.rows if not row.is_minor]
-        tail = [clip(line, LINE_CHARS) for row in shown[-TAIL_ROWS:] for line in plain_lines(row)]
+        tail = [clip(line, LINE_CHARS) for line in plain_text(shown[-TAIL_ROWS:])]
         return "\n".join([status_line(self.title, self.summary), *tail])
 
     def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
@@ -189,7 +192,29 @@ def _output_of(event: Event) -> str | None:
 
 
 def render_html(events: Iterable[Event], title: str, runtime: str | None = None) -> str:
-    """Give a session's events as one piece of static HTML."""
+    """Give the events of a session or a run as one piece of static HTML.
+
+    Args:
+        events: as a followed session or run has received them; its `to_html()` gives the same.
+        title: what heads it.
+        runtime: what wrote the output; None to recognise it from the lines.
+
+    Raises:
+        AodNotebookError: these are no events, but a DataFrame of them, for example.
+
+    Example:
+        >>> from aod_notebook.live import SessionRequest, start
+        >>> session = start(SessionRequest(prompt="seq 3", runtime="shell")).wait()
+        >>> "completed" in render_html([event for event, _ in session.received()], "My session")
+        True
+    """
+    given = type(events).__name__
+    events = list(events)
+    if any(not hasattr(event, "extra") for event in events):
+        raise AodNotebookError(
+            f"This {given} holds no events as they are received, which render_html takes: use "
+            "[event for event, _ in session.received()], or session.to_html()."
+        )
     transcript = Transcript(title, runtime)
     transcript.add(events)
     transcript.finish()
@@ -274,7 +299,7 @@ def _clipped(text: str) -> str:
 
 
 def _row(row: Row) -> str:
-    margin = 0 if row.kind in (Kind.OUTPUT, Kind.STDERR) else 3
+    margin = _MARGINS.get(row.kind, 3)
     border = _ERROR_BORDER if row.is_error else _BORDERS.get(row.kind, "transparent")
     quiet = _QUIET if row.kind in (Kind.STAGE, Kind.SYSTEM, Kind.THINKING, Kind.END) else ""
     style = f"margin:{margin}px 0 {margin}px {row.depth * 18}px;padding-left:8px;border-left:3px solid {border};{quiet}"

@@ -3,8 +3,10 @@ import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.viewers.static import MAX_BYTES, Transcript, render_html
 
 ALLOWED = {"a", "code", "div", "span", "b", "pre", "details", "summary"}
@@ -159,3 +161,17 @@ def test_colours_stay_in_their_places_in_a_run_of_output():
     html = render_html(script("plain", "\x1b[31mred\x1b[0m", "x" * 9000, "\x1b[1mbold\x1b[0m"), "t")
     assert '<span style="color:#d0443c">red</span>\n' in html
     assert '<span style="font-weight:bold">bold</span>' in html
+
+
+def test_paragraphs_stand_apart():
+    transcript = Transcript("run")
+    said = "It is the range.\n\n", "All 10 tests pass.\n\n"
+    transcript.add(SimpleNamespace(type="chunk", extra={"text": text}) for text in said)
+    assert "It is the range.\n\nAll 10 tests pass." in transcript.plain()
+    assert transcript.html().count("margin:10px 0 10px") == 2
+
+
+def test_a_table_of_events_is_refused_in_a_line():
+    table = pd.DataFrame({"type": ["output"], "data": ["x"]})
+    with pytest.raises(AodNotebookError, match=r"This DataFrame holds no events .*to_html\(\)\."):
+        render_html(table, "t")
