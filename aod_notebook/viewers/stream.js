@@ -381,7 +381,7 @@ class Page {
         break;
       case "still":
         if (message.page === this.id) {
-          const live = `.aod-live-${this.facts.key}`; // else mounted again
+          const live = `.aod-live-${this.facts.key}`;
           for (const { root } of this.views) (root.closest(live) ?? root).replaceWith(still(message.html));
           this.views.clear();
         }
@@ -827,7 +827,6 @@ class View {
   #resized() {
     const width = this.scroller.clientWidth;
     if (!width) return;
-    if (!this.follows) this.#scrollTo(this.scrollTop); // lost in a collapse
     const columns = Math.max(20, Math.floor((width - 24) / 7.8));
     if (columns !== this.columns) {
       this.columns = columns;

@@ -181,20 +181,6 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened):
     wait_until_at_end(nb)
 
 
-def test_place_stays_when_the_output_is_collapsed_and_shown_again(opened):
-    nb = opened(VIEW)
-    nb.run_all()
-    nb.wait_for_rows(LINES)
-    wait_until_at_end(nb)
-    scroll_up(nb, 1000)
-    before = settled_scroll_top(nb)
-    nb.command("notebook:hide-cell-outputs", wait=True)
-    expect(nb.log).to_be_hidden()
-    nb.command("notebook:show-cell-outputs", wait=True)
-    expect(nb.log).to_be_visible()
-    assert abs(settled_scroll_top(nb) - before) < 2
-
-
 def test_the_row_at_the_top_stays_when_a_filter_goes_or_the_width_changes(opened):
     nb = opened(TWO_KINDS)
     nb.run_all()
