@@ -8,6 +8,10 @@ Nothing of that is passed on.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "ESCAPES",
@@ -15,6 +19,7 @@ __all__ = [
     "clean",
     "clip",
     "counted",
+    "failure_text",
     "last_written",
     "one_line",
     "visible",
@@ -91,6 +96,18 @@ def counted(number: int, noun: str) -> str:
         ('1 record', '1,200 records')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def failure_text(record: Mapping[str, Any]) -> str:
+    """Give why a run failed, with the type of the error where its record has one, as Python does.
+
+    Example:
+        >>> failure_text({"error_message": "'x'", "error_detail": {"type": "KeyError"}})
+        "KeyError: 'x'"
+    """
+    message, detail = str(record.get("error_message") or ""), record.get("error_detail")
+    kind = str(detail.get("type") or "") if isinstance(detail, dict) else ""
+    return message if message.startswith(kind) else f"{kind}: {message}".removesuffix(": ")
 
 
 def last_written(line: str) -> str:

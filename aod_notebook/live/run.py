@@ -185,7 +185,7 @@ class LiveRun(RunTables):
         self._raise_if_lost()
         status = self.status
         if status == "failed":
-            why = one_line(str(self._row().get("error_message") or "no reason given"), 300)
+            why = one_line(self.error or "no reason given", 300)
             raise RunFailedError(
                 f"Run {self.id} failed: {why}. %agentos events {self.id} shows its log.", self.id
             )

@@ -166,7 +166,7 @@ class Report:
         kind = type(error).__name__
         message = self._hidden(_text_of(error)) or kind
         trace = self._hidden(_traceback(error, names)[-TRACEBACK_CHARS:])
-        self._outcome.update(status="failed", error_message=message)
+        self._outcome.update(status="failed", error_message=message, error_detail={"type": kind})
 
         def end() -> Receipt:
             self._span.fail(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.text import failure_text
 from aod_notebook.live.handle import Handle
 from aod_notebook.live.run_errors import RunUnknownError
 from aod_notebook.live.run_events import RunEvent
@@ -47,8 +48,7 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
     @property
     def error(self) -> str | None:
         """Why it failed, in the words of who reported it; None if it did not."""
-        message = self._row().get("error_message")
-        return str(message) if message else None
+        return failure_text(self._row()) or None
 
     @property
     def text(self) -> str:

@@ -263,4 +263,4 @@ class LiveSession(SessionTables):
             elif event.type == "output" and extra.get("stream") == "stderr":
                 chunks.append(str(extra.get("data") or ""))
         lines = "".join(chunks).strip().splitlines()
-        return one_line(lines[-1], 160) if lines else ""
+        return one_line(lines[-1], 500) if lines else ""

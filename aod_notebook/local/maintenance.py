@@ -72,8 +72,9 @@ def backup(data_dir: Path, target: Path) -> None:
     """
     if target.exists():
         raise FileExistsError(f"{target} is there already: choose another file")
+    config = _config(data_dir)
     target.touch(mode=0o600)
-    with _opened(_config(data_dir)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+    with _opened(config) as source, contextlib.closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.core.text import clean, one_line
+from aod_notebook.core.text import clean, failure_text, one_line
 from aod_notebook.transcripts import summary as summary_of_call
 from aod_notebook.viewers.lines import Paragraphs
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Question, Row, Summary, text_rows
@@ -268,7 +268,7 @@ class RunRows:
         whole.answer = given or whole.answer
         if was_over:
             return rows
-        error = one_line(str(extra.get("error_message") or ""), TITLE_CHARS)
+        error = one_line(failure_text(extra), TITLE_CHARS)
         took = _duration(extra.get("duration_ms"))
         title = " · ".join(filter(None, [status.capitalize(), took, error]))
         return [*rows, Row(Kind.END, title, is_error=status == "failed")]

@@ -304,7 +304,7 @@ def test_a_run_that_is_not_reported_knows_that_its_code_failed(shell, monkeypatc
         shell.run("%%agentos -o r\nassert r.status == 'running' if 'r' in dir() else 1\n1 / 0")
     run = shell.names["r"]
     assert repr(run) == "<LiveRun disabled failed, not reported>"
-    with pytest.raises(RunFailedError, match="failed: division by zero"):
+    with pytest.raises(RunFailedError, match="failed: ZeroDivisionError: division by zero"):
         run.raise_for_status()
 
 
