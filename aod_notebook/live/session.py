@@ -97,7 +97,10 @@ class LiveSession(SessionTables):
         """`pending`, `running`, `completed`, `failed` or `terminated`, as last known."""
         if self.row is not None:
             return self.row.status
-        started = any(event.type in ("turn_start", "output") for event, _ in self.received())
+        started = any(
+            event.type in ("turn_start", "output") or event.extra.get("stage") == "runtime_start"
+            for event, _ in self.received()
+        )
         return "running" if started else "pending"
 
     @property
