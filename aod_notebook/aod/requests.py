@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from aod_notebook.aod import inputs
 from aod_notebook.aod.errors import AodUsageError, ValidationError
 from aod_notebook.core.errors import redact, secrets_in
+from aod_notebook.core.text import one_line
 
 __all__ = [
     "AgentCreate",
@@ -24,6 +25,8 @@ __all__ = [
     "encode",
     "segment",
 ]
+
+_LONGEST_ID = 1000  # characters; a URL cannot have just any length
 
 Text = Annotated[str, Field(max_length=200)]
 Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, UUID) else value)]
@@ -153,9 +156,11 @@ def segment(value: object, what: str) -> str:
     """One segment of a path: an id, escaped.
 
     Raises:
-        AodUsageError: it is empty, or no id at all.
+        AodUsageError: it is empty, longer than any id, or no id at all.
     """
     text = str(value) if isinstance(value, (str, UUID)) else ""
-    if not text.strip() or text in {".", ".."}:
-        raise AodUsageError(f"{redact(repr(value))} is no {what} id: pass the .id of one")
+    if not text.strip() or text in {".", ".."} or len(text) > _LONGEST_ID:
+        raise AodUsageError(
+            f"{one_line(redact(repr(value)), 80)} is no {what} id: pass the .id of one"
+        )
     return quote(text, safe="")

@@ -96,13 +96,17 @@ class Failure:
 def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
     """Return `value` with the given secrets, and whatever looks like a token, hidden.
 
-    Strings inside lists and dicts are treated too; the value's type stays.
+    Strings inside lists and dicts are treated too; the value's type stays. What is nested too
+    deeply to be looked through is hidden whole.
 
     Example:
         >>> redact({"msg": "Bearer abc is bad"}, secrets=["bad"])
         {'msg': '[hidden] is [hidden]'}
     """
-    return _redact(value, sorted(secrets, key=len, reverse=True))
+    try:
+        return _redact(value, sorted(secrets, key=len, reverse=True))
+    except RecursionError:
+        return HIDDEN
 
 
 def _redact(value: Any, secrets: Sequence[str]) -> Any:

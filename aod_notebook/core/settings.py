@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,6 +60,8 @@ def base_url(value: str) -> str:
         >>> base_url(" http://localhost:8777/ ")
         'http://localhost:8777'
     """
+    import httpx
+
     url = value.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -69,10 +72,14 @@ def base_url(value: str) -> str:
         raise ValueError("base URL must not carry a user or password: give the token apart")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"base URL {url!r} must look like http://host:port or https://host")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise ValueError(f"base URL {url!r} must not have a query or a fragment")
     if any(not character.isprintable() or character == " " for character in url):
         raise ValueError("base URL must not have blanks or control characters inside")
+    try:
+        _ = httpx.URL(url).host
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ValueError(f"base URL {url!r} has no host that could be asked: {error}") from None
     return url
 
 
@@ -84,7 +91,10 @@ def is_loopback(url: str) -> bool:
         (True, False)
     """
     host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def tls(url: str) -> ssl.SSLContext | bool:

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aod_notebook.aod import (
+    AodUsageError,
     Client,
     GithubRepoResource,
     GithubSkill,
@@ -238,3 +239,9 @@ def test_no_junk_raises_anything_but_a_validation_error(fields):
         with pytest.raises(Exception, match=r"taken|422 from POST") as caught:
             client.agents.create(**{**AGENT, **fields})
         assert getattr(caught.value, "status_code", None) in {404, 422}
+
+
+def test_an_id_longer_than_any_address_is_refused_in_a_line(deaf):
+    with pytest.raises(AodUsageError, match="is no session id") as caught:
+        deaf.sessions.get("x" * 70_000)
+    assert len(str(caught.value)) < 200

@@ -55,6 +55,13 @@ def test_redacting_keeps_types():
     assert redact(value, ["zzzz"]) == value
 
 
+def test_what_is_nested_too_deeply_is_hidden_whole():
+    nested = ["a secret"]
+    for _ in range(100_000):
+        nested = [nested]
+    assert redact(nested, ["a secret"]) == "[hidden]"
+
+
 def test_secrets_of_a_request_are_found_wherever_they_are():
     body = {
         "name": "public",

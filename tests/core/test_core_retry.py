@@ -105,6 +105,7 @@ def test_a_success_after_a_failure_ends_the_flow():
         (" 12 ", 12.0),
         ("Wed, 21 Oct 2026 07:28:10 GMT", 10.0),
         ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("Wed, 21 Oct 99999999999999999999 07:28:10 GMT", None),
         ("soon", None),
         ("-3", None),
         ("²", None),

@@ -24,7 +24,8 @@ def test_a_base_url_loses_blanks_and_trailing_slashes(given, used):
     "url",
     [
         "localhost:8777", "ftp://host", "http://", "", "http://host:port", "http://h?q=1",
-        "http://h#f", "http://h/a b", "http://h/\x00", "http://[::1",
+        "http://h#f", "http://h?", "http://h#", "http://h/a b", "http://h/\x00", "http://[::1",
+        "http://xn--", "http://\u2603.example",
     ],
 )  # fmt: skip
 def test_what_is_no_base_url_is_refused(url):
@@ -52,6 +53,7 @@ def test_home_follows_the_variable(monkeypatch):
         ("http://127.0.0.2", True),
         ("http://[::1]:3", True),
         ("http://localhost.example.org", False),
+        ("http://127.example.org", False),
         ("https://aod.example.org", False),
     ],
 )

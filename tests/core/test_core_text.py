@@ -49,7 +49,9 @@ def test_cleaning_twice_changes_nothing(text):
     assert clean(clean(text)) == clean(text)
 
 
-@pytest.mark.parametrize("part", ["\x1b]", "\r", "a\r", "\x1b[", "\x1bP\x1b", "\x00"])
+@pytest.mark.parametrize(
+    "part", ["\x1b]", "\r", "a\r", "\x1b[", "\x1bP\x1b", "\x00", "\x9d", "\x9b0"]
+)
 def test_time_grows_linearly_with_the_text(part):
     started = time.process_time()
     clean(part * 500_000)

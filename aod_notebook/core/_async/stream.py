@@ -81,10 +81,12 @@ class AsyncStream(Generic[T]):
         if self._body is None:
             self._body = await self._transport.open(self._resume.call())
             self._resume.connected()
+            if self._closed:
+                await self._body.aclose()
         return self._body
 
     async def _follow(self) -> AsyncGenerator[T, None]:
-        body: AsyncBody | None = await self._open()
+        body = None if self._closed else await self._open()
         while body is not None:
             failure = None
             try:

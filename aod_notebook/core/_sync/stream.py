@@ -82,10 +82,12 @@ class Stream(Generic[T]):
         if self._body is None:
             self._body = self._transport.open(self._resume.call())
             self._resume.connected()
+            if self._closed:
+                self._body.close()
         return self._body
 
     def _follow(self) -> Generator[T, None, None]:
-        body: Body | None = self._open()
+        body = None if self._closed else self._open()
         while body is not None:
             failure = None
             try:

@@ -237,6 +237,30 @@ async def test_interrupt_gives_the_acknowledgement(scripted, aconnect):
 
 
 @pytest.mark.anyio
+async def test_a_stream_that_was_closed_before_it_was_opened_asks_for_nothing(scripted, aconnect):
+    service = scripted(stream(TWO_TURNS))
+    events = aconnect(service).sessions.stream(SID)
+    await events.aclose()
+    assert await collect(events) == []
+    assert service.requests == []
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_is_closed_while_it_opens_keeps_no_connection(scripted, aconnect):
+    client = aconnect(scripted(stream(TWO_TURNS)))
+    events = client.sessions.stream(SID)
+    connected = events._resume.connected
+
+    def closing():
+        events._closed = True
+        connected()
+
+    events._resume.connected = closing
+    assert await collect(events) == []
+    assert events._body.response.is_closed
+
+
+@pytest.mark.anyio
 async def test_a_closed_stream_gives_nothing_more(scripted, aconnect):
     service = scripted(stream(TWO_TURNS, then="hang"))
     async with aconnect(service).sessions.stream(SID) as events:

@@ -216,6 +216,28 @@ def test_interrupt_gives_the_acknowledgement(scripted, connect):
     assert (connect(service).sessions.interrupt(SID)).status == "running"
 
 
+def test_a_stream_that_was_closed_before_it_was_opened_asks_for_nothing(scripted, connect):
+    service = scripted(stream(TWO_TURNS))
+    events = connect(service).sessions.stream(SID)
+    events.close()
+    assert collect(events) == []
+    assert service.requests == []
+
+
+def test_a_stream_that_is_closed_while_it_opens_keeps_no_connection(scripted, connect):
+    client = connect(scripted(stream(TWO_TURNS)))
+    events = client.sessions.stream(SID)
+    connected = events._resume.connected
+
+    def closing():
+        events._closed = True
+        connected()
+
+    events._resume.connected = closing
+    assert collect(events) == []
+    assert events._body.response.is_closed
+
+
 def test_a_closed_stream_gives_nothing_more(scripted, connect):
     service = scripted(stream(TWO_TURNS, then="hang"))
     with connect(service).sessions.stream(SID) as events:
