@@ -6,6 +6,7 @@ All of it works on the files, beside a running service or without one.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from dataclasses import dataclass
@@ -72,10 +73,10 @@ def backup(data_dir: Path, target: Path) -> None:
     """
     if target.exists():
         raise FileExistsError(f"{target} is there already: choose another file")
-    config = _config(data_dir)
-    target.touch(mode=0o600)
-    with _opened(config) as source, contextlib.closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    with _opened(_config(data_dir)) as source:
+        target.touch(mode=0o600)
+        with contextlib.closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
 
 
 def vacuum(data_dir: Path) -> int:
@@ -132,7 +133,12 @@ def _counts(connection: sqlite3.Connection, table: str) -> dict[str, int]:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # a session may remove it meanwhile
+                size += Path(parent, name).lstat().st_size
+    return size
 
 
 def _clean_sessions(connection: sqlite3.Connection, before: str) -> list[str]:

@@ -152,7 +152,7 @@ class Provisioner:
                 script = turn.folder.root / "setup.sh"
                 write_private(script, turn.setup.setup_script.encode())
                 await self._command(["sh", "../setup.sh"], turn.env)
-        except (CommandError, PackagesRefusedError, MountPathError, OSError) as error:
+        except (CommandError, PackagesRefusedError, MountPathError, OSError, ValueError) as error:
             raise StageError(f"Provisioning script failed: {error}") from error
 
     async def _command(self, argv: list[str], env: Mapping[str, str]) -> None:
@@ -192,7 +192,7 @@ class Provisioner:
                 else:
                     argv = skills.install_command(skill, self.runtime.skills_agent)
                     await self._command(argv, self.turn.env)
-        except (CommandError, OSError) as error:
+        except (CommandError, OSError, ValueError) as error:
             raise StageError(f"Failed to write skills: {error}") from error
 
 

@@ -24,7 +24,7 @@ def clone_target(workspace: Path, mount_path: str) -> Path:
     Raises:
         MountPathError: the path has `..`.
     """
-    path = PurePosixPath(mount_path)
+    path = PurePosixPath("/", mount_path.lstrip("/"))  # for two leading slashes, too
     for root in _ROOTS:
         if path.is_relative_to(root):
             path = path.relative_to(root)

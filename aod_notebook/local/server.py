@@ -92,9 +92,13 @@ class Service:
         self.url = f"http://{_HOST}:{port}"
         self._server: uvicorn.Server | None = None
         self._state: State | None = None
+        self._stopped = False
 
     async def run(self) -> None:
         """Serve until stopped; then end streams, turns and processes, and close the files."""
+        if self._stopped:
+            self.close()
+            return
         state = self._make_state()
         self._state = state
         self._server = _Uvicorn(_uvicorn_config(state))
@@ -111,6 +115,7 @@ class Service:
 
     def stop(self) -> None:
         """End `run`, with open streams ended first (from the event loop's thread)."""
+        self._stopped = True  # for a `run` that has not begun yet
         if self._server is not None and self._state is not None:
             self._server.should_exit = True
             self._state.worker.halt()

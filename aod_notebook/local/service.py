@@ -57,7 +57,6 @@ class LocalService:
         self.agent_id = self._service.credentials.agent_id
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="aod-local", daemon=True)
-        self._started = threading.Event()
 
     def __enter__(self) -> Self:
         """Start serving; requests are answered from now on."""

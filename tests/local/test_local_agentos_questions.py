@@ -44,6 +44,19 @@ def test_a_poll_without_an_answer_is_pending_and_can_be_repeated(brief):
         assert ask(rpc, run_id, request_id=first["request_id"])["input"] == "late"
 
 
+def test_a_question_whose_time_is_over_does_not_stand_before_the_next(rpc, reporter, run_id):
+    body = {"run_id": run_id, "prompt": "first", "timeout_seconds": 0.05}
+    assert rpc.error(f"{INGEST}/human-input/request", body)[1] == "TIMEOUT"
+    assert "awaiting_input" not in rpc.call("runs_get", run_id=run_id)
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(ask(reporter, run_id)))
+    waiting.start()
+    question = until(lambda: rpc.call("runs_get", run_id=run_id).get("awaiting_input"))
+    rpc.data(f"/api/v1/runs/{run_id}/human-input", {"response": "yes"})
+    waiting.join(5)
+    assert answers == [{"input": "yes", "request_id": question["request_id"]}]
+
+
 def test_a_question_that_is_not_answered_in_time_is_a_timeout(rpc, run_id):
     """Rows: B.4 a question that nobody answered; B.6 nothing is asked."""
     body = {"run_id": run_id, "prompt": "p", "timeout_seconds": 0.1}

@@ -283,6 +283,16 @@ def test_a_service_that_was_never_started_can_be_stopped():
     assert not service.data_dir.exists()
 
 
+def test_a_service_that_is_stopped_before_it_begins_ends_at_once():
+    service = LocalService()
+    service._loop.call_soon(service._service.stop)
+    service.start()
+    service._thread.join(5)
+    assert not service._thread.is_alive()
+    service.stop()
+    assert not service.data_dir.exists()
+
+
 def test_the_public_names_are_there_and_no_others():
     from aod_notebook import local
 

@@ -214,6 +214,7 @@ def resource(**fields):
         ("/workspace/deep/er", "deep/er"),
         ("/home/sprite/x", "x"),
         ("/srv/data", "srv/data"),
+        ("//srv/two", "srv/two"),
     ],
 )
 def test_a_repository_is_cloned_into_the_workspace(kit, repository, mount_path, place):
@@ -238,6 +239,15 @@ def test_a_mount_path_can_not_lead_out_of_the_sessions_directory(kit):
     session = kit.session("true", resources=[resource(mount_path="/workspace/../../../x")])
     _, message = failure(kit.stream(session))
     assert message.endswith("leads out of the session's directory")
+
+
+def test_a_mount_path_that_no_file_system_takes_fails_in_its_stage(kit):
+    """Rows: A.11 a stage that fails says so."""
+    session = kit.session("true", resources=[resource(mount_path="/workspace/a\0b/c")])
+    assert failure(kit.stream(session)) == (
+        "provision_setup",
+        "Provisioning script failed: embedded null byte",
+    )
 
 
 def test_a_repositorys_token_reaches_git_and_nothing_else(kit, repository):

@@ -89,6 +89,13 @@ def test_a_provider_agent_runs_on_its_providers_cli(fresh_kit, programs):
     assert call["argv"][1:4] == ["exec", "-m", "gpt-next"]
 
 
+def test_a_prefix_that_is_no_providers_is_a_part_of_the_models_name(fresh_kit, programs):
+    """Rows: A.7.1 any other prefix is kept."""
+    agent = fresh_kit.agent(provider="openai", model="openai/house/gpt-next")
+    (call,) = calls(fresh_kit, fresh_kit.session("x", agent))
+    assert call["argv"][1:4] == ["exec", "-m", "house/gpt-next"]
+
+
 def test_a_cli_gets_its_own_keys_only(fresh_kit, programs, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "for-claude")
     monkeypatch.setenv("OPENAI_API_KEY", "for-codex")
@@ -181,6 +188,17 @@ def test_codex_gets_its_mcp_servers_as_toml(fresh_kit, programs):
             "own": {"command": "run", "args": ["-v"], "env": {"A": "b"}},
         }
     }
+
+
+def test_no_character_of_a_server_spoils_the_toml(fresh_kit, programs):
+    import tomllib
+
+    odd = '\N{WAVING HAND SIGN} \x7f \x1b " \\ é\n'
+    server = {"name": odd, "type": "stdio", "command": odd, "args": [odd], "env": {odd: odd}}
+    agent = fresh_kit.agent(runtime="codex", model=MODELS["codex"], mcp_servers=[server])
+    (call,) = calls(fresh_kit, fresh_kit.session("x", agent))
+    written = tomllib.loads(call["files"][".codex/config.toml"])["mcp_servers"]
+    assert written == {odd: {"command": odd, "args": [odd], "env": {odd: odd}}}
 
 
 NO_HEADER = "MCP server 'web': codex takes no header but 'Authorization: Bearer ${VARIABLE}'"

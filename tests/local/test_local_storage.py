@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,41 @@ def test_a_job_that_raises_changes_nothing_and_harms_no_other(database):
         jobs[1].result()
     names = {row["name"] for row in database.read().execute("SELECT name FROM counter")}
     assert names == {"log", "one", "two"}
+
+
+def test_jobs_that_share_a_commit_with_one_that_fills_the_disk_are_all_taken_back(database):
+    """SQLite takes the whole transaction back: what is told of a job is what became of it."""
+
+    def full(connection):
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        try:
+            connection.execute("INSERT INTO counter VALUES (?, 1)", ("x" * 500_000,))
+        finally:
+            connection.execute("PRAGMA max_page_count = 1000000")
+
+    begun, release = threading.Event(), threading.Event()
+    blocker = database.submit(lambda _: begun.set() or release.wait(5))
+    assert begun.wait(5)  # alone: what comes now shares the next commit
+    jobs = [
+        database.submit(lambda c: c.execute("INSERT INTO counter VALUES ('one', 1)")),
+        database.submit(full),
+        database.submit(lambda c: c.execute("INSERT INTO counter VALUES ('two', 1)")),
+    ]
+    release.set()
+    blocker.result()
+    for job in jobs:
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            job.result(5)
+    names = {row["name"] for row in database.read().execute("SELECT name FROM counter")}
+    assert names == {"log"}
+
+
+def test_a_closed_database_takes_no_more(tmp_path):
+    closed = Database(tmp_path / "closed.db")
+    closed.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        closed.submit(lambda _: None)
 
 
 def test_a_cancelled_job_is_not_run(database):
@@ -244,6 +280,20 @@ def test_the_status_counts_and_measures(used):
     assert found.service.url == used.url
 
 
+def test_a_file_that_is_removed_while_it_is_measured_counts_nothing(used, monkeypatch):
+    measured = Path.lstat
+    gone = used.data_dir / "sessions" / used.session_id / "workspace" / "f"
+
+    def lstat(path):
+        if path == gone:
+            gone.unlink()
+        return measured(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    assert maintenance.status(used.data_dir).workspace_bytes > 0
+    assert not gone.exists()
+
+
 def test_a_backup_is_taken_while_serving_and_can_be_served(used, tmp_path):
     target = tmp_path / "copy.db"
     maintenance.backup(used.data_dir, target)
@@ -297,3 +347,6 @@ def test_a_directory_without_a_database_is_named(tmp_path):
     for call in (maintenance.status, maintenance.vacuum):
         with pytest.raises(FileNotFoundError, match="no service has run on"):
             call(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no service has run on"):
+        maintenance.backup(tmp_path, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 Text = Annotated[str, Meta(min_length=1)]
+OPEN = "status = 'pending' AND (expires_at IS NULL OR expires_at > ?)"
+"""SQL for a question that can be answered at the time given."""
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 
 
@@ -58,7 +60,7 @@ async def request_input(call: Call) -> Response:
             fields.run_id,
             fields.prompt,
             context=fields.context,
-            expires_at=expires.isoformat(),
+            expires_at=expires.isoformat(timespec="microseconds"),
         )
 
     request_id = await call.state.database.write(job)
@@ -153,8 +155,8 @@ def _pending(connection: sqlite3.Connection, run_id: str, request_id: str | None
         row = _find(connection, run_id, request_id)
     else:
         row = connection.execute(
-            "SELECT * FROM question WHERE run_id = ? AND status = 'pending' ORDER BY seq LIMIT 1",
-            (run_id,),
+            f"SELECT * FROM question WHERE run_id = ? AND {OPEN} ORDER BY seq LIMIT 1",  # noqa: S608 - our own constant
+            (run_id, now()),
         ).fetchone()
     if row is None or row["status"] != "pending" or _left(row) <= 0:
         raise ApiError("CONFLICT", f"Run {run_id} asks nothing that could be answered")

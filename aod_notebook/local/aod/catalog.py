@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aod_notebook.local.aod.http import ApiError
+from aod_notebook.local.runtimes.cli import PREFIXES
 
 Generation = Literal["runtime", "provider"]
 
@@ -35,7 +36,6 @@ _SERVES = {
 }
 _RUNTIME_OF = {"anthropic": "claude", "openai": "codex", "shell": "shell", "replay": "replay"}
 _PROVIDER_OF = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
-_PREFIXES = frozenset({"anthropic", "openai", "google", "kimi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def provider_engine(provider: str, model: str) -> Engine:
         raise ApiError(422, f"Unknown provider: {provider}. Must be one of: {list(PROVIDERS)}")
     model = model.strip()
     prefix, slash, rest = model.partition("/")
-    if slash and prefix in _PREFIXES:
+    if slash and prefix in PREFIXES:
         if prefix != provider:
             raise ApiError(
                 422, f"Model provider prefix '{prefix}' does not match provider '{provider}'"

@@ -137,8 +137,9 @@ class Supervisor:
             clear = functools.partial(orphans.kill_marked, f"{name}={value}", exact=True)
             return await _attend(child, _Wiring(b"\n" + stdin, sink, stop, time_limit, clear))
         finally:
-            orphans.kill_group(child.pid)
-            child.wait()
+            if child.returncode is None:  # once it is reaped, its id may be another's
+                orphans.kill_group(child.pid)
+                child.wait()
             self._unregister(child.pid)
             for pipe in (child.stdin, child.stdout, child.stderr):
                 if pipe is not None:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from aod_notebook.local.runtimes.base import Turn
 
 
+PREFIXES = frozenset({"anthropic", "openai", "google", "kimi"})
+"""What may stand before a model's name and a slash (CONTRACT.md A.7.1)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cli:
     """One agent CLI as a runtime."""
@@ -83,8 +87,9 @@ class Cli:
 
 
 def bare_model(turn: Turn) -> str:
-    """Return the model's name without its provider's prefix."""
-    return turn.model.rpartition("/")[2] if "/" in turn.model else turn.model
+    """Return the model's name without its provider's prefix; any other prefix is a part of it."""
+    prefix, _, name = turn.model.partition("/")
+    return name if prefix in PREFIXES else turn.model
 
 
 def _claude(turn: Turn) -> list[str]:

@@ -69,9 +69,9 @@ def codex(servers: Servers) -> str:
 
 
 def _codex_table(server: dict[str, Any]) -> list[str]:
-    lines = [f"[mcp_servers.{json.dumps(str(server['name']))}]"]
+    lines = [f"[mcp_servers.{_toml(str(server['name']))}]"]
     if _is_url(server):
-        lines.append(f"url = {json.dumps(server['url'])}")
+        lines.append(f"url = {_toml(server['url'])}")
         for header, value in server.get("headers", {}).items():
             found = _BEARER.fullmatch(str(value))
             if header.lower() != "authorization" or found is None:
@@ -79,15 +79,19 @@ def _codex_table(server: dict[str, Any]) -> list[str]:
                     f"MCP server '{server['name']}': codex takes no header but "
                     "'Authorization: Bearer ${VARIABLE}'"
                 )
-            lines.append(f"bearer_token_env_var = {json.dumps(found[1])}")
+            lines.append(f"bearer_token_env_var = {_toml(found[1])}")
         return lines
-    lines.append(f"command = {json.dumps(server['command'])}")
-    lines.append(f"args = {json.dumps(server.get('args', []))}")
+    lines.append(f"command = {_toml(server['command'])}")
+    lines.append(f"args = {_toml(server.get('args', []))}")
     pairs = ", ".join(
-        f"{json.dumps(name)} = {json.dumps(str(value))}"
-        for name, value in server.get("env", {}).items()
+        f"{_toml(name)} = {_toml(str(value))}" for name, value in server.get("env", {}).items()
     )
     return [*lines, f"env = {{ {pairs} }}"]
+
+
+def _toml(value: Any) -> str:
+    """Write a text or a list of texts: as JSON, but for what TOML wants plain, or escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _is_url(server: dict[str, Any]) -> bool:

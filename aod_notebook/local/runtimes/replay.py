@@ -71,7 +71,7 @@ class Replay:
         for number, line in enumerate(played):
             if options.pace:
                 await _pause(stop, min(options.pace, max(0.0, deadline - loop.time())))
-            elif number % _BREATH == 0:
+            if number % _BREATH == 0:
                 await sink.room()
             if stop.event.is_set():
                 return Outcome(None, "stopped")

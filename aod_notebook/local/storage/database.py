@@ -67,6 +67,7 @@ class Database:
         self._writer = connect(path)
         migrate(self._writer)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._closed = False
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()  # guards _readers
@@ -74,7 +75,13 @@ class Database:
         self._thread.start()
 
     def submit(self, job: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Queue a write; the future resolves after its commit, or raises what the job raised."""
+        """Queue a write; the future resolves after its commit, or raises what the job raised.
+
+        Raises:
+            sqlite3.ProgrammingError: the database is closed.
+        """
+        if self._closed:
+            raise sqlite3.ProgrammingError("the service's database is closed")
         future: Future[T] = Future()
         self._jobs.put((job, future))
         return future
@@ -112,6 +119,7 @@ class Database:
 
     def close(self) -> None:
         """Finish the waiting writes, then close every connection."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
         with self._readers_lock:
@@ -155,12 +163,12 @@ class Database:
         return group, False
 
     def _commit(self, group: list[Job]) -> None:
+        group = [pair for pair in group if pair[1].set_running_or_notify_cancel()]
         done: list[tuple[Future[Any], Any]] = []
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for job, future in group:
-                if future.set_running_or_notify_cancel():
-                    self._attempt(job, future, done)
+                self._attempt(job, future, done)
             self._writer.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - it is handed to the one who asked
             if self._writer.in_transaction:
@@ -181,10 +189,11 @@ class Database:
         self._writer.execute("SAVEPOINT job")
         try:
             result = job(self._writer)
-        except Exception as error:  # noqa: BLE001 - it is handed to the one who asked
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK TO job")
-                self._writer.execute("RELEASE job")
+        except Exception as error:
+            if not self._writer.in_transaction:
+                raise  # a full disk: SQLite has taken the whole group back, not this job alone
+            self._writer.execute("ROLLBACK TO job")
+            self._writer.execute("RELEASE job")
             future.set_exception(error)
         else:
             self._writer.execute("RELEASE job")

@@ -10,6 +10,7 @@ from msgspec import Meta
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.http import ApiError, Call, enveloped
 from aod_notebook.local.agentos.invoke import RpcInvoke, run_agent
+from aod_notebook.local.agentos.questions import OPEN
 from aod_notebook.local.clock import now
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ async def get(call: Call) -> Object:
     connection = call.state.database.read()
     run = runs.find_run(connection, call.fields(ById).run_id)
     question = connection.execute(
-        "SELECT id, prompt FROM question WHERE run_id = ? AND status = 'pending' ORDER BY seq",
-        (run["id"],),
+        f"SELECT id, prompt FROM question WHERE run_id = ? AND {OPEN} ORDER BY seq",  # noqa: S608 - our own constant
+        (run["id"], now()),
     ).fetchone()
     approval = connection.execute(
         "SELECT id FROM approval WHERE run_id = ? AND status = 'pending'", (run["id"],)
