@@ -242,7 +242,6 @@ def test_a_mount_path_can_not_lead_out_of_the_sessions_directory(kit):
 
 
 def test_a_mount_path_that_no_file_system_takes_fails_in_its_stage(kit):
-    """Rows: A.11 a stage that fails says so."""
     session = kit.session("true", resources=[resource(mount_path="/workspace/a\0b/c")])
     assert failure(kit.stream(session)) == (
         "provision_setup",

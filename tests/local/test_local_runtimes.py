@@ -90,7 +90,6 @@ def test_a_provider_agent_runs_on_its_providers_cli(fresh_kit, programs):
 
 
 def test_a_prefix_that_is_no_providers_is_a_part_of_the_models_name(fresh_kit, programs):
-    """Rows: A.7.1 any other prefix is kept."""
     agent = fresh_kit.agent(provider="openai", model="openai/house/gpt-next")
     (call,) = calls(fresh_kit, fresh_kit.session("x", agent))
     assert call["argv"][1:4] == ["exec", "-m", "house/gpt-next"]
