@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
 import ports
@@ -26,6 +27,13 @@ def pytest_configure():
 @pytest.fixture(scope="session")
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unconnected():
+    """No module begins with a connection that another one has left."""
+    if live := sys.modules.get("aod_notebook.live"):
+        live.disconnect()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import contextlib
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from aod_notebook import live
 from aod_notebook.live import journal
 
 
@@ -38,9 +37,7 @@ def reporting_shell(service, folder):
         patch.setenv("AGENTOS_API_KEY", service.agentos_key)
         patch.setenv("AGENTOS_AGENT_ID", service.agent_id)
         patch.setattr(journal, "_last", {})
-        live.disconnect()  # whatever other tests have chosen
         shell = Shell()
         yield shell
-        live.disconnect()
         shell.ip.run_line_magic("unload_ext", "aod_notebook")
         InteractiveShell.clear_instance()
