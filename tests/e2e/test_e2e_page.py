@@ -187,6 +187,7 @@ def test_the_row_at_the_top_stays_when_a_filter_goes_or_the_width_changes(opened
     nb.wait_for_rows(601)
     output = nb.viewer.get_by_role("button", name="Output")
     output.click()
+    expect(nb.log.locator(".aod-is-output")).to_have_count(0)
     wait_until_at_end(nb)
     scroll_up(nb, 1000)
     settled_scroll_top(nb)
