@@ -20,6 +20,7 @@ __all__ = [
     "clip",
     "counted",
     "failure_text",
+    "is_plain",
     "last_written",
     "one_line",
     "visible",
@@ -38,8 +39,6 @@ UNSAFE = re.compile(
     r"\U000e0000-\U000e007f"  # tags: whole texts that nobody sees
     r"\u2028\u2029\ufeff\ud800-\udfff]"  # separators, byte-order mark, lone surrogates
 )
-
-
 _PRINTABLE = bytes(range(0x20, 0x7F))
 
 
