@@ -1,6 +1,8 @@
 """Properties of spools: whatever happens to the bytes, adoption sends every whole record once."""
 
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,13 @@ def test_adoption_of_any_bytes_at_all_never_raises(folder, data, cursor):
         assert read_all(spool)[0] == []
     finally:
         shutil.rmtree(spool)
+
+
+@pytest.mark.parametrize("odd", [b'{"k":5}', b'{"k":"event"},{"k":"event"}', b"not JSON", b"\xff"])
+def test_records_behind_many_that_are_none_are_found(odd):
+    framed = struct.pack("<4sII", b"\xf5\xaf\xfe\x01", len(odd), zlib.crc32(odd)) + odd
+    data = framed * 200 + pack(EVENT, 7, b'"r"', b"{}")
+    assert [(record.n, end) for record, end in scan(data, 50)] == [(7, len(data))]
 
 
 @given(

@@ -55,10 +55,29 @@ def scan(data: bytes, limit: int = sys.maxsize) -> list[tuple[Record, int]]:
         >>> [record.n for record, _ in scan(b"junk" + whole + whole[:20])]
         [1]
     """
+    position = 0
+    while True:
+        texts, ends, position = _whole(data, position, limit)
+        found = _together(texts, ends)
+        if found or not ends:
+            return found
+
+
+def _together(texts: list[bytes], ends: list[int]) -> list[tuple[Record, int]]:
+    """Decode texts in one go, which is quicker; or one by one, if one of them is no record."""
+    try:
+        return list(zip(_decode_all(b"[%b]" % b",".join(texts)), ends, strict=True))
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        each = zip(map(unpack, texts), ends, strict=True)
+        return [(record, end) for record, end in each if record is not None]
+
+
+def _whole(data: bytes, position: int, limit: int) -> tuple[list[bytes], list[int], int]:
+    """Find texts with a right checksum: they, where each ends, and where to look for more."""
     texts: list[bytes] = []
     ends: list[int] = []
     unpack_from, size, mark = _HEAD.unpack_from, _HEAD.size, _MARK
-    position, last = 0, len(data) - size
+    last = len(data) - size
     while 0 <= position <= last and len(ends) < limit:
         found, length, checksum = unpack_from(data, position)
         if found == mark:
@@ -71,11 +90,7 @@ def scan(data: bytes, limit: int = sys.maxsize) -> list[tuple[Record, int]]:
                 position = end
                 continue
         position = data.find(mark, position + 1)
-    try:
-        return list(zip(_decode_all(b"[%b]" % b",".join(texts)), ends, strict=True))
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        found_each = zip(map(unpack, texts), ends, strict=True)
-        return [(record, end) for record, end in found_each if record is not None]
+    return texts, ends, position
 
 
 def unpack(text: bytes) -> Record | None:
