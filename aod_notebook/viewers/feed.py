@@ -12,7 +12,7 @@ from msgspec import to_builtins
 
 from aod_notebook.viewers.plain import about, status_word
 from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
-from aod_notebook.viewers.wire import KINDS, packed_chunk
+from aod_notebook.viewers.wire import KINDS, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -237,10 +237,8 @@ class RowFeed:
 
     def _rows_message(self, start: int, stop: int) -> tuple[Message, int]:
         """Give rows as a message, and the number of the row after the last one in it."""
-        body, end, is_packed = packed_chunk(self.transcript.rows, start, stop)
-        content: dict[str, Any] = {"type": "rows", "from": start, "head": max(self._pushed, end)}
-        if is_packed:
-            content["packed"] = True
+        body, end = chunk(self.transcript.rows, start, stop)
+        content = {"type": "rows", "from": start, "head": max(self._pushed, end)}
         return Message(content, [body]), end
 
     def _beat(self, now: float) -> Message | None:

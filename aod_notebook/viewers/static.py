@@ -129,17 +129,24 @@ class Transcript:
 
     def add(self, events: Iterable[Event]) -> list[Row]:
         """Take the next events; give the rows that they add."""
-        before, output = len(self.rows), list[str]()
+        before, output, taken = len(self.rows), list[str](), 0
         try:
             for event in events:
-                data = _output_of(event)
-                if data is None:
+                extra = event.extra
+                data = extra.get("data")
+                if (  # what a session wrote on its standard output
+                    event.type == "output"
+                    and extra.get("stream") == "stdout"
+                    and isinstance(data, str)
+                    and "payload" not in extra
+                ):
+                    output.append(data)
+                else:
                     self._add_output(output)
                     self.rows += self._builder.feed(event)
-                else:
-                    output.append(data)
-                self.taken += 1
+                taken += 1
         finally:  # an interrupt between two events loses nothing
+            self.taken += taken
             self._add_output(output)
         return self.rows[before:]
 
@@ -179,16 +186,6 @@ class Transcript:
             )
         )
         return f'<div style="{_BOX}">{_header(self.title, self.summary)}{note}{body}</div>'
-
-
-def _output_of(event: Event) -> str | None:
-    """Give what a session wrote on its standard output; None if the event is something else."""
-    if event.type != "output":
-        return None
-    extra = event.extra
-    data = extra.get("data")
-    is_plain = extra.get("stream") == "stdout" and isinstance(data, str) and "payload" not in extra
-    return data if is_plain else None
 
 
 def render_html(events: Iterable[Event], title: str, runtime: str | None = None) -> str:

@@ -275,7 +275,6 @@ class Page {
     this.lastNews = Date.now();
     this.factsAt = Date.now();
     this.askedAt = 0;
-    this.unpacking = 0; // messages
     this.absent = 0; // seconds without an output that shows the rows
     /** @type {Set<View>} */ this.views = new Set();
     this.observer = new MutationObserver(() => this.mount());
@@ -356,16 +355,11 @@ class Page {
     if (message.head > this.head) this.head = message.head;
     switch (message.type) {
       case "rows":
-        if (message.packed) {
-          const unpacked = new Blob([/** @type {DataView<ArrayBuffer>} */ (buffers[0])])
-            .stream()
-            .pipeThrough(new DecompressionStream("deflate"));
-          this.unpacking++;
-          new Response(unpacked)
-            .json()
-            .finally(() => this.unpacking--)
-            .then((rows) => this.#take(message.from, rows));
-        } else this.#take(message.from, JSON.parse(new TextDecoder().decode(buffers[0])));
+        if (this.store.take(message.from, JSON.parse(new TextDecoder().decode(buffers[0])))) {
+          this.askedAt = 0;
+          this.half = ["", ""];
+          for (const view of this.views) view.schedule();
+        }
         break;
       case "welcome":
         if (message.page === this.id) this.arrives = true;
@@ -393,19 +387,9 @@ class Page {
     this.#catchUp();
   }
 
-  /** @param {number} from @param {WireRow[]} rows */
-  #take(from, rows) {
-    if (this.store.take(from, rows)) {
-      this.askedAt = 0;
-      this.half = ["", ""];
-      for (const view of this.views) view.schedule();
-    }
-    this.#catchUp();
-  }
-
   /** Ask for the rows that are lacking; one question at a time, again if nothing comes. */
   #catchUp() {
-    if (this.unpacking || this.store.length >= this.head || Date.now() - this.askedAt < SYNC_RETRY_MS) return;
+    if (this.store.length >= this.head || Date.now() - this.askedAt < SYNC_RETRY_MS) return;
     this.askedAt = Date.now();
     this.send({ type: "sync", from: this.store.length });
   }

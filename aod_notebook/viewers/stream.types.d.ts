@@ -1,6 +1,6 @@
 /** What stream.js works with, for the type checker; the page does not need it. */
 
-/** A row on the wire (`wire.wire_row`): a line of output, or kind, text, title, flags, depth, parent, length, marks. */
+/** A row on the wire (`wire.wire_rows`): a line of output, or kind, text, title, flags, depth, parent, length, marks. */
 type WireRow =
   | string
   | [number, string, string?, number?, number?, number?, number?, number[]?];

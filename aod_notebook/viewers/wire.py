@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,16 +9,12 @@ import msgspec
 from aod_notebook.viewers.row import Kind, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["BODY_BYTES", "WIRE_CHARS", "chunk", "packed_chunk", "wire_row"]
+__all__ = ["BODY_BYTES", "WIRE_CHARS", "chunk", "wire_rows"]
 
 BODY_BYTES = 240_000
 """The most that the rows of a message have on the wire; it stays below 256 kB with them."""
-PLAIN_BYTES = 16_000
-"""More than this is compressed: on its way to the page every byte is dear."""
-UNPACKED_BYTES = 640_000
-"""So much is compressed into one message, if it gets small enough."""
 WIRE_CHARS = 16_000
 """Longer texts are cut on the wire; the page asks for the rest when somebody wants to see it."""
 WIRE_MARKS = 3 * 400
@@ -33,22 +28,31 @@ IS_ERROR, IS_MINOR = 1, 2
 _encode = msgspec.json.Encoder().encode
 
 
-def wire_row(row: Row) -> str | list[object]:
-    """Give a row as the page reads it: a text for plain output, else a list.
+def wire_rows(rows: Iterable[Row]) -> list[str | list[object]]:
+    """Give rows as the page reads them: plain output as its text, any other row as a list.
 
     The list is kind, text, title, flags, depth, parent, full length, marks; what a row does not
     have is left out at its end. The length is given only of a text that is cut. It and marks count
     in UTF-16 units, as the page does.
 
     Example:
-        >>> wire_row(Row(Kind.OUTPUT, text="hello"))
-        'hello'
-        >>> wire_row(Row(Kind.TOOL, "Bash", "ls", depth=1))
-        [6, 'ls', 'Bash', 0, 1]
+        >>> wire_rows([Row(Kind.OUTPUT, text="hello"), Row(Kind.TOOL, "Bash", "ls", depth=1)])
+        ['hello', [6, 'ls', 'Bash', 0, 1]]
     """
+    plain = Kind.OUTPUT  # there are many of these: what is asked of each is asked here
+    return [
+        row.text
+        if row.kind is plain
+        and row.parent is None
+        and not row.marks
+        and len(row.text) <= WIRE_CHARS
+        else _fields(row)
+        for row in rows
+    ]
+
+
+def _fields(row: Row) -> list[object]:
     text, size = row.text, 0
-    if row.kind is Kind.OUTPUT and row.parent is None and len(text) <= WIRE_CHARS and not row.marks:
-        return text
     if len(text) > WIRE_CHARS:
         text, size = text[:WIRE_CHARS], _units(text)
     flags = IS_ERROR * row.is_error + IS_MINOR * row.is_minor
@@ -61,52 +65,35 @@ def wire_row(row: Row) -> str | list[object]:
     return [KINDS[row.kind], text, *rest]
 
 
-def packed_chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int, bool]:
-    """Encode rows from number `start` on, as many as fit into one message; compress many.
+def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
+    """Encode rows from number `start` on, as many as fit into one message.
 
     Returns:
-        What `chunk` gives, perhaps compressed by zlib; the number of the row after the last one
-        in it; whether it is compressed. There is at least one row.
-    """
-    body, end = chunk(rows, start, stop, UNPACKED_BYTES)
-    if len(body) <= PLAIN_BYTES:
-        return body, end, False
-    packed = zlib.compress(body, 1)
-    if len(packed) > BODY_BYTES:
-        body, end = chunk(rows, start, end, BODY_BYTES)
-        packed = zlib.compress(body, 1)
-    return packed, end, True
-
-
-def chunk(rows: Sequence[Row], start: int, stop: int, limit: int = BODY_BYTES) -> tuple[bytes, int]:
-    """Encode rows from number `start` on, as many as fit into `limit` bytes.
-
-    Returns:
-        A JSON array of `wire_row`s, and the number of the row after the last one in it; there
+        A JSON array as of `wire_rows`, and the number of the row after the last one in it; there
         is at least one.
     """
     parts: list[bytes] = []
     size, number = 2, start
     while number < stop:
         count = min(SLICE, stop - number)
-        part = _encode([wire_row(row) for row in rows[number : number + count]])[1:-1]
-        if size + len(part) >= limit:
+        part = _encode(wire_rows(rows[number : number + count]))[1:-1]
+        if size + len(part) >= BODY_BYTES:
             if parts:
                 break
-            part, count = _first(rows[number : number + count], limit)
+            part, count = _first(rows[number : number + count])
         parts.append(part)
         size, number = size + len(part) + 1, number + count
     return b"[" + b",".join(parts) + b"]", number
 
 
-def _first(rows: Sequence[Row], limit: int) -> tuple[bytes, int]:
+def _first(rows: Sequence[Row]) -> tuple[bytes, int]:
     """Encode as many of these rows as fit, one at least; say how many those are."""
     parts: list[bytes] = []
     size = 2
     for row in rows:
-        part = _encode(wire_row(row))
+        part = _encode(wire_rows([row]))[1:-1]
         size += len(part) + 1
-        if size > limit and parts:
+        if size > BODY_BYTES and parts:
             break
         parts.append(part)
     return b",".join(parts), len(parts)

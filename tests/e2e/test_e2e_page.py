@@ -119,7 +119,7 @@ def hash_of(rows):
     return hash(json.dumps(rows))
 
 
-KERNEL_ROWS = """from aod_notebook.viewers.wire import wire_row, KINDS, WIRE_CHARS
+KERNEL_ROWS = """from aod_notebook.viewers.wire import KINDS, WIRE_CHARS
 import json
 rows = [[KINDS[r.kind], r.text[:WIRE_CHARS], r.title, r.is_error + 2 * r.is_minor, r.depth]
         for r in v.feed.transcript.rows]

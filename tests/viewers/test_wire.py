@@ -1,8 +1,6 @@
 import json
 import re
-import zlib
 from pathlib import Path
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from aod_notebook.viewers import wire
 from aod_notebook.viewers.row import FOLDED, Kind, Row
 from aod_notebook.viewers.styles import styled
-from aod_notebook.viewers.wire import BODY_BYTES, WIRE_CHARS, chunk, packed_chunk, wire_row
+from aod_notebook.viewers.wire import BODY_BYTES, WIRE_CHARS, chunk, wire_rows
 
 PAGE = Path(wire.__file__).with_name("stream.js").read_text(encoding="utf-8")
 
@@ -35,18 +33,6 @@ def test_chunks_together_are_all_rows_in_order():
     assert read == [row.text for row in rows]
 
 
-def test_rows_that_do_not_get_small_are_sent_in_more_messages():
-    random = Random(1)
-    texts = ["".join(chr(random.randrange(0x4E00, 0x9FFF)) for _ in range(500)) for _ in range(800)]
-    rows = [Row(Kind.OUTPUT, text=text) for text in texts]
-    number, read = 0, []
-    while number < len(rows):
-        body, number, is_packed = packed_chunk(rows, number, len(rows))
-        assert len(body) <= BODY_BYTES + 1000
-        read += json.loads(zlib.decompress(body) if is_packed else body)
-    assert read == texts
-
-
 @pytest.mark.parametrize("fill", ["x", "\u2028", "😀", '"', "\n"])
 def test_a_huge_row_still_fits_into_one_message(fill):
     body, number = chunk([Row(Kind.TEXT, text=fill * 10_000_000)], 0, 1)
@@ -65,12 +51,13 @@ def test_any_cleaned_text_goes_over_the_wire(text):
 
 def test_marks_count_as_the_page_counts():
     text, marks = styled("😀\x1b[31mred\x1b[0m")
-    read = wire_row(Row(Kind.OUTPUT, text=text, marks=marks))
+    (read,) = wire_rows([Row(Kind.OUTPUT, text=text, marks=marks)])
     assert read[-1] == [2, 5, 2]
 
 
 def test_a_cut_row_tells_its_length():
-    assert wire_row(Row(Kind.OUTPUT, text="x" * (WIRE_CHARS + 1)))[6] == WIRE_CHARS + 1
+    (read,) = wire_rows([Row(Kind.OUTPUT, text="x" * (WIRE_CHARS + 1))])
+    assert read[6] == WIRE_CHARS + 1
 
 
 def test_the_page_folds_the_same_kinds():
