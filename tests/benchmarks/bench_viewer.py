@@ -8,26 +8,22 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import statistics
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "e2e")]
 
-from jupyter_client import BlockingKernelClient  # noqa: E402 - the path is set above
+from chromium import Chromium  # noqa: E402 - the path is set above
+from jupyter_client import BlockingKernelClient  # noqa: E402
 from pages import NotebookPage  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
 from servers import Server  # noqa: E402
 
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --enable-precise-memory-info"
-)
 LAST_MS = 60_000
 BURST = 100_000
 BASE_ROWS = 1_000
@@ -46,8 +42,12 @@ def paced(texts, per_second, emit):
         if ahead > 0.01:
             time.sleep(ahead)
         emit(text)
+def wait_for_start():
+    while not Path("start").exists():
+        time.sleep(0.01)
 def measured(count, per_second, emit, settle=1.0):
     texts = [text(number) for number in range(count)]
+    wait_for_start()
     before = cpu()
     paced(texts, per_second, emit)
     last = time.time()
@@ -127,57 +127,79 @@ def cases(rows):
     ]
 
 
-def run(case, browser, server):
+def run(case, chromium, server):
     """Measure one case in a notebook of its own; give what was measured."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    received = [0]
+    start, result = server.root / "start", server.root / "result.json"
+    for file in (start, result):
+        file.unlink(missing_ok=True)
+    with chromium.attached(is_new=True) as page:
+        nb = opened(case, page, server)
+        before = Page.of(page)
+        if not case.probes:  # watching frames takes the processor time that is measured there
+            page.evaluate(PAGE, f"{case.count - 1:08d} ")
+        nb.run_cell(2)
+        if case.other:
+            nb.run_cell(3)
+        kernel = nb.kernel
+    start.touch()  # now that nobody listens to the page
+    probes = probed(server, kernel, result) if case.probes else []
+    wait_for_file(result, seconds=case.count / (case.rate or case.count) + 60)
+    with chromium.attached() as page:
+        facts = measured(case, page, before, json.loads(result.read_text()))
+        if case.show == VIEWER:
+            check_rows(NotebookPage(page, server), case.count)
+    if probes:
+        facts["1+1 ms"] = round(1000 * statistics.median(probes), 1)
+    server.stop_kernel(kernel)
+    return facts
 
-    def count(payload):
-        received[0] += len(payload)
 
-    page.on("websocket", lambda socket: socket.on("framereceived", count))
+def opened(case, page, server):
+    """Open a notebook that is ready for a case."""
     emit = case.emit.format(count=case.count, rate=case.rate, settle=case.settle)
+    other = f"wait_for_start()\n{case.other}" if case.other else "0"
     name = "".join(c if c.isalnum() else "-" for c in case.name)
-    path = server.notebook(f"{name}.ipynb", PREPARE, case.show, emit, case.other or "0")
-    result = server.root / "result.json"
-    result.unlink(missing_ok=True)
-    nb = NotebookPage(page, server).open(path)
+    nb = NotebookPage(page, server).open(
+        server.notebook(f"{name}.ipynb", PREPARE, case.show, emit, other)
+    )
     for cell in (0, 1):
         run_cell(nb, cell)
     if case.show == VIEWER:
         nb.wait_for_rows(1)
-    session = page.context.new_cdp_session(page)
-    heap = used_heap(session)
-    nodes = page.evaluate("document.querySelectorAll('*').length")
-    received[0] = 0
-    page.evaluate(PAGE, f"{case.count - 1:08d} ")
-    nb.run_cell(2)
-    if case.other:
-        nb.run_cell(3)
-    probes = probed(server, nb.kernel, result) if case.probes else []
-    nb.wait_until(result.exists, seconds=case.count / (case.rate or case.count) + 60)
-    kernel = json.loads(result.read_text())
-    shown = wait_for_last(page) if "d.line" not in case.emit or case.show == VIEWER else {}
-    if case.show == VIEWER:
-        check_rows(nb, case.count)
+    return nb
+
+
+@dataclass
+class Page:
+    """What a page has and has received."""
+
+    heap: int
+    nodes: int
+    received: int
+
+    @classmethod
+    def of(cls, page):
+        nodes = page.evaluate("document.querySelectorAll('*').length")
+        return cls(used_heap(page), nodes, page.evaluate("window.received"))
+
+
+def measured(case, page, before, kernel):
+    """Give the figures of a case that is over."""
     facts = case.facts
-    if case.count >= BASE_ROWS:
+    if case.count >= BASE_ROWS and not case.probes:
         facts["rows"] = case.count
         facts["kernel µs/row"] = round(1e6 * kernel["cpu"] / case.count, 1)
-    if shown:
-        gaps = sorted(shown["gaps"])
-        facts["bytes/row"] = round(received[0] / case.count)
-        facts["last row ms"] = (
-            round(shown["seen"] - 1000 * kernel["last"]) if shown["seen"] else "never"
-        )
-        facts["frame p95 ms"] = round(gaps[int(0.95 * len(gaps))], 1)
-        facts["blocked ms"] = round(shown["blocked"])
-        facts["new nodes"] = page.evaluate("document.querySelectorAll('*').length") - nodes
-        facts["heap MB"] = round((used_heap(session) - heap) / 1e6, 1)
-    if probes:
-        facts["1+1 ms"] = round(1000 * statistics.median(probes), 1)
-    server.stop_kernel(nb.kernel)
-    page.close()
+    if case.show == SESSION or case.probes:
+        return facts
+    shown = wait_for_last(page)
+    after, gaps = Page.of(page), sorted(shown["gaps"])
+    last = round(shown["seen"] - 1000 * kernel["last"]) if shown["seen"] else "never"
+    facts["bytes/row"] = round((after.received - before.received) / case.count)
+    facts["last row ms"] = last
+    facts["frame p95 ms"] = round(gaps[int(0.95 * len(gaps))], 1)
+    facts["blocked ms"] = round(shown["blocked"])
+    facts["new nodes"] = after.nodes - before.nodes
+    facts["heap MB"] = round((after.heap - before.heap) / 1e6, 1)
     return facts
 
 
@@ -202,12 +224,20 @@ def run_cell(nb, number):
     nb.wait_until(lambda: prompt.inner_text().strip() not in ("[ ]:", "[*]:", "[]:"))
 
 
-def used_heap(session):
+def used_heap(page):
     """Give the page's JavaScript heap in bytes, after a collection."""
+    session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     session.send("Performance.enable")
     metrics = session.send("Performance.getMetrics")["metrics"]
     return next(each["value"] for each in metrics if each["name"] == "JSHeapUsedSize")
+
+
+def wait_for_file(file, seconds):
+    deadline = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < deadline, f"no {file.name} after {seconds:.0f} s"
+        time.sleep(0.05)
 
 
 def probed(server, kernel, result):
@@ -229,17 +259,18 @@ def probed(server, kernel, result):
 @contextlib.contextmanager
 def stage():
     """A browser and a server with the modules that the cells import."""
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent / "e2e"), str(HERE)])
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium, "no Chromium: apt-get update && apt-get install -y chromium"
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server(Path(folder))
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split())
+    modules = os.pathsep.join([str(HERE.parent / "e2e"), str(HERE)])
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        mock.patch.dict(os.environ, PYTHONPATH=modules),
+    ):
+        server, chromium = Server(Path(folder)), Chromium(Path(folder) / "chromium")
         try:
             server.start()
-            yield browser, server
+            chromium.start()
+            yield chromium, server
         finally:
-            browser.close()
+            chromium.stop()
             server.stop()
 
 
@@ -256,9 +287,9 @@ def main():
         if options.only in case.name
     ]
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with stage() as (browser, server):
+    with stage() as (chromium, server):
         for case in chosen:
-            facts = run(case, browser, server)
+            facts = run(case, chromium, server)
             told = (f"{key} {value}" for key, value in facts.items())
             print(f"{case.name:36}", *told, sep="  ", flush=True)
     print(f"load after: {os.getloadavg()[0]:.1f}")
