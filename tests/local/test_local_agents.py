@@ -372,6 +372,14 @@ def test_the_update_checks_body_runtime_environment_agent_archive_version_model_
     )
 
 
+def test_a_model_outside_the_catalog_is_a_field_error_before_the_missing_agent(http):
+    body = {"version": 1, "model": "any"}
+    refused = http.put(f"/agents/{MISSING}", json=body | {"runtime": "claude"})
+    assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["model"])
+    for free in ({}, {"runtime": "shell"}, {"provider": "openai"}):
+        assert http.put(f"/agents/{MISSING}", json=body | free).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("made", "sent", "detail"),
     [

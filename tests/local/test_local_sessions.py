@@ -98,10 +98,10 @@ def test_the_create_checks_come_in_order(http, kit):
         409,
         "Cannot create session with archived environment",
     )
-    assert detail(http, "/sessions", agent_id=agent["id"], prompt="x", environment_id=MISSING) == (
-        404,
-        "Environment not found",
-    )
+    for given in (MISSING, ""):  # the agent's is taken for null alone
+        assert detail(
+            http, "/sessions", agent_id=agent["id"], prompt="x", environment_id=given
+        ) == (404, "Environment not found")
 
 
 def test_an_agents_environment_that_was_archived_blocks_its_sessions(http, kit):

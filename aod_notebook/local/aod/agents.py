@@ -70,7 +70,9 @@ async def update_agent(call: Call) -> Response:
     generation = kind or (stored["generation"] if stored else "runtime")
     model: type[Update] = RuntimeAgentUpdate if generation == "runtime" else ProviderAgentUpdate
     named = body.get(generation) or (stored[generation] if stored else None)
-    fields = validated(model, body, free=stored is None or _free(named))
+    # without either, nobody knows which models the missing agent could have
+    is_unknown = kind is None and stored is None
+    fields = validated(model, body, free=is_unknown or _free(named))
     runtime = getattr(fields, "runtime", None)
     if runtime is not None:
         catalog.check_runtime(runtime)

@@ -62,7 +62,9 @@ async def create_session(call: Call) -> Response:
         agent = agents.find(connection, call.owner, fields.agent_id)
         if agent["archived_at"] is not None:
             raise ApiError(409, "Cannot create session with archived agent")
-        environment_id = fields.environment_id or agent["environment_id"]
+        environment_id = fields.environment_id
+        if environment_id is None:
+            environment_id = agent["environment_id"]
         if environment_id is not None:
             agents.check_environment(
                 connection,
