@@ -251,8 +251,11 @@ class LiveSession(SessionTables):
         code = self.exit_code
         how = "" if code is None else f": its {self.runtime or 'agent'} exited with code {code}"
         last = self._last_error_line()
-        why = f" ({last})" if last else ""
-        return f"Session {self.id} failed{how}{why}. %aod events {self.id} shows its log."
+        if code is None and last:  # it never ran or was killed; the service says why
+            how = f": {last.removeprefix('provision failed: ').removeprefix('turn failed: ')}"
+        elif last:
+            how = f"{how} ({last})"
+        return f"Session {self.id} failed{how.rstrip('.')}. %aod events {self.id} shows its log."
 
     def _last_error_line(self) -> str:
         """The last line on stderr in the last turn, or the message of the stage that failed."""

@@ -99,6 +99,19 @@ def test_a_failed_session_raises_one_line_and_is_still_bound(shell):
     )
 
 
+def test_what_never_ran_says_why_and_nothing_twice(shell, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with pytest.raises(SessionFailedError) as caught:
+        shell.run("%%aod --runtime gemini -o s\nhello")
+    session = shell.names["s"]
+    assert str(caught.value).startswith(
+        f"Session {session.id} failed: Failed to install runtime: 'gemini' was not found on PATH: "
+    )
+    assert str(caught.value).endswith(
+        f"or use the runtime shell or replay. %aod events {session.id} shows its log."
+    )
+
+
 def test_no_raise_goes_on(shell):
     shell.run("%%aod --runtime shell --no-raise -o s\nexit 3")
     assert shell.names["s"].status == "failed"
