@@ -135,7 +135,8 @@ def collect(
 
     Raises:
         AodNotebookError: not one session could be read, or there is no client.
-        FrameError: a parameter is of no use, or no directory can be made there.
+        FrameError: a parameter is of no use, or no directory can be made there, or it cannot be
+            written, such as for a full disk; the sessions stored until then stay.
 
     Warns:
         FrameWarning: sessions could not be read; the others are stored.
@@ -167,14 +168,20 @@ def collected_in(
     names = list(dict.fromkeys(str(getattr(item, "id", item)) for item in ids))
     times = {str(item.id): _times(item) for item in ids if isinstance(item, FollowedSession)}
     store = made_store(folder)
-    _tidy(store.path)
     if dask is None:
         pool, ask = None, partial(_collect_one, store.path, owner, times)
     else:
         pool, ask = workers(dask), partial(_collect_there, store.path, Service.of(owner), times)
     report = Report()
-    for _, problems in each(names, ask, report, jobs=jobs, progress=progress, pool=pool):
-        report.join([problems])
+    try:
+        _tidy(store.path)
+        for _, problems in each(names, ask, report, jobs=jobs, progress=progress, pool=pool):
+            report.join([problems])
+    except OSError as error:  # such as a full disk: the other sessions would fare no better
+        raise FrameError(
+            f"The store in {str(folder)!r} cannot be written: {error.strerror or error}: the "
+            "sessions that are stored stay; once there is room, call collect again for the others"
+        ) from error
     return store if dask is None else store.dask("events"), report
 
 
@@ -255,11 +262,15 @@ def _replace(folder: Path, path: Path, data: Any) -> None:
     fresh = folder / _FRESH / uuid4().hex
     fresh.parent.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with fresh.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)  # on a full disk, room for others
+        raise
 
 
 def _tidy(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The store: filled bit by bit, whole at any moment, read by others."""
 
+import errno
 import os
 from types import SimpleNamespace
 
@@ -167,6 +168,22 @@ def test_a_store_of_no_sessions_has_empty_frames(client, tmp_path):
         frame = frames.scan(tmp_path).frame(name)
         expected = {c.name: c.pandas_dtype for c in frames.SCHEMAS[name].columns}
         assert frame.dtypes.astype(str).to_dict() == expected
+
+
+def test_a_disk_that_fills_up_costs_the_other_sessions_only(client, ids, tmp_path, monkeypatch):
+    into = tmp_path / "store"
+    frames.collect(ids[:1], into=into, client=client)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(frames.FrameError, match="No space left on device: the sessions that"):
+            frames.collect(ids, into=into, client=client)
+    assert list((into / "_fresh").iterdir()) == []
+    assert frames.scan(into).session_ids == ids[:1]
+    assert frames.collect(ids, into=into, client=client).session_ids == ids
 
 
 def test_what_is_no_store_is_not_taken_for_an_empty_one(tmp_path):
