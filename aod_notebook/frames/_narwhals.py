@@ -75,7 +75,7 @@ def holding(frame: Any, kinds: Mapping[str, _Kind], *, by: str) -> Any:
         FrameError: a column holds something else.
     """
     found = frame.collect_schema()
-    odd = [name for name, kind in kinds.items() if not _fits(found[name], kind)]
+    odd = [name for name, kind in kinds.items() if not _fits(frame, found[name], kind)]
     return frame.with_columns(*(_cast(frame, n, kinds[n], by) for n in odd)) if odd else frame
 
 
@@ -105,13 +105,15 @@ def _narwhals(frame: Any, by: str, of: str) -> Any:
         ) from error
 
 
-def _fits(dtype: Any, kind: _Kind) -> bool:
-    return dtype == nw.Unknown or kind.fits(dtype)
+def _fits(frame: Any, dtype: Any, kind: _Kind) -> bool:
+    """Whether a dtype is of the kind; what a lazy frame does not tell is believed."""
+    return kind.fits(dtype) or (dtype == nw.Unknown and isinstance(frame, nw.LazyFrame))
 
 
 def _cast(frame: Any, name: str, kind: _Kind, by: str) -> Any:
     dtype = frame.collect_schema()[name]
-    if isinstance(frame, nw.DataFrame) and (dtype == nw.Object or frame[name].is_null().all()):
+    may_be = dtype in (nw.Object, nw.Unknown)  # such as times in America/New_York
+    if isinstance(frame, nw.DataFrame) and (may_be or frame[name].is_null().all()):
         try:
             return frame[name].cast(kind.dtype)
         except (TypeError, ValueError):

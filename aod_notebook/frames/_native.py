@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from aod_notebook.frames.checks import FrameError, once
 from aod_notebook.frames.schema import Column
@@ -24,6 +25,8 @@ _ARROW = {
     "boolean": pa.bool_(),
     "datetime": pa.timestamp("us", tz="UTC"),
 }
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999, in microseconds since 1970."""
 _BITS = {"Int64": 63, "Int32": 31, "Int16": 15}
 _STR: Any = pd.StringDtype(storage="pyarrow", na_value=np.nan)
 _MASKED: dict[str, Any] = {
@@ -159,7 +162,7 @@ def conform(series: Any, column: Column) -> Any:
 
 def is_whole(dtype: Any, column: Column) -> bool:
     """Whether a dtype is the column's own, known categories included."""
-    if not isinstance(dtype, pd.CategoricalDtype):
+    if column.dtype != "category" or not isinstance(dtype, pd.CategoricalDtype):
         return str(dtype) == column.pandas_dtype
     known = len(column.categories)
     return tuple(dtype.categories[:known]) == column.categories and dtype.categories.dtype == "str"
@@ -213,10 +216,20 @@ def native(chunks: pa.ChunkedArray, column: Column) -> Any:
     if column.dtype == "category":
         return _categorical(chunks, column)
     if column.dtype == "datetime":
-        return chunks.to_pandas().astype("datetime64[us, UTC]")
+        return _in_calendar(chunks).to_pandas().astype("datetime64[us, UTC]")
     if column.dtype in ("str", "json"):
         return _STR.__from_arrow__(chunks)
     return _MASKED[column.dtype].__from_arrow__(chunks)
+
+
+def _in_calendar(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Leave out times beyond the years 1 to 9999, which pandas could not even show."""
+    span = pc.min_max(times.cast(pa.int64())).as_py()
+    if span["min"] is None or (span["min"] >= _FIRST and span["max"] <= _LAST):
+        return times
+    numbers = times.cast(pa.int64())
+    fits = pc.and_(pc.greater_equal(numbers, _FIRST), pc.less_equal(numbers, _LAST))
+    return pc.if_else(fits, times, pa.scalar(None, times.type))
 
 
 def _categorical(chunks: pa.ChunkedArray, column: Column) -> pd.Categorical:

@@ -95,7 +95,8 @@ def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
         *(~nw.col(name).is_null() for name in ("cost_usd", *_TOKENS)), ignore_nulls=False
     )
     frame = frame.filter(~nw.col("started_at").is_null() | used)
-    frame = frame.with_columns(nw.col("started_at").dt.truncate("1d").alias("day"))
+    in_utc = nw.col("started_at").dt.convert_time_zone("UTC")
+    frame = frame.with_columns(in_utc.dt.truncate("1d").alias("day"))
     summed = frame.group_by("agent_id", "day").agg(
         nw.len().alias("count"),
         nw.col("cost_usd").count().alias("priced_count"),
@@ -178,9 +179,11 @@ def stage_durations(events: IntoFrameT) -> IntoFrameT:
     stages = stages.with_columns(nw.col("stage", "state").cast(nw.String))
     is_end = nw.col("state") != "started"
     ended = stages.filter(is_end)
-    open_ended = stages.filter(~is_end).join(
-        ended.select("session_id", "stage").unique(), on=["session_id", "stage"], how="anti"
-    )
+    # events of one body may have no session's id, and missing values never join
+    key = [nw.col("session_id").cast(nw.String).fill_null("").alias("_session"), nw.col("stage")]
+    begun = stages.filter(~is_end).with_columns(key[0])
+    names = ["_session", "stage"]
+    open_ended = begun.join(ended.select(*key).unique(), on=names, how="anti").drop("_session")
     return _given_back(nw.concat([ended, open_ended]).sort("session_id", "order"), events)
 
 

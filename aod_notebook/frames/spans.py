@@ -181,4 +181,4 @@ def _self_ms(span: _Span) -> int | None:
 
 
 def _micros(value: Any) -> int | None:
-    return None if value is None else int(value.value) // 1000
+    return None if value is None else int(value.as_unit("us").asm8.view("i8"))

@@ -245,5 +245,14 @@ def test_calls_that_were_followed_live_have_their_times():
     )
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "9999"])
+def test_times_that_otlp_cannot_tell_are_left_out(year):
+    moment = pd.Timestamp(f"{year}-06-01T00:00:00Z").as_unit("us")
+    runs = pd.DataFrame({"run_id": [RUN_ID], "started_at": [moment], "ended_at": [moment]})
+    told = frames.runs_to_otlp(runs)
+    TracesData.FromString(frames.otlp_to_protobuf(told))
+    assert '"startTimeUnixNano": "0"' in json.dumps(told)
+
+
 def test_no_sessions_are_no_spans():
     assert spans_of(frames.sessions_to_otlp(sessions_of([]), turns_of([]))) == []

@@ -118,6 +118,24 @@ def test_what_used_something_is_counted_though_its_start_is_unknown(kind):
     assert records(summed, ["day", "count", "output_tokens"]) == [(None, 1, 3)]
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", None])
+def test_days_are_those_of_utc_wherever_the_times_are_told(kind, zone):
+    times = pd.to_datetime(["2026-01-01T23:30Z", "2026-01-02T23:30Z"])
+    runs = made("runs", [{"agent_id": "a", "started_at": time, "cost_usd": 1} for time in times])
+    runs["started_at"] = runs["started_at"].dt.tz_convert(zone)
+    days = run(kind, prepare.cost_per_agent_and_day, runs)
+    assert records(days, ["day", "count"]) == [
+        (pd.Timestamp("2026-01-01", tz="UTC"), 1),
+        (pd.Timestamp("2026-01-02", tz="UTC"), 1),
+    ]
+
+
+def test_times_in_a_zone_are_no_numbers():
+    rows = ROWS.assign(at=pd.Timestamp("2026-01-01", tz="America/New_York"))
+    with pytest.raises(frames.FrameError, match="compare needs numbers or booleans"):
+        prepare.compare(rows, "model", "at", "a")
+
+
 def test_answers_in_pandas_have_nullable_numbers_only():
     joined = prepare.turns_with_results(TURNS, RESULTS[:0], SESSIONS)
     calls = made("tool_calls", [{"tool": "Bash", "has_result": False}])
@@ -203,6 +221,13 @@ def test_stages_have_their_durations_and_those_that_never_ended_none(kind):
         (5, "runtime_start", "started", None, None),
         (7, "runtime_start", "started", None, None),
     ]
+
+
+def test_a_stage_that_ended_is_one_row_though_its_session_is_not_known(kind):
+    rows = [stage(1, "skills", "started"), stage(2, "skills", "done", 5)]
+    events = made("events", [{**row, "session_id": None} for row in rows])
+    durations = run(kind, prepare.stage_durations, events)
+    assert records(durations, ["session_id", "order", "state"]) == [(None, 2, "done")]
 
 
 ROWS = pd.DataFrame(

@@ -263,6 +263,11 @@ def test_collect_says_what_is_wrong(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
+def test_events_whose_texts_are_categories_are_read_as_they_were():
+    texts = EVENTS.astype({"data": "category", "session_id": "category"})
+    pd.testing.assert_frame_equal(frames.messages_from_events(texts), SOME["messages"])
+
+
 def test_a_store_says_what_is_wrong(tmp_path):
     store = frames.collect([], into=tmp_path, client=CLIENT)
     for name in ("spans", 5, None):

@@ -148,6 +148,14 @@ def test_spans_come_parents_first_and_know_their_place():
     assert list(frame["offset_ms"]) == [0, 40, 50, 100]
 
 
+@pytest.mark.parametrize("odd", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_beyond_the_calendar_does_not_keep_the_others_from_being_shown(odd):
+    told = [event(1, occurred_at=odd, started_at=odd), event(2)]
+    events = frames.decode_run_events(json.dumps(told).encode())
+    assert list(events["occurred_at"].isna()) == [True, False]
+    assert "2026-01-01 00:00:02" in events.to_string()
+
+
 def test_own_time_is_what_no_child_covers_and_overlaps_count_once():
     frame = spans(
         span(1, "root", None, 0, 1000),
