@@ -63,5 +63,5 @@ def epoch_seconds(times: pd.Series[Any] | None, length: int) -> NDArray[np.float
     """Give times as seconds since 1970; what is missing is NaN."""
     if times is None or not len(times):
         return np.full(length, np.nan)
-    since = pd.to_datetime(times, utc=True) - pd.Timestamp(0, tz="UTC")
+    since = pd.to_datetime(times, utc=True) - pd.Timestamp(0, tz="UTC").as_unit("us")
     return np.asarray(since.dt.total_seconds(), dtype=np.float64)

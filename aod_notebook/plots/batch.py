@@ -139,14 +139,16 @@ def overview(
     noun = str(drawn.attrs["noun"])
     if drawn.empty:
         return canvas.nothing(f"there are no {noun}s")
-    longest = drawn["duration_s"].fillna(0).max()
+    # a clock that was set back makes a duration negative: there is no bar for it
+    lengths = drawn["duration_s"].fillna(0).clip(lower=0)
+    longest = lengths.max()
     size, unit = time_unit(longest)
     canvas.ax.set_xlim(0, (longest or 1.0) / size * 1.02)
     groups = list(drawn.groupby(drawn["status"].fillna("?"), sort=False))
     canvas.rows([] if is_crowd else [short(name) or "?" for name in drawn["id"]])
     canvas.ax.set_ylim(len(drawn) - 0.4, -0.6)
     for status, rows in groups:
-        ends = rows["duration_s"].fillna(0).to_numpy(float) / size
+        ends = lengths[rows.index].to_numpy(float) / size
         fill = _fill(canvas.look, str(status))
         height = 1.0 if is_crowd else 0.6
         canvas.bars(rows.index, 0, ends, fill, height=height, is_crowd=is_crowd)

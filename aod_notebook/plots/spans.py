@@ -100,7 +100,7 @@ def waterfall(
     canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
     if drawn.empty:
         return canvas.nothing("the run has no spans and no tool calls")
-    last = float((every["offset_ms"] + every["duration_ms"].fillna(0)).max())
+    last = float((every["offset_ms"] + every["duration_ms"].fillna(0).clip(lower=0)).max())
     size, unit = time_unit(last / 1000)
     scale = size * 1000
     canvas.ax.set_xlim(0, (last or 1.0) / scale * 1.02)

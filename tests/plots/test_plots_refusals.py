@@ -106,6 +106,24 @@ def test_calls_from_a_text_file_have_their_times(tmp_path):
     pd.testing.assert_frame_equal(drawn, plots.timeline_df(calls))
 
 
+@pytest.mark.parametrize("year", ["1600", "9999"])
+def test_times_far_from_now_are_drawn(year):
+    moment = pd.Timestamp(f"{year}-06-01T00:00:00Z").as_unit("us")
+    turns = samples.turns(3).assign(ended_at=moment)
+    for figure in (plots.tokens(turns), plots.cost(turns)):
+        figure.figure.draw_without_rendering()
+    spans = frames.spans_from_run_events(samples.run_events().assign(started_at=moment))
+    plots.waterfall(spans).figure.draw_without_rendering()
+
+
+def test_durations_of_a_clock_that_was_set_back_have_no_bar():
+    sessions = samples.sessions(3)
+    ax = plots.overview(sessions.assign(duration_s=-5.0))
+    assert ax.get_xlim()[1] > 0
+    spans = SOME["spans"].assign(duration_ms=-900_000)
+    assert plots.waterfall(spans).get_xlim()[1] > 0
+
+
 def test_a_span_that_told_of_its_failure_is_answered():
     spans = samples.typed(
         [{"run_id": "r", "span_id": "a", "depth": 0, "tool": "x", "is_error": True}], "spans"
