@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aod_notebook.live import LiveRun, LiveSession
 from aod_notebook.live.known import known, known_runs
@@ -24,8 +26,19 @@ if TYPE_CHECKING:
 __all__ = ["candidates", "install", "uninstall"]
 
 _OPEN_NAME = re.compile(r"\{\{(\w*)$")
-_OURS = re.compile(r"^\s*(%%?)(aod|agentos)\b")
+_CELL = re.compile(r"\s*(%%)(aod|agentos)\b")
+_LINE = re.compile(r"\s*(?:[\w., ]+=\s*)?(%)(aod|agentos)\b")
+_WORD = re.compile(r"""(?:"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s"'])+""")
+_JOINED = re.compile(r"(--[\w-]+)=(.*)")
+_IPYTHONS_OWN = ("In", "Out")
 _HOOK_KEYS = ("%aod", "%%aod", "%agentos", "%%agentos")
+
+
+class Offer(NamedTuple):
+    """What a piece of the text before the cursor may become."""
+
+    fragment: str
+    become: list[str]
 
 
 def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
@@ -43,31 +56,48 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
         >>> candidates("print(", {}) is None
         True
     """
-    magic = _OURS.match(text)
+    found = offer(text, names)
+    return None if found is None else found.become
+
+
+def offer(text: str, names: Mapping[str, object]) -> Offer | None:
+    """Give what `candidates` gives, and which piece of the text that is for."""
+    line = text.rpartition("\n")[2]
+    magic, is_below = _CELL.match(text), line != text
+    if magic is None or (is_below and magic[2] == "agentos"):  # whose cell is Python
+        magic, text, is_below = _LINE.match(line), line, False
     if magic is None:
         return None
     open_name = _OPEN_NAME.search(text)
-    is_line = magic[1] == "%" and "\n" not in text
-    if open_name is not None and (magic[1] == "%%" or is_line):
+    if open_name is not None:
         own = [name for name in names if not name.startswith("_")]
-        return [f"{name}}}}}" for name in _starting(open_name[1], own)]
-    line = text[magic.end() :]
-    if "\n" in line or not line[:1].isspace():
+        return Offer(open_name[1], [f"{name}}}}}" for name in _starting(open_name[1], own)])
+    rest = text[magic.end() :]
+    if is_below or not rest[:1].isspace():
         return None
-    *before, word = line.split(" ")
-    before = [each for each in before if each]
+    words = _WORD.findall(rest)
+    word = words.pop() if words and rest.endswith(words[-1]) else ""
+    before = [each.strip("\"'") for each in words]
+    joined = _JOINED.fullmatch(word)
+    if joined is not None:
+        before, word = [*before, joined[1]], joined[2]
+    start = word.lstrip("\"'")
     if before[-1:] == ["--to"]:
-        return _folders(word)
-    match magic.groups():
-        case ["%%", "aod"]:
-            offered = _words(aod_cell.cell_parser(), before, names)
-        case ["%%", _]:
-            offered = _words(agentos_cell.cell_parser(), before, names)
-        case [_, "aod"]:
-            offered = _line_words(aod_commands.COMMANDS, before, names)
-        case _:
-            offered = _line_words(agentos_commands.COMMANDS, before, names)
-    return _starting(word, offered)
+        return Offer(word, _folders(start))
+    offered = _starting(start, _offered(magic[1], magic[2], before, names))
+    return Offer(word, [shlex.quote(each) if " " in each else each for each in offered])
+
+
+def _offered(sign: str, magic: str, before: list[str], names: Mapping[str, object]) -> list[str]:
+    """What may follow the words `before`."""
+    match sign, magic:
+        case "%%", "aod":
+            return _words(aod_cell.cell_parser(), before, names)
+        case "%%", _:
+            return _words(agentos_cell.cell_parser(), before, names)
+        case _, "aod":
+            return _line_words(aod_commands.COMMANDS, before, names)
+    return _line_words(agentos_commands.COMMANDS, before, names)
 
 
 def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) -> list[str]:
@@ -76,6 +106,10 @@ def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) 
     if values is None:
         return parser.options()
     match before[-1]:
+        case "--agent" if parser.prog == "%agentos runs":
+            return known_runs.names("agents")
+        case "--agent" if parser.prog == "%agentos connect":  # takes an id
+            return []
         case "-a" | "--agent":
             return known.names("agents")
         case "--env":
@@ -86,6 +120,8 @@ def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) 
             return list(aod_cell.RUNTIMES)
         case "--provider":
             return list(aod_cell.PROVIDERS)
+        case "--secret":
+            return sorted(os.environ)
         case "--input":
             return _held(names, dict)
     return values
@@ -154,7 +190,7 @@ def _sessions(names: Mapping[str, object]) -> list[str]:
 
 def _held(names: Mapping[str, object], kind: type) -> list[str]:
     """The names of the notebook's variables that hold a `kind`."""
-    own = [name for name in names if not name.startswith("_")]
+    own = [name for name in names if not name.startswith("_") and name not in _IPYTHONS_OWN]
     return [name for name in own if isinstance(names[name], kind)]
 
 
@@ -194,11 +230,15 @@ def _matcher(shell: InteractiveShell) -> Any:
     def matcher(context: Any) -> Any:
         lines = context.full_text.split("\n")[: context.cursor_line + 1]
         text = "\n".join([*lines[:-1], lines[-1][: context.cursor_position]])
-        found = candidates(text, shell.user_ns)
+        found = offer(text, shell.user_ns)
         if found is None:
             return {"completions": [], "suppress": False}
+        # Where nothing is known the word stays as it is: an empty answer would have IPython offer
+        # Python's keywords and its own magics.
+        become = found.become or [found.fragment]
         return {
-            "completions": [SimpleCompletion(each, type="magic") for each in found],
+            "completions": [SimpleCompletion(each, type="magic") for each in become],
+            "matched_fragment": found.fragment,
             "suppress": True,
             "ordered": True,
         }

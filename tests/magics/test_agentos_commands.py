@@ -491,6 +491,7 @@ def test_runs_and_agents_are_offered_once_known(shell, monkeypatch):
     fresh.wait(10)
     assert shell.names["newest"].id in candidates("%agentos events ", shell.names)
     assert candidates("%agentos invoke lo", shell.names) == ["local"]
+    assert candidates("%agentos runs --agent lo", shell.names) == ["local"]
 
 
 def test_unloading_leaves_no_thread(shell, reported):

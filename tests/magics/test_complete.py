@@ -32,16 +32,33 @@ def completed(shell, text):
         ("%%aod -a {{nu", ["numbers}}"]),
         ("%aod nothing x", []),
         ("%%aod\n--time", None),
+        ("import os\n%aod sess", ["sessions"]),
+        ("%%agentos\n%aod sess", ["sessions"]),
+        ("%%agentos\nf'{{nu", None),
+        ("kept = %aod sess", ["sessions"]),
+        ("%%aod --runtime=she", ["shell"]),
+        ("%%aod --repo 'a b' --time", ["--timeout"]),
+        ("%%aod --secret AOD_NOTEBOOK_H", ["AOD_NOTEBOOK_HOME"]),
+        ("%agentos invoke --input ", ["question"]),
         ("%aodx sess", None),
         ("x = 1", None),
     ],
 )
-def test_a_word_is_completed_by_where_it_stands(text, offered):
-    assert candidates(text, {"numbers": [1], "_hidden": 2}) == offered
+def test_a_word_is_completed_by_where_it_stands(text, offered, monkeypatch):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", "anywhere")
+    names = {"numbers": [1], "_hidden": 2, "question": {"query": "?"}, "Out": {1: 2}}
+    assert candidates(text, names) == offered
 
 
 def test_the_completer_offers_options_in_a_cell(shell):
     assert completed(shell, "%%aod --runt") == {"--runtime"}
+
+
+@pytest.mark.parametrize("text", ["%%aod -o ", "%%aod --timeout ", "%%aod --model so"])
+def test_where_nothing_is_known_nothing_else_is_offered(shell, text):
+    with provisionalcompleter():
+        (same,) = shell.ip.Completer.completions(text, len(text))
+    assert same.text == text[same.start :]
 
 
 def test_folders_are_completed_where_a_folder_is_meant(tmp_path, monkeypatch):
@@ -70,6 +87,20 @@ def test_agents_and_sessions_are_offered_once_known(shell, service):
     assert "completion-agent" in completed(shell, "%%aod -a compl")
     offered = completed(shell, "%aod events ")
     assert {"last", "mine", shell.names["mine"].id} <= offered
+
+
+def test_a_name_with_blanks_is_offered_in_quotes(shell, service, monkeypatch):
+    monkeypatch.setattr("aod_notebook.live.known.FRESH_S", 0)
+    shell.run("%aod status")
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        client.agents.create(name="an agent of mine", model="sh", runtime="shell")
+    candidates("%%aod -a ", {})
+    known.wait(10)
+    for typed in ("an", "'an ag", '"an agent '):
+        text = f"%%aod --runtime shell -a {typed}"
+        with provisionalcompleter():
+            (found,) = shell.ip.Completer.completions(text, len(text))
+        assert text[: found.start] + found.text == "%%aod --runtime shell -a 'an agent of mine'"
 
 
 def test_completion_starts_no_service_and_waits_for_none(shell):
