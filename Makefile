@@ -20,6 +20,7 @@ help:  ## show these lines
 
 demo: .venv/.lab  ## run an agent on the embedded service, print what it did, write demo.html
 	$(BIN)/aod-notebook demo
+	@echo "The same in JupyterLab, and notebooks of your own: make lab"
 
 lab: .venv/.lab  ## open JupyterLab on the notebooks
 	$(BIN)/python -m jupyterlab --notebook-dir notebooks

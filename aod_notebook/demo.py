@@ -86,7 +86,13 @@ def _printing(base: Any) -> Any:
 
     class PrintingClient(base):  # type: ignore[misc]  # nbclient is imported on use
         def __init__(self, write: Callable[[str], object], content: Any) -> None:
-            super().__init__(content, timeout=CELL_TIMEOUT_S, kernel_name="python3")
+            super().__init__(
+                content,
+                timeout=CELL_TIMEOUT_S,
+                kernel_name="python3",
+                # Without it the first words are ipykernel's warning that this is TCP.
+                extra_arguments=["--log-level=ERROR"],
+            )
             self._write = write
 
         async def async_execute_cell(self, cell: Any, *args: Any, **settings: Any) -> Any:

@@ -84,10 +84,11 @@ def test_the_page_of_the_notebook_needs_no_network(executed):
     assert '<script src="http' not in page
 
 
-def test_the_demo_prints_the_transcript_and_the_tables_and_writes_a_page(home, tmp_path, capsys):
+def test_the_demo_prints_the_transcript_and_the_tables_and_writes_a_page(home, tmp_path, capfd):
     page = tmp_path / "demo.html"
     assert cli.main(["demo", "--html", str(page)]) == 0
-    printed = capsys.readouterr().out
+    printed, warned = capfd.readouterr()
+    assert warned == ""
     assert "▸ Grep  date_range" in printed
     assert "MultiEdit" in printed
     assert "stderr: this goes to stderr" in printed
