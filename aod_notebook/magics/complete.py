@@ -106,12 +106,8 @@ def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) 
     if values is None:
         return parser.options()
     match before[-1]:
-        case "--agent" if parser.prog == "%agentos runs":
-            return known_runs.names("agents")
-        case "--agent" if parser.prog == "%agentos connect":  # takes an id
-            return []
         case "-a" | "--agent":
-            return known.names("agents")
+            return _agents(parser.prog)
         case "--env":
             return known.names("environments")
         case "-s" | "--session":
@@ -125,6 +121,13 @@ def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) 
         case "--input":
             return _held(names, dict)
     return values
+
+
+def _agents(command: str) -> list[str]:
+    """The names of the agents that a command takes; `%agentos connect` takes an id."""
+    if not command.startswith("%agentos"):
+        return known.names("agents")
+    return [] if command == "%agentos connect" else known_runs.names("agents")
 
 
 def _folders(word: str) -> list[str]:
@@ -150,7 +153,8 @@ def _line_words(
     command = commands[found[0]]
     if "method" in _arguments_of(command):
         return _call_words(found[1])
-    parser = command.parser(found[0])
+    magic = "%agentos" if commands is agentos_commands.COMMANDS else "%aod"
+    parser = command.parser(f"{magic} {found[0]}")
     if parser.values(before[-1]) is not None:
         return _words(parser, before, names)
     return [*_arguments(command, names), *parser.options()]
