@@ -179,8 +179,8 @@ def collected_in(
             report.join([problems])
     except OSError as error:  # such as a full disk: the other sessions would fare no better
         raise FrameError(
-            f"The store in {str(folder)!r} cannot be written: {error.strerror or error}: the "
-            "sessions that are stored stay; once there is room, call collect again for the others"
+            f"The store in {str(folder)!r} cannot be written: {error.strerror or error}: mend "
+            "that and call collect again for the other sessions; those that are stored stay"
         ) from error
     return store if dask is None else store.dask("events"), report
 
