@@ -177,7 +177,7 @@ class Provisioner:
     async def _runtime_config(self) -> None:
         try:
             self.runtime.configure(self.turn)
-        except (ConfigError, OSError, AttributeError, TypeError) as error:
+        except (ConfigError, OSError, AttributeError, TypeError, ValueError) as error:
             # an MCP server's values are stored unchecked: a wrong type shows up only here
             raise StageError(f"Failed to write runtime config: {error}") from error
 

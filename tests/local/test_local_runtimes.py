@@ -4,8 +4,11 @@ import json
 import shlex
 import stat
 import sys
+import threading
 
 import pytest
+
+from aod_notebook.local.runtimes import replay
 
 STAND_IN = """#!{python}
 import json, os, pathlib, sys
@@ -203,23 +206,39 @@ def test_no_character_of_a_server_spoils_the_toml(fresh_kit, programs):
 NO_HEADER = "MCP server 'web': codex takes no header but 'Authorization: Bearer ${VARIABLE}'"
 
 
+NO_TEXT = "MCP server 'web': codex takes texts only for url, command and args"
+
+
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("fields", "said"),
     [
-        ({"X-Key": "1"}, NO_HEADER),
-        ({"Authorization": "Bearer abc"}, NO_HEADER),
-        (5, "'int' object has no attribute 'items'"),
+        ({"url": "x", "headers": {"X-Key": "1"}}, NO_HEADER),
+        ({"url": "x", "headers": {"Authorization": "Bearer abc"}}, NO_HEADER),
+        ({"url": "x", "headers": 5}, "'int' object has no attribute 'items'"),
+        ({"url": None}, NO_TEXT),
+        ({"type": "stdio", "command": "run", "args": ["--limit", None]}, NO_TEXT),
+        ({"type": "stdio", "command": "run", "args": {"port": 1}, "env": "x"}, "'str' object"),
     ],
 )
-def test_a_server_that_codex_can_not_have_fails_in_its_stage(fresh_kit, programs, headers, said):
+def test_a_server_that_codex_can_not_have_fails_in_its_stage(fresh_kit, programs, fields, said):
     """Rows: A.11 an MCP server that the CLI can't have."""
-    server = {"name": "web", "url": "x", "headers": headers}
+    server = {"name": "web", **fields}
     agent = fresh_kit.agent(runtime="codex", model=MODELS["codex"], mcp_servers=[server])
     failed = [
         e for e in fresh_kit.stream(fresh_kit.session("x", agent)) if e.get("state") == "failed"
     ]
     assert failed[0]["stage"] == "runtime_config"
-    assert failed[0]["message"] == f"Failed to write runtime config: {said}"
+    assert failed[0]["message"].startswith(f"Failed to write runtime config: {said}")
+
+
+def test_a_server_with_half_a_character_fails_in_its_stage(fresh_kit, programs):
+    body = {"name": "a", "runtime": "codex", "model": MODELS["codex"]}
+    body["mcp_servers"] = [{"name": "web", "url": "\ud83d"}]
+    agent = fresh_kit.client.post("/agents", content=json.dumps(body)).json()
+    failed = [
+        e for e in fresh_kit.stream(fresh_kit.session("x", agent)) if e.get("state") == "failed"
+    ]
+    assert failed[0]["stage"] == "runtime_config"
 
 
 @pytest.mark.parametrize(
@@ -300,6 +319,24 @@ def test_a_recordings_turns_are_played_one_by_one(fresh_kit, recording):
     assert [line.get("t") for line in lines(fresh_kit, session)] == [None, None, None, 1]
     fresh_kit.post(f"/sessions/{session['id']}/prompt", {"prompt": "two"}, 202)
     assert [line.get("t") for line in lines(fresh_kit, session)][4:] == [None, 2]
+
+
+def test_nobody_waits_for_a_recording_that_is_long_to_read(fresh_kit, monkeypatch):
+    session = fresh_kit.session("one", replaying(fresh_kit))
+    fresh_kit.finish(session)
+    load, begun, let = replay.load, threading.Event(), threading.Event()
+
+    def slowly(*args):
+        begun.set()
+        assert let.wait(10)
+        return load(*args)
+
+    monkeypatch.setattr(replay, "load", slowly)
+    fresh_kit.post(f"/sessions/{session['id']}/prompt", {"prompt": "two"}, 202)
+    assert begun.wait(10)
+    assert fresh_kit.client.get("/health", timeout=5).status_code == 200
+    let.set()
+    assert fresh_kit.finish(session)["status"] == "completed"
 
 
 def test_a_recording_may_be_a_path_and_be_repeated_with_an_exit_code(fresh_kit, recording):

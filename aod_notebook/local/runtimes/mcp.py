@@ -63,13 +63,19 @@ def codex(servers: Servers) -> str:
     """Return `~/.codex/config.toml`.
 
     Raises:
-        ConfigError: a url server has a header other than `Authorization: Bearer ${ENV}`.
+        ConfigError: a url server has a header other than `Authorization: Bearer ${ENV}`, or
+            `url`, `command` or `args` are no texts.
     """
     return "\n".join(line for server in servers for line in _codex_table(server)) + "\n"
 
 
 def _codex_table(server: dict[str, Any]) -> list[str]:
     lines = [f"[mcp_servers.{_toml(str(server['name']))}]"]
+    texts = [server["url"]] if _is_url(server) else [server["command"], *server.get("args", [])]
+    if not all(isinstance(text, str) for text in texts):
+        raise ConfigError(
+            f"MCP server '{server['name']}': codex takes texts only for url, command and args"
+        )
     if _is_url(server):
         lines.append(f"url = {_toml(server['url'])}")
         for header, value in server.get("headers", {}).items():

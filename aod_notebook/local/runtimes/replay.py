@@ -64,7 +64,8 @@ class Replay:
         """Play the turn; a stop or the time limit ends it between two lines."""
         del supervisor  # no process is started
         options = read_options(turn.setup.options)
-        lines = segment(load(turn.recordings, options.recording), turn, options.recording)
+        # a long recording takes its time: nobody else waits for it
+        lines = await asyncio.to_thread(_lines_of, turn, options.recording)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + turn.timeout
         played = chain.from_iterable(repeat(lines, options.repeat))
@@ -79,6 +80,10 @@ class Replay:
                 return Outcome(None, "timeout")
             sink.write("stdout", line)
         return Outcome(options.exit_code)
+
+
+def _lines_of(turn: Turn, recording: str) -> list[str]:
+    return segment(load(turn.recordings, recording), turn, recording)
 
 
 def read_options(metadata: dict[str, Any]) -> Options:
