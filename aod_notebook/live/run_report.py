@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import time
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from aod_notebook.agentos import Receipt, Run
+    from aod_notebook.agentos import Receipt, Run, Span
     from aod_notebook.live.run import LiveRun
     from aod_notebook.live.run_connection import AgentOSConnection
 
@@ -102,7 +103,8 @@ class Report:
 
     Args:
         run: the run.
-        name: what the work is called: the name of a span that lasts as long as it.
+        name: what the work is called: the name of a span that lasts as long as it. The work's own
+            spans stand below it, unless they are given another parent.
         about: what is known of where it was done; the payload of that span.
         before: how the run had ended before, if it had (`Begun`).
     """
@@ -116,7 +118,7 @@ class Report:
         self._unreported_chars = 0  # of the output
         self._secrets = _secrets()
         self._began = time.monotonic()
-        self._span = run.start_span(name, kind="step", payload=dict(about))
+        self._span = _root_span(run, name, about)
 
     @property
     def id(self) -> str:
@@ -217,6 +219,19 @@ class Report:
             return {"result": f"{self._hidden(text[:TEXT_CHARS])}{more}"}
         plain: dict[str, Any] = redact(msgspec.json.decode(encoded), self._secrets)
         return plain
+
+
+def _root_span(run: Run, name: str, about: Mapping[str, Any]) -> Span:
+    """Start the span of the whole work; from now on it is the parent of those without one."""
+    start = run.start_span
+    root = start(name, kind="step", payload=dict(about))
+
+    @functools.wraps(start)
+    def start_below(name: str, *, parent: Span | str | None = None, **more: Any) -> Span:
+        return start(name, parent=parent or root, **more)
+
+    run.start_span = start_below  # type: ignore[method-assign]  # of this run only
+    return root
 
 
 def _secrets() -> list[str]:

@@ -148,6 +148,15 @@ def test_the_cell_is_the_root_span_of_its_run(shell, agentos):
     assert (span["name"], span["kind"], span["is_root"]) == ("clean-up", "step", True)
 
 
+def test_the_cells_own_spans_stand_below_its_span_unless_they_have_a_parent(shell):
+    shell.run(
+        "%%agentos --name clean-up -o r\nwith run.start_span('load') as load:\n    pass\n"
+        "run.start_span('parse', parent=load).end()"
+    )
+    depths = shell.names["r"].spans.set_index("name")["depth"]
+    assert depths.to_dict() == {"clean-up": 0, "load": 1, "parse": 2}
+
+
 def test_input_and_external_id_are_the_runs_own(shell, agentos):
     shell.names["q"] = {"rows": 3}
     shell.names["day"] = 17
