@@ -115,6 +115,7 @@ class Flusher:
                     return True
                 if self._step(channel, now):
                     busy = True
+                    self._put_last(channel)
                 else:
                     self._window.put_back()
         # Channels are asked without the lock: theirs may be held by a thread that wakes us.
@@ -125,6 +126,12 @@ class Flusher:
             if not self._channels:
                 self._thread = None
             return bool(self._channels)
+
+    def _put_last(self, channel: Channel) -> None:
+        """Serve the others first when the rate ends a round early: none is left to starve."""
+        with self._lock:
+            if self._channels.pop(id(channel), None) is not None:
+                self._channels[id(channel)] = channel
 
     def _step(self, channel: Channel, now: float) -> bool:
         try:

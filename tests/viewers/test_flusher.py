@@ -65,6 +65,31 @@ def test_all_viewers_together_keep_the_rate():
         assert later - first >= 0.9  # a message is noted a little after it was allowed
 
 
+def test_no_viewer_starves_beside_one_that_takes_the_whole_rate():
+    now = [0.0]
+
+    class Steady(Channel):
+        """Has one message for each round."""
+
+        def step(self, round_at):
+            if self.sent[-1:] == [round_at]:
+                return False
+            self.sent.append(round_at)
+            return True
+
+        def is_quiet(self):
+            return False
+
+    flusher, first, second = Flusher(lambda: now[0]), Steady(), Steady()
+    for number in range(150):
+        now[0] += 0.02
+        if number in (0, 50):
+            channel = second if number else first
+            flusher._channels[id(channel)] = channel
+        flusher._serve()
+    assert abs(len(first.sent) - 50 - len(second.sent)) <= 2
+
+
 def test_one_thread_serves_all_and_ends_when_nothing_is_left():
     flusher, channels = Flusher(), [Channel() for _ in range(10)]
     before = threading.active_count()
