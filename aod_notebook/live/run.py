@@ -197,7 +197,8 @@ class LiveRun(RunTables):
     @property
     def _known_status(self) -> str:
         row = self.waits_for or self._ended or self.latest or {}
-        return str(row.get("status") or ("" if self.is_final else "running"))
+        own = "" if self._reported is None or not self._reported.is_ended else "ended"
+        return str(row.get("status") or (own if self.is_final else "running"))
 
     def _resume(self) -> None:
         self.follow()

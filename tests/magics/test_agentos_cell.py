@@ -56,6 +56,14 @@ def test_a_cell_is_one_completed_run_with_its_value_as_output(shell, agentos):
     assert shell.names["x"] == 41
 
 
+def test_the_bound_run_says_that_it_ended_without_being_asked_about(shell):
+    shell.run("%%agentos -o r\n1")
+    run = shell.names["r"]
+    assert repr(run) == f"<LiveRun {run.id} ended>"
+    assert run.status == "completed"
+    assert repr(run) == f"<LiveRun {run.id} completed>"
+
+
 def test_the_cell_says_what_became_of_its_run(shell, capsys):
     shell.run("%%agentos -o r\n1")
     (line,) = capsys.readouterr().out.splitlines()[-1:]
