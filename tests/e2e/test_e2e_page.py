@@ -1,41 +1,12 @@
-"""What a reader can do with the stream viewer, on sessions that the test drives."""
+"""The page of the stream viewer: it has what the kernel has, answers, and is usable by all."""
 
 import json
 
 import pytest
 from pages import READY_MS, NotebookPage
 from playwright.sync_api import expect
+from views import KINDS, LINES, REPLAY, VIEW
 
-KINDS = ["lab", "notebook"]
-VIEW = """from driven import Driven
-from aod_notebook.viewers.stream import StreamViewer
-d = Driven()
-d.line(*[f"line {i}" for i in range(300)])
-v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
-v"""
-LINES = 301
-TWO_KINDS = VIEW.replace(
-    'd.line(*[f"line {i}" for i in range(300)])',
-    "for i in range(300): d.line('o' * 150); d.line('e' * 150, stream='stderr')",
-)
-STAGES = VIEW.replace(
-    "d = Driven()",
-    "d = Driven()\nfor i in range(60): d.event('stage', stage=f'stage {i}', state='done')\n"
-    "d.event('turn_start', turn=2)",
-).replace("range(300)", "range(9)")
-TOP_ROW = """log => {
-  const { list, heights } = log.closest(".aod-viewer").viewer;
-  return list[heights.at(log.scrollTop)];
-}"""
-REPLAY = """from pathlib import Path
-import aod_notebook
-from driven import Driven
-from aod_notebook.viewers.stream import StreamViewer
-d = Driven("claude · 7b0c", "claude")
-recording = Path(aod_notebook.__file__).parent / "local/recordings/claude-coding.jsonl"
-d.event("output", stream="stdout", data=recording.read_text(), turn=1)
-v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
-v"""
 RUN = r"""from driven import Driven
 from aod_notebook.viewers.stream import StreamViewer
 d = Driven("run · 8c1f", None)
@@ -84,37 +55,6 @@ v = StreamViewer(d, freeze=False)
 v"""
 
 
-def settled_scroll_top(nb):
-    """Wait until the page stands still; give where."""
-    return nb.log.evaluate(
-        """async (log) => {
-          for (let before = -1; before !== log.scrollTop; ) {
-            before = log.scrollTop;
-            await new Promise((done) => setTimeout(done, 100));
-          }
-          return log.scrollTop;
-        }"""
-    )
-
-
-def scroll_up(nb, pixels):
-    """Turn the mouse's wheel, and wait until the page has scrolled."""
-    wanted = nb.log.evaluate("log => log.scrollTop") - pixels
-    nb.log.hover()
-    nb.page.mouse.wheel(0, -pixels)
-    nb.page.wait_for_function(
-        "top => Math.abs(document.querySelector('.aod-log').scrollTop - top) < 2", arg=wanted
-    )
-    assert not nb.page.evaluate("document.querySelector('.aod-viewer').viewer.follows")
-
-
-def wait_until_at_end(nb):
-    end = "log.scrollHeight - log.scrollTop - log.clientHeight < 5"
-    nb.page.wait_for_function(
-        f"() => {{ const log = document.querySelector('.aod-log'); return {end}; }}"
-    )
-
-
 def hash_of(rows):
     return hash(json.dumps(rows))
 
@@ -140,123 +80,6 @@ def same_rows(server):
     return check
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot, kind):
-    nb = opened(VIEW, "d.line(*['more'] * 50)", kind=kind)
-    nb.run_cell(0)
-    nb.wait_for_rows(LINES)
-    expect(nb.log).to_contain_text("line 299")
-    wait_until_at_end(nb)
-    scroll_up(nb, 1000)
-    before = settled_scroll_top(nb)
-    nb.run_cell(1)
-    button = nb.viewer.get_by_role("button", name="50 new lines")
-    expect(button).to_be_visible()
-    assert abs(settled_scroll_top(nb) - before) < 2
-    shot(nb.page, f"new-lines-{kind}")
-    button.click()
-    expect(button).to_be_hidden()
-    expect(nb.log.locator(".aod-row").last).to_have_text("more")
-    wait_until_at_end(nb)
-
-
-def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened):
-    nb = opened("import time\n" + VIEW, "d.line(*['more'] * 50); time.sleep(0.5); v.refresh()")
-    nb.run_cell(0)
-    nb.wait_for_rows(LINES)
-    nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
-    scroll_up(nb, 1000)
-    before = settled_scroll_top(nb)
-    box = nb.viewer.get_by_role("textbox", name="Next prompt")
-    box.fill("half a sen")
-    nb.page.evaluate("() => { window.place = document.querySelector('[class^=aod-live-]'); }")
-    nb.run_cell(1)
-    box.focus()
-    nb.page.wait_for_function("() => !window.place.isConnected")
-    expect(box).to_be_focused()
-    nb.page.keyboard.type("tence")
-    expect(box).to_have_value("half a sentence")
-    assert abs(settled_scroll_top(nb) - before) < 2
-    nb.viewer.get_by_role("button", name="50 new lines").click()
-    wait_until_at_end(nb)
-
-
-def test_the_row_at_the_top_stays_when_a_filter_goes_or_the_width_changes(opened):
-    nb = opened(TWO_KINDS)
-    nb.run_all()
-    nb.wait_for_rows(601)
-    output = nb.viewer.get_by_role("button", name="Output")
-    output.click()
-    expect(nb.log.locator(".aod-is-output")).to_have_count(0)
-    wait_until_at_end(nb)
-    scroll_up(nb, 1000)
-    settled_scroll_top(nb)
-    before = nb.log.evaluate(TOP_ROW)
-    output.click()
-    settled_scroll_top(nb)
-    assert nb.log.evaluate(TOP_ROW) == before
-    nb.page.set_viewport_size({"width": 700, "height": 1000})
-    settled_scroll_top(nb)
-    assert nb.log.evaluate(TOP_ROW) == before
-    nb.page.set_viewport_size({"width": 1280, "height": 1000})
-
-
-def test_the_end_of_a_long_line_that_is_being_written_is_in_sight(opened):
-    nb = opened(VIEW, "d.event('output', stream='stdout', data='word\\t' * 390, turn=1)")
-    nb.page.set_viewport_size({"width": 700, "height": 1000})
-    nb.run_all()
-    nb.wait_for_rows(LINES)
-    half = nb.log.locator(".aod-half")
-    expect(half).to_contain_text("word")
-    assert half.evaluate("half => half.offsetHeight > half.parentElement.clientHeight")
-    wait_until_at_end(nb)
-    nb.page.set_viewport_size({"width": 1280, "height": 1000})
-
-
-def test_text_stays_selected_while_rows_come(opened):
-    nb = opened(VIEW, "d.line(*['more'] * 500)")
-    nb.run_cell(0)
-    nb.wait_for_rows(LINES)
-    wait_until_at_end(nb)
-    place = nb.log.locator(".aod-row", has_text="line 290").bounding_box()
-    nb.page.mouse.move(place["x"] + 14, place["y"] + 10)
-    nb.page.mouse.down()
-    nb.page.mouse.move(place["x"] + 200, place["y"] + 50, steps=4)
-    nb.run_cell(1)
-    nb.wait_for_rows(LINES + 500)
-    expect(nb.viewer.get_by_role("button", name="500 new lines")).to_be_visible()
-    nb.page.mouse.up()
-    assert "line 291" in nb.page.evaluate("getSelection().toString()")
-
-
-def test_only_the_rows_in_sight_are_in_the_page(opened):
-    nb = opened(VIEW, "d.flood(20_000)")
-    nb.run_all()
-    nb.wait_for_rows(LINES + 20_000)
-    assert nb.viewer.locator(".aod-row").count() < 80
-    nb.log.focus()
-    nb.page.keyboard.press("Home")
-    expect(nb.log).to_contain_text("Turn 1")
-    nb.page.keyboard.press("End")
-    expect(nb.log).to_contain_text("00019999")
-
-
-def test_rows_are_drawn_after_the_view_was_hidden_for_a_moment(opened):
-    """As by a change of the theme: no observer tells of a moment shorter than a frame."""
-    nb = opened(VIEW)
-    nb.run_all()
-    nb.wait_for_rows(LINES)
-    expect(nb.log).to_contain_text("line 299")
-    nb.viewer.evaluate(
-        """root => {
-          requestAnimationFrame(() => root.style.setProperty("display", "none"));
-          root.viewer.redraw(300);
-          requestAnimationFrame(() => root.style.removeProperty("display"));
-        }"""
-    )
-    expect(nb.log).to_contain_text("line 299")
-
-
 def test_a_burst_beside_a_cell_that_floods_print_loses_no_row(opened, same_rows):
     flood = "for i in range(20_000): print(i)"
     nb = opened(VIEW, f"d.flood_in_thread(20_000)\n{flood}", KERNEL_ROWS)
@@ -266,103 +89,6 @@ def test_a_burst_beside_a_cell_that_floods_print_loses_no_row(opened, same_rows)
     nb.wait_for_rows(LINES + 20_000)
     expect(nb.output(1)).to_contain_text("19999")
     assert same_rows(nb, 2)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_groups_fold_by_mouse_and_by_key(opened, kind):
-    nb = opened(REPLAY, kind=kind)
-    nb.run_cell(0)
-    nb.wait_for_rows(20)
-    tool = nb.log.locator(".aod-is-tool", has_text="Bash").last
-    number = int(tool.get_attribute("data-row"))
-    row = nb.log.locator(f"[data-row='{number}']")
-    below = nb.log.locator(f"[data-row='{number + 1}']")
-    expect(below).to_be_visible()
-    row.locator(".aod-fold").click()
-    expect(below).to_have_count(0)
-    expect(row).to_have_attribute("aria-expanded", "false")
-    nb.log.focus()
-    nb.page.keyboard.press("ArrowRight")
-    expect(below).to_be_visible()
-    nb.page.keyboard.press("ArrowLeft")
-    expect(below).to_have_count(0)
-
-
-def test_what_is_unfolded_at_the_tail_stays_in_sight(opened):
-    nb = opened(STAGES)
-    nb.run_all()
-    nb.wait_for_rows(70)
-    stages = nb.log.locator(".aod-is-stages")
-    expect(stages).to_contain_text("folded")
-    stages.locator(".aod-fold").click()
-    expect(nb.log).to_contain_text("stage 3 done")
-    expect(stages).to_be_in_viewport()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_filters_hide_kinds_and_search_finds_rows(opened, shot, kind):
-    nb = opened(REPLAY, kind=kind)
-    nb.run_cell(0)
-    nb.wait_for_rows(20)
-    nb.log.focus()
-    nb.page.keyboard.press("Home")
-    expect(nb.log.locator(".aod-is-tool").first).to_be_visible()
-    tools = nb.viewer.get_by_role("button", name="Tools")
-    tools.click()
-    expect(nb.log.locator(".aod-is-tool, .aod-is-tool-result")).to_have_count(0)
-    expect(tools).to_have_attribute("aria-pressed", "false")
-    tools.click()
-    search = nb.viewer.get_by_role("searchbox")
-    search.fill("MARCH")
-    expect(nb.viewer.locator(".aod-found")).to_have_text("4 hits")
-    search.press("Enter")
-    expect(nb.viewer.locator(".aod-found")).to_have_text("1 of 4 hits")
-    expect(nb.log.locator(".aod-hit").first).to_have_text("March")
-    shot(nb.viewer, f"viewer-{kind}")
-    search.press("Escape")
-    expect(nb.log.locator(".aod-hit")).to_have_count(0)
-
-
-def test_long_rows_are_cut_and_shown_whole_on_request(opened):
-    nb = opened(VIEW, "d.line('y' * 30_000 + 'END')")
-    nb.run_all()
-    nb.wait_for_rows(LINES + 1)
-    more = nb.log.get_by_role("button", name="show 28,003 more characters")
-    expect(more).to_be_visible()
-    more.click()
-    expect(nb.log).to_contain_text("yyyEND")
-
-
-def test_search_shows_a_hit_in_the_part_of_a_row_that_was_cut_off(opened):
-    nb = opened(VIEW, "d.line('a ' * 5_000 + 'needle ' + 'b ' * 300, 'end')")
-    nb.run_all()
-    nb.wait_for_rows(LINES + 2)
-    expect(nb.log).to_contain_text("show 8")
-    search = nb.viewer.get_by_role("searchbox")
-    search.fill("needle")
-    expect(nb.viewer.locator(".aod-found")).to_have_text("1 hit")
-    search.press("Enter")
-    expect(nb.log.locator(".aod-hit")).to_be_in_viewport()
-
-
-def test_rows_are_copied_as_text(opened):
-    nb = opened(VIEW)
-    nb.run_cell(0)
-    nb.wait_for_rows(LINES)
-    nb.viewer.get_by_role("button", name="Copy").click()
-    expect(nb.viewer.locator(".aod-note")).to_have_text("Copied: 301 rows")
-    copied = nb.page.evaluate("navigator.clipboard.readText()").splitlines()
-    assert copied == ["Turn 1", *[f"line {i}" for i in range(300)]]
-
-
-def test_long_lines_wrap_or_not(opened):
-    nb = opened(VIEW, "d.line('w ' * 500)")
-    nb.run_all()
-    nb.wait_for_rows(LINES + 1)
-    wide = "log => log.scrollWidth > log.clientWidth + 5"
-    assert not nb.log.evaluate(wide)
-    nb.viewer.get_by_role("button", name="Wrap").click()
-    nb.page.wait_for_function(f"() => ({wide})(document.querySelector('.aod-log'))")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,50 @@
+"""Views that tests open on sessions which they drive, and where their readers are."""
+
+KINDS = ["lab", "notebook"]
+VIEW = """from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven()
+d.line(*[f"line {i}" for i in range(300)])
+v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
+v"""
+LINES = 301
+REPLAY = """from pathlib import Path
+import aod_notebook
+from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven("claude · 7b0c", "claude")
+recording = Path(aod_notebook.__file__).parent / "local/recordings/claude-coding.jsonl"
+d.event("output", stream="stdout", data=recording.read_text(), turn=1)
+v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
+v"""
+
+
+def settled_scroll_top(nb):
+    """Wait until the page stands still; give where."""
+    return nb.log.evaluate(
+        """async (log) => {
+          for (let before = -1; before !== log.scrollTop; ) {
+            before = log.scrollTop;
+            await new Promise((done) => setTimeout(done, 100));
+          }
+          return log.scrollTop;
+        }"""
+    )
+
+
+def scroll_up(nb, pixels):
+    """Turn the mouse's wheel, and wait until the page has scrolled."""
+    wanted = nb.log.evaluate("log => log.scrollTop") - pixels
+    nb.log.hover()
+    nb.page.mouse.wheel(0, -pixels)
+    nb.page.wait_for_function(
+        "top => Math.abs(document.querySelector('.aod-log').scrollTop - top) < 2", arg=wanted
+    )
+    assert not nb.page.evaluate("document.querySelector('.aod-viewer').viewer.follows")
+
+
+def wait_until_at_end(nb):
+    end = "log.scrollHeight - log.scrollTop - log.clientHeight < 5"
+    nb.page.wait_for_function(
+        f"() => {{ const log = document.querySelector('.aod-log'); return {end}; }}"
+    )
