@@ -145,8 +145,9 @@ class ReportedCells:
         report = Report(run, options.name, _provenance(cell), before)
         self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), _Pulse())
         names["run"] = run
+        handle = report.handle(on)  # which `last` means from now on
         if options.output is not None:
-            names[options.output] = report.handle(on)
+            names[options.output] = handle
         if options.capture:
             opened.capture = Capture(self._shell, report.printed)
 

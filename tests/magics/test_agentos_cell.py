@@ -56,6 +56,12 @@ def test_a_cell_is_one_completed_run_with_its_value_as_output(shell, agentos):
     assert shell.names["x"] == 41
 
 
+def test_last_is_the_run_of_a_cell_that_bound_none(shell):
+    shell.run("%%agentos --name unbound\n1")
+    spans = shell.run("%agentos spans")
+    assert list(spans["name"]) == ["unbound"]
+
+
 def test_the_bound_run_says_that_it_ended_without_being_asked_about(shell):
     shell.run("%%agentos -o r\n1")
     run = shell.names["r"]
