@@ -45,9 +45,12 @@ class Left(NamedTuple):
 
 
 def by_service(spools: Sequence[Waiting]) -> list[Left]:
-    """Sum up spools by their service, and by whether their processes are still there."""
+    """Sum up spools by their service, and by whether their processes are still there.
+
+    One of which the service has everything, which somebody will delete, is left out.
+    """
     groups: dict[tuple[str, bool], list[Waiting]] = {}
-    for spool in spools:
+    for spool in (each for each in spools if each.records):
         groups.setdefault((spool.base_url, spool.is_alive), []).append(spool)
     return [
         Left(

@@ -42,7 +42,8 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
     if options.send or options.discard:
         say("\n".join(told(send()) if options.send else discard()))
     columns = WAITING_COLUMNS.split()
-    values = [[getattr(spool, name) for name in columns] for spool in waiting()]
+    spools = [spool for spool in waiting() if spool.records]
+    values = [[getattr(spool, name) for name in columns] for spool in spools]
     frame = pd.DataFrame(values, columns=columns)
     return frame.astype({"created_at": "datetime64[us, UTC]"})
 

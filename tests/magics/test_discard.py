@@ -39,6 +39,14 @@ def test_a_dead_address_is_listed_once(dead_url, capsys):
     assert line.startswith(f"{dead_url}: 4 records since")
 
 
+def test_a_spool_that_holds_nothing_more_is_not_listed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    SpoolWriter(spool_folder(), "http://there", fingerprint("aos_ws_one"), "a").release()
+    assert [spool.records for spool in waiting()] == [0]
+    assert cli.main(["outbox"]) == 0
+    assert capsys.readouterr().out == "nothing waits\n"
+
+
 def test_what_nothing_can_send_is_thrown_away_and_said(dead_url, capsys):
     assert cli.main(["outbox", "--discard"]) == 0
     assert capsys.readouterr().out == f"{dead_url}: 4 records thrown away\nnothing waits\n"
