@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _FILE = "credentials.json"
 _KEY_FILE = "vault.key"
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,21 @@ def load_credentials(data_dir: Path) -> Credentials:
 
 
 def load_vault_key(data_dir: Path) -> bytes:
-    """Read the key of the vault, or make it."""
+    """Read the key of the vault, or make it.
+
+    Raises:
+        ValueError: the file is there but holds no key.
+    """
     path = data_dir / _KEY_FILE
     if not path.exists():
-        write_private(path, secrets.token_bytes(32))
-    return path.read_bytes()
+        write_private(path, secrets.token_bytes(_KEY_BYTES))
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise ValueError(
+            f"{_KEY_FILE} of the service's data directory is damaged; put the right one back, or "
+            "remove it: what was sealed under it, such as env_vars, is then lost"
+        )
+    return key
 
 
 def digest(token: str) -> bytes:

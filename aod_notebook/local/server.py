@@ -65,6 +65,8 @@ class Service:
     Raises:
         ServiceLockedError: another process serves the directory.
         OSError: the port is taken or the directory can't be written.
+        ValueError: its tokens or the vault's key are damaged.
+        sqlite3.DatabaseError: its database is.
     """
 
     def __init__(self, config: Config, port: int = 0, *, embedded: bool) -> None:
@@ -76,6 +78,7 @@ class Service:
             stack.enter_context(_locked(config))
             config.service_file.unlink(missing_ok=True)  # of a service that was killed
             self.credentials = load_credentials(config.data_dir)
+            self._vault = Vault(load_vault_key(config.data_dir))
             self._supervisor = Supervisor(self.credentials.agent_id)
             self._supervisor.clear_orphans()
             self.database = Database(config.database)
@@ -146,16 +149,15 @@ class Service:
 
     def _make_state(self) -> State:
         feeds = Feeds()
-        vault = Vault(load_vault_key(self.config.data_dir))
         return State(
             config=self.config,
             credentials=self.credentials,
             database=self.database,
-            vault=vault,
+            vault=self._vault,
             tokens=self.tokens,
             keys=self.keys,
             feeds=feeds,
-            worker=Worker(self.config, self.database, vault, feeds, self._supervisor),
+            worker=Worker(self.config, self.database, self._vault, feeds, self._supervisor),
             hosted=Hosted(self.config, self.database, feeds, self._supervisor),
             activity=Activity(),
         )

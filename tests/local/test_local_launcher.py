@@ -202,6 +202,18 @@ def test_a_database_of_a_newer_version_is_one_line_on_stderr(tmp_path, capsys):
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["service.db", "credentials.json", "vault.key"])
+def test_a_damaged_file_is_named_on_stderr_before_the_service_says_where_it_is(
+    tmp_path, capsys, name
+):
+    (tmp_path / name).write_bytes(b"damaged" * 100)
+    assert main(["--data-dir", str(tmp_path), "--json"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert name in said.err
+    assert said.err.count("\n") == 1
+
+
 def test_a_start_that_fails_names_the_log(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()

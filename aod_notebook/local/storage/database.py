@@ -36,13 +36,26 @@ _MAPPED = 256 * 1024 * 1024  # a replay reads its blocks from the kernel's cache
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection in autocommit mode with rows by name; WAL, waiting for other processes."""
+    """Open a connection in autocommit mode with rows by name; WAL, waiting for other processes.
+
+    Raises:
+        sqlite3.DatabaseError: the file is no database, or can't be read.
+    """
     connection = sqlite3.connect(
         path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA page_size = 8192")  # of a new file: half the reads of a log block
-    connection.execute("PRAGMA journal_mode = WAL")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        connection.close()
+        raise
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise sqlite3.DatabaseError(
+            f"{path}: {error}; put a backup in its place, or move it away to begin anew"
+        ) from error
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
