@@ -46,6 +46,7 @@ def cell_parser() -> MagicParser:
         CELL,
         "Run the cell's Python as it always runs, and report it as one run; in it, `run` is that\n"
         "run: run.emit(…), run.start_task(…), run.start_span(…), run.request_human_input(…).",
+        below="The code",
     )
     add: Any = parser.add_argument
     add("--name", metavar="N", default="cell", help="what the cell is called in the run's trace")
@@ -231,6 +232,10 @@ def input_of(name: str | None, names: Mapping[str, object], magic: str) -> dict[
     """
     if name is None:
         return None
+    if not name.isidentifier():
+        raise MagicUsageError(
+            f"{magic}: --input takes the name of a variable with a dict, not {name!r} itself."
+        )
     if name not in names:
         raise MagicUsageError(f"{magic}: --input {name}: the notebook has no variable {name!r}.")
     value = names[name]

@@ -52,7 +52,8 @@ _NEW_SESSION_ONLY = ("agent", "model", "runtime", "provider", "env", "repo", "se
 
 def cell_parser() -> MagicParser:
     """Make the parser of the `%%aod` line."""
-    parser = MagicParser(CELL, "Run the cell's text as an agent's prompt and show what it does.")
+    told = "Run the cell's text as an agent's prompt and show what it does."
+    parser = MagicParser(CELL, told, below="The prompt")
     add: Any = parser.add_argument
     add("-a", "--agent", metavar="AGENT", help="id or name of an agent")
     add("--runtime", metavar="R", help="claude, codex, gemini, opencode, shell or replay")

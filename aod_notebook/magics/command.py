@@ -146,10 +146,11 @@ def _unknown(magic: str, commands: Mapping[str, Command], words: list[str]) -> M
     if group:
         said = " ".join(words[:2])
         return MagicUsageError(f"{magic}: {said!r} is no command; there is {', '.join(group)}.")
-    near = difflib.get_close_matches(words[0], commands, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}? " if near else ""
+    is_option = words[0].startswith("-")
+    near = [] if is_option else difflib.get_close_matches(words[0], commands, n=1, cutoff=0.5)
+    meant = near[0] if near else f"the cell magic %{magic}"
     return MagicUsageError(
-        f"{magic}: unknown command {words[0]!r}. {hint}{magic} --help lists all."
+        f"{magic}: unknown command {words[0]!r}. Did you mean {meant}? {magic} --help lists all."
     )
 
 

@@ -44,6 +44,11 @@ def split(line: str, magic: str) -> list[str]:
 class MagicParser(MagicArgumentParser):
     """A parser whose mistakes name the nearest word that would have been right.
 
+    Args:
+        prog: what is parsed (`%aod turns`).
+        description: what it does.
+        below: of a cell magic, what the rest of its cell is.
+
     Example:
         >>> parser = MagicParser("%%aod")
         >>> _ = parser.add_argument("--runtime")
@@ -54,11 +59,12 @@ class MagicParser(MagicArgumentParser):
 Did you mean --runtime? %%aod --help lists all.
     """
 
-    def __init__(self, prog: str, description: str | None = None) -> None:
+    def __init__(self, prog: str, description: str | None = None, below: str = "") -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # IPython's parser has no types
             prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         self.allow_abbrev = False
+        self._below = below
         self.add_argument("-h", "--help", action="store_true", help="show this help and stop")
 
     def parse_args(  # type: ignore[override]  # argparse overloads on the namespace's type
@@ -152,6 +158,12 @@ Did you mean --runtime? %%aod --help lists all.
             raise MagicUsageError(
                 f"{self.prog}: unknown option {option}. {hint}{self.prog} --help lists all."
             )
+        where = ""
+        if self._below:
+            where = (
+                f"{self._below} is written below this line, and a command has one percent sign "
+                f"({self.prog.removeprefix('%')} status). "
+            )
         raise MagicUsageError(
-            f"{self.prog}: {word!r} is a word too many. {self.prog} --help shows the usage."
+            f"{self.prog}: {word!r} is a word too many. {where}{self.prog} --help shows the usage."
         )
