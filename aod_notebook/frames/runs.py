@@ -178,7 +178,8 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
         client = next((owner for owner in owners if owner is not None), None)
     if client is None:
         client = current.agentos()
-    return client, None if items is None else [_id(item) for item in items]
+    # a run that is named twice is asked for once
+    return client, None if items is None else list(dict.fromkeys(map(_id, items)))
 
 
 def _refuse_sessions(given: Any) -> None:

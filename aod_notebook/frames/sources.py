@@ -162,6 +162,8 @@ def followed_events(session: FollowedSession) -> Framed:
 def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
     """Find whom to ask for what: a client, and ids or followed sessions; None for all.
 
+    A session that is named twice is asked for once, and a followed one holds its own events.
+
     Raises:
         FrameError: the source is nothing that names sessions, or the client is none.
         AodNotebookError: there is no client and no current connection.
@@ -181,7 +183,9 @@ def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
     if client is None:
         clients = [item.client for item in ids if _is_followed(item)]
         client = clients[0] if clients else current_client()
-    return client, ids
+    named = {str(getattr(item, "id", item)): item for item in ids}
+    named |= {str(item.id): item for item in ids if _is_followed(item)}
+    return client, list(named.values())
 
 
 def ids_in(frame: Any, column: str) -> list[Any]:

@@ -42,6 +42,11 @@ def test_the_run_and_its_tasks(agentos, run):
     assert list(frames.tasks_df(run.run_id, client=agentos)["output"]) == ['{"b":2}']
 
 
+def test_a_run_named_twice_is_there_once(agentos, run):
+    for make in (frames.runs_df, frames.tasks_df, frames.run_events_df):
+        assert len(make([run.run_id, run], client=agentos)) == len(make(run, client=agentos))
+
+
 def test_the_events_and_the_tree_of_spans(agentos, run):
     events = frames.run_events_df(run.run_id, client=agentos)
     assert list(events["order"]) == [1, 2, 3]

@@ -57,6 +57,18 @@ def test_turns_have_their_prompts_and_times(client, replayed):
     assert (frame[["queue_s", "duration_s"]] >= 0).all(axis=None)
 
 
+@pytest.mark.parametrize("make", [frames.sessions_df, frames.turns_df, frames.results_df])
+def test_a_session_named_twice_is_there_once(client, replayed, make):
+    first, second, _ = replayed
+    named = [str(second.id), first, second, str(first.id)]
+    equal(make(named, client=client), make([second, first], client=client))
+
+
+def test_a_turns_tokens_are_counted_once_though_its_session_is_named_twice(client, replayed):
+    once = frames.turns_df(replayed[:1], client=client, results=True)
+    equal(frames.turns_df(replayed[:1] * 2, client=client, results=True), once)
+
+
 def test_turns_have_tokens_cost_and_calls_on_request(client, replayed):
     frame = frames.turns_df(replayed, client=client, results=True)
     assert list(frame["input_tokens"]) == [78] * 3
