@@ -25,6 +25,9 @@ class SessionTables(Handle["StreamEvent", "Client"]):
     def text(self) -> str:
         """The agent's own words so far (for a shell, what it printed), turn after turn."""
         messages = self.messages
+        if self.runtime == "shell":  # which may print JSON that looks like an agent's
+            lines = messages[messages["raw"].notna() | messages["line_type"].eq("text")]
+            return "\n".join(lines["raw"].fillna(lines["text"]))
         own = messages["block"].eq("text") & messages["line_type"].isin(["assistant", "text"])
         return "\n".join(messages.loc[own & messages["text"].notna(), "text"])
 

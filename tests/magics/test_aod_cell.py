@@ -28,6 +28,12 @@ def test_a_script_runs_and_its_session_is_bound(shell, capsys):
     assert "stderr: err" in printed
 
 
+def test_what_a_script_prints_is_its_text_also_if_it_is_json(shell):
+    said = '{"type":"assistant","message":{"content":[{"type":"text","text":"a"}]}}'
+    shell.run(f"%%aod --runtime shell -o s\necho before; echo '{said}'; echo '{{\"rows\":3}}'")
+    assert shell.names["s"].text.splitlines() == ["before", said, '{"rows":3}']
+
+
 def test_last_continues_in_the_same_workspace(shell):
     shell.run("%%aod --runtime shell -o s\necho kept > file.txt")
     shell.run("%%aod -s last\ncat file.txt")
