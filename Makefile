@@ -22,8 +22,8 @@ demo: .venv/.lab  ## run an agent on the embedded service, print what it did, wr
 	$(BIN)/aod-notebook demo
 	@echo "The same in JupyterLab, and notebooks of your own: make lab"
 
-lab: .venv/.lab  ## open JupyterLab on the notebooks
-	$(BIN)/python -m jupyterlab --notebook-dir notebooks
+lab: .venv/.lab  ## open JupyterLab on the notebooks; ARGS='--no-browser' and the like go to it
+	$(BIN)/python -m jupyterlab --notebook-dir notebooks $(ARGS)
 
 test: .venv/.test check browser  ## run every check and every test
 	$(BIN)/python scripts/agentos_sdks.py
