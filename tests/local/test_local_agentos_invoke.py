@@ -1,10 +1,14 @@
 """Invoking an agent on `replay`, at once and as a stream; conversations (B.6, B.7)."""
 
+import asyncio
 import json
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from service_kit import script, until
+
+from aod_notebook.local.agentos.invoke import RunStream
 
 PAUSE_SHAPE = "Invalid input.replay: a pause has either 'ask' or 'approve'"
 ONE_OF = "Give at most one of session_id, start_session and history"
@@ -119,3 +123,28 @@ def test_a_client_that_leaves_its_stream_does_not_end_the_run(rpc, agent_id):
         line = next(response.iter_lines())
     run_id = json.loads(line[6:])["run_id"]
     assert until(lambda: rpc.ended(run_id))["status"] == "completed"
+
+
+@pytest.mark.anyio
+async def test_what_a_run_says_at_once_is_sent_in_one_piece():
+    """Else a client that has left is written to once per event, with a line in the log each."""
+    sent = []
+
+    async def send(message):
+        sent.append(message.get("body"))
+
+    async def ended():
+        return {"run_id": "r"}
+
+    def advance(_, listener):
+        for event in (*({"type": "chunk", "text": str(n)} for n in range(100)), None):
+            listener.put_nowait(event)
+        return asyncio.ensure_future(ended())
+
+    state = SimpleNamespace(
+        hosted=SimpleNamespace(advance=advance), config=SimpleNamespace(heartbeat_s=5)
+    )
+    await RunStream(state, "r")({}, None, send)
+    _, start, chunks, done, end = sent
+    assert (b'"start"' in start, b'"done"' in done, end) == (True, True, b"")
+    assert chunks.count(b"data: ") == 100

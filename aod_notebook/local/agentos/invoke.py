@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from aod_notebook.local.agentos.transcript import Event
     from aod_notebook.local.state import State
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -148,16 +149,18 @@ class RunStream:
         listener: Listener = asyncio.Queue()
         task = self._state.hosted.advance(self._run_id, listener)
         heartbeat = self._state.config.heartbeat_s
-        while True:
+        events: list[Event | None] = []
+        while None not in events:
             try:
                 async with asyncio.timeout(heartbeat):
-                    event = await listener.get()
+                    events = [await listener.get()]
             except TimeoutError:
                 await _send_raw(send, b": heartbeat\n\n")
                 continue
-            if event is None:
-                break
-            await _send(send, event)
+            # all in one piece: a client that has left is not written to again and again
+            while not listener.empty():
+                events.append(listener.get_nowait())
+            await _send(send, *filter(None, events))
         await _send(send, await _last(task))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -175,8 +178,9 @@ async def _last(task: asyncio.Task[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "done", **data}
 
 
-async def _send(send: Send, event: dict[str, Any]) -> None:
-    await _send_raw(send, b"data: " + json.dumps(event).encode("ascii") + b"\n\n")
+async def _send(send: Send, *events: Event) -> None:
+    frames = (b"data: " + json.dumps(event).encode("ascii") + b"\n\n" for event in events)
+    await _send_raw(send, b"".join(frames))
 
 
 async def _send_raw(send: Send, body: bytes) -> None:
