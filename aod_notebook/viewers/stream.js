@@ -558,7 +558,7 @@ class View {
     this.#ask(page.arrives ? facts.questions : []);
   }
 
-  /** @param {HTMLElement} element @param {string} text */
+  /** @param {Element} element @param {string} text */
   #text(element, text) {
     if (element.textContent !== text) element.textContent = text;
   }
@@ -681,7 +681,7 @@ class View {
 
   /** Make the list of shown rows anew; the row at the top of the view stays there. */
   #relist() {
-    const top = this.list[this.heights.at(this.scroller.scrollTop)] ?? 0;
+    const top = this.list[this.heights.at(this.scrollTop)] ?? 0;
     this.list = [];
     this.heights = new Heights();
     let anchor = 0;
@@ -733,10 +733,8 @@ class View {
   #matches(n) {
     const query = /** @type {RegExp} */ (this.query);
     if (this.hidden.has(this.store.kind(n))) return false;
-    query.lastIndex = 0;
-    if (query.test(this.store.texts[n])) return true;
-    query.lastIndex = 0;
-    return query.test(this.store.titles.get(n) ?? "");
+    // No `test`: it would leave its place in the query.
+    return this.store.texts[n].search(query) >= 0 || (this.store.titles.get(n) ?? "").search(query) >= 0;
   }
 
   #search() {
@@ -854,7 +852,8 @@ class View {
     const { list, heights, scroller } = this;
     const viewport = scroller.clientHeight || 400;
     for (let pass = 0; pass < 4; pass++) {
-      this.#scrollTo(this.follows ? 1e9 : scroller.scrollTop);
+      // Not where the page has it: an output that was collapsed forgets its place.
+      this.#scrollTo(this.follows ? 1e9 : this.scrollTop);
       const first = Math.max(0, heights.at(scroller.scrollTop) - OVERSCAN);
       const last = Math.min(list.length, heights.at(scroller.scrollTop + viewport) + 1 + OVERSCAN);
       this.#fill(first, last);
@@ -887,7 +886,7 @@ class View {
       if (!element) {
         element = this.#row(n, i);
         this.drawn.set(n, element);
-      }
+      } else this.#tellBelow(n, element);
       if (element === next) next = next.nextElementSibling;
       else rows.insertBefore(element, next);
     }
@@ -917,7 +916,6 @@ class View {
   /** @param {number} n @param {number} place */
   #row(n, place) {
     const row = this.store.row(n);
-    const below = this.store.below.get(n) ?? 0;
     const isError = row.flags & IS_ERROR;
     const name = `aod-row aod-is-${KINDS[row.kind].replace(" ", "-")}${isError ? " aod-error" : ""}`;
     const element = make("div", `${name}${n === this.active ? " aod-active" : ""}`, "", {
@@ -930,24 +928,31 @@ class View {
       "aria-selected": String(n === this.active),
     });
     if (row.depth) element.style.marginInlineStart = `${Math.min(row.depth, 12) * 18}px`;
-    if (below) {
-      const isFolded = this.folded.has(n);
-      element.setAttribute("aria-expanded", String(!isFolded));
-      element.append(make("span", "aod-fold", isFolded ? "▸" : "▾", { "aria-hidden": "true" }));
-      element.classList.add("aod-group");
-    }
     if (isError && row.kind !== STDERR) element.append(make("span", "aod-sign", "✗ "));
-    if (row.title) element.append(this.#pieces("aod-name", row.title, []));
+    if (row.title) element.append(this.#pieces("aod-name", `${row.title} `, []));
     const text = shown(row, this.wanted.get(n) ?? 0);
     if (text) element.append(this.#pieces("aod-text", text, row.marks));
-    if (below && this.folded.has(n)) {
-      element.append(make("span", "aod-quiet", ` ${count(below, "row")} folded`));
-    }
+    this.#tellBelow(n, element);
     if (text.length < row.text.length || (this.wanted.get(n) && row.size > text.length)) {
       // No stop of the Tab key: Enter does the same.
       element.append(button("aod-all", this.#moreLabel(row, text), () => this.#showMore(n), { tabindex: "-1" }));
     }
     return element;
+  }
+
+  /** Show that a row has others below it, of which more may have come. @param {number} n @param {HTMLElement} element */
+  #tellBelow(n, element) {
+    const below = this.store.below.get(n);
+    if (!below) return;
+    const isFolded = this.folded.has(n);
+    if (!element.hasAttribute("aria-expanded")) {
+      element.setAttribute("aria-expanded", String(!isFolded));
+      element.classList.add("aod-group");
+      element.prepend(make("span", "aod-fold", isFolded ? "▸" : "▾", { "aria-hidden": "true" }));
+      if (isFolded) element.append(make("span", "aod-quiet"));
+    }
+    const told = element.querySelector(".aod-quiet");
+    if (told) this.#text(told, ` ${count(below, "row")} folded`);
   }
 
   /** @param {Row} row @param {string} text */
@@ -1029,7 +1034,9 @@ class View {
   #key(event) {
     if (event.target !== this.scroller || event.ctrlKey || event.metaKey || event.altKey) return;
     const last = this.list.length - 1;
-    const i = this.active < 0 ? last : Math.max(0, this.list.indexOf(this.active));
+    const isAway = this.active < 0 || (this.follows && !this.drawn.has(this.active));
+    const at = isAway ? last : this.list.findIndex((each) => each >= this.active);
+    const i = at < 0 ? last : at; // the row itself, or what stands in its place
     const n = this.list[i];
     /** @type {Record<string, () => void>} */
     const acts = {

@@ -207,7 +207,7 @@ def test_a_run_is_shown_and_what_it_waits_for_is_answered_in_the_page(opened, pr
     nb.set_theme("Light")
     shot(nb.output(2), "run-static-light")
     nb.viewer.get_by_role("button", name="2026").click()
-    expect(nb.log).to_contain_text("Answer2026")
+    expect(nb.log).to_contain_text("Answer 2026")
     nb.viewer.get_by_role("button", name="Approve").click()
     expect(nb.log).to_contain_text("The report is sent.")
     expect(nb.viewer.locator(".aod-question")).to_have_count(0)

@@ -13,10 +13,20 @@ STAGES = VIEW.replace(
     "d = Driven()\nfor i in range(60): d.event('stage', stage=f'stage {i}', state='done')\n"
     "d.event('turn_start', turn=2)",
 ).replace("range(300)", "range(9)")
+CALLS = """import json
+def use(key, tool, parent=None):
+    block = {"type": "tool_use", "id": key, "name": tool, "input": {"command": key}}
+    line = {"type": "assistant", "parent_tool_use_id": parent, "message": {"content": [block]}}
+    d.line(json.dumps(line))
+""" + VIEW.replace("Driven()", "Driven(runtime='claude')")
 TOP_ROW = """log => {
   const { list, heights } = log.closest(".aod-viewer").viewer;
   return list[heights.at(log.scrollTop)];
 }"""
+
+
+def active_row(nb):
+    return nb.viewer.evaluate("root => root.viewer.active")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,6 +90,22 @@ def test_the_row_at_the_top_stays_when_a_filter_goes_or_the_width_changes(opened
     nb.page.set_viewport_size({"width": 1280, "height": 1000})
 
 
+def test_the_row_at_the_top_stays_when_the_output_is_collapsed_and_shown_again(opened):
+    nb = opened(VIEW)
+    nb.run_all()
+    nb.wait_for_rows(LINES)
+    wait_until_at_end(nb)
+    scroll_up(nb, 1000)
+    settled_scroll_top(nb)
+    before = nb.log.evaluate(TOP_ROW)
+    nb.command("notebook:hide-cell-outputs", wait=True)
+    expect(nb.log).to_be_hidden()
+    nb.command("notebook:show-cell-outputs", wait=True)
+    expect(nb.log).to_be_visible()
+    top = f"({TOP_ROW})(document.querySelector('.aod-log'))"
+    nb.page.wait_for_function(f"row => {top} === row", arg=before)
+
+
 def test_the_end_of_a_long_line_that_is_being_written_is_in_sight(opened):
     nb = opened(VIEW, "d.event('output', stream='stdout', data='word\\t' * 390, turn=1)")
     nb.page.set_viewport_size({"width": 700, "height": 1000})
@@ -136,6 +162,34 @@ def test_rows_are_drawn_after_the_view_was_hidden_for_a_moment(opened):
     expect(nb.log).to_contain_text("line 299")
 
 
+def test_keys_go_on_from_the_tail_that_is_followed(opened):
+    nb = opened(VIEW, "d.line(*['more'] * 200)")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.log.focus()
+    nb.page.keyboard.press("End")
+    nb.run_cell(1)
+    nb.wait_for_rows(LINES + 200)
+    wait_until_at_end(nb)
+    nb.log.focus()
+    nb.page.keyboard.press("ArrowUp")
+    assert active_row(nb) == LINES + 198
+
+
+def test_keys_go_on_from_the_place_of_a_row_that_was_filtered_out(opened):
+    nb = opened(TWO_KINDS)
+    nb.run_all()
+    nb.wait_for_rows(601)
+    nb.log.focus()
+    nb.page.keyboard.press("ArrowUp")
+    nb.page.keyboard.press("ArrowUp")
+    assert active_row(nb) == 599
+    nb.viewer.get_by_role("button", name="Output").click()
+    nb.log.focus()
+    nb.page.keyboard.press("ArrowUp")
+    assert active_row(nb) == 598
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_groups_fold_by_mouse_and_by_key(opened, kind):
     nb = opened(REPLAY, kind=kind)
@@ -154,6 +208,19 @@ def test_groups_fold_by_mouse_and_by_key(opened, kind):
     expect(below).to_be_visible()
     nb.page.keyboard.press("ArrowLeft")
     expect(below).to_have_count(0)
+
+
+def test_a_row_folds_what_comes_below_it_later(opened):
+    nb = opened(CALLS, "use('a', 'Task')", "use('b', 'Bash', 'a')", "use('c', 'Bash', 'a')")
+    for number in range(3):
+        nb.run_cell(number)
+        nb.wait_for_rows(LINES + number)
+    task = nb.log.locator(".aod-is-tool", has_text="Task")
+    expect(task).to_have_attribute("aria-expanded", "true")
+    task.locator(".aod-fold").click()
+    expect(task).to_contain_text("1 row folded")
+    nb.run_cell(3)
+    expect(task).to_contain_text("2 rows folded")
 
 
 def test_what_is_unfolded_at_the_tail_stays_in_sight(opened):
@@ -189,6 +256,15 @@ def test_filters_hide_kinds_and_search_finds_rows(opened, shot, kind):
     shot(nb.viewer, f"viewer-{kind}")
     search.press("Escape")
     expect(nb.log.locator(".aod-hit")).to_have_count(0)
+
+
+def test_a_search_marks_its_hits_in_all_rows_in_sight(opened):
+    nb = opened(VIEW)
+    nb.run_all()
+    nb.wait_for_rows(LINES)
+    nb.viewer.get_by_role("searchbox").fill("line 29")
+    expect(nb.viewer.locator(".aod-found")).to_have_text("11 hits")
+    expect(nb.log.locator(".aod-hit")).to_have_count(10)
 
 
 def test_long_rows_are_cut_and_shown_whole_on_request(opened):
