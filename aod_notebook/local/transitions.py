@@ -47,7 +47,8 @@ def abort_turn(connection: sqlite3.Connection, session_id: str, turn: int, stop:
     if reason == "interrupted":
         _end(connection, session_id, turn, ("interrupted", "completed"), None)
     else:
-        _end(connection, session_id, turn, ("failed", "failed"), None)
+        status = "terminated" if reason == "terminated" else "failed"
+        _end(connection, session_id, turn, ("failed", status), None)
 
 
 def end_turn(
@@ -63,6 +64,11 @@ def interrupt_turn(
 ) -> None:
     """Record an interrupted turn: its session is completed and can go on."""
     _end(connection, session_id, turn, ("interrupted", "completed"), exit_code)
+
+
+def terminate_turn(connection: sqlite3.Connection, session_id: str, turn: int) -> None:
+    """Record the turn of a session that was terminated, were it on a disk that took nothing."""
+    _end(connection, session_id, turn, ("failed", "terminated"), None)
 
 
 def fail_turn(connection: sqlite3.Connection, session_id: str, turn: int, text: str) -> None:

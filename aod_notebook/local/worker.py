@@ -253,6 +253,4 @@ def _stopped(outcome: Outcome, stop: Stop) -> Callable[[sqlite3.Connection, str,
         )
     if stop.reason == "shutdown":
         return _failure(transitions.RECOVERED)
-    return lambda connection, session_id, number: transitions.end_turn(
-        connection, session_id, number, None
-    )
+    return transitions.terminate_turn

@@ -59,6 +59,19 @@ def test_output_and_result_wait_for_a_disk_that_is_full(start):
     assert service.kit.finish(silent)["exit_code"] == 4
 
 
+def test_a_session_can_be_terminated_on_a_disk_that_is_full(start):
+    service = start()
+    session = service.kit.session("sleep 60")
+    until(lambda: statuses(service) == {"running"})
+    service.limit_files(1)
+    path = f"/sessions/{session['id']}/terminate"
+    assert detail(service.client, path) == (503, FULL)
+    until(lambda: not service.marked())
+    service.limit_files(None)
+    assert service.kit.stream(session)[-1]["type"] == "terminated"
+    assert service.kit.turns(session)[0]["status"] == "failed"
+
+
 def test_a_full_disk_does_not_hold_up_the_services_end(start):
     service = start()
     (session,) = end_on_a_full_disk(service, "echo last words")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
@@ -15,8 +16,6 @@ from aod_notebook.local.runtimes import Setup
 from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from starlette.responses import Response
 
     from aod_notebook.local.vault import Vault
@@ -138,7 +137,11 @@ async def list_turns(call: Call) -> Response:
 
 
 async def terminate_session(call: Call) -> Response:
-    """`POST /sessions/{id}/terminate`: from any status but `terminated`."""
+    """`POST /sessions/{id}/terminate`: from any status but `terminated`.
+
+    What is at work ends even while the disk takes nothing; its session is terminated later then.
+    """
+    find(call.state.database.read(), call.owner, call.id)
 
     def job(connection: sqlite3.Connection) -> None:
         if find(connection, call.owner, call.id)["status"] == "terminated":
@@ -148,7 +151,11 @@ async def terminate_session(call: Call) -> Response:
             (now(), call.id),
         )
 
-    await call.state.database.write(job)
+    try:
+        await call.state.database.write(job)
+    except sqlite3.OperationalError:
+        call.state.worker.stop(call.id)
+        raise
     call.state.worker.stop(call.id)
     return answer({"id": call.id, "status": "terminated"})
 
