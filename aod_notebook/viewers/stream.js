@@ -750,14 +750,14 @@ class View {
   }
 
   #sayHits() {
-    const number = this.hit >= 0 ? `${this.hit + 1} of ` : "";
+    const number = this.hit >= 0 ? `${(this.hit + 1).toLocaleString("en")} of ` : "";
     this.found.textContent = this.query ? `${number}${count(this.hits.length, "hit")}` : "";
   }
 
   /** @param {number} step */
   #nextHit(step) {
     if (!this.hits.length) return;
-    this.hit = (this.hit + step + this.hits.length) % this.hits.length;
+    this.hit = (Math.max(this.hit, step < 0 ? 0 : -1) + step + this.hits.length) % this.hits.length;
     const n = this.hits[this.hit];
     let changed = false;
     for (let g = this.store.parents[n]; g >= 0; g = this.store.parents[g]) {

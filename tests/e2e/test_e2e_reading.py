@@ -267,6 +267,18 @@ def test_a_search_marks_its_hits_in_all_rows_in_sight(opened):
     expect(nb.log.locator(".aod-hit")).to_have_count(10)
 
 
+def test_a_search_goes_back_from_the_last_hit(opened):
+    nb = opened(VIEW)
+    nb.run_all()
+    nb.wait_for_rows(LINES)
+    search = nb.viewer.get_by_role("searchbox")
+    search.fill("line 29")
+    search.press("Shift+Enter")
+    expect(nb.viewer.locator(".aod-found")).to_have_text("11 of 11 hits")
+    search.press("Enter")
+    expect(nb.viewer.locator(".aod-found")).to_have_text("1 of 11 hits")
+
+
 def test_long_rows_are_cut_and_shown_whole_on_request(opened):
     nb = opened(VIEW, "d.line('y' * 30_000 + 'END')")
     nb.run_all()
