@@ -91,6 +91,7 @@ def _status(_: argparse.Namespace, __: Names) -> None:
 
 def _runs(options: argparse.Namespace, _: Names) -> pd.DataFrame:
     from aod_notebook import frames
+    from aod_notebook.magics.listed import listed
 
     on = connection()
     runs = frames.runs_df(client=on.client)
@@ -100,18 +101,18 @@ def _runs(options: argparse.Namespace, _: Names) -> pd.DataFrame:
     for column, wanted in (("status", options.status), ("agent_id", agent)):
         if wanted is not None:
             runs = runs[runs[column] == wanted].reset_index(drop=True)
-    return runs
+    return listed(runs)
 
 
 def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
     def table(options: argparse.Namespace, names: Names) -> pd.DataFrame:
         from aod_notebook import frames
+        from aod_notebook.magics.listed import listed
 
         on = connection()
         run_id = find_run_id(options.run_id, names, on)
         with known_run(options.run_id, names):
-            frame: pd.DataFrame = getattr(frames, name)(run_id, client=on.client)
-        return frame
+            return listed(getattr(frames, name)(run_id, client=on.client))
 
     return table
 

@@ -51,20 +51,21 @@ def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
 
 def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
     from aod_notebook import frames
+    from aod_notebook.magics.listed import listed
 
     sessions = frames.sessions_df(client=live.connection().client)
     if options.status is not None:
         sessions = sessions[sessions["status"] == options.status].reset_index(drop=True)
-    return sessions
+    return listed(sessions)
 
 
 def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd.DataFrame]:
     def table(options: argparse.Namespace, names: Mapping[str, object]) -> pd.DataFrame:
         from aod_notebook import frames
+        from aod_notebook.magics.listed import listed
 
         session = find_session(options.session, names).catch_up()
-        frame: pd.DataFrame = getattr(frames, name)(session)
-        return frame
+        return listed(getattr(frames, name)(session))
 
     return table
 

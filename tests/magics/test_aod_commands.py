@@ -235,3 +235,16 @@ def test_no_finding_is_cut():
     found = Findings([("service", "problem", advice)], columns=["check", "state", "finding"])
     assert " ".join(repr(found).split()) == f"problem service {advice}"
     assert f"{advice[:-3]}&lt;b&gt;</td>" in found._repr_html_()
+
+
+def test_a_table_shows_no_empty_column_and_has_them_all(shell):
+    shell.run("%%aod --runtime shell -o s\necho hi")
+    messages = shell.run("%aod messages s")
+    for shown in (repr(messages), messages._repr_html_()):
+        table, left_out = shown.split("Empty columns, not shown: ")
+        assert "line_type" in table
+        assert "tool_use_id" not in table
+        assert "tool_use_id, tool, is_error" in left_out
+    assert messages.attrs["schema"] == "aod.messages/1"
+    assert list(messages.columns) == list(shell.names["s"].messages.columns)
+    assert type(messages[["text"]]) is pd.DataFrame
