@@ -251,6 +251,26 @@ def test_an_update_with_half_a_character_is_refused(http, kit, name):
     assert response.json()["detail"][0]["type"] == "string_unicode"
 
 
+HALF = "\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        ("/agents", "skills", [{**INLINE, HALF: "x"}]),
+        ("/agents", "mcp_servers", [{"name": HALF, "url": "x"}] * 2),
+        ("/environments", "packages", {HALF: []}),
+        ("/environments", "env_vars", {HALF: "x"}),
+        ("/sessions", "secret_env_vars", {HALF: "x"}),
+    ],
+)
+def test_a_rule_that_half_a_character_breaks_is_told(http, path, field, value):
+    body = {"name": "a", "model": "m", "runtime": "shell", "agent_id": "x", "prompt": "x"}
+    response = http.post(path, content=json.dumps(body | {field: value}))
+    assert response.status_code == 422
+    assert [item["loc"] for item in response.json()["detail"]] == [[field]]
+
+
 @pytest.mark.parametrize("timeout", ["60", 60.0, 10, 3600])
 def test_a_timeout_may_be_written_as_text_or_with_a_point(kit, timeout):
     assert kit.session("true", timeout=timeout)["status"] == "pending"

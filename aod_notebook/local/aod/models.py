@@ -7,19 +7,37 @@ rest: `free` is true for runtimes that take any model text.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
 from aod_notebook.local.aod import rules
 from aod_notebook.local.aod.catalog import MODELS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def _checked(check: Callable[[T], T]) -> AfterValidator:
+    """Take a check as a validator; its text may quote half a character, which pydantic refuses."""
+
+    def checked(value: T) -> T:
+        try:
+            return check(value)
+        except ValueError as error:
+            raise ValueError(str(error).encode("utf-8", "replace").decode()) from None
+
+    return AfterValidator(checked)
+
+
 # pydantic looks for lone surrogates, which no file takes, in a text with a constraint only
 Text = Annotated[str, Field(min_length=0)]
-Skills = Annotated[list[Any], AfterValidator(rules.check_skills)]
-McpServers = Annotated[list[Any], AfterValidator(rules.check_mcp_servers)]
-Packages = Annotated[dict[str, list[Text]], AfterValidator(rules.check_packages)]
-Variables = Annotated[dict[str, Text], AfterValidator(rules.check_variables)]
+Skills = Annotated[list[Any], _checked(rules.check_skills)]
+McpServers = Annotated[list[Any], _checked(rules.check_mcp_servers)]
+Packages = Annotated[dict[str, list[Text]], _checked(rules.check_packages)]
+Variables = Annotated[dict[str, Text], _checked(rules.check_variables)]
 Networking = Annotated[dict[str, Any], AfterValidator(rules.check_networking)]
 Timeout = Annotated[int, Field(ge=10, le=3600)]
 
