@@ -18,7 +18,9 @@ def use(key, tool, parent=None):
     block = {"type": "tool_use", "id": key, "name": tool, "input": {"command": key}}
     line = {"type": "assistant", "parent_tool_use_id": parent, "message": {"content": [block]}}
     d.line(json.dumps(line))
-""" + VIEW.replace("Driven()", "Driven(runtime='claude')")
+""" + VIEW.replace("Driven()", "Driven(runtime='claude')").replace(
+    "d.next_turn", "lambda key: use(key, 'Bash', 'a')"
+)
 TOP_ROW = """log => {
   const { list, heights } = log.closest(".aod-viewer").viewer;
   return list[heights.at(log.scrollTop)];
@@ -27,6 +29,13 @@ TOP_ROW = """log => {
 
 def active_row(nb):
     return nb.viewer.evaluate("root => root.viewer.active")
+
+
+def send(nb, text):
+    """Let the session go on by a prompt: no cell has to run while the view has the focus."""
+    box = nb.viewer.get_by_role("textbox", name="Next prompt")
+    box.fill(text)
+    box.press("Enter")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,17 +172,17 @@ def test_rows_are_drawn_after_the_view_was_hidden_for_a_moment(opened):
 
 
 def test_keys_go_on_from_the_tail_that_is_followed(opened):
-    nb = opened(VIEW, "d.line(*['more'] * 200)")
-    nb.run_cell(0)
+    nb = opened(VIEW)
+    nb.run_all()
     nb.wait_for_rows(LINES)
     nb.log.focus()
     nb.page.keyboard.press("End")
-    nb.run_cell(1)
-    nb.wait_for_rows(LINES + 200)
+    send(nb, "\n".join(["more"] * 60))
+    nb.wait_for_rows(LINES + 61)
     wait_until_at_end(nb)
     nb.log.focus()
     nb.page.keyboard.press("ArrowUp")
-    assert active_row(nb) == LINES + 198
+    assert active_row(nb) == LINES + 59
 
 
 def test_keys_go_on_from_the_place_of_a_row_that_was_filtered_out(opened):
@@ -211,15 +220,15 @@ def test_groups_fold_by_mouse_and_by_key(opened, kind):
 
 
 def test_a_row_folds_what_comes_below_it_later(opened):
-    nb = opened(CALLS, "use('a', 'Task')", "use('b', 'Bash', 'a')", "use('c', 'Bash', 'a')")
-    for number in range(3):
-        nb.run_cell(number)
-        nb.wait_for_rows(LINES + number)
+    nb = opened(CALLS, "use('a', 'Task')")
+    nb.run_all()
+    nb.wait_for_rows(LINES + 1)
+    send(nb, "b")
     task = nb.log.locator(".aod-is-tool", has_text="Task")
     expect(task).to_have_attribute("aria-expanded", "true")
     task.locator(".aod-fold").click()
     expect(task).to_contain_text("1 row folded")
-    nb.run_cell(3)
+    send(nb, "c")
     expect(task).to_contain_text("2 rows folded")
 
 
