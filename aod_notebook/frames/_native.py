@@ -92,8 +92,8 @@ def missing(count: int, column: Column) -> Any:
 
 
 def constant(value: Any, count: int, column: Column) -> pa.Array:
-    """Make an Arrow array of one repeated value."""
-    return pa.repeat(pa.scalar(value, _ARROW[column.dtype]), count)
+    """Make an Arrow array of one repeated value, or nulls if the column cannot hold it."""
+    return pa.repeat(arrow_array([value], column)[0], count)
 
 
 class Table:

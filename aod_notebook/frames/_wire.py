@@ -269,10 +269,7 @@ def _array(values: list[Any], column: Column, is_steady: bool) -> pa.Array:
 
 
 def _constant(value: Any, count: int, column: Column) -> pa.Array:
-    try:
-        return nulls(count, column) if value is None else constant(value, count, column)
-    except (pa.ArrowException, OverflowError):
-        return nulls(count, column)
+    return nulls(count, column) if value is None else constant(value, count, column)
 
 
 def wire_event(value: dict[str, Any]) -> WireEvent:

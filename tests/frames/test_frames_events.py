@@ -216,3 +216,19 @@ def test_a_frame_survives_parquet_exactly():
     kept = io.BytesIO()
     frame.to_parquet(kept)
     same(pd.read_parquet(kept), frame)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("output", "type"),
+        ("output", "stream"),
+        ("output", "data"),
+        ("stage", "state"),
+        ("error", "message"),
+    ],
+)
+def test_half_a_character_costs_itself_in_whatever_field(kind, name):
+    event = {"type": kind, "id": 1, name: "a\ud83d"}
+    frame = frames.decode_events(f"id: 1\ndata: {json.dumps(event)}\n\n".encode(), "s\ud83d")
+    assert (list(frame["session_id"]), list(frame[name])) == (["s?"], ["a?"])
