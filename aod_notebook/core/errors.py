@@ -25,7 +25,7 @@ _SHORTEST_SECRET = 4  # hiding every "1" or "on" of an environment would hide th
 
 _TOKENS = re.compile(
     r"(?i:bearer)\s+\S+"
-    r"|\baod_(?!notebook\b)[A-Za-z0-9_\-]{8,}"  # but for our own name
+    r"|\baod_(?!notebook(?:\b|_))[A-Za-z0-9_\-]{8,}"  # but for our own names
     r"|\baos_(?:agent|ws|user)_[A-Za-z0-9_\-]+"
     r"|\b(?:sk|pk)-[A-Za-z0-9_\-]{12,}"
     r"|\bgh[a-z]_[A-Za-z0-9]{12,}"

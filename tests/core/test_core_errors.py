@@ -19,7 +19,7 @@ def test_a_cell_shows_nothing_that_steers_a_terminal():
 
 
 def test_our_own_name_is_no_secret():
-    told = "no connection: %load_ext aod_notebook, or aod_notebook.connect()"
+    told = "no connection: %load_ext aod_notebook, or connect(), as of aod_notebook_default"
     assert str(AodNotebookError(told)) == told
 
 

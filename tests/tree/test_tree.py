@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import aod_notebook
+
 ROOT = Path(__file__).parents[2]
 
 # Put together here, so that this file passes its own test.
@@ -85,6 +87,10 @@ def test_only_the_agreed_folders_stand_at_the_top():
 def test_the_readme_opens_with_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme.index("make demo") < readme.index("make test") < readme.index("\n## ")
+
+
+def test_the_package_lists_what_it_loads_on_first_use():
+    assert {*aod_notebook.__all__, "aod", "agentos", "frames", "live"} <= set(dir(aod_notebook))
 
 
 def test_importing_the_package_loads_nothing_heavy():
