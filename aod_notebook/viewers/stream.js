@@ -323,7 +323,10 @@ class Page {
   #tick() {
     this.mount();
     const shown = [...this.views].filter((view) => view.root.isConnected);
-    for (const view of shown) view.header();
+    for (const view of shown) {
+      view.header();
+      view.schedule(); // it may have lost its place unseen
+    }
     if (!shown.length) {
       if (++this.absent === GONE_S) this.send({ type: "gone" });
       return;
@@ -597,8 +600,7 @@ class View {
 
   /** Be in an output, perhaps again: with the place and the focus that were there. */
   attached() {
-    if (this.follows) this.scrollTop = 0; // where the page has put it
-    else this.scroller.scrollTop = this.scrollTop;
+    this.scroller.scrollTop = this.scrollTop;
     if (document.activeElement === document.body) this.focused?.focus({ preventScroll: true });
     this.schedule();
   }

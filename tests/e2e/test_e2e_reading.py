@@ -131,6 +131,7 @@ def test_text_stays_selected_while_rows_come(opened):
     nb = opened(VIEW, "d.line(*['more'] * 500)")
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
+    nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
     wait_until_at_end(nb)
     place = nb.log.locator(".aod-row", has_text="line 290").bounding_box()
     nb.page.mouse.move(place["x"] + 14, place["y"] + 10)
