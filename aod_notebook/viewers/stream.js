@@ -44,7 +44,7 @@ const GONE_S = 3;
 /** The elements and attributes of static HTML. */
 const STILL = "div span b pre code details summary a style open target rel".split(" ");
 
-// -- the rows ---------------------------------------------------------------------------------
+// -- the rows
 
 /** All rows in columns, so that 100,000 of them stay small. */
 export class RowStore {
@@ -260,7 +260,7 @@ function still(html) {
   return /** @type {Element} */ (body.firstElementChild);
 }
 
-// -- what the views of one viewer share -------------------------------------------------------
+// -- what the views of one viewer share
 
 /** The rows of one viewer in this page, and the talk with its kernel. */
 class Page {
@@ -398,7 +398,7 @@ class Page {
   }
 }
 
-// -- a view -----------------------------------------------------------------------------------
+// -- a view
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -1074,7 +1074,11 @@ class View {
       return "  ".repeat(row.depth) + [row.title, row.text].filter(Boolean).join("  ");
     });
     const area = make("textarea", "aod-unseen");
-    area.value = lines.join("\n");
+    area.value = "."; // to select so much text takes seconds
+    area.addEventListener("copy", (event) => {
+      event.clipboardData?.setData("text/plain", lines.join("\n"));
+      event.preventDefault();
+    });
     const focused = /** @type {HTMLElement?} */ (document.activeElement);
     this.root.append(area);
     area.select();
@@ -1090,7 +1094,7 @@ class View {
   }
 }
 
-// -- anywidget's hooks ------------------------------------------------------------------------
+// -- anywidget's hooks
 
 export default () => {
   /** @type {Page} */
