@@ -116,7 +116,7 @@ def cases(rows):
     append = "measured({count}, {rate}, lambda t: o.append_stdout(t + '\\n'))"
     return [
         Case("a session without a view, 1k/s", SESSION, FLOOD, rows, 1000),
-        Case("nothing, 1+1 in between", SESSION, FLOOD, 5, 1, probes=True),
+        Case("no view, 1k/s, 1+1 in between", SESSION, FLOOD, 5_000, 1000, probes=True),
         Case("viewer, 1k/s", VIEWER, FLOOD, rows, 1000),
         Case("viewer, 1k/s, 1+1 in between", VIEWER, FLOOD, 5_000, 1000, probes=True),
         Case("viewer, burst", VIEWER, FLOOD, BURST, None, settle=3),
