@@ -92,6 +92,7 @@ class Service(ABC, Generic[C, A]):
         self.sources = dict(sources)
         self._secret = SecretStr(secret)
         self._client: C | None = None
+        self._making = threading.Lock()  # one client, however many threads ask for the first
         self._by_loop: dict[asyncio.AbstractEventLoop, A] = {}
         self._retired: list[C] = []
         self._retired_async: list[A] = []
@@ -116,10 +117,11 @@ class Service(ABC, Generic[C, A]):
     @property
     def client(self) -> C:
         """The sync client, for tables and for the user's own calls."""
-        if self._client is None or self._client.is_closed:
-            _open.add(self)
-            self._client = self._make_client()
-        return self._client
+        with self._making:
+            if self._client is None or self._client.is_closed:
+                _open.add(self)
+                self._client = self._make_client()
+            return self._client
 
     @property
     def async_client(self) -> A:
@@ -169,14 +171,15 @@ class Service(ABC, Generic[C, A]):
     def forget(self) -> None:
         """In a forked child: the parent's connections are not ours to use or to close."""
         self.__dict__.pop("background_client", None)
-        self._client, self._by_loop = None, {}
+        self._client, self._by_loop, self._making = None, {}, threading.Lock()
         self._retired, self._retired_async = [], []
 
     def _retire(self) -> None:
         """Make new clients from now on; what still reads from the old ones may go on."""
-        if self._client is not None:
-            self._retired.append(self._client)
-            self._client = None
+        with self._making:
+            if self._client is not None:
+                self._retired.append(self._client)
+                self._client = None
         if "background_client" in self.__dict__:
             self._retired_async.append(self.__dict__.pop("background_client"))
         by_loop, self._by_loop = self._by_loop, {}

@@ -1,5 +1,8 @@
 """The clients that a connection gives: closed ones are replaced, async ones belong to a loop."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import anyio
 import pytest
 
@@ -38,6 +41,23 @@ def test_a_closed_client_is_replaced_when_it_is_next_asked_for():
     session = done()
     assert list(frames.messages_df(session.id)["session_id"].unique()) == [session.id]
     assert aod_notebook.connect().client is current.client()
+
+
+def test_threads_that_ask_at_once_get_the_same_client(monkeypatch):
+    connection, second = aod_notebook.connect(), threading.Event()
+    made = []
+
+    def make(of):
+        made.append(Client(base_url=of.base_url, token="t"))
+        second.wait(0.2) if len(made) == 1 else second.set()  # time for another to come
+        return made[-1]
+
+    monkeypatch.setattr(type(connection), "_make_client", make)
+    with ThreadPoolExecutor(4) as pool:
+        given = list(pool.map(lambda _: connection.client, range(4)))
+    for client in made:
+        client.close()
+    assert {id(client) for client in given} == {id(made[0])}
 
 
 def test_a_closed_client_of_agentos_is_replaced_and_reports():
