@@ -58,18 +58,22 @@ def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot, kin
     wait_until_at_end(nb)
 
 
-def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened):
-    nb = opened("import time\n" + VIEW, "d.line(*['more'] * 50); time.sleep(0.5); v.refresh()")
+def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened, server):
+    go = server.root / "go"
+    go.unlink(missing_ok=True)
+    refresh = f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\nv.refresh()"
+    nb = opened("import os, time\n" + VIEW, f"d.line(*['more'] * 50)\n{refresh}")
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
     scroll_up(nb, 1000)
     before = settled_scroll_top(nb)
     box = nb.viewer.get_by_role("textbox", name="Next prompt")
-    box.fill("half a sen")
     nb.page.evaluate("() => { window.place = document.querySelector('[class^=aod-live-]'); }")
     nb.run_cell(1)
-    box.focus()
+    nb.wait_for_rows(LINES + 50)
+    box.fill("half a sen")
+    go.touch()
     nb.page.wait_for_function("() => !window.place.isConnected")
     expect(box).to_be_focused()
     nb.page.keyboard.type("tence")
