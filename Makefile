@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-AGAIN := --last-failed --last-failed-no-failures none
 UV := $(shell command -v uv 2>/dev/null)
 
 ifdef UV
@@ -29,10 +28,10 @@ test: .venv/.test check browser  ## run every check and every test
 	$(BIN)/python scripts/agentos_sdks.py
 	$(BIN)/python scripts/older_kernels.py
 	bash tests/js/run
-	@# Four workers on two cores: many tests wait for a process, a deadline or a kernel. What failed
-	@# on a machine that was too busy, or whose click got lost, is tried once more, alone.
-	$(BIN)/python -m pytest -n 4 --ignore=tests/e2e || $(BIN)/python -m pytest --ignore=tests/e2e $(AGAIN)
-	$(BIN)/python -m pytest tests/e2e || $(BIN)/python -m pytest tests/e2e $(AGAIN)
+	@# Four workers on two cores: many tests wait for a process, a deadline or a kernel.
+	$(BIN)/python -m pytest -n 4 --ignore=tests/e2e
+	@# A click can get lost on a busy machine: what failed in the browser is tried once more, alone.
+	$(BIN)/python -m pytest tests/e2e || $(BIN)/python -m pytest tests/e2e --last-failed --last-failed-no-failures none
 
 # The tests of the live view need a Chromium; on Debian, as root, it is installed.
 browser:
