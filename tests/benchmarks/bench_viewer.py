@@ -19,7 +19,7 @@ from unittest import mock
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "e2e")]
 
-from chromium import Chromium  # noqa: E402 - the path is set above
+from chromium import Chromium, wait_for_file  # noqa: E402 - the path is set above
 from jupyter_client import BlockingKernelClient  # noqa: E402
 from pages import NotebookPage  # noqa: E402
 from servers import Server  # noqa: E402
@@ -134,7 +134,7 @@ def run(case, chromium, server):
         file.unlink(missing_ok=True)
     with chromium.attached(is_new=True) as page:
         nb = opened(case, page, server)
-        before = Page.of(page)
+        before = PageState.of(page)
         if not case.probes:  # watching frames takes the processor time that is measured there
             page.evaluate(PAGE, f"{case.count - 1:08d} ")
         nb.run_cell(2)
@@ -145,7 +145,7 @@ def run(case, chromium, server):
     probes = probed(server, kernel, result) if case.probes else []
     wait_for_file(result, seconds=case.count / (case.rate or case.count) + 60)
     with chromium.attached() as page:
-        facts = measured(case, page, before, json.loads(result.read_text()))
+        facts = figures(case, page, before, json.loads(result.read_text()))
         if case.show == VIEWER:
             check_rows(NotebookPage(page, server), case.count)
     if probes:
@@ -170,7 +170,7 @@ def opened(case, page, server):
 
 
 @dataclass
-class Page:
+class PageState:
     """What a page has and has received."""
 
     heap: int
@@ -183,7 +183,7 @@ class Page:
         return cls(used_heap(page), nodes, page.evaluate("window.received"))
 
 
-def measured(case, page, before, kernel):
+def figures(case, page, before, kernel):
     """Give the figures of a case that is over."""
     facts = case.facts
     if case.count >= BASE_ROWS and not case.probes:
@@ -192,7 +192,7 @@ def measured(case, page, before, kernel):
     if case.show == SESSION or case.probes:
         return facts
     shown = wait_for_last(page)
-    after, gaps = Page.of(page), sorted(shown["gaps"])
+    after, gaps = PageState.of(page), sorted(shown["gaps"])
     last = round(shown["seen"] - 1000 * kernel["last"]) if shown["seen"] else "never"
     facts["bytes/row"] = round((after.received - before.received) / case.count)
     facts["last row ms"] = last
@@ -231,13 +231,6 @@ def used_heap(page):
     session.send("Performance.enable")
     metrics = session.send("Performance.getMetrics")["metrics"]
     return next(each["value"] for each in metrics if each["name"] == "JSHeapUsedSize")
-
-
-def wait_for_file(file, seconds):
-    deadline = time.monotonic() + seconds
-    while not file.exists():
-        assert time.monotonic() < deadline, f"no {file.name} after {seconds:.0f} s"
-        time.sleep(0.05)
 
 
 def probed(server, kernel, result):

@@ -7,6 +7,7 @@ cores that alone takes the page of a burst hundreds of milliseconds.
 import contextlib
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -16,6 +17,7 @@ ARGUMENTS = (
     "--disable-background-networking --disable-component-update --enable-precise-memory-info "
     "--headless --window-size=1280,1000 --remote-debugging-port=0"
 )
+START_S = 30
 BLANK = "about:blank"
 """The page that keeps the browser open."""
 COUNT_BYTES = """
@@ -30,6 +32,15 @@ window.WebSocket = class extends WebSocket {
 };
 """
 """Pages count the bytes that come to them."""
+
+
+def wait_for_file(file, seconds):
+    """Wait until another process has written a file."""
+    deadline = time.monotonic() + seconds
+    while not file.exists() or not file.stat().st_size:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no {file.name} after {seconds:.0f} s")
+        time.sleep(0.05)
 
 
 class Chromium:
@@ -49,20 +60,19 @@ class Chromium:
         assert path, "no Chromium: apt-get update && apt-get install -y chromium"
         self.process = subprocess.Popen(
             [path, *ARGUMENTS.split(), f"--user-data-dir={self.folder}", BLANK],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        for line in self.process.stderr:
-            if "listening on ws://" in line:
-                self.port = int(line.split("//")[1].split("/")[0].rpartition(":")[2])
-                return
-        raise RuntimeError("Chromium did not start")
+        told = self.folder / "DevToolsActivePort"
+        wait_for_file(told, START_S)
+        self.port = int(told.read_text(encoding="ascii").split()[0])
 
     def stop(self):
+        if self.process is None:
+            return
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
         self.process.kill()
-        self.process.stderr.close()
 
     @contextlib.contextmanager
     def attached(self, is_new=False):
