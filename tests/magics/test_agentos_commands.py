@@ -2,7 +2,6 @@ import json
 import re
 import threading
 
-import pandas as pd
 import pytest
 from agentos_kit import reporting_shell
 from IPython.core.completer import provisionalcompleter
@@ -323,49 +322,6 @@ def test_connect_knows_agents_by_their_ids(shell, service, agentos):
         shell.run(f"%agentos connect --url {service.url} --agent 'by name'")
     with pytest.raises(AodNotebookError, match="no agent with the id or name 'agent-7'"):
         shell.run(f"%agentos connect --url {service.url} --agent agent-7")
-
-
-def test_call_gives_rows_as_a_dataframe(shell, service):
-    agents = shell.run("%agentos call agents.list status=active")
-    assert isinstance(agents, pd.DataFrame)
-    assert service.agent_id in set(agents["id"])
-
-
-def test_call_says_that_a_list_is_cut(shell, agentos, capsys):
-    for _ in range(2):
-        agentos.start_run().complete()
-    assert len(shell.run("%agentos call runs.list limit=2")) == 2
-    assert "runs.list: cut at limit=2; there may be more" in capsys.readouterr().out
-    shell.run("%agentos call runs.list limit=100000")
-    assert "cut" not in capsys.readouterr().out
-
-
-def test_call_takes_text_json_and_variables(shell, agentos):
-    shell.names["variables"] = {"CITY": "Oslo"}
-    made = shell.run(
-        "%agentos call agents.create name=123 system_prompt='be brief' provider_type=replay "
-        "max_tokens=50 prompt_variables=@variables"
-    )
-    known = agentos.agents.get(agent_id=made["id"])
-    assert (known["name"], known["max_tokens"]) == ("123", 50)
-    assert known["prompt_variables"] == {"CITY": "Oslo"}
-
-
-def test_tokens_in_an_answer_are_hidden(shell, agentos):
-    run = agentos.start_run(input={"header": "Bearer abcdefgh"})
-    row = shell.run(f"%agentos call runs.get run_id={run.run_id}")
-    assert row["input"] == {"header": "[hidden]"}
-    run.complete()
-
-
-def test_a_key_that_is_told_once_is_bound_and_not_shown(shell, service, capsys):
-    line = f"%agentos call api_keys.create agent_id={service.agent_id} name=mine"
-    with pytest.raises(AodNotebookError, match="told once"):
-        shell.run(line)
-    shell.run(f"{line} -o made")
-    key = shell.names["made"]["api_key"]
-    assert key.startswith("aos_agent_")
-    assert key not in capsys.readouterr().out
 
 
 def test_outbox_is_a_table_also_when_nothing_waits(shell, reported):
