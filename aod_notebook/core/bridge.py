@@ -6,6 +6,7 @@ caller's thread, the work in the loop's thread.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -15,8 +16,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from anyio.from_thread import BlockingPortal
-
 __all__ = ["call", "is_running", "stop", "submit"]
 
 T = TypeVar("T")
@@ -25,9 +24,11 @@ T = TypeVar("T")
 def submit(function: Callable[..., Awaitable[T]], *args: object) -> Future[T]:
     """Start `function(*args)` on the background loop and return its future at once.
 
-    Cancelling the future cancels the coroutine.
+    It waits for nothing that the loop does, so it may be called with a lock held that a coroutine
+    on the loop wants. Cancelling the future cancels the coroutine.
     """
-    return _running_portal().start_task_soon(function, *args)
+    with _lock:  # so that it comes before the loop's end, or to the next loop
+        return asyncio.run_coroutine_threadsafe(_call(function, *args), _started().loop)
 
 
 def call(function: Callable[..., Awaitable[T]], *args: object) -> T:
@@ -61,15 +62,21 @@ def stop() -> None:
     """Cancel what runs on the loop and end its thread; a later call starts a new one."""
     global _loop
     with _lock:
-        loop, _loop = _loop, None
-    if loop is not None:
-        portal = loop.ready.result()
-        portal.call(portal.stop, True)
-        loop.thread.join()
+        ended, _loop = _loop, None
+        if ended is not None:
+            running = ended.ready.result()
+            running.loop.call_soon_threadsafe(running.stopped.set)
+    if ended is not None:
+        ended.thread.join()
+
+
+class _Running(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    stopped: asyncio.Event
 
 
 class _Loop(NamedTuple):
-    ready: Future[BlockingPortal]
+    ready: Future[_Running]
     thread: threading.Thread
 
 
@@ -77,32 +84,31 @@ _lock = threading.Lock()  # guards _loop
 _loop: _Loop | None = None
 
 
-def _running_portal() -> BlockingPortal:
+async def _call(function: Callable[..., Awaitable[T]], *args: object) -> T:
+    return await function(*args)
+
+
+def _started() -> _Running:
+    """Give the loop, started if there is none; `_lock` is held."""
     global _loop  # noqa: PLW0603 - the one loop of the process
-    with _lock:
-        if _loop is None:
-            ready: Future[BlockingPortal] = Future()
-            thread = threading.Thread(
-                target=_run, args=(ready,), name="aod-notebook-loop", daemon=True
-            )
-            _loop = _Loop(ready, thread)
-            thread.start()
-        loop = _loop
-    return loop.ready.result()
+    if _loop is None:
+        ready: Future[_Running] = Future()
+        thread = threading.Thread(target=_run, args=(ready,), name="aod-notebook-loop", daemon=True)
+        _loop = _Loop(ready, thread)
+        thread.start()
+    return _loop.ready.result()
 
 
-def _run(ready: Future[BlockingPortal]) -> None:
-    """Run the loop until its portal is stopped: the thread's whole life."""
-    import anyio
-    from anyio.from_thread import BlockingPortal
+def _run(ready: Future[_Running]) -> None:
+    """Run the loop until it is stopped, then cancel what still runs: the thread's whole life."""
 
     async def serve() -> None:
-        async with BlockingPortal() as portal:
-            ready.set_result(portal)
-            await portal.sleep_until_stopped()
+        running = _Running(asyncio.get_running_loop(), asyncio.Event())
+        ready.set_result(running)
+        await running.stopped.wait()
 
     try:
-        anyio.run(serve)
+        asyncio.run(serve())
     except BaseException as error:
         if ready.done():
             raise

@@ -43,6 +43,22 @@ def test_cancelling_the_future_cancels_the_coroutine():
     assert cancelled.wait(5)
 
 
+@pytest.mark.timeout(20)
+def test_submitting_waits_for_nothing_on_the_loop():
+    wanted, waiting = threading.Lock(), threading.Event()
+
+    async def want():  # as a coroutine does that stores what a caller reads
+        waiting.set()
+        with wanted:
+            await anyio.lowlevel.checkpoint()
+
+    with wanted:
+        bridge.submit(want)
+        assert waiting.wait(5)
+        later = bridge.submit(thread_id)
+    assert later.result(5)
+
+
 def test_stop_ends_the_thread_and_what_runs_on_it():
     future = bridge.submit(anyio.sleep_forever)
     bridge.call(thread_id)
