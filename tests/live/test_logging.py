@@ -1,13 +1,13 @@
 import logging
 
 import pytest
+from chaos import ChaosProxy
 
 from aod_notebook import live
-from aod_notebook.aod import AodError, AsyncClient
+from aod_notebook.aod import AodError, AsyncClient, Client
 from aod_notebook.core import bridge
 from aod_notebook.live import SessionRequest, start
 from aod_notebook.live.connections import Connection
-from aod_notebook.local import LocalService
 
 
 @pytest.fixture(autouse=True)
@@ -44,16 +44,18 @@ def test_the_life_of_a_session_is_logged_without_prompt_token_and_secret(
         assert hidden not in records.text
 
 
-def test_a_session_that_is_lost_is_logged_as_a_warning(records):
-    with LocalService() as lost:
-        on = Connection(lost.url, lost.aod_token, {})
-        on.background_client = AsyncClient(lost.url, lost.aod_token, max_retries=0)
+def test_a_session_that_is_lost_is_logged_as_a_warning(service, records):
+    with ChaosProxy(service.url) as proxy:
+        on = Connection(proxy.url, service.aod_token, {})
+        on.background_client = AsyncClient(proxy.url, service.aod_token, max_retries=0)
         session = start(SessionRequest(prompt="sleep 60", runtime="shell"), on)
     with pytest.raises(AodError):
         session.wait()
     on.close()
     (warning,) = [r for r in records.records if r.name == "aod_notebook.live" and r.levelno > 20]
     assert f"Session {session.id} is not followed any more: " in warning.getMessage()
+    with Client(service.url, service.aod_token) as client:
+        client.sessions.terminate(session.id)
 
 
 def test_nothing_is_printed_where_nobody_listens():
