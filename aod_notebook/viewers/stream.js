@@ -221,7 +221,7 @@ export function segments(text, marks, query) {
  * What of a text is shown, given how many characters were asked for.
  * @param {Row} row @param {number} wanted 0 for the short form
  */
-export function shown(row, wanted) {
+export function shown(row, wanted = 0) {
   if (wanted) return row.text.slice(0, wanted);
   const limit = FOLDED.includes(row.kind) ? FOLD_LINES : CLIP_LINES;
   let [lines, at] = [0, -1];
@@ -326,6 +326,7 @@ class Page {
     for (const view of shown) {
       view.header();
       view.schedule(); // it may have lost its place unseen
+      view.noteSelection();
     }
     if (!shown.length) {
       if (++this.absent === GONE_S) this.send({ type: "gone" });
@@ -415,12 +416,12 @@ function make(tag, name, text, attributes = {}) {
 }
 
 /**
- * @param {string} name class @param {string} text @param {() => void} act
+ * @param {string} name class @param {string} text @param {(element: HTMLElement) => void} act
  * @param {Record<string, string>} [attributes]
  */
 function button(name, text, act, attributes) {
   const element = make("button", `aod-button ${name}`, text, { type: "button", ...attributes });
-  element.addEventListener("click", act);
+  element.addEventListener("click", () => act(element));
   return element;
 }
 
@@ -431,13 +432,12 @@ class View {
   heading = make("b", "aod-title");
   about = make("span", "aod-facts");
   stopButton = button("aod-stop", "Stop", () => this.#stop());
-  filters = FILTERS.map(([name, kinds]) => {
-    const toggle = button("aod-filter", name, () => this.#filter(toggle, kinds), {
+  filters = FILTERS.map(([name, kinds]) =>
+    button("aod-filter", name, (toggle) => this.#filter(toggle, kinds), {
       "aria-pressed": "true",
       hidden: "",
-    });
-    return toggle;
-  });
+    }),
+  );
   search = make("input", "aod-search", "", {
     type: "search",
     placeholder: "Search",
@@ -482,6 +482,7 @@ class View {
     this.columns = 120;
     this.stopping = false;
     /** @type {HTMLElement?} */ this.focused = null;
+    /** @type {[any, number, any, number]?} */ this.selected = null;
     this.#build();
     this.header();
   }
@@ -494,10 +495,11 @@ class View {
     const tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "View" });
     const fold = button("", "Fold all", () => {
       const folds = fold.textContent === "Fold all";
-      this.#foldAll(folds);
+      this.folded = new Set(folds ? this.store.below.keys() : []);
+      this.#relist();
       fold.textContent = folds ? "Unfold all" : "Fold all";
     });
-    const wrap = button("", "Wrap", () => this.#wrap(wrap), { "aria-pressed": "true" });
+    const wrap = button("", "Wrap", (toggle) => this.#wrap(toggle), { "aria-pressed": "true" });
     const copy = button("", "Copy", () => this.#copy(this.list), {
       title: "Copy the rows that are shown as text",
     });
@@ -515,10 +517,9 @@ class View {
     this.scroller.append(this.space, this.half);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     // A wheel begins slowly: drawing must not take the reader back meanwhile.
-    const wheel = (/** @type {WheelEvent} */ event) => {
-      if (event.deltaY < 0 && this.scroller.scrollTop > 0) this.#unfollow();
-    };
-    this.scroller.addEventListener("wheel", wheel, { passive: true });
+    this.scroller.addEventListener("wheel", ({ deltaY }) => {
+      if (deltaY < 0 && this.scroller.scrollTop > 0) this.#unfollow();
+    }, { passive: true });
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("click", (event) => this.#click(event));
     this.scroller.addEventListener("pointermove", (event) => event.buttons && this.#unfollow()); // selects
@@ -541,12 +542,12 @@ class View {
   /** Bring the header up to date. */
   header() {
     const { page } = this;
-    const facts = page.facts;
+    const { facts } = page;
     if (!facts.title) return;
     const waited = (Date.now() - page.factsAt) / 1000;
     const silent = !facts.final && Date.now() - page.lastNews > SILENCE_MS;
-    this.#text(this.chip, facts.label);
-    this.chip.dataset.status = facts.status;
+    this.#text(this.chip, silent ? `was ${facts.label}` : facts.label);
+    this.chip.dataset.status = silent ? "" : facts.status;
     this.#text(this.heading, facts.title);
     const about = facts.elapsed ? [duration(facts.elapsed + (facts.final || silent ? 0 : waited))] : [];
     if (facts.about) about.push(facts.about);
@@ -568,7 +569,7 @@ class View {
 
   /** @param {Facts["questions"]} questions */
   #ask(questions) {
-    const boxes = /** @type {HTMLElement[]} */ ([...this.questions.children]);
+    const boxes = [...this.questions.querySelectorAll("form")];
     for (const box of boxes) if (!questions.some(({ key }) => key === box.dataset.key)) box.remove();
     for (const { key, text, choices } of questions) {
       if (boxes.some((box) => key === box.dataset.key)) continue; // it may be half answered
@@ -589,8 +590,8 @@ class View {
     }
   }
 
-  /** @param {string} text @param {boolean} isError */
-  note(text, isError) {
+  /** @param {string} text */
+  note(text, isError = false) {
     this.notes.textContent = text;
     this.notes.hidden = !text;
     this.notes.classList.toggle("aod-bad", isError);
@@ -598,11 +599,24 @@ class View {
     this.header();
   }
 
-  /** Be in an output, perhaps again: with the place and the focus that were there. */
+  /** Remember what is selected: elements that leave the page lose it. */
+  noteSelection() {
+    const now = getSelection();
+    const isHere = now?.type === "Range" && this.rows.contains(now.anchorNode);
+    this.selected = isHere ? [now.anchorNode, now.anchorOffset, now.focusNode, now.focusOffset] : null;
+  }
+
+  /** Be in an output, perhaps again: with the place, focus and selection that were there. */
   attached() {
     this.scroller.scrollTop = this.scrollTop;
-    if (document.activeElement === document.body) this.focused?.focus({ preventScroll: true });
     this.schedule();
+    if (document.activeElement !== document.body) return;
+    this.focused?.focus({ preventScroll: true });
+    try {
+      if (this.selected) getSelection()?.setBaseAndExtent(...this.selected);
+    } catch {
+      // Its rows have left.
+    }
   }
 
   #stop() {
@@ -640,7 +654,7 @@ class View {
     const whole = this.store.texts[n];
     if (whole.length <= this.columns && !whole.includes("\n")) return LINE_PX + pad;
     const row = this.store.row(n);
-    const text = shown(row, this.wanted.get(n) ?? 0);
+    const text = shown(row, this.wanted.get(n));
     let lines = text.length < row.text.length ? 2 : 1;
     if (!this.wraps || (text.length <= this.columns && !text.includes("\n"))) {
       for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines++;
@@ -663,7 +677,7 @@ class View {
         this.list.push(n);
         this.heights.push(this.#estimate(n));
       }
-      if (this.query && this.#matches(n)) this.hits.push(n);
+      if (this.#matches(n)) this.hits.push(n);
     }
     FILTERS.forEach(([, kinds], i) => {
       this.filters[i].hidden = !kinds.some((kind) => store.counts[kind]);
@@ -672,13 +686,11 @@ class View {
 
   /** Stages are of little interest once the agent runs. */
   #foldStages() {
-    let changed = false;
+    const { size } = this.folded;
     for (const n of this.store.below.keys()) {
-      if (this.store.kind(n) !== STAGES || this.store.troubled.has(n)) continue;
-      changed ||= !this.folded.has(n);
-      this.folded.add(n);
+      if (this.store.kind(n) === STAGES && !this.store.troubled.has(n)) this.folded.add(n);
     }
-    if (changed) this.#relist();
+    if (this.folded.size > size) this.#relist();
   }
 
   /** Make the list of shown rows anew; the row at the top of the view stays there. */
@@ -707,12 +719,6 @@ class View {
     this.#search();
   }
 
-  /** @param {boolean} folds */
-  #foldAll(folds) {
-    this.folded = new Set(folds ? this.store.below.keys() : []);
-    this.#relist();
-  }
-
   /** @param {number} n @param {boolean} folds */
   #fold(n, folds) {
     if (!this.store.below.has(n) || this.folded.has(n) === folds) return;
@@ -733,8 +739,8 @@ class View {
 
   /** @param {number} n */
   #matches(n) {
-    const query = /** @type {RegExp} */ (this.query);
-    if (this.hidden.has(this.store.kind(n))) return false;
+    const { query } = this;
+    if (!query || this.hidden.has(this.store.kind(n))) return false;
     // No `test`: it would leave its place in the query.
     return this.store.texts[n].search(query) >= 0 || (this.store.titles.get(n) ?? "").search(query) >= 0;
   }
@@ -743,9 +749,7 @@ class View {
     this.query = searchFor(this.search.value);
     this.hits = [];
     this.hit = -1;
-    if (this.query) {
-      for (let n = 0; n < this.seen; n++) if (this.#matches(n)) this.hits.push(n);
-    }
+    for (let n = 0; n < this.seen; n++) if (this.#matches(n)) this.hits.push(n);
     this.stale = true;
     this.#sayHits();
     this.schedule();
@@ -761,17 +765,15 @@ class View {
     if (!this.hits.length) return;
     this.hit = (Math.max(this.hit, step < 0 ? 0 : -1) + step + this.hits.length) % this.hits.length;
     const n = this.hits[this.hit];
-    let changed = false;
-    for (let g = this.store.parents[n]; g >= 0; g = this.store.parents[g]) {
-      changed = this.folded.delete(g) || changed;
-    }
+    const { size } = this.folded;
+    for (let g = this.store.parents[n]; g >= 0; g = this.store.parents[g]) this.folded.delete(g);
     const row = this.store.row(n);
     const end = row.text.search(/** @type {RegExp} */ (this.query)) + this.search.value.length;
-    if (end > shown(row, this.wanted.get(n) ?? 0).length) {
+    if (end > shown(row, this.wanted.get(n)).length) {
       this.wanted.set(n, end + CLIP_CHARS);
       this.redraw(n);
     }
-    if (changed) this.#relist();
+    if (this.folded.size < size) this.#relist();
     this.#activate(n);
     this.#draw();
     this.drawn.get(n)?.querySelector(".aod-hit")?.scrollIntoView({ block: "nearest" });
@@ -894,7 +896,7 @@ class View {
     }
   }
 
-  /** Note how high rows came out; say whether that changed anything. @param {number} first @param {number} last */
+  /** Note how high rows came out; say whether any changed. @param {number} first @param {number} last */
   #measure(first, last) {
     const top = this.heights.at(this.scroller.scrollTop);
     let [above, changed] = [0, false];
@@ -932,7 +934,7 @@ class View {
     if (row.depth) element.style.marginInlineStart = `${Math.min(row.depth, 12) * 18}px`;
     if (isError && row.kind !== STDERR) element.append(make("span", "aod-sign", "✗ "));
     if (row.title) element.append(this.#pieces("aod-name", `${row.title} `, []));
-    const text = shown(row, this.wanted.get(n) ?? 0);
+    const text = shown(row, this.wanted.get(n));
     if (text) element.append(this.#pieces("aod-text", text, row.marks));
     this.#tellBelow(n, element);
     if (text.length < row.text.length || (this.wanted.get(n) && row.size > text.length)) {
@@ -942,7 +944,7 @@ class View {
     return element;
   }
 
-  /** Show that a row has others below it, of which more may have come. @param {number} n @param {HTMLElement} element */
+  /** Tell how many rows a row has below it. @param {number} n @param {HTMLElement} element */
   #tellBelow(n, element) {
     const below = this.store.below.get(n);
     if (!below) return;
@@ -973,9 +975,8 @@ class View {
         continue;
       }
       const piece = part.href
-        ? make("a", "", "", { href: part.href, target: "_blank", rel: "noopener noreferrer" })
-        : make("span", "");
-      piece.textContent = part.text;
+        ? make("a", "", part.text, { href: part.href, target: "_blank", rel: "noopener noreferrer" })
+        : make("span", "", part.text);
       if (part.hit) piece.classList.add("aod-hit");
       if (part.style & 31) piece.classList.add(`aod-c${part.style & 31}`);
       ["aod-bold", "aod-dim", "aod-italic", "aod-underline", "aod-code"].forEach((look, i) => {
@@ -1002,7 +1003,7 @@ class View {
   /** @param {number} n */
   #showMore(n) {
     const row = this.store.row(n);
-    const now = shown(row, this.wanted.get(n) ?? 0).length;
+    const now = shown(row, this.wanted.get(n)).length;
     this.wanted.set(n, now + MORE_CHARS);
     if (row.text.length < Math.min(row.size, now + MORE_CHARS)) {
       this.page.send({ type: "text", row: n, from: Array.from(row.text).length });
@@ -1040,15 +1041,17 @@ class View {
     const at = isAway ? last : this.list.findIndex((each) => each >= this.active);
     const i = at < 0 ? last : at; // the row itself, or what stands in its place
     const n = this.list[i];
+    /** @param {number} place */
+    const go = (place) => this.#activate(this.list[Math.max(0, Math.min(last, place))]);
     /** @type {Record<string, () => void>} */
     const acts = {
-      ArrowDown: () => this.#activate(this.list[Math.min(last, i + 1)]),
-      ArrowUp: () => this.#activate(this.list[Math.max(0, this.active < 0 ? last : i - 1)]),
-      PageDown: () => this.#activate(this.list[Math.min(last, i + 15)]),
-      PageUp: () => this.#activate(this.list[Math.max(0, i - 15)]),
-      Home: () => this.#activate(this.list[0]),
+      ArrowDown: () => go(i + 1),
+      ArrowUp: () => go(this.active < 0 ? last : i - 1),
+      PageDown: () => go(i + 15),
+      PageUp: () => go(i - 15),
+      Home: () => go(0),
       End: () => {
-        this.#activate(this.list[last]);
+        go(last);
         this.#follow();
       },
       ArrowLeft: () => {
@@ -1079,7 +1082,7 @@ class View {
       event.clipboardData?.setData("text/plain", lines.join("\n"));
       event.preventDefault();
     });
-    const focused = /** @type {HTMLElement?} */ (document.activeElement);
+    const { focused } = this;
     this.root.append(area);
     area.select();
     // Frames and pages that are no secure context have no other way to the clipboard.
@@ -1087,9 +1090,9 @@ class View {
     area.remove();
     focused?.focus({ preventScroll: true });
     const told = `${done}: ${count(numbers.length, "row")}`;
-    this.note(told, false);
+    this.note(told);
     setTimeout(() => {
-      if (this.notes.textContent === told) this.note("", false);
+      if (this.notes.textContent === told) this.note("");
     }, 3000);
   }
 }

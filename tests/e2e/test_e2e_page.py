@@ -147,6 +147,22 @@ def test_the_stop_button_and_the_prompt_box_work_from_an_idle_kernel(opened):
     expect(nb.viewer.locator(".aod-chip")).to_have_text("running")
 
 
+def test_a_view_whose_kernel_died_keeps_its_rows_and_says_that_it_ran(opened_alone, shot):
+    nb = opened_alone(VIEW, "import os\nos.kill(os.getpid(), 9)")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    chip = nb.viewer.locator(".aod-chip")
+    expect(chip).to_have_attribute("data-status", "running")
+    nb.run_cell(1)
+    expect(nb.viewer.locator(".aod-facts")).to_contain_text("no news from the kernel")
+    expect(chip).to_have_text("was running")
+    expect(chip).to_have_attribute("data-status", "")
+    expect(nb.viewer.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(nb.log).to_contain_text("line 299")
+    nb.page.get_by_role("button", name="Ok", exact=True).click()
+    shot(nb.viewer, "kernel-died")
+
+
 def test_questions_are_answered_in_the_page(opened):
     nb = opened(
         VIEW,

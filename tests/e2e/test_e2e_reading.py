@@ -38,6 +38,26 @@ def send(nb, text):
     box.press("Enter")
 
 
+@pytest.fixture
+def go(server):
+    """The file for which a cell waits with `wait_for`."""
+    path = server.root / "go"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def wait_for(path):
+    return f"import os, time\nwhile not os.path.exists({str(path)!r}): time.sleep(0.01)"
+
+
+def drag(nb, row, down):
+    """Press the mouse at the beginning of a row and move it, for a selection."""
+    place = nb.log.locator(".aod-row", has_text=row).bounding_box()
+    nb.page.mouse.move(place["x"] + 14, place["y"] + 10)
+    nb.page.mouse.down()
+    nb.page.mouse.move(place["x"] + 200, place["y"] + down, steps=4)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot, kind):
     nb = opened(VIEW, "d.line(*['more'] * 50)", kind=kind)
@@ -58,11 +78,8 @@ def test_the_view_follows_the_tail_until_the_reader_scrolls_up(opened, shot, kin
     wait_until_at_end(nb)
 
 
-def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened, server):
-    go = server.root / "go"
-    go.unlink(missing_ok=True)
-    refresh = f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\nv.refresh()"
-    nb = opened("import os, time\n" + VIEW, f"d.line(*['more'] * 50)\n{refresh}")
+def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened, go):
+    nb = opened(VIEW, f"d.line(*['more'] * 50)\n{wait_for(go)}\nv.refresh()")
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
@@ -81,6 +98,24 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened, s
     assert abs(settled_scroll_top(nb) - before) < 2
     nb.viewer.get_by_role("button", name="50 new lines").click()
     wait_until_at_end(nb)
+
+
+def test_text_stays_selected_when_the_kept_html_is_brought_up_to_date(opened, go):
+    nb = opened(VIEW, f"{wait_for(go)}\nv.refresh()")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
+    wait_until_at_end(nb)
+    nb.run_cell(1)
+    drag(nb, "line 290", 50)
+    nb.page.mouse.up()
+    selected = nb.page.evaluate("getSelection().toString()")
+    assert "line 291" in selected
+    nb.page.wait_for_function("() => document.querySelector('.aod-viewer').viewer.selected")
+    nb.page.evaluate("() => { window.place = document.querySelector('[class^=aod-live-]'); }")
+    go.touch()
+    nb.page.wait_for_function("() => !window.place.isConnected")
+    assert nb.page.evaluate("getSelection().toString()") == selected
 
 
 def test_the_row_at_the_top_stays_when_a_filter_goes_or_the_width_changes(opened):
@@ -137,10 +172,7 @@ def test_text_stays_selected_while_rows_come(opened):
     nb.wait_for_rows(LINES)
     nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
     wait_until_at_end(nb)
-    place = nb.log.locator(".aod-row", has_text="line 290").bounding_box()
-    nb.page.mouse.move(place["x"] + 14, place["y"] + 10)
-    nb.page.mouse.down()
-    nb.page.mouse.move(place["x"] + 200, place["y"] + 50, steps=4)
+    drag(nb, "line 290", 50)
     nb.run_cell(1)
     nb.wait_for_rows(LINES + 500)
     expect(nb.viewer.get_by_role("button", name="500 new lines")).to_be_visible()
