@@ -115,11 +115,7 @@ class Follower(ABC, Generic[E, R]):
                 return
             self._is_final, self._row, self._error = False, None, None
             self._number = number = self._number + 1
-        # Not within the lock: submitting waits for the loop, and that may wait for the lock.
-        following = bridge.submit(self._run, number)
-        with self._changed:
-            if self._number == number and not self._is_final:
-                self._following = following
+            self._following = following = bridge.submit(self._run, number)
         following.add_done_callback(lambda done: self._end_cancelled(done, number))
 
     def wait(self, deadline: float | None = None, quiet: float | None = None) -> None:
