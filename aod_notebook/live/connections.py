@@ -9,7 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from pydantic import SecretStr
 
@@ -29,7 +29,8 @@ from aod_notebook.live.credentials import (
 from aod_notebook.live.follow import close_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from concurrent.futures import Future
 
     from aod_notebook.agentos import AgentOS
     from aod_notebook.aod import AsyncClient, Client
@@ -62,6 +63,7 @@ class Closable(Protocol):
 
 C = TypeVar("C", bound=Closable)
 A = TypeVar("A", bound=Closable)
+T = TypeVar("T")
 
 EMBEDDED = "embedded local service"
 
@@ -96,6 +98,7 @@ class Service(ABC, Generic[C, A]):
         self._by_loop: dict[asyncio.AbstractEventLoop, A] = {}
         self._retired: list[C] = []
         self._retired_async: list[A] = []
+        self._tasks: set[asyncio.Task[Any]] = set()  # of `in_background`; used on its loop only
 
     @abstractmethod
     def _make_client(self) -> C: ...
@@ -148,6 +151,18 @@ class Service(ABC, Generic[C, A]):
         _open.add(self)
         return self._make_async_client()
 
+    def in_background(self, work: Callable[[A], Awaitable[T]]) -> Future[T]:
+        """Start `work(client)` on the background loop; it ends with the connection at the latest."""
+        return bridge.submit(self._until_closed, work, self.background_client)
+
+    async def _until_closed(self, work: Callable[[A], Awaitable[T]], client: A) -> T:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+        try:
+            return await work(client)
+        finally:
+            self._tasks.discard(task)
+
     def is_same(self, other: Service[C, A]) -> bool:
         """Whether it is the same service and the same secret."""
         return (self.key, self._secret) == (other.key, other._secret)
@@ -166,13 +181,21 @@ class Service(ABC, Generic[C, A]):
             self._close_client(client)
         for async_client in async_clients:
             if bridge.is_running():
-                bridge.call(self._close_async_client, async_client)
+                bridge.call(self._end_work_and_close, async_client)
+
+    async def _end_work_and_close(self, client: A) -> None:
+        """Close a client that nothing uses any more: what connects meanwhile would stay open."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._close_async_client(client)
 
     def forget(self) -> None:
         """In a forked child: the parent's connections are not ours to use or to close."""
         self.__dict__.pop("background_client", None)
         self._client, self._by_loop, self._making = None, {}, threading.Lock()
-        self._retired, self._retired_async = [], []
+        self._retired, self._retired_async, self._tasks = [], [], set()
 
     def _retire(self) -> None:
         """Make new clients from now on; what still reads from the old ones may go on."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import connections, run_connection
 
@@ -52,24 +53,23 @@ class Known:
         with self._lock:
             if time.monotonic() - self._asked_at.get(key, -FRESH_S) >= FRESH_S:
                 self._asked_at[key] = time.monotonic()
-                self._asking[key] = bridge.submit(self._ask, on, kind)
+                self._asking[key] = on.in_background(partial(self._ask, key))
             return list(self._names.get(key, ()))
 
     def wait(self, timeout: float) -> None:
         """Wait until what is being asked for has been answered."""
         with self._lock:
             asking = list(self._asking.values())
-        for future in asking:
-            future.result(timeout)
+        wait(asking, timeout)
 
-    async def _ask(self, on: Service[Any, Any], kind: str) -> None:
+    async def _ask(self, key: tuple[str, str], client: Any) -> None:
         try:
-            rows = await getattr(on.background_client, kind).list()
+            rows = await getattr(client, key[1]).list()
         except AodNotebookError:
             return  # completion has nothing to offer then; the command itself will say why
         names = [_name(row) for row in rows]
         with self._lock:
-            self._names[on.base_url, kind] = names
+            self._names[key] = names
 
 
 def _name(row: Any) -> str:

@@ -60,6 +60,24 @@ def test_threads_that_ask_at_once_get_the_same_client(monkeypatch):
     assert {id(client) for client in given} == {id(made[0])}
 
 
+def test_closing_a_connection_ends_what_it_does_in_the_background():
+    began, ended = threading.Event(), threading.Event()
+
+    async def work(client):
+        began.set()
+        try:
+            await client.sessions.list()
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    working = aod_notebook.connect().in_background(work)
+    assert began.wait(5)
+    live.disconnect()
+    assert ended.is_set()
+    assert working.cancelled()
+
+
 def test_a_closed_client_of_agentos_is_replaced_and_reports():
     with aod_notebook.connect().agentos as closed:
         closed.runs.list(limit=1)
