@@ -13,7 +13,7 @@ _ROOTS = ("/workspace", "/home/sprite")
 
 
 class MountPathError(Exception):
-    """A mount path leads out of the session's directory."""
+    """A mount path leads out of the session's directory, or is none."""
 
 
 def clone_target(workspace: Path, mount_path: str) -> Path:
@@ -22,8 +22,10 @@ def clone_target(workspace: Path, mount_path: str) -> Path:
     `/workspace/x` and `/home/sprite/x` are `x` in the working directory, `/a/b` is `a/b`.
 
     Raises:
-        MountPathError: the path has `..`.
+        MountPathError: the path has `..`, or a NUL.
     """
+    if "\0" in mount_path:
+        raise MountPathError(f"mount_path {mount_path!r} has a NUL, which no path can have")
     path = PurePosixPath("/", mount_path.lstrip("/"))  # for two leading slashes, too
     for root in _ROOTS:
         if path.is_relative_to(root):

@@ -245,7 +245,7 @@ def test_a_mount_path_that_no_file_system_takes_fails_in_its_stage(kit):
     session = kit.session("true", resources=[resource(mount_path="/workspace/a\0b/c")])
     assert failure(kit.stream(session)) == (
         "provision_setup",
-        "Provisioning script failed: embedded null byte",
+        "Provisioning script failed: mount_path '/workspace/a\\x00b/c' has a NUL, which no path can have",
     )
 
 

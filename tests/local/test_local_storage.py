@@ -1,5 +1,6 @@
 """The database, the event log in blocks, the vault, the private files; and maintenance."""
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -160,22 +161,21 @@ def replay(connection, session_id, cursor):
 
 @given(batches=st.lists(ROWS, max_size=5), data=st.data())
 def test_what_is_appended_is_replayed_from_every_cursor(batches, data):
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    connection.executescript(STEPS[0])
-    rows = []
-    for batch in batches:
-        log.append(connection, "mine", batch)
-        log.append(connection, "other", [log.output("stdout", "x", 1)])
-        rows += batch
-    events = replay(connection, "mine", 0)
-    assert [event["id"] for event in events] == sorted({event["id"] for event in events})
-    assert len(events) == len(rows)
-    for row, event in zip(rows, events, strict=True):
-        assert json.loads(f"{row.head}{event['id']}{row.tail}") == event
-    cursor = data.draw(st.integers(0, (events[-1]["id"] if events else 0) + 3))
-    assert replay(connection, "mine", cursor) == [e for e in events if e["id"] > cursor]
-    connection.close()
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.executescript(STEPS[0])
+        rows = []
+        for batch in batches:
+            log.append(connection, "mine", batch)
+            log.append(connection, "other", [log.output("stdout", "x", 1)])
+            rows += batch
+        events = replay(connection, "mine", 0)
+        assert [event["id"] for event in events] == sorted({event["id"] for event in events})
+        assert len(events) == len(rows)
+        for row, event in zip(rows, events, strict=True):
+            assert json.loads(f"{row.head}{event['id']}{row.tail}") == event
+        cursor = data.draw(st.integers(0, (events[-1]["id"] if events else 0) + 3))
+        assert replay(connection, "mine", cursor) == [e for e in events if e["id"] > cursor]
 
 
 def test_a_long_batch_is_stored_in_blocks_of_bounded_size(database):
