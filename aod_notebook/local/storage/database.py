@@ -78,7 +78,11 @@ class Database:
         self._path = path
         path.touch(mode=0o600, exist_ok=True)
         self._writer = connect(path)
-        migrate(self._writer)
+        try:
+            migrate(self._writer)
+        except sqlite3.Error:
+            self._writer.close()
+            raise
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False
         self._local = threading.local()

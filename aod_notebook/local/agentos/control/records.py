@@ -94,9 +94,9 @@ async def list_keys(call: Call) -> list[Object]:
     """Return agent keys, newest first; never their text."""
     fields = call.fields(ListKeys)
     rows = call.state.database.read().execute(
-        "SELECT * FROM api_key WHERE kind = 'agent' AND (?1 IS NULL OR agent_id = ?1)"
-        " AND (?2 OR revoked_at IS NULL) ORDER BY seq DESC",
-        (fields.agent_id, fields.include_revoked),
+        "SELECT * FROM api_key WHERE kind = 'agent' AND (:agent IS NULL OR agent_id = :agent)"
+        " AND (:revoked OR revoked_at IS NULL) ORDER BY seq DESC",
+        {"agent": fields.agent_id, "revoked": fields.include_revoked},
     )
     return [_render_key(row) for row in rows]
 
@@ -142,9 +142,9 @@ async def list_conversations(call: Call) -> list[Object]:
     """Return conversations, newest first."""
     fields = call.fields(ListConversations)
     rows = call.state.database.read().execute(
-        "SELECT * FROM conversation WHERE (?1 IS NULL OR agent_id = ?1)"
-        " AND (?2 IS NULL OR external_user_id = ?2) ORDER BY seq DESC LIMIT ?3",
-        (fields.agent_id, fields.external_user_id, fields.limit),
+        "SELECT * FROM conversation WHERE (:agent IS NULL OR agent_id = :agent)"
+        " AND (:user IS NULL OR external_user_id = :user) ORDER BY seq DESC LIMIT :limit",
+        {"agent": fields.agent_id, "user": fields.external_user_id, "limit": fields.limit},
     )
     return [_render_conversation(row) for row in rows]
 

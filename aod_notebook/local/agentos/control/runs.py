@@ -89,9 +89,9 @@ async def list_all(call: Call) -> list[Object]:
     """Return runs, newest first."""
     fields = call.fields(List)
     rows = call.state.database.read().execute(
-        "SELECT * FROM run WHERE (?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR status = ?2)"
-        " ORDER BY seq DESC LIMIT ?3",
-        (fields.agent_id, fields.status, fields.limit),
+        "SELECT * FROM run WHERE (:agent IS NULL OR agent_id = :agent)"
+        " AND (:status IS NULL OR status = :status) ORDER BY seq DESC LIMIT :limit",
+        {"agent": fields.agent_id, "status": fields.status, "limit": fields.limit},
     )
     return [runs.render_run(row) for row in rows]
 
@@ -131,8 +131,9 @@ async def approvals(call: Call) -> list[Object]:
     """Return approvals of every status, newest first."""
     fields = call.fields(Approvals)
     rows = call.state.database.read().execute(
-        "SELECT * FROM approval WHERE ?1 IS NULL OR agent_id = ?1 ORDER BY seq DESC LIMIT ?2",
-        (fields.agent_id, fields.limit),
+        "SELECT * FROM approval WHERE :agent IS NULL OR agent_id = :agent"
+        " ORDER BY seq DESC LIMIT :limit",
+        {"agent": fields.agent_id, "limit": fields.limit},
     )
     return [_render_approval(row) for row in rows]
 
