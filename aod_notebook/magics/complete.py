@@ -153,6 +153,8 @@ def _line_words(
     command = commands[found[0]]
     if "method" in _arguments_of(command):
         return _call_words(found[1])
+    if command.takes_text and found[1]:
+        return []
     magic = "%agentos" if commands is agentos_commands.COMMANDS else "%aod"
     parser = command.parser(f"{magic} {found[0]}")
     if parser.values(before[-1]) is not None:
