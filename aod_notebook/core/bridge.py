@@ -6,15 +6,17 @@ caller's thread, the work in the loop's thread.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
+import contextlib
 import os
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from asyncio import AbstractEventLoop, Queue
+    from collections.abc import Awaitable, Callable, Coroutine
 
 __all__ = ["call", "is_running", "stop", "submit"]
 
@@ -27,8 +29,12 @@ def submit(function: Callable[..., Awaitable[T]], *args: object) -> Future[T]:
     It waits for nothing that the loop does, so it may be called with a lock held that a coroutine
     on the loop wants. Cancelling the future cancels the coroutine.
     """
+    future: Future[T] = Future()
     with _lock:  # so that it comes before the loop's end, or to the next loop
-        return asyncio.run_coroutine_threadsafe(_call(function, *args), _started().loop)
+        running = _started()
+        job = partial(_fulfil, running.loop, future, function, args)
+        running.loop.call_soon_threadsafe(running.jobs.put_nowait, job)
+    return future
 
 
 def call(function: Callable[..., Awaitable[T]], *args: object) -> T:
@@ -63,16 +69,19 @@ def stop() -> None:
     global _loop
     with _lock:
         ended, _loop = _loop, None
-        if ended is not None:
+        is_alive = ended is not None and ended.thread.is_alive()
+        if ended is not None and is_alive:
             running = ended.ready.result()
-            running.loop.call_soon_threadsafe(running.stopped.set)
-    if ended is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself meanwhile
+                running.loop.call_soon_threadsafe(running.jobs.put_nowait, None)
+    if ended is not None and is_alive:
         ended.thread.join()
 
 
 class _Running(NamedTuple):
-    loop: asyncio.AbstractEventLoop
-    stopped: asyncio.Event
+    loop: AbstractEventLoop
+    jobs: Queue[Callable[[], Coroutine[Any, Any, None]] | None]
+    """What to start; None is the end."""
 
 
 class _Loop(NamedTuple):
@@ -84,14 +93,39 @@ _lock = threading.Lock()  # guards _loop
 _loop: _Loop | None = None
 
 
-async def _call(function: Callable[..., Awaitable[T]], *args: object) -> T:
-    return await function(*args)
+async def _fulfil(
+    loop: AbstractEventLoop,
+    future: Future[T],
+    function: Callable[..., Awaitable[T]],
+    args: tuple[object, ...],
+) -> None:
+    """Run `function(*args)` for its future, as a portal of anyio does."""
+    import anyio
+
+    with anyio.CancelScope() as scope:
+
+        def settled(_: object) -> None:
+            if future.cancelled():
+                loop.call_soon_threadsafe(scope.cancel)
+
+        future.add_done_callback(settled)
+        try:
+            result = await function(*args)
+        except anyio.get_cancelled_exc_class():
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it; the loop goes on
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+        else:
+            if future.set_running_or_notify_cancel():
+                future.set_result(result)
 
 
 def _started() -> _Running:
-    """Give the loop, started if there is none; `_lock` is held."""
+    """Give the loop, started if none is alive; `_lock` is held."""
     global _loop  # noqa: PLW0603 - the one loop of the process
-    if _loop is None:
+    if _loop is None or not _loop.thread.is_alive():
         ready: Future[_Running] = Future()
         thread = threading.Thread(target=_run, args=(ready,), name="aod-notebook-loop", daemon=True)
         _loop = _Loop(ready, thread)
@@ -101,14 +135,20 @@ def _started() -> _Running:
 
 def _run(ready: Future[_Running]) -> None:
     """Run the loop until it is stopped, then cancel what still runs: the thread's whole life."""
+    import asyncio
+
+    import anyio
 
     async def serve() -> None:
-        running = _Running(asyncio.get_running_loop(), asyncio.Event())
-        ready.set_result(running)
-        await running.stopped.wait()
+        running = _Running(asyncio.get_running_loop(), asyncio.Queue())
+        async with anyio.create_task_group() as tasks:
+            ready.set_result(running)
+            while (job := await running.jobs.get()) is not None:
+                tasks.start_soon(job)
+            tasks.cancel_scope.cancel()
 
     try:
-        asyncio.run(serve())
+        anyio.run(serve)
     except BaseException as error:
         if ready.done():
             raise

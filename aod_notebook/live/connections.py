@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
 from abc import ABC, abstractmethod
+from concurrent.futures import CancelledError
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
@@ -181,7 +183,8 @@ class Service(ABC, Generic[C, A]):
             self._close_client(client)
         for async_client in async_clients:
             if bridge.is_running():
-                bridge.call(self._end_work_and_close, async_client)
+                with contextlib.suppress(CancelledError):  # the loop is being stopped
+                    bridge.call(self._end_work_and_close, async_client)
 
     async def _end_work_and_close(self, client: A) -> None:
         """Close a client that nothing uses any more: what connects meanwhile would stay open."""

@@ -115,7 +115,11 @@ class Follower(ABC, Generic[E, R]):
                 return
             self._is_final, self._row, self._error = False, None, None
             self._number = number = self._number + 1
-            self._following = following = bridge.submit(self._run, number)
+            try:
+                self._following = following = bridge.submit(self._run, number)
+            except BaseException:  # an interrupt
+                self._end(None, self._not_followed())
+                raise
         following.add_done_callback(lambda done: self._end_cancelled(done, number))
 
     def wait(self, deadline: float | None = None, quiet: float | None = None) -> None:

@@ -5,7 +5,7 @@
  * Types: stream.types.d.ts.
  */
 
-/** What a row is; a row carries the number of its kind (`row.Kind` has this order). */
+/** The kinds of rows by number, as in `row.Kind`. */
 export const KINDS = [
   "stages", "stage", "turn", "system", "text", "thinking",
   "tool", "tool result", "output", "stderr", "result", "end",
@@ -16,7 +16,7 @@ const [STAGES, , TURN, , TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR, , , 
 const FOLDED = [THINKING, TOOL_RESULT, MODEL, STEP, EVENT];
 const IS_ERROR = 1;
 
-/** @type {[string, number[]][]} the kinds that each filter hides; other kinds always show */
+/** @type {[string, number[]][]} the kinds that each filter hides */
 export const FILTERS = [
   ["Words", [TEXT]],
   ["Thinking", [THINKING]],
@@ -31,7 +31,7 @@ export const FILTERS = [
 
 const CLIP_CHARS = 2000;
 const CLIP_LINES = 200;
-const FOLD_LINES = 6; // of rows of the kinds in FOLDED
+const FOLD_LINES = 6; // of FOLDED kinds
 const MORE_CHARS = 60_000;
 const LINE_PX = 20;
 const PAD_PX = 4;
@@ -43,8 +43,6 @@ const SILENCE_MS = 6000;
 const GONE_S = 3;
 /** The elements and attributes of static HTML. */
 const STILL = "div span b pre code details summary a style open target rel".split(" ");
-
-// -- the rows
 
 /** All rows in columns, so that 100,000 of them stay small. */
 export class RowStore {
@@ -260,8 +258,6 @@ function still(html) {
   return /** @type {Element} */ (body.firstElementChild);
 }
 
-// -- what the views of one viewer share
-
 /** The rows of one viewer in this page, and the talk with its kernel. */
 class Page {
   /** @param {Model} model */
@@ -399,8 +395,6 @@ class Page {
   }
 }
 
-// -- a view
-
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag @param {string} name class @param {string} [text]
@@ -534,6 +528,7 @@ class View {
     this.root.append(head, tools, middle, this.questions, this.form, this.notes);
     this.root.addEventListener("focusin", (event) => {
       this.focused = /** @type {HTMLElement} */ (event.target);
+      this.selected = null;
     });
     new ResizeObserver(() => this.#resized()).observe(this.scroller);
     Object.assign(this.root, { viewer: this });
@@ -610,10 +605,11 @@ class View {
   attached() {
     this.scroller.scrollTop = this.scrollTop;
     this.schedule();
+    const { selected } = this; // focus forgets it
     if (document.activeElement !== document.body) return;
     this.focused?.focus({ preventScroll: true });
     try {
-      if (this.selected) getSelection()?.setBaseAndExtent(...this.selected);
+      if (selected && getSelection()?.type !== "Range") getSelection()?.setBaseAndExtent(...selected);
     } catch {
       // Its rows have left.
     }
@@ -994,6 +990,7 @@ class View {
     const target = /** @type {HTMLElement} */ (event.target);
     const element = /** @type {HTMLElement?} */ (target.closest(".aod-row"));
     if (getSelection()?.toString()) return this.#unfollow();
+    this.selected = null;
     if (!element || target.closest("a, button")) return;
     const n = Number(element.dataset.row);
     this.#activate(n, false);
@@ -1082,7 +1079,7 @@ class View {
       event.clipboardData?.setData("text/plain", lines.join("\n"));
       event.preventDefault();
     });
-    const { focused } = this;
+    const focused = /** @type {HTMLElement?} */ (document.activeElement);
     this.root.append(area);
     area.select();
     // Frames and pages that are no secure context have no other way to the clipboard.
@@ -1096,8 +1093,6 @@ class View {
     }, 3000);
   }
 }
-
-// -- anywidget's hooks
 
 export default () => {
   /** @type {Page} */

@@ -1,5 +1,9 @@
+import gc
 import os
+import subprocess
+import sys
 import threading
+import time
 
 import anyio
 import anyio.lowlevel
@@ -66,6 +70,68 @@ def test_stop_ends_the_thread_and_what_runs_on_it():
     assert future.cancelled()
     assert not bridge.is_running()
     assert "aod-notebook-loop" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_stopping_in_the_midst_of_connecting_is_silent(unused_port):
+    async def connect():
+        await anyio.connect_tcp("localhost", unused_port)
+
+    for _ in range(200):
+        bridge.submit(connect)
+    bridge.stop()
+    gc.collect()  # what was never awaited says so when it is collected
+
+
+def test_stopping_does_not_wait_for_what_goes_on_after_it_was_cancelled():
+    async def lingers():
+        try:
+            await anyio.sleep_forever()
+        finally:
+            await anyio.sleep(60)
+
+    lingering = bridge.submit(lingers)
+    bridge.call(thread_id)
+    began = time.monotonic()
+    bridge.stop()
+    assert lingering.cancelled()
+    assert time.monotonic() - began < 30
+
+
+def test_stopping_ends_what_runs_where_loops_are_nested():
+    script = """import anyio, nest_asyncio
+nest_asyncio.apply()
+from aod_notebook.core import bridge
+running = bridge.submit(anyio.sleep_forever)
+bridge.stop()
+print(running.cancelled())"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_a_loop_that_could_not_be_started_is_started_by_the_next_call(monkeypatch):
+    bridge.stop()
+
+    def refuse(_):
+        monkeypatch.undo()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        bridge.submit(thread_id)
+    assert bridge.call(thread_id)
+
+
+def test_an_exit_in_a_coroutine_reaches_the_caller_and_the_loop_goes_on():
+    async def leave():
+        raise SystemExit
+
+    before = bridge.call(thread_id)
+    with pytest.raises(SystemExit):
+        bridge.call(leave)
+    assert bridge.call(thread_id) == before
 
 
 def test_a_call_after_stop_starts_again():

@@ -118,6 +118,26 @@ def test_text_stays_selected_when_the_kept_html_is_brought_up_to_date(opened, go
     assert nb.page.evaluate("getSelection().toString()") == selected
 
 
+def test_a_prompt_that_is_being_written_goes_on_when_the_output_is_brought_up_to_date(opened, go):
+    nb = opened(VIEW, f"{wait_for(go)}\nv.refresh()")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
+    wait_until_at_end(nb)
+    nb.run_cell(1)
+    drag(nb, "line 290", 50)
+    nb.page.mouse.up()
+    nb.page.wait_for_function("() => document.querySelector('.aod-viewer').viewer.selected")
+    nb.page.evaluate("() => { window.place = document.querySelector('[class^=aod-live-]'); }")
+    box = nb.viewer.get_by_role("textbox", name="Next prompt")
+    box.click()
+    nb.page.keyboard.type("half a sen")
+    go.touch()
+    nb.page.wait_for_function("() => !window.place.isConnected")
+    nb.page.keyboard.type("tence")
+    expect(box).to_have_value("half a sentence")
+
+
 def test_the_row_at_the_top_stays_when_a_filter_goes_or_the_width_changes(opened):
     nb = opened(TWO_KINDS)
     nb.run_all()

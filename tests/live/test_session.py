@@ -139,6 +139,22 @@ def test_disconnecting_ends_the_following_and_says_so(client):
     assert attach(session.id).stop() is StopOutcome.STOPPED
 
 
+def test_following_that_was_interrupted_as_it_began_can_be_taken_up(monkeypatch):
+    session = begun()
+    live.disconnect()
+
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bridge, "submit", pressed)
+        session.follow()
+    assert session.is_final
+    session.follow()
+    assert session.stop() is StopOutcome.STOPPED
+    assert session.wait(10).status == "terminated"
+
+
 def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
     data = tmp_path / "data"
     with LocalService(data_dir=data) as first:
