@@ -100,7 +100,9 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened, g
     wait_until_at_end(nb)
 
 
-def test_text_stays_selected_when_the_kept_html_is_brought_up_to_date(opened, go):
+@pytest.fixture
+def selected(opened, go):
+    """A view in which some rows are selected, as it has noted; `go` refreshes its output."""
     nb = opened(VIEW, f"{wait_for(go)}\nv.refresh()")
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
@@ -109,32 +111,27 @@ def test_text_stays_selected_when_the_kept_html_is_brought_up_to_date(opened, go
     nb.run_cell(1)
     drag(nb, "line 290", 50)
     nb.page.mouse.up()
-    selected = nb.page.evaluate("getSelection().toString()")
-    assert "line 291" in selected
     nb.page.wait_for_function("() => document.querySelector('.aod-viewer').viewer.selected")
     nb.page.evaluate("() => { window.place = document.querySelector('[class^=aod-live-]'); }")
+    return nb
+
+
+def test_text_stays_selected_when_the_kept_html_is_brought_up_to_date(selected, go):
+    before = selected.page.evaluate("getSelection().toString()")
+    assert "line 291" in before
     go.touch()
-    nb.page.wait_for_function("() => !window.place.isConnected")
-    assert nb.page.evaluate("getSelection().toString()") == selected
+    selected.page.wait_for_function("() => !window.place.isConnected")
+    selected.page.wait_for_function("text => getSelection().toString() === text", arg=before)
 
 
-def test_a_prompt_that_is_being_written_goes_on_when_the_output_is_brought_up_to_date(opened, go):
-    nb = opened(VIEW, f"{wait_for(go)}\nv.refresh()")
-    nb.run_cell(0)
-    nb.wait_for_rows(LINES)
-    nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-viewer')")
-    wait_until_at_end(nb)
-    nb.run_cell(1)
-    drag(nb, "line 290", 50)
-    nb.page.mouse.up()
-    nb.page.wait_for_function("() => document.querySelector('.aod-viewer').viewer.selected")
-    nb.page.evaluate("() => { window.place = document.querySelector('[class^=aod-live-]'); }")
-    box = nb.viewer.get_by_role("textbox", name="Next prompt")
+def test_a_prompt_that_is_being_written_goes_on_when_rows_were_selected(selected, go):
+    box = selected.viewer.get_by_role("textbox", name="Next prompt")
     box.click()
-    nb.page.keyboard.type("half a sen")
+    selected.page.keyboard.type("half a sen")
     go.touch()
-    nb.page.wait_for_function("() => !window.place.isConnected")
-    nb.page.keyboard.type("tence")
+    selected.page.wait_for_function("() => !window.place.isConnected")
+    expect(box).to_be_focused()
+    selected.page.keyboard.type("tence")
     expect(box).to_have_value("half a sentence")
 
 
