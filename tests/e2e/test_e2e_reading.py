@@ -1,5 +1,7 @@
 """Reading in the stream viewer: scrolling, selecting, folding, filtering, searching, copying."""
 
+import os
+
 import pytest
 from playwright.sync_api import expect
 from views import KINDS, LINES, REPLAY, VIEW, scroll_up, settled_scroll_top, wait_until_at_end
@@ -40,14 +42,15 @@ def send(nb, text):
 
 @pytest.fixture
 def go(server):
-    """The file for which a cell waits with `wait_for`."""
+    """The pipe for which a cell waits with `wait_for`; `go.write_text("now")` lets it go on."""
     path = server.root / "go"
     path.unlink(missing_ok=True)
+    os.mkfifo(path)
     return path
 
 
 def wait_for(path):
-    return f"import os, time\nwhile not os.path.exists({str(path)!r}): time.sleep(0.01)"
+    return f"open({str(path)!r}).read()"
 
 
 def drag(nb, row, down):
@@ -90,7 +93,7 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened, g
     nb.run_cell(1)
     nb.wait_for_rows(LINES + 50)
     box.fill("half a sen")
-    go.touch()
+    go.write_text("now")
     nb.page.wait_for_function("() => !window.place.isConnected")
     expect(box).to_be_focused()
     nb.page.keyboard.type("tence")
@@ -119,7 +122,7 @@ def selected(opened, go):
 def test_text_stays_selected_when_the_kept_html_is_brought_up_to_date(selected, go):
     before = selected.page.evaluate("getSelection().toString()")
     assert "line 291" in before
-    go.touch()
+    go.write_text("now")
     selected.page.wait_for_function("() => !window.place.isConnected")
     selected.page.wait_for_function("text => getSelection().toString() === text", arg=before)
 
@@ -128,7 +131,7 @@ def test_a_prompt_that_is_being_written_goes_on_when_rows_were_selected(selected
     box = selected.viewer.get_by_role("textbox", name="Next prompt")
     box.click()
     selected.page.keyboard.type("half a sen")
-    go.touch()
+    go.write_text("now")
     selected.page.wait_for_function("() => !window.place.isConnected")
     expect(box).to_be_focused()
     selected.page.keyboard.type("tence")
