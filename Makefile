@@ -46,8 +46,6 @@ check: .venv/.test  ## lint, types, floors, generated code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/unasync.py --check
-	$(BIN)/python scripts/weaknesses.py --check
-	$(BIN)/python scripts/service_errors.py --check
 	$(BIN)/python scripts/frame_tables.py --check
 	$(BIN)/codespell aod_notebook docs notebooks scripts tests README.md CHANGELOG.md
 

@@ -1,7 +1,4 @@
-"""Every weakness of pyagentos-sdk 0.3.0 and 0.4.0 (CONTRACT C.3) in reporting: what ours does.
-
-Each test quotes its row; `scripts/weaknesses.py` makes the list of rows and tests from that.
-"""
+"""Every weakness of pyagentos-sdk 0.3.0 and 0.4.0 (CONTRACT C.3) in reporting: what ours does."""
 
 import gc
 import json

@@ -1,7 +1,4 @@
-"""Every weakness of aod-sdk 0.1.0 (CONTRACT C.1) outside its printers: what ours does instead.
-
-Each test quotes its row; `scripts/weaknesses.py` makes the list of rows and tests from that.
-"""
+"""Every weakness of aod-sdk 0.1.0 (CONTRACT C.1) outside its printers: what ours does instead."""
 
 import importlib.resources
 import json
