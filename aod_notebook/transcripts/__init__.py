@@ -1,6 +1,6 @@
 """Agents' output lines (Claude, Codex, Gemini, opencode) read into one model."""
 
-from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
+from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Spent, Usage
 from aod_notebook.transcripts.reader import RUNTIMES, Reader
 from aod_notebook.transcripts.summary import KINDS, one_line, summary
 
@@ -11,6 +11,7 @@ __all__ = [
     "ModelUsage",
     "Reader",
     "Result",
+    "Spent",
     "Usage",
     "one_line",
     "summary",

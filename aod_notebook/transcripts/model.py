@@ -8,24 +8,30 @@ from aod_notebook.transcripts._json import loads
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """Token counts in the runtime's own words; None is what the runtime did not tell.
+    """Token counts in the runtime's own words; None is what the runtime did not report.
 
     Claude's and opencode's `input_tokens` leave cached tokens out, Codex's and Gemini's
-    include them (`Result.input_includes_cache`).
+    include them (`Result.input_includes_cache`). `output_tokens` of Claude and Codex include
+    `reasoning_tokens`, those of Gemini and opencode do not (`Result.output_includes_reasoning`).
+    `cache_creation_1h_tokens` are a part of `cache_creation_tokens`.
     """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_creation_tokens: int | None = None
+    cache_creation_1h_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
     def __add__(self, other: "Usage") -> "Usage":
         """Add field by field; a sum of unknown counts stays unknown."""
         return Usage(
-            _add(self.input_tokens, other.input_tokens),
-            _add(self.output_tokens, other.output_tokens),
-            _add(self.cache_read_tokens, other.cache_read_tokens),
-            _add(self.cache_creation_tokens, other.cache_creation_tokens),
+            add(self.input_tokens, other.input_tokens),
+            add(self.output_tokens, other.output_tokens),
+            add(self.cache_read_tokens, other.cache_read_tokens),
+            add(self.cache_creation_tokens, other.cache_creation_tokens),
+            add(self.cache_creation_1h_tokens, other.cache_creation_1h_tokens),
+            add(self.reasoning_tokens, other.reasoning_tokens),
         )
 
 
@@ -37,14 +43,42 @@ class ModelUsage(msgspec.Struct, frozen=True):
     cost_usd: float | None = None
     web_search_requests: int | None = None
     context_window: int | None = None
+    max_output_tokens: int | None = None
 
 
-class Result(msgspec.Struct, frozen=True):
-    """How a turn ended: at most one per turn, none if the CLI died before saying so.
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens and cost (US dollars), altogether and per model."""
+
+    cost_usd: float | None = None
+    usage: Usage | None = None
+    model_usage: tuple[ModelUsage, ...] = ()
+    input_includes_cache: bool | None = None
+    output_includes_reasoning: bool | None = None
+
+    @property
+    def tokens_in(self) -> int | None:
+        """Tokens that the models read, cached and newly cached ones included."""
+        usage = self.usage or Usage()
+        if self.input_includes_cache:
+            return usage.input_tokens
+        return add(add(usage.input_tokens, usage.cache_read_tokens), usage.cache_creation_tokens)
+
+    @property
+    def tokens_out(self) -> int | None:
+        """Tokens that the models wrote, those of their reasoning included."""
+        usage = self.usage or Usage()
+        if self.output_includes_reasoning is False:
+            return add(usage.output_tokens, usage.reasoning_tokens)
+        return usage.output_tokens
+
+
+class Result(Spent, frozen=True, kw_only=True):
+    """How a turn ended and what it used: none if the CLI died before saying so.
 
     `subtype` is Claude's own (`success`, `error_max_turns`, …); the other runtimes give
-    `success` or `error`. Times are milliseconds, `cost_usd` is US dollars; `denial_count` is
-    the number of `permission_denials`, None where the runtime does not tell.
+    `success` or `error`. Times are milliseconds; `denial_count` is the number of
+    `permission_denials`, None where the runtime does not report them. Tokens and cost are
+    those of the turn alone, subagents included where the runtime reports them.
     """
 
     subtype: str | None = None
@@ -52,17 +86,14 @@ class Result(msgspec.Struct, frozen=True):
     num_turns: int | None = None
     duration_ms: int | None = None
     duration_api_ms: int | None = None
-    cost_usd: float | None = None
-    usage: Usage | None = None
+    ttft_ms: int | None = None
     stop_reason: str | None = None
     terminal_reason: str | None = None
     api_error_status: int | None = None
-    input_includes_cache: bool | None = None
     text: str | None = None
     errors: tuple[str, ...] = ()
     permission_denials: tuple[dict[str, Any], ...] = ()
     denial_count: int | None = None
-    model_usage: tuple[ModelUsage, ...] = ()
 
 
 class Entry(msgspec.Struct):
@@ -80,9 +111,12 @@ class Entry(msgspec.Struct):
         input_json: the arguments of a `tool_use` as JSON text; `input` decodes them.
         usage: the usage of the whole message `message_id`. Lines of one message repeat it,
             the last one counts.
-        result: set on the final result line of a turn only.
+        result: on a result line: the account of its turn so far. A turn may have several
+            such lines; the last one counts.
         raw: the line as it came (on each of its blocks).
         line: number of the line in what its `Reader` was fed, from 1.
+        created_at: when the line, or its call or result, came about, in microseconds since
+            1970; None where the line has no time.
     """
 
     line_type: str
@@ -103,6 +137,7 @@ class Entry(msgspec.Struct):
     result: Result | None = None
     raw: str = ""
     line: int = 0
+    created_at: int | None = None
 
     @property
     def input(self) -> dict[str, Any] | None:
@@ -117,7 +152,8 @@ class Entry(msgspec.Struct):
         return value if isinstance(value, dict) else {}
 
 
-def _add(left: int | None, right: int | None) -> int | None:
+def add(left: int | None, right: int | None) -> int | None:
+    """Add two counts; None is unknown and leaves the other as it is."""
     if left is None:
         return right
     return left if right is None else left + right
