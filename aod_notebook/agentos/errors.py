@@ -21,7 +21,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind, redact
+from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
+from aod_notebook.core.redact import redact
 from aod_notebook.core.retry import parse_retry_after
 from aod_notebook.core.settings import is_loopback
 from aod_notebook.core.text import one_line

@@ -15,7 +15,7 @@ from aod_notebook.agentos.errors import (
     describe,
 )
 from aod_notebook.agentos.results import LAST_TYPES
-from aod_notebook.core.errors import redact
+from aod_notebook.core.redact import redact
 from aod_notebook.core.sse import SSEDecoder
 from aod_notebook.core.text import one_line
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.aod.errors import StreamInterrupted
 from aod_notebook.aod.events import TERMINAL_TYPES, StreamEvent, decode_batch
-from aod_notebook.core.errors import redact
+from aod_notebook.core.redact import redact
 from aod_notebook.core.resume import Resume
 from aod_notebook.core.wire import Call
 

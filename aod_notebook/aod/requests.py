@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from aod_notebook.aod import inputs
 from aod_notebook.aod.errors import AodUsageError, ValidationError
-from aod_notebook.core.errors import redact, secrets_in
+from aod_notebook.core.redact import redact, secrets_in
 from aod_notebook.core.text import one_line
 
 __all__ = [

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.redact import redact
 from aod_notebook.core.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["AodNotebookError", "Failure", "FailureKind", "redact", "secrets_in"]
+__all__ = ["AodNotebookError", "Failure", "FailureKind"]
 
-HIDDEN = "[hidden]"
-
-# Keys of request bodies whose values are secret, on either service.
-_SECRET_KEYS = frozenset(
-    {"api_key", "authorization_token", "env", "env_vars", "headers", "secret_env_vars", "token"}
-)
 _TOO_MANY = 429
-_SHORTEST_SECRET = 4  # hiding every "1" or "on" of an environment would hide the message
-
-_TOKENS = re.compile(
-    r"(?i:bearer)\s+\S+"
-    r"|\baod_(?!notebook(?:\b|_))[A-Za-z0-9_\-]{8,}"  # but for our own names
-    r"|\baos_(?:agent|ws|user)_[A-Za-z0-9_\-]+"
-    r"|\b(?:sk|pk)-[A-Za-z0-9_\-]{12,}"
-    r"|\bgh[a-z]_[A-Za-z0-9]{12,}"
-    r"|\bgithub_pat_[A-Za-z0-9_]{12,}"
-    r"|(?<=://)[^/\s@]+(?=@)"
-)
 
 
 class AodNotebookError(Exception):
@@ -91,55 +74,3 @@ class Failure:
     def may_be_done(self) -> bool:
         """Whether the service may have done, all the same, what it was asked for."""
         return self.kind is not FailureKind.UNREACHABLE and self.status != _TOO_MANY
-
-
-def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
-    """Return `value` with the given secrets, and whatever looks like a token, hidden.
-
-    Strings inside lists and dicts are treated too; the value's type stays. What is nested too
-    deeply to be looked through is hidden whole.
-
-    Example:
-        >>> redact({"msg": "Bearer abc is bad"}, secrets=["bad"])
-        {'msg': '[hidden] is [hidden]'}
-    """
-    try:
-        return _redact(value, sorted(secrets, key=len, reverse=True))
-    except RecursionError:
-        return HIDDEN
-
-
-def _redact(value: Any, secrets: Sequence[str]) -> Any:
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, HIDDEN)
-        return _TOKENS.sub(HIDDEN, value)
-    if isinstance(value, dict):
-        return {_redact(key, secrets): _redact(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_redact(item, secrets) for item in value]
-    return value
-
-
-def secrets_in(body: Any) -> list[str]:
-    """List the secret values of a request body, to be hidden from what is said of it.
-
-    Example:
-        >>> secrets_in({"name": "x", "env_vars": {"KEY": "hunter22"}})
-        ['hunter22']
-    """
-    if isinstance(body, dict):
-        found = []
-        for key, value in body.items():
-            found += _texts(value) if key in _SECRET_KEYS else secrets_in(value)
-        return found
-    if isinstance(body, list):
-        return [secret for item in body for secret in secrets_in(item)]
-    return []
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value] if len(value) >= _SHORTEST_SECRET else []
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for item in items for text in _texts(item)]

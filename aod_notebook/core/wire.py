@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from aod_notebook.core.errors import Failure, FailureKind, secrets_in
+from aod_notebook.core.errors import Failure, FailureKind
+from aod_notebook.core.redact import secrets_in
 from aod_notebook.core.retry import Attempt, Repeat, parse_retry_after
 from aod_notebook.core.text import one_line
 

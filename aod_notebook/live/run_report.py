@@ -16,7 +16,8 @@ import msgspec
 
 from aod_notebook.agentos.report.snapshot import snapshot
 from aod_notebook.core import bridge
-from aod_notebook.core.errors import AodNotebookError, redact
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.redact import redact
 from aod_notebook.core.text import counted
 from aod_notebook.live.handle import CONFIRM_S
 from aod_notebook.live.run_errors import RunStoppedError

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.control import Listing
-from aod_notebook.core.errors import redact
+from aod_notebook.core.redact import redact
 from aod_notebook.magics.agentos_cell import connection
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.parser import MagicUsageError

@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.core.errors import redact
+from aod_notebook.core.redact import redact
 from aod_notebook.live import SessionRequest
 from aod_notebook.live.agents import DEFAULT_MODELS
 from aod_notebook.magics.parser import MagicParser, MagicUsageError

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
-from aod_notebook.core.errors import redact
+from aod_notebook.core.redact import redact
 from aod_notebook.core.text import clean
 from aod_notebook.live.agents import pick
 from aod_notebook.magics.aod_cell import HIDDEN
