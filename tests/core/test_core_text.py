@@ -1,3 +1,4 @@
+import re
 import time
 import unicodedata
 
@@ -29,13 +30,42 @@ from aod_notebook.core.text import clean, counted, one_line
         ("\x85next", "⟨U+0085⟩next"),
         ("in\u200bvi\u00adsi\u2060ble", "in⟨U+200B⟩vi⟨U+00AD⟩si⟨U+2060⟩ble"),
         ("tag\U000e0041", "tag⟨U+E0041⟩"),
-        ("👩\u200d💻", "👩\u200d💻"),
+        ("tag\U000e0100\U000e01ef", "tag⟨U+E0100⟩⟨U+E01EF⟩"),
+        ("a\ufe00b\ufe0f", "a⟨U+FE00⟩b⟨U+FE0F⟩"),
+        ("❤\ufe0f\ufe0f\ufe0f", "❤\ufe0f⟨U+FE0F⟩⟨U+FE0F⟩"),
+        ("a\u034fb\u17b4c\u17b5", "a⟨U+034F⟩b⟨U+17B4⟩c⟨U+17B5⟩"),
+        ("a\u200cb\u200dc", "a⟨U+200C⟩b⟨U+200D⟩c"),
+        ("👩\u200d\u200d💻 👩\u200d", "👩⟨U+200D⟩⟨U+200D⟩💻 👩⟨U+200D⟩"),
+        ("\U0001d173\U0001d17a\U0001bca0\U0001bca3", "⟨U+1D173⟩⟨U+1D17A⟩⟨U+1BCA0⟩⟨U+1BCA3⟩"),
+        ("e" + "\u0301" * 500, "e" + "\u0301" * 4 + "⟨+496 marks⟩"),
+        ("ก" + "\u0e47" * 5, "ก" + "\u0e47" * 4 + "⟨+1 mark⟩"),
         ("tab\tand\nnewline", "tab\tand\nnewline"),
         ("déjà vu 👋", "déjà vu 👋"),
     ],
 )
 def test_hostile_characters_are_dropped_or_made_visible(hostile, safe):
     assert clean(hostile) == safe
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👩\u200d💻 👨\u200d👩\u200d👧 🏳\ufe0f\u200d🌈 ❤\ufe0f\u200d🔥 👍🏽",
+        "1\ufe0f\u20e3 ©\ufe0f ☎\ufe0e",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "क्\u200dष क्\u200cष",
+        "Tiê\u0323\u0301ng Việt, שָׁלוֹם, ที่นี่, e\u0301",
+    ],
+)
+def test_what_emoji_and_scripts_need_stays(text):
+    assert clean(text) == text
+
+
+@given(st.text(alphabet=st.sampled_from("a❤👩\ufe0f\u200d\u200c\u0301\u0e47م\U000e0101")))
+def test_unseen_characters_never_run_together(text):
+    shown = clean(text)
+    assert not re.search("[\ufe0f\u200c\u200d]{3}|[\u0301\u0e47]{5}|\U000e0101", shown)
+    assert clean(shown) == shown
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
@@ -50,7 +80,8 @@ def test_cleaning_twice_changes_nothing(text):
 
 
 @pytest.mark.parametrize(
-    "part", ["\x1b]", "\r", "a\r", "\x1b[", "\x1bP\x1b", "\x00", "\x9d", "\x9b0"]
+    "part",
+    ["\x1b]", "\r", "a\r", "\x1b[", "\x1bP\x1b", "\x00", "\x9d", "\x9b0", "\u0301", "\u200d"],
 )
 def test_time_grows_linearly_with_the_text(part):
     started = time.process_time()
