@@ -1,4 +1,4 @@
-"""The commands that install an environment's packages into a session's own home.
+"""Install an environment's packages into a session's own home: names, commands, variables.
 
 Every manager gets an explicit target there; only its cache and configuration are the person's.
 System packages (`apt`) would change the machine: they are refused.
@@ -7,7 +7,9 @@ System packages (`apt`) would change the machine: they are refused.
 from __future__ import annotations
 
 import os
+import re
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,32 +23,51 @@ class PackagesRefusedError(Exception):
     """The environment wants packages that this service does not install."""
 
 
-def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[list[str]]:
-    """Return argument lists in the order cargo, gem, go, npm, pip (CONTRACT.md A.8).
+def check_name(name: str) -> None:
+    """Refuse a package name that an installer would take as an option or a path upward.
 
     Raises:
-        PackagesRefusedError: apt packages are asked for.
+        ValueError: the name begins with `-`, has a `..` part, or is blank.
+    """
+    if not name.strip() or name.lstrip().startswith("-") or ".." in re.split(r"[/\\@=:]", name):
+        raise ValueError(
+            f"Invalid package name {name!r}: must not be blank, begin with '-' or contain a '..' part"
+        )
+
+
+def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[list[str]]:
+    """Return argument lists in the order cargo, gem, go, npm, pip.
+
+    Names are checked here too: an environment may have been stored by a version that took more.
+
+    Raises:
+        PackagesRefusedError: apt packages are asked for, or a name is no package's.
     """
     if packages.get("apt"):
         raise PackagesRefusedError(
             f"apt packages are not installed on this machine ({', '.join(packages['apt'])}): "
             "install them yourself and take 'apt' out of the environment's packages"
         )
+    for name in chain.from_iterable(packages.values()):
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise PackagesRefusedError(str(error)) from None
     local = str(home / ".local")
     if names := packages.get("cargo"):
-        yield ["cargo", "install", "--quiet", "--root", local, *names]
-    if names := packages.get("gem"):
+        yield ["cargo", "install", "--quiet", "--root", local, "--", *names]
+    if names := packages.get("gem"):  # to gem, `--` means that options for a build follow
         gems = ["--install-dir", f"{local}/gems", "--bindir", f"{local}/bin"]
         yield ["gem", "install", "--no-document", *gems, *names]
     for name in packages.get("go", []):
         module = name if "@" in name else f"{name}@latest"
-        yield ["env", f"GOBIN={local}/bin", "go", "install", module]
+        yield ["env", f"GOBIN={local}/bin", "go", "install", "--", module]
     if names := packages.get("npm"):
-        yield ["npm", "install", "--silent", "--global", "--prefix", local, *names]
+        yield ["npm", "install", "--silent", "--global", "--prefix", local, "--", *names]
     if names := packages.get("pip"):
         venv = home / "venv"
         yield [sys.executable, "-m", "venv", str(venv)]
-        yield [str(venv / "bin" / "pip"), "install", "--quiet", *names]
+        yield [str(venv / "bin" / "pip"), "install", "--quiet", "--", *names]
 
 
 def installer_environment(session: dict[str, str]) -> dict[str, str]:

@@ -21,8 +21,11 @@ def clone_target(workspace: Path, mount_path: str) -> Path:
 
     `/workspace/x` and `/home/sprite/x` are `x` in the working directory, `/a/b` is `a/b`.
 
+    Call it just before each clone: an earlier clone may have brought a symbolic link that is now
+    a part of the path.
+
     Raises:
-        MountPathError: the path has `..`, or a NUL.
+        MountPathError: the path has `..` or a NUL, or leads out of the workspace through a link.
     """
     if "\0" in mount_path:
         raise MountPathError(f"mount_path {mount_path!r} has a NUL, which no path can have")
@@ -35,7 +38,12 @@ def clone_target(workspace: Path, mount_path: str) -> Path:
         path = path.relative_to("/")
     if ".." in path.parts:
         raise MountPathError(f"mount_path {mount_path} leads out of the session's directory")
-    return workspace / path
+    target = workspace / path
+    if not target.resolve().is_relative_to(workspace.resolve()):
+        raise MountPathError(
+            f"mount_path {mount_path} leads out of the session's directory through a symbolic link"
+        )
+    return target
 
 
 def git_settings(resources: list[dict[str, Any]], env_vars: dict[str, str]) -> dict[str, str]:

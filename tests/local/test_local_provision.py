@@ -9,7 +9,8 @@ import pytest
 from service_kit import Kit, connect
 
 from aod_notebook.local import LocalService
-from aod_notebook.local.packages import install_commands
+from aod_notebook.local.packages import PackagesRefusedError, check_name, install_commands
+from aod_notebook.local.skills import install_command
 
 
 def stages(events):
@@ -134,9 +135,10 @@ def test_packages_of_pip_go_into_the_sessions_own_venv(kit, wheel):
 NPM = """#!/bin/sh
 shift 4  # install --silent --global --prefix
 mkdir -p "$1/bin" || exit
-test "$2" != nothing || { echo "no package $2" >&2; exit 1; }
-printf '#!/bin/sh\\necho installed\\n' > "$1/bin/$2"
-chmod +x "$1/bin/$2"
+test "$2" = -- || exit
+test "$3" != nothing || { echo "no package $3" >&2; exit 1; }
+printf '#!/bin/sh\\necho installed\\n' > "$1/bin/$3"
+chmod +x "$1/bin/$3"
 """
 
 
@@ -168,14 +170,58 @@ def test_packages_are_installed_in_the_contracts_order_below_the_home(tmp_path):
     commands = [" ".join(argv) for argv in install_commands(packages, tmp_path)]
     local = f"{tmp_path}/.local"
     assert commands == [
-        f"cargo install --quiet --root {local} c",
+        f"cargo install --quiet --root {local} -- c",
         f"gem install --no-document --install-dir {local}/gems --bindir {local}/bin m",
-        f"env GOBIN={local}/bin go install g@latest",
-        f"env GOBIN={local}/bin go install h@v1",
-        f"npm install --silent --global --prefix {local} n",
+        f"env GOBIN={local}/bin go install -- g@latest",
+        f"env GOBIN={local}/bin go install -- h@v1",
+        f"npm install --silent --global --prefix {local} -- n",
         f"{sys.executable} -m venv {tmp_path}/venv",
-        f"{tmp_path}/venv/bin/pip install --quiet p",
+        f"{tmp_path}/venv/bin/pip install --quiet -- p",
     ]
+
+
+@pytest.mark.parametrize("name", ["--report=f", "-r", " -r", "", "..", "../x", "a/../b", "x@../y"])
+@pytest.mark.parametrize("manager", ["cargo", "gem", "go", "npm", "pip"])
+def test_a_package_name_that_is_an_option_or_a_path_upward_is_refused(
+    http, tmp_path, manager, name
+):
+    packages = {manager: ["fine", name]}
+    response = http.post("/environments", json={"name": "e", "packages": packages})
+    assert response.status_code == 422
+    assert "Invalid package name" in response.json()["detail"][0]["msg"]
+    with pytest.raises(PackagesRefusedError, match="Invalid package name"):  # stored by 0.1
+        list(install_commands(packages, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", ["x>=1,<2", "@scope/x@^1..2", "./folder", "git+https://h/o/r", "a.b"]
+)
+def test_ordinary_package_names_are_taken(name):
+    check_name(name)
+
+
+@pytest.mark.parametrize("source", ["--registry/x", "-o/r", "o/-r", "../..", "./.", "o/..", "./r"])
+def test_a_skill_source_that_is_an_option_or_a_path_is_refused(http, source):
+    skill = {"type": "github", "description": "d", "source": source}
+    agent = {"name": "a", "model": "m", "runtime": "shell", "skills": [skill]}
+    response = http.post("/agents", json=agent)
+    assert response.status_code == 422
+    assert "must be 'owner/repo'" in response.json()["detail"][0]["msg"]
+    with pytest.raises(ValueError, match="must be 'owner/repo'"):  # stored by 0.1
+        install_command(skill, "claude-code")
+
+
+def test_a_skill_source_with_dots_and_dashes_is_taken():
+    argv = install_command({"source": ".github/my-skills.v2"}, "claude-code")
+    assert ".github/my-skills.v2" in argv
+
+
+@pytest.mark.parametrize("model", ["-x", "--help", " -x", "anthropic/-x", "anthropic/ -x"])
+def test_a_model_that_is_an_option_is_refused(http, model):
+    for kind in ({"runtime": "shell"}, {"provider": "anthropic"}):
+        response = http.post("/agents", json={"name": "a", "model": model, **kind})
+        assert response.status_code == 422
+        assert "begin with '-'" in response.json()["detail"][0]["msg"]
 
 
 def test_a_missing_installer_is_named(fresh_service, fresh_kit, monkeypatch):
@@ -185,17 +231,24 @@ def test_a_missing_installer_is_named(fresh_service, fresh_kit, monkeypatch):
     assert message == "Provisioning script failed: 'cargo' was not found on PATH: install it"
 
 
+def git(folder, home, *arguments):
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(home)}
+    subprocess.run(["git", *arguments], cwd=folder, env=env, check=True)
+
+
+def commit(folder, home):
+    git(folder, home, "add", ".")
+    author = ["-c", "user.name=t", "-c", "user.email=t@x"]
+    git(folder, home, *author, "commit", "-q", "--allow-empty", "-m", "m")
+
+
 @pytest.fixture
 def repository(tmp_path):
     """A repository `o/r` below a directory that stands for github.com."""
     folder = tmp_path / "hub" / "o" / "r"
     folder.mkdir(parents=True)
-    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(tmp_path)}
-    for argv in (
-        ["init", "-q"],
-        ["-c", "user.name=t", "-c", "user.email=t@x", "commit", "-q", "--allow-empty", "-m", "m"],
-    ):
-        subprocess.run(["git", *argv], cwd=folder, env=env, check=True)
+    git(folder, tmp_path, "init", "-q")
+    commit(folder, tmp_path)
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.file://{tmp_path}/hub/.insteadOf",
@@ -239,6 +292,32 @@ def test_a_mount_path_can_not_lead_out_of_the_sessions_directory(kit):
     session = kit.session("true", resources=[resource(mount_path="/workspace/../../../x")])
     _, message = failure(kit.stream(session))
     assert message.endswith("leads out of the session's directory")
+
+
+def test_a_clone_can_not_leave_the_session_through_a_link_of_an_earlier_one(
+    kit, repository, tmp_path
+):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    folder = tmp_path / "hub" / "o" / "r"
+    (folder / "link").symlink_to(outside)
+    (folder / "inside").symlink_to("sub")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "file").touch()
+    commit(folder, tmp_path)
+    environment = kit.environment(env_vars=repository)
+
+    def cloned(second):
+        resources = [resource(mount_path="/workspace/r1"), resource(mount_path=second)]
+        return kit.stream(
+            kit.session("true", environment_id=environment["id"], resources=resources)
+        )
+
+    stage, message = failure(cloned("/workspace/r1/link/deep/escaped"))
+    assert stage == "provision_setup"
+    assert "leads out of the session's directory through a symbolic link" in message
+    assert list(outside.iterdir()) == []
+    assert cloned("/workspace/r1/inside/kept")[-1]["code"] == 0
 
 
 def test_a_mount_path_that_no_file_system_takes_fails_in_its_stage(kit):

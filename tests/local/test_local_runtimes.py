@@ -346,6 +346,14 @@ def test_a_recording_may_be_a_path_and_be_repeated_with_an_exit_code(fresh_kit, 
     assert fresh_kit.get(f"/sessions/{session['id']}")["exit_code"] == 4
 
 
+def test_a_link_to_another_file_is_not_played_as_a_recording(fresh_service, fresh_kit, tmp_path):
+    (tmp_path / "link.jsonl").symlink_to(fresh_service.data_dir / "credentials.json")
+    agent = replaying(fresh_kit, recording=str(tmp_path / "link.jsonl"))
+    events = fresh_kit.stream(fresh_kit.session("one", agent))
+    assert "no recording" in str(events)
+    assert "aos_ws_" not in str(events)
+
+
 def test_a_replay_that_would_never_end_ends_when_it_is_stopped(fresh_kit, recording):
     session = fresh_kit.session("one", replaying(fresh_kit, recording="mine", repeat=2**70))
     fresh_kit.wait_for_output(session)
@@ -365,6 +373,8 @@ def test_a_paced_replay_can_be_stopped(fresh_kit, recording):
     [
         ({"recording": "none"}, "no recording 'none' (recordings that are there: claude-coding)"),
         ({"recording": "../../etc/passwd"}, "no recording '../../etc/passwd'"),
+        ({"recording": "/etc/passwd"}, "no recording '/etc/passwd'"),
+        ({"recording": "/nowhere/claude-coding"}, "no recording '/nowhere/claude-coding'"),
         ({"speed": 1}, "the agent's metadata key 'replay' takes an object with recording"),
         ({"exit_code": 2**70}, "the agent's metadata key 'replay' takes an object with recording"),
         ({"exit_code": 256}, "the agent's metadata key 'replay' takes an object with recording"),

@@ -57,6 +57,13 @@ def _filled_model(model: str | None, info: ValidationInfo) -> str | None:
     raise ValueError("Model must be a non-empty string")
 
 
+def _no_option(model: str | None) -> str | None:
+    """Refuse what an agent CLI would take as an option, also behind a provider's prefix."""
+    if model is not None and any(part.lstrip().startswith("-") for part in model.split("/")):
+        raise ValueError(f"Invalid model {model!r}: no part of it may begin with '-'")
+    return model
+
+
 class _AgentCreate(BaseModel):
     name: Annotated[str, Field(max_length=200)]
     system: Text = ""
@@ -70,7 +77,9 @@ class _AgentCreate(BaseModel):
 class RuntimeAgentCreate(_AgentCreate):
     """`POST /agents` of the runtime API."""
 
-    model: Annotated[str, Field(max_length=100), AfterValidator(_known_model)]
+    model: Annotated[
+        str, Field(max_length=100), AfterValidator(_no_option), AfterValidator(_known_model)
+    ]
     runtime: Annotated[str, Field(max_length=32)]
 
 
@@ -78,7 +87,9 @@ class ProviderAgentCreate(_AgentCreate):
     """`POST /agents` of the provider API."""
 
     provider: Annotated[str, Field(max_length=32)]
-    model: Annotated[str, Field(max_length=100), AfterValidator(_filled_model)]
+    model: Annotated[
+        str, Field(max_length=100), AfterValidator(_no_option), AfterValidator(_filled_model)
+    ]
 
 
 class _AgentUpdate(BaseModel):
@@ -95,7 +106,7 @@ class _AgentUpdate(BaseModel):
 class RuntimeAgentUpdate(_AgentUpdate):
     """`PUT /agents/{id}` of the runtime API."""
 
-    model: Annotated[Text | None, AfterValidator(_known_model)] = None
+    model: Annotated[Text | None, AfterValidator(_no_option), AfterValidator(_known_model)] = None
     runtime: Text | None = None
 
 
@@ -103,7 +114,7 @@ class ProviderAgentUpdate(_AgentUpdate):
     """`PUT /agents/{id}` of the provider API."""
 
     provider: Text | None = None
-    model: Annotated[Text | None, AfterValidator(_filled_model)] = None
+    model: Annotated[Text | None, AfterValidator(_no_option), AfterValidator(_filled_model)] = None
 
 
 class EnvironmentCreate(BaseModel):

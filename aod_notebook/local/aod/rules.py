@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from aod_notebook.local.packages import check_name
+from aod_notebook.local.skills import SOURCE
+
 MANAGERS = ("apt", "cargo", "gem", "go", "npm", "pip")
 _MAX_ENTRIES = 20
 _MAX_CONTENT = 65536
@@ -12,7 +15,6 @@ _MAX_DESCRIPTION = 1024
 _HEREDOC = "SKILL_EOF"
 _INLINE = {"content", "description", "name"}
 _GITHUB = {"description", "name", "source", "type"}
-_SOURCE = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 _SKILL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -63,7 +65,7 @@ def _check_github(where: str, skill: dict[str, Any]) -> None:
     _check_shape(where, skill, "github", _GITHUB, ("type", "description", "source"))
     if skill["type"] != "github":
         raise ValueError(f"{where}.type '{skill['type']}' unsupported (only 'github')")
-    if not _SOURCE.fullmatch(skill["source"]):
+    if not SOURCE.fullmatch(skill["source"]):
         raise ValueError(f"{where}.source '{skill['source']}' must be 'owner/repo'")
 
 
@@ -106,12 +108,14 @@ def check_mcp_servers(servers: list[Any]) -> list[Any]:
 
 
 def check_packages(packages: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Refuse an unknown package manager."""
-    for manager in packages:
+    """Refuse an unknown package manager, and names that an installer would not take as names."""
+    for manager, names in packages.items():
         if manager not in MANAGERS:
             raise ValueError(
                 f"Unknown package manager: {manager}. Must be one of: {list(MANAGERS)}"
             )
+        for name in names:
+            check_name(name)
     return packages
 
 

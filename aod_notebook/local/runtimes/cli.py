@@ -44,7 +44,13 @@ class Cli:
     model_variable: str | None = None
 
     def check(self, turn: Turn) -> None:
-        """Raise RuntimeMissingError, with what to install, if the program is not on PATH."""
+        """Raise RuntimeMissingError, with what to install, if the program is not on PATH.
+
+        A model that the program would take as an option is refused here too: an agent may have
+        been stored by a version that took it, or hosted.
+        """
+        if bare_model(turn).startswith("-") or turn.model.startswith("-"):
+            raise RuntimeMissingError(f"model {turn.model!r} must not begin with '-'")
         if shutil.which(self.program, path=turn.env["PATH"]) is None:
             raise RuntimeMissingError(
                 f"'{self.program}' was not found on PATH: install it ({self.install}), "

@@ -123,10 +123,12 @@ def load(folder: Path, name: str) -> list[str]:
     """
     own = Path(name) if Path(name).is_absolute() else folder / f"{name}.jsonl"
     try:
-        if own.is_file():
+        if not Path(name).is_absolute() and Path(name).name != name:
+            raise ValueError("a name has no folder")  # noqa: TRY301 - one message for all that is not there
+        # only recordings, also behind a link: an agent's definition is no way to read other files
+        if own.suffix == own.resolve().suffix == ".jsonl" and own.is_file():
             return _lines(own.read_text(encoding="utf-8", errors="replace"))
-        packaged = _packaged() / f"{Path(name).name}.jsonl"
-        return _lines(packaged.read_text(encoding="utf-8"))
+        return _lines((_packaged() / f"{name}.jsonl").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = ", ".join(_known(folder)) or "none"
         raise RuntimeMissingError(
