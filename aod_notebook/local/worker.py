@@ -74,8 +74,12 @@ class Worker:
         """Whether any session is at work."""
         return bool(self._active)
 
+    def is_at_work(self, session_id: str) -> bool:
+        """Whether a turn of the session is under way, so that rows may still be stored."""
+        return session_id in self._active
+
     def available(self) -> bool:
-        """Whether sessions can be run (the 503 of CONTRACT.md A.10)."""
+        """Whether sessions can be run; if not, creating one answers 503."""
         return self._supervisor.available()
 
     def folder(self, session_id: str) -> Folder:

@@ -136,6 +136,26 @@ def test_a_run_at_work_can_be_cancelled(fresh_service, tmp_path, monkeypatch):
         assert rpc.call("runs_get", run_id=run["id"])["status"] == "cancelled"
 
 
+def test_a_cancelled_run_has_every_event_once_it_says_so(fresh_service, tmp_path, monkeypatch):
+    line = (
+        '{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"x"}]}}'
+    )
+    with connect(fresh_service.url, fresh_service.agentos_key) as client:
+        rpc = Rpc(client)
+        flood = f"#!/bin/sh\necho up > ../../../started\nwhile :; do echo '{line}'; done\n"
+        monkeypatch.setattr(sys.modules[__name__], "SLOW", flood)
+        agent_id = slow_agent(rpc, tmp_path, monkeypatch)
+        path = f"/api/v1/agents/{agent_id}/invoke"
+        calling = threading.Thread(target=lambda: rpc.error(path))
+        calling.start()
+        until((fresh_service.data_dir / "started").exists)
+        (run,) = rpc.call("runs_list", agent_id=agent_id)
+        until(lambda: rpc.call("runs_get", run_id=run["id"])["event_count"] > 100)
+        count = rpc.call("runs_cancel", run_id=run["id"])["event_count"]
+        calling.join(10)
+        assert rpc.call("runs_get", run_id=run["id"])["event_count"] == count
+
+
 def test_a_run_over_its_limit_is_a_timeout_and_its_stream_beats(tmp_path, monkeypatch):
     """Rows: B.6 the run takes too long."""
     with (

@@ -1,7 +1,9 @@
 """Terminating, interrupting and deleting a session (A.10.4)."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from service_kit import detail, until
+from service_kit import Kit, connect, detail, until
 
 from aod_notebook.local.worker import Worker
 
@@ -139,3 +141,42 @@ def test_an_active_session_can_not_be_deleted(http, kit):
         409,
         "Cannot delete an active session",
     )
+
+
+FLOOD = "i=0; while :; do echo $i; i=$((i+1)); done"
+
+
+def short_readers(service, ends, tries):
+    """End flooding sessions under their readers; return how many readers lack stored rows."""
+    with ThreadPoolExecutor(tries) as pool:
+        return sum(
+            pool.map(lambda number: is_short(service, ends[number % len(ends)]), range(tries))
+        )
+
+
+def is_short(service, end):
+    with connect(service.url, service.aod_token) as client:
+        kit = Kit(client)
+        given = ("sleep 9; " + FLOOD, {"timeout": 10}) if end == "timeout" else (FLOOD, {})
+        session = kit.session(given[0], **given[1])
+        with client.stream("GET", f"/sessions/{session['id']}/stream") as response:
+            lines = response.iter_lines()
+            read = [next(line for line in lines if '"type": "output"' in line)]
+            if end != "timeout":
+                kit.post(f"/sessions/{session['id']}/{end}")
+            read += [line for line in lines if '"type": "output"' in line]
+        until(lambda: kit.turns(session)[0]["ended_at"] is not None)
+        stored = [line for line in kit.raw(session).splitlines() if '"type": "output"' in line]
+        return read != stored
+
+
+def test_a_reader_has_every_row_when_its_stream_ends(fresh_service):
+    assert short_readers(fresh_service, ["terminate"], 8) == 0
+    assert short_readers(fresh_service, ["interrupt"], 4) == 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("end", "rounds"), [("terminate", 50), ("interrupt", 50), ("timeout", 3)])
+def test_no_reader_of_two_hundred_is_short(fresh_service, end, rounds):
+    assert sum(short_readers(fresh_service, [end], 4) for _ in range(rounds)) == 0

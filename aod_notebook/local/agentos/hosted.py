@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Listener = asyncio.Queue[Event | None]
+_CANCEL_S = 5.0
 RUNTIMES = {"anthropic": "claude", "openai": "codex", "replay": "replay"}
 _MODELS = {"anthropic": "claude-sonnet-4-6", "openai": "gpt-4.1", "replay": "replay"}
 
@@ -82,11 +83,15 @@ class Hosted:
         """Advance a run and answer as an invoke does: 202 if it pauses."""
         return as_answer(await asyncio.shield(self.advance(run_id)))
 
-    def cancel(self, run_id: str) -> None:
-        """End a run at work, after its row says `cancelled`."""
+    async def cancel(self, run_id: str) -> None:
+        """Stop a run at work, and wait until what it wrote is stored and its row has ended.
+
+        A process that nothing kills is waited for 5 s at most.
+        """
         active = self._active.get(run_id)
-        if active is not None:
+        if active is not None and active.task is not None:
             active.stop.ask("terminated")
+            await asyncio.wait({active.task}, timeout=_CANCEL_S)
 
     def halt(self) -> None:
         """Kill what is at work, for the service's end."""
@@ -119,7 +124,10 @@ class Hosted:
             return await self._step(run_id, active.stop, listener)
         except Exception as error:  # noqa: BLE001 - it is handed to the one who asked
             failure = _failure_of(error)
-            ending = _ending(run_id, "failed", error_message=failure.message)
+            if active.stop.reason == "terminated":
+                ending = _ending(run_id, "cancelled")
+            else:
+                ending = _ending(run_id, "failed", error_message=failure.message)
             await self._database.persist(ending)
             raise failure from None
         finally:

@@ -93,6 +93,9 @@ class EventStream:
         await _send(send, self._start)
         while not left.is_set():
             event.clear()
+            # Asked in this order: once the turn is over and its end is stored, no row comes any
+            # more, so rows that are read after that are all there are.
+            at_work = self._state.worker.is_at_work(self._session_id)
             status = self._status()
             chunk = self._next(position)
             if chunk:
@@ -100,7 +103,7 @@ class EventStream:
                 await _send(send, chunk)
             elif status is None:
                 break  # deleted meanwhile: the body ends without a terminal event
-            elif status["status"] in _FINAL:
+            elif status["status"] in _FINAL and not at_work:
                 await _send(send, _terminal(status, position.cursor))
                 break
             elif clock() - position.last_row > self._state.config.stale_s:

@@ -114,8 +114,9 @@ async def cancel(call: Call) -> Object:
         rows = connection.execute("SELECT id FROM question WHERE run_id = ?", (run_id,))
         return runs.find_run(connection, run_id), [str(row["id"]) for row in rows]
 
+    # Readers stop at `cancelled`, so all that the run wrote is stored before its row says that.
+    await call.state.hosted.cancel(run_id)
     run, questions = await call.state.database.write(job)
-    call.state.hosted.cancel(run_id)
     for question in questions:
         call.state.feeds.notify(question)
     return runs.render_run(run)
