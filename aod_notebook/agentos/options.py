@@ -1,4 +1,4 @@
-"""What an AgentOS client is made with: arguments, environment, defaults (CONTRACT B.1)."""
+"""What an AgentOS client is made with: arguments, environment, defaults."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from aod_notebook.core.settings import Timeouts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DEFAULT_BASE_URL", "Options"]
+__all__ = ["Options"]
 
-DEFAULT_BASE_URL = "https://agentos-ai.dev"
 INVOKE_TIMEOUT_S = 310.0
-"""Just over the service's own limit of 300 s for a hosted run (B.6)."""
+"""Just over the service's own limit of 300 s for a hosted run ."""
 CALL_TIMEOUT_S = 30.0
 FIRST_BATCH = 50
 LARGEST_BATCH = 500
@@ -124,7 +123,7 @@ def _is_disabled() -> bool:
 
 
 def _url(base_url: str | None) -> str:
-    url = base_url or os.environ.get("AGENTOS_BASE_URL") or DEFAULT_BASE_URL
+    url = base_url or os.environ.get("AGENTOS_BASE_URL") or settings.DEFAULT_AGENTOS_URL
     if not isinstance(url, str):
         raise AgentOSConfigError(f"base_url={url!r} must be text")
     try:

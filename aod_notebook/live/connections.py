@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.settings import DEFAULT_AOD_URL, base_url, home
+from aod_notebook.core.settings import base_url, home
 from aod_notebook.live.credentials import (
     AOD,
     TOKEN_VARIABLE,
@@ -27,6 +27,7 @@ from aod_notebook.live.credentials import (
     named,
     remember,
     variable,
+    warn_if_in_clear,
 )
 from aod_notebook.live.follow import close_all
 
@@ -429,12 +430,13 @@ def _remote(
     elif configured := variable(URL_VARIABLE):
         url, origin = configured, URL_VARIABLE
     else:
-        url, origin = DEFAULT_AOD_URL, "default"
+        url, origin = AOD.default_url, "default"
     try:
         url = base_url(url)
     except ValueError as error:
         raise AodNotebookError(f"Not connected: {error}.") from error
     token, token_origin = find_token(url, ask_token)
+    warn_if_in_clear(url, AOD)
     if name:
         remember(name, AOD, url=url)
     return Connection(url, token, {"base_url": origin, "token": token_origin})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.settings import home
+from aod_notebook.core.settings import DEFAULT_AGENTOS_URL, DEFAULT_AOD_URL, home, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,7 @@ __all__ = [
     "TOKEN_VARIABLE",
     "URL_VARIABLE",
     "Half",
+    "PlainHttpWarning",
     "TokenMissingError",
     "UnknownConnectionError",
     "check_given",
@@ -26,11 +29,14 @@ __all__ = [
     "named",
     "remember",
     "variable",
+    "warn_if_in_clear",
 ]
 
 URL_VARIABLE = "AOD_API_URL"
 TOKEN_VARIABLE = "AOD_API_TOKEN"  # noqa: S105 - the variable's name
 KEYRING_SERVICE = "aod-notebook"
+_warned: set[str] = set()
+"""URLs that were warned of in this process."""
 
 
 class Half(NamedTuple):
@@ -42,6 +48,7 @@ class Half(NamedTuple):
         noun: what its secret is called.
         variable: the environment variable with its secret.
         url_variable: the environment variable with its URL.
+        default_url: where it is when that variable is not set.
         keyring_prefix: what stands before its URL in the keyring, so that two services of one
             URL keep their secrets apart.
     """
@@ -51,17 +58,28 @@ class Half(NamedTuple):
     noun: str
     variable: str
     url_variable: str
+    default_url: str
     keyring_prefix: str = ""
 
 
-AOD = Half("aod", "%aod", "token", TOKEN_VARIABLE, URL_VARIABLE)
+AOD = Half("aod", "%aod", "token", TOKEN_VARIABLE, URL_VARIABLE, DEFAULT_AOD_URL)
 AGENTOS = Half(
-    "agentos", "%agentos", "key", "AGENTOS_API_KEY", "AGENTOS_BASE_URL", keyring_prefix="agentos "
+    "agentos",
+    "%agentos",
+    "key",
+    "AGENTOS_API_KEY",
+    "AGENTOS_BASE_URL",
+    DEFAULT_AGENTOS_URL,
+    keyring_prefix="agentos ",
 )
 
 
 class TokenMissingError(AodNotebookError):
     """A service other than the embedded one was named, but there is no token for it."""
+
+
+class PlainHttpWarning(UserWarning):
+    """A secret is sent to another machine without encryption."""
 
 
 class UnknownConnectionError(AodNotebookError):
@@ -74,10 +92,10 @@ def variable(name: str) -> str | None:
 
 
 def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> tuple[str, str]:
-    """Give the secret for the service at `url`, and where it was found.
+    """Return the secret for the service at `url`, and where it was found.
 
-    The one in the environment belongs to the service that the environment's URL names: it is not
-    sent to another one. Then the keyring is asked, if one is installed, then the person; what was
+    The one in the environment belongs to the service that the environment's URL names, or to the
+    SDK's default address where it names none: it is not sent to another one. Then the keyring is asked, if one is installed, then the person; what was
     typed in is kept in the keyring.
 
     Args:
@@ -88,8 +106,8 @@ def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> 
     Raises:
         TokenMissingError: there is none.
     """
-    token, belongs_to = variable(half.variable), variable(half.url_variable)
-    if token and (belongs_to is None or belongs_to.rstrip("/") == url):
+    token, belongs_to = variable(half.variable), variable(half.url_variable) or half.default_url
+    if token and belongs_to.rstrip("/") == url:
         return token, half.variable
     user = f"{half.keyring_prefix}{url}"
     kept = _keyring_call("get_password", user)
@@ -99,10 +117,27 @@ def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> 
     if typed:
         is_kept = _keyring_call("set_password", user, typed) is not _NO_KEYRING
         return typed, "typed in, kept in the keyring" if is_kept else "typed in"
-    other = f" (the one that is set belongs to {belongs_to})" if token else ""
+    if token:
+        raise TokenMissingError(
+            f"No {half.noun} for {url}: {half.variable} belongs to {belongs_to} and is not sent "
+            f"elsewhere. If it is for {url}, set {half.url_variable} to that."
+        )
     raise TokenMissingError(
-        f"No {half.noun} for {url}: set {half.variable} in the kernel's environment{other}, "
-        f"or use the embedded service ({half.magic} connect --local)."
+        f"No {half.noun} for {url}: set {half.variable} and {half.url_variable} in the kernel's "
+        f"environment, or use the embedded service ({half.magic} connect --local)."
+    )
+
+
+def warn_if_in_clear(url: str, half: Half) -> None:
+    """Warn, once per URL, that a secret goes to another machine unencrypted."""
+    if urlsplit(url).scheme == "https" or is_loopback(url) or url in _warned:
+        return
+    _warned.add(url)
+    warnings.warn(
+        f"{url} is plain http on another machine: everyone on the way can read the {half.noun} "
+        "and change what comes back. Use https, or a tunnel that ends on this machine.",
+        PlainHttpWarning,
+        stacklevel=2,
     )
 
 

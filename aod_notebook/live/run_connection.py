@@ -24,6 +24,7 @@ from aod_notebook.live.credentials import (
     named,
     remember,
     variable,
+    warn_if_in_clear,
 )
 
 if TYPE_CHECKING:
@@ -291,8 +292,6 @@ def _embedded(chosen: _Choice) -> AgentOSConnection:
 
 
 def _remote(chosen: _Choice, ask_key: Callable[[str], str] | None) -> AgentOSConnection:
-    from aod_notebook.agentos.options import DEFAULT_BASE_URL
-
     known: dict[str, str] = {}
     if chosen.url:
         url, origin = chosen.url, "argument"
@@ -302,12 +301,13 @@ def _remote(chosen: _Choice, ask_key: Callable[[str], str] | None) -> AgentOSCon
     elif configured := variable(AGENTOS.url_variable):
         url, origin = configured, AGENTOS.url_variable
     else:
-        url, origin = DEFAULT_BASE_URL, "default"
+        url, origin = AGENTOS.default_url, "default"
     try:
         url = base_url(url)
     except ValueError as error:
         raise AodNotebookError(f"Not connected: {error}.") from error
     key, key_origin = find_token(url, ask_key, AGENTOS)
+    warn_if_in_clear(url, AGENTOS)
     agent_id = chosen.agent_id or known.get("agent") or variable("AGENTOS_AGENT_ID")
     workspace = chosen.workspace or known.get("workspace") or variable("AGENTOS_WORKSPACE")
     if chosen.url and chosen.name:

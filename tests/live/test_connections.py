@@ -7,10 +7,16 @@ import pytest
 
 from aod_notebook import live
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.settings import home
+from aod_notebook.core.settings import DEFAULT_AGENTOS_URL, DEFAULT_AOD_URL, home
 from aod_notebook.live import SessionRequest, attach, connect, connect_agentos, connections, start
 from aod_notebook.live.connections import default_notice, embedded_data_dir
-from aod_notebook.live.credentials import TokenMissingError, UnknownConnectionError, find_token
+from aod_notebook.live.credentials import (
+    AGENTOS,
+    PlainHttpWarning,
+    TokenMissingError,
+    UnknownConnectionError,
+    find_token,
+)
 from aod_notebook.local import stop_service
 
 URL = "https://aod.example"
@@ -60,8 +66,35 @@ def test_the_environments_token_is_not_sent_to_another_service(monkeypatch):
     monkeypatch.setenv("AOD_API_URL", "https://other.example")
     with pytest.raises(TokenMissingError) as caught:
         find_token(URL, None)
-    assert "the one that is set belongs to https://other.example" in str(caught.value)
+    assert "AOD_API_TOKEN belongs to https://other.example" in str(caught.value)
     assert "aod_from-env" not in str(caught.value)
+
+
+def test_a_token_without_a_url_is_for_the_default_address_alone(monkeypatch):
+    monkeypatch.setenv("AOD_API_TOKEN", "aod_from-env")
+    assert find_token(DEFAULT_AOD_URL, None) == ("aod_from-env", "AOD_API_TOKEN")
+    with pytest.raises(TokenMissingError) as caught:
+        connect("http://other.example")
+    text = str(caught.value)
+    assert f"AOD_API_TOKEN belongs to {DEFAULT_AOD_URL} and is not sent elsewhere" in text
+    assert "set AOD_API_URL to that" in text
+    assert connect(URL, ask_token=lambda _: "aod_typed").sources["token"].startswith("typed in")
+
+
+def test_an_agentos_key_without_a_url_is_for_the_default_address_alone(monkeypatch):
+    monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_from-env")
+    monkeypatch.delenv("AGENTOS_BASE_URL", raising=False)
+    assert find_token(DEFAULT_AGENTOS_URL, None, AGENTOS)[0] == "aos_ws_from-env"
+    with pytest.raises(TokenMissingError, match="AGENTOS_API_KEY belongs to"):
+        connect_agentos("http://other.example")
+
+
+def test_plain_http_to_another_machine_warns_once():
+    with pytest.warns(PlainHttpWarning, match=r"http://10\.0\.0\.1:1 is plain http"):
+        connect("http://10.0.0.1:1", ask_token=lambda _: "aod_typed")
+    connect("http://10.0.0.1:1", ask_token=lambda _: "aod_typed")  # a second warning would raise
+    connect("https://10.0.0.1:1", ask_token=lambda _: "aod_typed")
+    connect("http://127.0.0.1:1", ask_token=lambda _: "aod_typed")
 
 
 def test_a_typed_token_is_kept_in_the_keyring_and_found_there():

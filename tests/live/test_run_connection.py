@@ -53,9 +53,8 @@ def test_the_environments_key_is_not_sent_to_another_service(monkeypatch):
     with pytest.raises(TokenMissingError) as caught:
         connect_agentos(URL)
     assert str(caught.value) == (
-        f"No key for {URL}: set AGENTOS_API_KEY in the kernel's environment (the one that is set "
-        "belongs to https://other.example), or use the embedded service "
-        "(%agentos connect --local)."
+        f"No key for {URL}: AGENTOS_API_KEY belongs to https://other.example and is not sent "
+        f"elsewhere. If it is for {URL}, set AGENTOS_BASE_URL to that."
     )
 
 
