@@ -15,6 +15,8 @@ from aod_notebook.frames._native import Table
 from aod_notebook.frames.schema import Schema
 
 _SHOWN_CHARS = 200
+_LISTED_PROBLEMS = 100
+"""So many problems stand in `df.attrs`, which pandas copies at every step; all are counted."""
 
 
 class Problem(NamedTuple):
@@ -82,6 +84,7 @@ class Report:
             bool(told.get("complete", True)),
             told.get("truncated_by"),
             int(told.get("dropped") or 0),
+            [Problem(**problem) for problem in told.get("problems") or ()],
         )
 
     def attrs(self, schema: Schema) -> dict[Hashable | None, Any]:
@@ -94,6 +97,7 @@ class Report:
             "complete": self.complete,
             "truncated_by": self.truncated_by,
             "dropped": self.dropped,
+            "problems": [problem._asdict() for problem in self.problems[:_LISTED_PROBLEMS]],
         }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from aod_notebook.frames._native import conform, is_whole
 from aod_notebook.frames.checks import FrameError, nearest, need, once, shown
 from aod_notebook.frames.schema import SCHEMAS
 
@@ -33,6 +34,12 @@ _KINDS: Final = {
     for column in schema.columns
     if column.dtype in _BY_DTYPE
 }
+_COLUMNS: Final = {
+    column.name: column
+    for schema in SCHEMAS.values()
+    for column in schema.columns
+    if column.name in (*_KINDS, "session_id", "agent_id")
+}
 
 
 def taken(frame: Any, wanted: Iterable[str], *, by: str, of: str) -> Any:
@@ -48,6 +55,8 @@ def taken(frame: Any, wanted: Iterable[str], *, by: str, of: str) -> Any:
         FrameError: it is no frame, lacks a column, or a column holds something else.
     """
     wanted = list(wanted)
+    if isinstance(frame, pd.DataFrame):
+        frame = _restored(frame, wanted)
     any_frame = _narwhals(frame, by, of)
     need(frame, any_frame.collect_schema().names(), wanted, by=by, of=of)
     return holding(any_frame, {n: _KINDS[n] for n in wanted if n in _KINDS}, by=by)
@@ -93,6 +102,34 @@ def one_row_each(frame: Any, keys: Iterable[str], *, by: str, of: str) -> Any:
     return frame
 
 
+def _of_text(texts: Any, kind: _Kind) -> Any:
+    """Return the times or flags that a CSV file of another library holds as text.
+
+    Raises:
+        ValueError: a text is neither.
+    """
+    if kind is _TIMES:
+        return texts.str.replace(" ", "T", literal=True).str.to_datetime().cast(kind.dtype)
+    low = texts.str.to_lowercase()
+    if not (low.is_in(["true", "false"]) | low.is_null()).all():
+        raise ValueError("a text is not a flag")
+    return (low == "true").cast(kind.dtype).alias(texts.name)
+
+
+def _restored(frame: pd.DataFrame, wanted: Iterable[str]) -> pd.DataFrame:
+    """Return a frame with the dtypes that a CSV or JSON file lost; what does not fit stays."""
+    once(frame.columns)
+    made = {}
+    for name in wanted:
+        column = _COLUMNS.get(name)
+        if name in frame and column is not None and not is_whole(frame[name].dtype, column):
+            try:
+                made[name] = conform(frame[name], column)
+            except FrameError:  # said with the name of the function that needs it
+                continue
+    return frame.assign(**made) if made else frame
+
+
 def _narwhals(frame: Any, by: str, of: str) -> Any:
     if isinstance(frame, pd.DataFrame):
         once(frame.columns)  # those of other libraries cannot have two of a name
@@ -117,5 +154,10 @@ def _cast(frame: Any, name: str, kind: _Kind, by: str) -> Any:
         try:
             return frame[name].cast(kind.dtype)
         except (TypeError, ValueError):
+            pass
+    if isinstance(frame, nw.DataFrame) and dtype == nw.String and kind is not NUMBERS:
+        try:
+            return _of_text(frame[name], kind)
+        except (TypeError, ValueError, nw.exceptions.NarwhalsError):
             pass
     raise FrameError(f"{by} needs {kind.noun} in the column {name}, which holds {dtype}")

@@ -28,6 +28,7 @@ _ARROW = {
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999, in microseconds since 1970."""
 _BITS = {"Int64": 63, "Int32": 31, "Int16": 15}
+_FLAGS = {"True": True, "False": False, "true": True, "false": False, 1: True, 0: False}
 _STR: Any = pd.StringDtype(storage="pyarrow", na_value=np.nan)
 _MASKED: dict[str, Any] = {
     "Int64": pd.Int64Dtype(),
@@ -141,7 +142,9 @@ class Table:
 
 
 def conform(series: Any, column: Column) -> Any:
-    """Give a pandas series the column's dtype, known categories included.
+    """Return a pandas series with the column's dtype, known categories included.
+
+    What CSV and JSON make of the column is taken: flags and times as text, numbers as floats.
 
     Raises:
         FrameError: it holds what the dtype cannot hold.
@@ -151,13 +154,25 @@ def conform(series: Any, column: Column) -> Any:
             texts = pa.array(series.astype(object), pa.string(), from_pandas=True)
             return _categorical(pa.chunked_array([texts]), column)
         if column.dtype == "datetime":
-            series = pd.to_datetime(series, utc=True)
+            return _times(series).astype(column.pandas_dtype).array
+        if column.dtype == "boolean" and series.dtype == object:
+            series = series.map(_FLAGS, na_action="ignore").where(series.isin(_FLAGS), series)
         return series.astype(column.pandas_dtype).array
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise FrameError(
             f"The column {column.name} of the frame given has values ({series.dtype}) that are "
-            f"no {column.pandas_dtype}: give it the values that frames' own functions give"
+            f"not {column.pandas_dtype}: pass a frame that a function of frames returned"
         ) from error
+
+
+def _times(series: Any) -> Any:
+    """Return times as times; a number could count anything, so only missing ones are taken."""
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        if series.notna().any():
+            raise ValueError("a number is not a time")
+        return pd.Series(pd.NaT, series.index, dtype="datetime64[us, UTC]")
+    # CSV writes whole seconds without a fraction, beside those that have one
+    return pd.to_datetime(series, utc=True, format="ISO8601")
 
 
 def is_whole(dtype: Any, column: Column) -> bool:

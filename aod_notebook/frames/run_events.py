@@ -1,6 +1,7 @@
 """The run_events frame: what a reported or hosted run did, event by event."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from aod_notebook.frames._native import ROWS_PER_BATCH, Table, bytes_array, cons
 from aod_notebook.frames._rows import micros
 from aod_notebook.frames._signatures import decode_run_function
 from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.transcripts._json import loads
 
 _SCHEMA = SCHEMAS["run_events"]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -22,7 +24,7 @@ _UTC = pa.timestamp("us", tz="UTC")
 
 
 class RunEvent(msgspec.Struct, gc=False):
-    """One event of a run on the wire (CONTRACT B.5); the payload stays undecoded."""
+    """One event of a run on the wire; the payload stays undecoded."""
 
     type: str | None = None
     id: str | int | None = None
@@ -60,7 +62,10 @@ _envelope_decoder = msgspec.json.Decoder(_Envelope)
 _list_decoder = msgspec.json.Decoder(list[RunEvent])
 _event_decoder = msgspec.json.Decoder(RunEvent)
 _payload_decoder = msgspec.json.Decoder(_Payload)
-_raw_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
+"""Strings, which may hold brackets, and what shows how JSON is nested."""
+_LIST = re.compile(rb"\s*:\s*\[")
+_OPENS, _CLOSES = (b"[", b"{"), (b"]", b"}")
 _EMPTY = _Payload()
 _FROM_EVENT = {
     name: attrgetter(name)
@@ -78,7 +83,7 @@ def decode_run_events(
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Decode the events of a run to the run_events frame (CONTRACT B.5).
+    """Decode the events of a run to the run_events frame.
 
     Args:
         body: a JSON body `{"data": [...]}`, a JSON list, or one event per line; bytes, text
@@ -140,17 +145,61 @@ def _read(body: bytes, report: Report, where: str) -> list[RunEvent]:
     return [event for item in _items(body) if (event := _one(item, report, where)) is not None]
 
 
-def _items(body: bytes) -> Sequence[bytes]:
-    """Cut a body into its events without looking into them."""
-    try:
-        value = msgspec.json.decode(body, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
-        if isinstance(value, dict) and "data" in value:
-            value = _raw_list_decoder.decode(value["data"])
-        if isinstance(value, list):
-            return [bytes(item) for item in value]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    return [line for line in body.split(b"\n") if line.strip()]
+def _items(body: bytes) -> list[bytes]:
+    """Cut a body that is not plain JSON into its events, without looking into them."""
+    start = body.lstrip()[:1]
+    if start == b"[":
+        return _elements(body, body.index(b"["))[0]
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    if start != b"{":
+        return lines
+    end = _elements(body, body.index(b"{"))[1]
+    if end is not None and body[end:].strip():
+        return lines
+    at = _data_list(body)
+    if at is not None:
+        return _elements(body, at)[0]
+    # one object on several lines is one event; a torn line does not take the next ones along
+    is_one = end is not None or any(line.lstrip()[:1] != b"{" for line in lines)
+    return [body] if is_one else lines
+
+
+def _data_list(body: bytes) -> int | None:
+    """Find where the list in `{"data": [...]}` begins."""
+    depth = 0
+    for token in _TOKEN.finditer(body):
+        kind = token[0]
+        if kind in _OPENS:
+            depth += 1
+        elif kind in _CLOSES:
+            depth -= 1
+            if not depth:
+                return None
+        elif depth == 1 and kind == b'"data"':
+            found = _LIST.match(body, token.end())
+            if found is not None:
+                return found.end() - 1
+    return None
+
+
+def _elements(body: bytes, start: int) -> tuple[list[bytes], int | None]:
+    """Cut a list into its elements by its brackets; also say where it ends, if it does."""
+    depth, begin, items, end = 0, start + 1, [], None
+    for token in _TOKEN.finditer(body, start):
+        kind = token[0]
+        if kind in _OPENS:
+            depth += 1
+        elif kind in _CLOSES:
+            depth -= 1
+        if not depth or (depth == 1 and kind == b","):
+            items.append(body[begin : token.start()])
+            begin = token.end()
+        if not depth:
+            end = begin
+            break
+    else:
+        items.append(body[begin:])
+    return [item for item in items if item.strip()], end
 
 
 def _one(item: bytes, report: Report, where: str) -> RunEvent | None:
@@ -158,12 +207,9 @@ def _one(item: bytes, report: Report, where: str) -> RunEvent | None:
         return _event_decoder.decode(item)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    try:
-        value = msgspec.json.decode(item.decode(errors="replace"))
-    except (msgspec.DecodeError, RecursionError):
-        value = None
+    value = loads(item.decode(errors="replace"))
     if not isinstance(value, dict):
-        report.drop("an event is not a JSON object", where, item)
+        report.drop("an event is not a JSON object", where, item.strip())
         return None
     return _fitting(value)
 

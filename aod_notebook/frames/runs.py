@@ -1,5 +1,6 @@
 """The runs, run_events, spans and tasks frames of an AgentOS service (CONTRACT B.9)."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -155,8 +156,15 @@ def _filled(table: Table, source: Any, client: Any, *, jobs: int, progress: bool
     for one, events in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
         if len(events) >= EVENT_LIMIT:
             report.cut("a limit on events", one)
-        add_run_events(table, msgspec.json.encode(events), one, report)
+        add_run_events(table, _json(events), one, report)
     return finish(table, _EVENTS, report)
+
+
+def _json(events: list[Any]) -> bytes:
+    try:
+        return msgspec.json.encode(events)
+    except UnicodeEncodeError:  # half surrogates, which only an escape can write
+        return json.dumps(events).encode()
 
 
 def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:

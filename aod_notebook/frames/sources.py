@@ -115,8 +115,8 @@ def derived(
 def with_report(framed: Framed, report: Report) -> Framed:
     """Let a frame say of itself what is known of its origin."""
     whole = framed.report.join([report])
-    for key in ("base_url", "fetched_at", "last_event_id", "complete", "truncated_by", "dropped"):
-        framed.frame.attrs[key] = getattr(whole, key)
+    told = {**whole.attrs(SCHEMAS["events"]), "schema": framed.frame.attrs["schema"]}
+    framed.frame.attrs |= told
     return Framed(framed.frame, whole)
 
 

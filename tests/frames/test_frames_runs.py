@@ -1,6 +1,7 @@
 """The frames of AgentOS runs: events, spans, and what a service says of runs and tasks."""
 
 import json
+import math
 from uuid import UUID
 
 import pandas as pd
@@ -117,6 +118,52 @@ def test_a_bad_event_costs_one_row_and_odd_values_cost_themselves():
     assert (frame["tool"][1], frame["input_tokens"].isna().all()) == ("x", True)
     assert [problem.what for problem in problems] == ["an event is not a JSON object"]
     assert frame.attrs["dropped"] == 1
+
+
+def steps(count, at, value):
+    events = [{"type": "step", "payload": {"k": number}} for number in range(count)]
+    events[at]["payload"]["output"] = value
+    return events
+
+
+SHAPES = {
+    "envelope": lambda events: json.dumps({"data": events, "meta": {"next": [1]}}),
+    "indented": lambda events: json.dumps({"data": events}, indent=2),
+    "list": json.dumps,
+    "flat list": lambda events: json.dumps(events, indent=0),
+    "lines": lambda events: "\n".join(map(json.dumps, events)),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("value", [math.nan, -math.inf, "cut \ud83d"])
+def test_a_value_that_json_forbids_costs_no_row(shape, value):
+    frame = frames.decode_run_events(SHAPES[shape](steps(1000, 500, value)), "r1")
+    assert list(frame["type"]) == ["step"] * 1000
+    assert [json.loads(text)["k"] for text in frame["payload"]] == list(range(1000))
+    assert json.loads(frame["payload"][500])["output"] in (None, "cut ?")
+    assert frame.attrs["dropped"] == 0
+    assert frame.attrs["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ('[{"type":"a"},{"type":b},{"type":"c"}]', ["a", "c"]),
+        ('{"data": [{"type":"a"},\n {"type":"b"},\n {"ty', ["a", "b"]),
+        ('{"type":"a"\n{"type":"b"}\n{"type":"c"}', ["b", "c"]),
+        ('{"data": [{"type":"a"}, {"payload":' + "[" * 100_000 + "]" * 100_000 + "}]}", ["a"]),
+        ('{\n  "error": {\n    "code": x\n  }\n}', []),
+    ],
+)
+def test_a_broken_event_costs_itself_and_is_one_problem(body, kept):
+    with pytest.warns(frames.FrameWarning, match=r"1 row\(s\)"):
+        frame = frames.decode_run_events(body, "r1")
+    assert list(frame["type"]) == kept
+    assert frame.attrs["dropped"] == 1
+    assert [(told["what"], told["where"]) for told in frame.attrs["problems"]] == [
+        ("an event is not a JSON object", "r1")
+    ]
 
 
 @given(
