@@ -28,6 +28,7 @@ from aod_notebook.local.credentials import (
 )
 from aod_notebook.local.feeds import Feeds
 from aod_notebook.local.processes import Supervisor
+from aod_notebook.local.resealing import reseal
 from aod_notebook.local.state import Activity, State
 from aod_notebook.local.storage import Database
 from aod_notebook.local.vault import Vault
@@ -78,11 +79,13 @@ class Service:
             stack.enter_context(_locked(config))
             config.service_file.unlink(missing_ok=True)  # of a service that was killed
             self.credentials = load_credentials(config.data_dir)
-            self._vault = Vault(load_vault_key(config.data_dir))
+            key = load_vault_key(config.data_dir)
+            self._vault = Vault(key)
             self._supervisor = Supervisor(self.credentials.agent_id)
             self._supervisor.clear_orphans()
             self.database = Database(config.database)
             stack.callback(self.database.close)
+            self.database.submit(lambda c: reseal(c, self._vault, key)).result()
             self.database.submit(transitions.recover).result()
             self.database.submit(runs.recover).result()
             self.tokens = Tokens(self.database)

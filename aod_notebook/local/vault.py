@@ -1,20 +1,15 @@
-"""Sealing of secrets before they reach the database, with the standard library alone.
+"""Seal secrets before they reach the database, with `cryptography.Fernet`.
 
-Encrypt-then-MAC with HMAC-SHA256 as keystream and as tag, a fresh 16-byte nonce per seal. The
-key is a 0600 file beside the database and is no part of a backup: a copied database gives no
+The key is a 0600 file beside the database and is no part of a backup: a copied database gives no
 secret away. It is no protection from a program that runs as the same user.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import base64
 import json
 import secrets
 from typing import Any
-
-_NONCE = 16
-_TAG = 32
 
 
 class SealError(ValueError):
@@ -31,14 +26,13 @@ class Vault:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._stream_key = hmac.digest(key, b"stream", "sha256")
-        self._tag_key = hmac.digest(key, b"tag", "sha256")
+        from cryptography.fernet import Fernet
+
+        self._fernet = Fernet(base64.urlsafe_b64encode(key))
 
     def seal(self, value: Any) -> bytes:
         """Encrypt a JSON value."""
-        nonce = secrets.token_bytes(_NONCE)
-        hidden = self._mask(json.dumps(value).encode("ascii"), nonce)
-        return nonce + hmac.digest(self._tag_key, nonce + hidden, "sha256") + hidden
+        return self._fernet.encrypt(json.dumps(value).encode("ascii"))
 
     def open(self, sealed: bytes) -> Any:
         """Decrypt what `seal` returned.
@@ -46,26 +40,38 @@ class Vault:
         Raises:
             SealError: the bytes were changed, or sealed under another key.
         """
-        nonce, tag, hidden = (
-            sealed[:_NONCE],
-            sealed[_NONCE : _NONCE + _TAG],
-            sealed[_NONCE + _TAG :],
-        )
-        if not hmac.compare_digest(tag, hmac.digest(self._tag_key, nonce + hidden, "sha256")):
-            raise SealError("a stored secret does not fit this data directory's key")
-        return json.loads(self._mask(hidden, nonce))
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken:
+            raise SealError("a stored secret does not fit this data directory's key") from None
 
     def works(self) -> bool:
-        """Tell whether a value survives the round trip (the `crypto` check of `/health`)."""
+        """Check that a value survives the round trip (the `crypto` check of `/health`)."""
         probe = {"probe": secrets.token_hex(4)}
         return bool(self.open(self.seal(probe)) == probe)
 
-    def _mask(self, data: bytes, nonce: bytes) -> bytes:
-        blocks = (len(data) + _TAG - 1) // _TAG
-        stream = b"".join(
-            hmac.digest(self._stream_key, nonce + index.to_bytes(8, "big"), hashlib.sha256)
-            for index in range(blocks)
-        )[: len(data)]
-        return (int.from_bytes(data, "big") ^ int.from_bytes(stream, "big")).to_bytes(
-            len(data), "big"
+    def seal_servers(self, servers: list[dict[str, Any]]) -> str:
+        """Return MCP servers as they are stored: names and types are readable, the rest is not.
+
+        Headers, variables, arguments and addresses of a server can all hold keys.
+        """
+        return json.dumps(
+            [
+                {
+                    "name": server["name"],
+                    "type": server.get("type", "url"),
+                    "sealed": self.seal(server).decode("ascii"),
+                }
+                for server in servers
+            ]
         )
+
+    def open_servers(self, stored: str) -> list[dict[str, Any]]:
+        """Return the MCP servers that `seal_servers` stored.
+
+        Raises:
+            SealError: they were sealed under another key.
+        """
+        return [self.open(server["sealed"].encode("ascii")) for server in json.loads(stored)]

@@ -16,11 +16,14 @@ from aod_notebook.local.aod.models import (
     RuntimeAgentUpdate,
 )
 from aod_notebook.local.clock import now
+from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
     import sqlite3
 
     from starlette.responses import Response
+
+    from aod_notebook.local.vault import Vault
 
 Create = RuntimeAgentCreate | ProviderAgentCreate
 Update = RuntimeAgentUpdate | ProviderAgentUpdate
@@ -29,7 +32,7 @@ _ONE_GENERATION = (
     "Give exactly one of 'runtime' (claude, codex, gemini, opencode, shell, replay) "
     "and 'provider' (anthropic, openai, shell, replay)"
 )
-_JSON_FIELDS = ("skills", "mcp_servers", "metadata")
+_JSON_FIELDS = ("skills", "metadata")
 
 
 async def list_agents(call: Call) -> Response:
@@ -39,12 +42,12 @@ async def list_agents(call: Call) -> Response:
         " ORDER BY created_at DESC, seq DESC",
         (call.owner,),
     )
-    return answer({"data": [render(row) for row in rows]})
+    return answer({"data": [render(row, call.state.vault) for row in rows]})
 
 
 async def get_agent(call: Call) -> Response:
     """`GET /agents/{id}`."""
-    return answer(render(find(call.state.database.read(), call.owner, call.id)))
+    return answer(render(find(call.state.database.read(), call.owner, call.id), call.state.vault))
 
 
 async def create_agent(call: Call) -> Response:
@@ -57,9 +60,9 @@ async def create_agent(call: Call) -> Response:
     fields = validated(model, body, free=_free(body.get(kind)))
     engine = catalog.engine(kind, getattr(fields, kind), fields.model)
     row = await call.state.database.write(
-        lambda connection: _insert(connection, call.owner, fields, engine)
+        lambda connection: _insert(connection, call, fields, engine)
     )
-    return answer(render(row), 201)
+    return answer(render(row, call.state.vault), 201)
 
 
 async def update_agent(call: Call) -> Response:
@@ -77,9 +80,9 @@ async def update_agent(call: Call) -> Response:
     if runtime is not None:
         catalog.check_runtime(runtime)
     row = await call.state.database.write(
-        lambda connection: _apply(connection, call.owner, call.id, fields, generation)
+        lambda connection: _apply(connection, call, fields, generation)
     )
-    return answer(render(row))
+    return answer(render(row, call.state.vault))
 
 
 async def archive_agent(call: Call) -> Response:
@@ -95,7 +98,7 @@ async def archive_agent(call: Call) -> Response:
         )
         return find(connection, call.owner, call.id)
 
-    return answer(render(await call.state.database.write(job)))
+    return answer(render(await call.state.database.write(job), call.state.vault))
 
 
 async def list_versions(call: Call) -> Response:
@@ -105,7 +108,10 @@ async def list_versions(call: Call) -> Response:
     rows = connection.execute(
         "SELECT snapshot FROM agent_version WHERE agent_id = ? ORDER BY version DESC", (call.id,)
     )
-    return answer({"data": [json.loads(row["snapshot"]) for row in rows]})
+    snapshots = [json.loads(row["snapshot"]) for row in rows]
+    for snapshot in snapshots:
+        snapshot["mcp_servers"] = _shown(call.state.vault, json.dumps(snapshot["mcp_servers"]))
+    return answer({"data": snapshots})
 
 
 def find(connection: sqlite3.Connection, owner: str, agent_id: str) -> sqlite3.Row:
@@ -118,8 +124,20 @@ def find(connection: sqlite3.Connection, owner: str, agent_id: str) -> sqlite3.R
     return cast("sqlite3.Row", row)
 
 
-def render(row: sqlite3.Row) -> dict[str, Any]:
+def render(row: sqlite3.Row, vault: Vault) -> dict[str, Any]:
     """Make the Agent object, with the names of both generations."""
+    return _rendered(row) | {"mcp_servers": _shown(vault, row["mcp_servers"])}
+
+
+def _shown(vault: Vault, stored: str) -> list[dict[str, Any]]:
+    """Return the MCP servers; of those that can't be read (another key) name and type."""
+    try:
+        return vault.open_servers(stored)
+    except SealError:
+        return [{"name": server["name"], "type": server["type"]} for server in json.loads(stored)]
+
+
+def _rendered(row: sqlite3.Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "type": "agent",
@@ -130,7 +148,7 @@ def render(row: sqlite3.Row) -> dict[str, Any]:
         "runtime": row["runtime"],
         "provider": row["provider"],
         "environment_id": row["environment_id"],
-        **{name: json.loads(row[name]) for name in _JSON_FIELDS},
+        **{name: json.loads(row[name]) for name in (*_JSON_FIELDS, "mcp_servers")},
         "version": row["version"],
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
@@ -178,8 +196,9 @@ def _peek(call: Call) -> sqlite3.Row | None:
 
 
 def _insert(
-    connection: sqlite3.Connection, owner: str, fields: Create, engine: catalog.Engine
+    connection: sqlite3.Connection, call: Call, fields: Create, engine: catalog.Engine
 ) -> sqlite3.Row:
+    owner = call.owner
     if fields.environment_id is not None:
         _check_assignable(connection, owner, fields.environment_id)
     time = now()
@@ -191,6 +210,7 @@ def _insert(
         "system": fields.system,
         "environment_id": fields.environment_id,
         **{name: json.dumps(getattr(fields, name)) for name in _JSON_FIELDS},
+        "mcp_servers": call.state.vault.seal_servers(fields.mcp_servers),
         **asdict(engine),
         "version": 1,
         "created_at": time,
@@ -212,11 +232,11 @@ def _check_assignable(connection: sqlite3.Connection, owner: str, environment_id
 
 def _apply(
     connection: sqlite3.Connection,
-    owner: str,
-    agent_id: str,
+    call: Call,
     fields: Update,
     generation: catalog.Generation,
 ) -> sqlite3.Row:
+    owner, agent_id = call.owner, call.id
     if fields.environment_id is not None:
         _check_assignable(connection, owner, fields.environment_id)
     row = find(connection, owner, agent_id)
@@ -226,7 +246,7 @@ def _apply(
         raise ApiError(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
     kind = getattr(fields, generation) or row[generation]
     model = row["model"] if fields.model is None else fields.model
-    changes = _changes(row, fields)
+    changes = _changes(row, fields, call.state.vault)
     if kind != row[generation] or model != row["model"]:
         changes |= asdict(catalog.engine(generation, kind, model))
     changes = {name: value for name, value in changes.items() if value != row[name]}
@@ -240,7 +260,7 @@ def _apply(
     return row
 
 
-def _changes(row: sqlite3.Row, fields: Update) -> dict[str, Any]:
+def _changes(row: sqlite3.Row, fields: Update, vault: Vault) -> dict[str, Any]:
     changes: dict[str, Any] = {
         name: getattr(fields, name)
         for name in ("name", "description", "system")
@@ -248,10 +268,11 @@ def _changes(row: sqlite3.Row, fields: Update) -> dict[str, Any]:
     }
     if "environment_id" in fields.model_fields_set:
         changes["environment_id"] = fields.environment_id
-    for name in ("skills", "mcp_servers"):
-        value = getattr(fields, name)
-        if value is not None and _differs(value, json.loads(row[name])):
-            changes[name] = json.dumps(value)
+    if fields.skills is not None and _differs(fields.skills, json.loads(row["skills"])):
+        changes["skills"] = json.dumps(fields.skills)
+    servers = fields.mcp_servers
+    if servers is not None and _differs(servers, _shown(vault, row["mcp_servers"])):
+        changes["mcp_servers"] = vault.seal_servers(servers)
     if fields.metadata is not None:
         stored = json.loads(row["metadata"])
         merged = _merge(stored, fields.metadata)
@@ -276,7 +297,7 @@ def _differs(left: Any, right: Any) -> bool:
 
 
 def _snapshot(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-    snapshot = render(row) | {"created_at": row["updated_at"]}
+    snapshot = _rendered(row) | {"created_at": row["updated_at"]}
     del snapshot["updated_at"], snapshot["archived_at"]
     connection.execute(
         "INSERT INTO agent_version VALUES (?, ?, ?)",

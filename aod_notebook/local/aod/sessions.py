@@ -252,10 +252,14 @@ def _setup(
     environment_id: str | None,
     fields: SessionCreate,
 ) -> dict[str, Any]:
+    try:
+        servers = vault.open_servers(agent["mcp_servers"])
+    except SealError as error:
+        raise ApiError(503, f"Session backend is not configured: {error}") from None
     setup = Setup(
         system=agent["system"],
         skills=json.loads(agent["skills"]),
-        mcp_servers=json.loads(agent["mcp_servers"]),
+        mcp_servers=servers,
         options=json.loads(agent["metadata"]),
         secret_env_vars=fields.secret_env_vars,
         resources=[

@@ -240,7 +240,14 @@ CREATE TABLE message (
 CREATE INDEX message_conversation ON message (conversation_id);
 """
 
-STEPS: tuple[str, ...] = (_TOKENS_AND_AOD, _AGENTOS)
+# 0: secrets are as version 0.1 stored them; 1: sealed by this one (`local.resealing`). A step of its
+# own, so that 0.1 refuses a database that it could not read.
+_SEALING = """
+CREATE TABLE sealing (is_done INTEGER NOT NULL);
+INSERT INTO sealing VALUES (0);
+"""
+
+STEPS: tuple[str, ...] = (_TOKENS_AND_AOD, _AGENTOS, _SEALING)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
