@@ -102,6 +102,10 @@ class Kernel:
     def run(self, code):
         return self.finish(self.begin(code))
 
+    def is_complete(self, code):
+        """Ask as a console does after each Enter; give the answer."""
+        return self._reply(self.client.is_complete(code))["content"]["status"]
+
     def interrupt(self):
         self.manager.interrupt_kernel()
 

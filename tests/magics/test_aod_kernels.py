@@ -132,6 +132,19 @@ def test_a_mistake_is_one_line_and_nothing_else(kernel, cell):
     assert ran.error["traceback"] == [MISTAKES[cell]]
 
 
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        ("%%aod --runtime shell", "incomplete"),
+        ("%%agentos", "incomplete"),
+        ("%%agentos\nx = 1\n\n", "complete"),
+        ("%aod status", "complete"),
+    ],
+)
+def test_consoles_learn_when_a_typed_cell_is_complete(kernel, typed, status):
+    assert kernel.is_complete(typed) == status
+
+
 def test_options_are_completed(kernel):
     kernel.run("matches = get_ipython().complete('--runt', '%%aod --runt', 12)[1]")
     assert kernel.run("print(matches)").text == "['--runtime']\n"
