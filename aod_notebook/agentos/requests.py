@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aod_notebook.agentos.errors import AgentOSConfigError, AgentOSValidationError
-from aod_notebook.agentos.report.snapshot import changes_of
+from aod_notebook.agentos.report.snapshot import strict
 
 __all__ = ["encode", "invoke_body", "segment"]
 
@@ -15,18 +15,17 @@ def encode(body: dict[str, Any]) -> bytes:
     """Encode a request.
 
     Raises:
-        AgentOSValidationError: a value that JSON cannot hold (NaN, a circular reference, an
-            object that is no data); the message names its place. Nothing was sent.
+        AgentOSValidationError: a value that has no form in JSON (a circular reference, an object
+            that is not data); the message names its place and type. Nothing was sent.
 
     Example:
         >>> encode({"input": {"n": 1}})
         b'{"input":{"n":1}}'
     """
-    text, places = changes_of(body)
-    if places:
-        raise AgentOSValidationError(
-            f"Not sent: JSON cannot hold the value at {places[0] or 'the top'}", None
-        )
+    text, plain = strict(body)
+    if plain is not None and plain.as_text:
+        place, kind = plain.as_text[0] or "the top", plain.kinds[0]
+        raise AgentOSValidationError(f"Not sent: JSON cannot hold {place} ({kind})", None)
     return text
 
 

@@ -83,8 +83,9 @@ class Run:
     def emit(self, type: str, payload: dict[str, Any] | None = None, level: str = "info") -> None:  # noqa: A002 - the promised name
         """Record an event of any type, such as `step.completed`; `payload` is copied.
 
-        `level` is `debug`, `info`, `warn` or `error`. NaN becomes null and an object that
-        JSON does not know its text; both are marked in the payload and counted.
+        `level` is `debug`, `info`, `warn` or `error`. Models, arrays, frames and times become
+        JSON that means the same. NaN becomes null, other objects their text, and a large array is
+        cut; all three are marked in the payload and counted.
         """
         self._recorder.event(type, payload, level)
 
