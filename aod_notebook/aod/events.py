@@ -48,10 +48,10 @@ class StreamEvent(msgspec.Struct, eq=False, gc=False):
 
     Attributes:
         type: what kind of event; unknown kinds pass through.
-        id: the `id` in the payload, if any: a log row's number (A.12.3).
+        id: the `id` in the payload, if any: the row's number in the service's log.
         extra: all other fields of the payload; for an `output` these are `stream`, `data`
             and `turn`, for a `stage` `stage`, `state`, `duration_ms` and `message`, for an
-            `exit` the `code`.
+            `exit` the `code`. The embedded service adds `created_at` to every event.
 
     Example:
         >>> event = StreamEvent("output", 7, {"stream": "stdout", "data": "hi", "turn": 1})
@@ -135,6 +135,7 @@ class _WireEvent(StreamEvent, gc=False, forbid_unknown_fields=True, rename={"ext
     duration_ms: int | UnsetType = UNSET
     message: str | UnsetType = UNSET
     code: int | UnsetType | None = UNSET
+    created_at: str | UnsetType = UNSET
 
 
 # The struct's own slot for `extra` keeps the dict once it has been asked for.
@@ -152,6 +153,8 @@ def _extra(event: _WireEvent) -> dict[str, Any]:
             and (stream is not UNSET and data is not UNSET and turn is not UNSET)
         ):
             extra = {"stream": stream, "data": data, "turn": turn}
+            if event.created_at is not UNSET:
+                extra["created_at"] = event.created_at
         else:
             every = ((name, getattr(event, name)) for name in _FIELDS)
             extra = {name: value for name, value in every if value is not UNSET}

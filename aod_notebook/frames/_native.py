@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aod_notebook.frames._rows import micros
 from aod_notebook.frames.checks import FrameError, once
 from aod_notebook.frames.schema import Column
 
@@ -80,6 +81,16 @@ def _of_buffer(data: bytes, sizes: Iterable[int], count: int, column: Column) ->
     np.cumsum(np.fromiter(sizes, np.int64, count), out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(_ARROW[column.dtype], count, buffers)
+
+
+def time_array(values: Sequence[str | None]) -> Any:
+    """Make an Arrow array of ISO times; one of another form is null, and None means only nulls."""
+    if values.count(None) == len(values):
+        return None
+    try:
+        return pa.array(values, pa.string()).cast(_ARROW["datetime"])
+    except pa.ArrowException:
+        return [micros(value) for value in values]
 
 
 def nulls(count: int, column: Column) -> pa.Array:

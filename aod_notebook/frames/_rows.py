@@ -38,8 +38,11 @@ def micros(value: Any) -> int | None:
 
 
 def seconds_between(start: int | None, end: int | None) -> float | None:
-    """Seconds from one time in microseconds to another; None if one is unknown."""
-    return None if start is None or end is None else (end - start) / _MICROS
+    """Seconds from one time in microseconds to another, as clocks go back at least 0.
+
+    None if one is unknown.
+    """
+    return None if start is None or end is None else max(0, end - start) / _MICROS
 
 
 def text(value: Any) -> str | None:

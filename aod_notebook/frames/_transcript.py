@@ -29,8 +29,9 @@ class Piece:
     entries: list[Entry]
     event_ids: list[int | None]
     """For each entry, the event that completed its line."""
-    received_at: list[Any]
-    """For each entry, when that event arrived (microseconds since 1970), or None."""
+    times: list[int | None]
+    """For each entry, when it came about: as its line says, else when its event was created,
+    else when that arrived (microseconds since 1970); None if no time is known."""
 
 
 def pieces(frames: Iterable[pd.DataFrame]) -> Iterator[Piece]:
@@ -52,14 +53,14 @@ def _pieces(events: pd.DataFrame) -> Iterator[Piece]:
         session, turn = int(outputs.sessions[start]), int(outputs.turns[start])
         if session != last:
             reader, order, last = Reader(), 1, session
-        for entries, event_ids, received_at in _turn(reader, outputs.part(start, stop)):
+        for entries, event_ids, times in _turn(reader, outputs.part(start, stop)):
             yield Piece(
                 None if session < 0 else str(sessions[session]),
                 None if turn == _NO_TURN else turn,
                 order,
                 entries,
                 event_ids,
-                received_at,
+                times,
             )
             order += len(entries)
 
@@ -72,7 +73,7 @@ class _Outputs:
     """Numbers of the sessions; negative where there is none."""
     turns: _Ints
     event_ids: _Ints
-    received_at: _Ints | None
+    times: _Ints | None
     """Microseconds since 1970; None if no time is known at all."""
     rows: _Ints
     """Where their texts stand in `data`; increasing within a session."""
@@ -84,7 +85,7 @@ class _Outputs:
     def part(self, start: int, stop: int) -> "_Outputs":
         """Some of the outputs; nothing is copied."""
         here = slice(start, stop)
-        times = self.received_at
+        times = self.times
         return _Outputs(
             self.sessions[here],
             self.turns[here],
@@ -115,14 +116,15 @@ def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
         by_session = np.argsort(codes, kind="stable")
         rows, codes = rows[by_session], codes[by_session]
         data, at = data.take(rows), np.arange(len(rows))
-    times, received_at = events["received_at"], None
-    if times.notna().any():
-        received_at = times.to_numpy(dtype="datetime64[us]").astype(np.int64)[rows]
+    known = events["created_at"].fillna(events["received_at"])
+    times = None
+    if known.notna().any():
+        times = known.to_numpy(dtype="datetime64[us]").astype(np.int64)[rows]
     return _Outputs(
         codes,
         events["turn"].to_numpy(dtype=np.int64, na_value=_NO_TURN)[rows],
         events["event_id"].to_numpy(dtype=np.int64, na_value=_NOTHING)[rows],
-        received_at,
+        times,
         at,
         data,
     ), ids
@@ -130,7 +132,7 @@ def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
 
 def _turn(
     reader: Reader, outputs: _Outputs
-) -> Iterator[tuple[list[Entry], list[int | None], list[Any]]]:
+) -> Iterator[tuple[list[Entry], list[int | None], list[int | None]]]:
     where = _Places(reader.line, outputs)
     for start in range(0, len(outputs), ROWS_PER_BATCH):
         batch = outputs.texts(start, start + ROWS_PER_BATCH)
@@ -151,7 +153,7 @@ class _Places:
         self._last_lines = np.empty(0, dtype=np.int64)
         """For each event so far, the number of the last line that it completed."""
         self._older: list[_Ints] = []
-        self._ids, self._times = outputs.event_ids, outputs.received_at
+        self._ids, self._times = outputs.event_ids, outputs.times
 
     def note(self, breaks: list[int]) -> None:
         """Take the numbers of line breaks in the next events."""
@@ -160,8 +162,8 @@ class _Places:
         self._last_lines = lines
         self._line = int(lines[-1])
 
-    def of(self, entries: list[Entry]) -> tuple[list[int | None], list[Any]]:
-        """Give the ids of the entries' events, and the times of their receipt."""
+    def of(self, entries: list[Entry]) -> tuple[list[int | None], list[int | None]]:
+        """Return the ids of the entries' events, and the entries' times."""
         lines = np.array([entry.line for entry in entries])
         first = sum(len(part) for part in self._older)
         at = first + np.searchsorted(self._last_lines, lines)
@@ -170,7 +172,14 @@ class _Places:
             at = np.searchsorted(np.concatenate([*self._older, self._last_lines]), lines)
         at = np.minimum(at, len(self._ids) - 1)
         ids = _optional(self._ids[at])
-        return ids, [None] * len(ids) if self._times is None else _optional(self._times[at])
+        own = [entry.created_at for entry in entries]
+        if self._times is None:
+            return ids, own
+        of_events = _optional(self._times[at])
+        return ids, [
+            of_event if time is None else time
+            for time, of_event in zip(own, of_events, strict=True)
+        ]
 
 
 def _optional(values: _Ints) -> list[int | None]:

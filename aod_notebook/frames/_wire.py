@@ -1,4 +1,4 @@
-"""Bytes of SSE bodies to Arrow, in bulk (CONTRACT A.12)."""
+"""Bytes of SSE bodies to Arrow, in bulk."""
 
 import json
 import re
@@ -22,6 +22,7 @@ from aod_notebook.frames._native import (
     constant,
     nulls,
     text_array,
+    time_array,
 )
 from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS, Column
 
@@ -46,6 +47,7 @@ class WireEvent(msgspec.Struct, gc=False):
     code: int | None = None
     message: str | None = None
     session_id: str | None = None
+    created_at: str | None = None
 
 
 _INTS = frozenset({"id", "turn", "duration_ms", "code"})
@@ -213,6 +215,8 @@ class EventRows:
         if self._raws:
             values["raw"] = [self._raws.get(index) for index in range(count)]
             self._raws = {}
+        if "created_at" in self._table:
+            values["created_at"] = time_array([row.created_at for row in rows])
         if self._received:
             values["received_at"] = [round(seconds * 1e6) for seconds in self._received]
             self._received = []

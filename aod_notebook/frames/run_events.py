@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from aod_notebook.frames import checks
 from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import ROWS_PER_BATCH, Table, bytes_array, constant
-from aod_notebook.frames._rows import micros
+from aod_notebook.frames._native import (
+    ROWS_PER_BATCH,
+    Table,
+    bytes_array,
+    constant,
+    time_array,
+)
 from aod_notebook.frames._signatures import decode_run_function
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.transcripts._json import loads
@@ -20,7 +24,6 @@ from aod_notebook.transcripts._json import loads
 _SCHEMA = SCHEMAS["run_events"]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _NOTHING = msgspec.Raw()
-_UTC = pa.timestamp("us", tz="UTC")
 
 
 class RunEvent(msgspec.Struct, gc=False):
@@ -239,7 +242,7 @@ def _values(events: list[RunEvent], start: int, run_id: str | None, table: Table
                 values[name] = _told(list(map(read, source)))
     for name, read in _TIMES.items():
         if name in table:
-            values[name] = _times(list(map(read, events)))
+            values[name] = time_array(list(map(read, events)))
     errors = _told([payload.error for payload in promoted])
     if errors is not None:
         values["error"] = [_error(value) for value in errors]
@@ -308,13 +311,3 @@ def _error(value: Any) -> str | None:
     if isinstance(value, dict) and isinstance(value.get("message"), str):
         return str(value["message"])
     return msgspec.json.encode(value).decode()
-
-
-def _times(values: list[str | None]) -> Any:
-    """ISO times as Arrow timestamps; one that is none of that form is null."""
-    if _told(values) is None:
-        return None
-    try:
-        return pa.array(values, pa.string()).cast(_UTC)
-    except pa.ArrowException:
-        return [micros(value) for value in values]

@@ -224,6 +224,13 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             _DURATION_MS,
             Column("exit_code", "Int32", "Exit code", source="code"),
             Column("message", "str", "What the service says", source="message"),
+            Column(
+                "created_at",
+                "datetime",
+                "When it came about; embedded service only",
+                "UTC",
+                source="created_at",
+            ),
             Column("received_at", "datetime", "When it arrived; live sessions only", "UTC"),
             Column("raw", "json", "The whole event; unknown types only"),
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import ROWS_PER_BATCH, Table
+from aod_notebook.frames._rows import seconds_between
 from aod_notebook.frames._signatures import derive_function
 from aod_notebook.frames._transcript import Piece
 from aod_notebook.frames.schema import SCHEMAS
@@ -55,7 +56,7 @@ def tool_calls_from_events(
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Find the tool calls in events, each with its result (CONTRACT A.13).
+    """Find the tool calls in events, each with its result.
 
     Args:
         events: an events frame, `StreamEvent` objects, or bytes of SSE bodies.
@@ -65,8 +66,9 @@ def tool_calls_from_events(
 
     Returns:
         The tool_calls frame. A call without a result has `has_result` False and `is_error`
-        NA; a result without a call is in messages only. Times are there if the events
-        have them: those of a session that is followed and was passed itself, not by id.
+        NA; a result without a call is in messages only. Times are those of the lines
+        where the agent writes any, else of the events: of their creation, which the embedded
+        service adds, or of their arrival, which a followed session knows.
     """
     return derived(tool_calls_of, events, columns, exclude)
 
@@ -81,7 +83,7 @@ def _calls(pieces: Iterable[Piece]) -> list[_Call]:
             waiting.clear()
             at = (piece.session_id, piece.turn)
         for index, entry in enumerate(piece.entries):
-            order, time = piece.first_order + index, piece.received_at[index]
+            order, time = piece.first_order + index, piece.times[index]
             if entry.block == "tool_use":
                 call = _Call(piece.session_id, piece.turn, order, entry, time)
                 calls.append(call)
@@ -111,7 +113,7 @@ def _values(calls: list[_Call], table: Table) -> dict[str, Any]:
         "has_result": [call.result is not None for call in calls],
         "called_at": [call.called_at for call in calls],
         "returned_at": [call.returned_at for call in calls],
-        "duration_s": [_duration(call) for call in calls],
+        "duration_s": [seconds_between(call.called_at, call.returned_at) for call in calls],
     }
     if "summary" in table:
         values["summary"] = [_summary(call.entry) for call in calls]
@@ -120,9 +122,3 @@ def _values(calls: list[_Call], table: Table) -> dict[str, Any]:
 
 def _summary(entry: Entry) -> str | None:
     return one_line(summary(entry.tool, entry.input), _SUMMARY_CHARS) or None
-
-
-def _duration(call: _Call) -> float | None:
-    if call.called_at is None or call.returned_at is None:
-        return None
-    return (call.returned_at - call.called_at) / 1e6

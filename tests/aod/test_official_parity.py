@@ -114,7 +114,7 @@ def test_sessions(user):
     assert ack.stream_url == f"/sessions/{ack.id}/stream"
     with user.sessions.stream(ack.id) as events:
         last = list(events)[-1]
-    assert (last.type, last.extra) == ("exit", {"code": 0})
+    assert (last.type, last.extra["code"]) == ("exit", 0)
     session = user.sessions.get(ack.id)
     assert (session.status, session.agent_id, session.turn_count) == ("completed", agent.id, 1)
     assert user.sessions.prompt(ack.id, prompt="again", timeout=60).current_turn == 2

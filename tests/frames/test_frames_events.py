@@ -232,3 +232,18 @@ def test_half_a_character_costs_itself_in_whatever_field(kind, name):
     event = {"type": kind, "id": 1, name: "a\ud83d"}
     frame = frames.decode_events(f"id: 1\ndata: {json.dumps(event)}\n\n".encode(), "s\ud83d")
     assert (list(frame["session_id"]), list(frame[name])) == (["s?"], ["a?"])
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_duration():
+    item = '"item":{"id":"item_0","type":"command_execution","command":"ls","exit_code":0}'
+    lines = [f'{{"type":"item.{state}",{item}}}\n' for state in ("started", "completed")]
+    body = "".join(
+        event(number, type="output", id=number, stream="stdout", data=line, turn=1, created_at=at)
+        for number, (line, at) in enumerate(
+            zip(lines, ["2026-01-01T00:01:00Z", "2026-01-01T00:00:30Z"], strict=True), 1
+        )
+    )
+    calls = frames.tool_calls_from_events(body.encode())
+    assert list(calls["called_at"]) == [pd.Timestamp("2026-01-01T00:01:00Z")]
+    assert list(calls["returned_at"]) == [pd.Timestamp("2026-01-01T00:00:30Z")]
+    assert list(calls["duration_s"]) == [0]

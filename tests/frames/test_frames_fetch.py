@@ -194,3 +194,14 @@ def test_a_followed_session_and_its_id_make_the_same_transcript(client, replayed
 def test_what_names_no_session_is_a_type_error(source):
     with pytest.raises(TypeError, match="session"):
         frames.events_df(source)
+
+
+def test_calls_of_a_session_that_nobody_followed_have_times(client, replayed):
+    session = replayed[0]
+    events = frames.events_df(session.id, client=client)
+    assert events["created_at"].notna().all()
+    assert events["received_at"].isna().all()
+    calls = frames.tool_calls_df(session.id, client=client)
+    assert calls["called_at"].between(session.created_at, events["created_at"].iloc[-1]).all()
+    assert (calls["returned_at"] >= calls["called_at"]).all()
+    assert calls["duration_s"].notna().all()

@@ -1,9 +1,10 @@
-"""`/sessions/{id}/stream`: framing, replay, resume, heartbeats, every situation of A.12."""
+"""`/sessions/{id}/stream`: framing, replay, resume, heartbeats, and how it ends."""
 
 import contextlib
 import json
 import threading
 import uuid
+from datetime import datetime
 
 import httpx
 import pytest
@@ -53,6 +54,8 @@ def test_a_connection_right_after_create_sees_everything_in_order(kit):
 def test_every_event_has_the_contracts_fields(kit):
     session = kit.session("echo hi")
     found = frames(kit.raw(session))
+    times = [datetime.fromisoformat(event.pop("created_at")) for _, event in found]
+    assert times == sorted(times)
     (start_line, start), *rest = found
     assert start_line is None
     assert start == {
@@ -241,10 +244,11 @@ def test_a_session_terminated_before_any_row_ends_with_id_zero_and_no_id_line(
     monkeypatch.setattr("aod_notebook.local.worker.Worker.start", lambda *_: None)
     session = fresh_kit.session("true")
     fresh_kit.post(f"/sessions/{session['id']}/terminate", expect=200)
-    assert frames(fresh_kit.raw(session)) == [
-        (None, fresh_kit.stream(session)[0]),
-        (None, {"type": "terminated", "id": 0, "message": "Session terminated"}),
-    ]
+    start, (line, last) = frames(fresh_kit.raw(session))
+    assert start == (None, fresh_kit.stream(session)[0])
+    assert line is None
+    assert datetime.fromisoformat(last.pop("created_at"))
+    assert last == {"type": "terminated", "id": 0, "message": "Session terminated"}
 
 
 def test_a_terminated_session_ends_with_terminated(kit):
@@ -311,6 +315,7 @@ def test_a_silent_session_is_stale_but_goes_on(quick):
     session = quick.session("echo up; sleep 1.2; echo late")
     found = frames(quick.raw(session))
     line, last = found[-1]
+    assert datetime.fromisoformat(last.pop("created_at"))
     assert last == {"type": "stale", "id": line, "message": "No output for 0.5s"}
     events = quick.stream(session, since=line)
     while events[-1]["type"] == "stale":

@@ -1,7 +1,8 @@
-"""`GET /sessions/{id}/stream`: the event stream of CONTRACT.md A.12.
+"""`GET /sessions/{id}/stream`: the event stream of a session.
 
 Rows are sent as they are stored. A connection waits for a notification, not for a clock, so
-output is seen as soon as it is committed; the order of checks is that of A.12.4.
+output is seen as soon as it is committed. Every event has a `created_at`, which
+hosted services do not send and clients ignore.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.local import clock
 from aod_notebook.local.aod import sessions
 from aod_notebook.local.aod.http import ApiError, Call
 from aod_notebook.local.storage import log
@@ -33,7 +35,7 @@ _HEARTBEAT = b": heartbeat\n\n"
 
 
 async def stream_session(call: Call) -> ASGIApp:
-    """Check the session, then the cursor (A.12.5); the answer streams until a terminal event."""
+    """Check the session, then the cursor; the answer streams until a terminal event."""
     row = sessions.find(call.state.database.read(), call.owner, call.id)
     return EventStream(call.state, row, _cursor(call))
 
@@ -69,6 +71,7 @@ class EventStream:
                 "runtime": row["runtime"],
                 "provider": sessions.provider_of(row),
                 "session_id": row["id"],
+                "created_at": row["created_at"],
             }
         )
         self._cursor = cursor
@@ -121,7 +124,10 @@ class EventStream:
     def _status(self) -> sqlite3.Row | None:
         row: sqlite3.Row | None = (
             self._state.database.read()
-            .execute("SELECT status, exit_code FROM session WHERE id = ?", (self._session_id,))
+            .execute(
+                "SELECT status, exit_code, updated_at FROM session WHERE id = ?",
+                (self._session_id,),
+            )
             .fetchone()
         )
         return row
@@ -134,7 +140,10 @@ class EventStream:
             if block.turn is not None and block.turn != position.turn:
                 position.turn = block.turn
                 turn_start = {"type": "turn_start", "id": block.first_id, "turn": block.turn}
-                parts.append(_frame(turn_start))
+                created_at = block.created_at
+                parts.append(
+                    _frame(turn_start | ({"created_at": created_at} if created_at else {}))
+                )
             parts.append(block.body)
             position.cursor = block.last_id
         return b"".join(parts)
@@ -150,7 +159,14 @@ class EventStream:
 
     def _stale(self, cursor: int) -> bytes:
         seconds = f"{self._state.config.stale_s:g}"
-        return _numbered({"type": "stale", "message": f"No output for {seconds}s"}, cursor)
+        return _numbered(
+            {
+                "type": "stale",
+                "message": f"No output for {seconds}s",
+                "created_at": clock.now(),
+            },
+            cursor,
+        )
 
 
 async def _watch(receive: Receive, left: asyncio.Event, event: asyncio.Event) -> None:
@@ -165,12 +181,14 @@ async def _send(send: Send, body: bytes) -> None:
 
 
 def _terminal(row: sqlite3.Row, cursor: int) -> bytes:
-    """Choose the terminal event (A.12.4)."""
+    """Choose the terminal event."""
     if row["status"] == "terminated":
-        return _numbered({"type": "terminated", "message": "Session terminated"}, cursor)
-    if row["status"] == "failed" and row["exit_code"] is None:
-        return _numbered({"type": "error", "message": "Session failed"}, cursor)
-    return _numbered({"type": "exit", "code": row["exit_code"]}, cursor)
+        event = {"type": "terminated", "message": "Session terminated"}
+    elif row["status"] == "failed" and row["exit_code"] is None:
+        event = {"type": "error", "message": "Session failed"}
+    else:
+        event = {"type": "exit", "code": row["exit_code"]}
+    return _numbered({**event, "created_at": row["updated_at"]}, cursor)
 
 
 def _numbered(event: dict[str, Any], cursor: int) -> bytes:

@@ -1,6 +1,6 @@
 """The event log of sessions: stored as ready-made SSE frames in blocks, replayed as they are.
 
-Every log row (CONTRACT.md A.12.3: `stage` and `output`) has an id from one counter shared by all
+Every log row (`stage` and `output`) has an id from one counter shared by all
 sessions. Consecutive rows of one turn are stored together as a block of bytes that the stream can
 send unchanged, which is what makes a replay cheap. Stage rows have no turn.
 """
@@ -8,8 +8,11 @@ send unchanged, which is what makes a replay cheap. Stage rows have no turn.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from aod_notebook.local import clock
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 _BLOCK_ROWS = 2048
 _BLOCK_BYTES = 256 * 1024
 MAX_ID = 2**63 - 1
+_CREATED = re.compile(rb'"created_at": "([^"\\\n]+)"}\n')
+"""Every row ends with its time, but those that an earlier version stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,18 @@ class Block:
     turn: int | None
     body: bytes
 
+    @property
+    def created_at(self) -> str | None:
+        """When the first row was made; None if that was not stored."""
+        end = self.body.index(b"\n\n") + 1
+        found = _CREATED.search(self.body, max(0, end - 64), end)
+        return None if found is None else found[1].decode("ascii")
+
 
 def output(stream: Literal["stdout", "stderr"], data: str, turn: int) -> Row:
     """Make an `output` row."""
-    tail = f', "stream": "{stream}", "data": {json.dumps(data)}, "turn": {turn}}}'
+    told = f'"turn": {turn}, "created_at": "{clock.now()}"'
+    tail = f', "stream": "{stream}", "data": {json.dumps(data)}, {told}}}'
     return Row('{"type": "output", "id": ', tail, turn)
 
 
@@ -57,6 +70,7 @@ def stage(
         fields["duration_ms"] = duration_ms
     if message:
         fields["message"] = message
+    fields["created_at"] = clock.now()
     return Row('{"type": "stage", "id": ', ", " + json.dumps(fields)[1:], None)
 
 
