@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from aod_notebook.core.errors import Failure, FailureKind
+from aod_notebook.core.proof import known
 from aod_notebook.core.redact import secrets_in
 from aod_notebook.core.retry import Attempt, Repeat, parse_retry_after
 from aod_notebook.core.text import one_line
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from aod_notebook.core.proof import Known
     from aod_notebook.core.settings import Timeouts
 
 __all__ = ["BearerAuth", "Call", "call_timeout", "stream_timeout"]
@@ -36,6 +38,15 @@ class BearerAuth(httpx.Auth):
         """Set the header; httpx hides its value in every repr."""
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         yield request
+
+    def to_be_proved(self, base_url: str) -> Known | None:
+        """Return what the service must prove to know before it gets the token; None for nothing.
+
+        Only the tokens of embedded services can be proved; https has its certificates for that.
+        """
+        if base_url.lower().startswith("https:"):
+            return None
+        return known(self._token.get_secret_value())
 
 
 def _new_key() -> str:

@@ -112,10 +112,8 @@ def _key_for(base_url: str, wanted: str) -> str | None:
 
 def _embedded_key(data_dir: Path) -> str | None:
     """Give the key of the embedded service, if it was ever started."""
-    from aod_notebook.local.credentials import load_credentials
+    from aod_notebook.local.credentials import read_credentials
 
-    if not (data_dir / "credentials.json").exists():
-        return None
     with contextlib.suppress(OSError, ValueError):
-        return load_credentials(data_dir).agentos_key
+        return read_credentials(data_dir).agentos_key
     return None

@@ -14,8 +14,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Router
 
+from aod_notebook.core.proof import PATH
 from aod_notebook.local.agentos.routes import agentos_routes
 from aod_notebook.local.aod.routes import aod_routes
+from aod_notebook.local.proof import prove
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Doorkeeper:
     def __init__(self, app: ASGIApp, state: State) -> None:
         self._app = app
         self._state = state
+        self._proof_key = bytes.fromhex(state.credentials.proof_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
@@ -54,6 +57,9 @@ class Doorkeeper:
         refusal = _refusal(Headers(scope=scope))
         if refusal is not None:
             await _error(scope, 403, refusal)(scope, receive, send)
+            return
+        if scope["path"] == PATH:
+            await prove(scope, self._proof_key)(scope, receive, send)
             return
         scope[STATE] = self._state
         activity = self._state.activity

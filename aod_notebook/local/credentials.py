@@ -10,12 +10,15 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from aod_notebook.core.proof import new_token
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE = "credentials.json"
 _KEY_FILE = "vault.key"
 _KEY_BYTES = 32
+_UNPROVABLE = {"aod_token", "agentos_key", "agent_key", "agent_id"}  # of earlier versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Credentials:
     agentos_key: str = field(repr=False)
     agent_key: str = field(repr=False)
     agent_id: str
+    proof_key: str = field(repr=False)
+    """Of which the secrets of all tokens are made; see `core.proof`."""
 
 
 def make_private(folder: Path) -> None:
@@ -45,28 +50,53 @@ def write_private(path: Path, data: bytes) -> None:
     draft.replace(path)
 
 
+def read_credentials(data_dir: Path) -> Credentials:
+    """Read the directory's credentials.
+
+    Raises:
+        OSError: there are none.
+        ValueError: the file is not what this version of the package writes.
+    """
+    try:
+        return Credentials(**json.loads((data_dir / _FILE).read_bytes()))
+    except (TypeError, ValueError) as error:
+        raise _damaged() from error
+
+
 def load_credentials(data_dir: Path) -> Credentials:
-    """Read the directory's credentials, or make them.
+    """Read the directory's credentials, or make them; for the service, which holds the lock.
+
+    Tokens of earlier versions could not be proved to be known: they are replaced.
 
     Raises:
         ValueError: the file is there but is not what this package writes.
     """
     path = data_dir / _FILE
+    agent_id = str(uuid.uuid4())
     if path.exists():
         try:
-            return Credentials(**json.loads(path.read_bytes()))
+            stored = json.loads(path.read_bytes())
+            if not isinstance(stored, dict) or set(stored) != _UNPROVABLE:
+                return Credentials(**stored)
         except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{_FILE} of the service's data directory is damaged; remove it to get new tokens"
-            ) from error
+            raise _damaged() from error
+        agent_id = stored["agent_id"]
+    key = secrets.token_bytes(32)
     made = Credentials(
-        aod_token=f"aod_{secrets.token_urlsafe(32)}",
-        agentos_key=f"aos_ws_{secrets.token_urlsafe(32)}",
-        agent_key=f"aos_agent_{secrets.token_urlsafe(32)}",
-        agent_id=str(uuid.uuid4()),
+        aod_token=new_token("aod_", key),
+        agentos_key=new_token("aos_ws_", key),
+        agent_key=new_token("aos_agent_", key),
+        agent_id=agent_id,
+        proof_key=key.hex(),
     )
     write_private(path, json.dumps(asdict(made)).encode())
     return made
+
+
+def _damaged() -> ValueError:
+    return ValueError(
+        f"{_FILE} of the service's data directory is damaged; remove it to get new tokens"
+    )
 
 
 def load_vault_key(data_dir: Path) -> bytes:

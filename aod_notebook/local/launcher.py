@@ -1,19 +1,18 @@
 """Finding, starting and stopping the detached service of a data directory.
 
-A service that runs holds its directory's lock and has written its URL. Before a token is sent
-there, the service proves that it knows the token; so a stale file and a reused port hurt nobody.
+A service that runs holds its directory's lock and has written its URL. It counts as found once
+it has proved that it knows the token; so a stale file and a reused port hurt nobody.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import http.client
 import json
 import os
-import secrets
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from aod_notebook.core.proof import Handshake, NotProvedError, known
 from aod_notebook.local.config import Config
-from aod_notebook.local.credentials import load_credentials, make_private
-from aod_notebook.local.proof import CHALLENGE, PROOF, proof
+from aod_notebook.local.credentials import make_private, read_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +32,7 @@ _START_S = 30.0
 _STOP_S = 5.0
 _ASK_S = 5.0
 _POLL_S = 0.02
+_CHUNK = 4096
 
 
 class ServiceStartError(Exception):
@@ -92,7 +92,7 @@ def find_service(data_dir: Path) -> ServiceInfo | None:
         return None
     try:
         said: dict[str, Any] = json.loads(config.service_file.read_bytes())
-        credentials = load_credentials(data_dir)
+        credentials = read_credentials(data_dir)
     except (OSError, ValueError):
         return None
     if not _answers(said["url"], credentials.aod_token):
@@ -164,19 +164,22 @@ def _is_locked(config: Config) -> bool:
 
 
 def _answers(url: str, token: str) -> bool:
-    """Ask `/health` with a challenge; nothing secret is sent."""
-    challenge = secrets.token_hex(16)
+    """Whether what listens there proves that it knows the token; nothing secret is sent."""
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ASK_S)
-    try:
-        connection.request("GET", "/health", headers={CHALLENGE: challenge})
-        response = connection.getresponse()
-        response.read()
-        return response.getheader(PROOF) == proof(token, challenge)
-    except (OSError, http.client.HTTPException):
+    parts = known(token)
+    if parts is None:
         return False
-    finally:
-        connection.close()
+    deadline = time.monotonic() + _ASK_S
+    try:
+        with socket.create_connection((address.hostname, address.port), _ASK_S) as connection:
+            ends = connection.getsockname(), connection.getpeername()
+            handshake = Handshake(parts, address.netloc, *ends)
+            connection.sendall(handshake.request)
+            while not handshake.feed(connection.recv(_CHUNK)):
+                connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    except (OSError, NotProvedError):
+        return False
+    return True
 
 
 def _spawn(data_dir: Path, idle_exit_s: float) -> int:

@@ -88,8 +88,9 @@ class Service:
             self.database.submit(lambda c: reseal(c, self._vault, key)).result()
             self.database.submit(transitions.recover).result()
             self.database.submit(runs.recover).result()
-            self.tokens = Tokens(self.database)
-            self.keys = Keys(self.database)
+            proof_key = bytes.fromhex(self.credentials.proof_key)
+            self.tokens = Tokens(self.database, proof_key)
+            self.keys = Keys(self.database, proof_key)
             self._ensure_own()
             self._socket = stack.enter_context(_bound(port or _last_port(config)))
             self._stack = stack.pop_all()
@@ -186,7 +187,7 @@ class Service:
 
 
 def print_line(credentials: Credentials, url: str) -> str:
-    """Return the one line of `--json`: exactly the five names of DESIGN section 9."""
+    """Return the one line of `--json`: exactly five names."""
     return json.dumps(
         {
             "url": url,
@@ -207,6 +208,7 @@ def _uvicorn_config(state: State) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # a proof is for the connection's own ends, not for what a header says
         timeout_keep_alive=60,
         timeout_graceful_shutdown=_GRACE_S,
     )

@@ -87,16 +87,31 @@ class LocalService:
         self._remove()
 
     def issue_token(
-        self, owner: str = "local", *, active: bool = True, expires_at: datetime | None = None
+        self,
+        owner: str = "local",
+        *,
+        active: bool = True,
+        expires_at: datetime | None = None,
+        proved: bool = True,
     ) -> str:
-        """Make another AoD token: for another owner, or one that is disabled or has expired."""
-        return self._service.tokens.issue(owner, active=active, expires_at=expires_at)
+        """Make another AoD token: for another owner, or one that is disabled or has expired.
+
+        With `proved=False` our clients send it without a proof, so it works through a proxy or
+        a tunnel, and whoever takes the port gets it.
+        """
+        return self._service.tokens.issue(
+            owner, active=active, expires_at=expires_at, proved=proved
+        )
 
     def issue_key(
-        self, kind: Literal["agent", "workspace", "user"], agent_id: str | None = None
+        self,
+        kind: Literal["agent", "workspace", "user"],
+        agent_id: str | None = None,
+        *,
+        proved: bool = True,
     ) -> str:
-        """Make another AgentOS key; an agent key needs its agent's id."""
-        return self._service.keys.issue(kind, agent_id)
+        """Make another AgentOS key; an agent key needs its agent's id; `proved` as of tokens."""
+        return self._service.keys.issue(kind, agent_id, proved=proved)
 
     def _serve(self) -> None:
         try:

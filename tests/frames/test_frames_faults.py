@@ -116,7 +116,7 @@ def test_a_service_that_dies_in_the_middle_leaves_what_came_before(service, clie
     whole = frames.events_df(ids[0], client=client)
     with (
         ChaosProxy(service.url, [Fault(after=20_000), *[Fault(how="refuse")] * 100]) as proxy,
-        Client(base_url=proxy.url, token=service.aod_token, max_retries=1) as cut_off,
+        Client(proxy.url, service.issue_token(proved=False), max_retries=1) as cut_off,
     ):
         frame, told = warned_once(lambda: frames.events_df(ids, client=cut_off, jobs=1))
     assert 0 < len(frame) < len(whole)
@@ -131,7 +131,7 @@ def test_a_stream_that_is_cut_and_comes_back_is_whole(service, client, agent):
     session_id = finished(client, agent)
     with (
         ChaosProxy(service.url, [Fault(after=20_000), Fault(after=15_000, how="rst")]) as proxy,
-        Client(base_url=proxy.url, token=service.aod_token) as shaky,
+        Client(proxy.url, service.issue_token(proved=False)) as shaky,
     ):
         frame = frames.events_df(session_id, client=shaky)
     assert proxy.connections >= 3

@@ -46,8 +46,9 @@ def test_the_life_of_a_session_is_logged_without_prompt_token_and_secret(
 
 def test_a_session_that_is_lost_is_logged_as_a_warning(service, records):
     with ChaosProxy(service.url) as proxy:
-        on = Connection(proxy.url, service.aod_token, {})
-        on.background_client = AsyncClient(proxy.url, service.aod_token, max_retries=0)
+        token = service.issue_token(proved=False)
+        on = Connection(proxy.url, token, {})
+        on.background_client = AsyncClient(proxy.url, token, max_retries=0)
         session = start(SessionRequest(prompt="sleep 60", runtime="shell"), on)
     with pytest.raises(AodError):
         session.wait()

@@ -87,8 +87,9 @@ def test_a_record_without_its_words_or_with_odd_calls_loses_nothing():
 def broken(service, tmp_path, monkeypatch):
     """Gives the run of a stream that breaks off after so many bytes."""
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    key = service.issue_key("workspace", proved=False)
     with ChaosProxy(service.url) as proxy:
-        on = AgentOSConnection(proxy.url, service.agentos_key, {}, agent_id=service.agent_id)
+        on = AgentOSConnection(proxy.url, key, {}, agent_id=service.agent_id)
 
         def run(after):
             proxy.plan(Fault(after=after))

@@ -178,8 +178,9 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
 
 def test_a_lost_stream_says_how_a_cell_goes_on(service):
     with ChaosProxy(service.url) as proxy:
-        on = Connection(proxy.url, service.aod_token, {})
-        on.background_client = AsyncClient(proxy.url, service.aod_token, max_retries=0)
+        token = service.issue_token(proved=False)
+        on = Connection(proxy.url, token, {})
+        on.background_client = AsyncClient(proxy.url, token, max_retries=0)
         session = start(SessionRequest(prompt=WAITS, runtime="shell"), on)
         next(session.batches())
     for _ in session.batches():

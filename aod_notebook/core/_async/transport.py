@@ -9,6 +9,7 @@ import anyio
 import httpx
 from httpx_sse import aconnect_sse
 
+from aod_notebook.core._async.proving import AsyncProvingTransport
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
 from aod_notebook.core.retry import retry_flow
 from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aod_notebook.core.retry import RetryPolicy
+    from aod_notebook.core.wire import BearerAuth
 
 __all__ = ["AsyncBody", "AsyncTransport"]
 
@@ -44,7 +46,8 @@ class AsyncTransport:
 
     Args:
         base_url: checked by `settings.base_url`.
-        auth: puts the credentials on each request.
+        auth: puts the credentials on each request. With the token of an embedded service,
+            each connection is proved before it is used, unless a client or transport is given.
         error: makes the service's own exception of a `Failure`.
         retry: when calls are repeated.
         timeouts: limits by kind of call.
@@ -56,7 +59,7 @@ class AsyncTransport:
         self,
         *,
         base_url: str,
-        auth: httpx.Auth,
+        auth: BearerAuth,
         error: Callable[[Failure], AodNotebookError],
         retry: RetryPolicy,
         timeouts: Timeouts,
@@ -69,12 +72,7 @@ class AsyncTransport:
         self._auth = auth
         self.error = error
         self._owned = http_client is None
-        self._http = http_client or httpx.AsyncClient(
-            transport=transport,
-            verify=tls(base_url),
-            trust_env=not is_loopback(base_url),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-        )  # no ceiling: each open stream holds a connection
+        self._http = http_client or _client(base_url, auth, transport)
 
     def with_options(self, *, retry: RetryPolicy, timeouts: Timeouts) -> AsyncTransport:
         """Return a transport with other limits over the same connections, not owning them."""
@@ -181,3 +179,19 @@ class AsyncTransport:
             "auth": self._auth,
             "follow_redirects": False,
         }
+
+
+def _client(
+    base_url: str, auth: BearerAuth, transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient:
+    # no ceiling: each open stream holds a connection
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    token = auth.to_be_proved(base_url)
+    if token is not None and transport is None:
+        transport = AsyncProvingTransport(token, limits)
+    return httpx.AsyncClient(
+        transport=transport,
+        verify=tls(base_url),
+        trust_env=token is None and not is_loopback(base_url),  # no proxy is the service
+        limits=limits,
+    )

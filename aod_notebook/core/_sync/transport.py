@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from httpx_sse import connect_sse
 
+from aod_notebook.core._sync.proving import ProvingTransport
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
 from aod_notebook.core.retry import retry_flow
 from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aod_notebook.core.retry import RetryPolicy
+    from aod_notebook.core.wire import BearerAuth
 
 __all__ = ["Body", "Transport"]
 
@@ -45,7 +47,8 @@ class Transport:
 
     Args:
         base_url: checked by `settings.base_url`.
-        auth: puts the credentials on each request.
+        auth: puts the credentials on each request. With the token of an embedded service,
+            each connection is proved before it is used, unless a client or transport is given.
         error: makes the service's own exception of a `Failure`.
         retry: when calls are repeated.
         timeouts: limits by kind of call.
@@ -57,7 +60,7 @@ class Transport:
         self,
         *,
         base_url: str,
-        auth: httpx.Auth,
+        auth: BearerAuth,
         error: Callable[[Failure], AodNotebookError],
         retry: RetryPolicy,
         timeouts: Timeouts,
@@ -70,12 +73,7 @@ class Transport:
         self._auth = auth
         self.error = error
         self._owned = http_client is None
-        self._http = http_client or httpx.Client(
-            transport=transport,
-            verify=tls(base_url),
-            trust_env=not is_loopback(base_url),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-        )  # no ceiling: each open stream holds a connection
+        self._http = http_client or _client(base_url, auth, transport)
 
     def with_options(self, *, retry: RetryPolicy, timeouts: Timeouts) -> Transport:
         """Return a transport with other limits over the same connections, not owning them."""
@@ -182,3 +180,17 @@ class Transport:
             "auth": self._auth,
             "follow_redirects": False,
         }
+
+
+def _client(base_url: str, auth: BearerAuth, transport: httpx.BaseTransport | None) -> httpx.Client:
+    # no ceiling: each open stream holds a connection
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    token = auth.to_be_proved(base_url)
+    if token is not None and transport is None:
+        transport = ProvingTransport(token, limits)
+    return httpx.Client(
+        transport=transport,
+        verify=tls(base_url),
+        trust_env=token is None and not is_loopback(base_url),  # no proxy is the service
+        limits=limits,
+    )

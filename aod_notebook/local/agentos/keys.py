@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from aod_notebook.core.proof import new_token
 from aod_notebook.local.agentos.http import ApiError
 from aod_notebook.local.clock import now
 from aod_notebook.local.credentials import digest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Kind = Literal["agent", "workspace", "user"]
 
 _PREFIXES: dict[Kind, str] = {"agent": "aos_agent_", "workspace": "aos_ws_", "user": "aos_user_"}
-_SHOWN = 16
+_SHOWN = 24  # with some of the id, which is not secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,9 @@ class Key:
 class Keys:
     """The keys of one data directory. Only digests are stored, compared in constant time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, proof_key: bytes) -> None:
         self._database = database
+        self._proof_key = proof_key
 
     def check(self, text: str) -> Key:
         """Return whose key it is, and note its use.
@@ -70,11 +71,15 @@ class Keys:
             lambda connection: insert(connection, kind, text, agent_id, name)
         ).result()
 
-    def issue(self, kind: Kind, agent_id: str | None = None) -> str:
+    def issue(self, kind: Kind, agent_id: str | None = None, *, proved: bool = True) -> str:
         """Make another key; returns it once."""
-        text = new_key(kind)
+        text = self.new(kind, proved=proved)
         self.ensure(kind, text, agent_id, "issued")
         return text
+
+    def new(self, kind: Kind, *, proved: bool = True) -> str:
+        """Make the text of a key, which is not stored yet."""
+        return new_token(_PREFIXES[kind], self._proof_key if proved else None)
 
     def _note_use(self, row: sqlite3.Row) -> None:
         """Write the time of use, at most once a minute."""
@@ -86,11 +91,6 @@ class Keys:
                     "UPDATE api_key SET last_used_at = ? WHERE seq = ?", (time, row["seq"])
                 )
             )
-
-
-def new_key(kind: Kind) -> str:
-    """Make the text of a key."""
-    return _PREFIXES[kind] + secrets.token_urlsafe(32)
 
 
 def insert(

@@ -1,4 +1,4 @@
-"""`/health` (CONTRACT.md A.6); with a challenge, the answer carries the service's proof."""
+"""`/health`: whether database and vault work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from aod_notebook.local.aod.http import answer
-from aod_notebook.local.proof import CHALLENGE, PROOF, proof
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
@@ -30,13 +29,7 @@ async def health(scope: Scope) -> Response:
 
     checks = {"db": _check(database), "crypto": _check(state.vault.works)}
     well = all(result == "ok" for result in checks.values())
-    response = answer(
-        {"status": "ok" if well else "degraded", "checks": checks}, 200 if well else 503
-    )
-    challenge = request.headers.get(CHALLENGE)
-    if challenge is not None:
-        response.headers[PROOF] = proof(state.credentials.aod_token, challenge)
-    return response
+    return answer({"status": "ok" if well else "degraded", "checks": checks}, 200 if well else 503)
 
 
 def _check(probe: Callable[[], bool]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aod_notebook.core.proof import new_token
 from aod_notebook.local.aod.http import ApiError
 from aod_notebook.local.credentials import digest
 
@@ -20,18 +20,24 @@ _PREFIX = 12
 class Tokens:
     """The tokens of one data directory. Only digests are stored, compared in constant time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, proof_key: bytes) -> None:
         self._database = database
+        self._proof_key = proof_key
 
     def ensure(self, token: str) -> None:
         """Make the directory's own token valid."""
         self._store(token, LOCAL_OWNER, active=True, expires_at=None)
 
     def issue(
-        self, owner: str = LOCAL_OWNER, *, active: bool = True, expires_at: datetime | None = None
+        self,
+        owner: str = LOCAL_OWNER,
+        *,
+        active: bool = True,
+        expires_at: datetime | None = None,
+        proved: bool = True,
     ) -> str:
         """Make another token, for another owner or one that is refused; returns it once."""
-        token = f"aod_{secrets.token_urlsafe(32)}"
+        token = new_token("aod_", self._proof_key if proved else None)
         self._store(token, owner, active=active, expires_at=expires_at)
         return token
 

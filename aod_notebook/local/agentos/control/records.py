@@ -79,7 +79,7 @@ class DeleteFolder(msgspec.Struct):
 async def create_key(call: Call) -> Object:
     """Make an agent key; its text is given this once."""
     fields = call.fields(CreateKey)
-    text = keys.new_key("agent")
+    text = call.state.keys.new("agent")
 
     def job(connection: sqlite3.Connection) -> str:
         runs.find_agent(connection, fields.agent_id)
