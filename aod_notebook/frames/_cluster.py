@@ -36,7 +36,7 @@ class Service:
                 "pass client=Client(…), or leave out dask="
             )
         transport = client._transport  # noqa: SLF001 - a client shows its token to nobody else
-        token: SecretStr = transport._auth._token  # type: ignore[attr-defined]  # noqa: SLF001
+        token: SecretStr = transport._auth._token  # noqa: SLF001
         return cls(client.base_url, token, transport.timeouts)
 
     @contextmanager
