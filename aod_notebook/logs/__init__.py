@@ -1,0 +1,23 @@
+"""The logs that the agents' CLIs write on a person's own disk, found and read.
+
+`find_logs` finds the files of Claude Code, Codex, Gemini and opencode, `read_log` reads the
+sessions in one of them, and `printed_turns` gives a session in the lines that its CLI would have
+printed: what reads the output of a live agent reads them, too. Files are only ever read.
+"""
+
+from aod_notebook.logs.discover import AGENTS, LogFile, find_logs
+from aod_notebook.logs.read import printed_turns, read_log
+from aod_notebook.logs.session import LogSession, Problem, Request, Turn, count_once
+
+__all__ = [
+    "AGENTS",
+    "LogFile",
+    "LogSession",
+    "Problem",
+    "Request",
+    "Turn",
+    "count_once",
+    "find_logs",
+    "printed_turns",
+    "read_log",
+]

@@ -1,0 +1,413 @@
+"""Claude Code's session files: `<home>/projects/<folder>/<session>.jsonl`.
+
+A subagent has a file of its own in `<session>/subagents/`; its lines go into the turn in which
+they were written, under the call that started it.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from aod_notebook.logs.lines import iso, lines_of, micros
+from aod_notebook.logs.session import LogSession, Request, Turn
+from aod_notebook.transcripts import Usage
+from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_list, as_str, loads
+
+_SKIPPED = (b'{"type":"api-request', b'{"type":"queue-operation', b'{"type":"tools-used')
+"""Starts of lines that say nothing of the session; the first are most of a file's bytes."""
+_KEPT = frozenset({"assistant", "user", "system"})
+_TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
+"""Lines that hold a title, the one that counts most first, each with its field."""
+_NOT_PROMPTS = ("<local-command-stdout>", "<local-command-stderr>", "<bash-")
+_INTERRUPTED = "[Request interrupted by user"
+_SYNTHETIC = "<synthetic>"
+_ABSENT = msgspec.Raw()
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    content: msgspec.Raw = _ABSENT
+    usage: dict[str, Any] | None = None
+
+
+class _Line(msgspec.Struct, rename="camel", gc=False):
+    type: str
+    uuid: str | None = None
+    timestamp: str | None = None
+    session_id: str | None = None
+    request_session_id: str | None = None
+    request_id: str | None = None
+    agent_id: str | None = None
+    cwd: str | None = None
+    git_branch: str | None = None
+    version: str | None = None
+    is_sidechain: bool = False
+    is_meta: bool = False
+    is_compact_summary: bool = False
+    is_api_error_message: bool = False
+    message: _Message | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+class _Record(NamedTuple):
+    """One line of the conversation, with the call that its subagent works for."""
+
+    at: int | None
+    line: _Line
+    raw: bytes
+    parent_tool_use_id: str | None
+
+
+def session_id_of(path: Path) -> str:
+    """Return the session of a file: a subagent's file belongs to the one of its folder."""
+    return path.parent.parent.name if path.parent.name == "subagents" else path.stem
+
+
+def read_session(main: Path | None, sides: Iterable[Path] = ()) -> LogSession:
+    """Read the files of one session.
+
+    Args:
+        main: the session's own file; None if only those of its subagents are left.
+        sides: the files of its subagents.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    files = [*([main] if main is not None else []), *sorted(sides)]
+    session = LogSession(
+        session_id=session_id_of(files[0]), runtime="claude", source=files[0], turns=[]
+    )
+    records: list[_Record] = []
+    for path in files:
+        agents = {} if path == main else _call_of_side(path)
+        records += _records(path, session, agents)
+    records = _link_inline_agents(_in_time(records))
+    _describe(session, records)
+    _split_turns(session, records)
+    return session
+
+
+def _call_of_side(path: Path) -> dict[str, str]:
+    """Return the agent of a subagent's file with the call that started it, if that is known."""
+    agent = path.stem.removeprefix("agent-")
+    meta: Any = None
+    with contextlib.suppress(OSError):
+        meta = loads(path.with_suffix(".meta.json").read_bytes())
+    call = as_str(as_dict(meta).get("toolUseId"))
+    return {agent: call} if call else {}
+
+
+def _records(path: Path, session: LogSession, agents: dict[str, str]) -> list[_Record]:
+    """Read the lines of one file that belong to the conversation."""
+    records: list[_Record] = []
+    unread = 0
+    for number, raw, is_whole in lines_of(path):
+        if raw.startswith(_SKIPPED):
+            continue
+        line = _parse(raw)
+        if line is None:
+            if not is_whole:
+                session.note("the last line is incomplete", number)
+                continue
+            unread += 1
+            if unread == 1:
+                session.note("a line is not a JSON object with a type", number)
+        elif line.type in _KEPT:
+            call = agents.get(line.agent_id or "")
+            records.append(_Record(micros(line.timestamp), line, raw, call))
+        else:
+            _note_extra(session, line.type, raw)
+    if unread > 1:
+        session.note(f"{unread} lines could not be read")
+    return records
+
+
+def _parse(raw: bytes) -> _Line | None:
+    try:
+        return _decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass
+    value = loads(raw)
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return None
+    try:
+        return msgspec.convert(_tidy(value), _Line)
+    except (msgspec.ValidationError, RecursionError):
+        return None
+
+
+def _tidy(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a line that have the expected types."""
+    texts = ("type", "uuid", "timestamp", "sessionId", "requestSessionId", "requestId", "agentId")
+    tidy: dict[str, Any] = {
+        name: value.get(name)
+        for name in (*texts, "cwd", "gitBranch", "version")
+        if isinstance(value.get(name), str)
+    }
+    flags = ("isSidechain", "isMeta", "isCompactSummary", "isApiErrorMessage")
+    tidy |= {name: value.get(name) is True for name in flags}
+    message = value.get("message")
+    if isinstance(message, dict):
+        tidy["message"] = {
+            "id": as_str(message.get("id")),
+            "model": as_str(message.get("model")),
+            "content": msgspec.Raw(msgspec.json.encode(message.get("content"))),
+            "usage": message.get("usage") if isinstance(message.get("usage"), dict) else None,
+        }
+    return tidy
+
+
+def _note_extra(session: LogSession, kind: str, raw: bytes) -> None:
+    """Take a title or a sum out of a line that is not a part of the conversation."""
+    if kind in _TITLES:
+        title = as_str(as_dict(loads(raw)).get(_TITLES[kind]))
+        if title and (kind == "custom-title" or session.title is None):
+            session.title = title
+    elif kind == "cost-state":
+        value = as_dict(loads(raw))
+        session.total_cost_usd = as_float(value.get("totalCostUSD"))
+        total = Usage()
+        for counts in as_dict(value.get("modelUsage")).values():
+            total += _usage_of_model(as_dict(counts))
+        session.total = total
+
+
+def _usage_of_model(counts: dict[str, Any]) -> Usage:
+    return Usage(
+        as_int(counts.get("inputTokens")),
+        as_int(counts.get("outputTokens")),
+        as_int(counts.get("cacheReadInputTokens")),
+        as_int(counts.get("cacheCreationInputTokens")),
+    )
+
+
+def _in_time(records: list[_Record]) -> list[_Record]:
+    """Sort by time; a line without one stays behind its predecessor; a repeated uuid goes."""
+    seen: set[str] = set()
+    keyed: list[tuple[int, int, _Record]] = []
+    last = 0
+    for index, record in enumerate(records):
+        uuid = record.line.uuid
+        if uuid is not None:
+            if uuid in seen:
+                continue
+            seen.add(uuid)
+        last = record.at if record.at is not None else last
+        keyed.append((last, index, record))
+    keyed.sort(key=lambda item: item[:2])
+    return [record for _, _, record in keyed]
+
+
+def _link_inline_agents(records: list[_Record]) -> list[_Record]:
+    """Find the call of subagents that stand in the main file, by the prompt they were given."""
+    if not any(r.line.is_sidechain and r.parent_tool_use_id is None for r in records):
+        return records
+    calls: dict[str, str] = {}
+    current: dict[str, str] = {}
+    linked = []
+    for record in records:
+        line = record.line
+        if not line.is_sidechain:
+            calls |= dict(_agent_calls(line))
+        elif record.parent_tool_use_id is None:
+            agent = line.agent_id or ""
+            call = calls.get(_prompt(line) or "") if line.type == "user" else None
+            if call is not None:
+                current[agent] = call
+            record = record._replace(parent_tool_use_id=current.get(agent))  # noqa: PLW2901
+        linked.append(record)
+    return linked
+
+
+def _agent_calls(line: _Line) -> Iterator[tuple[str, str]]:
+    if line.type != "assistant" or line.message is None:
+        return
+    for block in as_list(loads(bytes(line.message.content))):
+        prompt = as_str(as_dict(as_dict(block).get("input")).get("prompt"))
+        call = as_str(as_dict(block).get("id"))
+        if prompt and call:
+            yield prompt, call
+
+
+def _describe(session: LogSession, records: list[_Record]) -> None:
+    """Fill in what the lines say of the whole session."""
+    times = [record.at for record in records if record.at is not None]
+    if times:
+        session.created_at, session.updated_at = min(times), max(times)
+    for record in records:
+        line = record.line
+        session.cwd = session.cwd or line.cwd
+        session.git_branch = line.git_branch or session.git_branch
+        session.cli_version = line.version or session.cli_version
+        if line.message is not None and line.message.model not in (None, _SYNTHETIC):
+            session.model = session.model or line.message.model
+        maker = line.request_session_id
+        if maker is not None and maker != session.session_id:
+            session.forked_from_id = session.forked_from_id or maker
+
+
+def _split_turns(session: LogSession, records: list[_Record]) -> None:
+    """Begin a turn at each prompt of the person, and end each with what it used."""
+    own = {r.line.message.id for r in records if not r.line.is_sidechain and r.line.message}
+    turn = Turn(lines=[], times=[], requests=[])
+    answers: dict[str, _Answer] = {}
+    for record in records:
+        prompt = None if record.line.is_sidechain else _prompt(record.line)
+        if prompt is not None:
+            _end_turn(session, turn, answers)
+            turn = Turn(prompt=prompt, lines=[], times=[], requests=[])
+            answers = {}
+            continue
+        turn.add(_output_line(record), record.at)
+        message = record.line.message
+        if message is None or record.line.type != "assistant":
+            turn.is_error = turn.is_error or _is_interruption(record.line)
+        elif message.model == _SYNTHETIC:
+            turn.is_error = turn.is_error or record.line.is_api_error_message
+        elif not record.line.is_sidechain or message.id not in own or message.id is None:
+            _take_answer(answers, record, message)
+            turn.is_error = False
+    _end_turn(session, turn, answers)
+
+
+class _Answer(msgspec.Struct):
+    """The largest usage that the lines of one message report."""
+
+    record: _Record
+    usage: dict[str, Any]
+    written: int
+
+
+def _take_answer(answers: dict[str, _Answer], record: _Record, message: _Message) -> None:
+    key = message.id or record.line.request_id or record.line.uuid
+    if key is None or message.usage is None:
+        return
+    written = as_int(message.usage.get("output_tokens")) or 0
+    known = answers.get(key)
+    if known is None or written >= known.written:
+        answers[key] = _Answer(record, message.usage, written)
+
+
+def _end_turn(session: LogSession, turn: Turn, answers: dict[str, _Answer]) -> None:
+    for key, answer in answers.items():
+        message = answer.record.line.message
+        tools = as_dict(answer.usage.get("server_tool_use"))
+        turn.requests.append(
+            Request(
+                key,
+                None if message is None else message.model,
+                _usage(answer.usage),
+                answer.record.at,
+                answer.record.line.request_session_id,
+                web_searches=as_int(tools.get("web_search_requests")),
+            )
+        )
+    if turn.lines or turn.prompt is not None:
+        session.turns.append(turn)
+
+
+def _usage(counts: dict[str, Any]) -> Usage:
+    written = as_dict(counts.get("cache_creation"))
+    details = as_dict(counts.get("output_tokens_details"))
+    return Usage(
+        as_int(counts.get("input_tokens")),
+        as_int(counts.get("output_tokens")),
+        as_int(counts.get("cache_read_input_tokens")),
+        as_int(counts.get("cache_creation_input_tokens")),
+        as_int(written.get("ephemeral_1h_input_tokens")),
+        as_int(details.get("thinking_tokens")),
+    )
+
+
+def _prompt(line: _Line) -> str | None:
+    """Return the words of the person, or of whoever started a subagent; None if it has none."""
+    if line.type != "user" or line.is_meta or line.is_compact_summary or line.message is None:
+        return None
+    content = loads(bytes(line.message.content))
+    if isinstance(content, list):
+        blocks = [as_dict(block) for block in content]
+        if any(block.get("type") == "tool_result" for block in blocks):
+            return None
+        content = "\n".join(as_str(block.get("text")) or "" for block in blocks)
+    if not isinstance(content, str) or not content.strip():
+        return None
+    if content.startswith((*_NOT_PROMPTS, _INTERRUPTED)):
+        return None
+    return _command(content)
+
+
+def _command(text: str) -> str:
+    """Return a slash command as the person typed it."""
+    if not text.lstrip().startswith("<command-"):
+        return text
+    name = _between(text, "<command-name>", "</command-name>")
+    return f"{name} {_between(text, '<command-args>', '</command-args>')}".strip() or text
+
+
+def _between(text: str, start: str, end: str) -> str:
+    _, found, rest = text.partition(start)
+    return rest.partition(end)[0].strip() if found else ""
+
+
+def _is_interruption(line: _Line) -> bool:
+    message = line.message
+    return message is not None and _INTERRUPTED.encode() in bytes(message.content)[:200]
+
+
+def _output_line(record: _Record) -> bytes:
+    """Return the line as the CLI would have printed it: with the call of its subagent."""
+    added = b""
+    if record.parent_tool_use_id is not None:
+        call = msgspec.json.encode(record.parent_tool_use_id)
+        added += b'"parent_tool_use_id":' + call + b","
+    if record.line.is_meta or record.line.is_compact_summary:
+        added += b'"isSynthetic":true,'
+    start = record.raw.find(b"{") + 1
+    return b"{" + added + record.raw[start:] if added else record.raw
+
+
+def result_line(session: LogSession, turn: Turn, text: str | None) -> bytes:
+    """Return the line that the CLI prints at the end of a turn, made of the turn's requests."""
+    models: dict[str, dict[str, int | None]] = {}
+    for name, usage, searches in _by_model(turn.requests):
+        models[name] = {
+            "inputTokens": usage.input_tokens,
+            "outputTokens": usage.output_tokens,
+            "cacheReadInputTokens": usage.cache_read_tokens,
+            "cacheCreationInputTokens": usage.cache_creation_tokens,
+            "cacheCreationEphemeral1hInputTokens": usage.cache_creation_1h_tokens,
+            "thinkingTokens": usage.reasoning_tokens,
+            "webSearchRequests": searches,
+        }
+    first, last = turn.span
+    value = {
+        "type": "result",
+        "subtype": "error_during_execution" if turn.is_error else "success",
+        "is_error": turn.is_error,
+        "session_id": session.session_id,
+        "timestamp": iso(last),
+        "duration_ms": None if first is None or last is None else (last - first) // 1000,
+        "num_turns": len(turn.requests),
+        "result": text,
+        "modelUsage": models,
+        "model_usage_since_last_result": models,
+    }
+    return msgspec.json.encode(value)
+
+
+def _by_model(requests: Iterable[Request]) -> list[tuple[str, Usage, int | None]]:
+    found: dict[str, tuple[Usage, int | None]] = {}
+    for request in requests:
+        name = request.model or "unknown"
+        usage, searches = request.usage, request.web_searches
+        if name in found:
+            usage = found[name][0] + usage
+            searches = (found[name][1] or 0) + (searches or 0)
+        found[name] = usage, searches
+    return [(name, *counts) for name, counts in found.items()]

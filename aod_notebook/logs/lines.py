@@ -1,0 +1,48 @@
+"""The lines of a log file, read once and forgivingly."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, bytes, bool]]:
+    """Read a file that may still be growing.
+
+    Yields:
+        The number of each non-empty line (from 1), the line, and whether it ends in a newline:
+        the last one may be half written.
+    """
+    data = path.read_bytes()
+    data = data.removeprefix(_BOM)
+    *whole, last = data.split(b"\n")
+    for number, line in enumerate(whole, 1):
+        if line and not line.isspace():
+            yield number, line.removesuffix(b"\r"), True
+    if last and not last.isspace():
+        yield len(whole) + 1, last, False
+
+
+def micros(text: object) -> int | None:
+    """Return an ISO 8601 time as microseconds since 1970; None if it is not a time."""
+    if not isinstance(text, str):
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def iso(at: int | None) -> str | None:
+    """Return microseconds since 1970 as ISO 8601 text in UTC."""
+    if at is None:
+        return None
+    return (_EPOCH + at * _MICROSECOND).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = datetime.resolution

@@ -1,0 +1,260 @@
+"""opencode's sessions: the SQLite database of its data folder, or the JSON files before it.
+
+The database also holds accounts and credentials. Only the tables `session`, `message` and `part`
+are ever read.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aod_notebook.logs.session import LogSession, Request, Turn
+from aod_notebook.transcripts import Usage
+from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_str, dumps, loads
+
+_KINDS = {
+    "text": "text",
+    "reasoning": "reasoning",
+    "tool": "tool_use",
+    "step-start": "step_start",
+    "step-finish": "step_finish",
+}
+"""Kinds of parts that the CLI prints, each with the type of its line."""
+_SESSION_COLUMNS = (
+    "id",
+    "parent_id",
+    "directory",
+    "title",
+    "version",
+    "cost",
+    "tokens_input",
+    "tokens_output",
+    "tokens_reasoning",
+    "tokens_cache_read",
+    "tokens_cache_write",
+    "model",
+    "time_created",
+    "time_updated",
+)
+
+
+class _Message(dict[str, Any]):
+    """The data of a message, with its id and its parts in order."""
+
+    id: str
+    parts: list[dict[str, Any]]
+
+
+def read_sessions(path: Path, only: Iterable[str] | None = None) -> Iterator[LogSession]:
+    """Read the sessions of a database, without writing anything beside it.
+
+    Args:
+        path: the database, or a folder of the older layout (`storage`).
+        only: ids of the sessions to read; all by default.
+
+    Raises:
+        OSError: the database cannot be read.
+    """
+    if path.is_dir():
+        yield from _read_storage(path, None if only is None else set(only))
+        return
+    try:
+        with _open(path) as database:
+            for row in _session_rows(database):
+                if only is None or row["id"] in only:
+                    yield _read_row(path, database, row)
+    except sqlite3.Error as error:
+        raise OSError(f"{path} could not be read as an opencode database: {error}") from error
+
+
+def session_times(path: Path) -> dict[str, int]:
+    """Return the sessions of a database, each with the time of its last change in ms.
+
+    Raises:
+        OSError: the database cannot be read.
+    """
+    if path.is_dir():
+        return {}
+    try:
+        with _open(path) as database:
+            return {row["id"]: row.get("time_updated") or 0 for row in _session_rows(database)}
+    except sqlite3.Error as error:
+        raise OSError(f"{path} could not be read as an opencode database: {error}") from error
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database that opencode may be using, and create no file beside it.
+
+    SQLite makes files of its own beside a database with a write-ahead log, read-only or not,
+    unless they are there already; so a log that nobody has open is read from a copy.
+    """
+    if not path.is_file():
+        raise OSError(f"{path} does not exist")
+    log, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    has_log = log.exists() and log.stat().st_size > 0
+    with TemporaryDirectory() if has_log and not index.exists() else nullcontext() as folder:
+        if folder is not None:
+            for file in (path, log):
+                shutil.copyfile(file, Path(folder, file.name))
+            path = Path(folder, path.name)
+        mode = "mode=ro" if has_log else "mode=ro&immutable=1"
+        uri = f"{path.absolute().as_uri()}?{mode}"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as database:
+            database.row_factory = sqlite3.Row
+            yield database
+
+
+def _session_rows(database: sqlite3.Connection) -> list[dict[str, Any]]:
+    present = [row["name"] for row in database.execute("PRAGMA table_info(session)")]
+    columns = [name for name in _SESSION_COLUMNS if name in present]
+    if "id" not in columns:
+        return []
+    query = f"SELECT {', '.join(columns)} FROM session ORDER BY time_created, id"  # noqa: S608 - fixed names
+    return [dict(row) for row in database.execute(query)]
+
+
+def _read_row(path: Path, database: sqlite3.Connection, row: dict[str, Any]) -> LogSession:
+    session = _session(path, row)
+    messages: dict[str, _Message] = {}
+    by_session = "FROM {} WHERE session_id = ? ORDER BY time_created, id"
+    for found in database.execute("SELECT id, data " + by_session.format("message"), [row["id"]]):
+        messages[found["id"]] = _message(session, found["id"], found["data"])
+    query = "SELECT id, message_id, data " + by_session.format("part")
+    for found in database.execute(query, [row["id"]]):
+        message = messages.get(found["message_id"])
+        part = loads(found["data"])
+        if not isinstance(part, dict):
+            session.note("a part is not a JSON object", found["id"])
+        elif message is not None:
+            message.parts.append(
+                {**part, "id": found["id"], "messageID": message.id, "sessionID": row["id"]}
+            )
+    _split_turns(session, list(messages.values()))
+    return session
+
+
+def _session(path: Path, row: dict[str, Any]) -> LogSession:
+    cost = as_float(row.get("cost"))
+    model = as_dict(loads(row["model"])) if isinstance(row.get("model"), str) else {}
+    return LogSession(
+        session_id=str(row["id"]),
+        runtime="opencode",
+        source=path,
+        title=as_str(row.get("title")),
+        cwd=as_str(row.get("directory")),
+        cli_version=as_str(row.get("version")),
+        model=as_str(model.get("id")),
+        parent_session_id=as_str(row.get("parent_id")),
+        created_at=_micros(row.get("time_created")),
+        updated_at=_micros(row.get("time_updated")),
+        turns=[],
+        total=Usage(
+            as_int(row.get("tokens_input")),
+            as_int(row.get("tokens_output")),
+            as_int(row.get("tokens_cache_read")),
+            as_int(row.get("tokens_cache_write")),
+            reasoning_tokens=as_int(row.get("tokens_reasoning")),
+        )
+        if "tokens_input" in row
+        else None,
+        total_cost_usd=cost,
+        problems=[],
+    )
+
+
+def _message(session: LogSession, key: str, data: Any) -> _Message:
+    value = loads(data) if isinstance(data, str | bytes) else data
+    if not isinstance(value, dict):
+        session.note("a message is not a JSON object", key)
+    message = _Message(as_dict(value))
+    message.id, message.parts = key, []
+    return message
+
+
+def _split_turns(session: LogSession, messages: Iterable[_Message]) -> None:
+    turn = Turn(lines=[], times=[], requests=[])
+    for message in messages:
+        if message.get("role") == "user":
+            if turn.lines or turn.requests or turn.prompt is not None:
+                session.turns.append(turn)
+            texts = [p for p in message.parts if p.get("type") == "text" and not p.get("synthetic")]
+            prompt = "\n".join(as_str(part.get("text")) or "" for part in texts)
+            turn = Turn(prompt=prompt or None, lines=[], times=[], requests=[])
+            continue
+        session.model = session.model or as_str(message.get("modelID"))
+        for part in message.parts:
+            _take(turn, part)
+        error = as_dict(message.get("error"))
+        turn.is_error = bool(error)
+        created = as_dict(message.get("time")).get("created")
+        if error:
+            line = {"type": "error", "sessionID": session.session_id, "error": error}
+            turn.add(dumps({**line, "timestamp": created}).encode(), _micros(created))
+        if isinstance(message.get("tokens"), dict):
+            turn.requests.append(_request(message, _micros(created)))
+    if turn.lines or turn.requests or turn.prompt is not None:
+        session.turns.append(turn)
+
+
+def _take(turn: Turn, part: dict[str, Any]) -> None:
+    """Write a part as the CLI prints it; some kinds it never prints."""
+    kind = _KINDS.get(as_str(part.get("type")) or "")
+    if kind is None:
+        return
+    time = as_dict(part.get("time")) or as_dict(as_dict(part.get("state")).get("time"))
+    ended = as_int(time.get("end")) or as_int(time.get("start"))
+    line = {"type": kind, "timestamp": ended, "sessionID": part["sessionID"], "part": part}
+    turn.add(dumps(line).encode(), _micros(ended))
+
+
+def _request(message: _Message, at: int | None) -> Request:
+    tokens = as_dict(message.get("tokens"))
+    cache = as_dict(tokens.get("cache"))
+    usage = Usage(
+        as_int(tokens.get("input")),
+        as_int(tokens.get("output")),
+        as_int(cache.get("read")),
+        as_int(cache.get("write")),
+        reasoning_tokens=as_int(tokens.get("reasoning")),
+    )
+    model, cost = as_str(message.get("modelID")), as_float(message.get("cost"))
+    return Request(message.id, model, usage, at, cost_usd=cost)
+
+
+def _micros(ms: Any) -> int | None:
+    number = as_int(ms)
+    return None if number is None else number * 1000
+
+
+# -- the layout before the database -------------------------------------------------------------
+
+
+def _read_storage(folder: Path, only: set[str] | None) -> Iterator[LogSession]:
+    for path in sorted(folder.glob("session/*/*.json")):
+        info = as_dict(loads(path.read_bytes()))
+        key = as_str(info.get("id")) or path.stem
+        if only is not None and key not in only:
+            continue
+        time = as_dict(info.get("time"))
+        row = {
+            "id": key,
+            "parent_id": info.get("parentID"),
+            **{name: info.get(name) for name in ("directory", "title", "version")},
+            "time_created": time.get("created"),
+            "time_updated": time.get("updated"),
+        }
+        session = _session(path, row)
+        messages = []
+        for file in sorted((folder / "message" / key).glob("*.json")):
+            message = _message(session, file.stem, loads(file.read_bytes()))
+            for part_file in sorted((folder / "part" / message.id).glob("*.json")):
+                part = as_dict(loads(part_file.read_bytes()))
+                message.parts.append({**part, "messageID": message.id, "sessionID": key})
+            messages.append(message)
+        _split_turns(session, messages)
+        yield session

@@ -1,0 +1,95 @@
+"""From a log file to its sessions, and from a session to the lines that its CLI would print."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from aod_notebook.logs import claude, codex, gemini, opencode
+from aod_notebook.logs.discover import LogFile
+from aod_notebook.logs.session import LogSession, Turn
+from aod_notebook.transcripts import Usage
+
+
+def read_log(log: LogFile) -> list[LogSession]:
+    """Read the sessions of a log.
+
+    Lines that cannot be read are counted in `problems`; they never stop the reading.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if log.agent == "claude":
+        is_main = log.path.parent.name != "subagents"
+        main = log.path if is_main else None
+        return [claude.read_session(main, log.sides if is_main else (log.path, *log.sides))]
+    if log.agent == "codex":
+        return [codex.read_session(log.path)]
+    if log.agent == "gemini":
+        return [gemini.read_session(log.path)]
+    return list(opencode.read_sessions(log.path))
+
+
+def printed_turns(session: LogSession) -> Iterator[Turn]:
+    """Yield the turns of a session, each with the line by which its CLI would report its end.
+
+    The counts in that line are the sums of the turn's requests, so `count_once` comes first.
+    """
+    total = Usage()
+    for turn in session.turns:
+        for request in turn.requests:
+            total += request.usage
+        line = _result_line(session, turn, total)
+        if line is None:
+            yield turn
+            continue
+        last = turn.span[1]
+        yield Turn(
+            turn.prompt, [*turn.lines, line], [*turn.times, last], turn.requests, turn.is_error
+        )
+
+
+def _result_line(session: LogSession, turn: Turn, total: Usage) -> bytes | None:
+    if not turn.lines and not turn.requests:
+        return None
+    if session.runtime == "claude":
+        return claude.result_line(session, turn, _last_words(turn))
+    if session.runtime == "codex":
+        return codex.result_line(session, turn, total)
+    if session.runtime == "gemini":
+        return gemini.result_line(turn)
+    return None  # opencode's own lines hold the counts
+
+
+class _Block(msgspec.Struct, gc=False):
+    type: str = ""
+    text: str | None = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: list[_Block] = []
+
+
+class _Line(msgspec.Struct, gc=False):
+    type: str
+    message: _Message
+    parent_tool_use_id: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def _last_words(turn: Turn) -> str | None:
+    """Return what Claude itself, not a subagent, wrote last."""
+    for line in reversed(turn.lines):
+        if b'"text"' not in line:
+            continue
+        try:
+            value = _decode(line)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            continue
+        if value.type != "assistant" or value.parent_tool_use_id is not None:
+            continue
+        texts = [block.text for block in value.message.content if block.type == "text"]
+        if texts:
+            return texts[-1]
+    return None

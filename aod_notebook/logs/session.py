@@ -1,0 +1,152 @@
+"""The sessions in the agents' own logs: their turns, their lines, and what each request used."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from aod_notebook.transcripts import Usage
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One billed answer of a model.
+
+    Attributes:
+        key: the provider's id of the answer; the same wherever a log repeats it.
+        model: the model that answered; None where the log does not name it.
+        usage: its tokens.
+        at: when it was written, in microseconds since 1970.
+        owner: the session that made the request, where the log says so.
+        cost_usd: what the CLI says it cost; None where it says nothing.
+        web_searches: searches that the provider ran for it.
+    """
+
+    key: str
+    model: str | None
+    usage: Usage
+    at: int | None = None
+    owner: str | None = None
+    cost_usd: float | None = None
+    web_searches: int | None = None
+
+
+class Turn(msgspec.Struct):
+    """What came of one prompt: the lines that the CLI would have printed for it.
+
+    Attributes:
+        prompt: the person's words; None for lines before the first prompt.
+        lines: JSON lines in the form of the CLI's own output, without newlines.
+        times: for each line, microseconds since 1970, or None.
+        requests: the requests of the turn, subagents included.
+        is_error: whether the turn ended in an error or was interrupted.
+    """
+
+    prompt: str | None = None
+    lines: list[bytes] = []
+    times: list[int | None] = []
+    requests: list[Request] = []
+    is_error: bool = False
+
+    def add(self, line: bytes, at: int | None) -> None:
+        """Append one line."""
+        self.lines.append(line)
+        self.times.append(at)
+
+    @property
+    def span(self) -> tuple[int | None, int | None]:
+        """Return the first and the last time of the turn, in microseconds since 1970."""
+        known = [at for at in self.times if at is not None]
+        return (min(known), max(known)) if known else (None, None)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something in a log that could not be read, or that does not add up."""
+
+    what: str
+    where: str
+
+
+class LogSession(msgspec.Struct, kw_only=True):
+    """One session of a log.
+
+    Attributes:
+        session_id: the CLI's own id.
+        runtime: claude, codex, gemini or opencode.
+        source: the file that holds it.
+        total: the CLI's own sum of the tokens, where its log has one.
+        total_cost_usd: the CLI's own sum of the cost, in US dollars.
+        problems: what could not be read; never a reason to stop.
+    """
+
+    session_id: str
+    runtime: str
+    source: Path
+    title: str | None = None
+    cwd: str | None = None
+    git_branch: str | None = None
+    cli_version: str | None = None
+    model: str | None = None
+    parent_session_id: str | None = None
+    forked_from_id: str | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+    turns: list[Turn] = []
+    total: Usage | None = None
+    total_cost_usd: float | None = None
+    problems: list[Problem] = []
+
+    def note(self, what: str, where: object = "") -> None:
+        """Record a problem."""
+        self.problems.append(Problem(what, f"{self.source.name}:{where}" if where else ""))
+
+    @property
+    def requests(self) -> Iterable[Request]:
+        """Return the requests of all turns."""
+        return (request for turn in self.turns for request in turn.requests)
+
+    def used(self) -> Usage | None:
+        """Return the sum over all requests; None without any."""
+        total: Usage | None = None
+        for request in self.requests:
+            total = request.usage if total is None else total + request.usage
+        return total
+
+
+def count_once(sessions: Iterable[LogSession], counted: dict[str, str] | None = None) -> None:
+    """Leave each request in one session only: in the one that made it.
+
+    Forks and resumed sessions repeat the answers of the session that they started from. The
+    session that a log names as the maker keeps the request; else the one that ended first, as
+    a copy goes on after its original.
+
+    Args:
+        sessions: the sessions just read; their turns lose what others count.
+        counted: keys of requests that sessions read earlier count, each with its session; the
+            keys of these sessions are added.
+    """
+    given = list(sessions)
+    counted = {} if counted is None else counted
+    here = {session.session_id for session in given}
+    owners: dict[str, str] = {}
+    for session in sorted(given, key=_end):
+        for request in session.requests:
+            named = request.owner if request.owner in here else None
+            if request.key not in owners or named == session.session_id:
+                owners[request.key] = named or session.session_id
+    for key, owner in counted.items():
+        if key in owners and owner not in here:
+            owners[key] = owner
+    for session in given:
+        seen: set[str] = set()
+        for turn in session.turns:
+            kept = []
+            for request in turn.requests:
+                if owners[request.key] == session.session_id and request.key not in seen:
+                    seen.add(request.key)
+                    kept.append(request)
+            turn.requests = kept
+    counted.update(owners)
+
+
+def _end(session: LogSession) -> tuple[int, str]:
+    return session.updated_at or 0, session.session_id
