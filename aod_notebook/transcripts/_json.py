@@ -2,11 +2,14 @@
 
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 _MAX_INT = 2**63
+_MAX_MS = 253_402_300_800_000
+"""The end of the year 9999."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -73,6 +76,33 @@ def as_dict(value: Any) -> dict[str, Any]:
 def as_list(value: Any) -> list[Any]:
     """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def as_span(value: Any) -> int | None:
+    """A length of time; a clock that was set back makes none below 0."""
+    span = as_int(value)
+    return None if span is None else max(span, 0)
+
+
+def as_time(value: Any) -> int | None:
+    """A time in microseconds since 1970, from ISO 8601 text or from milliseconds.
+
+    Example:
+        >>> as_time("1970-01-01T00:00:01.5Z"), as_time(1500)
+        (1500000, 1500000)
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return round(moment.timestamp() * 1_000_000)
+        except (ValueError, OverflowError):
+            return None
+    number = as_float(value)
+    if number is None or not 0 <= number < _MAX_MS:
+        return None
+    return round(number * 1000)
 
 
 def _null(_: str) -> None:

@@ -1,5 +1,6 @@
-"""Claude's stream-json lines (CONTRACT A.13.2)."""
+"""Claude's stream-json lines."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -10,15 +11,23 @@ from aod_notebook.transcripts._json import (
     as_float,
     as_int,
     as_list,
+    as_span,
     as_str,
+    as_time,
     dumps,
     loads,
 )
+from aod_notebook.transcripts.account import Account, Reported
 from aod_notebook.transcripts.content import text_of
 from aod_notebook.transcripts.lines import Lines
 from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
 
 _SPEAKERS = ("assistant", "user")
+_RUNNING_SINCE = (2, 1, 277)
+"""From this version on, cost and `modelUsage` of a resumed session go on from its last turn."""
+_SYNTHETIC = "<synthetic>"
+"""The "model" of messages that the CLI makes itself: errors of the API."""
+_SYSTEM_TEXTS = ("description", "summary", "message", "content")
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _NOTHING = msgspec.Raw()
 
@@ -35,11 +44,21 @@ class _Block(msgspec.Struct, gc=False):
     is_error: bool | None = None
 
 
+class _CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_1h_input_tokens: _Int64 | None = None
+
+
+class _OutputDetails(msgspec.Struct, gc=False):
+    thinking_tokens: _Int64 | None = None
+
+
 class _Usage(msgspec.Struct, gc=False):
     input_tokens: _Int64 | None = None
     output_tokens: _Int64 | None = None
     cache_read_input_tokens: _Int64 | None = None
     cache_creation_input_tokens: _Int64 | None = None
+    cache_creation: _CacheCreation | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -55,6 +74,10 @@ class _Line(msgspec.Struct, gc=False):
     subtype: str | None = None
     uuid: str | None = None
     parent_tool_use_id: str | None = None
+    timestamp: str | None = None
+    is_synthetic: bool | None = msgspec.field(default=None, name="isSynthetic")
+    is_compact_summary: bool | None = msgspec.field(default=None, name="isCompactSummary")
+    is_meta: bool | None = msgspec.field(default=None, name="isMeta")
     message: _Message | None = None
 
 
@@ -62,10 +85,16 @@ _line_decoder = msgspec.json.Decoder(_Line)
 
 
 class ClaudeLines(Lines):
-    """Reads Claude's lines; remembers the session's model between them."""
+    """Reads Claude's lines; remembers the session's model, version and lines between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
         self._model: str | None = None
+        self._version: tuple[int, ...] = ()
+        self._session: str | None = None
+        self._seen: set[str] = set()
+        self._is_compacted = False
+        self._open: dict[str | None, tuple[str | None, dict[str, Any]]] = {}
 
     def read(self, raw: str) -> list[Entry] | None:
         """Read one line; None if it is not a JSON object."""
@@ -73,16 +102,52 @@ class ClaudeLines(Lines):
             line = _line_decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return super().read(raw)
+        if self._is_repeated(line.uuid):
+            return []
         if line.message is None or line.type not in _SPEAKERS:
             return [self._plain(line.type, as_dict(loads(raw)), raw)]
-        return _blocks(line, line.message, raw)
+        return self._spoken(line, line.message, raw)
 
     def read_object(self, kind: str, value: dict[str, Any], raw: str) -> list[Entry]:
         """Read a line whose fields are not of their usual types."""
+        if self._is_repeated(as_str(value.get("uuid"))):
+            return []
         if kind in _SPEAKERS and isinstance(value.get("message"), dict):
             line = _line_decoder.decode(dumps(_tidy(value)))
-            return _blocks(line, line.message or _Message(), raw)
+            return self._spoken(line, line.message or _Message(), raw)
         return [self._plain(kind, value, raw)]
+
+    def _is_repeated(self, uuid: str | None) -> bool:
+        """Whether the line was read before: a stored session may hold it twice."""
+        if uuid is None:
+            return False
+        count = len(self._seen)
+        self._seen.add(uuid)
+        return len(self._seen) == count
+
+    def _spoken(self, line: _Line, message: _Message, raw: str) -> list[Entry]:
+        entries = _blocks(line, message, raw)
+        if line.type == "assistant":
+            self._is_compacted = False
+            if message.model == _SYNTHETIC:
+                for entry in entries:
+                    entry.is_error, entry.usage = True, Usage(0, 0, 0, 0, 0, 0)
+            return entries
+        origin = self._origin(line)
+        if origin is not None:
+            for entry in entries:
+                if entry.block != "tool_result":
+                    entry.line_type, entry.subtype = "system", origin
+                    self._is_compacted = False
+        return entries
+
+    def _origin(self, line: _Line) -> str | None:
+        """What made a `user` line that neither the user nor a tool wrote."""
+        if line.parent_tool_use_id is not None:
+            return "subagent_prompt"
+        if line.is_compact_summary or (self._is_compacted and line.is_synthetic is not False):
+            return "compact_summary"
+        return "synthetic" if line.is_synthetic or line.is_meta else None
 
     def _plain(self, line_type: str, value: dict[str, Any], raw: str) -> Entry:
         entry = Entry(
@@ -91,36 +156,95 @@ class ClaudeLines(Lines):
             uuid=as_str(value.get("uuid")),
             parent_tool_use_id=as_str(value.get("parent_tool_use_id")),
             raw=raw,
+            created_at=as_time(as_str(value.get("timestamp"))),
         )
         if line_type == "result":
-            entry.result = _result(value, self._model)
-            entry.is_error = entry.result.is_error
+            self._end_of_turn(entry, value)
         elif line_type == "system":
-            entry.model = as_str(value.get("model"))
-            entry.text = as_str(value.get("description"))
+            self._system(entry, value)
+        elif line_type == "stream_event":
+            self._stream_event(entry, as_dict(value.get("event")))
+        elif line_type == "rate_limit_event":
+            entry.text = _rate_limit(as_dict(value.get("rate_limit_info")))
+        elif line_type == "tool_progress":
+            entry.tool = as_str(value.get("tool_name"))
             entry.tool_use_id = as_str(value.get("tool_use_id"))
-            if entry.subtype == "init":
-                self._model = entry.model or self._model
         return entry
+
+    def _end_of_turn(self, entry: Entry, value: dict[str, Any]) -> None:
+        since = value.get("model_usage_since_last_result")
+        said = _result(value)
+        entry.result = self.account.add(
+            Reported(
+                result=said,
+                counter=as_str(value.get("session_id")) or self._session or "",
+                is_running=self._version >= _RUNNING_SINCE,
+                may_fork=True,
+                since_last=_model_usage(since) if isinstance(since, dict) else None,
+                model=self._model,
+            )
+        )
+        entry.is_error = None if entry.result is None else said.is_error
+
+    def _system(self, entry: Entry, value: dict[str, Any]) -> None:
+        entry.model = as_str(value.get("model"))
+        texts = (value.get(key) for key in _SYSTEM_TEXTS)
+        entry.text = next((text for text in texts if isinstance(text, str)), None)
+        entry.tool_use_id = as_str(value.get("tool_use_id"))
+        if entry.subtype == "init":
+            self._model = entry.model or self._model
+            self._session = as_str(value.get("session_id")) or self._session
+            self._version = _version(as_str(value.get("claude_code_version")) or "")
+        elif entry.subtype == "api_retry":
+            entry.text = _retry(value)
+        elif entry.subtype == "compact_boundary":
+            self._is_compacted = True
+            entry.text = _compacted(as_dict(value.get("compact_metadata")))
+        elif entry.subtype == "model_refusal_no_fallback":
+            entry.text = entry.text or "The model refused, and no other one stood in"
+
+    def _stream_event(self, entry: Entry, event: dict[str, Any]) -> None:
+        """Take the true usage of a message, which only its `message_delta` reports."""
+        entry.subtype = as_str(event.get("type"))
+        parent = entry.parent_tool_use_id
+        if entry.subtype == "message_start":
+            message = as_dict(event.get("message"))
+            self._open[parent] = as_str(message.get("id")), as_dict(message.get("usage"))
+            entry.message_id = as_str(message.get("id"))
+            entry.model = as_str(message.get("model"))
+        elif entry.subtype == "message_delta" and parent in self._open:
+            entry.message_id, counts = self._open[parent]
+            told = {k: v for k, v in as_dict(event.get("usage")).items() if v is not None}
+            entry.stop_reason = as_str(as_dict(event.get("delta")).get("stop_reason"))
+            entry.usage = _usage({**counts, **told})
+        elif entry.subtype == "message_stop":
+            entry.message_id, _ = self._open.pop(parent, (None, {}))
 
 
 def _blocks(line: _Line, message: _Message, raw: str) -> list[Entry]:
     """One entry per content block; a message without blocks is still one entry."""
-    counts = message.usage
-    usage = None
-    if counts is not None:
-        usage = Usage(
-            counts.input_tokens,
-            counts.output_tokens,
-            counts.cache_read_input_tokens,
-            counts.cache_creation_input_tokens,
-        )
+    usage = None if message.usage is None else _message_usage(message.usage, message.stop_reason)
+    created_at = None if line.timestamp is None else as_time(line.timestamp)
     if not message.content:
-        return [_entry(line, message, _Block(), index=None, usage=usage, raw=raw)]
+        return [_entry(line, message, _Block(), index=None, usage=usage, at=created_at, raw=raw)]
     return [
-        _entry(line, message, block, index=index, usage=usage, raw=raw)
+        _entry(line, message, block, index=index, usage=usage, at=created_at, raw=raw)
         for index, block in enumerate(message.content)
     ]
+
+
+def _message_usage(counts: _Usage, stop_reason: str | None) -> Usage:
+    """What the line reports; before the message has stopped, its output is a placeholder."""
+    hour, details = counts.cache_creation, counts.output_tokens_details
+    is_final = stop_reason is not None
+    return Usage(
+        counts.input_tokens,
+        counts.output_tokens if is_final else None,
+        counts.cache_read_input_tokens,
+        counts.cache_creation_input_tokens,
+        None if hour is None else hour.ephemeral_1h_input_tokens,
+        details.thinking_tokens if is_final and details is not None else None,
+    )
 
 
 def _entry(
@@ -130,6 +254,7 @@ def _entry(
     *,
     index: int | None,
     usage: Usage | None,
+    at: int | None,
     raw: str,
 ) -> Entry:
     kind: str | None = block.type
@@ -163,30 +288,37 @@ def _entry(
         usage,
         None,
         raw,
+        0,
+        at,
     )
 
 
-def _result(value: dict[str, Any], model: str | None) -> Result:
-    usage = _usage(value["usage"]) if isinstance(value.get("usage"), dict) else None
-    cost = as_float(value.get("total_cost_usd"))
+def _result(value: dict[str, Any]) -> Result:
     denials = value.get("permission_denials")
+    is_error = as_bool(value.get("is_error"))
+    text = as_str(value.get("result"))
+    errors = [e for e in as_list(value.get("errors")) if isinstance(e, str)]
+    if is_error and text:  # an error of the API, not the answer
+        errors, text = [*errors, text], None
     return Result(
         subtype=as_str(value.get("subtype")),
-        is_error=as_bool(value.get("is_error")),
+        is_error=is_error,
         num_turns=as_int(value.get("num_turns")),
-        duration_ms=as_int(value.get("duration_ms")),
-        duration_api_ms=as_int(value.get("duration_api_ms")),
-        cost_usd=cost,
-        usage=usage,
+        duration_ms=as_span(value.get("duration_ms")),
+        duration_api_ms=as_span(value.get("duration_api_ms")),
+        ttft_ms=as_span(value.get("ttft_ms")),
+        cost_usd=as_float(value.get("total_cost_usd")),
+        usage=_usage(value["usage"]) if isinstance(value.get("usage"), dict) else None,
         stop_reason=as_str(value.get("stop_reason")),
         terminal_reason=as_str(value.get("terminal_reason")),
         api_error_status=as_int(value.get("api_error_status")),
         input_includes_cache=False,
-        text=as_str(value.get("result")),
-        errors=tuple(e for e in as_list(value.get("errors")) if isinstance(e, str)),
+        output_includes_reasoning=True,
+        text=text,
+        errors=tuple(errors),
         permission_denials=tuple(d for d in as_list(denials) if isinstance(d, dict)),
         denial_count=len(denials) if isinstance(denials, list) else None,
-        model_usage=_model_usage(value.get("modelUsage"), usage, cost, model),
+        model_usage=_model_usage(as_dict(value.get("modelUsage"))),
     )
 
 
@@ -196,33 +328,70 @@ def _usage(counts: dict[str, Any]) -> Usage:
         as_int(counts.get("output_tokens")),
         as_int(counts.get("cache_read_input_tokens")),
         as_int(counts.get("cache_creation_input_tokens")),
+        as_int(as_dict(counts.get("cache_creation")).get("ephemeral_1h_input_tokens")),
+        as_int(as_dict(counts.get("output_tokens_details")).get("thinking_tokens")),
     )
 
 
-def _model_usage(
-    models: Any, usage: Usage | None, cost: float | None, model: str | None
-) -> tuple[ModelUsage, ...]:
-    """The models the result names, or the session's one model with the result's totals."""
-    if not isinstance(models, dict) or not models:
-        return () if usage is None else (ModelUsage(model, usage, cost),)
+def _model_usage(models: dict[str, Any]) -> tuple[ModelUsage, ...]:
     rows = []
     for name, counts in models.items():
         told = as_dict(counts)
+        usage = Usage(
+            as_int(told.get("inputTokens")),
+            as_int(told.get("outputTokens")),
+            as_int(told.get("cacheReadInputTokens")),
+            as_int(told.get("cacheCreationInputTokens")),
+            as_int(told.get("cacheCreationEphemeral1hInputTokens")),
+            as_int(told.get("thinkingTokens")),
+        )
         rows.append(
             ModelUsage(
                 name,
-                Usage(
-                    as_int(told.get("inputTokens")),
-                    as_int(told.get("outputTokens")),
-                    as_int(told.get("cacheReadInputTokens")),
-                    as_int(told.get("cacheCreationInputTokens")),
-                ),
+                usage,
                 as_float(told.get("costUSD")),
                 as_int(told.get("webSearchRequests")),
                 as_int(told.get("contextWindow")),
+                as_int(told.get("maxOutputTokens")),
             )
         )
     return tuple(rows)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The numbers of a version; empty if there are none.
+
+    Example:
+        >>> _version("2.1.332 (beta)")
+        (2, 1, 332)
+    """
+    found = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", text)
+    return () if found is None else tuple(map(int, found.groups()))
+
+
+def _retry(value: dict[str, Any]) -> str:
+    """A line about a retry: `API 529, retry 3 of 10 in 4 s`."""
+    reason = as_int(value.get("error_status", value.get("status")))
+    attempt, limit = as_int(value.get("attempt")), as_int(value.get("max_retries"))
+    delay = as_float(value.get("retry_delay_ms", value.get("delay")))
+    text = f"API {reason or as_str(value.get('error')) or 'error'}, retry"
+    text += "" if attempt is None else f" {attempt}"
+    text += "" if limit is None else f" of {limit}"
+    return text if delay is None else f"{text} in {round(max(delay, 0) / 1000, 1):g} s"
+
+
+def _compacted(facts: dict[str, Any]) -> str:
+    trigger, before = as_str(facts.get("trigger")), as_int(facts.get("pre_tokens"))
+    details = [trigger] if trigger else []
+    details += [] if before is None else [f"{before} tokens before"]
+    return "Conversation compacted" + (f" ({', '.join(details)})" if details else "")
+
+
+def _rate_limit(facts: dict[str, Any]) -> str | None:
+    status, kind = as_str(facts.get("status")), as_str(facts.get("rateLimitType"))
+    if status in (None, "allowed"):
+        return None
+    return f"Rate limit{f' ({kind})' if kind else ''}: {status}"
 
 
 def _tidy(value: dict[str, Any]) -> dict[str, Any]:
@@ -233,12 +402,23 @@ def _tidy(value: dict[str, Any]) -> dict[str, Any]:
     usage = message.get("usage")
     tidy_message: dict[str, Any] = {
         "content": [_tidy_block(block) for block in blocks if isinstance(block, dict | str)],
-        "usage": {k: as_int(v) for k, v in usage.items()} if isinstance(usage, dict) else None,
+        "usage": _tidy_usage(usage) if isinstance(usage, dict) else None,
     }
     for key in ("id", "model", "stop_reason"):
         tidy_message[key] = as_str(message.get(key))
-    tidy = {key: as_str(value.get(key)) for key in ("subtype", "uuid", "parent_tool_use_id")}
+    names = ("subtype", "uuid", "parent_tool_use_id", "timestamp")
+    tidy: dict[str, Any] = {key: as_str(value.get(key)) for key in names}
+    for key in ("isSynthetic", "isCompactSummary", "isMeta"):
+        tidy[key] = as_bool(value.get(key))
     return {**tidy, "type": value["type"], "message": tidy_message}
+
+
+def _tidy_usage(usage: dict[str, Any]) -> dict[str, Any]:
+    parts = ("cache_creation", "output_tokens_details")
+    tidy: dict[str, Any] = {k: as_int(v) for k, v in usage.items() if k not in parts}
+    for part in parts:
+        tidy[part] = {key: as_int(count) for key, count in as_dict(usage.get(part)).items()}
+    return tidy
 
 
 def _tidy_block(block: dict[str, Any] | str) -> dict[str, Any]:

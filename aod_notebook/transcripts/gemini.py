@@ -1,8 +1,9 @@
-"""Gemini's stream-json lines (CONTRACT A.13.4)."""
+"""Gemini's stream-json lines."""
 
 from typing import Any
 
-from aod_notebook.transcripts._json import as_dict, as_int, as_str, dumps
+from aod_notebook.transcripts._json import as_dict, as_int, as_span, as_str, as_time, dumps
+from aod_notebook.transcripts.account import Account, Reported
 from aod_notebook.transcripts.content import text_of
 from aod_notebook.transcripts.lines import Lines
 from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
@@ -15,7 +16,8 @@ class GeminiLines(Lines):
     its message is whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
         self._model: str | None = None
         self._open: Entry | None = None
         self._parts: list[str] = []
@@ -26,7 +28,9 @@ class GeminiLines(Lines):
         """Read a decoded line of type `kind`."""
         if kind == "message":
             return self._message(value, raw)
-        return [*self.pause(), self._line(kind, value, raw)]
+        before, entry = self.pause(), self._line(kind, value, raw)
+        entry.created_at = as_time(value.get("timestamp"))
+        return [*before, entry]
 
     def pause(self) -> list[Entry]:
         """Give out the message that was still growing."""
@@ -60,11 +64,14 @@ class GeminiLines(Lines):
             self._parts.append(text or "")
             self._raws.append(raw)
             self._open.line = self.line
+            self._open.created_at = as_time(value.get("timestamp"))
             return before
         if role == "assistant":
             self._last_text = text
         model = self._model if role == "assistant" else None
-        return [*before, Entry(role, "message", "text", 0, text, model=model, raw=raw)]
+        entry = Entry(role, "message", "text", 0, text, model=model, raw=raw)
+        entry.created_at = as_time(value.get("timestamp"))
+        return [*before, entry]
 
     def _line(self, line_type: str, value: dict[str, Any], raw: str) -> Entry:
         if line_type == "init":
@@ -97,7 +104,7 @@ class GeminiLines(Lines):
         stats = value.get("stats")
         usage = duration = None
         if isinstance(stats, dict):
-            usage, duration = _usage(stats), as_int(stats.get("duration_ms"))
+            usage, duration = _usage(stats), as_span(stats.get("duration_ms"))
         message = as_str(as_dict(value.get("error")).get("message"))
         result = Result(
             subtype=as_str(value.get("status")),
@@ -105,26 +112,27 @@ class GeminiLines(Lines):
             duration_ms=duration,
             usage=usage,
             input_includes_cache=True,
+            output_includes_reasoning=False,
             text=None if failed else self._last_text,
             errors=(message,) if message else (),
-            model_usage=self._model_usage(as_dict(stats), usage),
+            model_usage=_model_usage(as_dict(stats)),
         )
-        return Entry("result", result.subtype, is_error=failed, result=result, raw=raw)
+        account = self.account.add(Reported(result=result, model=self._model))
+        return Entry("result", result.subtype, is_error=failed, result=account, raw=raw)
 
-    def _model_usage(self, stats: dict[str, Any], usage: Usage | None) -> tuple[ModelUsage, ...]:
-        """The models that newer versions name, or the session's one with the turn's totals."""
-        models = as_dict(stats.get("models"))
-        if models:
-            return tuple(ModelUsage(name, _usage(as_dict(told))) for name, told in models.items())
-        return () if usage is None else (ModelUsage(self._model, usage),)
+
+def _model_usage(stats: dict[str, Any]) -> tuple[ModelUsage, ...]:
+    models = as_dict(stats.get("models"))
+    return tuple(ModelUsage(name, _usage(as_dict(told))) for name, told in models.items())
 
 
 def _usage(stats: dict[str, Any]) -> Usage:
-    return Usage(
-        as_int(stats.get("input_tokens")),
-        as_int(stats.get("output_tokens")),
-        as_int(stats.get("cached")),
-    )
+    """The counts; thoughts are in the total only, though they are billed as output."""
+    read, written = as_int(stats.get("input_tokens")), as_int(stats.get("output_tokens"))
+    total, thoughts = as_int(stats.get("total_tokens")), None
+    if None not in (total, read, written):
+        thoughts = max((total or 0) - (read or 0) - (written or 0), 0)
+    return Usage(read, written, as_int(stats.get("cached")), reasoning_tokens=thoughts)
 
 
 def _tool_result(value: dict[str, Any], raw: str) -> Entry:

@@ -3,11 +3,15 @@
 from typing import Any
 
 from aod_notebook.transcripts._json import loads
+from aod_notebook.transcripts.account import Account
 from aod_notebook.transcripts.model import Entry
 
 
 class Lines:
     """Turns the JSON lines of one runtime into entries; keeps what it must know of the turn."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
 
     line = 0
     """Number of the line being read; the reader sets it."""

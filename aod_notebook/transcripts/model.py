@@ -6,6 +6,22 @@ import msgspec
 
 from aod_notebook.transcripts._json import loads
 
+LINE_TYPES = frozenset(
+    {
+        "assistant",
+        "user",
+        "system",
+        "result",
+        "error",
+        "text",
+        "stream_event",
+        "rate_limit_event",
+        "tool_progress",
+    }
+)
+"""The line types that the reader knows; a line of any other is new to it."""
+NOTES = frozenset({"api_retry", "compact_boundary", "model_refusal_no_fallback", "note"})
+
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts in the runtime's own words; None is what the runtime did not report.
@@ -144,6 +160,12 @@ class Entry(msgspec.Struct):
         """The decoded arguments of a `tool_use`; None if there are none or they are no object."""
         value = None if self.input_json is None else loads(self.input_json)
         return value if isinstance(value, dict) else None
+
+    @property
+    def is_note(self) -> bool:
+        """Whether the text is something to show while it happens that is no failure: a retry."""
+        is_event = self.line_type == "rate_limit_event"
+        return bool(self.text) and (is_event or (self.subtype in NOTES and not self.is_error))
 
     @property
     def fields(self) -> dict[str, Any]:

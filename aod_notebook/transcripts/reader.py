@@ -1,6 +1,9 @@
 """From raw chunks of an agent's stdout to entries."""
 
+import re
+
 from aod_notebook.transcripts._json import as_str, loads
+from aod_notebook.transcripts.account import Account
 from aod_notebook.transcripts.claude import ClaudeLines
 from aod_notebook.transcripts.codex import CodexLines
 from aod_notebook.transcripts.gemini import GeminiLines
@@ -12,6 +15,10 @@ from aod_notebook.transcripts.recognise import runtime_of
 RUNTIMES = ("claude", "codex", "gemini", "opencode", "shell")
 """The names that `Reader(runtime=…)` takes."""
 
+_BEFORE_JSON = re.compile(
+    r"(?:\s|\ufeff|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~])*(?={)"
+)
+"""A byte order mark and what a login shell sends its terminal (`ESC[?2004h`)."""
 
 _LINES: dict[str, type[Lines]] = {
     "claude": ClaudeLines,
@@ -22,11 +29,13 @@ _LINES: dict[str, type[Lines]] = {
 
 
 class Reader:
-    r"""Reads the stdout of one session, turn by turn (CONTRACT A.13).
+    r"""Reads the stdout of one session, turn by turn.
 
     Args:
         runtime: claude, codex, gemini, opencode; `shell` reads every line as text; None
             recognises the runtime from the lines themselves. Any other name counts as None.
+        first_turn: the number of the first turn that is read. After turns that were not
+            read, counts that a CLI adds up over a session are unknown for that turn.
 
     No input makes a method raise. Work is linear in the length of the input.
 
@@ -40,10 +49,12 @@ class Reader:
         'claude'
     """
 
-    def __init__(self, runtime: str | None = None) -> None:
+    def __init__(self, runtime: str | None = None, *, first_turn: int = 1) -> None:
         self.runtime = runtime if runtime in RUNTIMES else None
         """The runtime given or recognised so far."""
-        self._lines = _LINES[self.runtime]() if self.runtime in _LINES else None
+        self.account = Account(first_turn)
+        """What the session's turns used and cost so far."""
+        self._lines = _LINES[self.runtime](self.account) if self.runtime in _LINES else None
         self._parts: list[str] = []
         self.line = 0
         """Number of lines read so far."""
@@ -75,13 +86,19 @@ class Reader:
             entries += self._read(rest.removesuffix("\r"))
         if self._lines is not None:
             entries += self._number(self._lines.end())
+        self.account.end()
         return entries
 
     def _read(self, raw: str) -> list[Entry]:
         if not raw and self.runtime != "shell":
             return []
-        if self.runtime == "shell" or raw.lstrip()[:1] != "{":
+        if self.runtime == "shell":
             return self._text(raw)
+        if raw[0] != "{":
+            before = _BEFORE_JSON.match(raw)
+            if before is None or not isinstance(loads(raw[before.end() :]), dict):
+                return self._text(raw)
+            raw = raw[before.end() :]
         if self._lines is None:
             self._recognise(raw)
         if self._lines is None:
@@ -93,7 +110,7 @@ class Reader:
     def _recognise(self, raw: str) -> None:
         runtime = runtime_of(loads(raw))
         if runtime is not None:
-            self.runtime, self._lines = runtime, _LINES[runtime]()
+            self.runtime, self._lines = runtime, _LINES[runtime](self.account)
 
     def _unknown(self, raw: str) -> list[Entry]:
         """Read a JSON line that comes before any that tells the runtime."""

@@ -47,6 +47,7 @@ class KnownTurn:
     models: dict = field(default_factory=dict)
     """Model → tokens."""
     finished: bool = True
+    """Whether its lines report how it ended."""
     is_error: bool = False
 
     def say(self, **line):
@@ -145,7 +146,7 @@ class Claude(_Maker):
         return blocks
 
     def message(self, turn, blocks, model, usage, parent):
-        """One message id over one line per block, or one line; usage grows to its last."""
+        """One message id over one line per block, or one line; only the last one is final."""
         message_id = self.id("msg")
         parts = [[block] for block in blocks] if self.chance(0.7) else [blocks]
         for index, content in enumerate(parts):
@@ -159,7 +160,11 @@ class Claude(_Maker):
             message = {"id": message_id, "role": "assistant", "model": model, "usage": told}
             turn.say(
                 type="assistant",
-                message={**message, "content": content, "stop_reason": None},
+                message={
+                    **message,
+                    "content": content,
+                    "stop_reason": "end_turn" if is_last else None,
+                },
                 parent_tool_use_id=parent,
             )
 
@@ -212,6 +217,10 @@ class Claude(_Maker):
 
 
 class Codex(_Maker):
+    def session(self):
+        self.totals = dict.fromkeys(TOKENS[:3], 0)  # Codex reports those of the thread
+        return super().session()
+
     def begin(self, turn):
         self.count = 0  # Codex counts its items from 0 in every turn
         turn.tokens = dict.fromkeys(TOKENS)
@@ -271,10 +280,12 @@ class Codex(_Maker):
             turn.tokens = dict.fromkeys(TOKENS)
             turn.say(type="turn.failed", error={"message": "no more credit"})
         elif turn.finished:
+            for name in TOKENS[:3]:
+                self.totals[name] += turn.tokens[name]
             usage = {
-                "input_tokens": turn.tokens["input_tokens"],
-                "cached_input_tokens": turn.tokens["cache_read_tokens"],
-                "output_tokens": turn.tokens["output_tokens"],
+                "input_tokens": self.totals["input_tokens"],
+                "cached_input_tokens": self.totals["cache_read_tokens"],
+                "output_tokens": self.totals["output_tokens"],
             }
             turn.say(type="turn.completed", usage=usage)
             turn.models = {None: turn.tokens}
@@ -365,13 +376,14 @@ class Opencode(_Maker):
         self.line(turn, "step_finish", type="step-finish", **part)
 
     def end(self, turn):
-        if not turn.finished:
+        turn.models = {None: turn.tokens}
+        if not turn.finished:  # its steps report what it used all the same
             self.line(turn, "step_start", type="step-start", messageID=self.id("msg"))
+            turn.finished = turn.is_error = True
             return
         self.step(turn, reason="stop")
         if turn.is_error:
             turn.say(type="error", sessionID="o", error={"name": "X", "data": {"message": "boom"}})
-        turn.models = {None: turn.tokens}
 
 
 def blocks_ids(blocks):
