@@ -15,7 +15,8 @@ MIB = 1024 * 1024
 class Config:
     """What one service may do and how long it waits; all times are seconds.
 
-    The defaults are the values of CONTRACT.md (A.10.1, A.12.4, B.4, B.6); tests shorten them.
+    The defaults are the hosted service's values; tests shorten them. `allow_root` lets claude run
+    as root; `strict_models` refuses the models that the hosted service does not know.
     """
 
     data_dir: Path
@@ -28,6 +29,8 @@ class Config:
     max_active_sessions: int = 100
     max_body_bytes: int = 16 * MIB
     allow_unenforced_network: bool = False
+    allow_root: bool = False
+    strict_models: bool = False
 
     @property
     def database(self) -> Path:

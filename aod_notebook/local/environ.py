@@ -1,7 +1,7 @@
-"""The environment variables of a session's programs (CONTRACT.md A.13.1, adapted to a laptop).
+"""The environment variables of a session's programs.
 
-Nothing of the service's own environment passes but what programs need to run at all, and the
-keys that the agent CLIs read. Tokens of this toolkit's services never do.
+Of the person's own only those pass that programs need to run at all and those that the agent CLI
+reads (`variables.py`). Tokens of this toolkit's services never do.
 """
 
 from __future__ import annotations
@@ -12,49 +12,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aod_notebook.local.repositories import git_settings
+from aod_notebook.local.variables import EVERYWHERE, cli_names
 
 if TYPE_CHECKING:
-    from aod_notebook.local.runtimes.base import Folder, Setup
+    from collections.abc import Mapping
 
-_PASSED = (
-    "LANG",
-    "LANGUAGE",
-    "LOGNAME",
-    "SHELL",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "NODE_EXTRA_CA_CERTS",
-)
-_KEYS = {
-    "claude": ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
-    "codex": ("OPENAI_API_KEY", "CODEX_API_KEY"),
-    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "opencode": ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
-}
+    from aod_notebook.local.runtimes.base import Folder, Setup
 
 
 def session_environment(
-    session_id: str, runtime: str, model: str, folder: Folder, setup: Setup
+    session_id: str,
+    runtime: str,
+    model: str,
+    *,
+    folder: Folder,
+    setup: Setup,
+    own: Mapping[str, str],
+    allow_root: bool = False,
 ) -> dict[str, str]:
-    """Return the variables; later ones win: basics, ids, `env_vars`, `secret_env_vars`."""
-    own = os.environ
-    passed = {name: own[name] for name in (*_PASSED, *_KEYS.get(runtime, ())) if name in own}
-    locale = {name: value for name, value in own.items() if name.startswith("LC_")}
+    """Return the variables; later ones win: basics, ids, `env_vars`, `secret_env_vars`.
+
+    `own` are those of the person who asked for the session.
+    """
+    passed = {name: own[name] for name in (*EVERYWHERE, *cli_names(runtime, own)) if name in own}
+    sandbox = {"IS_SANDBOX": "1"} if allow_root and runtime == "claude" else {}
+    temporary = str(folder.temporary)
     return {
+        **sandbox,
         **passed,
-        **locale,
         "HOME": str(folder.home),
-        "PATH": _path(folder),
+        "PATH": _path(folder, own),
+        **dict.fromkeys(("TMPDIR", "TMP", "TEMP", "CLAUDE_CODE_TMPDIR"), temporary),
         "AOD_SESSION_ID": session_id,
         "AOD_MODEL": model,
         **dict(sorted(setup.env_vars.items())),
@@ -63,8 +51,8 @@ def session_environment(
     }
 
 
-def _path(folder: Folder) -> str:
-    """Return the session's own programs, the machine's, and at last this Python's."""
-    own = [folder.home / part for part in ("venv/bin", ".local/bin", "node_modules/.bin")]
-    machine = os.environ.get("PATH", os.defpath)
-    return os.pathsep.join([*map(str, own), machine, str(Path(sys.executable).parent)])
+def _path(folder: Folder, own: Mapping[str, str]) -> str:
+    """Return the session's own programs, the person's, and at last this Python's."""
+    session = [folder.home / part for part in ("venv/bin", ".local/bin", "node_modules/.bin")]
+    person = own.get("PATH", os.defpath)
+    return os.pathsep.join([*map(str, session), person, str(Path(sys.executable).parent)])

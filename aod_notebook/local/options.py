@@ -29,6 +29,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run sessions with limited networking although nothing limits them here",
     )
+    parser.add_argument(
+        "--allow-root", action="store_true", help="run claude as root: this machine is a sandbox"
+    )
+    parser.add_argument(
+        "--strict-models",
+        action="store_true",
+        help="refuse the models that the hosted service does not know, for tests of clients",
+    )
 
 
 def serve_as_told(data_dir: Path, options: argparse.Namespace) -> int:
@@ -42,6 +50,8 @@ def serve_as_told(data_dir: Path, options: argparse.Namespace) -> int:
             options.port,
             idle_exit_s=options.idle_exit,
             allow_unenforced_network=options.allow_unenforced_network,
+            allow_root=options.allow_root,
+            strict_models=options.strict_models,
             json_line=options.json,
         )
     except (ServiceLockedError, OSError, ValueError, sqlite3.Error) as error:

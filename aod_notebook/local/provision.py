@@ -108,7 +108,7 @@ class Provisioner:
     async def _create(self) -> None:
         folder = self.turn.folder
         try:
-            for path in (folder.root, folder.workspace, folder.home):
+            for path in (folder.root, folder.workspace, folder.home, folder.temporary):
                 make_private(path)
         except OSError as error:
             raise StageError(f"Failed to create Sprite: {error.strerror}") from error
@@ -131,6 +131,10 @@ class Provisioner:
         for name, value in self.turn.env.items():
             if "\0" in value:
                 raise StageError(f"Failed to prepare Sprite: variable {name} holds a NUL character")
+        try:
+            await asyncio.to_thread(self.runtime.prepare, self.turn)
+        except (ConfigError, OSError) as error:
+            raise StageError(f"Failed to prepare Sprite: your settings: {error}") from error
 
     async def _git_credentials(self) -> None:
         if shutil.which("git", path=self.turn.env["PATH"]) is None:

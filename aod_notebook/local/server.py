@@ -29,6 +29,7 @@ from aod_notebook.local.credentials import (
 from aod_notebook.local.feeds import Feeds
 from aod_notebook.local.processes import Supervisor
 from aod_notebook.local.resealing import reseal
+from aod_notebook.local.runtimes import recover_logins
 from aod_notebook.local.state import Activity, State
 from aod_notebook.local.storage import Database
 from aod_notebook.local.vault import Vault
@@ -88,6 +89,8 @@ class Service:
             self.database.submit(lambda c: reseal(c, self._vault, key)).result()
             self.database.submit(transitions.recover).result()
             self.database.submit(runs.recover).result()
+            recover_logins(config.sessions_dir)
+            recover_logins(config.data_dir / "hosted")
             proof_key = bytes.fromhex(self.credentials.proof_key)
             self.tokens = Tokens(self.database, proof_key)
             self.keys = Keys(self.database, proof_key)

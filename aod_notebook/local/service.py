@@ -28,7 +28,7 @@ class LocalService:
     """The embedded service as a context manager, in a thread, on a free port of 127.0.0.1.
 
     Without `data_dir` it works in a fresh temporary directory that is removed at the end. The
-    options are those of `Config` (clocks and limits). Attributes: `url`, `aod_token`,
+    options are those of `Config` (clocks, limits, `allow_root`, `strict_models`). Attributes: `url`, `aod_token`,
     `agentos_key` (a workspace key), `agent_key`, `agent_id` (an AgentOS agent to report to).
 
     Raises:
@@ -132,6 +132,8 @@ def serve(
     *,
     idle_exit_s: float | None = None,
     allow_unenforced_network: bool = False,
+    allow_root: bool = False,
+    strict_models: bool = False,
     json_line: bool = False,
 ) -> None:
     """Serve in this process until SIGTERM, SIGINT or the idle time; blocks.
@@ -149,6 +151,8 @@ def serve(
         data_dir=data_dir.expanduser().resolve(),
         idle_exit_s=idle_exit_s,
         allow_unenforced_network=allow_unenforced_network,
+        allow_root=allow_root,
+        strict_models=strict_models,
     )
     service = Service(config, port, embedded=False)
     line = print_line(service.credentials, service.url) if json_line else f"serving {service.url}"

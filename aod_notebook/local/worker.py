@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aod_notebook.local.config import Config
     from aod_notebook.local.feeds import Feeds
@@ -67,6 +68,7 @@ class Worker:
         self._feeds = feeds
         self._supervisor = supervisor
         self._active: dict[str, _Active] = {}
+        self._own: dict[str, Mapping[str, str]] = {}  # of each session's person; never stored
         self._background: set[asyncio.Task[None]] = set()
 
     @property
@@ -90,8 +92,10 @@ class Worker:
         """Whether the session's directory is still there."""
         return self.folder(session_id).root.is_dir()
 
-    def start(self, session_id: str, turn: int) -> None:
-        """Begin a turn whose rows are committed."""
+    def start(self, session_id: str, turn: int, own: Mapping[str, str] | None = None) -> None:
+        """Begin a turn whose rows are committed; `own` are the variables of who asks for it."""
+        if own is not None:
+            self._own[session_id] = own
         active = _Active()
         self._active[session_id] = active
         active.task = asyncio.create_task(self._work(session_id, turn, active))
@@ -127,6 +131,7 @@ class Worker:
         await end_tasks(turns | self._background)
 
     def _remove(self, session_id: str) -> None:
+        self._own.pop(session_id, None)
         active = self._active.get(session_id)
         turn = active.task if active is not None else None
         task = asyncio.create_task(self._remove_after(session_id, turn))
@@ -219,8 +224,10 @@ class Worker:
 
     def _load(self, row: sqlite3.Row, session_id: str, number: int) -> tuple[Turn, Runtime]:
         setup = Setup(**self._vault.open(row["setup"]))
+        own = self._own.get(session_id, os.environ)
         folder = self.folder(session_id)
         make_private(folder.root)
+        make_private(folder.temporary)
         prompt = row["prompt"]
         if number == 1 and setup.system and row["runtime"] != "shell":
             prompt = f"{setup.system}\n\n{prompt}"
@@ -233,7 +240,16 @@ class Worker:
             folder=folder,
             setup=setup,
             recordings=self._config.recordings_dir,
-            env=session_environment(session_id, row["runtime"], row["model"], folder, setup),
+            env=session_environment(
+                session_id,
+                row["runtime"],
+                row["model"],
+                folder=folder,
+                setup=setup,
+                own=own,
+                allow_root=self._config.allow_root,
+            ),
+            own=own,
         )
         return turn, runtime_for(row["runtime"])
 

@@ -6,6 +6,8 @@ import pytest
 from process_kit import Process
 from service_kit import Kit, Rpc, connect, until
 
+from aod_notebook.local import LocalService
+
 
 @pytest.fixture
 def http(service):
@@ -28,6 +30,24 @@ def kit(http):
 @pytest.fixture
 def fresh_kit(fresh_http):
     return Kit(fresh_http)
+
+
+@pytest.fixture(scope="session")
+def strict_service():
+    """A service that knows the hosted service's models and no others."""
+    with LocalService(strict_models=True) as running:
+        yield running
+
+
+@pytest.fixture
+def strict_http(strict_service):
+    with connect(strict_service.url, strict_service.aod_token) as client:
+        yield client
+
+
+@pytest.fixture
+def strict_kit(strict_http):
+    return Kit(strict_http)
 
 
 @pytest.fixture

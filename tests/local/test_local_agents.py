@@ -159,9 +159,9 @@ def test_a_refused_create_says_why(http, fields, status, detail):
     assert create(http, **fields) == (status, {"detail": detail})
 
 
-def test_a_model_outside_the_catalog_is_a_field_error_before_the_runtime(http):
+def test_a_model_outside_the_catalog_is_a_field_error_before_the_runtime(strict_http):
     """Rows: A.7.1 unknown model."""
-    status, body = create(http, name="a", model="claude-sonnet-4-5", runtime="claude-code")
+    status, body = create(strict_http, name="a", model="claude-sonnet-4-5", runtime="claude-code")
     assert status == 422
     assert messages(body) == [
         (
@@ -372,12 +372,12 @@ def test_the_update_checks_body_runtime_environment_agent_archive_version_model_
     )
 
 
-def test_a_model_outside_the_catalog_is_a_field_error_before_the_missing_agent(http):
+def test_a_model_outside_the_catalog_is_a_field_error_before_the_missing_agent(strict_http):
     body = {"version": 1, "model": "any"}
-    refused = http.put(f"/agents/{MISSING}", json=body | {"runtime": "claude"})
+    refused = strict_http.put(f"/agents/{MISSING}", json=body | {"runtime": "claude"})
     assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["model"])
     for free in ({}, {"runtime": "shell"}, {"provider": "openai"}):
-        assert http.put(f"/agents/{MISSING}", json=body | free).status_code == 404
+        assert strict_http.put(f"/agents/{MISSING}", json=body | free).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -410,10 +410,12 @@ def test_a_model_outside_the_catalog_is_a_field_error_before_the_missing_agent(h
         (G1, {"runtime": "claude", "provider": "anthropic"}, ONE_OF),
     ],
 )
-def test_an_update_to_what_does_not_go_together_is_refused(http, kit, made, sent, detail):
+def test_an_update_to_what_does_not_go_together_is_refused(
+    strict_http, strict_kit, made, sent, detail
+):
     """Rows: A.7.2 provider and model don't fit; DESIGN 9 both generations or none;
     A.7.1 a model that is in no catalog on a runtime that has one."""
-    assert update(http, kit.agent(**made), **sent) == (422, {"detail": detail})
+    assert update(strict_http, strict_kit.agent(**made), **sent) == (422, {"detail": detail})
 
 
 def test_a_provider_agents_model_is_free_text_on_update(http, kit):
@@ -422,12 +424,37 @@ def test_a_provider_agents_model_is_free_text_on_update(http, kit):
     assert (status, changed["model"], changed["provider"]) == (200, "claude-next", "anthropic")
 
 
-def test_a_runtime_agents_model_is_of_the_catalog_on_update(http, kit):
+def test_a_runtime_agents_model_is_of_the_catalog_on_update(strict_http, strict_kit):
     """Rows: A.7.1 unknown model."""
-    status, body = update(http, kit.agent(**G1), model="claude-next")
+    status, body = update(strict_http, strict_kit.agent(**G1), model="claude-next")
     assert status == 422
     unknown = f"Value error, Unknown model: claude-next. Must be one of: {CATALOG}"
     assert messages(body) == [(["model"], unknown)]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "model", "provider"),
+    [
+        ("claude", "opus", "anthropic"),
+        ("claude", "anthropic/claude-opus-5-5", "anthropic"),
+        ("claude", "us.anthropic.claude-sonnet-5-v1:0", "anthropic"),
+        ("codex", "gpt-5.5", "openai"),
+        ("codex", "house/gpt-next", "openai"),
+        ("gemini", "gemini-next", "google"),
+        ("opencode", "openrouter/x-ai/grok", "openrouter"),
+    ],
+)
+def test_a_cli_takes_any_model(http, kit, runtime, model, provider):
+    agent = kit.agent(runtime=runtime, model=model)
+    assert (agent["model"], agent["provider"]) == (model, provider)
+    status, changed = update(http, agent, model=f"{model}-2")
+    assert (status, changed["model"]) == (200, f"{model}-2")
+
+
+def test_a_blank_model_is_refused_with_any_models(http):
+    status, body = create(http, **{**G1, "model": " "})
+    assert status == 422
+    assert messages(body) == [(["model"], "Value error, Model must be a non-empty string")]
 
 
 def test_an_agent_can_change_to_a_local_runtime(http, kit):

@@ -7,6 +7,7 @@ from aod_notebook.local import __main__ as module
 from aod_notebook.local import service
 
 WORDS = ["--port", "0", "--idle-exit", "1.5", "--json", "--allow-unenforced-network"]
+WORDS += ["--allow-root", "--strict-models"]
 
 
 @pytest.mark.parametrize(
@@ -16,5 +17,6 @@ def test_both_commands_take_the_same_options(main, command, tmp_path, monkeypatc
     told = []
     monkeypatch.setattr(service, "serve", lambda *given, **named: told.append((given, named)))
     assert main([*command, "--data-dir", str(tmp_path), *WORDS]) == 0
-    named = {"idle_exit_s": 1.5, "allow_unenforced_network": True, "json_line": True}
+    switches = ("allow_unenforced_network", "allow_root", "strict_models", "json_line")
+    named = {"idle_exit_s": 1.5, **dict.fromkeys(switches, True)}
     assert told == [((tmp_path, 0), named)]

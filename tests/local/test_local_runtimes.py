@@ -51,15 +51,15 @@ FIRST = {
     "claude": "--dangerously-skip-permissions --print --verbose --output-format stream-json"
     " --model claude-sonnet-4-6 --session-id {id}",
     "codex": "exec -m o3 --dangerously-bypass-approvals-and-sandbox --json",
-    "gemini": "--output-format stream-json",
-    "opencode": "run --model openai/o3 --format json",
+    "gemini": "--yolo --skip-trust --output-format stream-json",
+    "opencode": "run --model openai/o3 --format json --auto",
 }
 LATER = {
     "claude": "--dangerously-skip-permissions --print --verbose --output-format stream-json"
     " --model claude-sonnet-4-6 --resume {id}",
     "codex": "exec resume --last -m o3 --dangerously-bypass-approvals-and-sandbox --json",
-    "gemini": "--resume --output-format stream-json",
-    "opencode": "run --model openai/o3 --format json --continue",
+    "gemini": "--yolo --skip-trust --output-format stream-json --resume",
+    "opencode": "run --model openai/o3 --format json --auto --continue",
 }
 
 
@@ -107,7 +107,7 @@ def test_a_cli_gets_its_own_keys_only(fresh_kit, programs, monkeypatch):
     assert "OPENAI_API_KEY" not in call["env"]
 
 
-def test_a_login_of_the_person_is_linked_into_the_sessions_home(fresh_kit, programs):
+def test_a_login_of_the_person_is_copied_into_the_sessions_home(fresh_kit, programs):
     (programs / ".claude").mkdir()
     (programs / ".claude" / ".credentials.json").write_text("login")
     agent = fresh_kit.agent(runtime="claude", model=MODELS["claude"])

@@ -147,7 +147,10 @@ def test_agents_of_another_versions_catalog_are_refused(tmp_path):
             database.execute(
                 f"UPDATE agent SET {marks} WHERE id = ?", (*columns.values(), agent_id)
             )
-    with LocalService(tmp_path) as service, connect(service.url, service.aod_token) as http:
+    with (
+        LocalService(tmp_path, strict_models=True) as service,
+        connect(service.url, service.aod_token) as http,
+    ):
         for agent_id, (_, status, text) in zip(made, OLD_AGENTS, strict=True):
             assert detail(http, "/sessions", agent_id=agent_id, prompt="x") == (status, text)
 

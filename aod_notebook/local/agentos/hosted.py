@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shutil
 import uuid
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from aod_notebook.local.closing import end_tasks
 from aod_notebook.local.credentials import make_private
 from aod_notebook.local.environ import session_environment
 from aod_notebook.local.processes import Stop
-from aod_notebook.local.runtimes import RuntimeMissingError, Setup, Turn, runtime_for
+from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError, Setup, Turn, runtime_for
 from aod_notebook.local.runtimes.base import Folder
 
 if TYPE_CHECKING:
@@ -166,13 +167,15 @@ class Hosted:
     async def _run(
         self, agent: sqlite3.Row, turn: Turn, transcript: Transcript, stop: Stop
     ) -> Outcome:
-        for path in (turn.folder.root, turn.folder.workspace, turn.folder.home):
+        folder = turn.folder
+        for path in (folder.root, folder.workspace, folder.home, folder.temporary):
             make_private(path)
         runtime = runtime_for(RUNTIMES[provider(agent)])
         try:
+            runtime.prepare(turn)
             runtime.configure(turn)
             return await runtime.run(turn, self._supervisor, transcript, stop)
-        except (OSError, ValueError, RuntimeMissingError) as error:
+        except (OSError, ValueError, ConfigError, RuntimeMissingError) as error:
             raise ApiError("RUN_FAILED", f"the runtime could not be run: {error}") from None
 
     def _output(
@@ -194,7 +197,16 @@ class Hosted:
         name = provider(agent)
         model = settings.get("model") or _MODELS[name]
         folder = Folder(self._config.data_dir / "hosted" / run["id"])
-        setup = Setup()
+        setup, model, runtime = Setup(), str(model), RUNTIMES[name]
+        env = session_environment(
+            run["id"],
+            runtime,
+            model,
+            folder=folder,
+            setup=setup,
+            own=os.environ,
+            allow_root=self._config.allow_root,
+        )
         return Turn(
             session_id=run["id"],
             number=1,
@@ -204,7 +216,8 @@ class Hosted:
             folder=folder,
             setup=setup,
             recordings=self._config.recordings_dir,
-            env=session_environment(run["id"], RUNTIMES[name], model, folder, setup),
+            env=env,
+            own=os.environ,
         )
 
 

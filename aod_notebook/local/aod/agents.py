@@ -57,8 +57,9 @@ async def create_agent(call: Call) -> Response:
     if kind is None:
         raise ApiError(422, _ONE_GENERATION)
     model: type[Create] = RuntimeAgentCreate if kind == "runtime" else ProviderAgentCreate
-    fields = validated(model, body, free=_free(body.get(kind)))
-    engine = catalog.engine(kind, getattr(fields, kind), fields.model)
+    strict = call.state.config.strict_models
+    fields = validated(model, body, free=_free(body.get(kind)), strict=strict)
+    engine = catalog.engine(kind, getattr(fields, kind), fields.model, strict=strict)
     row = await call.state.database.write(
         lambda connection: _insert(connection, call, fields, engine)
     )
@@ -75,12 +76,13 @@ async def update_agent(call: Call) -> Response:
     named = body.get(generation) or (stored[generation] if stored else None)
     # without either, nobody knows which models the missing agent could have
     is_unknown = kind is None and stored is None
-    fields = validated(model, body, free=is_unknown or _free(named))
+    strict = call.state.config.strict_models
+    fields = validated(model, body, free=is_unknown or _free(named), strict=strict)
     runtime = getattr(fields, "runtime", None)
     if runtime is not None:
         catalog.check_runtime(runtime)
     row = await call.state.database.write(
-        lambda connection: _apply(connection, call, fields, generation)
+        lambda connection: _apply(connection, call, fields, generation, strict=strict)
     )
     return answer(render(row, call.state.vault))
 
@@ -235,6 +237,8 @@ def _apply(
     call: Call,
     fields: Update,
     generation: catalog.Generation,
+    *,
+    strict: bool,
 ) -> sqlite3.Row:
     owner, agent_id = call.owner, call.id
     if fields.environment_id is not None:
@@ -248,7 +252,7 @@ def _apply(
     model = row["model"] if fields.model is None else fields.model
     changes = _changes(row, fields, call.state.vault)
     if kind != row[generation] or model != row["model"]:
-        changes |= asdict(catalog.engine(generation, kind, model))
+        changes |= asdict(catalog.engine(generation, kind, model, strict=strict))
     changes = {name: value for name, value in changes.items() if value != row[name]}
     if not changes:
         return row

@@ -1,4 +1,8 @@
-"""Runtimes, providers and models: which go together, in both generations (A.7.1, A.7.3)."""
+"""Runtimes, providers and models: which go together, in both generations.
+
+Any model text is taken, as by the CLIs, unless the service is `strict`: then the hosted service's
+list of models counts. A prefix of another provider is refused in both.
+"""
 
 from __future__ import annotations
 
@@ -54,15 +58,15 @@ def check_runtime(runtime: str) -> None:
         raise ApiError(400, f"Unknown runtime: {runtime}. Must be one of: {list(RUNTIMES)}")
 
 
-def runtime_engine(runtime: str, model: str) -> Engine:
-    """Check a runtime and a model of the runtime API against each other (A.7.1, 2 and 3)."""
+def runtime_engine(runtime: str, model: str, *, strict: bool) -> Engine:
+    """Check a runtime and a model of the runtime API against each other."""
     check_runtime(runtime)
     if runtime in LOCAL_RUNTIMES:
         return Engine("runtime", runtime, runtime, model)
-    provider = MODELS.get(model)
+    provider = MODELS.get(model) if strict else _provider(runtime, model)
     if provider is None:
         raise ApiError(422, f"Model {model} not supported on runtime {runtime}")
-    if provider not in _SERVES[runtime]:
+    if provider not in _SERVES[runtime] and (strict or runtime != "opencode"):
         served = sorted(_SERVES[runtime])
         raise ApiError(
             422,
@@ -72,7 +76,7 @@ def runtime_engine(runtime: str, model: str) -> Engine:
 
 
 def provider_engine(provider: str, model: str) -> Engine:
-    """Check a provider and a model of the provider API, and normalise them (A.7.1, 2' and 3')."""
+    """Check a provider and a model of the provider API, and normalise them."""
     provider = provider.strip()
     if provider in LOCAL_RUNTIMES:
         return Engine("provider", provider, provider, model)
@@ -91,12 +95,21 @@ def provider_engine(provider: str, model: str) -> Engine:
     return Engine("provider", _RUNTIME_OF[provider], provider, model)
 
 
-def engine(generation: Generation, kind: str, model: str) -> Engine:
+def engine(generation: Generation, kind: str, model: str, *, strict: bool) -> Engine:
     """Check a stored or sent pair: `kind` is the runtime or the provider of that generation."""
-    make = runtime_engine if generation == "runtime" else provider_engine
-    return make(kind, model)
+    if generation == "runtime":
+        return runtime_engine(kind, model, strict=strict)
+    return provider_engine(kind, model)
+
+
+def _provider(runtime: str, model: str) -> str:
+    """Return the provider that a model's prefix names, else the runtime's own."""
+    prefix, slash, _ = model.partition("/")
+    if slash and (prefix in PREFIXES or runtime == "opencode"):
+        return prefix
+    return provider_name(runtime)
 
 
 def provider_name(runtime: str) -> str:
-    """Derive a provider from a stored runtime; without one, the runtime's own name (A.1)."""
+    """Derive a provider from a stored runtime; without one, the runtime's own name."""
     return _PROVIDER_OF.get(runtime, runtime)

@@ -1,7 +1,8 @@
 """Request bodies of the AoD half as pydantic models (field tables of A.7, A.8 and A.10).
 
 Agents have one model per generation. `context` carries what a field's check needs to know of the
-rest: `free` is true for runtimes that take any model text.
+rest: `free` is true for runtimes that take any model text, `strict` where those of the CLIs have
+the hosted service's list of models.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ _MAX_RESOURCES = 10
 
 
 def _known_model(model: str | None, info: ValidationInfo) -> str | None:
-    if model is None or (info.context or {}).get("free") or model in MODELS:
+    context = info.context or {}
+    if not context.get("strict"):
+        return _filled_model(model, info)
+    if model is None or context.get("free") or model in MODELS:
         return model
     raise ValueError(f"Unknown model: {model}. Must be one of: {sorted(MODELS)}")
 
@@ -176,6 +180,10 @@ def _check_resources(resources: list[Repository]) -> list[Repository]:
     return resources
 
 
+LocalEnv = dict[str, Text] | None
+"""The variables of the kernel that asks, for its CLI: this service's own field, never stored."""
+
+
 class SessionCreate(BaseModel):
     """`POST /sessions`."""
 
@@ -185,6 +193,7 @@ class SessionCreate(BaseModel):
     environment_id: str | None = None
     resources: Annotated[list[Repository], AfterValidator(_check_resources)] = []
     secret_env_vars: Variables = {}
+    local_env: LocalEnv = None
 
 
 class Prompt(BaseModel):
@@ -192,3 +201,4 @@ class Prompt(BaseModel):
 
     prompt: Text
     timeout: Timeout = 600
+    local_env: LocalEnv = None

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 HIDDEN = "**********"
-_SECRET_KEYS = frozenset({"env_vars", "secret_env_vars", "authorization_token", "headers", "env"})
+_SECRET_KEYS = frozenset(
+    {"env_vars", "secret_env_vars", "authorization_token", "headers", "env", "local_env"}
+)
 
 
 def error_items(error: ValidationError) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ async def create_session(call: Call) -> Response:
                 environment_id,
                 "Cannot create session with archived environment",
             )
-        _check_engine(agent)
+        _check_engine(agent, strict=state.config.strict_models)
         if not available:
             raise ApiError(503, "Session backend is not configured")
         _check_limit(connection, call.owner, state.config.max_active_sessions)
@@ -86,7 +86,7 @@ async def create_session(call: Call) -> Response:
         )
 
     ack = await state.database.write(job)
-    state.worker.start(ack["id"], 1)
+    state.worker.start(ack["id"], 1, fields.local_env)
     return answer(ack, 202)
 
 
@@ -114,7 +114,7 @@ async def prompt_session(call: Call) -> Response:
         return number
 
     number = await state.database.write(job)
-    state.worker.start(call.id, number)
+    state.worker.start(call.id, number, fields.local_env)
     ack = {
         "id": call.id,
         "status": "pending",
@@ -220,14 +220,15 @@ def _check_promptable(row: sqlite3.Row) -> None:
         raise ApiError(409, _NOT_PROMPTABLE[row["status"]])
 
 
-def _check_engine(agent: sqlite3.Row) -> None:
-    """Check a stored agent again, as the runtime API does (A.10.1, 6 and 8)."""
+def _check_engine(agent: sqlite3.Row, *, strict: bool) -> None:
+    """Check a stored agent again, as the runtime API does."""
     if agent["generation"] == "runtime":
         catalog.check_runtime(agent["runtime"])
-        if agent["runtime"] in catalog.RUNTIMES and agent["model"] not in catalog.MODELS:
+        is_cli = agent["runtime"] in catalog.RUNTIMES
+        if strict and is_cli and agent["model"] not in catalog.MODELS:
             raise ApiError(422, f"Unknown model: {agent['model']}")
     kind = agent[agent["generation"]]
-    catalog.engine(agent["generation"], kind, agent["model"])
+    catalog.engine(agent["generation"], kind, agent["model"], strict=strict)
 
 
 def _check_limit(connection: sqlite3.Connection, owner: str, limit: int) -> None:

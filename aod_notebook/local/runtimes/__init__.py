@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from aod_notebook.local.runtimes.base import Runtime, RuntimeMissingError, Setup, Turn
 from aod_notebook.local.runtimes.cli import CLIS
-from aod_notebook.local.runtimes.mcp import ConfigError
+from aod_notebook.local.runtimes.logins import recover as recover_logins
 from aod_notebook.local.runtimes.replay import Replay
+from aod_notebook.local.runtimes.settings import ConfigError
 from aod_notebook.local.runtimes.shell import Shell
 
-__all__ = ["ConfigError", "Runtime", "RuntimeMissingError", "Setup", "Turn", "runtime_for"]
+__all__ = [
+    "ConfigError",
+    "Runtime",
+    "RuntimeMissingError",
+    "Setup",
+    "Turn",
+    "recover_logins",
+    "runtime_for",
+]
 
 _RUNTIMES: dict[str, Runtime] = {**CLIS, "shell": Shell(), "replay": Replay()}
 

@@ -34,6 +34,11 @@ class Folder:
         return self.root / "home"
 
     @property
+    def temporary(self) -> Path:
+        """`TMPDIR` of the session's programs: what they leave there goes with the session."""
+        return self.root / "tmp"
+
+    @property
     def ready(self) -> Path:
         """A file that is there once provisioning has succeeded."""
         return self.root / "ready"
@@ -57,7 +62,10 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One turn to run: `prompt` is the text for the agent, the system prompt put before it."""
+    """One turn to run: `prompt` is the text for the agent, the system prompt put before it.
+
+    `env` is what its programs see; `own` are the variables of the person who asked for it.
+    """
 
     session_id: str
     number: int
@@ -67,7 +75,8 @@ class Turn:
     folder: Folder
     setup: Setup
     recordings: Path
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
+    own: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Runtime(Protocol):
@@ -87,6 +96,9 @@ class Runtime(Protocol):
 
     def check(self, turn: Turn) -> None:
         """Raise RuntimeMissingError if the turn could not run here."""
+
+    def prepare(self, turn: Turn) -> None:
+        """Copy the person's own settings and logins, before the environment's setup."""
 
     def configure(self, turn: Turn) -> None:
         """Write the runtime's own configuration; ConfigError if that can't be."""

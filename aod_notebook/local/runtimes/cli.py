@@ -1,20 +1,22 @@
-"""The agent CLIs: what is started, with which arguments and files (CONTRACT.md A.13).
+"""The agent CLIs: what is started, with which arguments and files.
 
 The prompt goes in on standard input, never as an argument. A session's programs have a home of
-their own, so skills, MCP servers and conversations of sessions and of the person do not mix; the
-person's login is linked into it.
+their own, so skills, MCP servers and conversations of sessions and of the person do not mix. The
+person's logins and settings are copied into it, then the environment's setup script runs, then
+what the agent has is added: nothing that is there already is taken away.
 """
 
 from __future__ import annotations
 
-import shutil
+import asyncio
+import contextlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.local.credentials import make_private, write_private
-from aod_notebook.local.runtimes import mcp
+from aod_notebook.local.runtimes import logins, mcp, settings
 from aod_notebook.local.runtimes.base import RuntimeMissingError
+from aod_notebook.local.variables import AS_ROOT, place, refusal, refused_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,80 +24,158 @@ if TYPE_CHECKING:
     from aod_notebook.local.processes import Outcome, Stop, Supervisor
     from aod_notebook.local.processes.supervisor import Sink
     from aod_notebook.local.runtimes.base import Turn
+    from aod_notebook.local.runtimes.settings import Document
 
 
 PREFIXES = frozenset({"anthropic", "openai", "google", "kimi"})
-"""What may stand before a model's name and a slash (CONTRACT.md A.7.1)."""
+"""What may stand before a model's name and a slash."""
+
+_TAIL = 2000  # characters of stderr: a refusal is one line
+
+_CLOUD = {
+    "CLAUDE_CODE_USE_BEDROCK": ".aws",
+    "AWS_PROFILE": ".aws",
+    "CLAUDE_CODE_USE_VERTEX": ".config/gcloud",
+    "GOOGLE_GENAI_USE_VERTEXAI": ".config/gcloud",
+}
+"""Which folder with a cloud's logins is needed when a variable is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cli:
-    """One agent CLI as a runtime."""
+    """One agent CLI as a runtime.
+
+    `own_files` are settings of the person's that are copied; `config_file` is the one to which
+    `configured` adds what the agent and the variables ask for; `variables` makes the last
+    changes to the environment of a turn.
+    """
 
     program: str
-    install: str
     first: Callable[[Turn], list[str]]
     later: Callable[[Turn], list[str]]
     skills_root: str
     skills_agent: str
-    logins: tuple[str, ...]
+    own_files: tuple[str, ...]
     config_file: str
-    config: Callable[[mcp.Servers], str]
-    model_variable: str | None = None
+    configured: Callable[[Document, Turn], None]
+    variables: Callable[[Turn], dict[str, str]] = lambda _: {}
+
+    @property
+    def logins(self) -> tuple[logins.Login, ...]:
+        """The login files of this CLI."""
+        return logins.LOGINS[self.program]
 
     def check(self, turn: Turn) -> None:
-        """Raise RuntimeMissingError, with what to install, if the program is not on PATH.
+        """Raise RuntimeMissingError, with what to do, if the program can't run here.
 
         A model that the program would take as an option is refused here too: an agent may have
         been stored by a version that took it, or hosted.
         """
         if bare_model(turn).startswith("-") or turn.model.startswith("-"):
             raise RuntimeMissingError(f"model {turn.model!r} must not begin with '-'")
-        if shutil.which(self.program, path=turn.env["PATH"]) is None:
-            raise RuntimeMissingError(
-                f"'{self.program}' was not found on PATH: install it ({self.install}), "
-                "or use the runtime shell or replay"
-            )
+        reason = refusal(self.program, turn.env)
+        if reason is not None:
+            raise RuntimeMissingError(reason)
 
-    def configure(self, turn: Turn) -> None:
-        """Link the person's login into the session's home and write the MCP servers there.
-
-        Raises:
-            ConfigError: an MCP server can't be expressed in this CLI's configuration.
-        """
-        for login in self.logins:
-            source, target = Path.home() / login, turn.folder.home / login
+    def prepare(self, turn: Turn) -> None:
+        """Copy the person's settings and logins into the session's home."""
+        for relative in self.own_files:
+            source, target = place(relative, turn.own), turn.folder.home / relative
             if source.is_file() and not target.exists():
                 make_private(target.parent)
-                target.symlink_to(source)
-        if turn.setup.mcp_servers:
-            target = turn.folder.home / self.config_file
-            make_private(target.parent)
-            write_private(target, self.config(turn.setup.mcp_servers).encode())
+                write_private(target, source.read_bytes())
+        if self.program == "claude":
+            _copy_claude_account(turn)
+        logins.copy_in(turn.folder, self.logins, lambda relative: place(relative, turn.own))
+
+    def configure(self, turn: Turn) -> None:
+        """Add the agent's MCP servers, and what the variables ask for, to the settings.
+
+        Raises:
+            ConfigError: an MCP server can't be expressed in this CLI's settings, or those can't
+                be read.
+        """
+        logins.drop_replaced(turn.folder)
+        _link_cloud(turn)
+        settings.edit(
+            turn.folder.home / self.config_file, lambda document: self.configured(document, turn)
+        )
 
     async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
         """Run the CLI; a turn after one that started it resumes the conversation."""
         begun = turn.folder.root / "conversation"
         argv = (self.later if begun.exists() else self.first)(turn)
         begun.touch()
-        env = dict(turn.env)
-        if self.model_variable is not None:
-            env.setdefault(self.model_variable, bare_model(turn))
-        return await supervisor.run(
-            argv,
-            cwd=turn.folder.workspace,
-            env=env,
-            sink=sink,
-            stop=stop,
-            time_limit=turn.timeout,
-            stdin=turn.prompt.encode(),
-        )
+        heard = _Heard(sink)
+        exchanging = asyncio.create_task(logins.keep_exchanging(turn.folder, self.logins))
+        try:
+            outcome = await supervisor.run(
+                argv,
+                cwd=turn.folder.workspace,
+                env={**turn.env, **self.variables(turn)},
+                sink=heard,
+                stop=stop,
+                time_limit=turn.timeout,
+                stdin=turn.prompt.encode(),
+            )
+        finally:
+            exchanging.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await exchanging
+            await asyncio.to_thread(logins.exchange, turn.folder, self.logins)
+        if "root" in heard.tail and refused_as_root(self.program, turn.env):
+            sink.write("stderr", f"{AS_ROOT}\n")
+        return outcome
+
+
+@dataclass(slots=True)
+class _Heard:
+    """Passes output on, and keeps the end of what came on stderr."""
+
+    sink: Sink
+    tail: str = ""
+
+    def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+        if stream == "stderr":
+            self.tail = (self.tail + text)[-_TAIL:]
+        self.sink.write(stream, text)
+
+    async def room(self) -> None:
+        await self.sink.room()
 
 
 def bare_model(turn: Turn) -> str:
     """Return the model's name without its provider's prefix; any other prefix is a part of it."""
     prefix, _, name = turn.model.partition("/")
     return name if prefix in PREFIXES else turn.model
+
+
+def _copy_claude_account(turn: Turn) -> None:
+    """Copy who is logged in, and the person's own MCP servers, out of a file of much else."""
+    try:
+        document = settings.read(place(".claude.json", turn.own))
+    except settings.ConfigError:
+        return  # claude itself says what is wrong with it
+    kept: Document = {
+        name: document[name] for name in ("oauthAccount", "mcpServers") if name in document
+    }
+    if kept:
+        settings.edit(turn.folder.home / ".claude.json", lambda copy: copy.update(kept))
+
+
+def _link_cloud(turn: Turn) -> None:
+    """Let the CLI see the logins of the cloud that it is told to use.
+
+    The folder is linked: what renews a cloud's login writes a file of its own in it.
+    """
+    file = turn.folder.home / ".claude/settings.json"
+    own = settings.read(file).get("env") if file.exists() else None
+    env = {**(own if isinstance(own, dict) else {}), **turn.env}
+    for relative in {folder for name, folder in _CLOUD.items() if env.get(name)}:
+        source, target = place(relative, turn.own), turn.folder.home / relative
+        if source.is_dir() and not target.exists():
+            make_private(target.parent)
+            target.symlink_to(source)
 
 
 def _claude(turn: Turn) -> list[str]:
@@ -111,57 +191,123 @@ def _claude(turn: Turn) -> list[str]:
     ]
 
 
+def _claude_settings(document: Document, turn: Turn) -> None:
+    if servers := mcp.claude(turn.setup.mcp_servers):
+        settings.table(document, "mcpServers").update(servers)
+
+
 _CODEX_FLAGS = ["--dangerously-bypass-approvals-and-sandbox", "--json"]
-_GEMINI_FORMAT = ["--output-format", "stream-json"]
+_GATEWAY = "openai-base-url"
+
+
+def _codex_settings(document: Document, turn: Turn) -> None:
+    """Add MCP servers, and a provider for `OPENAI_BASE_URL`, which codex itself does not read."""
+    if servers := mcp.codex(turn.setup.mcp_servers):
+        settings.table(document, "mcp_servers").update(servers)
+    base_url = turn.env.get("OPENAI_BASE_URL")
+    if not base_url or document.get("model_provider"):
+        return
+    document["model_provider"] = _GATEWAY
+    provider = {"name": "OPENAI_BASE_URL", "base_url": base_url, "wire_api": "responses"}
+    key = next((name for name in ("OPENAI_API_KEY", "CODEX_API_KEY") if turn.env.get(name)), None)
+    if key is not None:
+        provider["env_key"] = key
+    settings.table(document, "model_providers")[_GATEWAY] = provider
+
+
+def _codex_variables(turn: Turn) -> dict[str, str]:
+    """Return the key under the name that codex reads, unless the person is logged in.
+
+    A key that the session was given by name wins over a login.
+    """
+    given = {**turn.setup.env_vars, **turn.setup.secret_env_vars}
+    key = given.get("OPENAI_API_KEY")
+    if key is None and not (turn.folder.home / ".codex/auth.json").exists():
+        key = turn.env.get("OPENAI_API_KEY")
+    return {"CODEX_API_KEY": key} if key and not turn.env.get("CODEX_API_KEY") else {}
+
+
+_GEMINI_FLAGS = ["--yolo", "--skip-trust", "--output-format", "stream-json"]
+
+
+def _gemini_settings(document: Document, turn: Turn) -> None:
+    """Add MCP servers, and how gemini is to log in if the person's settings do not say."""
+    if servers := mcp.gemini(turn.setup.mcp_servers):
+        settings.table(document, "mcpServers").update(servers)
+    method = _gemini_method(turn)
+    if method is not None and "selectedAuthType" not in document:  # its name before 2025
+        settings.table(document, "security", "auth").setdefault("selectedType", method)
+
+
+def _gemini_method(turn: Turn) -> str | None:
+    if turn.env.get("GOOGLE_GENAI_USE_GCA") == "true":
+        return "oauth-personal"
+    if turn.env.get("GOOGLE_GENAI_USE_VERTEXAI") == "true":
+        return "vertex-ai"
+    if turn.env.get("GEMINI_API_KEY"):
+        return "gemini-api-key"
+    return "oauth-personal" if (turn.folder.home / ".gemini/oauth_creds.json").exists() else None
+
+
+def _gemini_variables(turn: Turn) -> dict[str, str]:
+    return {} if "GEMINI_MODEL" in turn.env else {"GEMINI_MODEL": bare_model(turn)}
 
 
 def _opencode(turn: Turn) -> list[str]:
-    return ["opencode", "run", "--model", turn.model, "--format", "json"]
+    return ["opencode", "run", "--model", turn.model, "--format", "json", "--auto"]
+
+
+def _opencode_settings(document: Document, turn: Turn) -> None:
+    """Add MCP servers, and Gemini's gateway, which opencode reads from its settings only."""
+    if servers := mcp.opencode(turn.setup.mcp_servers):
+        settings.table(document, "mcp").update(servers)
+    if base_url := turn.env.get("GOOGLE_GEMINI_BASE_URL"):
+        options = settings.table(document, "provider", "google", "options")
+        options.setdefault("baseURL", f"{base_url.rstrip('/')}/v1beta")
 
 
 CLAUDE = Cli(
     program="claude",
-    install="npm install -g @anthropic-ai/claude-code",
     first=lambda turn: [*_claude(turn), "--session-id", turn.session_id],
     later=lambda turn: [*_claude(turn), "--resume", turn.session_id],
     skills_root=".claude/skills",
     skills_agent="claude-code",
-    logins=(".claude/.credentials.json",),
+    own_files=(".claude/settings.json",),
     config_file=".claude.json",
-    config=mcp.claude,
+    configured=_claude_settings,
 )
 CODEX = Cli(
     program="codex",
-    install="npm install -g @openai/codex",
     first=lambda turn: ["codex", "exec", "-m", bare_model(turn), *_CODEX_FLAGS],
     later=lambda turn: ["codex", "exec", "resume", "--last", "-m", bare_model(turn), *_CODEX_FLAGS],
     skills_root=".codex/skills",
     skills_agent="codex",
-    logins=(".codex/auth.json",),
+    own_files=(".codex/config.toml",),
     config_file=".codex/config.toml",
-    config=mcp.codex,
+    configured=_codex_settings,
+    variables=_codex_variables,
 )
 GEMINI = Cli(
     program="gemini",
-    install="npm install -g @google/gemini-cli",
-    first=lambda _: ["gemini", *_GEMINI_FORMAT],
-    later=lambda _: ["gemini", "--resume", *_GEMINI_FORMAT],
+    first=lambda _: ["gemini", *_GEMINI_FLAGS],
+    later=lambda _: ["gemini", *_GEMINI_FLAGS, "--resume"],
     skills_root=".gemini/skills",
     skills_agent="gemini-cli",
-    logins=(".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
+    own_files=(".gemini/settings.json", ".gemini/.env"),
     config_file=".gemini/settings.json",
-    config=mcp.gemini,
-    model_variable="GEMINI_MODEL",
+    configured=_gemini_settings,
+    variables=_gemini_variables,
 )
 OPENCODE = Cli(
     program="opencode",
-    install="npm install -g opencode-ai",
     first=_opencode,
     later=lambda turn: [*_opencode(turn), "--continue"],
     skills_root=".config/opencode/skills",
     skills_agent="opencode",
-    logins=(".local/share/opencode/auth.json",),
+    own_files=tuple(
+        f".config/opencode/{name}" for name in ("opencode.json", "opencode.jsonc", "config.json")
+    ),
     config_file=".config/opencode/opencode.json",
-    config=mcp.opencode,
+    configured=_opencode_settings,
 )
 CLIS = {cli.program: cli for cli in (CLAUDE, CODEX, GEMINI, OPENCODE)}

@@ -57,6 +57,9 @@ class Replay:
         """Raise RuntimeMissingError for a recording that is not there or options that are wrong."""
         load(turn.recordings, read_options(turn.setup.options).recording)
 
+    def prepare(self, turn: Turn) -> None:
+        """Nothing to prepare."""
+
     def configure(self, turn: Turn) -> None:
         """Nothing to configure."""
 

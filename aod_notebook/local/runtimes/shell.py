@@ -20,6 +20,9 @@ class Shell:
     def check(self, turn: Turn) -> None:
         """Every machine that runs this service has `sh`."""
 
+    def prepare(self, turn: Turn) -> None:
+        """Nothing to prepare."""
+
     def configure(self, turn: Turn) -> None:
         """Nothing to configure."""
 
