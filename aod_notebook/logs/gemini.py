@@ -108,10 +108,10 @@ def _split_turns(session: LogSession, chat: _Chat) -> None:
             session.title = session.title or prompt.strip().splitlines()[0]
         else:
             _take(session, turn, message, at)
-        if left.pop(key, None) is not None:
-            turn.requests.append(_request(key, message, at))
+        if key in left:
+            turn.requests.append(_request(key, left.pop(key)))
     for key, message in left.items():  # taken back, but paid for
-        turn.requests.append(_request(key, message, micros(message.get("timestamp"))))
+        turn.requests.append(_request(key, message))
     if turn.lines or turn.requests or turn.prompt is not None:
         turns.append(turn)
     session.turns = turns
@@ -195,7 +195,7 @@ def _output(call: dict[str, Any]) -> str:
     return "\n".join(texts) or (shown if isinstance(shown, str) else "")
 
 
-def _request(key: str, message: dict[str, Any], at: int | None) -> Request:
+def _request(key: str, message: dict[str, Any]) -> Request:
     tokens = as_dict(message.get("tokens"))
     usage = Usage(
         as_int(tokens.get("input")),
@@ -203,6 +203,7 @@ def _request(key: str, message: dict[str, Any], at: int | None) -> Request:
         as_int(tokens.get("cached")),
         reasoning_tokens=as_int(tokens.get("thoughts")),
     )
+    at = micros(message.get("timestamp"))
     return Request(key, as_str(message.get("model")), usage, at)
 
 

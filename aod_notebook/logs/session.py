@@ -124,18 +124,19 @@ def count_once(sessions: Iterable[LogSession], counted: dict[str, str] | None = 
         counted: keys of requests that sessions read earlier count, each with its session; the
             keys of these sessions are added.
     """
-    given = list(sessions)
+    given = sorted(sessions, key=_end)
     counted = {} if counted is None else counted
-    here = {session.session_id for session in given}
-    owners: dict[str, str] = {}
-    for session in sorted(given, key=_end):
+    holders: dict[str, dict[str, None]] = {}
+    makers: dict[str, str] = {}
+    for session in given:
         for request in session.requests:
-            named = request.owner if request.owner in here else None
-            if request.key not in owners or named == session.session_id:
-                owners[request.key] = named or session.session_id
-    for key, owner in counted.items():
-        if key in owners and owner not in here:
-            owners[key] = owner
+            holders.setdefault(request.key, {})[session.session_id] = None
+            if request.owner is not None:
+                makers[request.key] = request.owner
+    owners = {key: next(iter(held)) for key, held in holders.items()}
+    owners |= {key: by for key, by in makers.items() if by in holders[key]}
+    here = {session.session_id for session in given}
+    owners |= {key: by for key, by in counted.items() if key in owners and by not in here}
     for session in given:
         seen: set[str] = set()
         for turn in session.turns:
