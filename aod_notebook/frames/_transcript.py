@@ -53,6 +53,8 @@ def _pieces(events: pd.DataFrame) -> Iterator[Piece]:
         session, turn = int(outputs.sessions[start]), int(outputs.turns[start])
         if session != last:
             reader, order, last = Reader(), 1, session
+            if turn > 1 and not _is_whole(events, sessions[session], turn):
+                reader.account.first_turn = turn
         for entries, event_ids, times in _turn(reader, outputs.part(start, stop)):
             yield Piece(
                 None if session < 0 else str(sessions[session]),
@@ -63,6 +65,17 @@ def _pieces(events: pd.DataFrame) -> Iterator[Piece]:
                 times,
             )
             order += len(entries)
+
+
+def _is_whole(events: pd.DataFrame, session_id: object, turn: int) -> bool:
+    """Whether a session's events begin before `turn`, the first one that wrote to stdout."""
+    mine = events[(events["session_id"] == session_id).to_numpy(bool, na_value=False)]
+    if (mine["turn"] < turn).to_numpy(bool, na_value=False).any():
+        return True
+    until = int((mine["type"] == "output").to_numpy(bool, na_value=False).argmax())
+    stages = mine.iloc[:until]
+    starts = (stages["stage"] == "runtime_start") & (stages["state"] == "started")
+    return int(starts.sum()) >= turn
 
 
 @dataclass(frozen=True, slots=True)

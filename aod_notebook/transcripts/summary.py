@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _CHARS: Final = 140
-_TELLING_KEYS = ("description", "name", "query", "prompt", "path")
+_TELLING_KEYS = ("description", "name", "query", "prompt", "path", "tool")
 
 KINDS: Final[Mapping[str, str]] = {
     tool: kind
@@ -15,12 +15,13 @@ KINDS: Final[Mapping[str, str]] = {
         "edit": ("Edit", "MultiEdit", "edit", "replace"),
         "notebook": ("NotebookEdit",),
         "changes": ("file_change",),
-        "grep": ("Grep", "grep", "search_file_content"),
+        "grep": ("Grep", "grep", "search_file_content", "grep_search"),
         "glob": ("Glob", "glob"),
         "web": ("WebFetch", "WebSearch", "webfetch", "web_fetch", "google_web_search"),
         "search": ("web_search",),
-        "task": ("Task", "Agent", "task"),
-        "todo": ("TodoWrite", "todowrite"),
+        "task": ("Task", "Agent", "task", "spawn_agent"),
+        "todo": ("TodoWrite", "todowrite", "write_todos"),
+        "todo item": ("TaskCreate", "TaskUpdate", "TaskGet", "TaskList"),
         "plan": ("EnterPlanMode", "ExitPlanMode"),
     }.items()
     for tool in tools
@@ -52,9 +53,8 @@ def summary(tool: str | None, arguments: object) -> str:
             return str(given.get("url") or given.get("query") or "")
         case "task":
             return one_line(given.get("description") or given.get("prompt"), _CHARS)
-        case "todo":
-            todos = given.get("todos")
-            return f"{len(todos) if isinstance(todos, list) else 0} todo(s)"
+        case "todo" | "todo item" as kind:
+            return _todo(kind, given)
     for key in _TELLING_KEYS:
         value = given.get(key)
         if isinstance(value, str) and value:
@@ -78,6 +78,16 @@ def _path(given: Mapping[str, Any]) -> str:
         if given.get(key):
             return str(given[key])
     return "(no path)"
+
+
+def _todo(kind: str, given: Mapping[str, Any]) -> str:
+    if kind == "todo":
+        todos = given.get("todos")
+        return f"{len(todos) if isinstance(todos, list) else 0} todo(s)"
+    number, facts = given.get("taskId"), (given.get("subject"), given.get("status"))
+    words = [f"#{number}"] if isinstance(number, str | int) else []
+    words += [fact for fact in facts if isinstance(fact, str)]
+    return one_line(" ".join(words), _CHARS)
 
 
 def _changed_paths(given: Mapping[str, Any]) -> list[str]:

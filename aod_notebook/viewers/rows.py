@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.text import clean, one_line
-from aod_notebook.transcripts import Reader, Usage, summary
+from aod_notebook.transcripts import Reader, summary
 from aod_notebook.viewers.lines import TextLines
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary, text_rows
 from aod_notebook.viewers.run_rows import RunRows
@@ -54,9 +54,19 @@ class RowBuilder:
         self._calls: dict[str, tuple[int, Row]] = {}  # tool calls: their rows and the numbers
 
     def pass_over(self, events: Iterable[Event]) -> None:
-        """Take events of earlier turns, which give no rows but number the turns to come."""
+        """Take events of earlier turns, which give no rows.
+
+        They number the turns to come, and what a CLI counts over all turns goes on from them.
+        """
         for event in events:
-            self.summary.turn = _turn_begun(event, self.summary.turn) or self.summary.turn
+            turn = _turn_begun(event, self.summary.turn)
+            if turn is not None:
+                self._begin(turn)
+                self.summary.turn = turn
+            elif event.type == "output" and event.extra.get("stream") != "stderr":
+                self._stdout.feed(str(event.extra.get("data") or ""))
+        self._stdout.flush()
+        self._stdout.account.skip()
 
     def feed(self, event: Event) -> list[Row]:
         """Give the rows that `event` completes; half a line waits for its other half."""
@@ -142,10 +152,16 @@ class RowBuilder:
         rows, whole = self._flushed(), self.summary
         if whole.turns and turn == whole.turn:
             return rows
+        self._begin(turn)
         whole.turns, whole.turn = whole.turns + 1, turn
         whole.status, whole.exit_code = "running", None
         self._stages, whole.stage = None, ""
         return [*rows, Row(Kind.TURN, one_line(f"Turn {turn}", TITLE_CHARS))]
+
+    def _begin(self, turn: int) -> None:
+        self._stdout.flush()
+        if not self.summary.turn:  # of turns before it nothing was read
+            self._stdout.account.first_turn = turn
 
     def _end_row(self, event: Event) -> Row:
         self.summary.stage, self.summary.questions = "", ()
@@ -166,7 +182,8 @@ class RowBuilder:
             if row is not None:
                 rows.append(row)
             if entry.result is not None:
-                self._count(entry.result)
+                self.summary.answer = clean(entry.result.text or "") or self.summary.answer
+        self._count()
         return rows
 
     def _entry_row(self, entry: Entry, number: int) -> Row | None:
@@ -180,9 +197,9 @@ class RowBuilder:
         text = clean(entry.text or "")
         if entry.result is not None:
             return _result_row(entry.result)
-        if entry.line_type == "error" or (entry.is_error and entry.block is None):
+        if entry.line_type == "error" or (entry.is_error and entry.block != "tool_result"):
             return Row(Kind.SYSTEM, "Error", text, depth, is_error=True, parent=parent)
-        if entry.line_type == "system":
+        if entry.line_type == "system" or entry.is_note:
             self.summary.model = self.summary.model or one_line(entry.model or "", TITLE_CHARS)
             return _system_row(entry, depth, parent)
         match entry.block:
@@ -220,15 +237,14 @@ class RowBuilder:
             Kind.TOOL_RESULT, title, text, depth + 1, is_error=is_error, parent=parent, marks=marks
         )
 
-    def _count(self, result: Result) -> None:
-        whole = self.summary
-        if result.usage is not None:
-            whole.tokens_in = _add(whole.tokens_in, _tokens_in(result))
-            whole.tokens_cached = _add(whole.tokens_cached, result.usage.cache_read_tokens)
-            whole.tokens_out = _add(whole.tokens_out, result.usage.output_tokens)
-        if result.cost_usd is not None:
-            whole.cost_usd = result.cost_usd + (whole.cost_usd or 0.0)
-        whole.answer = clean(result.text or "") or whole.answer
+    def _count(self) -> None:
+        """Take tokens and cost from the account of the turns."""
+        total, whole = self._stdout.account.total, self.summary
+        if total.usage is not None:
+            whole.tokens_in, whole.tokens_out = total.tokens_in, total.tokens_out
+            whole.tokens_cached = total.usage.cache_read_tokens
+        if total.cost_usd is not None:
+            whole.cost_usd = total.cost_usd
 
 
 def _turn_begun(event: Event, before: int) -> int | None:
@@ -246,6 +262,9 @@ def _turn_begun(event: Event, before: int) -> int | None:
 
 
 def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:
+    if entry.is_note:
+        title = one_line(entry.text or "", TITLE_CHARS)
+        return Row(Kind.SYSTEM, title, depth=depth, parent=parent)
     if entry.subtype == "init":
         return Row(Kind.SYSTEM, one_line(f"Session of {entry.model or 'an agent'}", TITLE_CHARS))
     if entry.subtype == "task_started":
@@ -268,18 +287,6 @@ def _result_row(result: Result) -> Row:
     problems = [*result.errors, *(_denial(denial) for denial in result.permission_denials)]
     text = "\n".join([*problems, *([result.text] if failed and result.text else [])])
     return Row(Kind.RESULT, title, clean(text), is_error=failed)
-
-
-def _tokens_in(result: Result) -> int | None:
-    """Tokens that were read, the cached ones included, whichever way the runtime counts."""
-    usage = result.usage or Usage()
-    if result.input_includes_cache:
-        return usage.input_tokens
-    return _add(_add(usage.input_tokens, usage.cache_read_tokens), usage.cache_creation_tokens)
-
-
-def _add(left: int | None, right: int | None) -> int | None:
-    return left if right is None else right + (left or 0)
 
 
 def _seconds(milliseconds: object, before: str = "") -> str:

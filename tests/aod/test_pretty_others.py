@@ -74,7 +74,7 @@ def test_gemini_deltas_print_as_one_message():
         "⚙️  Session init · model=gemini-2.5-pro",
         "✉️  one file",
         "🔧 run_shell_command · ls",
-        "✨ Done · agent 2.1s, tokens 5 in, 0 out",
+        "✨ Done · agent 2.1s, tokens 5 in",
     ]
 
 

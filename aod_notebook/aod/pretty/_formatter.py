@@ -19,7 +19,7 @@ class OutputEvent(Protocol):
 
 
 class Formatter:
-    r"""Turns the agent's stdout into readable lines (CONTRACT A.13.2).
+    r"""Turns the agent's stdout into readable lines.
 
     It reads `output` events on stdout and passes over all others. Each JSON line of the
     agent gives at most one string, which may itself hold newlines; lines that are not JSON

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aod_notebook.transcripts import KINDS, Entry, Result, Usage, one_line, summary
+from aod_notebook.transcripts import KINDS, Entry, Result, one_line, summary
 
 _SIGNS = {
     "command": "🔧",
@@ -18,6 +18,7 @@ _SIGNS = {
     "search": "🌐",
     "task": "🤖",
     "todo": "📋",
+    "todo item": "📋",
     "plan": "📐",
 }
 _OTHER_TOOL = "🛠️ "
@@ -43,8 +44,12 @@ class Renderer:
 
     def _pieces(self, entry: Entry, runtime: str | None) -> Iterator[str]:
         match entry.line_type:
+            case _ if entry.is_note:
+                yield f"⏳ {one_line(entry.text, _LINE_CHARS)}"
             case "system":
                 yield from _system(entry)
+            case "assistant" if entry.is_error:
+                yield self._error(entry.text or "unknown error")
             case "assistant":
                 yield from _own_words(entry)
             case "user" if entry.block == "tool_result" and self._tool_results:
@@ -118,12 +123,10 @@ def _done(result: Result, *, is_claude: bool) -> str:
     if result.cost_usd is not None:
         parts.append(f"tokens ${result.cost_usd:.4f}")
     elif result.usage is not None and not is_claude:
-        parts.append(_tokens(result.usage))
+        counts = ((result.tokens_in, "in"), (result.tokens_out, "out"))
+        known = [f"{count} {way}" for count, way in counts if count is not None]
+        parts += [f"tokens {', '.join(known)}"] if known else []
     return f"Done · {', '.join(parts)}" if parts else "Done"
-
-
-def _tokens(usage: Usage) -> str:
-    return f"tokens {usage.input_tokens or 0} in, {usage.output_tokens or 0} out"
 
 
 def _denial(denial: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from aod_notebook.local.storage import Database
-    from aod_notebook.transcripts import Entry
+    from aod_notebook.transcripts import Entry, Result
 
 _TAIL = 2000
 Event = dict[str, Any]
@@ -39,6 +39,7 @@ class Transcript:
         self._tools: dict[str, str] = {}
         self._writes: list[Future[None]] = []
         self._text = ""
+        self._result: Result | None = None
         self.result = ""
         self.errors = ""
         self.tokens: dict[str, int] = {}
@@ -65,10 +66,14 @@ class Transcript:
             sqlite3.OperationalError: the disk did not take one of them.
         """
         self._take(self._reader.flush())
+        if self._result is not None:
+            self._store([self._finished(self._result)])
         await asyncio.gather(*map(asyncio.wrap_future, self._writes))
 
     def _take(self, entries: list[Entry]) -> None:
-        events = [event for entry in entries for event in self._events(entry)]
+        self._store([event for entry in entries for event in self._events(entry)])
+
+    def _store(self, events: list[Event]) -> None:
         if events:
             rows: list[tuple[str | None, str]] = [
                 (None, msgspec.json.encode(event).decode()) for event in events
@@ -77,8 +82,12 @@ class Transcript:
 
     def _events(self, entry: Entry) -> list[Event]:
         if entry.result is not None:
-            return [self._finished(entry)]
+            self._result = entry.result  # the last one of the run counts
+            self.result = entry.result.text or ""
+            return []
         if entry.block == "text" and entry.line_type == "assistant" and entry.text:
+            if entry.is_error:  # an error of the model's API, not the answer
+                return [_event("agent.message", {"text": entry.text}, "error")]
             self._text = entry.text
             self._tell({"type": "chunk", "text": entry.text})
             return [_event("agent.message", {"text": entry.text})]
@@ -99,13 +108,12 @@ class Transcript:
             return _event("tool.failed", {"tool": name, "error": entry.text or ""}, "error")
         return _event("tool.returned", {"tool": name, "output": entry.text or ""})
 
-    def _finished(self, entry: Entry) -> Event:
-        assert entry.result is not None  # noqa: S101 - the caller has looked
-        self.result = entry.result.text or ""
-        usage = entry.result.usage
-        counts = {name: getattr(usage, name, None) for name in runs.TOKENS}
+    def _finished(self, result: Result) -> Event:
+        counts = {name: getattr(result.usage, name, None) for name in runs.TOKENS}
         self.tokens = {name: value for name, value in counts.items() if value is not None}
-        payload = {"model": entry.model, "response": self.summary, **self.tokens}
+        models = [used.model for used in result.model_usage]
+        model = models[0] if len(models) == 1 else None
+        payload = {"model": model, "response": self.summary, **self.tokens}
         return _event("llm.response", payload)
 
     def _tell(self, event: Event) -> None:
