@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,15 +22,16 @@ class PackagesRefusedError(Exception):
     """The environment wants packages that this service does not install."""
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, manager: str) -> None:
     """Refuse a package name that an installer would take as an option or a path upward.
 
     Raises:
         ValueError: the name begins with `-`, has a `..` part, or is blank.
     """
     if not name.strip() or name.lstrip().startswith("-") or ".." in re.split(r"[/\\@=:]", name):
+        # the name is not quoted: `--index-url=https://user:password@…` would be one
         raise ValueError(
-            f"Invalid package name {name!r}: must not be blank, begin with '-' or contain a '..' part"
+            f"Invalid {manager} package name: must not be blank, begin with '-' or have a '..' part"
         )
 
 
@@ -48,11 +48,12 @@ def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[lis
             f"apt packages are not installed on this machine ({', '.join(packages['apt'])}): "
             "install them yourself and take 'apt' out of the environment's packages"
         )
-    for name in chain.from_iterable(packages.values()):
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise PackagesRefusedError(str(error)) from None
+    try:
+        for manager, names in packages.items():
+            for name in names:
+                check_name(name, manager)
+    except ValueError as error:
+        raise PackagesRefusedError(str(error)) from None
     local = str(home / ".local")
     if names := packages.get("cargo"):
         yield ["cargo", "install", "--quiet", "--root", local, "--", *names]

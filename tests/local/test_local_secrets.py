@@ -146,3 +146,38 @@ def test_the_first_version_refuses_a_database_that_it_could_not_read(first_editi
         pytest.raises(sqlite3.DatabaseError, match="use the newer aod-notebook"),
     ):
         migrations.migrate(database)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/sessions", {"agent_id": "x", "secret_env": {"KEY": SECRET}}),
+        ("/sessions", {"agent_id": "x", "secret_env_vars": {"KEY": [SECRET]}}),
+        ("/sessions", {"agent_id": "x", "prompt": "x", "timeout": 1, "api_key": SECRET}),
+        ("/sessions", {"agent_id": "x", "resources": [{"token": SECRET}]}),
+        (
+            "/sessions",
+            {"agent_id": "x", "resources": [{"url": f"https://{SECRET}@github.com/o/r"}]},
+        ),
+        ("/environments", {"env": {"KEY": SECRET}}),
+        ("/environments", {"name": "e", "env_vars": {"1": SECRET}}),
+        ("/environments", {"setup_script": f"export KEY={SECRET}"}),
+        ("/environments", {"name": "e", "packages": {"pip": [f"--index-url=https://{SECRET}@h/"]}}),
+        ("/agents", {"runtime": "shell", "mcp_servers": SERVERS}),
+        ("/agents", {"runtime": "shell", "mcp_server": SERVERS}),
+        ("/agents", {"runtime": "shell", "mcp_servers": [{**SERVERS[1], "type": "http"}]}),
+        ("/agents", {"runtime": "shell", "mcp_servers": [SERVERS[1], SERVERS[1]]}),
+        ("/agents", {"runtime": "shell", "mcp_servers": {"own": SERVERS[1]}}),
+        ("/agents", {"runtime": "shell", "metadata": [{"key": SECRET}]}),
+    ],
+)
+def test_a_refusal_echoes_no_secret(kit, path, body):
+    answer = kit.client.post(path, json=body)
+    assert answer.status_code == 422
+    assert SECRET not in answer.text
+
+
+def test_a_refusal_still_shows_what_was_wrong(kit):
+    answer = kit.client.post("/sessions", json={"agent_id": "x", "prompt": "x", "timeout": 1})
+    (item,) = answer.json()["detail"]
+    assert (item["loc"], item["input"]) == (["timeout"], 1)

@@ -1,20 +1,39 @@
-"""Pydantic's errors as the 422 list of CONTRACT.md A.3, with every secret taken out.
+"""Pydantic's errors as a 422 list, with every secret taken out.
 
-Upstream echoes the offending input, which can be a map of secrets or the whole body (part C);
-here the values under the keys below are replaced before anything leaves the server.
+The hosted service echoes the offending input, which can be a map of secrets or the whole body.
+Here only fields that hold no secret are echoed; a field that is not known, such as a misspelt
+`secret_env`, may hold one.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+
+from aod_notebook.local.aod.rules import MANAGERS
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
 HIDDEN = "**********"
-_SECRET_KEYS = frozenset(
-    {"env_vars", "secret_env_vars", "authorization_token", "headers", "env", "local_env"}
+_SHOWN = frozenset(
+    {
+        *("agent_id", "description", "environment_id", "model", "mount_path", "name", "prompt"),
+        *(
+            "provider",
+            "resources",
+            "runtime",
+            "skills",
+            "source",
+            "system",
+            "timeout",
+            "type",
+            "url",
+        ),
+        *("version", "networking", "allowed_hosts", "packages", *MANAGERS),
+    }
 )
+_URL_SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=\?)[^\s#]+")
 
 
 def error_items(error: ValidationError) -> list[dict[str, Any]]:
@@ -22,29 +41,34 @@ def error_items(error: ValidationError) -> list[dict[str, Any]]:
     items = []
     for item in error.errors(include_context=False):
         loc = list(item["loc"])
-        secret = any(part in _SECRET_KEYS for part in loc)
+        servers = "mcp_servers" in loc
+        is_shown = servers or all(part in _SHOWN for part in loc if isinstance(part, str))
         items.append(
             {
                 "type": item["type"],
                 "loc": loc,
                 "msg": item["msg"],
-                "input": _hide(item["input"]) if secret else redact(item["input"]),
+                "input": redact(item["input"], servers=servers)
+                if is_shown
+                else _hide(item["input"]),
                 "url": item["url"],
             }
         )
     return items
 
 
-def redact(value: Any) -> Any:
-    """Copy a JSON value with the values under secret keys replaced."""
+def redact(value: Any, *, servers: bool = False) -> Any:
+    """Copy a JSON value with all hidden that may be secret; of MCP servers name and type stay."""
     if isinstance(value, dict):
+        shown = {"name", "type"} if servers else _SHOWN
         return {
-            key: _hide(inner) if key in _SECRET_KEYS else redact(inner)
-            for key, inner in value.items()
+            key: redact(inner) if key in shown else _hide(inner) for key, inner in value.items()
         }
     if isinstance(value, list):
-        return [redact(inner) for inner in value]
-    return value
+        return [redact(inner, servers=servers) for inner in value]
+    if servers:
+        return _hide(value)
+    return _URL_SECRET.sub(HIDDEN, value) if isinstance(value, str) else value
 
 
 def _hide(value: Any) -> Any:

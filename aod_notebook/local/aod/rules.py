@@ -115,7 +115,7 @@ def check_packages(packages: dict[str, list[str]]) -> dict[str, list[str]]:
                 f"Unknown package manager: {manager}. Must be one of: {list(MANAGERS)}"
             )
         for name in names:
-            check_name(name)
+            check_name(name, manager)
     return packages
 
 
