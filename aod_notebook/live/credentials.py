@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.files import make_private, write_private
 from aod_notebook.core.settings import DEFAULT_AGENTOS_URL, DEFAULT_AOD_URL, home, is_loopback
 
 if TYPE_CHECKING:
@@ -177,12 +178,11 @@ def is_named(name: str, half: Half) -> bool:
 
 def remember(name: str, half: Half, **settings: str | None) -> None:
     """Remember a service's `url`, and perhaps more, by a name; its secret is not part of that."""
-    home().mkdir(parents=True, exist_ok=True, mode=0o700)
     names = _names()
     given = {setting: value for setting, value in settings.items() if value}
     names[name] = {**names.get(name, {}), half.name: given}
-    text = json.dumps(names, indent=2)
-    (home() / "connections.json").write_text(text, encoding="utf-8")
+    path = make_private(home()) / "connections.json"
+    write_private(path, json.dumps(names, indent=2).encode())
 
 
 def _names() -> dict[str, dict[str, dict[str, str]]]:

@@ -95,6 +95,9 @@ def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(existing).free
     text = f"{without_home(folder)}: {free / 1e9:.1f} GB free"
     yield "disk", "ok" if free > ENOUGH_BYTES else "problem", text
+    if folder.exists() and (mode := folder.stat().st_mode & 0o777) & 0o077:
+        text = f"{without_home(folder)} is open to other users (mode {mode:o}): chmod 700 closes it"
+        yield "disk", "note", f"{text}; what this package writes there only you can read"
     for name, data in (
         ("the embedded service holds", embedded_data_dir()),
         ("the event logs of followed sessions hold", folder / "events"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aod_notebook.core.files import make_private
 from aod_notebook.core.settings import home
 
 try:
@@ -190,9 +191,7 @@ class EventLog:
         """Open the file and lock it; None if another process writes it."""
         if fcntl is None:
             return None
-        home().mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (path.parent.parent, path.parent):
-            folder.mkdir(exist_ok=True, mode=0o700)
+        make_private(path.parent)
         if not path.exists():
             _make_room(path.parent.parent)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)

@@ -8,6 +8,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
+from aod_notebook.core.files import make_private, narrow
 from aod_notebook.core.settings import home
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def _tolerant() -> Iterator[None]:
 @contextlib.contextmanager
 def _journal() -> Iterator[sqlite3.Connection]:
     """Open the journal for one transaction; kernels share the file."""
-    folder = home()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    connection = sqlite3.connect(folder / "journal.db", timeout=10)
+    path = make_private(home()) / "journal.db"
+    path.touch(mode=0o600)  # SQLite's own files beside it take its mode
+    narrow(path)
+    connection = sqlite3.connect(path, timeout=10)
     try:
         with connection:
             connection.execute("pragma journal_mode = wal")

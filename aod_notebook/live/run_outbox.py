@@ -13,6 +13,7 @@ from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.reporter import spool_folder
 from aod_notebook.agentos.report.spool import lock, read_header
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.files import write_private
 from aod_notebook.live.connections import embedded_data_dir, start_embedded
 from aod_notebook.live.credentials import AGENTOS, TokenMissingError, find_token, variable
 
@@ -71,9 +72,8 @@ def readdress(key: str, base_url: str) -> None:
             if held is None:
                 continue
             try:
-                draft = folder / "header.json.new"
-                draft.write_bytes(msgspec.json.encode(_moved(header, base_url)))
-                draft.replace(folder / "header.json")
+                moved = msgspec.json.encode(_moved(header, base_url))
+                write_private(folder / "header.json", moved)
             finally:
                 os.close(held)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -33,9 +34,31 @@ class Credentials:
     """Of which the secrets of all tokens are made; see `core.proof`."""
 
 
+def check_owner(path: Path) -> None:
+    """Refuse a folder or file of another user, who may know or have planted what is in it.
+
+    This matters most for root, who can use what belongs to anybody.
+
+    Raises:
+        PermissionError: it is another user's.
+    """
+    owner = path.stat().st_uid
+    if owner != os.geteuid():
+        raise PermissionError(
+            errno.EPERM,
+            f"{path} belongs to another user (uid {owner}): remove it, or choose another "
+            "AOD_NOTEBOOK_HOME or data directory",
+        )
+
+
 def make_private(folder: Path) -> None:
-    """Create a directory for its owner alone; one that exists is narrowed to that."""
+    """Create a directory for its owner alone; one that exists is narrowed to that.
+
+    Raises:
+        OSError: it can't be made, or is another user's.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_owner(folder)
     folder.chmod(0o700)
 
 
@@ -54,11 +77,14 @@ def read_credentials(data_dir: Path) -> Credentials:
     """Read the directory's credentials.
 
     Raises:
-        OSError: there are none.
+        OSError: there are none, or they are another user's.
         ValueError: the file is not what this version of the package writes.
     """
+    path = data_dir / _FILE
+    check_owner(data_dir)
+    check_owner(path)
     try:
-        return Credentials(**json.loads((data_dir / _FILE).read_bytes()))
+        return Credentials(**json.loads(path.read_bytes()))
     except (TypeError, ValueError) as error:
         raise _damaged() from error
 
@@ -69,11 +95,14 @@ def load_credentials(data_dir: Path) -> Credentials:
     Tokens of earlier versions could not be proved to be known: they are replaced.
 
     Raises:
+        PermissionError: the file or the directory is another user's.
         ValueError: the file is there but is not what this package writes.
     """
     path = data_dir / _FILE
     agent_id = str(uuid.uuid4())
+    check_owner(data_dir)
     if path.exists():
+        check_owner(path)
         try:
             stored = json.loads(path.read_bytes())
             if not isinstance(stored, dict) or set(stored) != _UNPROVABLE:
@@ -103,11 +132,13 @@ def load_vault_key(data_dir: Path) -> bytes:
     """Read the key of the vault, or make it.
 
     Raises:
+        PermissionError: the file is another user's.
         ValueError: the file is there but holds no key.
     """
     path = data_dir / _KEY_FILE
     if not path.exists():
         write_private(path, secrets.token_bytes(_KEY_BYTES))
+    check_owner(path)
     key = path.read_bytes()
     if len(key) != _KEY_BYTES:
         raise ValueError(

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from aod_notebook.core.proof import Handshake, NotProvedError, known
 from aod_notebook.local.config import Config
-from aod_notebook.local.credentials import make_private, read_credentials
+from aod_notebook.local.credentials import check_owner, make_private, read_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +116,7 @@ def stop_service(data_dir: Path) -> bool:
     config = Config(data_dir=_absolute(data_dir))
     if not _is_locked(config):
         return False
+    check_owner(config.data_dir)  # or another user could name a process to be killed
     try:
         said: dict[str, Any] = json.loads(config.service_file.read_bytes())
     except (OSError, ValueError):

@@ -49,8 +49,8 @@ def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[lis
             "install them yourself and take 'apt' out of the environment's packages"
         )
     try:
-        for manager, names in packages.items():
-            for name in names:
+        for manager, wanted in packages.items():
+            for name in wanted:
                 check_name(name, manager)
     except ValueError as error:
         raise PackagesRefusedError(str(error)) from None

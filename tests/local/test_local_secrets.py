@@ -10,8 +10,8 @@ import sqlite3
 import pytest
 from service_kit import Kit, connect
 
-from aod_notebook.local import LocalService
-from aod_notebook.local.credentials import load_vault_key
+from aod_notebook.local import LocalService, ensure_service, find_service, stop_service
+from aod_notebook.local.credentials import load_credentials, load_vault_key
 from aod_notebook.local.maintenance import backup
 from aod_notebook.local.storage import migrations
 from aod_notebook.local.vault import SealError, Vault
@@ -181,3 +181,34 @@ def test_a_refusal_still_shows_what_was_wrong(kit):
     answer = kit.client.post("/sessions", json={"agent_id": "x", "prompt": "x", "timeout": 1})
     (item,) = answer.json()["detail"]
     assert (item["loc"], item["input"]) == (["timeout"], 1)
+
+
+def test_as_another_user_a_service_folder_is_not_used(tmp_path, monkeypatch):
+    with running(tmp_path / "d")[0]:
+        pass
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(PermissionError, match=r"belongs to another user \(uid \d+\): remove it"):
+        LocalService(tmp_path / "d")
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        ensure_service(tmp_path / "d")
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        load_credentials(tmp_path / "d")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("name", ["credentials.json", "vault.key"])
+def test_as_root_a_planted_file_is_refused(tmp_path, name):
+    with running(tmp_path / "d")[0]:
+        pass
+    os.chown(tmp_path / "d" / name, 65534, -1)
+    with pytest.raises(PermissionError, match=rf"{name} belongs to another user \(uid 65534\)"):
+        LocalService(tmp_path / "d")
+    assert find_service(tmp_path / "d") is None
+
+
+def test_a_service_of_another_user_is_not_stopped(tmp_path, monkeypatch):
+    stack, _ = running(tmp_path / "d")
+    with stack:
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        with pytest.raises(PermissionError, match="belongs to another user"):
+            stop_service(tmp_path / "d")

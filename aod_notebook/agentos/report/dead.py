@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aod_notebook.agentos.report.snapshot import now
+from aod_notebook.core.files import make_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def keep_dead(
     ]
     path = folder / _NAME
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(fd, b"".join(line + b"\n" for line in lines))

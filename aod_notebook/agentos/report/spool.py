@@ -14,6 +14,7 @@ import msgspec
 
 from aod_notebook.agentos.report.reader import Position, segment_path
 from aod_notebook.agentos.report.snapshot import now
+from aod_notebook.core.files import make_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,9 +91,9 @@ class SpoolWriter:
         self.folder = root / f"{fingerprint}-{pid}-{self.uid}"
         header = Header(base_url, fingerprint, agent_id, pid, now())
         draft = root / f".new-{self.uid}"
-        draft.mkdir(mode=0o700, parents=True)
+        make_private(draft)
         try:
-            (draft / "header.json").write_bytes(msgspec.json.encode(header))
+            write_private(draft / "header.json", msgspec.json.encode(header))
             held = lock(draft)
             if held is None:
                 raise OSError(errno.ENOLCK, "a new spool cannot be locked", str(draft))  # noqa: TRY301 - tidied up below

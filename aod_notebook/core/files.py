@@ -1,0 +1,51 @@
+"""Folders and files below the package's home that only their owner can read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from aod_notebook.core.settings import home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["make_private", "narrow", "write_private"]
+
+_OTHERS = 0o077
+
+
+def make_private(folder: Path) -> Path:
+    """Create a folder for its owner alone, and return it; one that exists is narrowed to that.
+
+    So are the folders between it and the home. A home that is there already keeps its mode: it
+    may be a folder that the user shares on purpose.
+
+    Raises:
+        OSError: it can't be made, or is another user's.
+    """
+    top = home()
+    top.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (folder, *folder.parents):
+        if each == top or not each.is_relative_to(top):
+            break
+        narrow(each)
+    return folder
+
+
+def narrow(path: Path) -> None:
+    """Take everybody's rights but the owner's from a folder or file."""
+    mode = path.stat().st_mode
+    if mode & _OTHERS:
+        path.chmod(mode & ~_OTHERS & 0o7777)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    draft.replace(path)

@@ -1,0 +1,65 @@
+"""What this package writes into its home is its owner's alone, whatever the home's mode."""
+
+import os
+import uuid
+
+import pytest
+
+import aod_notebook
+from aod_notebook import live
+from aod_notebook.agentos import AgentOS
+from aod_notebook.live import SessionRequest, connect_agentos, journal, start
+from aod_notebook.live.doctor import _disk
+
+
+@pytest.fixture
+def open_home(tmp_path, monkeypatch):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    folder.chmod(0o755)
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(folder))
+    before = os.umask(0o022)
+    yield folder
+    os.umask(before)
+    live.disconnect()
+
+
+def report():
+    """Record an event that no service takes: it stays in a spool, of a key of its own."""
+    client = AgentOS(base_url="http://127.0.0.1:9", api_key=f"aos_{uuid.uuid4()}", agent_id="a")
+    client.start_run().emit("x", {"a": 1})
+    client.close(1)
+
+
+def open_to_others(folder):
+    """What others could read; in a session's folder, which is closed, an agent writes as it likes."""
+    sessions = folder / "service" / "sessions"
+    entries = [path for path in folder.rglob("*") if sessions not in path.parent.parents]
+    return [str(path.relative_to(folder)) for path in entries if path.stat().st_mode & 0o077]
+
+
+def test_in_an_open_home_journal_connections_logs_and_spools_are_private(open_home):
+    aod_notebook.connect(local=True)
+    start(SessionRequest(prompt="echo hi", runtime="shell")).wait()
+    connect_agentos("https://agentos.example", name="prod", ask_key=lambda _: "aos_ws_fake")
+    report()
+    names = {path.name for path in open_home.rglob("*")}
+    assert {"journal.db", "connections.json", "header.json", "credentials.json"} <= names
+    assert open_to_others(open_home) == []
+    assert open_home.stat().st_mode & 0o777 == 0o755  # it may be shared on purpose
+
+
+def test_files_of_an_earlier_version_are_narrowed(open_home):
+    (open_home / "journal.db").touch(mode=0o644)
+    (open_home / "agentos" / "spools").mkdir(parents=True)
+    report()
+    journal.remember("s", "service", None)
+    assert open_to_others(open_home) == []
+
+
+def test_the_doctor_names_an_open_home(open_home):
+    notes = [text for _, state, text in _disk() if state == "note"]
+    assert len(notes) == 1
+    assert "$AOD_NOTEBOOK_HOME is open to other users (mode 755): chmod 700 closes it" in notes[0]
+    open_home.chmod(0o700)
+    assert not [text for _, state, text in _disk() if state == "note"]
