@@ -1,12 +1,15 @@
 """Agents' output lines (Claude, Codex, Gemini, opencode) read into one model."""
 
-from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Spent, Usage
+from aod_notebook.transcripts.account import Account
+from aod_notebook.transcripts.model import LINE_TYPES, Entry, ModelUsage, Result, Spent, Usage
 from aod_notebook.transcripts.reader import RUNTIMES, Reader
 from aod_notebook.transcripts.summary import KINDS, one_line, summary
 
 __all__ = [
     "KINDS",
+    "LINE_TYPES",
     "RUNTIMES",
+    "Account",
     "Entry",
     "ModelUsage",
     "Reader",

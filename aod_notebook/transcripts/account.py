@@ -23,7 +23,8 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
         result: the line's own counts.
         counter: the thread or session whose lines go on counting; None where there is none.
         is_running: the counts are totals of the counter, earlier turns included.
-        may_fork: an unknown counter may go on from the one that reported last.
+        is_usage_own: the line's `usage` is the turn's alone, only its models' are totals. This
+            shows whether an unknown counter is new or goes on from another one, as a fork does.
         since_last: what was used since the counter's last result line, if the line reports it.
         model: the session's model, for a line that names none.
     """
@@ -31,7 +32,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     result: Result
     counter: str | None = None
     is_running: bool = False
-    may_fork: bool = False
+    is_usage_own: bool = False
     since_last: tuple[ModelUsage, ...] | None = None
     model: str | None = None
 
@@ -132,9 +133,9 @@ class Account:
         if key in self._last:
             return self._last[key]
         if self._newest is None:
-            is_first = self.first_turn <= 1 or _is_whole(reported.result)
-            return _NOTHING if is_first else None
-        if reported.may_fork and _goes_on(reported.result, self._newest):
+            is_whole = reported.is_usage_own and _is_whole(reported.result)
+            return _NOTHING if self.first_turn <= 1 or is_whole else None
+        if reported.is_usage_own and _goes_on(reported.result, self._newest):
             return self._newest
         return _NOTHING
 

@@ -179,7 +179,7 @@ class ClaudeLines(Lines):
                 result=said,
                 counter=as_str(value.get("session_id")) or self._session or "",
                 is_running=self._version >= _RUNNING_SINCE,
-                may_fork=True,
+                is_usage_own=True,
                 since_last=_model_usage(since) if isinstance(since, dict) else None,
                 model=self._model,
             )
