@@ -83,6 +83,11 @@ class Call:
             headers["Idempotency-Key"] = self.idempotency_key
         return headers
 
+    def left(self) -> str:
+        """Return what became of a call that is not waited for any more."""
+        rest = "" if self.method == "GET" else " What it began on the service continues."
+        return f"interrupted: {self.method} {self.path} is not waited for any more.{rest}"
+
     def was_done_before(self, failure: Failure) -> bool:
         """Tell whether the failure of a repeat shows that an earlier attempt had worked."""
         return self.done_before is not None and failure.status == self.done_before

@@ -24,6 +24,7 @@ from anyio.to_thread import run_sync
 
 from aod_notebook.agentos import AsyncAgentOS
 from aod_notebook.aod import AsyncClient
+from aod_notebook.core.awaited import awaited
 from aod_notebook.frames import _collect, runs, sessions, tables
 from aod_notebook.frames._deliver import Problem, check, deliver, warn
 from aod_notebook.frames._loop import OnLoop
@@ -68,7 +69,8 @@ async def _in_thread(function: Callable[..., T], *args: Any, **options: Any) -> 
         given = {name: sent(value) for name, value in options.items()}
         waiting = partial(function, *map(sent, args), **given)
         try:
-            result = await run_sync(waiting, abandon_on_cancel=True)
+            with awaited(lambda: "interrupted: the table is not read any more."):
+                result = await run_sync(waiting, abandon_on_cancel=True)
         except Exception as error:  # noqa: BLE001 - raised below: the portal makes a group of it
             failure = error
             await portal.stop(cancel_remaining=True)

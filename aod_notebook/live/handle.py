@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from aod_notebook.core import bridge
+from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.errors import WaitTimeoutError
 
@@ -77,6 +78,8 @@ class Handle(ABC, Generic[E, C]):
     _noun: ClassVar[str]
     _FILES: ClassVar[tuple[str, ...]]
     """The tables that `to_parquet` writes."""
+    _COMMANDS: ClassVar[tuple[str, str]]
+    """The magics that end it and that show it."""
 
     def __init__(self, connection: Service[C, Any], follower: Follower[E, Any]) -> None:
         self._connection = connection
@@ -282,13 +285,24 @@ class Handle(ABC, Generic[E, C]):
 
         stop = self.listen(tell)
         try:
-            while not self._follower.is_at_rest:
-                await changed.wait()
-                changed.clear()
+            with awaited(self._left):
+                while not self._follower.is_at_rest:
+                    await changed.wait()
+                    changed.clear()
         finally:
             stop()
         self._raise_if_lost()
         return self
+
+    def _left(self) -> str:
+        """Say what became of it when somebody stopped awaiting it."""
+        if self._follower.is_final:
+            return f"interrupted: {self._noun} {self.id} has ended ({self._known_status})."
+        stop, watch = self._COMMANDS
+        return (
+            f"interrupted: {self._noun} {self.id} is not awaited any more and continues. "
+            f"{stop} {self.id} ends it, {watch} {self.id} shows it."
+        )
 
     def _raise_if_lost(self) -> None:
         if self._follower.error is not None:

@@ -49,6 +49,7 @@ class LiveRun(RunTables):
     """
 
     _noun = "run"
+    _COMMANDS = ("%agentos cancel", "%agentos watch")
     _connection: AgentOSConnection
 
     def __init__(

@@ -64,6 +64,7 @@ class LiveSession(SessionTables):
     """
 
     _noun = "session"
+    _COMMANDS = ("%aod stop", "%aod attach")
     _connection: Connection
     _follower: SessionFollower
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def load(shell: InteractiveShell) -> None:
     from aod_notebook.magics import complete, transforms
     from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.aod import AodMagics
+    from aod_notebook.magics.notices import say_what_became
     from aod_notebook.magics.show import say
 
     for wrong in _mend_configuration(shell):
@@ -30,6 +32,8 @@ def load(shell: InteractiveShell) -> None:
     agentos.cells.install()
     transforms.install(shell)
     complete.install(shell)
+    _stop_saying_what_became(shell)
+    shell.events.register("post_run_cell", say_what_became)
     offer()
     notice = default_notice()
     if notice is not None:
@@ -46,6 +50,7 @@ def unload(shell: InteractiveShell) -> None:
     from aod_notebook.magics.aod import AodMagics
 
     complete.uninstall(shell)
+    _stop_saying_what_became(shell)
     for transform in list(shell.input_transformers_cleanup):
         if isinstance(transform, ReportedCells):
             transform.uninstall()
@@ -57,6 +62,13 @@ def unload(shell: InteractiveShell) -> None:
     transforms.uninstall(shell)
     disconnect()
     bridge.stop()
+
+
+def _stop_saying_what_became(shell: InteractiveShell) -> None:
+    from aod_notebook.magics.notices import say_what_became
+
+    with contextlib.suppress(ValueError):  # it was not registered
+        shell.events.unregister("post_run_cell", say_what_became)
 
 
 def _mend_configuration(shell: InteractiveShell) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.inputtransformer2 import leading_indent
 
 from aod_notebook import live
+from aod_notebook.core.awaited import Pulse
 from aod_notebook.live import NestedRunError
 from aod_notebook.live.connections import ServiceNotStartedError
 from aod_notebook.live.run_connection import default_agentos_notice
@@ -34,7 +34,6 @@ CELL = "%%agentos"
 BEGIN = "# the code that follows is the run"
 """What the magic is called with in the place of a cell's code, which comes after the call."""
 _OURS = re.compile(r"%%agentos(?=\s|$)(?P<line>.*)")
-PULSE_S = 0.2
 _CALLS = ("run_line_magic('%agentos'", "run_cell_magic('agentos'")
 """What IPython makes of a `%%agentos` line below the first one, and of a first one."""
 _MISSING = object()
@@ -106,7 +105,10 @@ class ReportedCells:
         """Whether a cell's code has a `%%agentos` line of its own (a text that quotes one has not)."""
         if CELL not in body:
             return False
-        code: str = self._shell.transform_cell(body)  # type: ignore[no-untyped-call]
+        try:
+            code: str = self._shell.transform_cell(body)  # type: ignore[no-untyped-call]
+        except MagicUsageError:  # a line of ours below the first one
+            return True
         return any(call in code for call in _CALLS)
 
     def begin(self, line: str) -> None:
@@ -144,7 +146,7 @@ class ReportedCells:
                 f"already ({before}) and stays so: choose another --external-id for this cell."
             )
         report = Report(run, options.name, _provenance(cell), before)
-        self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), _Pulse())
+        self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), Pulse())
         names["run"] = run
         handle = report.handle(on)  # which `last` means from now on
         if options.output is not None:
@@ -180,29 +182,8 @@ class _OpenRun:
     report: Report
     cell: ExecutionResult
     run_before: object
-    pulse: _Pulse
+    pulse: Pulse
     capture: Capture | None = None
-
-
-class _Pulse:
-    """Wakes the event loop now and then, for a cell that awaits.
-
-    A kernel notices the stop button only when its loop wakes up, and one that waits for something
-    far off does not.
-    """
-
-    def __init__(self) -> None:
-        self._next: asyncio.TimerHandle | None = None
-        with contextlib.suppress(RuntimeError):  # no loop: it is a terminal, and nothing awaits
-            self._beat(asyncio.get_running_loop())
-
-    def stop(self) -> None:
-        """Let the loop sleep again."""
-        if self._next is not None:
-            self._next.cancel()
-
-    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._next = loop.call_later(PULSE_S, self._beat, loop)
 
 
 def connection() -> AgentOSConnection:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.awaited import what_became
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["plain_warnings"]
+    from IPython.core.interactiveshell import ExecutionResult
+
+__all__ = ["plain_warnings", "say_what_became"]
+
+
+def say_what_became(result: ExecutionResult) -> None:
+    """After an interrupted cell, say what became of the sessions and runs that it awaited.
+
+    Where the error itself says it, nothing is left to be said; `asyncio.wait_for` and task groups
+    raise an error of their own.
+    """
+    lines = what_became()
+    if isinstance(result.error_in_exec, (asyncio.CancelledError, KeyboardInterrupt)):
+        for line in lines:
+            print(line[:1].upper() + line[1:])  # noqa: T201 - the cell's output is the user interface
 
 
 @contextlib.contextmanager

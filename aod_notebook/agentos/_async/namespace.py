@@ -10,6 +10,7 @@ import anyio
 from aod_notebook.agentos.control import Listing
 from aod_notebook.agentos.errors import AgentOSDecodeError, AgentOSTransientError, describe
 from aod_notebook.agentos.options import CALL_TIMEOUT_S
+from aod_notebook.core.awaited import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,7 +75,8 @@ class AsyncNamespace:
                 raise AgentOSTransientError(
                     f"{what} is still running after {timeout:g} s", "REQUEST_TIMEOUT"
                 )
-            await anyio.sleep(min(pause, left))
+            with awaited(lambda: f"interrupted: {what} is not waited for any more and continues."):
+                await anyio.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_POLL_S)
 
     async def _everything(self, ask: Callable[[int], Awaitable[Listing[T]]]) -> Listing[T]:

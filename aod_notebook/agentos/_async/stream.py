@@ -1,4 +1,4 @@
-"""The stream of a hosted run as an iterator of events (CONTRACT B.7)."""
+"""The stream of a hosted run as an iterator of events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import httpx
 
 from aod_notebook.agentos.errors import AgentOSError, AgentOSTransientError
 from aod_notebook.agentos.events import InvokeReader
+from aod_notebook.core.awaited import awaited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -87,11 +88,12 @@ class AsyncInvokeStream:
         reader.begin()
         body = await self._open(self._transport, self._call)
         try:
-            async for chunk in body.response.aiter_bytes():
-                for event in reader.feed(chunk):
-                    yield event
-                if reader.is_over:
-                    return
+            with awaited(self._call.left):
+                async for chunk in body.response.aiter_bytes():
+                    for event in reader.feed(chunk):
+                        yield event
+                    if reader.is_over:
+                        return
             for event in reader.finish():
                 yield event
         except (httpx.HTTPError, httpx.StreamError) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aod_notebook.agentos.control import Listing
 from aod_notebook.agentos.errors import AgentOSDecodeError, AgentOSTransientError, describe
 from aod_notebook.agentos.options import CALL_TIMEOUT_S
+from aod_notebook.core.awaited import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,8 @@ class Namespace:
                 raise AgentOSTransientError(
                     f"{what} is still running after {timeout:g} s", "REQUEST_TIMEOUT"
                 )
-            time.sleep(min(pause, left))
+            with awaited(lambda: f"interrupted: {what} is not waited for any more and continues."):
+                time.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_POLL_S)
 
     def _everything(self, ask: Callable[[int], Listing[T]]) -> Listing[T]:

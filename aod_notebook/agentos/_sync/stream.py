@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/stream.py by scripts/unasync.py; edit that file instead.
-"""The stream of a hosted run as an iterator of events (CONTRACT B.7)."""
+"""The stream of a hosted run as an iterator of events."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import httpx
 
 from aod_notebook.agentos.errors import AgentOSError, AgentOSTransientError
 from aod_notebook.agentos.events import InvokeReader
+from aod_notebook.core.awaited import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -88,11 +89,12 @@ class InvokeStream:
         reader.begin()
         body = self._open(self._transport, self._call)
         try:
-            for chunk in body.response.iter_bytes():
-                for event in reader.feed(chunk):
-                    yield event
-                if reader.is_over:
-                    return
+            with awaited(self._call.left):
+                for chunk in body.response.iter_bytes():
+                    for event in reader.feed(chunk):
+                        yield event
+                    if reader.is_over:
+                        return
             for event in reader.finish():
                 yield event
         except (httpx.HTTPError, httpx.StreamError) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 import httpx
 
+from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import Failure, FailureKind
 from aod_notebook.core.retry import is_passing
 from aod_notebook.core.wire import attempt_of
@@ -91,15 +92,16 @@ class AsyncStream(Generic[T]):
             failure = None
             try:
                 self._reading = True
-                async for chunk in body.response.aiter_bytes():
-                    self._reading = False
-                    for event in self._resume.feed(chunk):
-                        yield event
-                        if self._closed:
-                            return
-                    if self._resume.ended or self._resume.is_overdue():
-                        break
-                    self._reading = True
+                with awaited(self._resume.call().left):
+                    async for chunk in body.response.aiter_bytes():
+                        self._reading = False
+                        for event in self._resume.feed(chunk):
+                            yield event
+                            if self._closed:
+                                return
+                        if self._resume.ended or self._resume.is_overdue():
+                            break
+                        self._reading = True
             except (httpx.HTTPError, httpx.StreamError) as error:
                 call = self._resume.call()
                 failure = call.failure_of(error, self._transport.url(call))

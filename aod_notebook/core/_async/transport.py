@@ -10,6 +10,7 @@ import httpx
 from httpx_sse import aconnect_sse
 
 from aod_notebook.core._async.proving import AsyncProvingTransport
+from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
 from aod_notebook.core.retry import retry_flow
 from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
@@ -92,11 +93,13 @@ class AsyncTransport:
 
     async def request(self, call: Call) -> Any:
         """Make a call; return the JSON value of its answer, None for an empty one."""
-        return await self._repeat(call, stream=False)
+        with awaited(call.left):
+            return await self._repeat(call, stream=False)
 
     async def open(self, call: Call) -> AsyncBody:
         """Open a stream of server-sent events; status and content type are checked here."""
-        body: AsyncBody = await self._repeat(call, stream=True)
+        with awaited(call.left):
+            body: AsyncBody = await self._repeat(call, stream=True)
         return body
 
     async def open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:

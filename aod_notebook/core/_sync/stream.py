@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import httpx
 
+from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import Failure, FailureKind
 from aod_notebook.core.retry import is_passing
 from aod_notebook.core.wire import attempt_of
@@ -92,15 +93,16 @@ class Stream(Generic[T]):
             failure = None
             try:
                 self._reading = True
-                for chunk in body.response.iter_bytes():
-                    self._reading = False
-                    for event in self._resume.feed(chunk):
-                        yield event
-                        if self._closed:
-                            return
-                    if self._resume.ended or self._resume.is_overdue():
-                        break
-                    self._reading = True
+                with awaited(self._resume.call().left):
+                    for chunk in body.response.iter_bytes():
+                        self._reading = False
+                        for event in self._resume.feed(chunk):
+                            yield event
+                            if self._closed:
+                                return
+                        if self._resume.ended or self._resume.is_overdue():
+                            break
+                        self._reading = True
             except (httpx.HTTPError, httpx.StreamError) as error:
                 call = self._resume.call()
                 failure = call.failure_of(error, self._transport.url(call))

@@ -11,6 +11,7 @@ import httpx
 from httpx_sse import connect_sse
 
 from aod_notebook.core._sync.proving import ProvingTransport
+from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
 from aod_notebook.core.retry import retry_flow
 from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
@@ -93,11 +94,13 @@ class Transport:
 
     def request(self, call: Call) -> Any:
         """Make a call; return the JSON value of its answer, None for an empty one."""
-        return self._repeat(call, stream=False)
+        with awaited(call.left):
+            return self._repeat(call, stream=False)
 
     def open(self, call: Call) -> Body:
         """Open a stream of server-sent events; status and content type are checked here."""
-        body: Body = self._repeat(call, stream=True)
+        with awaited(call.left):
+            body: Body = self._repeat(call, stream=True)
         return body
 
     def open_once(self, call: Call) -> tuple[Body | None, Failure | None]:
