@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aod_notebook.local.repositories import git_settings
-from aod_notebook.local.variables import EVERYWHERE, cli_names
+from aod_notebook.local.variables import (
+    CLI_VARIABLES,
+    EVERYWHERE,
+    PROXIES,
+    cli_names,
+    without_password,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +41,8 @@ def session_environment(
     `own` are those of the person who asked for the session.
     """
     passed = {name: own[name] for name in (*EVERYWHERE, *cli_names(runtime, own)) if name in own}
+    if runtime not in CLI_VARIABLES:
+        passed |= {name: without_password(passed[name]) for name in PROXIES if name in passed}
     sandbox = {"IS_SANDBOX": "1"} if allow_root and runtime == "claude" else {}
     temporary = str(folder.temporary)
     return {

@@ -6,16 +6,15 @@ System packages (`apt`) would change the machine: they are refused.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from aod_notebook.local.variables import INSTALLER_VARIABLES, PROXIES, without_password
 
-_PASSED_PREFIXES = ("PIP_", "NPM_CONFIG_", "npm_config_", "CARGO_", "GO", "GEM_", "RUSTUP_")
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 
 class PackagesRefusedError(Exception):
@@ -35,8 +34,8 @@ def check_name(name: str, manager: str) -> None:
         )
 
 
-def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[list[str]]:
-    """Return argument lists in the order cargo, gem, go, npm, pip.
+def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[tuple[str, list[str]]]:
+    """Return managers and argument lists, in the order cargo, gem, go, npm, pip.
 
     Names are checked here too: an environment may have been stored by a version that took more.
 
@@ -56,22 +55,39 @@ def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[lis
         raise PackagesRefusedError(str(error)) from None
     local = str(home / ".local")
     if names := packages.get("cargo"):
-        yield ["cargo", "install", "--quiet", "--root", local, "--", *names]
+        yield "cargo", ["cargo", "install", "--quiet", "--root", local, "--", *names]
     if names := packages.get("gem"):  # to gem, `--` means that options for a build follow
         gems = ["--install-dir", f"{local}/gems", "--bindir", f"{local}/bin"]
-        yield ["gem", "install", "--no-document", *gems, *names]
+        yield "gem", ["gem", "install", "--no-document", *gems, *names]
     for name in packages.get("go", []):
         module = name if "@" in name else f"{name}@latest"
-        yield ["env", f"GOBIN={local}/bin", "go", "install", "--", module]
+        yield "go", ["env", f"GOBIN={local}/bin", "go", "install", "--", module]
     if names := packages.get("npm"):
-        yield ["npm", "install", "--silent", "--global", "--prefix", local, "--", *names]
+        yield "npm", ["npm", "install", "--silent", "--global", "--prefix", local, "--", *names]
     if names := packages.get("pip"):
         venv = home / "venv"
-        yield [sys.executable, "-m", "venv", str(venv)]
-        yield [str(venv / "bin" / "pip"), "install", "--quiet", "--", *names]
+        yield "pip", [sys.executable, "-m", "venv", str(venv)]
+        yield "pip", [str(venv / "bin" / "pip"), "install", "--quiet", "--", *names]
 
 
-def installer_environment(session: dict[str, str]) -> dict[str, str]:
-    """Return the session's variables with the person's home and installer settings."""
-    own = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_PREFIXES)}
-    return {**session, **own, "HOME": os.environ.get("HOME", session["HOME"])}
+def installer_environment(
+    session: Mapping[str, str], own: Mapping[str, str], manager: str
+) -> dict[str, str]:
+    """Return a session's variables with the person's home and settings of one installer.
+
+    The code of a package that is built sees them too; so each installer gets its own alone, and
+    none a token that publishes.
+    """
+    names = INSTALLER_VARIABLES.get(manager, ())
+    settings = {name: own[name] for name in names if name in own}
+    return {**settings, **with_proxies(session, own), "HOME": own.get("HOME", session["HOME"])}
+
+
+def with_proxies(session: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Return a session's variables with the passwords of the person's proxies."""
+    passwords = {
+        name: own[name]
+        for name in PROXIES
+        if name in own and session.get(name) == without_password(own[name])
+    }
+    return {**session, **passwords}

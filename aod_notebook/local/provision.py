@@ -18,6 +18,7 @@ from aod_notebook.local.packages import (
     PackagesRefusedError,
     install_commands,
     installer_environment,
+    with_proxies,
 )
 from aod_notebook.local.repositories import MountPathError, clone_target
 from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError
@@ -142,14 +143,13 @@ class Provisioner:
 
     async def _setup(self) -> None:
         turn = self.turn
-        installer = installer_environment(dict(turn.env))
         try:
-            for argv in install_commands(turn.setup.packages, turn.folder.home):
-                await self._command(argv, installer)
+            for manager, argv in install_commands(turn.setup.packages, turn.folder.home):
+                await self._command(argv, installer_environment(turn.env, turn.own, manager))
             for entry in turn.setup.resources:
                 target = clone_target(turn.folder.workspace, entry["mount_path"])
                 target.parent.mkdir(parents=True, exist_ok=True)
-                quiet = {**turn.env, "GIT_TERMINAL_PROMPT": "0"}
+                quiet = {**with_proxies(turn.env, turn.own), "GIT_TERMINAL_PROMPT": "0"}
                 argv = ["git", "clone", "--quiet", "--", entry["url"], str(target)]
                 await self._command(argv, quiet)
             if turn.setup.setup_script:

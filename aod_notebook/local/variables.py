@@ -16,6 +16,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+PROXIES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+)
+"""Addresses that may hold a password: agents' CLIs and installers get it, other programs do not."""
+
 EVERYWHERE = (
     "HOME",
     "PATH",
@@ -33,13 +43,8 @@ EVERYWHERE = (
     "TERM",
     "TZ",
     "USER",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
+    *PROXIES,
     "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
     "no_proxy",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
@@ -156,6 +161,87 @@ CLI_VARIABLES: dict[str, tuple[str, ...]] = {
 }
 """The keys, addresses and settings that each CLI reads."""
 
+INSTALLER_VARIABLES: dict[str, tuple[str, ...]] = {
+    # where packages come from (an index of one's own may need a password in its address), how it
+    # is reached and trusted, and where downloads are kept
+    "pip": (
+        "PIP_CONFIG_FILE",
+        "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
+        "PIP_FIND_LINKS",
+        "PIP_NO_INDEX",
+        "PIP_TRUSTED_HOST",
+        "PIP_CERT",
+        "PIP_CLIENT_CERT",
+        "PIP_PROXY",
+        "PIP_TIMEOUT",
+        "PIP_DEFAULT_TIMEOUT",
+        "PIP_RETRIES",
+        "PIP_CACHE_DIR",
+        "PIP_NO_CACHE_DIR",
+        "PIP_CONSTRAINT",
+        "PIP_ONLY_BINARY",
+        "PIP_PREFER_BINARY",
+    ),
+    # the same; `_AUTH` and `_AUTHTOKEN` can publish and are left out
+    "npm": (
+        "NPM_CONFIG_REGISTRY",
+        "NPM_CONFIG_USERCONFIG",
+        "NPM_CONFIG_CAFILE",
+        "NPM_CONFIG_CACHE",
+        "NPM_CONFIG_PROXY",
+        "NPM_CONFIG_HTTPS_PROXY",
+        "NPM_CONFIG_NOPROXY",
+        "NPM_CONFIG_STRICT_SSL",
+        "npm_config_registry",
+        "npm_config_userconfig",
+        "npm_config_cafile",
+        "npm_config_cache",
+        "npm_config_proxy",
+        "npm_config_https_proxy",
+        "npm_config_noproxy",
+        "npm_config_strict_ssl",
+    ),
+    # where the tool chain is, and how the index is reached; no token of a registry
+    "cargo": (
+        "CARGO_HOME",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTUP_DIST_SERVER",
+        "RUSTUP_UPDATE_ROOT",
+        "CARGO_BUILD_JOBS",
+        "CARGO_HTTP_CAINFO",
+        "CARGO_HTTP_PROXY",
+        "CARGO_HTTP_TIMEOUT",
+        "CARGO_NET_GIT_FETCH_WITH_CLI",
+        "CARGO_NET_OFFLINE",
+        "CARGO_NET_RETRY",
+        "CARGO_REGISTRIES_CRATES_IO_PROTOCOL",
+    ),
+    # where gems that are needed are looked for; GEM_HOST_API_KEY publishes
+    "gem": ("GEM_HOME", "GEM_PATH", "GEM_SPEC_CACHE"),
+    # where modules come from and are kept, which are private, what the tool chain is
+    "go": (
+        "GOPROXY",
+        "GOPRIVATE",
+        "GONOPROXY",
+        "GONOSUMDB",
+        "GOSUMDB",
+        "GOINSECURE",
+        "GOVCS",
+        "GOAUTH",
+        "GOFLAGS",
+        "GOENV",
+        "GOTOOLCHAIN",
+        "GOROOT",
+        "GOPATH",
+        "GOMODCACHE",
+        "GOCACHE",
+        "GO111MODULE",
+    ),
+}
+"""The settings that each installer of packages reads; no program of a session gets them."""
+
 PLACES = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """Where a person keeps logins and settings; no session gets these, they are looked up there."""
 
@@ -179,7 +265,7 @@ _NAMED_IN_JSON = re.compile(r"\{env:(\w+)\}")
 
 
 def own_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what this process may send with a session: every variable that a CLI reads.
+    """Return what this process may send with a session: what a CLI or an installer reads.
 
     Values that are not UTF-8 are left out: no request can carry them.
 
@@ -188,9 +274,26 @@ def own_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         {'HOME': '/home/ada', 'ANTHROPIC_API_KEY': 'x'}
     """
     environ = os.environ if environ is None else environ
-    names = [*EVERYWHERE, *PLACES, *(name for cli in INSTALL for name in cli_names(cli, environ))]
+    names = [
+        *EVERYWHERE,
+        *PLACES,
+        *(name for names in INSTALLER_VARIABLES.values() for name in names),
+        *(name for cli in INSTALL for name in cli_names(cli, environ)),
+    ]
     found = {name: environ[name] for name in names if name in environ}
     return {name: value for name, value in found.items() if _is_text(value)}
+
+
+def without_password(address: str) -> str:
+    """Return a proxy's address without user and password.
+
+    Example:
+        >>> without_password("http://ada:secret@proxy:3128")
+        'http://proxy:3128'
+    """
+    scheme, mark, rest = address.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + host.rpartition("@")[2] + slash + path
 
 
 def cli_names(cli: str, environ: Mapping[str, str]) -> tuple[str, ...]:

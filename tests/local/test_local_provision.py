@@ -1,5 +1,6 @@
 """Provisioning: what each stage does on this machine, and how it fails (A.11, DESIGN section 9)."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,12 @@ import pytest
 from service_kit import Kit, connect
 
 from aod_notebook.local import LocalService
-from aod_notebook.local.packages import PackagesRefusedError, check_name, install_commands
+from aod_notebook.local.packages import (
+    PackagesRefusedError,
+    check_name,
+    install_commands,
+    installer_environment,
+)
 from aod_notebook.local.skills import install_command
 
 
@@ -167,7 +173,7 @@ def test_a_package_that_can_not_be_installed_fails_with_the_installers_words(npm
 
 def test_packages_are_installed_in_the_contracts_order_below_the_home(tmp_path):
     packages = {"pip": ["p"], "npm": ["n"], "go": ["g", "h@v1"], "gem": ["m"], "cargo": ["c"]}
-    commands = [" ".join(argv) for argv in install_commands(packages, tmp_path)]
+    commands = [" ".join(argv) for _, argv in install_commands(packages, tmp_path)]
     local = f"{tmp_path}/.local"
     assert commands == [
         f"cargo install --quiet --root {local} -- c",
@@ -384,6 +390,69 @@ def test_the_environment_holds_what_the_contract_says_and_no_token_of_ours(kit, 
     assert f"AOD_SESSION_ID={session['id']}\n" in said
     assert "AOD_MODEL=m-1\n" in said
     assert "secret" not in said
+
+
+@pytest.fixture
+def leaky(monkeypatch):
+    """Secrets in the environment that begin as what installers read does."""
+    names = (
+        *("GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "GODADDY_KEY", "GEM_HOST_API_KEY"),
+        *("CARGO_REGISTRY_TOKEN", "CARGO_REGISTRIES_X_TOKEN", "NPM_CONFIG__AUTH", "NPM_TOKEN"),
+        *("npm_config__authToken", "PIP_SECRET", "TWINE_PASSWORD", "UV_PUBLISH_TOKEN"),
+        *("AOD_API_TOKEN", "AGENTOS_API_KEY", "ANTHROPIC_API_KEY"),
+    )
+    for name in names:
+        monkeypatch.setenv(name, f"fake-secret-{name}")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:fake-secret-proxy@proxy:1")
+
+
+BACKEND = """
+import json, os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    open(os.environ["SEEN"], "w").write(json.dumps(dict(os.environ)))
+    raise SystemExit("seen")
+"""
+
+
+@pytest.mark.parametrize("manager", ["cargo", "gem", "go", "npm", "pip"])
+def test_an_installer_gets_its_settings_by_exact_names_and_no_token(leaky, monkeypatch, manager):
+    monkeypatch.setenv("GOPRIVATE", "example.com")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    session = {"HOME": "/s", "HTTPS_PROXY": "http://proxy:1", "A": "1"}
+    env = installer_environment(session, os.environ, manager)
+    proxy = env.pop("HTTPS_PROXY")
+    assert proxy == "http://me:fake-secret-proxy@proxy:1"
+    assert "fake-secret" not in str(env)
+    assert env["HOME"] == os.environ["HOME"]
+    assert ("GOPRIVATE" in env) == (manager == "go")
+    assert ("PIP_INDEX_URL" in env) == (manager == "pip")
+
+
+def test_an_environments_own_setting_wins_over_the_persons():
+    session = {"HOME": "/s", "PIP_INDEX_URL": "mine", "HTTPS_PROXY": "http://mine"}
+    own = {"HOME": "/p", "PIP_INDEX_URL": "theirs", "HTTPS_PROXY": "http://me:pw@theirs"}
+    assert installer_environment(session, own, "pip") == {**session, "HOME": "/p"}
+
+
+def test_a_packages_build_sees_no_secret_of_the_person(leaky, kit, tmp_path):
+    source = tmp_path / "package"
+    source.mkdir()
+    seen = tmp_path / "seen.json"
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+    )
+    (source / "b.py").write_text(BACKEND)
+    environment = {"env_vars": {"SEEN": str(seen)}, "packages": {"pip": [str(source)]}}
+    assert failure(run(kit, "true", **environment))[0] == "provision_setup"
+    env = json.loads(seen.read_text())
+    del env["HTTPS_PROXY"]
+    assert [name for name, value in env.items() if "fake-secret" in value] == []
+
+
+def test_a_proxys_password_does_not_reach_a_shell_session(leaky, kit):
+    said = output(kit.stream(kit.session("env")))
+    assert "HTTPS_PROXY=http://proxy:1\n" in said
+    assert "fake-secret" not in said
 
 
 def test_the_shell_ignores_the_system_text_and_reads_an_empty_input(kit):
