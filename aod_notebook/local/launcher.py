@@ -24,10 +24,22 @@ from urllib.parse import urlsplit
 from aod_notebook.core.proof import Handshake, NotProvedError, known
 from aod_notebook.local.config import Config
 from aod_notebook.local.credentials import check_owner, make_private, read_credentials
+from aod_notebook.local.variables import EVERYWHERE, PLACES, PROXIES, without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+# Besides what all programs need: where Python finds its modules and libraries, and temporary files.
+_PASSED = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONUTF8",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+)
 _START_S = 30.0
 _STOP_S = 5.0
 _ASK_S = 5.0
@@ -196,6 +208,7 @@ def _spawn(data_dir: Path, idle_exit_s: float) -> int:
         subprocess.run(  # noqa: S603 - our own module
             ["/bin/sh", "-c", '"$@" &', "sh", *command, "--idle-exit", str(idle_exit_s)],
             cwd=data_dir,
+            env=service_environment(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -210,6 +223,20 @@ def _spawn(data_dir: Path, idle_exit_s: float) -> int:
         os.close(theirs)
         os.close(log)
     return ours
+
+
+def service_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a detached service is started with.
+
+    Its sessions can read the environment of its process (`/proc/$PPID/environ`), so no secret of
+    the notebook is in it: keys for an agent's CLI come with each session.
+
+    Example:
+        >>> service_environment({"LANG": "C", "AOD_API_TOKEN": "x", "ALL_PROXY": "http://a:b@c"})
+        {'LANG': 'C', 'ALL_PROXY': 'http://c'}
+    """
+    passed = {name: environ[name] for name in (*_PASSED, *EVERYWHERE, *PLACES) if name in environ}
+    return passed | {name: without_password(passed[name]) for name in PROXIES if name in passed}
 
 
 def _has_ended(descriptor: int) -> bool:

@@ -44,6 +44,22 @@ def test_a_service_is_started_once_and_found_again(data_dir):
     assert os.getsid(started.pid) != os.getsid(0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_services_process_holds_no_secret_of_the_notebook(data_dir, monkeypatch):
+    secrets = ("AOD_API_TOKEN", "AGENTOS_API_KEY", "ANTHROPIC_API_KEY", "MY_PASSWORD")
+    for name in secrets:
+        monkeypatch.setenv(name, "fake-secret")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:fake-secret@proxy:1")
+    started = ensure_service(data_dir)
+    with connect(started.url, started.aod_token) as client:
+        kit = Kit(client)
+        events = kit.stream(kit.session("tr '\\0' '\\n' < /proc/$PPID/environ; env"))
+    said = "".join(event["data"] for event in events if event["type"] == "output")
+    assert "PATH=" in said
+    assert "HTTPS_PROXY=http://proxy:1\n" in said
+    assert "fake-secret" not in said
+
+
 def test_of_many_starts_at_once_one_service_comes(data_dir):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: ensure_service(data_dir), range(8)))
