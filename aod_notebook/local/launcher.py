@@ -201,7 +201,7 @@ def _spawn(data_dir: Path, idle_exit_s: float) -> int:
     A shell starts it and leaves, so that no process here has to wait for it, and a service that
     has ended is no zombie of a notebook.
     """
-    log = os.open(data_dir / "service.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = os.open(data_dir / "service.log", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     ours, theirs = os.pipe()
     command = [sys.executable, "-m", "aod_notebook.local", "--data-dir", str(data_dir)]
     try:

@@ -8,7 +8,8 @@ import fcntl
 import json
 import os
 import socket
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
@@ -33,6 +34,7 @@ from aod_notebook.local.runtimes import recover_logins
 from aod_notebook.local.state import Activity, State
 from aod_notebook.local.storage import Database
 from aod_notebook.local.vault import Vault
+from aod_notebook.local.visitors import Connection, Visitors, accepted_at_once
 from aod_notebook.local.worker import Worker
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _GRACE_S = 1
+_QUEUE = 256  # one that is full makes a new client wait for a second
 
 
 class ServiceLockedError(Exception):
@@ -55,6 +58,12 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and let more connections wait in the kernel than are accepted at a time."""
+        await super().startup(sockets=sockets)
+        for each in sockets or []:
+            each.listen(_QUEUE)
 
 
 class Service:
@@ -167,6 +176,7 @@ class Service:
             worker=Worker(self.config, self.database, self._vault, feeds, self._supervisor),
             hosted=Hosted(self.config, self.database, feeds, self._supervisor),
             activity=Activity(),
+            visitors=Visitors(),
         )
 
     def _announcement(self) -> bytes:
@@ -205,7 +215,8 @@ def print_line(credentials: Credentials, url: str) -> str:
 def _uvicorn_config(state: State) -> uvicorn.Config:
     return uvicorn.Config(
         make_app(state),
-        http="h11",
+        http=cast("type[asyncio.Protocol]", partial(Connection, state.visitors)),
+        backlog=accepted_at_once(),
         ws="none",
         lifespan="off",
         access_log=False,
@@ -255,7 +266,7 @@ def _bound(port: int) -> Iterator[socket.socket]:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, port))
-        listener.listen(2048)
+        listener.listen(_QUEUE)
         yield listener
     finally:
         listener.close()

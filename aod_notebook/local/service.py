@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aod_notebook.local.config import Config
+from aod_notebook.local.log import LimitedHandler
 from aod_notebook.local.server import Service, print_line
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def serve(
         OSError: the port is taken, or the directory can't be written.
     """
     _allow_many_files()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[LimitedHandler()])
     config = Config(
         data_dir=data_dir.expanduser().resolve(),
         idle_exit_s=idle_exit_s,

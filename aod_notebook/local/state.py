@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aod_notebook.local.feeds import Feeds
     from aod_notebook.local.storage import Database
     from aod_notebook.local.vault import Vault
+    from aod_notebook.local.visitors import Visitors
     from aod_notebook.local.worker import Worker
 
 STATE = "aod_notebook.service"
@@ -43,3 +44,4 @@ class State:
     worker: Worker
     hosted: Hosted
     activity: Activity
+    visitors: Visitors

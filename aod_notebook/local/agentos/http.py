@@ -109,6 +109,7 @@ async def _call(request: Request) -> Call:
     if not header.startswith("Bearer "):
         raise ApiError("UNAUTHENTICATED", "Missing or invalid authorization header")
     key = state.keys.check(header.removeprefix("Bearer "))
+    state.visitors.welcome(request.scope["client"])
     try:
         body = await read_body(request, state.config.max_body_bytes)
     except BodyTooLargeError as error:

@@ -149,4 +149,5 @@ def authenticated(request: Request) -> Call:
     if not header.startswith("Bearer "):
         raise ApiError(401, "Missing or invalid Authorization header")
     owner = state.tokens.check(header.removeprefix("Bearer "))
+    state.visitors.welcome(request.scope["client"])
     return Call(state, owner, request)

@@ -1,0 +1,105 @@
+"""Limits on connections on which nobody has shown a valid token: they can't stop the service."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
+HEAD_S = 10.0
+"""How long a connection may stay without a request that shows a valid token."""
+_BUSY_S = 1.0
+_MOST_VISITORS = 256
+_MOST_AT_ONCE = 128
+_FEWEST = 16
+
+
+def accepted_at_once() -> int:
+    """Return how many connections are accepted at a time, on top of those that are open."""
+    return max(_FEWEST, min(_MOST_AT_ONCE, _files() // 8))
+
+
+class Visitors:
+    """The connections without a valid token so far, the oldest first.
+
+    If there are too many, a new one is let in and the oldest is closed: a client of ours shows
+    its token at once, so what has been here longest is the least likely to be one.
+    """
+
+    def __init__(self) -> None:
+        files = _files()
+        self._most = max(_FEWEST, min(_MOST_VISITORS, files // 8))
+        self._most_in_all = files * 3 // 4  # the rest is for the database and for programs
+        self._waiting: dict[object, Connection] = {}
+
+    def arrive(self, connection: Connection, in_all: int) -> None:
+        """Note a new connection, and close the oldest ones if there are too many."""
+        self._waiting[connection.client] = connection
+        while len(self._waiting) > self._most or (in_all > self._most_in_all and self._waiting):
+            oldest = next(iter(self._waiting.values()))
+            self.leave(oldest)
+            oldest.transport.abort()
+            in_all -= 1
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that is gone, or no visitor's any more."""
+        if self._waiting.get(connection.client) is connection:
+            del self._waiting[connection.client]
+
+    def welcome(self, client: object) -> None:
+        """Note that a valid token came from this address."""
+        connection = self._waiting.pop(client, None)
+        if connection is not None:
+            connection.stay()
+
+
+class Connection(H11Protocol):
+    """A connection of uvicorn's that is closed if no valid token comes over it in time."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def __init__(self, visitors: Visitors, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._visitors = visitors
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin as a visitor."""
+        super().connection_made(transport)
+        self._late = self.loop.call_later(HEAD_S, self._end_visit)
+        self._visitors.arrive(self, len(self.connections))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._visitors.leave(self)
+        self.stay()
+        super().connection_lost(exc)
+
+    def stay(self) -> None:
+        """Be a visitor no longer: only the time limits of uvicorn hold from now on."""
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def is_answering(self) -> bool:
+        """Whether a request is being answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _end_visit(self) -> None:
+        if self.is_answering():
+            self._late = self.loop.call_later(_BUSY_S, self._end_visit)
+            return
+        self._visitors.leave(self)
+        self.transport.abort()
+
+
+def _files() -> int:
+    """Return how many files this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
