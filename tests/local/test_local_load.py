@@ -1,9 +1,11 @@
 """The service under load: nothing lost, nothing doubled, memory flat."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -30,22 +32,31 @@ def service(tmp_path):
 
 
 async def follow(url, token, session_id):
-    """Read a session's stream to its end, off a socket."""
-    address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    request = f"GET /sessions/{session_id}/stream HTTP/1.1\r\nHost: {address.netloc}\r\n"
-    request += f"Authorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-    writer.write(request.encode())
-    await writer.drain()
-    _, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    await writer.wait_closed()
+    """Read a session's stream to its end, off a socket; ask again if it is closed unanswered."""
+    answer = b""
+    while not answer:
+        with contextlib.suppress(ConnectionResetError):
+            answer = await asked(url, token, session_id)
+    _, _, body = answer.partition(b"\r\n\r\n")
     parts = []
     while body:
         size, _, body = body.partition(b"\r\n")
         parts.append(body[: int(size, 16)])
         body = body[int(size, 16) + 2 :]
     return frames(b"".join(parts).decode())
+
+
+async def asked(url, token, session_id):
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    request = f"GET /sessions/{session_id}/stream HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    request += f"Authorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    writer.write(request.encode())
+    await writer.drain()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
 
 
 async def report(said, seconds):
@@ -64,6 +75,19 @@ async def report(said, seconds):
             count += len(events)
             await asyncio.sleep(0.5)
     return run_id, count
+
+
+@contextlib.contextmanager
+def idle_connections(said, count):
+    """Let another process keep so many connections that say nothing."""
+    program = Path(__file__).with_name("strangers.py")
+    command = [sys.executable, program, str(urlsplit(said["url"]).port), str(count)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout.readline() == "ready\n"
+            yield
+        finally:
+            child.kill()
 
 
 async def load(said, kit, process, *, sessions, reporters, seconds):
@@ -110,6 +134,19 @@ def check(service, tmp_path, **size):
 
 def test_many_sessions_readers_and_reporters_lose_and_double_nothing(service, tmp_path):
     check(service, tmp_path, sessions=30, reporters=5, seconds=2)
+
+
+def test_idle_connections_beside_the_streams_lose_and_double_nothing(service, tmp_path):
+    with idle_connections(service[0], 400):
+        check(service, tmp_path, sessions=10, reporters=2, seconds=2)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("strangers", [400, 5000])
+def test_idle_connections_beside_a_hundred_streams(service, tmp_path, strangers):
+    with idle_connections(service[0], strangers):
+        check(service, tmp_path, sessions=100, reporters=20, seconds=30)
 
 
 @pytest.mark.faults

@@ -68,7 +68,7 @@ class Call:
 
 def answer(data: Any, status: int = 200) -> Response:
     """Make a success answer."""
-    return enveloped(json.dumps(data).encode("ascii"), status)
+    return enveloped(msgspec.json.encode(data), status)
 
 
 def enveloped(data: bytes, status: int = 200) -> Response:

@@ -96,7 +96,7 @@ def _begin(
         parent_run_id=fields.parent_run_id,
         conversation_id=conversation_id,
         test=int(fields.test),
-        input=json.dumps(fields.input),
+        input=runs.dumps(fields.input),
         plan=plan.stored(),
     )
     return agent, run

@@ -7,6 +7,8 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from aod_notebook.local.agentos.http import ApiError
 from aod_notebook.local.clock import now
 
@@ -140,10 +142,10 @@ def render_run(run: sqlite3.Row) -> dict[str, Any]:
         "status": run["status"],
         "trigger_type": run["trigger_type"],
         "test": bool(run["test"]),
-        "input": loads(run["input"]),
-        "output": loads(run["output"]),
+        "input": raw(run["input"]),
+        "output": raw(run["output"]),
         "error_message": run["error_message"],
-        "error_detail": loads(run["error_detail"]),
+        "error_detail": raw(run["error_detail"]),
         **{name: run[name] for name in TOKENS},
         "event_count": run["event_count"],
         "created_at": run["created_at"],
@@ -164,8 +166,8 @@ def render_tasks(connection: sqlite3.Connection, run_id: str) -> list[dict[str, 
             "run_id": row["run_id"],
             "name": row["name"],
             "status": row["status"],
-            "input": loads(row["input"]),
-            "output": loads(row["output"]),
+            "input": raw(row["input"]),
+            "output": raw(row["output"]),
             "error_message": row["error_message"],
             "started_at": row["started_at"],
             "ended_at": row["ended_at"],
@@ -188,6 +190,11 @@ def events_json(
     return ("[" + ",".join(items) + "]").encode()
 
 
+def raw(text: str | None) -> msgspec.Raw | None:
+    """Return stored JSON as it is, for an answer; None stays None."""
+    return None if text is None else msgspec.Raw(text.encode())
+
+
 def loads(text: str | None) -> Any:
     """Decode stored JSON; None stays None."""
     return None if text is None else json.loads(text)
@@ -195,4 +202,4 @@ def loads(text: str | None) -> Any:
 
 def dumps(value: Any) -> str | None:
     """Encode a value for storing; None stays None."""
-    return None if value is None else json.dumps(value)
+    return None if value is None else msgspec.json.encode(value).decode()

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.local.aod import catalog
-from aod_notebook.local.aod.http import ApiError, Call, answer, validated
+from aod_notebook.local.aod.http import ApiError, Call, answer, listing, validated
 from aod_notebook.local.aod.models import (
     ProviderAgentCreate,
     ProviderAgentUpdate,
@@ -32,17 +32,20 @@ _ONE_GENERATION = (
     "Give exactly one of 'runtime' (claude, codex, gemini, opencode, shell, replay) "
     "and 'provider' (anthropic, openai, shell, replay)"
 )
+MAX_METADATA = 1024 * 1024
+"""Bytes of an agent's metadata as JSON: they are in every answer that has the agent in it."""
 _JSON_FIELDS = ("skills", "metadata")
 
 
 async def list_agents(call: Call) -> Response:
     """`GET /agents`: the owner's agents that are not archived, newest first."""
-    rows = call.state.database.read().execute(
+    return await listing(
+        call,
         "SELECT * FROM agent WHERE owner = ? AND archived_at IS NULL"
         " ORDER BY created_at DESC, seq DESC",
         (call.owner,),
+        lambda row: render(row, call.state.vault),
     )
-    return answer({"data": [render(row, call.state.vault) for row in rows]})
 
 
 async def get_agent(call: Call) -> Response:
@@ -105,15 +108,19 @@ async def archive_agent(call: Call) -> Response:
 
 async def list_versions(call: Call) -> Response:
     """`GET /agents/{id}/versions`: highest first."""
-    connection = call.state.database.read()
-    find(connection, call.owner, call.id)
-    rows = connection.execute(
-        "SELECT snapshot FROM agent_version WHERE agent_id = ? ORDER BY version DESC", (call.id,)
+    find(call.state.database.read(), call.owner, call.id)
+
+    def shown(row: sqlite3.Row) -> dict[str, Any]:
+        snapshot: dict[str, Any] = json.loads(row["snapshot"])
+        servers = _shown(call.state.vault, json.dumps(snapshot["mcp_servers"]))
+        return snapshot | {"mcp_servers": servers}
+
+    return await listing(
+        call,
+        "SELECT snapshot FROM agent_version WHERE agent_id = ? ORDER BY version DESC",
+        (call.id,),
+        shown,
     )
-    snapshots = [json.loads(row["snapshot"]) for row in rows]
-    for snapshot in snapshots:
-        snapshot["mcp_servers"] = _shown(call.state.vault, json.dumps(snapshot["mcp_servers"]))
-    return answer({"data": snapshots})
 
 
 def find(connection: sqlite3.Connection, owner: str, agent_id: str) -> sqlite3.Row:
@@ -211,7 +218,8 @@ def _insert(
         "description": fields.description,
         "system": fields.system,
         "environment_id": fields.environment_id,
-        **{name: json.dumps(getattr(fields, name)) for name in _JSON_FIELDS},
+        "skills": json.dumps(fields.skills),
+        "metadata": _metadata(fields.metadata),
         "mcp_servers": call.state.vault.seal_servers(fields.mcp_servers),
         **asdict(engine),
         "version": 1,
@@ -281,8 +289,15 @@ def _changes(row: sqlite3.Row, fields: Update, vault: Vault) -> dict[str, Any]:
         stored = json.loads(row["metadata"])
         merged = _merge(stored, fields.metadata)
         if _differs(merged, stored):
-            changes["metadata"] = json.dumps(merged)
+            changes["metadata"] = _metadata(merged)
     return changes
+
+
+def _metadata(value: dict[str, Any]) -> str:
+    text = json.dumps(value)
+    if len(text) > MAX_METADATA:
+        raise ApiError(413, f"metadata is larger than {MAX_METADATA} bytes of JSON")
+    return text
 
 
 def _merge(stored: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from aod_notebook.local.aod.http import ApiError, Call, answer, validated
+from aod_notebook.local.aod.http import ApiError, Call, answer, listing, validated
 from aod_notebook.local.aod.models import EnvironmentCreate, EnvironmentUpdate
 from aod_notebook.local.clock import now
 from aod_notebook.local.vault import SealError
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 async def list_environments(call: Call) -> Response:
     """`GET /environments`: the owner's environments that are not archived, newest first."""
-    rows = call.state.database.read().execute(
+    return await listing(
+        call,
         "SELECT * FROM environment WHERE owner = ? AND archived_at IS NULL"
         " ORDER BY created_at DESC, seq DESC",
         (call.owner,),
+        render,
     )
-    return answer({"data": [render(row) for row in rows]})
 
 
 async def get_environment(call: Call) -> Response:
@@ -113,13 +114,13 @@ async def delete_environment(call: Call) -> Response:
 
 async def list_versions(call: Call) -> Response:
     """`GET /environments/{id}/versions`: highest first."""
-    connection = call.state.database.read()
-    find(connection, call.owner, call.id)
-    rows = connection.execute(
+    find(call.state.database.read(), call.owner, call.id)
+    return await listing(
+        call,
         "SELECT snapshot FROM environment_version WHERE environment_id = ? ORDER BY version DESC",
         (call.id,),
+        lambda row: json.loads(row["snapshot"]),
     )
-    return answer({"data": [json.loads(row["snapshot"]) for row in rows]})
 
 
 def check_exists(call: Call) -> None:

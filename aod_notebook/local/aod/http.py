@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from aod_notebook.local.body import BodyTooLargeError, read_body
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -78,6 +80,22 @@ def _finite(number: str) -> float:
 def answer(data: Any, status: int = 200) -> Response:
     """Make a JSON answer with Python's default separators and ASCII escapes (A.4)."""
     return Response(json.dumps(data).encode("ascii"), status, media_type="application/json")
+
+
+async def listing(
+    call: Call, query: str, parameters: tuple[Any, ...], render: Callable[[sqlite3.Row], Any]
+) -> Response:
+    """Answer with the rows of a query, which a thread renders while other calls go on.
+
+    Row by row, because encoding is one step in which no other thread can work.
+    """
+
+    def body() -> bytes:
+        rows = call.state.database.read().execute(query, parameters)
+        items = [json.dumps(render(row)) for row in rows]
+        return ('{"data": [' + ", ".join(items) + "]}").encode("ascii")
+
+    return Response(await asyncio.to_thread(body), media_type="application/json")
 
 
 def validated(model: type[M], body: dict[str, Any], **context: Any) -> M:

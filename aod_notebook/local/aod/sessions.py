@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.local.aod import agents, catalog
-from aod_notebook.local.aod.http import ApiError, Call, answer, validated
+from aod_notebook.local.aod.http import ApiError, Call, answer, listing, validated
 from aod_notebook.local.aod.models import Prompt, SessionCreate
 from aod_notebook.local.clock import now
 from aod_notebook.local.runtimes import Setup
@@ -40,10 +40,8 @@ _NOT_INTERRUPTIBLE = {
 
 async def list_sessions(call: Call) -> Response:
     """`GET /sessions`: every status, newest first."""
-    rows = call.state.database.read().execute(
-        f"{_SELECT} ORDER BY s.created_at DESC, s.seq DESC", (call.owner,)
-    )
-    return answer({"data": [render(row) for row in rows]})
+    query = f"{_SELECT} ORDER BY s.created_at DESC, s.seq DESC"
+    return await listing(call, query, (call.owner,), render)
 
 
 async def get_session(call: Call) -> Response:
@@ -126,14 +124,14 @@ async def prompt_session(call: Call) -> Response:
 
 async def list_turns(call: Call) -> Response:
     """`GET /sessions/{id}/turns`: in order."""
-    connection = call.state.database.read()
-    find(connection, call.owner, call.id)
-    rows = connection.execute(
+    find(call.state.database.read(), call.owner, call.id)
+    return await listing(
+        call,
         "SELECT turn_number, prompt, status, exit_code, created_at, started_at, ended_at"
         " FROM turn WHERE session_id = ? ORDER BY turn_number",
         (call.id,),
+        dict,
     )
-    return answer({"data": [dict(row) for row in rows]})
 
 
 async def terminate_session(call: Call) -> Response:

@@ -147,12 +147,12 @@ async def delete(call: Call) -> Object:
     return {"agent_id": fields.agent_id, "deleted": True}
 
 
-async def get(call: Call) -> Object:
+def get(call: Call) -> Object:
     """Return one agent."""
     return render(runs.find_agent(call.state.database.read(), call.fields(ById).agent_id))
 
 
-async def list_all(call: Call) -> list[Object]:
+def list_all(call: Call) -> list[Object]:
     """Return the agents, newest first; without a status all but the archived ones."""
     fields = call.fields(List)
     rows = call.state.database.read().execute("SELECT * FROM hosted_agent ORDER BY seq DESC")

@@ -22,7 +22,7 @@ class Health(msgspec.Struct):
     days: Annotated[int, Meta(ge=1, le=3650)] = 7
 
 
-async def health(call: Call) -> list[dict[str, Any]]:
+def health(call: Call) -> list[dict[str, Any]]:
     """Return each agent's run counts, failure rate and score, worst first.
 
     The score is the percentage of ended runs that did not fail: `score` within the last `days`,

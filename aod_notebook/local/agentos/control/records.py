@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -90,7 +89,7 @@ async def create_key(call: Call) -> Object:
     return {**_render_key(row), "key_id": key_id, "api_key_id": key_id, "api_key": text}
 
 
-async def list_keys(call: Call) -> list[Object]:
+def list_keys(call: Call) -> list[Object]:
     """Return agent keys, newest first; never their text."""
     fields = call.fields(ListKeys)
     rows = call.state.database.read().execute(
@@ -115,7 +114,7 @@ async def revoke_key(call: Call) -> Object:
     return _render_key(await call.state.database.write(job))
 
 
-async def get_conversation(call: Call) -> Object:
+def get_conversation(call: Call) -> Object:
     """Return a conversation with its messages, oldest first."""
     fields = call.fields(GetConversation)
     connection = call.state.database.read()
@@ -129,7 +128,7 @@ async def get_conversation(call: Call) -> Object:
         {
             "id": message["seq"],
             "role": message["role"],
-            "content": json.loads(message["content"]),
+            "content": runs.raw(message["content"]),
             "run_id": message["run_id"],
             "created_at": message["created_at"],
         }
@@ -138,7 +137,7 @@ async def get_conversation(call: Call) -> Object:
     return {**_render_conversation(row), "messages": shown}
 
 
-async def list_conversations(call: Call) -> list[Object]:
+def list_conversations(call: Call) -> list[Object]:
     """Return conversations, newest first."""
     fields = call.fields(ListConversations)
     rows = call.state.database.read().execute(
@@ -179,7 +178,7 @@ async def create_folder(call: Call) -> Object:
     return {"id": folder_id, "folder_id": folder_id, "name": name}
 
 
-async def list_folders(call: Call) -> list[Object]:
+def list_folders(call: Call) -> list[Object]:
     """Return folders with the number of their agents, newest first."""
     rows = call.state.database.read().execute(
         "SELECT f.id, f.name, f.created_at, count(a.id) AS agent_count FROM folder f"
@@ -203,7 +202,7 @@ async def delete_folder(call: Call) -> Object:
     return {"folder_id": folder_id, "deleted": True}
 
 
-async def list_workspaces(call: Call) -> list[Object]:
+def list_workspaces(call: Call) -> list[Object]:
     """Return the one workspace of a data directory."""
     role = {"role": "owner"} if call.key.kind == "user" else {}
     return [{**WORKSPACE, **role}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,11 +13,12 @@ from aod_notebook.local.agentos.control.records import WORKSPACE
 from aod_notebook.local.agentos.http import ApiError, Call, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp
 
-LIVE: dict[str, Callable[[Call], Awaitable[Any]]] = {
+# a method that only reads is no coroutine: it is called in a thread, as its rows may be many
+LIVE: dict[str, Callable[[Call], Any]] = {
     "agents_create": agents.create,
     "agents_delete": agents.delete,
     "agents_get": agents.get,
@@ -99,7 +102,12 @@ async def rpc(call: Call) -> ASGIApp:
     if method is None:
         raise ApiError("NOT_FOUND", f"There is no method {name}")
     _check_workspace(call, name)
-    result = await method(call)
+    if inspect.iscoroutinefunction(method):
+        return _answered(await method(call))
+    return await asyncio.to_thread(lambda: _answered(method(call)))
+
+
+def _answered(result: Any) -> ASGIApp:
     return answer(result) if isinstance(result, dict | list) else result
 
 

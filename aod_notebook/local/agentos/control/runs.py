@@ -65,7 +65,7 @@ class Approvals(msgspec.Struct):
     limit: Limit = 20
 
 
-async def get(call: Call) -> Object:
+def get(call: Call) -> Object:
     """Return a run with its tasks, and what it waits for."""
     connection = call.state.database.read()
     run = runs.find_run(connection, call.fields(ById).run_id)
@@ -85,7 +85,7 @@ async def get(call: Call) -> Object:
     return {**runs.render_run(run), "tasks": runs.render_tasks(connection, run["id"]), **waiting}
 
 
-async def list_all(call: Call) -> list[Object]:
+def list_all(call: Call) -> list[Object]:
     """Return runs, newest first."""
     fields = call.fields(List)
     rows = call.state.database.read().execute(
@@ -96,7 +96,7 @@ async def list_all(call: Call) -> list[Object]:
     return [runs.render_run(row) for row in rows]
 
 
-async def events(call: Call) -> ASGIApp:
+def events(call: Call) -> ASGIApp:
     """Return a run's events; without a limit all of them."""
     fields = call.fields(Events)
     connection = call.state.database.read()
@@ -128,7 +128,7 @@ async def invoke(call: Call) -> ASGIApp:
     return await run_agent(call.state, fields.agent_id, fields, "manual")
 
 
-async def approvals(call: Call) -> list[Object]:
+def approvals(call: Call) -> list[Object]:
     """Return approvals of every status, newest first."""
     fields = call.fields(Approvals)
     rows = call.state.database.read().execute(
@@ -179,7 +179,7 @@ def _render_approval(row: sqlite3.Row) -> Object:
         "run_id": row["run_id"],
         "agent_id": row["agent_id"],
         "status": row["status"],
-        "request": runs.loads(row["request"]),
+        "request": runs.raw(row["request"]),
         "decision_note": row["decision_note"],
         "created_at": row["created_at"],
         "decided_at": row["decided_at"],
