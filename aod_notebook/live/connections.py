@@ -286,6 +286,16 @@ class EmbeddedConnection(Connection):
             self.base_url = service.url
         return self
 
+    def _make_client(self) -> Client:
+        from aod_notebook.live.embedded import EmbeddedClient
+
+        return EmbeddedClient(base_url=self.base_url, token=self._secret)
+
+    def _make_async_client(self) -> AsyncClient:
+        from aod_notebook.live.embedded import EmbeddedAsyncClient
+
+        return EmbeddedAsyncClient(base_url=self.base_url, token=self._secret)
+
 
 def start_embedded(data_dir: Path) -> ServiceInfo:
     """Give the embedded service of a data folder, started if it is not there.

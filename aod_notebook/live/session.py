@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.text import counted, one_line
+from aod_notebook.core.text import counted
 from aod_notebook.live import journal
 from aod_notebook.live.errors import ServiceGoneWarning, SessionFailedError, SessionStoppedError
 from aod_notebook.live.handle import CONFIRM_S, StopOutcome
 from aod_notebook.live.provenance import provenance
+from aod_notebook.live.reasons import advice, error_line, failed_result
 from aod_notebook.live.session_follow import ACTIVE, SessionFollower
 from aod_notebook.live.session_tables import SessionTables
 
@@ -250,24 +251,37 @@ class LiveSession(SessionTables):
 
     def _failure(self) -> str:
         code = self.exit_code
-        how = "" if code is None else f": its {self.runtime or 'agent'} exited with code {code}"
-        last = self._last_error_line()
-        if code is None and last:  # it never ran or was killed; the service says why
+        last = error_line(event for event, _ in self.received())
+        own = self._agents_reason()
+        if own is not None:  # in the agent's own words, which say more than a number
+            how = f": {own}"
+        elif code is None:  # it never ran or was killed; the service says why
             how = f": {last.removeprefix('provision failed: ').removeprefix('turn failed: ')}"
-        elif last:
-            how = f"{how} ({last})"
-        return f"Session {self.id} failed{how.rstrip('.')}. %aod events {self.id} shows its log."
+        else:
+            how = f": its {self.runtime or 'agent'} exited with code {code}"
+            how = f"{how} ({last})" if last else how
+        where = advice(self.runtime, f"{own or ''} {last}")
+        told = f"Session {self.id} failed{how.rstrip(': .')}. {where}".rstrip()
+        return f"{told} %aod events {self.id} shows its log."
 
-    def _last_error_line(self) -> str:
-        """The last line on stderr in the last turn, or the message of the stage that failed."""
-        chunks: list[str] = []
-        for event, _ in self.received():
-            extra = event.extra
-            if event.type == "turn_start":
-                chunks.clear()
-            elif event.type == "stage" and extra.get("state") == "failed":
-                chunks.append(f"{extra.get('message') or ''}\n")
-            elif event.type == "output" and extra.get("stream") == "stderr":
-                chunks.append(str(extra.get("data") or ""))
-        lines = "".join(chunks).strip().splitlines()
-        return one_line(lines[-1], 500) if lines else ""
+    def failed_answer(self) -> str | None:
+        """Return a line that says why the last turn failed although its program ended well.
+
+        Gemini and opencode exit with code 0 then. None if the turn did not fail, or if the
+        session did, which `raise_for_status` says.
+        """
+        reason = self._agents_reason() if self.status == "completed" else None
+        if reason is None:
+            return None
+        where = advice(self.runtime, reason)
+        name = self.runtime or "agent"
+        return f"The turn failed, though {name} exited with code 0: {reason.rstrip('.')}. {where}".rstrip()
+
+    def _agents_reason(self) -> str | None:
+        """Return what the agent itself said of its last turn's failure; None if it did not fail."""
+        if self.runtime == "shell":  # which may print what looks like an agent's result
+            return None
+        turns = [
+            event.extra.get("turn") for event, _ in self.received() if event.type == "turn_start"
+        ]
+        return failed_result(self.results, turns[-1] if turns else None)

@@ -74,6 +74,7 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
         AodNotebookError: it is no request, or its prompt is empty.
         NoSuchNameError: there is no such agent or environment.
         SessionStoppedError: interrupted; what had been started was stopped.
+        RuntimeMissingError: the agent's CLI is not installed here (embedded service).
         AodError: what the service answered.
 
     Example:
@@ -197,8 +198,14 @@ def _last_session(on: Connection) -> str:
 
 
 async def _create(request: SessionRequest, on: Connection) -> LiveSession:
+    from aod_notebook.live.embedded import check_cli
+
     client = on.background_client
+    if on.is_embedded:
+        check_cli(request.runtime)
     agent = await _agent(request, on)
+    if on.is_embedded:
+        check_cli(agent.runtime)
     optional: dict[str, Any] = {
         "timeout": request.timeout,
         "resources": list(request.resources) or None,

@@ -46,8 +46,8 @@ def session_environment(
     sandbox = {"IS_SANDBOX": "1"} if allow_root and runtime == "claude" else {}
     temporary = str(folder.temporary)
     return {
-        **sandbox,
         **passed,
+        **sandbox,
         "HOME": str(folder.home),
         "PATH": _path(folder, own),
         **dict.fromkeys(("TMPDIR", "TMP", "TEMP", "CLAUDE_CODE_TMPDIR"), temporary),

@@ -1,6 +1,6 @@
 """The names of the environment variables that each agent CLI reads, and where its program is.
 
-A kernel sends these, and no others, with a session (`local_env` of the request); the service
+A kernel sends these, and no others, with a session (`local_env_vars` of the request); the service
 passes each CLI its own. Values are held in memory for as long as the session can go on.
 """
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Enum, Int, TraitError, Unicode, validate
+from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
 from aod_notebook.live import LiveSession, SessionStoppedError, start
 from aod_notebook.live.connections import current_if_any, default_notice
+from aod_notebook.live.root import let_root
 from aod_notebook.live.start import held_id
 from aod_notebook.magics import aod_commands
 from aod_notebook.magics.aod_cell import (
@@ -59,6 +60,16 @@ class AodMagics(Magics):
     view = Enum(VIEWS, "auto", help="How a session is shown if --view does not say.").tag(
         config=True
     )
+
+    allow_root = Bool(
+        False,
+        help="Let claude run as root on the embedded service: this machine is a sandbox.",
+    ).tag(config=True)
+
+    @observe("allow_root")
+    def _let_root(self, change: dict[str, Any]) -> None:
+        """Send the choice with every session from now on."""
+        let_root(change["new"])
 
     @validate("timeout")
     def _check_timeout(self, proposal: dict[str, Any]) -> int:
@@ -127,6 +138,9 @@ class AodMagics(Magics):
                 leave_live(session, start=position, view=options.view)
             return
         watch(session, start=position, quiet=options.quiet, view=options.view)
+        told = session.failed_answer()
+        if told is not None:
+            say(told)
         if not options.no_raise:
             session.raise_for_status()
 

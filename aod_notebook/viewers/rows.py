@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from aod_notebook.core.text import clean, one_line
 from aod_notebook.transcripts import Reader, summary
+from aod_notebook.transcripts.noise import is_noise
 from aod_notebook.viewers.lines import TextLines
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary, text_rows
 from aod_notebook.viewers.run_rows import RunRows
@@ -96,7 +99,7 @@ class RowBuilder:
                 if extra.get("stream") != "stderr":
                     return self._output_rows(data)
                 self.summary.status, self.summary.stage = "running", ""
-                return text_rows(Kind.STDERR, self._stderr.feed(data))
+                return _stderr_rows(self._stderr.feed(data))
             case "stage":
                 turn = _turn_begun(event, self.summary.turn)
                 return self._stage_rows(extra) if turn is None else self._turn_rows(turn)
@@ -128,7 +131,7 @@ class RowBuilder:
     def _flushed(self) -> list[Row]:
         plain = [] if self._plain is None else self._plain.flush()
         rows = self._stdout_rows(self._stdout.flush()) + text_rows(Kind.OUTPUT, plain)
-        return rows + text_rows(Kind.STDERR, self._stderr.flush()) + self._run.flushed()
+        return rows + _stderr_rows(self._stderr.flush()) + self._run.flushed()
 
     def _stage_rows(self, extra: Mapping[str, Any]) -> list[Row]:
         rows = self._flushed()
@@ -245,6 +248,15 @@ class RowBuilder:
             whole.tokens_cached = total.usage.cache_read_tokens
         if total.cost_usd is not None:
             whole.cost_usd = total.cost_usd
+
+
+def _stderr_rows(lines: list[str]) -> list[Row]:
+    """Make a row of each line; what a CLI writes in every good run is folded away."""
+    rows = text_rows(Kind.STDERR, lines)
+    return [
+        msgspec.structs.replace(row, is_error=False, is_minor=True) if is_noise(row.text) else row
+        for row in rows
+    ]
 
 
 def _turn_begun(event: Event, before: int) -> int | None:

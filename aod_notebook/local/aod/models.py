@@ -193,7 +193,7 @@ class SessionCreate(BaseModel):
     environment_id: str | None = None
     resources: Annotated[list[Repository], AfterValidator(_check_resources)] = []
     secret_env_vars: Variables = {}
-    local_env: LocalEnv = None
+    local_env_vars: LocalEnv = None
 
 
 class Prompt(BaseModel):
@@ -201,4 +201,4 @@ class Prompt(BaseModel):
 
     prompt: Text
     timeout: Timeout = 600
-    local_env: LocalEnv = None
+    local_env_vars: LocalEnv = None

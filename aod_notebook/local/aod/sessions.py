@@ -84,7 +84,7 @@ async def create_session(call: Call) -> Response:
         )
 
     ack = await state.database.write(job)
-    state.worker.start(ack["id"], 1, fields.local_env)
+    state.worker.start(ack["id"], 1, fields.local_env_vars)
     return answer(ack, 202)
 
 
@@ -112,7 +112,7 @@ async def prompt_session(call: Call) -> Response:
         return number
 
     number = await state.database.write(job)
-    state.worker.start(call.id, number, fields.local_env)
+    state.worker.start(call.id, number, fields.local_env_vars)
     ack = {
         "id": call.id,
         "status": "pending",
