@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.frames import prices
 from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.checks import FrameError, MissingPackageError
@@ -50,6 +51,7 @@ __all__ = [
     "otel_names",
     "otlp_to_protobuf",
     "prepare",
+    "prices",
     "read_parquet",
     "results_df",
     "results_from_events",

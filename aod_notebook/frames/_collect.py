@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from aod_notebook.frames._cluster import Service, workers
 from aod_notebook.frames._deliver import Framed, Problem, Report, warn
-from aod_notebook.frames._fetch import each, session_events
+from aod_notebook.frames._fetch import agent_model, each, session_events
 from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.checks import FrameError, options, shown
 from aod_notebook.frames.messages import messages_of
@@ -227,10 +227,10 @@ def _collect_one(folder: Path, client: Any, times: Mapping[str, _Times], session
     stored = _stored_times(folder, session_id)
     if is_stored and known.keys() <= stored.keys():
         return Report()
-    events = session_events(client, session_id)
+    events = session_events(client, session)
     came = events.frame["event_id"].map({**stored, **known})
     events.frame["received_at"] = pd.to_datetime(came, utc=True).astype("datetime64[us, UTC]")
-    transcript = list(pieces([events.frame]))
+    transcript = list(pieces([events.frame], lambda _: agent_model(client, session.agent_id)))
     made = {
         "sessions": sessions_of([session]),
         "turns": turns_of([(session_id, client.sessions.turns(session_id))]),

@@ -58,6 +58,12 @@ class Report:
         self.truncated_by = reason if self.truncated_by in (None, reason) else "several reasons"
         self.problems.append(Problem(reason, where, ""))
 
+    def once(self, what: str, where: str = "") -> None:
+        """Note what is wrong but cost no row, if that is not noted yet."""
+        problem = Problem(what, where, "")
+        if problem not in self.problems:
+            self.problems.append(problem)
+
     def join(self, others: Iterable["Report"]) -> "Report":
         """Take over what other reports say of the parts that this frame is made of."""
         for other in others:

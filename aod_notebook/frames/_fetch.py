@@ -107,13 +107,24 @@ def each(
         report.cut(f"a {noun} could not be read", str(failure))
 
 
-def session_events(client: Any, session_id: str, since: int | None = None) -> Framed:
+def agent_model(client: Any, agent_id: Any) -> str | None:
+    """Ask for the model of an agent; None if there is no such agent any more."""
+    if agent_id is None:
+        return None
+    try:
+        model = client.agents.get(str(agent_id)).model
+    except (AodNotebookError, AttributeError):
+        return None
+    return model if isinstance(model, str) else None
+
+
+def session_events(client: Any, session: Any, since: int | None = None) -> Framed:
     """Read the events of one session up to now.
 
     A finished turn is read to its end. A running one is read until the service has been
     silent for 1.5 s; the frame then is not `complete`.
     """
-    is_active = str(client.sessions.get(session_id).status) in _ACTIVE
+    is_active, session_id = str(session.status) in _ACTIVE, str(session.id)
     read = client.read_events if isinstance(client, OnLoop) else partial(_read_events, client)
     events, interrupted = read(session_id, since, QUIET_S if is_active else None)
     framed = events_of_stream(events, session_id)

@@ -177,6 +177,31 @@ class DeriveFunction(Protocol):
     ) -> tuple[pd.DataFrame, list[Problem]]: ...
 
 
+class TranscriptFunction(Protocol):
+    """A function from events to a frame that names models."""
+
+    @overload
+    def __call__(
+        self,
+        events: Any,
+        *,
+        models: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[True] = True,
+    ) -> pd.DataFrame: ...
+    @overload
+    def __call__(
+        self,
+        events: Any,
+        *,
+        models: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        strict: Literal[False],
+    ) -> tuple[pd.DataFrame, list[Problem]]: ...
+
+
 _Frame = pd.DataFrame
 _Pair = tuple[pd.DataFrame, list[Problem]]
 Table = TableFunction[_Frame, _Pair]
@@ -215,3 +240,8 @@ def decode_run_function(function: Callable[..., Framed]) -> DecodeRunFunction:
 def derive_function(function: Callable[..., Framed]) -> DeriveFunction:
     """Make a `DeriveFunction` of a function that gives a frame and a report."""
     return cast("DeriveFunction", delivering(function))
+
+
+def transcript_function(function: Callable[..., Framed]) -> TranscriptFunction:
+    """Make a `TranscriptFunction` of a function that returns a frame and a report."""
+    return cast("TranscriptFunction", delivering(function))

@@ -1,6 +1,6 @@
 """From an events frame to the entries of its transcripts, turn by turn."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,15 @@ from aod_notebook.transcripts import Entry, Reader
 
 _Ints = npt.NDArray[np.int64]
 _NO_TURN = -1
+_NAMELESS = frozenset({"codex", "opencode"})
+"""Runtimes whose lines name no model."""
+ModelOf = Callable[[str | None], str | None]
+"""From a session's id to the model of its agent, None if that is unknown."""
 _NOTHING = -(2**63)
+
+
+def _unknown(_: str | None) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +40,30 @@ class Piece:
     times: list[int | None]
     """For each entry, when it came about: as its line says, else when its event was created,
     else when that arrived (microseconds since 1970); None if no time is known."""
+    runtime: str | None = None
+    """Runtime of the session, as far as it was recognised."""
+    model: str | None = None
+    """Model of the session's agent, where that is known."""
 
 
-def pieces(frames: Iterable[pd.DataFrame]) -> Iterator[Piece]:
+def pieces(frames: Iterable[pd.DataFrame], model_of: ModelOf = _unknown) -> Iterator[Piece]:
     """Read the agent's stdout in events frames, each session on its own.
+
+    `model_of` gives the model of a session's agent; it is asked for runtimes that name none.
 
     What a runtime leaves to the end of a turn is read when the turn changes and when the
     session's events end.
     """
     for events in frames:
-        yield from _pieces(events)
+        yield from _pieces(events, model_of)
 
 
-def _pieces(events: pd.DataFrame) -> Iterator[Piece]:
+def _pieces(events: pd.DataFrame, model_of: ModelOf) -> Iterator[Piece]:
     outputs, sessions = _outputs(events)
     changes = np.flatnonzero((np.diff(outputs.sessions) != 0) | (np.diff(outputs.turns) != 0)) + 1
     reader, order, last = Reader(), 1, None
+    session_id: str | None = None
+    model: str | None = None
     ends = [*changes.tolist(), len(outputs)] if len(outputs) else []
     for start, stop in pairwise([0, *ends]):
         session, turn = int(outputs.sessions[start]), int(outputs.turns[start])
@@ -55,14 +71,20 @@ def _pieces(events: pd.DataFrame) -> Iterator[Piece]:
             reader, order, last = Reader(), 1, session
             if turn > 1 and not _is_whole(events, sessions[session], turn):
                 reader.account.first_turn = turn
+            session_id = None if session < 0 else str(sessions[session])
+            model = None
         for entries, event_ids, times in _turn(reader, outputs.part(start, stop)):
+            if model is None and reader.runtime in _NAMELESS:
+                model = model_of(session_id)
             yield Piece(
-                None if session < 0 else str(sessions[session]),
+                session_id,
                 None if turn == _NO_TURN else turn,
                 order,
                 entries,
                 event_ids,
                 times,
+                reader.runtime,
+                model,
             )
             order += len(entries)
 

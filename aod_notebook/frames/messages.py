@@ -9,14 +9,13 @@ import pyarrow as pa
 
 from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import ROWS_PER_BATCH, Table
-from aod_notebook.frames._signatures import derive_function
+from aod_notebook.frames._signatures import transcript_function
 from aod_notebook.frames._transcript import Piece
-from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.frames.sources import Events, derived
+from aod_notebook.frames.schema import SCHEMAS, TOKENS
+from aod_notebook.frames.sources import Events, Models, derived
 from aod_notebook.transcripts import Entry, Usage
 
 _SCHEMA = SCHEMAS["messages"]
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 _FROM_ENTRY = {
     name: attrgetter(name)
     for name in (
@@ -25,7 +24,6 @@ _FROM_ENTRY = {
         "message_id",
         "uuid",
         "parent_tool_use_id",
-        "model",
         "block_index",
         "block",
         "text",
@@ -61,17 +59,20 @@ def messages_of(
     return finish(table, _SCHEMA, Report())
 
 
-@derive_function
+@transcript_function
 def messages_from_events(
     events: Events,
     *,
+    models: Models = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Read the transcripts in events: a row per content block (CONTRACT A.13).
+    """Read the transcripts in events: a row per content block.
 
     Args:
         events: an events frame, `StreamEvent` objects, or bytes of SSE bodies.
+        models: the model where the runtime names none (Codex, opencode): one for all, or a
+            mapping or a frame from `session_id` to `model`.
         columns: only these columns.
         exclude: all columns but these; `exclude=["raw"]` halves the size.
         strict: False returns `(frame, problems)` and warns of nothing.
@@ -81,7 +82,7 @@ def messages_from_events(
         line that is not JSON has `line_type` "text". The token columns hold the usage of a
         message on its last row only, so that their sums are right.
     """
-    return derived(messages_of, events, columns, exclude)
+    return derived(messages_of, events, columns, exclude, models)
 
 
 def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:
@@ -94,9 +95,17 @@ def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:
     values["event_id"] = [number for piece in pieces for number in piece.event_ids]
     values["session_id"] = [p.session_id for p, count in counted for _ in range(count)]
     values["turn"] = [p.turn for p, count in counted for _ in range(count)]
+    values["model"] = [_model(entry, piece) for piece in pieces for entry in piece.entries]
+    values["created_at"] = [time for piece in pieces for time in piece.times]
     if "raw" in table:
         values["raw"] = [_raw(entry) for entry in entries]
     return values
+
+
+def _model(entry: Entry, piece: Piece) -> str | None:
+    """The model that the line names, else the agent's, for the agent's own words."""
+    is_own = entry.model is None and entry.line_type == "assistant"
+    return piece.model if is_own else entry.model
 
 
 def _raw(entry: Entry) -> str | None:
@@ -129,11 +138,11 @@ class _MessageTokens:
                 self._found.append((row, entry.usage))
 
     def columns(self, count: int) -> dict[str, pa.Array]:
-        """Make the four token columns, `count` rows long."""
+        """Make the token columns, `count` rows long."""
         self._end_session()
         rows = [row for row, _ in self._found]
         made = {}
-        for name in _TOKENS:
+        for name in TOKENS:
             values = np.zeros(count, dtype=np.int64)
             missing = np.ones(count, dtype=bool)
             given = [getattr(usage, name) for _, usage in self._found]

@@ -150,7 +150,38 @@ _TOKENS = (
         otel="gen_ai.usage.cache_creation.input_tokens",
     ),
 )
+_MORE_TOKENS = (
+    Column(
+        "cache_creation_1h_tokens",
+        "Int64",
+        "Those of cache_creation_tokens that stay for an hour",
+        "tokens",
+    ),
+    Column(
+        "reasoning_tokens",
+        "Int64",
+        "Tokens written while thinking",
+        "tokens",
+        otel="gen_ai.usage.reasoning.output_tokens",
+    ),
+)
+_INCLUDES = (
+    Column("input_includes_cache", "boolean", "Whether input_tokens include cached ones"),
+    Column(
+        "output_includes_reasoning", "boolean", "Whether output_tokens include reasoning_tokens"
+    ),
+)
 _COST = Column("cost_usd", "Float64", "Cost that the runtime reports", "USD")
+_COSTS = (
+    _COST,
+    Column("computed_cost_usd", "Float64", "What the tokens come to by a table of prices", "USD"),
+    Column(
+        "cost_source",
+        "category",
+        "Where a cost is known from; `reported` if both are",
+        categories=("reported", "computed"),
+    ),
+)
 _ERROR = Column("error", "str", "Error text", otel="error.type")
 _EXTRA = Column("extra", "json", "Fields of the wire that have no column of their own")
 _PAYLOAD = Column("payload", "json", "The whole payload as sent", source="payload")
@@ -256,6 +287,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             Column("is_error", "boolean", "Whether a result or line reports an error"),
             _cat("stop_reason", "Why the model stopped"),
             *_TOKENS,
+            *_MORE_TOKENS,
+            Column(
+                "created_at", "datetime", "When it came about, as far as a time is known", "UTC"
+            ),
             Column("raw", "json", "The line as it came, on its first row"),
         ),
         _schema(
@@ -276,14 +311,14 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             Column("output_chars", "Int64", "Length of the output", "characters"),
             Column("is_error", "boolean", "Whether the call failed"),
             Column("has_result", "boolean", "Whether a result came"),
-            Column("called_at", "datetime", "When the call arrived; live sessions only", "UTC"),
-            Column("returned_at", "datetime", "When the result arrived; live only", "UTC"),
-            Column("duration_s", "Float64", "From call to result; live sessions only", "s"),
+            Column("called_at", "datetime", "When it was called", "UTC"),
+            Column("returned_at", "datetime", "When its result came", "UTC"),
+            Column("duration_s", "Float64", "From call to result, at least 0", "s"),
         ),
         _schema(
             "aod",
             "results",
-            "One row per final result line: a finished turn in the agent's own words.",
+            "One row per turn that said how it ended: the sums of its model_usage rows.",
             _SESSION_ID,
             _TURN,
             _cat("subtype", "How the turn ended", ("success", "error")),
@@ -291,24 +326,28 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             Column("num_turns", "Int32", "Rounds between model and tools"),
             Column("duration_ms", "Int64", "Time the agent took", "ms"),
             Column("duration_api_ms", "Int64", "Time spent waiting for the model", "ms"),
-            _COST,
+            *_COSTS,
             *_TOKENS,
+            *_MORE_TOKENS,
+            Column("ttft_ms", "Int64", "Time to the first token", "ms"),
             _cat("stop_reason", "Why the model stopped"),
             _cat("terminal_reason", "Why the agent stopped"),
             Column("api_error_status", "Int32", "HTTP status of the model's error"),
             Column("permission_denials", "Int32", "Calls that were not allowed"),
-            Column("input_includes_cache", "boolean", "Whether input_tokens include cached ones"),
+            *_INCLUDES,
             Column("result", "str", "The final words"),
         ),
         _schema(
             "aod",
             "model_usage",
-            "One row per model used in a turn; the model is NA where the runtime names none.",
+            "One row per model used in a turn; the model is the agent's where the runtime names "
+            "none, and NA where that is unknown.",
             _SESSION_ID,
             _TURN,
             _MODEL,
             *_TOKENS,
-            _COST,
+            *_MORE_TOKENS,
+            *_COSTS,
             Column("web_search_requests", "Int64", "Web searches"),
             Column("context_window", "Int64", "Size of the model's context window", "tokens"),
         ),
@@ -417,9 +456,14 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
 )
 """Every frame's schema, by name."""
 
+TOKENS: Final = tuple(column.name for column in (*_TOKENS, *_MORE_TOKENS))
+"""The names of all columns of tokens."""
+
 TURN_RESULT_COLUMNS: Final = (
     *_TOKENS,
+    *_MORE_TOKENS,
     _COST,
+    *_INCLUDES,
     Column("tool_call_count", "Int32", "Tool calls of the turn"),
 )
 """What `turns_df(..., results=True)` adds from the transcript."""

@@ -22,7 +22,7 @@ from aod_notebook.frames._rows import (
 from aod_notebook.frames._signatures import table_function, turns_function
 from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.results import turn_results
-from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
+from aod_notebook.frames.schema import SCHEMAS, TOKENS, TURN_RESULT_COLUMNS
 from aod_notebook.frames.sources import Gathered, asked
 from aod_notebook.frames.store import Store
 from aod_notebook.frames.tool_calls import call_turns
@@ -32,7 +32,7 @@ _TURNS = SCHEMAS["turns"]
 _IDS = ("agent_id", "environment_id")
 _PLAIN = ("runtime", "provider", "status", "exit_code", "turn_count", "current_turn")
 _NAMED = ("id", *_IDS, *_PLAIN, "resources", "created_at", "updated_at")
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+_INCLUDES = ("input_includes_cache", "output_includes_reasoning")
 
 
 @table_function
@@ -46,7 +46,7 @@ def sessions_df(
     jobs: int = 8,
     progress: bool = False,
 ) -> Framed:
-    """One row per session (CONTRACT A.10.2).
+    """One row per session.
 
     Args:
         source: a session id, a session, a followed session, several of these, a client, a
@@ -108,7 +108,7 @@ def turns_df(
     progress: bool = False,
     results: bool = False,
 ) -> Framed:
-    """One row per turn of the sessions (CONTRACT A.10.2).
+    """One row per turn of the sessions.
 
     Args:
         source: a session id, a session, a followed session, several of these, a client, a
@@ -139,7 +139,7 @@ def turns_df(
     if results:
         wanted = (*wanted, *TURN_RESULT_COLUMNS)
         gathered = Gathered(source, client=client, jobs=jobs, progress=progress)
-        values |= _told(rows, list(gathered.frames()))
+        values |= _told(rows, list(gathered.frames()), report)
         report.join([gathered.report])
     table = Table(wanted)
     table.add(len(rows), values)
@@ -189,10 +189,12 @@ def _turn_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _told(rows: Sequence[Mapping[str, Any]], events: list[pd.DataFrame]) -> dict[str, Any]:
+def _told(
+    rows: Sequence[Mapping[str, Any]], events: list[pd.DataFrame], report: Report
+) -> dict[str, Any]:
     """What the transcripts tell of each turn: tokens, cost, number of tool calls."""
     transcripts = list(pieces(events))
-    ended = {(row.session_id, row.turn): row.result for row in turn_results(transcripts)}
+    ended = {(row.session_id, row.turn): row.result for row in turn_results(transcripts, report)}
     calls = Counter(call_turns(transcripts))
     read = {session_id for frame in events for session_id in frame["session_id"].unique()}
     values: dict[str, Any] = {added.name: [] for added in TURN_RESULT_COLUMNS}
@@ -200,8 +202,9 @@ def _told(rows: Sequence[Mapping[str, Any]], events: list[pd.DataFrame]) -> dict
         key = (row["session_id"], row.get("turn_number"))
         result = ended.get(key)
         usage = None if result is None else result.usage
-        for name in _TOKENS:
+        for name in TOKENS:
             values[name].append(getattr(usage, name, None))
-        values["cost_usd"].append(getattr(result, "cost_usd", None))
+        for name in ("cost_usd", *_INCLUDES):
+            values[name].append(getattr(result, name, None))
         values["tool_call_count"].append(calls[key] if row["session_id"] in read else None)
     return values

@@ -8,9 +8,15 @@ from uuid import UUID
 import pandas as pd
 
 from aod_notebook.frames._deliver import Framed, Report
-from aod_notebook.frames._fetch import client_with, current_client, each, session_events
+from aod_notebook.frames._fetch import (
+    agent_model,
+    client_with,
+    current_client,
+    each,
+    session_events,
+)
 from aod_notebook.frames._native import completed
-from aod_notebook.frames._transcript import Piece, pieces
+from aod_notebook.frames._transcript import ModelOf, Piece, pieces
 from aod_notebook.frames.checks import FrameError, is_frame, pandas_frame, shown
 from aod_notebook.frames.events import events_of_bytes, events_of_stream
 from aod_notebook.frames.protocols import Event, FollowedSession
@@ -54,15 +60,28 @@ class Gathered:
         self._since = since
         self._jobs = jobs
         self._progress = progress
+        self._models: dict[str, str | None] = {}
+        self._agents: dict[str, tuple[Any, Any]] = {}
 
     def pieces(self) -> Iterator[Piece]:
         """Read the transcripts in the source."""
-        return pieces(self.frames())
+        return pieces(self.frames(), self._model_of)
+
+    def _model_of(self, session_id: str | None) -> str | None:
+        """The model of a session's agent; each agent is asked for once."""
+        if session_id is None or session_id not in self._agents:
+            return self._models.get(session_id or "")
+        client, agent_id = self._agents[session_id]
+        if str(agent_id) not in self._models:
+            self._models[str(agent_id)] = agent_model(client, agent_id)
+        return self._models[str(agent_id)]
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """Read the source; each session is in one of the frames."""
         held = held_events(self._source)
         if held is not None:
+            if _is_followed(self._source):
+                self._models[str(self._source.id)] = getattr(self._source, "model", None)
             self.report.join([held.report])
             yield self._after(held.frame)
             return
@@ -72,12 +91,19 @@ class Gathered:
         followed = [item for item in ids if _is_followed(item)]
         for item in followed:
             framed = followed_events(item)
+            self._models[str(item.id)] = getattr(item, "model", None)
             self.report.join([framed.report])
             yield self._after(framed.frame)
         names = [str(item) for item in ids if not _is_followed(item)]
+
+        def ask(one: str) -> Framed:
+            session = owner.sessions.get(one)
+            self._agents[one] = owner, session.agent_id
+            return session_events(owner, session, self._since)
+
         answers = each(
             names,
-            lambda one: session_events(owner, one, self._since),
+            ask,
             self.report,
             jobs=self._jobs,
             progress=self._progress,
@@ -93,8 +119,16 @@ class Gathered:
         return frame[later.astype(bool)].reset_index(drop=True)
 
 
+Models = str | Mapping[str, str] | pd.DataFrame | None
+"""One model for all sessions, or a mapping or frame from `session_id` to `model`."""
+
+
 def derived(
-    derive: Derive, events: Events, columns: Iterable[str] | None, exclude: Iterable[str]
+    derive: Derive,
+    events: Events,
+    columns: Iterable[str] | None,
+    exclude: Iterable[str],
+    models: Models = None,
 ) -> Framed:
     """Make a frame of what already holds events.
 
@@ -109,7 +143,28 @@ def derived(
             f"Events are an events frame, StreamEvent objects, bytes of SSE bodies, a followed "
             f"session or a Store, not {shown(events)}"
         )
-    return with_report(derive(pieces([held.frame]), columns, exclude), held.report)
+    if models is None and _is_followed(events):
+        models = getattr(events, "model", None)
+    read = pieces([held.frame], _models(models))
+    return with_report(derive(read, columns, exclude), held.report)
+
+
+def _models(models: Models) -> ModelOf:
+    if models is None or isinstance(models, str):
+        one = models
+        return lambda _: one
+    if isinstance(models, pd.DataFrame):
+        of = "a frame with the columns session_id and model"
+        named = pandas_frame(models, ("session_id", "model"), by="models", of=of)
+        named = named.dropna(subset=["session_id", "model"])
+        models = dict(zip(named["session_id"].astype(str), named["model"].astype(str), strict=True))
+    elif not isinstance(models, Mapping):
+        raise FrameError(
+            f"models must be a model, a mapping or a frame with session_id and model, "
+            f"not {shown(models)}"
+        )
+    given = models
+    return lambda session_id: given.get(session_id or "")
 
 
 def with_report(framed: Framed, report: Report) -> Framed:
