@@ -108,6 +108,11 @@ class Handle(ABC, Generic[E, C]):
         return self._connection.base_url
 
     @property
+    def shown_again_by(self) -> str:
+        """The magic that shows it again, also in a new kernel."""
+        return f"{self._COMMANDS[1]} {self.id}"
+
+    @property
     def is_final(self) -> bool:
         """Whether it is not followed, or not any more: no event will come by itself."""
         return self._follower.is_final

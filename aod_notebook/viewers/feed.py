@@ -256,7 +256,11 @@ class RowFeed:
         with self._lock:
             self.is_watched = True
             self._beats_left, self._partial = LAST_BEATS, ""
-            self.reply(type="welcome", page=page, head=self._pushed)
+            welcome = Message({"type": "welcome", "page": page, "head": self._pushed})
+            if (
+                welcome not in self._replies
+            ):  # a page asks each second, and a busy kernel keeps that
+                self._replies.append(welcome)
 
     def ask(self, content: Mapping[str, Any]) -> None:
         """Send a page the rows that it lacks; it has one such wish at a time."""

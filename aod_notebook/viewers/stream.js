@@ -41,6 +41,10 @@ const HELD_MESSAGES = 100;
 const SYNC_RETRY_MS = 1000;
 const SILENCE_MS = 6000;
 const GONE_S = 3;
+const HASTY_TRIES = 60; // a kernel that is busy for long keeps what it is asked
+const UNANSWERED_S = 3;
+/** States of a kernel in which it takes no messages. */
+const GONE = ["restarting", "autorestarting", "terminating", "dead"];
 /** The elements and attributes of static HTML. */
 const STILL = "div span b pre code details summary a style open target rel".split(" ");
 
@@ -258,16 +262,82 @@ function still(html) {
   return /** @type {Element} */ (body.firstElementChild);
 }
 
+/**
+ * What a page asks of its kernel: asked again each second until it is answered, for messages are
+ * lost while a kernel begins. The kernel passes over what it has taken already.
+ */
+export class Talk {
+  /** @param {string} page its id @param {(content: object) => void} post throws if nothing can be sent */
+  constructor(page, post) {
+    this.page = page;
+    this.post = post;
+    this.arrives = false; // whether messages reach the kernel
+    this.isGone = false; // whether the front end says that the kernel has gone
+    this.tries = 0;
+    this.waited = 0; // seconds, for the kernel to take something
+    this.number = 0;
+    /** @type {Map<number, {content: object, taken: () => void}>} */ this.open = new Map();
+  }
+
+  /** @param {object} content */
+  send(content) {
+    try {
+      this.post({ ...content, page: this.page });
+    } catch {
+      this.arrives = false;
+    }
+  }
+
+  hello() {
+    this.send({ type: "hello" });
+  }
+
+  /** Ask for something that must not be lost. @param {object} content @param {() => void} [taken] */
+  ask(content, taken = () => {}) {
+    const numbered = { ...content, number: ++this.number };
+    this.open.set(this.number, { content: numbered, taken });
+    this.send(numbered);
+  }
+
+  /** A second has passed. */
+  tick() {
+    if (this.isGone) return;
+    if (!this.arrives && (++this.tries <= HASTY_TRIES || this.tries % 10 === 0)) this.hello();
+    this.waited = this.open.size ? this.waited + 1 : 0;
+    for (const { content } of this.open.values()) this.send(content);
+  }
+
+  gone() {
+    this.isGone = true;
+    this.arrives = false;
+    this.open.clear();
+  }
+
+  /** @param {{type: string, page?: string, number?: number}} message */
+  receive({ type, page, number = 0 }) {
+    this.isGone = false;
+    if (page !== this.page) return;
+    if (type === "welcome") {
+      this.arrives = true;
+      this.tries = 0;
+    }
+    if (type === "took") {
+      this.open.get(number)?.taken();
+      this.open.delete(number);
+    }
+  }
+}
+
 /** The rows of one viewer in this page, and the talk with its kernel. */
 class Page {
   /** @param {Model} model */
   constructor(model) {
     this.id = Math.random().toString(36).slice(2);
     this.model = model;
+    this.talk = new Talk(this.id, (content) => model.send(content));
     this.store = new RowStore();
     this.head = 0;
     this.half = ["", ""]; // the kind and the text of the row that is being written
-    this.arrives = false; // whether messages reach the kernel
     this.lastNews = Date.now();
     this.factsAt = Date.now();
     this.askedAt = 0;
@@ -279,8 +349,12 @@ class Page {
       this.lastNews = this.factsAt = Date.now();
       for (const view of this.views) view.header();
     });
+    model.on("comm_live_update", () => this.#gone());
+    model.widget_manager?.kernel?.statusChanged?.connect((/** @type {any} */ _, /** @type {string} */ status) => {
+      if (GONE.includes(status)) this.#gone();
+    });
     this.timer = setInterval(() => this.#tick(), 1000);
-    this.hello();
+    this.talk.hello();
   }
 
   /** @returns {Facts} */
@@ -288,8 +362,9 @@ class Page {
     return this.model.get("facts");
   }
 
-  hello() {
-    this.send({ type: "hello" });
+  #gone() {
+    this.talk.gone();
+    for (const view of this.views) view.header();
   }
 
   /** A view that is in no output, or a new one. */
@@ -319,6 +394,7 @@ class Page {
   #tick() {
     this.mount();
     const shown = [...this.views].filter((view) => view.root.isConnected);
+    if (shown.length) this.talk.tick();
     for (const view of shown) {
       view.header();
       view.schedule(); // it may have lost its place unseen
@@ -328,7 +404,7 @@ class Page {
       if (++this.absent === GONE_S) this.send({ type: "gone" });
       return;
     }
-    if (this.absent >= GONE_S) this.hello();
+    if (this.absent >= GONE_S) this.talk.hello();
     this.absent = 0;
     // A page that was reloaded does not hear what becomes of the output of a running cell.
     if (this.facts.frozen) this.send({ type: "still" });
@@ -342,16 +418,13 @@ class Page {
 
   /** @param {object} content */
   send(content) {
-    try {
-      this.model.send({ ...content, page: this.id });
-    } catch {
-      this.arrives = false; // the kernel is gone; the header says so by and by
-    }
+    this.talk.send(content);
   }
 
   /** @param {any} message @param {DataView[]} buffers */
   #receive(message, buffers) {
     this.lastNews = Date.now();
+    this.talk.receive(message);
     if (message.head > this.head) this.head = message.head;
     switch (message.type) {
       case "rows":
@@ -362,7 +435,7 @@ class Page {
         }
         break;
       case "welcome":
-        if (message.page === this.id) this.arrives = true;
+      case "took":
         for (const view of this.views) view.header();
         break;
       case "partial":
@@ -450,6 +523,7 @@ class View {
   questions = make("div", "aod-questions");
   form = make("form", "aod-prompt", "", { hidden: "" });
   prompt = make("textarea", "aod-input", "", { rows: "1", "aria-label": "Next prompt" });
+  sender = make("button", "aod-button aod-send", "Send", { type: "submit" });
   notes = make("div", "aod-note", "", { role: "status", hidden: "" });
 
   /** @param {Page} page */
@@ -475,6 +549,8 @@ class View {
     this.wraps = true;
     this.columns = 120;
     this.stopping = false;
+    this.sending = false;
+    this.parted = ""; // what is said because the kernel has gone
     /** @type {HTMLElement?} */ this.focused = null;
     /** @type {[any, number, any, number]?} */ this.selected = null;
     this.#build();
@@ -524,7 +600,7 @@ class View {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#prompt(event);
     });
     this.form.addEventListener("submit", (event) => this.#prompt(event));
-    this.form.append(this.prompt, make("button", "aod-button aod-send", "Send", { type: "submit" }));
+    this.form.append(this.prompt, this.sender);
     this.root.append(head, tools, middle, this.questions, this.form, this.notes);
     this.root.addEventListener("focusin", (event) => {
       this.focused = /** @type {HTMLElement} */ (event.target);
@@ -547,14 +623,32 @@ class View {
     const about = facts.elapsed ? [duration(facts.elapsed + (facts.final || silent ? 0 : waited))] : [];
     if (facts.about) about.push(facts.about);
     if (silent) about.push("no news from the kernel");
+    else if (page.talk.waited >= UNANSWERED_S) about.push("the kernel does not answer yet");
     this.#text(this.about, about.join(" · "));
-    const can = page.arrives && !silent ? facts.can : [];
-    this.stopButton.hidden = facts.final || !can.includes("stop");
-    this.form.hidden = !can.includes("prompt");
+    const works = page.talk.arrives && !silent;
+    this.stopButton.hidden = facts.final || !facts.can.includes("stop");
+    this.form.hidden = !facts.can.includes("prompt");
     this.prompt.placeholder = facts.final ? "Next prompt" : "Next prompt, sent when this turn has ended";
     if (facts.final) this.stopping = false;
-    this.stopButton.toggleAttribute("disabled", this.stopping);
-    this.#ask(page.arrives ? facts.questions : []);
+    if (page.talk.isGone) this.stopping = this.sending = false;
+    this.stopButton.disabled = this.stopping || !works;
+    this.stopButton.title = works ? "" : "The kernel has not answered; the notebook's own stop button works, too";
+    this.prompt.readOnly = this.sending || !works;
+    this.sender.disabled = this.sending || !works;
+    this.#ask(facts.questions);
+    this.questions.inert = !works;
+    this.#part(page.talk.isGone && !facts.frozen);
+  }
+
+  /** Say what to do once the kernel has gone. @param {boolean} isGone */
+  #part(isGone) {
+    if (isGone === !!this.parted) return;
+    const { again } = this.page.facts;
+    const kept = this.prompt.value ? " The text in the box stays." : "";
+    const next = again ? ` %load_ext aod_notebook and ${again} in a cell show it again.` : "";
+    this.parted = isGone ? `The kernel has gone: nothing can be sent from here.${next}${kept}` : "";
+    this.notes.textContent = this.parted;
+    this.notes.hidden = !isGone;
   }
 
   /** @param {Element} element @param {string} text */
@@ -570,7 +664,7 @@ class View {
       if (boxes.some((box) => key === box.dataset.key)) continue; // it may be half answered
       const box = make("form", "aod-question", "", { "aria-label": "Question of the agent", "data-key": key });
       /** @param {string} reply */
-      const answer = (reply) => this.page.send({ type: "answer", key, text: reply });
+      const answer = (reply) => this.page.talk.ask({ type: "answer", key, text: reply });
       box.append(make("p", "", text));
       for (const choice of choices) box.append(button("aod-choice", choice, () => answer(choice)));
       if (!choices.length) {
@@ -617,7 +711,7 @@ class View {
 
   #stop() {
     this.stopping = true;
-    this.page.send({ type: "stop" });
+    this.page.talk.ask({ type: "stop" });
     this.header();
   }
 
@@ -625,9 +719,13 @@ class View {
   #prompt(event) {
     event.preventDefault();
     const text = this.prompt.value;
-    if (!text.trim()) return;
-    this.prompt.value = "";
-    this.page.send({ type: "prompt", text });
+    if (!text.trim() || this.sender.disabled) return;
+    this.sending = true;
+    this.page.talk.ask({ type: "prompt", text }, () => {
+      this.sending = false;
+      this.prompt.value = "";
+    });
+    this.header();
     this.#follow();
   }
 
@@ -1109,7 +1207,7 @@ export default () => {
       const view = page.view();
       const { root } = view;
       el.append(root);
-      page.hello();
+      page.talk.hello();
       view.attached();
       requestAnimationFrame(() => {
         if (el.closest(".jp-OutputArea")) page.send({ type: "shown" });

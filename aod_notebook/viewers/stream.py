@@ -84,6 +84,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         is_held: bool = False,
         metadata: Callable[[], dict[str, Any]] = dict,
     ) -> None:
+        self._source = source
         self.feed = RowFeed(source, start)
         self.feed.is_held = is_held
         self.heard = threading.Event()
@@ -100,6 +101,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
         self._handle: DisplayHandle | None = None
         self._lock = threading.RLock()  # guards the fields below
         self._pages: set[str] = set()
+        self._taken: set[tuple[str, int]] = set()  # what pages asked for, by its number there
         self._is_frozen = False
         self._covers_html = False  # whether the output is HTML, over which a page puts the view
         self._turns_shown = 0
@@ -275,6 +277,7 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
             "key": self._key,
             "frozen": self._is_frozen,
             "can": sorted(self._actions),
+            "again": getattr(self._source, "shown_again_by", ""),
             "questions": questions,
         }
 
@@ -311,8 +314,19 @@ class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is n
                 self._leave(page)
                 return
             case "stop" | "prompt" | "answer" as action:
-                self._act(action, content)
+                if self._take(page, content.get("number")):
+                    self._act(action, content)
         self._wake()
+
+    def _take(self, page: str, number: object) -> bool:
+        """Confirm what a page asks for until it is confirmed; check that it is new."""
+        if not isinstance(number, int):
+            return True
+        with self._lock:
+            is_new = (page, number) not in self._taken
+            self._taken.add((page, number))
+        self.feed.reply(type="took", page=page, number=number)
+        return is_new
 
     def _leave(self, page: str) -> None:
         with self._lock:

@@ -30,6 +30,8 @@ interface Facts {
   frozen: boolean;
   elapsed: number;
   can: string[];
+  /** The magic that shows it again in a new kernel. */
+  again: string;
   questions: { key: string; text: string; choices: string[] }[];
 }
 
@@ -38,6 +40,7 @@ interface Model {
   get(name: string): any;
   on(name: string, callback: Function): void;
   send(content: object): void;
+  widget_manager?: any;
 }
 
 /** A part of a text that looks the same throughout. */

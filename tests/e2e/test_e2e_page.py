@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pages import READY_MS, NotebookPage
+from pages import NOTEBOOK, READY_MS, NotebookPage
 from playwright.sync_api import expect
 from views import KINDS, LINES, REPLAY, VIEW
 
@@ -58,6 +58,19 @@ v"""
 def hash_of(rows):
     return hash(json.dumps(rows))
 
+
+PACED = "%%aod --view --runtime shell --no-raise\nwhile echo tick; do sleep 0.3; done"
+FIRST_PAINT = """() => {
+  const found = (view, name) => {
+    const it = view.querySelector(name);
+    return [it.closest("[hidden]") !== null, it.disabled];
+  };
+  new MutationObserver(() => {
+    const view = document.querySelector(".aod-viewer");
+    if (view) window.firstPaint ??= [found(view, ".aod-stop"), found(view, ".aod-send")];
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+"""Keeps of the first moment of a view whether its controls are hidden, and whether disabled."""
 
 KERNEL_ROWS = """from aod_notebook.viewers.wire import KINDS, WIRE_CHARS
 import json
@@ -157,10 +170,37 @@ def test_a_view_whose_kernel_died_keeps_its_rows_and_says_that_it_ran(opened_alo
     expect(nb.viewer.locator(".aod-facts")).to_contain_text("no news from the kernel")
     expect(chip).to_have_text("was running")
     expect(chip).to_have_attribute("data-status", "")
-    expect(nb.viewer.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(nb.viewer.get_by_role("button", name="Stop")).to_be_disabled()
     expect(nb.log).to_contain_text("line 299")
     nb.page.get_by_role("button", name="Ok", exact=True).click()
     shot(nb.viewer, "kernel-died")
+
+
+def test_after_a_restart_of_the_kernel_the_box_keeps_its_text_and_says_what_to_do(opened_alone):
+    nb = opened_alone(VIEW)
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    box = nb.viewer.get_by_role("textbox", name="Next prompt")
+    box.fill("a long prompt")
+    nb.page.evaluate(f"{NOTEBOOK}.sessionContext.session.kernel.restart()")
+    expect(nb.viewer.locator(".aod-note")).to_contain_text("The kernel has gone", timeout=5_000)
+    expect(nb.viewer.locator(".aod-note")).to_contain_text("The text in the box stays.")
+    expect(box).to_have_value("a long prompt")
+    for name in ("Stop", "Send"):
+        expect(nb.viewer.get_by_role("button", name=name)).to_be_disabled()
+    nb.wait_until_idle()
+    expect(box).to_have_value("a long prompt")
+
+
+def test_stop_and_prompt_box_are_in_the_first_paint_of_a_fresh_kernel(opened_alone):
+    nb = opened_alone("%load_ext aod_notebook", PACED)
+    nb.page.evaluate(FIRST_PAINT)
+    nb.run_all()
+    stop = nb.viewer.get_by_role("button", name="Stop")
+    expect(stop).to_be_enabled(timeout=READY_MS)
+    assert nb.page.evaluate("window.firstPaint") == [[False, True], [False, True]]
+    stop.click()
+    expect(nb.output(1)).to_contain_text("terminated")
 
 
 def test_questions_are_answered_in_the_page(opened):

@@ -5,7 +5,7 @@ import { test } from "node:test";
 const file = new URL("../../aod_notebook/viewers/stream.js", import.meta.url);
 const source = readFileSync(file, "utf8");
 const module = await import(`data:text/javascript;base64,${Buffer.from(source).toString("base64")}`);
-const { Heights, KINDS, RowStore, duration, searchFor, segments, shown } = module;
+const { Heights, KINDS, RowStore, Talk, duration, searchFor, segments, shown } = module;
 
 const kind = (name) => KINDS.indexOf(name);
 const texts = (store) => Array.from({ length: store.length }, (_, n) => store.row(n).text);
@@ -139,4 +139,84 @@ test("long texts are cut, thoughts and results after six lines", () => {
 
 test("times are short", () => {
   assert.deepEqual([1.25, 42.9, 75, 3700].map(duration), ["1.3 s", "42 s", "1 min 15 s", "1 h 1 min"]);
+});
+
+/** A page and a kernel between which messages are lost by `loses()`; `seconds` passes time. */
+function talking(loses) {
+  const kernel = { taken: [], seen: new Set() };
+  const toPage = (message) => loses() || talk.receive(message);
+  const post = (message) => {
+    if (loses()) return;
+    if (message.type === "hello") return toPage({ type: "welcome", page: message.page });
+    if (!kernel.seen.has(message.number)) kernel.taken.push(message.type);
+    kernel.seen.add(message.number);
+    toPage({ type: "took", page: message.page, number: message.number });
+  };
+  const talk = new Talk("p", post);
+  talk.hello();
+  return { talk, kernel, seconds: (n) => { for (let i = 0; i < n; i++) talk.tick(); } };
+}
+
+test("hello is repeated each second until it is answered: 200 pages, 200 welcomes", () => {
+  let seed = 11;
+  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  let failures = 0;
+  for (let round = 0; round < 200; round++) {
+    let silence = Math.floor(random() * 20); // messages that are lost for sure at first
+    const { talk, seconds } = talking(() => silence-- > 0 || random() < 0.3);
+    seconds(60);
+    if (!talk.arrives) failures++;
+  }
+  assert.equal(failures, 0);
+});
+
+test("what is asked is done once, however often messages are lost", () => {
+  let seed = 5;
+  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  for (let round = 0; round < 200; round++) {
+    const { talk, kernel, seconds } = talking(() => random() < 0.5);
+    let cleared = 0;
+    talk.ask({ type: "prompt", text: "go" }, () => cleared++);
+    talk.ask({ type: "stop" });
+    seconds(100);
+    assert.deepEqual(kernel.taken.sort(), ["prompt", "stop"]);
+    assert.equal(cleared, 1);
+    assert.equal(talk.open.size, 0);
+  }
+});
+
+test("a text that was not taken is not given up", () => {
+  const { talk, seconds } = talking(() => true);
+  let cleared = false;
+  talk.ask({ type: "prompt", text: "go" }, () => (cleared = true));
+  seconds(5);
+  assert.deepEqual([cleared, talk.arrives, talk.waited], [false, false, 5]);
+});
+
+test("nothing is sent to a kernel that has gone, until it is heard of again", () => {
+  let sent = 0;
+  const talk = new Talk("p", () => sent++);
+  talk.receive({ type: "welcome", page: "p" });
+  talk.gone();
+  talk.tick();
+  assert.deepEqual([talk.arrives, sent], [false, 0]);
+  talk.receive({ type: "head" });
+  talk.tick();
+  assert.equal(sent, 1);
+});
+
+test("a page that can not send learns it from the front end's refusal", () => {
+  const talk = new Talk("p", () => {
+    throw new Error("the comm is closed");
+  });
+  talk.receive({ type: "welcome", page: "p" });
+  talk.send({ type: "sync" });
+  assert.equal(talk.arrives, false);
+});
+
+test("a kernel that is busy for an hour is not asked every second", () => {
+  let sent = 0;
+  const talk = new Talk("p", () => sent++);
+  for (let i = 0; i < 3600; i++) talk.tick();
+  assert.ok(sent < 450, `${sent} messages`);
 });

@@ -331,3 +331,22 @@ def test_every_message_stays_below_the_limit(made):
     wait_for(lambda: any(each.get("head", 0) == 3000 for each in custom(viewer)))
     sizes = [sum(map(len, buffers or ())) for _, _, buffers in viewer.comm.sent]
     assert max(sizes) <= 250_000
+
+
+def test_what_a_page_asks_for_again_is_done_once_and_confirmed_each_time(made):
+    prompts = []
+    viewer = made(Source(), prompt=prompts.append)
+    for _ in range(3):
+        receive(viewer, type="prompt", page="p", text="go", number=1)
+    receive(viewer, type="prompt", page="q", text="from another page", number=1)
+    wait_for(lambda: len(prompts) == 2)
+    took = {"type": "took", "page": "p", "number": 1}
+    wait_for(lambda: custom(viewer).count(took) == 3)
+    assert sorted(prompts) == ["from another page", "go"]
+
+
+def test_a_page_that_said_hello_many_times_to_a_busy_kernel_gets_one_welcome(made):
+    feed = made(Source()).feed
+    for _ in range(50):
+        feed.answer_hello("p")
+    assert len(feed._replies) == 1
