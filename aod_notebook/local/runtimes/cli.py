@@ -86,7 +86,7 @@ class Cli:
                 write_private(target, source.read_bytes())
         if self.program == "claude":
             _copy_claude_account(turn)
-        logins.copy_in(turn.folder, self.logins, lambda relative: place(relative, turn.own))
+        self._copy_logins(turn)
 
     def configure(self, turn: Turn) -> None:
         """Add the agent's MCP servers, and what the variables ask for, to the settings.
@@ -101,12 +101,22 @@ class Cli:
             turn.folder.home / self.config_file, lambda document: self.configured(document, turn)
         )
 
+    def _take_login(self, turn: Turn) -> None:
+        """Take the person's login as it is by now: since the last turn it may be another."""
+        with contextlib.suppress(OSError):  # then the CLI says that it is not logged in
+            self._copy_logins(turn)
+        logins.exchange(turn.folder, self.logins)
+
+    def _copy_logins(self, turn: Turn) -> None:
+        logins.copy_in(turn.folder, self.logins, lambda relative: place(relative, turn.own))
+
     async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
         """Run the CLI; a turn after one that started it resumes the conversation."""
         begun = turn.folder.root / "conversation"
         argv = (self.later if begun.exists() else self.first)(turn)
         begun.touch()
         heard = _Heard(sink)
+        await asyncio.to_thread(self._take_login, turn)
         exchanging = asyncio.create_task(logins.keep_exchanging(turn.folder, self.logins))
         try:
             outcome = await supervisor.run(

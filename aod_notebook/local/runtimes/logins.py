@@ -52,7 +52,8 @@ def copy_in(folder: Folder, logins: tuple[Login, ...], find: Callable[[str], Pat
 
     `find` returns the person's file for a path below a home.
     """
-    ledger: dict[str, dict[str, str]] = {}
+    before = _ledger(folder.root)
+    ledger = dict(before)
     for login in logins:
         source, target = find(login.relative), folder.home / login.relative
         if not source.is_file() or target.exists():
@@ -61,7 +62,7 @@ def copy_in(folder: Folder, logins: tuple[Login, ...], find: Callable[[str], Pat
         make_private(target.parent)
         write_private(target, data)
         ledger[login.relative] = {"from": str(source), "digest": _digest(data)}
-    if ledger:
+    if ledger != before:
         write_private(folder.root / _LEDGER, json.dumps(ledger).encode())
 
 
