@@ -1,7 +1,7 @@
 """What each turn of a session used and cost, from its result lines and the turns before it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import TypeVar
 
@@ -47,17 +47,24 @@ class Account:
     Attributes:
         first_turn: the number of the first turn that is read; set it before reading. If it
             is not 1, counters have counted before.
-        turn: the turn that is being read, as far as it was reported; None before that.
     """
 
     def __init__(self, first_turn: int = 1) -> None:
         self.first_turn = first_turn
-        self.turn: Result | None = None
+        self._turn: Result | None = None
+        self._later: Callable[[], Reported] | None = None
         self._ended: Spent | None = None
         self._last: dict[str, Result] = {}
         self._newest: Result | None = None
         self._bases: dict[str, Result | None] = {}
         self._parts: dict[str, Result | None] = {}
+
+    @property
+    def turn(self) -> Result | None:
+        """The turn that is being read, as far as it was reported; None before that."""
+        if self._later is not None:
+            self.add(self._later())
+        return self._turn
 
     @property
     def total(self) -> Spent:
@@ -69,26 +76,32 @@ class Account:
 
         None: the line says nothing, and the turn has a result already.
         """
-        said, before, key = reported.result, self.turn, reported.counter or ""
+        self._later = None
+        said, before, key = reported.result, self._turn, reported.counter or ""
         if _is_empty(said):
             if before is None:
-                self.turn = said
+                self._turn = said
             return None if before is not None else said
         is_new = self._is_new(key, said)
         is_told = bool(said.model_usage) or (said.usage or said.cost_usd) is not None
         if is_told or not reported.is_running or key not in self._parts:
             self._parts[key] = self._part(reported, key, is_new=is_new)
-        self.turn = self._combined(said)
+        turn = self._combined(said)
         if before is not None and reported.counter is not None and said.model_usage:
-            self.turn = _joined(before, self.turn, is_new=is_new)
+            turn = _joined(before, turn, is_new=is_new)
         if is_told:
             self._last[key] = self._newest = said
-        return self.turn
+        self._turn = turn
+        return turn
+
+    def report_later(self, report: Callable[[], Reported]) -> None:
+        """Take from `report` what the turn used so far, once somebody asks for it."""
+        self._later = report
 
     def end(self) -> None:
         """End the turn."""
         self._ended = _sum(self._ended, self.turn)
-        self.turn = None
+        self._turn = None
         self._bases.clear()
         self._parts.clear()
 

@@ -13,7 +13,6 @@ from aod_notebook.transcripts._json import (
     as_list,
     as_span,
     as_str,
-    as_time,
     dumps,
     loads,
 )
@@ -102,8 +101,10 @@ class ClaudeLines(Lines):
             line = _line_decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return super().read(raw)
-        if self._is_repeated(line.uuid):
+        if line.uuid in self._seen:
             return []
+        if line.uuid is not None:
+            self._seen.add(line.uuid)
         if line.message is None or line.type not in _SPEAKERS:
             return [self._plain(line.type, as_dict(loads(raw)), raw)]
         return self._spoken(line, line.message, raw)
@@ -121,9 +122,10 @@ class ClaudeLines(Lines):
         """Whether the line was read before: a stored session may hold it twice."""
         if uuid is None:
             return False
-        count = len(self._seen)
+        if uuid in self._seen:
+            return True
         self._seen.add(uuid)
-        return len(self._seen) == count
+        return False
 
     def _spoken(self, line: _Line, message: _Message, raw: str) -> list[Entry]:
         entries = _blocks(line, message, raw)
@@ -132,9 +134,7 @@ class ClaudeLines(Lines):
             if message.model == _SYNTHETIC:
                 for entry in entries:
                     entry.is_error, entry.usage = True, Usage(0, 0, 0, 0, 0, 0)
-            return entries
-        origin = self._origin(line)
-        if origin is not None:
+        elif (origin := self._origin(line)) is not None:
             for entry in entries:
                 if entry.block != "tool_result":
                     entry.line_type, entry.subtype = "system", origin
@@ -156,7 +156,7 @@ class ClaudeLines(Lines):
             uuid=as_str(value.get("uuid")),
             parent_tool_use_id=as_str(value.get("parent_tool_use_id")),
             raw=raw,
-            created_at=as_time(as_str(value.get("timestamp"))),
+            timestamp=as_str(value.get("timestamp")),
         )
         if line_type == "result":
             self._end_of_turn(entry, value)
@@ -224,12 +224,14 @@ class ClaudeLines(Lines):
 def _blocks(line: _Line, message: _Message, raw: str) -> list[Entry]:
     """One entry per content block; a message without blocks is still one entry."""
     usage = None if message.usage is None else _message_usage(message.usage, message.stop_reason)
-    created_at = None if line.timestamp is None else as_time(line.timestamp)
-    if not message.content:
-        return [_entry(line, message, _Block(), index=None, usage=usage, at=created_at, raw=raw)]
+    content = message.content
+    if len(content) == 1:
+        return [_entry(line, message, content[0], index=0, usage=usage, raw=raw)]
+    if not content:
+        return [_entry(line, message, _Block(), index=None, usage=usage, raw=raw)]
     return [
-        _entry(line, message, block, index=index, usage=usage, at=created_at, raw=raw)
-        for index, block in enumerate(message.content)
+        _entry(line, message, block, index=index, usage=usage, raw=raw)
+        for index, block in enumerate(content)
     ]
 
 
@@ -254,7 +256,6 @@ def _entry(
     *,
     index: int | None,
     usage: Usage | None,
-    at: int | None,
     raw: str,
 ) -> Entry:
     kind: str | None = block.type
@@ -289,7 +290,7 @@ def _entry(
         None,
         raw,
         0,
-        at,
+        line.timestamp,
     )
 
 

@@ -64,12 +64,13 @@ class CodexLines(Lines):
     def _call(self, line_type: str, kind: str, item: dict[str, Any], raw: str) -> list[Entry]:
         """A call at its first sight that has an input, its result at its completion."""
         item_id, is_over = as_str(item.get("id")), line_type == "item.completed"
-        given = dumps(_input(kind, item))
         known = self._called.get(item_id) if item_id is not None else None
         entries = []
         if known is not None:
-            # the call was given out with what was known of its input then
-            known.input_json = max(known.input_json or "", given, key=len)
+            # the call was given out with what was known of its input then; a command was whole
+            if kind != "command_execution":
+                given = dumps(_input(kind, item))
+                known.input_json = max(known.input_json or "", given, key=len)
         elif is_over or kind != "web_search" or _query(item):
             call = Entry(
                 "assistant",
@@ -78,7 +79,7 @@ class CodexLines(Lines):
                 0,
                 tool=_tool(kind, item),
                 tool_use_id=item_id,
-                input_json=given,
+                input_json=dumps(_input(kind, item)),
                 message_id=item_id,
                 raw=raw,
             )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aod_notebook.transcripts._json import as_dict, as_int, as_span, as_str, as_time, dumps
+from aod_notebook.transcripts._json import as_dict, as_int, as_span, as_str, dumps
 from aod_notebook.transcripts.account import Account, Reported
 from aod_notebook.transcripts.content import text_of
 from aod_notebook.transcripts.lines import Lines
@@ -29,7 +29,7 @@ class GeminiLines(Lines):
         if kind == "message":
             return self._message(value, raw)
         before, entry = self.pause(), self._line(kind, value, raw)
-        entry.created_at = as_time(value.get("timestamp"))
+        entry.timestamp = value.get("timestamp")
         return [*before, entry]
 
     def pause(self) -> list[Entry]:
@@ -64,13 +64,13 @@ class GeminiLines(Lines):
             self._parts.append(text or "")
             self._raws.append(raw)
             self._open.line = self.line
-            self._open.created_at = as_time(value.get("timestamp"))
+            self._open.timestamp = value.get("timestamp")
             return before
         if role == "assistant":
             self._last_text = text
         model = self._model if role == "assistant" else None
         entry = Entry(role, "message", "text", 0, text, model=model, raw=raw)
-        entry.created_at = as_time(value.get("timestamp"))
+        entry.timestamp = value.get("timestamp")
         return [*before, entry]
 
     def _line(self, line_type: str, value: dict[str, Any], raw: str) -> Entry:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from aod_notebook.transcripts._json import loads
+from aod_notebook.transcripts._json import as_time, loads
 
 LINE_TYPES = frozenset(
     {
@@ -131,8 +131,8 @@ class Entry(msgspec.Struct):
             such lines; the last one counts.
         raw: the line as it came (on each of its blocks).
         line: number of the line in what its `Reader` was fed, from 1.
-        created_at: when the line, or its call or result, came about, in microseconds since
-            1970; None where the line has no time.
+        timestamp: when the line, or its call or result, came about, as the line reports it:
+            ISO 8601 or milliseconds; `created_at` decodes it.
     """
 
     line_type: str
@@ -153,7 +153,12 @@ class Entry(msgspec.Struct):
     result: Result | None = None
     raw: str = ""
     line: int = 0
-    created_at: int | None = None
+    timestamp: Any = None
+
+    @property
+    def created_at(self) -> int | None:
+        """Microseconds since 1970; None where the line has no time."""
+        return None if self.timestamp is None else as_time(self.timestamp)
 
     @property
     def input(self) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_str, as_time, dumps
+from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_str, dumps
 from aod_notebook.transcripts.account import Account, Reported
 from aod_notebook.transcripts.content import text_of
 from aod_notebook.transcripts.lines import Lines
@@ -47,29 +47,29 @@ class OpencodeLines(Lines):
             entries = [Entry("system", kind, message_id=message_id, raw=raw)]
         else:
             entries = [Entry(kind, message_id=message_id, raw=raw)]
-        created_at = as_time(value.get("timestamp"))
         for entry in entries:
-            entry.created_at = created_at if entry.created_at is None else entry.created_at
+            if entry.timestamp is None:
+                entry.timestamp = value.get("timestamp")
         return entries
 
     def end(self) -> list[Entry]:
         """Return the turn's result, if any step of it finished or failed; forget the turn."""
         entries = []
         if self._has_steps or self._errors:
-            result = self.account.add(Reported(result=self._result()))
+            result = self.account.add(self._report())
             subtype = None if result is None else result.subtype
             failed = None if result is None else result.is_error
             entries.append(Entry("result", subtype, is_error=failed, result=result))
         self._forget()
         return entries
 
-    def _result(self) -> Result:
+    def _report(self) -> Reported:
         """The sums of the steps so far: there is no line that reports the turn."""
         errors = self._errors
         if not errors and (self._is_open or self._reason != "stop"):
             end = f"after a step that ended with {self._reason or 'no reason'}"
             errors = [f"The turn broke off {'in the middle of a step' if self._is_open else end}"]
-        return Result(
+        result = Result(
             subtype="error" if errors else "success",
             is_error=bool(errors),
             cost_usd=self._cost,
@@ -80,6 +80,7 @@ class OpencodeLines(Lines):
             text=None if errors else self._last_text,
             errors=tuple(errors),
         )
+        return Reported(result=result)
 
     def _call(self, part: dict[str, Any], message_id: str | None, raw: str) -> list[Entry]:
         """A call at its first sight, its result once its state is final."""
@@ -102,7 +103,7 @@ class OpencodeLines(Lines):
                 input_json=given,
                 message_id=message_id,
                 raw=raw,
-                created_at=as_time(times.get("start")),
+                timestamp=times.get("start"),
             )
             entries.append(call)
             if call_id is not None:
@@ -120,7 +121,7 @@ class OpencodeLines(Lines):
                     message_id=message_id,
                     is_error=_has_failed(tool, state),
                     raw=raw,
-                    created_at=as_time(times.get("end")),
+                    timestamp=times.get("end"),
                 )
             )
         return entries or [Entry("system", "tool_use", message_id=message_id, raw=raw)]
@@ -149,7 +150,7 @@ class OpencodeLines(Lines):
         self._reason = as_str(part.get("reason"))
         self._has_steps, self._is_open = True, False
         self._errors = []  # of a try that was repeated with success
-        self.account.add(Reported(result=self._result()))
+        self.account.report_later(self._report)
         return Entry(
             "system",
             "step_finish",

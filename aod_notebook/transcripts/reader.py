@@ -16,7 +16,7 @@ RUNTIMES = ("claude", "codex", "gemini", "opencode", "shell")
 """The names that `Reader(runtime=…)` takes."""
 
 _BEFORE_JSON = re.compile(
-    r"(?:\s|\ufeff|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~])*(?={)"
+    r"(?:\s|\ufeff|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~])*+(?={)"
 )
 """A byte order mark and what a login shell sends its terminal (`ESC[?2004h`)."""
 
