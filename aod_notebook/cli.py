@@ -173,9 +173,10 @@ def _outbox(options: argparse.Namespace) -> int:
 
 def _doctor(_: argparse.Namespace) -> int:
     from aod_notebook.live import disconnect
-    from aod_notebook.live.doctor import findings
+    from aod_notebook.live.doctor import findings, summary
 
     found = list(findings())
+    found.insert(0, summary(found))
     disconnect()
     for check, state, text in found:
         _say(f"{state:<8} {check:<9} {text}")

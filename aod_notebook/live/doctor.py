@@ -13,15 +13,15 @@ from aod_notebook.core.settings import home
 from aod_notebook.core.text import counted
 from aod_notebook.live.connections import connection, embedded_data_dir, without_home
 from aod_notebook.live.credentials import AGENTOS, variable
+from aod_notebook.live.doctor_clis import CLIS, examine_clis
 from aod_notebook.live.run_connection import agentos_connection, agentos_if_any, reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Finding", "findings"]
+__all__ = ["Finding", "findings", "summary"]
 
 PACKAGES = ("IPython", "ipykernel", "jupyterlab", "ipywidgets", "pandas", "pyarrow", "httpx")
-CLIS = ("claude", "codex", "gemini", "opencode")
 ENOUGH_BYTES = 1_000_000_000
 
 Finding = tuple[str, str, str]
@@ -39,6 +39,20 @@ def findings() -> Iterator[Finding]:
     yield from _runtimes()
     yield from _disk()
     yield from _versions()
+
+
+def summary(found: Sequence[Finding]) -> Finding:
+    """Return the line that stands above what was found: which CLIs can run, and what can't.
+
+    Example:
+        >>> summary([("claude", "ok", "2.1.332"), ("disk", "problem", "0 GB free")])
+        ('summary', 'note', 'ready: claude; problems: disk')
+    """
+    ready = [check for check, state, _ in found if check in CLIS and state == "ok"]
+    problems = list(dict.fromkeys(check for check, state, _ in found if state == "problem"))
+    text = f"ready: {', '.join(ready)}" if ready else "no agent CLI is ready: use shell or replay"
+    told = f"problems: {', '.join(problems)}" if problems else "no problems"
+    return "summary", "ok" if ready and not problems else "note", f"{text}; {told}"
 
 
 def _service() -> Iterator[Finding]:
@@ -82,11 +96,8 @@ def _outbox() -> Iterator[Finding]:
 
 
 def _runtimes() -> Iterator[Finding]:
-    found = [name for name in CLIS if shutil.which(name)]
-    missing = [name for name in CLIS if name not in found]
-    yield "runtimes", "ok", ", ".join([*found, "shell", "replay"]) + " can run on this machine"
-    if missing:
-        yield "runtimes", "note", f"not installed here: {', '.join(missing)}"
+    yield from examine_clis()
+    yield "runtimes", "ok", "shell and replay can run on this machine"
 
 
 def _disk() -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from IPython import get_ipython
 
-from aod_notebook.live.doctor import findings
+from aod_notebook.live.doctor import findings, summary
 from aod_notebook.magics.show import why_not_live
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def examine() -> Findings:
     """Check the front end, the stop button, and what `live.doctor` checks.
 
     Returns:
-        One row per check with the columns `check`, `state` (`ok`, `note` or `problem`) and
+        One row per check, a summary first, with the columns `check`, `state` (`ok`, `note` or `problem`) and
         `finding`. No token is in it.
     """
     from aod_notebook.magics.findings import Findings
 
     found = [*_front_end(), *findings()]
-    return Findings(found, columns=["check", "state", "finding"])
+    return Findings([summary(found), *found], columns=["check", "state", "finding"])
 
 
 def _front_end() -> Iterator[Finding]:
