@@ -7,6 +7,8 @@ import textwrap
 
 import pandas as pd
 
+from aod_notebook.magics.listed import NO_MATH
+
 __all__ = ["Findings"]
 
 
@@ -30,5 +32,6 @@ class Findings(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         """Give the HTML table, whose cells a page wraps."""
-        with pd.option_context("display.max_colwidth", None, "display.max_rows", None):
+        every = ("display.max_colwidth", None, "display.max_rows", None)
+        with pd.option_context(*every, *NO_MATH):
             return str(self.to_html(notebook=True))

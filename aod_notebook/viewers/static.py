@@ -42,6 +42,8 @@ _BOX = (
     "line-height:1.5;border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:8px 12px;"
     "max-width:1100px"
 )
+# By which MathJax passes over an element, of version 3 and 4 (JupyterLab) and of 2 (nbconvert).
+_NO_MATH = "mathjax_ignore tex2jax_ignore"
 _PRE = (
     "margin:0;padding:0;border:0;background:transparent;color:inherit;white-space:pre-wrap;"
     "overflow-wrap:anywhere;word-break:normal;line-height:inherit;font-size:inherit;font-family:inherit"
@@ -185,7 +187,7 @@ class Transcript:
                 ".events has them all.</div>"
             )
         )
-        return f'<div style="{_BOX}">{_header(self.title, self.summary)}{note}{body}</div>'
+        return f'<div class="{_NO_MATH}" style="{_BOX}">{_header(self.title, self.summary)}{note}{body}</div>'
 
 
 def render_html(events: Iterable[Event], title: str, runtime: str | None = None) -> str:

@@ -377,7 +377,7 @@ class Page {
   /** Put views over the HTML that outputs keep for them, and which shows without a kernel. */
   mount() {
     for (const place of document.getElementsByClassName(`aod-live-${this.facts.key}`)) {
-      if (place.firstElementChild?.className === "aod-viewer") continue;
+      if (place.firstElementChild?.classList.contains("aod-viewer")) continue;
       const view = this.view();
       place.replaceChildren(view.root);
       if (place.parentElement) this.observer.observe(place.parentElement, { childList: true });
@@ -494,7 +494,7 @@ function button(name, text, act, attributes) {
 
 /** One output in the page that shows the rows. */
 class View {
-  root = make("section", "aod-viewer", "", { "aria-label": "Agent session" });
+  root = make("section", "aod-viewer mathjax_ignore", "", { "aria-label": "Agent session" });
   chip = make("span", "aod-chip", "", { role: "status" });
   heading = make("b", "aod-title");
   about = make("span", "aod-facts");
