@@ -357,12 +357,12 @@ def _words(text: str) -> set[str]:
 
 def _later_words(session: SessionRows, call: Call, end: int) -> set[str] | None:
     """Return the words that the same speaker wrote later in the turn; None if there are none."""
-    spoken = [
+    spoken: list[tuple[Row | Call, str]] = [
         (row, row.text)
         for row in session.rows
         if row.line_type == "assistant" and row.block == "text"
     ]
-    asked = [(other, other.input) for other in session.calls]
+    asked: list[tuple[Row | Call, str]] = [(other, other.input) for other in session.calls]
     texts = [
         text
         for one, text in (*spoken, *asked)
