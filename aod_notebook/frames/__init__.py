@@ -8,6 +8,8 @@ from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.checks import FrameError, MissingPackageError
 from aod_notebook.frames.events import decode_events
+from aod_notebook.frames.imports import import_logs
+from aod_notebook.frames.insights import insights_df
 from aod_notebook.frames.messages import messages_from_events
 from aod_notebook.frames.otlp import otlp_to_protobuf, runs_to_otlp, sessions_to_otlp
 from aod_notebook.frames.parquet import read_parquet, to_parquet
@@ -44,6 +46,8 @@ __all__ = [
     "decode_events",
     "decode_run_events",
     "events_df",
+    "import_logs",
+    "insights_df",
     "messages_df",
     "messages_from_events",
     "model_usage_df",

@@ -26,7 +26,7 @@ from aod_notebook.frames.checks import FrameError, options, shown
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.protocols import FollowedSession
 from aod_notebook.frames.results import model_usage_of, results_of
-from aod_notebook.frames.schema import SCHEMAS, Schema
+from aod_notebook.frames.schema import Schema
 from aod_notebook.frames.sessions import sessions_of, turns_of
 from aod_notebook.frames.sources import asked, followed_events
 from aod_notebook.frames.store import (
@@ -38,6 +38,7 @@ from aod_notebook.frames.store import (
     mark,
     place,
     read_mark,
+    stored_schema,
 )
 from aod_notebook.frames.tool_calls import tool_calls_of
 
@@ -231,19 +232,40 @@ def _collect_one(folder: Path, client: Any, times: Mapping[str, _Times], session
     came = events.frame["event_id"].map({**stored, **known})
     events.frame["received_at"] = pd.to_datetime(came, utc=True).astype("datetime64[us, UTC]")
     transcript = list(pieces([events.frame], lambda _: agent_model(client, session.agent_id)))
-    made = {
+    own = {
         "sessions": sessions_of([session]),
         "turns": turns_of([(session_id, client.sessions.turns(session_id))]),
         "events": events.frame,
-        **{name: derive(transcript).frame for name, derive in _DERIVED.items()},
     }
+    store_session(
+        folder, session_id, own, transcript, {**state, "complete": events.report.complete}
+    )
+    return events.report
+
+
+def store_session(
+    folder: Path,
+    session_id: str,
+    own: Mapping[str, pd.DataFrame],
+    transcript: list[Piece],
+    state: Mapping[str, Any],
+) -> None:
+    """Write all frames of one session, then the mark that says so.
+
+    Args:
+        folder: the store.
+        session_id: the session.
+        own: its frames `sessions`, `turns` and `events`.
+        transcript: what the other frames are made of.
+        state: what the mark says; a session with the same state is not stored again.
+    """
+    made = {**own, **{name: derive(transcript).frame for name, derive in _DERIVED.items()}}
+    done = mark(folder, session_id)
     done.unlink(missing_ok=True)
     for name, frame in made.items():
         path = place(folder, name, session_id)
-        _replace(folder, path, _parquet(frame, SCHEMAS[name]))
-    told = {**state, "complete": events.report.complete}
-    _replace(folder, done, json.dumps(told).encode())
-    return events.report
+        _replace(folder, path, _parquet(frame, stored_schema(name, frame.columns)))
+    _replace(folder, done, json.dumps(state).encode())
 
 
 def _parquet(frame: pd.DataFrame, schema: Schema) -> pa.Buffer:

@@ -13,6 +13,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import pandas as pd
 
+from aod_notebook.frames import prices
+from aod_notebook.frames._deliver import Report, finish
+from aod_notebook.frames._native import Table
+from aod_notebook.frames.messages import messages_of
+from aod_notebook.frames.results import results_of
+from aod_notebook.frames.schema import INSIGHTS as _SCHEMA
+from aod_notebook.frames.sources import Gathered
+from aod_notebook.frames.store import Store
+from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.transcripts import Spent, Usage
 from aod_notebook.transcripts.files import touched
 
 _EDITS: Final = ("write", "edit", "delete")
@@ -436,3 +446,93 @@ def _call(row: dict[str, Any]) -> Call:
         row.get("parent_tool_use_id"),
         row.get("tool_use_id"),
     )
+
+
+# -- the frame ----------------------------------------------------------------------------------
+
+
+def insights_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    kinds: Iterable[str] | None = None,
+    **limits: float,
+) -> pd.DataFrame:
+    """Find loops, repeated failures, wasted reads and costly pauses, without a model.
+
+    Args:
+        source: whatever `messages_df` takes: ids, a `Store`, a path of logs, followed sessions;
+            None means all sessions.
+        client: the client to ask; by default the current connection's.
+        kinds: only these kinds; by default all of `frames.insights.KINDS`.
+        limits: other limits than the defaults, such as `same_call=5`
+            (`frames.insights.Limits` lists them with their reasons).
+
+    Returns:
+        One row per finding, the gravest kinds first: `session_id`, `turn`, `kind`, `severity`
+        (info, warn, bad), `finding` (one sentence), `times`, `orders` (JSON list: rows of
+        `messages` that show it), `tokens`, `cost_usd` (what these tokens cost by the table of
+        prices, NA where it has none), `lost_s` (seconds).
+
+    Raises:
+        TypeError: a limit or a kind does not exist.
+
+    Example:
+        >>> insights_df(b"").columns[:3].tolist()
+        ['session_id', 'turn', 'kind']
+    """
+    chosen = list(KINDS) if kinds is None else list(kinds)
+    for kind in chosen:
+        if kind not in KINDS:
+            raise TypeError(f"unexpected kind {kind!r}: there are {', '.join(KINDS)}")
+    allowed = limits_of(limits)
+    messages, calls, results = _frames(source, client)
+    found = [
+        (session, finding)
+        for session in sessions_of_frames(messages, calls, results)
+        for finding in find(session, chosen, allowed)
+    ]
+    found.sort(key=lambda pair: chosen.index(pair[1].kind))
+    return _frame(found)
+
+
+def _frames(source: Any, client: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    if isinstance(source, Store):
+        messages, calls, results = (source.frame(name) for name in _NEEDED)
+        return messages, calls, results
+    transcript = list(Gathered(source, client=client).pieces())
+    return (
+        messages_of(transcript).frame,
+        tool_calls_of(transcript).frame,
+        results_of(transcript, exclude=("computed_cost_usd", "cost_source")).frame,
+    )
+
+
+_NEEDED: Final = ("messages", "tool_calls", "results")
+
+
+def _frame(found: list[tuple[SessionRows, Finding]]) -> pd.DataFrame:
+    rows = [
+        {
+            "session_id": session.session_id,
+            **finding._asdict(),
+            "orders": msgspec.json.encode(finding.orders).decode(),
+            "cost_usd": _cost(session, finding),
+        }
+        for session, finding in found
+    ]
+    table = Table(_SCHEMA.columns)
+    table.add(len(rows), {c.name: [row[c.name] for row in rows] for c in _SCHEMA.columns})
+    return finish(table, _SCHEMA, Report()).frame
+
+
+def _cost(session: SessionRows, finding: Finding) -> float | None:
+    """Return the price of tokens that were written to the cache again."""
+    if finding.kind != "cold_cache" or not finding.tokens:
+        return None
+    models = {row.order: row.model for row in session.rows}
+    model = models.get(finding.orders[-1])
+    if model is None:
+        return None
+    usage = Usage(0, 0, 0, finding.tokens, 0, 0)
+    return prices.cost(model, usage, Spent(input_includes_cache=False), None, None)

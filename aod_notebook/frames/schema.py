@@ -187,6 +187,19 @@ _EXTRA = Column("extra", "json", "Fields of the wire that have no column of thei
 _PAYLOAD = Column("payload", "json", "The whole payload as sent", source="payload")
 
 
+IMPORTED_COLUMNS: Final = (
+    Column("title", "str", "Title, or the first words of the first prompt"),
+    Column("cwd", "str", "Folder in which the agent worked"),
+    Column("git_branch", "str", "Branch that was checked out there"),
+    Column("cli_version", "str", "Version of the agent's CLI"),
+    Column("model", "category", "Model that answered first", otel="gen_ai.request.model"),
+    Column("parent_session_id", "str", "Session that started this one as a subagent"),
+    Column("forked_from_id", "str", "Session that this one was forked from"),
+    Column("source", "str", "Log file that holds the session"),
+)
+"""What the sessions of imported logs have in addition."""
+
+
 def _cat(name: str, meaning: str, categories: tuple[str, ...] = (), source: str = "") -> Column:
     return Column(name, "category", meaning, source=source or name, categories=categories)
 
@@ -475,3 +488,25 @@ otel_names: Final[Mapping[str, str]] = {
     if column.otel is not None
 }
 """Column name → attribute name in OpenTelemetry's GenAI conventions."""
+
+INSIGHTS: Final = _schema(
+    "aod",
+    "insights",
+    "One row per finding about a session.",
+    _SESSION_ID,
+    _TURN,
+    _cat("kind", "Kind of finding"),
+    Column(
+        "severity",
+        "category",
+        "How much it matters",
+        categories=("info", "warn", "bad"),
+        is_ordered=True,
+    ),
+    Column("finding", "str", "The finding in one sentence"),
+    Column("times", "Int64", "How often it happened"),
+    Column("orders", "json", "Rows of messages that show it"),
+    Column("tokens", "Int64", "Tokens that it took", "tokens"),
+    Column("cost_usd", "Float64", "What these tokens cost by the table of prices", "USD"),
+    Column("lost_s", "Float64", "Time that it took", "s"),
+)[1]

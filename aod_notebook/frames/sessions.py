@@ -21,6 +21,7 @@ from aod_notebook.frames._rows import (
 )
 from aod_notebook.frames._signatures import table_function, turns_function
 from aod_notebook.frames._transcript import pieces
+from aod_notebook.frames.own_logs import is_path, sessions_at, sessions_of_logs, turns_of_logs
 from aod_notebook.frames.results import turn_results
 from aod_notebook.frames.schema import SCHEMAS, TOKENS, TURN_RESULT_COLUMNS
 from aod_notebook.frames.sources import Gathered, asked
@@ -64,6 +65,10 @@ def sessions_df(
         AodNotebookError: there is no client and no current connection.
     """
     del since
+    if is_path(source):
+        read = Report()
+        frame = sessions_of_logs(sessions_at(source, read), columns, exclude)
+        return Framed(frame, read)
     if isinstance(source, Store):
         stored = source.frame("sessions", columns=columns, exclude=exclude)
         return Framed(stored, Report.of(stored))
@@ -125,7 +130,12 @@ def turns_df(
         AodError: not one of the sessions could be read.
         AodNotebookError: there is no client and no current connection.
     """
-    if isinstance(source, Store):
+    if is_path(source):
+        report = Report()
+        rows = records(
+            turns_of_logs(sessions_at(source, report)).rename(columns={"turn": "turn_number"})
+        )
+    elif isinstance(source, Store):
         rows, report = _stored_turns(source)
     else:
         client, source = asked(source, client)

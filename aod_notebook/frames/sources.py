@@ -19,6 +19,7 @@ from aod_notebook.frames._native import completed
 from aod_notebook.frames._transcript import ModelOf, Piece, pieces
 from aod_notebook.frames.checks import FrameError, is_frame, pandas_frame, shown
 from aod_notebook.frames.events import events_of_bytes, events_of_stream
+from aod_notebook.frames.own_logs import events_of_logs, is_path, sessions_at
 from aod_notebook.frames.protocols import Event, FollowedSession
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.store import Store
@@ -78,6 +79,11 @@ class Gathered:
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """Read the source; each session is in one of the frames."""
+        if is_path(self._source):
+            logs = sessions_at(self._source, self.report)
+            self._models |= {session.session_id: session.model for session in logs}
+            yield self._after(events_of_logs(logs))
+            return
         held = held_events(self._source)
         if held is not None:
             if _is_followed(self._source):

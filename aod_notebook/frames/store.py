@@ -8,6 +8,7 @@ read as it is. Beside them stand `_sessions`, a mark for each session that is st
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -17,10 +18,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from aod_notebook.core.text import one_line
-from aod_notebook.frames._deliver import Report
+from aod_notebook.frames._deliver import Problem, Report
 from aod_notebook.frames._native import arrow_type, native
 from aod_notebook.frames.checks import FrameError, MissingPackageError, shown
-from aod_notebook.frames.schema import SCHEMAS, Column, Schema
+from aod_notebook.frames.schema import IMPORTED_COLUMNS, SCHEMAS, Column, Schema
 
 STORED: Final = (
     "sessions",
@@ -35,6 +36,9 @@ STORED: Final = (
 KEY: Final = "session_id"
 _FILE: Final = "data.parquet"
 _DONE: Final = "_sessions"
+IMPORTED: Final = "_imported"
+"""The folder in which a store keeps what it knows of imported log files."""
+IMPORTED_NAMES: Final = tuple(column.name for column in IMPORTED_COLUMNS)
 _PARTITIONS: Final = ds.partitioning(pa.schema([(KEY, pa.string())]), flavor="hive")
 
 
@@ -49,6 +53,8 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = folder_of("path", path)
+        self.problems: list[Problem] = []
+        """What could not be read when logs were imported into it just now."""
         self._check()
 
     def __repr__(self) -> str:
@@ -65,7 +71,7 @@ class Store:
         Raises:
             FrameError: the store holds no frame of this name.
         """
-        schema = _stored(name)
+        schema = self._schema(name)
         return _dataset(self._files(name), schema)
 
     def frame(
@@ -92,7 +98,7 @@ class Store:
         Raises:
             FrameError: the store holds no frame of this name, or a file in it cannot be read.
         """
-        schema = _stored(name)
+        schema = self._schema(name)
         files = self._files(name)
         frame = _read(files, schema.select(columns, exclude), schema, filter)
         marks = {path.stem: read_mark(path) for path in self._marks()}
@@ -122,7 +128,7 @@ class Store:
             raise MissingPackageError(
                 "A dask DataFrame needs dask: pip install 'aod-notebook[scale]'"
             ) from error
-        schema = _stored(name)
+        schema = self._schema(name)
         names = [column.name for column in schema.select(columns, exclude)]
         parts = [[path] for path in self._files(name)] or [[]]
         meta = clear_known_categories(_part([], names, name))
@@ -135,6 +141,12 @@ class Store:
             raise FrameError(
                 f"{str(self.path)!r} {what}: fill one with frames.collect(ids, into=…)"
             )
+
+    def _schema(self, name: str) -> Schema:
+        """Return the columns of a frame; imported logs add some to the sessions."""
+        schema = _stored(name)
+        imported = name == "sessions" and (self.path / IMPORTED).is_dir()
+        return stored_schema(name, IMPORTED_NAMES) if imported else schema
 
     def _files(self, name: str) -> list[Path]:
         self._check()
@@ -211,6 +223,14 @@ def read_mark(path: Path) -> dict[str, Any]:
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The columns of a frame as they are stored; a category is plain text there."""
     return pa.schema([(column.name, arrow_type(column)) for column in schema.columns])
+
+
+def stored_schema(name: str, columns: Iterable[str]) -> Schema:
+    """Return the schema of a frame that is stored with these columns."""
+    schema = SCHEMAS[name]
+    if name != "sessions" or not set(IMPORTED_NAMES) <= set(columns):
+        return schema
+    return replace(schema, columns=(*schema.columns, *IMPORTED_COLUMNS))
 
 
 def _stored(name: str) -> Schema:

@@ -1,0 +1,170 @@
+"""Importing a person's own logs into a store, again and again."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aod_notebook import frames
+from aod_notebook.frames import FrameError, FrameWarning
+
+SAMPLES = Path(__file__).parents[1] / "logs" / "samples" / "home"
+CLAUDE = "11111111-1111-4111-8111-111111111111"
+FORK = "4b6b04ae-38cc-498e-aebc-0d3676182156"
+PROJECT = Path(".claude") / "projects" / "-srv-project"
+
+pytestmark = pytest.mark.filterwarnings("ignore:computed_cost_usd")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Path(shutil.copytree(SAMPLES, tmp_path / "home"))
+
+
+@pytest.fixture
+def store(home, tmp_path):
+    return frames.import_logs(home, into=tmp_path / "store")
+
+
+def tokens(store):
+    used = store.frame("model_usage")
+    return used.groupby("session_id")["input_tokens"].sum().to_dict()
+
+
+def test_the_sum_of_model_usage_is_what_was_billed(store):
+    assert store.frame("model_usage")["input_tokens"].sum() == 12081 + 1010 + 7121 + 2041 + 7182
+
+
+def test_sessions_have_what_only_logs_know(store):
+    sessions = store.frame("sessions").set_index("session_id")
+
+    assert sessions.loc[CLAUDE, "title"] == "please [[tools]]"
+    assert sessions.loc[CLAUDE, "cwd"] == "/srv/project"
+    assert sessions.loc[CLAUDE, "cli_version"] == "2.1.332"
+    assert sessions.loc[FORK, "forked_from_id"] == CLAUDE
+    assert sessions.loc[CLAUDE, "source"].endswith(f"{CLAUDE}.jsonl")
+
+
+def test_calls_of_a_subagent_name_the_call_that_started_it(store):
+    calls = store.frame("tool_calls")
+
+    assert "toolu_00050" in set(calls[calls["session_id"] == CLAUDE]["parent_tool_use_id"])
+
+
+def test_failed_calls_and_durations_are_there(store):
+    calls = store.frame("tool_calls")
+    of_claude = calls[calls["session_id"] == CLAUDE]
+
+    assert of_claude["is_error"].sum() == 2
+    assert of_claude["duration_s"].notna().all()
+
+
+def test_a_second_import_reads_no_unchanged_file(home, store, monkeypatch):
+    monkeypatch.setattr("aod_notebook.frames.own_logs.read_log", lambda log: 1 / 0)
+
+    again = frames.import_logs(home, into=store.path)
+
+    assert again.session_ids == store.session_ids
+
+
+def test_a_session_that_grew_is_read_again(home, store):
+    before = tokens(store)
+    path = home / PROJECT / f"{CLAUDE}.jsonl"
+    last = json.loads(next(x for x in reversed(path.read_text().splitlines()) if "msg_" in x))
+    last["uuid"], last["message"]["id"] = "new-line", "msg_new"
+    last["message"]["usage"]["input_tokens"] = 5
+    with path.open("a") as file:
+        file.write(json.dumps(last) + "\n")
+
+    with pytest.warns(FrameWarning, match="own sum of input_tokens"):
+        after = frames.import_logs(home, into=store.path)
+
+    assert tokens(after) == {**before, CLAUDE: before[CLAUDE] + 5}
+
+
+def test_a_copy_that_comes_later_counts_nothing_again(home, store):
+    before = store.frame("model_usage")["input_tokens"].sum()
+    other = home / ".claude" / "projects" / "-srv-other"
+    other.mkdir()
+    text = (home / PROJECT / f"{CLAUDE}.jsonl").read_text()
+    (other / "22222222-2222-4222-8222-222222222222.jsonl").write_text(
+        text.replace(CLAUDE, "22222222-2222-4222-8222-222222222222")
+    )
+
+    with pytest.warns(FrameWarning, match="own sum"):  # the copy lacks the subagent's file
+        after = frames.import_logs(home, into=store.path)
+
+    assert len(after.session_ids) == len(store.frame("sessions")) == 6
+    assert after.frame("model_usage")["input_tokens"].sum() == before
+
+
+def test_damaged_lines_are_counted_and_the_rest_is_read(home, tmp_path):
+    path = home / PROJECT / f"{FORK}.jsonl"
+    path.write_text("not JSON\n" + path.read_text() + '{"type": "assist')
+
+    with pytest.warns(FrameWarning, match=r"2 problem\(s\) in the imported logs"):
+        store = frames.import_logs(path, into=tmp_path / "store")
+
+    assert {problem.what for problem in store.problems} == {
+        "a line is not a JSON object with a type",
+        "the last line is incomplete",
+    }
+    assert store.session_ids == [FORK]
+
+
+def test_a_path_is_a_source_of_every_frame(home):
+    folder = home / ".claude"
+
+    assert set(frames.sessions_df(folder)["session_id"]) == {CLAUDE, FORK}
+    assert len(frames.turns_df(str(folder))) == 6
+    assert frames.tool_calls_df(str(folder))["is_error"].sum() == 2
+    assert frames.results_df(folder)["input_tokens"].sum() == 12081 + 1010
+
+
+def test_frames_of_a_path_equal_those_of_the_store(home, store):
+    stored = store.frame("tool_calls")
+    direct = frames.tool_calls_df(home)
+    order = ["session_id", "order"]
+
+    pd.testing.assert_frame_equal(
+        stored.sort_values(order).reset_index(drop=True),
+        direct.sort_values(order).reset_index(drop=True),
+        check_categorical=False,
+    )
+
+
+def test_a_path_that_does_not_exist_is_named():
+    with pytest.raises(FrameError, match=r"no-such-home does not exist\."):
+        frames.sessions_df("./no-such-home")
+
+
+def test_only_the_named_agents_are_imported(home, tmp_path):
+    store = frames.import_logs(home, into=tmp_path / "store", agents=["gemini"])
+
+    assert store.frame("sessions")["runtime"].tolist() == ["gemini"]
+
+
+def test_an_unknown_agent_is_refused_with_the_known_ones(home, tmp_path):
+    with pytest.raises(FrameError, match="choose from claude, codex, gemini, opencode"):
+        frames.import_logs(home, into=tmp_path / "store", agents=["cursor"])
+
+
+def test_a_database_with_credentials_shows_none_of_them(tmp_path):
+    path = tmp_path / "opencode.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE session (id, title, time_created, time_updated)")
+        database.execute("CREATE TABLE message (id, session_id, time_created, data)")
+        database.execute("CREATE TABLE part (id, message_id, session_id, time_created, data)")
+        database.execute("CREATE TABLE credential (token)")
+        database.execute("INSERT INTO credential VALUES ('hidden-token')")
+        database.execute("INSERT INTO session VALUES ('ses_1', 'Hello', 1, 2)")
+    database.close()
+
+    store = frames.import_logs(path, into=tmp_path / "store")
+
+    assert store.session_ids == ["ses_1"]
+    written = b"".join(f.read_bytes() for f in store.path.rglob("*") if f.is_file())
+    assert b"hidden-token" not in written
