@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from cli_kit import install
 from process_kit import Process
 from service_kit import Kit, Rpc, connect, until
 
@@ -48,6 +49,18 @@ def strict_http(strict_service):
 @pytest.fixture
 def strict_kit(strict_http):
     return Kit(strict_http)
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Put a stand-in of every CLI, and of npx, first on PATH; the person has an empty home."""
+    folder = tmp_path / "bin"
+    install(folder)
+    home = tmp_path / "person"
+    home.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(home))
+    return home
 
 
 @pytest.fixture

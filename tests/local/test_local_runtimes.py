@@ -2,51 +2,13 @@
 
 import json
 import shlex
-import stat
-import sys
 import threading
 
 import pytest
+from cli_kit import MODELS, calls
 
 from aod_notebook.local.runtimes import replay
 
-STAND_IN = """#!{python}
-import json, os, pathlib, sys
-home = pathlib.Path(os.environ["HOME"])
-files = {{str(p.relative_to(home)): p.read_text() for p in home.rglob("*") if p.is_file()}}
-call = {{"argv": sys.argv, "stdin": sys.stdin.read(), "files": files, "cwd": os.getcwd(),
-        "env": dict(os.environ)}}
-print(json.dumps({{"type": "call", "call": call}}))
-"""
-
-
-@pytest.fixture
-def programs(tmp_path, monkeypatch):
-    """Put a stand-in of every CLI, and of npx, first on PATH; the person has an empty home."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in ("claude", "codex", "gemini", "opencode", "npx"):
-        program = folder / name
-        program.write_text(STAND_IN.format(python=sys.executable))
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    home = tmp_path / "person"
-    home.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    monkeypatch.setenv("HOME", str(home))
-    return home
-
-
-def calls(kit, session):
-    lines = "".join(e["data"] for e in kit.stream(session) if e["type"] == "output")
-    return [json.loads(line)["call"] for line in lines.splitlines()]
-
-
-MODELS = {
-    "claude": "anthropic/claude-sonnet-4-6",
-    "codex": "openai/o3",
-    "gemini": "google/gemini-2.5-pro",
-    "opencode": "openai/o3",
-}
 FIRST = {
     "claude": "--dangerously-skip-permissions --print --verbose --output-format stream-json"
     " --model claude-sonnet-4-6 --session-id {id}",
