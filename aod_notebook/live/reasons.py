@@ -39,6 +39,8 @@ _WHERE = {
 def failed_result(results: pd.DataFrame, turn: int | None) -> str | None:
     """Return what the agent said of a turn that it calls failed; None if it calls it good.
 
+    Empty if it said nothing.
+
     Args:
         results: a results frame of one session.
         turn: the number of the turn; None for the last one.
@@ -49,7 +51,7 @@ def failed_result(results: pd.DataFrame, turn: int | None) -> str | None:
     if not rows["is_error"].fillna(False).iloc[-1]:  # NA too: it did not say that it failed
         return None
     text = rows["result"].iloc[-1]
-    return one_line(text, _LONGEST) if isinstance(text, str) and text.strip() else "it says no more"
+    return one_line(text, _LONGEST) if isinstance(text, str) else ""
 
 
 def error_line(events: Iterable[StreamEvent]) -> str:

@@ -284,4 +284,12 @@ class LiveSession(SessionTables):
         turns = [
             event.extra.get("turn") for event, _ in self.received() if event.type == "turn_start"
         ]
-        return failed_result(self.results, turns[-1] if turns else None)
+        reason = failed_result(self.results, turns[-1] if turns else None)
+        if reason == "":  # gemini says it on a line of its own, or on stderr
+            messages = self.messages
+            errors = messages.loc[messages["line_type"].eq("error"), "text"].dropna()
+            last = (
+                str(errors.iloc[-1]) if len(errors) else error_line(e for e, _ in self.received())
+            )
+            return last or "it says no more"
+        return reason

@@ -34,7 +34,7 @@ def frame(*rows):
     ("rows", "reason"),
     [
         ([(1, True, "Overloaded")], "Overloaded"),
-        ([(1, True, None)], "it says no more"),
+        ([(1, True, None)], ""),
         ([(1, True, "old"), (2, False, "fine")], None),
         ([(1, None, "unknown")], None),
         ([(1, False, "fine")], None),

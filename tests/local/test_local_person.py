@@ -105,7 +105,7 @@ def test_settings_that_can_not_be_read_fail_in_a_stage_that_names_them(fresh_kit
 def test_every_value_of_toml_survives_what_is_added(fresh_kit, programs):
     text = (
         'a = 1\nb = 1.5\nc = true\nd = 2026-11-01T10:00:00Z\ne = [{x = 1}, {y = "z"}]\nf = inf\n'
-        '["odd key"."é"]\ng = "quo\\"te"\n[h]\n[h.i]\nj = []\n'
+        '["odd key"."é"]\ng = "a\\"b"\n[h]\n[h.i]\nj = []\n'
     )
     write(programs / ".codex/config.toml", text)
     seen = call(fresh_kit, "codex", agent={"mcp_servers": [SERVER]})
