@@ -69,9 +69,9 @@ def _pieces(events: pd.DataFrame, model_of: ModelOf) -> Iterator[Piece]:
         session, turn = int(outputs.sessions[start]), int(outputs.turns[start])
         if session != last:
             reader, order, last = Reader(), 1, session
-            if turn > 1 and not _is_whole(events, sessions[session], turn):
-                reader.account.first_turn = turn
             session_id = None if session < 0 else str(sessions[session])
+            if turn > 1 and not _is_whole(events, session_id, turn):
+                reader.account.first_turn = turn
             model = None
         for entries, event_ids, times in _turn(reader, outputs.part(start, stop)):
             if model is None and reader.runtime in _NAMELESS:
@@ -89,9 +89,11 @@ def _pieces(events: pd.DataFrame, model_of: ModelOf) -> Iterator[Piece]:
             order += len(entries)
 
 
-def _is_whole(events: pd.DataFrame, session_id: object, turn: int) -> bool:
+def _is_whole(events: pd.DataFrame, session_id: str | None, turn: int) -> bool:
     """Whether a session's events begin before `turn`, the first one that wrote to stdout."""
-    mine = events[(events["session_id"] == session_id).to_numpy(bool, na_value=False)]
+    ids = events["session_id"]
+    is_mine = ids.isna() if session_id is None else ids == session_id
+    mine = events[is_mine.to_numpy(bool, na_value=False)]
     if (mine["turn"] < turn).to_numpy(bool, na_value=False).any():
         return True
     until = int((mine["type"] == "output").to_numpy(bool, na_value=False).argmax())

@@ -61,12 +61,13 @@ class RowBuilder:
 
         They number the turns to come, and what a CLI counts over all turns goes on from them.
         """
+        has_lines = self._plain is None
         for event in events:
             turn = _turn_begun(event, self.summary.turn)
             if turn is not None:
                 self._begin(turn)
                 self.summary.turn = turn
-            elif event.type == "output" and event.extra.get("stream") != "stderr":
+            elif event.type == "output" and event.extra.get("stream") != "stderr" and has_lines:
                 self._stdout.feed(str(event.extra.get("data") or ""))
         self._stdout.flush()
         self._stdout.account.skip()

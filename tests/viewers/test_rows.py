@@ -158,3 +158,68 @@ def test_subagents_of_subagents_are_indented_so_far_and_no_further():
     lines = "".join(json.dumps(call(number)) + "\n" for number in range(1_000))
     rows, _ = rows_of(out(lines))
     assert max(row.depth for row in rows) == 8
+
+
+def codex_turn(turn, read):
+    usage = {"input_tokens": read, "cached_input_tokens": 0, "output_tokens": turn}
+    lines = ['{"type":"thread.started","thread_id":"th1"}']
+    lines.append(json.dumps({"type": "turn.completed", "usage": usage}))
+    said = event("output", stream="stdout", data="\n".join([*lines, ""]), turn=turn)
+    return [event("turn_start", turn=turn), said]
+
+
+def test_the_header_counts_what_each_turn_used_not_the_threads_totals_again():
+    _, summary = rows_of(*codex_turn(1, 100), *codex_turn(2, 300), *codex_turn(3, 350))
+    assert (summary.tokens_in, summary.tokens_out) == (350, 3)
+
+
+def test_a_view_of_a_later_turn_counts_that_turn_alone():
+    builder = RowBuilder()
+    builder.pass_over([*codex_turn(1, 100), event("exit", code=0)])
+    for each in codex_turn(2, 300):
+        builder.feed(each)
+    assert (builder.summary.tokens_in, builder.summary.tokens_out) == (200, 1)
+
+
+def test_what_a_turn_used_after_unseen_ones_is_unknown():
+    _, summary = rows_of(*codex_turn(3, 300))
+    assert (summary.tokens_in, summary.tokens_out) == (None, None)
+    _, summary = rows_of(*codex_turn(3, 300), *codex_turn(4, 310))
+    assert summary.tokens_in == 10
+
+
+def test_tokens_that_were_written_to_the_cache_are_read_tokens_in_the_header():
+    usage = {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 5000,
+        "cache_creation_input_tokens": 100,
+        "output_tokens": 7,
+    }
+    line = json.dumps({"type": "result", "subtype": "success", "usage": usage})
+    _, summary = rows_of(out(line + "\n"))
+    assert (summary.tokens_in, summary.tokens_cached, summary.tokens_out) == (5110, 5000, 7)
+
+
+def test_two_result_lines_of_a_turn_are_not_added_up():
+    def line(cost, read):
+        models = {"m": {"inputTokens": read, "outputTokens": 1, "costUSD": cost}}
+        told = {"total_cost_usd": cost, "modelUsage": models, "session_id": "s"}
+        return json.dumps({"type": "result", "subtype": "success", **told}) + "\n"
+
+    _, summary = rows_of(out(line(0.1, 10)), out(line(0.3, 30)))
+    assert (summary.cost_usd, summary.tokens_in) == (0.3, 30)
+
+
+def test_retries_are_shown_as_they_happen_and_errors_of_the_api_are_not_the_answer():
+    retry = {"type": "system", "subtype": "api_retry", "attempt": 3, "max_retries": 10}
+    retry |= {"retry_delay_ms": 4000, "error_status": 529}
+    message = {"id": "m", "model": "<synthetic>", "content": [{"type": "text", "text": "API 529"}]}
+    end = {"type": "result", "subtype": "success", "is_error": True, "result": "API 529"}
+    lines = [retry, {"type": "assistant", "message": message}, end]
+    rows, summary = rows_of(*(out(json.dumps(line) + "\n") for line in lines))
+    assert [(row.kind, row.title or row.text, row.is_error) for row in rows] == [
+        (Kind.SYSTEM, "API 529, retry 3 of 10 in 4 s", False),
+        (Kind.SYSTEM, "Error", True),
+        (Kind.RESULT, "Failed", True),
+    ]
+    assert summary.answer == ""
