@@ -9,10 +9,20 @@ from aod_notebook.core.errors import AodNotebookError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NoConnectionError", "agentos", "client", "set_provider"]
+__all__ = [
+    "NoConnectionError",
+    "agentos",
+    "client",
+    "received_times",
+    "set_provider",
+    "set_received",
+]
 
 _provider: Callable[[], Any] | None = None
 _agentos_provider: Callable[[], Any] | None = None
+
+
+_received: Callable[[str], dict[int, int]] | None = None
 
 
 class NoConnectionError(AodNotebookError):
@@ -48,6 +58,20 @@ def agentos() -> Any:
         NoConnectionError: nothing is connected in this process.
     """
     return _given(_agentos_provider)
+
+
+def set_received(received: Callable[[str], dict[int, int]] | None) -> None:
+    """Set the function that gives the times at which a followed session's events came."""
+    global _received  # noqa: PLW0603 - a slot, as above
+    _received = received
+
+
+def received_times(session_id: str) -> dict[int, int]:
+    """Return when a session's events came, in microseconds since 1970, by id.
+
+    Empty for a session that this process does not follow.
+    """
+    return {} if _received is None else _received(session_id)
 
 
 def _given(provider: Callable[[], Any] | None) -> Any:

@@ -8,8 +8,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+import pandas as pd
+
 from aod_notebook.aod import AsyncClient, Client, StreamInterrupted
 from aod_notebook.aod.events import StreamEvent
+from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._deliver import Framed, Report, now
 from aod_notebook.frames._loop import OnLoop
@@ -128,6 +131,10 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     read = client.read_events if isinstance(client, OnLoop) else partial(_read_events, client)
     events, interrupted = read(session_id, since, QUIET_S if is_active else None)
     framed = events_of_stream(events, session_id)
+    known = current.received_times(session_id)
+    if known:
+        came = pd.to_datetime(framed.frame["event_id"].map(known), unit="us", utc=True)
+        framed.frame["received_at"] = came.astype("datetime64[us, UTC]")
     report = framed.report
     report.base_url, report.fetched_at = base_url_of(client), now()
     if interrupted is not None:

@@ -174,6 +174,9 @@ class Service(ABC, Generic[C, A]):
         """Make sure that the service is there, as far as that is in our hands."""
         return self
 
+    def revive(self) -> None:
+        """Start the service again if it was killed, as far as that is in our hands."""
+
     def close(self) -> None:
         """Close every client that was made."""
         _open.discard(self)
@@ -295,6 +298,18 @@ class EmbeddedConnection(Connection):
         from aod_notebook.live.embedded import EmbeddedAsyncClient
 
         return EmbeddedAsyncClient(base_url=self.base_url, token=self._secret)
+
+    def revive(self) -> None:
+        """Start the service again if it was killed; one that was stopped stays so."""
+        if was_killed(self._data_dir):
+            self.ensure()
+
+
+def was_killed(data_dir: Path) -> bool:
+    """Check whether the embedded service ended without taking its leave."""
+    from aod_notebook.local import was_killed as service_was_killed
+
+    return service_was_killed(data_dir)
 
 
 def start_embedded(data_dir: Path) -> ServiceInfo:

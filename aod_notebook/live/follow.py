@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import anyio.to_thread
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
@@ -28,11 +31,20 @@ CLOSE_S = 2.0
 """How long a following that was cancelled may take to end."""
 
 
+PATIENCE_S = 60.0
+"""How long a service that does not answer is waited for: a restart, also of a slow machine."""
+AGAIN_S = 1.0
+"""How often it is tried meanwhile."""
+
+
 class Service(Protocol):
     """The connection to the service of what is followed."""
 
     def ensure(self) -> object:
         """Make sure that the service is there, as far as that is in our hands."""
+
+    def revive(self) -> object:
+        """Start the service again if it was killed, as far as that is in our hands."""
 
 
 class Follower(ABC, Generic[E, R]):
@@ -55,6 +67,8 @@ class Follower(ABC, Generic[E, R]):
         self._is_final = True
         self._following: Future[None] | None = None
         self._number = 0  # of the following: the last one counts
+        self._away_since: float | None = None  # since when the service does not answer
+        self._notice = ""
         _all.add(self)
 
     @abstractmethod
@@ -84,6 +98,11 @@ class Follower(ABC, Generic[E, R]):
     def error(self) -> BaseException | None:
         """Why the stream was lost; None if it was not."""
         return self._error
+
+    @property
+    def notice(self) -> str:
+        """Why nothing comes at the moment, in a line; empty while all is well."""
+        return self._notice
 
     @property
     def following(self) -> Future[None] | None:
@@ -183,6 +202,33 @@ class Follower(ABC, Generic[E, R]):
         finally:
             self._finish(number, row, error)
 
+    async def _comes_back(self, error: AodNotebookError) -> bool:
+        """Wait a moment for a service that does not answer; False after too long a time."""
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+        left = PATIENCE_S - (now - self._away_since)
+        if left <= 0:
+            return False
+        self._note_trouble(
+            f"The service does not answer and is tried for {left:.0f} s more: {error}"
+        )
+        with contextlib.suppress(AodNotebookError):
+            await anyio.to_thread.run_sync(self._service.revive)
+        await anyio.sleep(AGAIN_S)
+        return True
+
+    def _heard(self) -> None:
+        """Note that the service answers."""
+        self._away_since = None
+        self._note_trouble("")
+
+    def _note_trouble(self, notice: str) -> None:
+        with self._changed:
+            if notice != self._notice:
+                self._notice = notice
+                self._tell()
+
     def _append(self, event: E, at: float | None = None) -> None:
         with self._changed:
             self._received.append((event, time.time() if at is None else at))
@@ -197,6 +243,7 @@ class Follower(ABC, Generic[E, R]):
     def _end(self, row: R | None, error: BaseException | None) -> None:
         with self._changed:
             self._row, self._error, self._is_final, self._following = row, error, True, None
+            self._away_since, self._notice = None, ""
             self._tell()
 
     def _end_cancelled(self, following: Future[None], number: int) -> None:

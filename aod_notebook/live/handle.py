@@ -118,6 +118,11 @@ class Handle(ABC, Generic[E, C]):
         return self._follower.is_final
 
     @property
+    def notice(self) -> str:
+        """Why nothing comes at the moment, such as a service that does not answer; else empty."""
+        return self._follower.notice
+
+    @property
     def title(self) -> str:
         """What heads the transcript: the id, and what ran it if that is known."""
         return f"{self.runtime or self._noun} · {self.id}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["JournalWarning", "forget", "last_session", "remember"]
 
 _VERSION = 1
+NEWER = "a newer version of aod-notebook wrote it, and its rows are kept: update this one"
 _SCHEMA = """
 create table if not exists followed (
     session_id  text not null,
@@ -92,12 +93,15 @@ def _journal() -> Iterator[sqlite3.Connection]:
     path = make_private(home()) / "journal.db"
     path.touch(mode=0o600)  # SQLite's own files beside it take its mode
     narrow(path)
-    connection = sqlite3.connect(path, timeout=10)
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
     try:
+        # The lock comes first: of two that find no table, one makes it.
+        connection.execute("begin immediate")
         with connection:
-            connection.execute("pragma journal_mode = wal")
-            if connection.execute("pragma user_version").fetchone()[0] != _VERSION:
-                connection.execute("drop table if exists followed")
+            (version,) = connection.execute("pragma user_version").fetchone()
+            if version > _VERSION:
+                raise sqlite3.DatabaseError(NEWER)
+            if version < _VERSION:
                 connection.execute(_SCHEMA)
                 connection.execute(f"pragma user_version = {_VERSION}")
             yield connection

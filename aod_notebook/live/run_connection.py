@@ -14,6 +14,7 @@ from aod_notebook.live.connections import (
     Service,
     embedded_data_dir,
     start_embedded,
+    was_killed,
     without_home,
 )
 from aod_notebook.live.credentials import (
@@ -131,6 +132,11 @@ class EmbeddedAgentOSConnection(AgentOSConnection):
             self._retire()
             self.base_url = service.url
         return self
+
+    def revive(self) -> None:
+        """Start the service again if it was killed; one that was stopped stays so."""
+        if was_killed(self._data_dir):
+            self.ensure()
 
     def _make_client(self) -> AgentOS:
         from aod_notebook.live.run_outbox import readdress

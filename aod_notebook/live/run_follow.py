@@ -74,10 +74,12 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._answer: RunEvent | None = None  # on its way to the service
         self._taken = 0  # answers that the service has
         self._seen = 0  # recorded events
+        self._looks = self._looked = 0  # at the record: begun, and come to an end
         self._streamed = Streamed()
         self._tasks: dict[str, str] = {}  # status by id
         self._state: tuple[object, ...] = ()  # what the last event of type `run` said
         self._nudge: anyio.Event | None = None
+        self._is_streaming = request is not None
 
     @property
     def run_id(self) -> str | None:
@@ -104,8 +106,15 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._wait_until(lambda: self.run_id is not None or self._is_final, timeout)
 
     def catch_up(self) -> None:
-        """Wait until the service has shown the run once."""
-        self._wait_until(lambda: self._latest is not None or self._is_final)
+        """Wait until what the service has of the run now is here.
+
+        Of an invocation whose stream is open, that is what has come by it.
+        """
+        with self._changed:
+            wanted = self._looks + 1
+        if bridge.is_running():
+            bridge.submit(self.hurry)
+        self._wait_until(lambda: self._looked >= wanted or self._is_streaming or self._is_final)
 
     def say(self, answer: RunEvent) -> None:
         """Tell the service what a person said; return when it has taken that.
@@ -153,7 +162,11 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
     async def _follow_to_the_end(self) -> dict[str, Any]:
         request, self._request = self._request, None
         if request is not None:
-            row = await self._read_stream(request)
+            self._is_streaming = True
+            try:
+                row = await self._read_stream(request)
+            finally:
+                self._is_streaming = False
             if row is not None:
                 return row
         pause = self._shortest()
@@ -161,11 +174,15 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             self._nudge = anyio.Event()  # before looking: who asks for a look means the next one
             client, began = self._connection.background_client, time.monotonic()
             try:
-                changed = self.run_id is not None and await self._look()
-            except AodNotebookError:
-                if self._connection.background_client is client:
-                    raise
-                continue  # the service was started again, at another address
+                changed = self.run_id is not None and await self._counted_look()
+            except AodNotebookError as error:
+                if self._connection.background_client is not client:
+                    continue  # the service was started again, at another address
+                is_away = isinstance(error, AgentOSTransientError)
+                if is_away and await self._comes_back(error):
+                    continue
+                raise
+            self._heard()
             if self._latest is not None and self._latest.get("status") in ENDED:
                 return self._latest
             pause = self._shortest() if changed else min(pause * 1.5, LONGEST_S)
@@ -232,6 +249,15 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             for place, call in calls.items():
                 self._received[place] = call, self._received[place][1]
         return missed
+
+    async def _counted_look(self) -> bool:
+        """Look, and let those know who wait for a look that began after they asked."""
+        self._looks += 1
+        changed = await self._look()
+        with self._changed:
+            self._looked = self._looks
+            self._changed.notify_all()
+        return changed
 
     async def _look(self) -> bool:
         """Ask for the run and append what is new; say whether anything was."""

@@ -81,7 +81,7 @@ def invoke(
 
 
 def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
-    """Follow a run that is there already, from its first event on.
+    """Follow a run that is there already; return once all that the service had of it is read.
 
     Args:
         reference: its id, or `last`.
@@ -98,7 +98,7 @@ def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
         on.client.runs.get(run_id=run_id)
         run = LiveRun(on, run_id)
         _followed[on.key, run_id] = run
-    return run.follow()
+    return run.catch_up()
 
 
 def open_run(reference: str, names: Mapping[str, object]) -> LiveRun:

@@ -22,6 +22,8 @@ from aod_notebook.live.session_tables import SessionTables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
+
     from aod_notebook.aod import Session
     from aod_notebook.live.connections import Connection
 
@@ -29,8 +31,10 @@ __all__ = ["LiveSession", "check_prompt"]
 
 log = logging.getLogger("aod_notebook.live")
 
-CAUGHT_UP_S = 0.5
-"""A stream that is silent for so long has nothing more to tell at the moment."""
+UNKNOWN = "unknown"
+"""The status of a session that was lost and that nobody can be asked for."""
+ASK_S = 2.0
+"""How long the service may take to say how a lost session is."""
 
 
 def check_prompt(text: object, refusal: str) -> None:
@@ -96,9 +100,18 @@ class LiveSession(SessionTables):
 
     @property
     def status(self) -> str:
-        """`pending`, `running`, `completed`, `failed` or `terminated`, as last known."""
+        """`pending`, `running`, `completed`, `failed` or `terminated`, as last known.
+
+        Of a session that could not be followed to its end the service is asked; `unknown` if it
+        does not answer.
+        """
         if self.row is not None:
             return self.row.status
+        if self._follower.error is not None:
+            return self._asked_status()
+        return self._seen_status()
+
+    def _seen_status(self) -> str:
         started = any(
             event.type in ("turn_start", "output") or event.extra.get("stage") == "runtime_start"
             for event, _ in self.received()
@@ -152,7 +165,7 @@ class LiveSession(SessionTables):
         raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
 
     def catch_up(self) -> LiveSession:
-        """Wait until what the session did so far is here; one that goes on is not waited for.
+        """Wait until what the service has of it now is here; one that goes on is not waited for.
 
         If its service can't be reached, what was received before is what there is; a
         `ServiceGoneWarning` says so.
@@ -162,8 +175,9 @@ class LiveSession(SessionTables):
             NotFoundError: the session was deleted.
             StreamInterrupted: the stream was lost and could not be taken up again.
         """
-        if self.sync_or_warn():
-            self._follower.wait(quiet=CAUGHT_UP_S)
+        row = self._ask_or_warn()
+        if row is not None:
+            self._follower.read_up_to(row)
             self._raise_if_lost()
         return self
 
@@ -174,10 +188,13 @@ class LiveSession(SessionTables):
             AodConnectionError: it could not, and nothing was received before.
             NotFoundError: the session was deleted.
         """
+        return not self.is_final or self._ask_or_warn() is not None
+
+    def _ask_or_warn(self) -> Session | None:
         from aod_notebook.aod import AodConnectionError
 
         try:
-            self.sync()
+            return self._follower.ask()
         except AodConnectionError as error:
             count = len(self.received())
             if count == 0:
@@ -186,10 +203,9 @@ class LiveSession(SessionTables):
                 f"Session {self.id} is shown as far as it was received before ({counted(count, 'event')}, "
                 f"then {self.status}). {error}",
                 ServiceGoneWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-            return False
-        return True
+            return None
 
     def raise_for_status(self) -> None:
         """Raise if the session failed or could not be followed to its end.
@@ -217,6 +233,33 @@ class LiveSession(SessionTables):
         journal.forget(self.id, self._connection.key)
 
     # -- inside ---------------------------------------------------------------------------------
+
+    @property
+    def _known_status(self) -> str:
+        if self.row is not None:
+            return self.row.status
+        return self._seen_status() if self._follower.error is None else UNKNOWN
+
+    def _asked_status(self) -> str:
+        """Ask how a session is whose stream was lost; follow it again if it can be."""
+        impatient = self._connection.client.with_options(max_retries=0, timeout=ASK_S)
+        try:
+            status = impatient.sessions.get(self.id).status
+            self.follow()
+        except AodNotebookError:
+            return UNKNOWN
+        return status
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        error = self._follower.error
+        if error is not None:
+            warnings.warn(
+                f"Session {self.id} is shown as far as it was received "
+                f"({counted(len(self.received()), 'event')}): {error}",
+                ServiceGoneWarning,
+                stacklevel=4,
+            )
+        return super()._frame(name)
 
     def _resume(self) -> None:
         self.sync()

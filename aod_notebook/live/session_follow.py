@@ -11,9 +11,11 @@ import anyio
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.errors import NotFollowedError
 from aod_notebook.live.event_log import EventLog
-from aod_notebook.live.follow import Follower
+from aod_notebook.live.follow import WAKE_S, Follower
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aod_notebook.aod import Session, StreamEvent
     from aod_notebook.live.connections import Connection
     from aod_notebook.live.event_log import Kept
@@ -24,6 +26,8 @@ log = logging.getLogger("aod_notebook.live")
 
 ACTIVE = ("pending", "running")
 TERMINAL = ("exit", "error", "terminated", "stale")
+QUIET_S = 0.5
+"""A connected stream that is silent for so long has nothing more at the moment."""
 PAUSE_S = 1.0
 """Before a stream that ended while its session goes on is opened again."""
 
@@ -48,6 +52,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         self._id = session_id
         self._last_event_id: int | None = None
         self._turns: set[object] = set()
+        self._is_open = False  # whether the stream is connected
         self._log = EventLog(connection.key, session_id)
         self.about = {name: value for name, value in about.items() if value is not None}
         self._take(self._log.read())
@@ -61,11 +66,31 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
 
     def sync(self) -> None:
         """Ask the service for the session; follow again if it moved on, or if it was lost."""
-        if not self._is_final:
-            return
+        if self._is_final:
+            self.ask()
+
+    def ask(self) -> Session:
+        """Do as `sync` does, also while the session is followed, and return what was answered."""
         row = self._connection.ensure().client.sessions.get(self._id)
-        if self._row is None or row.updated_at != self._row.updated_at:
+        if self._is_final and (self._row is None or row.updated_at != self._row.updated_at):
             self.follow()
+        return row
+
+    def read_up_to(self, row: Session) -> None:
+        """Wait until what the service had when it sent `row` is here, or the stream is lost."""
+        last = (row.model_extra or {}).get("last_event_id")  # the embedded service says it
+        if row.status not in ACTIVE:
+            self.wait()
+        elif isinstance(last, int):
+            self._wait_until(lambda: (self._last_event_id or 0) >= last)
+        else:
+            self._wait_until(lambda: self._is_open)
+            self.wait(quiet=QUIET_S)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            while not self._changed.wait_for(lambda: self._is_final or condition(), WAKE_S):
+                pass
 
     def delete_log(self) -> None:
         """Delete what is on disk."""
@@ -91,7 +116,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
     # -- on the background loop -----------------------------------------------------------------
 
     async def _follow_to_the_end(self) -> Session:
-        from aod_notebook.aod import StreamInterrupted
+        from aod_notebook.aod import AodConnectionError, StreamInterrupted
 
         while True:
             client = self._connection.background_client
@@ -102,10 +127,14 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
                 if self._connection.background_client is not client:
                     log.info("Session %s is followed at %s", self._id, self._connection.base_url)
                     continue  # the service was started again, at another address
-                if isinstance(error, StreamInterrupted):
+                is_away = isinstance(error, (StreamInterrupted, AodConnectionError))
+                if is_away and await self._comes_back(error):
+                    continue
+                if is_away and self._last_event_id is not None:
+                    reason = getattr(error, "reason", "the service can't be reached")
                     advice = f"%aod attach {self._id} goes on"
                     raise StreamInterrupted(
-                        self._id, error.last_event_id, error.reason, advice
+                        self._id, self._last_event_id, reason, advice
                     ) from error
                 raise
             if row.status not in ACTIVE:
@@ -115,10 +144,21 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
     async def _read_stream(self) -> None:
         sessions = self._connection.background_client.sessions
         async with sessions.stream(self._id, since=self._last_event_id) as events:
-            async for event in events:
-                self._last_event_id = events.last_event_id
-                if not self._is_repeated(event):
+            self._heard()
+            self._set_open(True)
+            try:
+                async for event in events:
+                    self._last_event_id = events.last_event_id
+                    if self._is_repeated(event):
+                        continue
                     self._append(event)
+            finally:
+                self._set_open(False)
+
+    def _set_open(self, is_open: bool) -> None:
+        with self._changed:
+            self._is_open = is_open
+            self._changed.notify_all()
 
     def _append(self, event: StreamEvent, at: float | None = None) -> None:
         at = time.time() if at is None else at

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from aod_notebook.core import bridge
+from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.live.agents import default_agent, pick
@@ -101,9 +101,9 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
 
 
 def attach(reference: str, on: Connection | None = None) -> LiveSession:
-    """Follow a session that is there already, from its first event on.
+    """Follow a session that is there already; return once all that the service had of it is read.
 
-    What an earlier kernel received of it is read from its event log; if the service can't be
+    A session that goes on is followed in the background from there. What an earlier kernel received of it is read from its event log; if the service can't be
     reached, that is all there is, and a `ServiceGoneWarning` says so.
 
     Args:
@@ -114,6 +114,7 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
         NotFoundError: there is no such session.
         NoLastSessionError: `last`, and no session was followed on this service yet.
         AodConnectionError: the service can't be reached, and nothing was received before.
+        StreamInterrupted: the stream was lost and could not be taken up again.
     """
     on = on or connection()
     session_id = _last_session(on) if reference == LAST else reference
@@ -121,8 +122,21 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
     if session is None:
         session = _found(on, session_id)
         _followed[on.key, session.id] = session
-    session.sync_or_warn()
-    return session
+    return session.catch_up()
+
+
+def received_times(session_id: str) -> dict[int, int]:
+    """Return when the events of a followed session came, in microseconds since 1970, by id."""
+    times: dict[int, int] = {}
+    for (_, known), session in list(_followed.items()):
+        for event, at in session.received() if known == session_id else ():
+            # A `turn_start` has the id of the row to come, a terminal event that of the last one.
+            if event.id is not None and event.type != "turn_start":
+                times.setdefault(event.id, round(at * 1e6))
+    return times
+
+
+current.set_received(received_times)
 
 
 def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         ensure_service,
         find_service,
         stop_service,
+        was_killed,
     )
     from aod_notebook.local.server import ServiceLockedError
     from aod_notebook.local.service import LocalService, serve
@@ -25,6 +26,7 @@ __all__ = [
     "find_service",
     "serve",
     "stop_service",
+    "was_killed",
 ]
 
 _HOME = {
@@ -36,6 +38,7 @@ _HOME = {
     "ensure_service": "launcher",
     "find_service": "launcher",
     "stop_service": "launcher",
+    "was_killed": "launcher",
 }
 
 

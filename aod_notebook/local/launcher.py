@@ -120,6 +120,12 @@ def find_service(data_dir: Path) -> ServiceInfo | None:
     )
 
 
+def was_killed(data_dir: Path) -> bool:
+    """Check whether the directory's last service ended without stopping: a crash or a kill."""
+    config = Config(data_dir=_absolute(data_dir))
+    return config.service_file.exists() and not _is_locked(config)
+
+
 def stop_service(data_dir: Path) -> bool:
     """Stop the directory's service and wait for its end; False if none was running.
 

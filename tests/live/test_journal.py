@@ -1,3 +1,5 @@
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -68,3 +70,36 @@ def test_several_writers_share_the_file():
     assert [journal.last_session(f"http://{number}") for number in range(4)] == [
         f"{number}-9" for number in range(4)
     ]
+
+
+def rows(folder):
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as connection:
+        return sorted(connection.execute("select session_id from followed").fetchall())
+
+
+def test_the_first_use_by_several_threads_keeps_every_row(tmp_path, monkeypatch):
+    for attempt in range(20):
+        home = tmp_path / str(attempt)
+        monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(home))
+        start = threading.Barrier(4)
+
+        def write(name, start=start):
+            start.wait()
+            journal.remember(name, "http://one", "shell")
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert rows(home) == [("a",), ("b",), ("c",), ("d",)]
+
+
+def test_a_newer_journals_rows_are_kept_and_said(tmp_path, restarted):
+    journal.remember("a", "http://one", "shell")
+    with contextlib.closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as connection:
+        connection.execute("pragma user_version = 2")
+    with pytest.warns(journal.JournalWarning, match="newer version"):
+        journal.remember("b", "http://one", "shell")
+    assert rows(tmp_path / "home") == [("a",)]
+    assert journal.last_session("http://one") == "b"

@@ -20,6 +20,7 @@ from aod_notebook.live import (
     StopOutcome,
     WaitTimeoutError,
     attach,
+    follow,
     start,
 )
 from aod_notebook.live.connections import Connection
@@ -156,7 +157,8 @@ def test_following_that_was_interrupted_as_it_began_can_be_taken_up(monkeypatch)
     assert session.wait(10).status == "terminated"
 
 
-def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
+def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path, monkeypatch):
+    monkeypatch.setattr(follow, "PATIENCE_S", 0)
     data = tmp_path / "data"
     with LocalService(data_dir=data) as first:
         port = int(first.url.rsplit(":", 1)[1])
@@ -176,7 +178,8 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path):
         on.close()
 
 
-def test_a_lost_stream_says_how_a_cell_goes_on(service):
+def test_a_lost_stream_says_how_a_cell_goes_on(service, monkeypatch):
+    monkeypatch.setattr(follow, "PATIENCE_S", 0)
     with ChaosProxy(service.url) as proxy:
         token = service.issue_token(proved=False)
         on = Connection(proxy.url, token, {})

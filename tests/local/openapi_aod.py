@@ -268,20 +268,23 @@ def environment_paths(ids):
 
 STATUS = choice("pending", "running", "completed", "failed", "terminated")
 MOUNTED = exact(type=choice("github_repository"), url=TEXT, mount_path=text(pattern="^/"))
-SESSION = exact(
-    id=TEXT,
-    agent_id=nullable(TEXT),
-    environment_id=nullable(TEXT),
-    runtime=TEXT,
-    provider=TEXT,
-    status=STATUS,
-    exit_code=nullable(INTEGER),
-    created_at=text(format="date-time"),
-    updated_at=text(format="date-time"),
-    resources=array(MOUNTED),
-    turn_count=INTEGER,
-    current_turn=nullable(INTEGER),
-)
+SESSION_FIELDS: dict = {
+    "id": TEXT,
+    "agent_id": nullable(TEXT),
+    "environment_id": nullable(TEXT),
+    "runtime": TEXT,
+    "provider": TEXT,
+    "status": STATUS,
+    "exit_code": nullable(INTEGER),
+    "created_at": text(format="date-time"),
+    "updated_at": text(format="date-time"),
+    "resources": array(MOUNTED),
+    "turn_count": INTEGER,
+    "current_turn": nullable(INTEGER),
+}
+SESSION = exact(**SESSION_FIELDS)
+# How far its log is at this moment: for readers that want all of that, and no more.
+SESSION_NOW = exact(**SESSION_FIELDS, last_event_id=INTEGER)
 TURN = exact(
     turn_number=integer(1, 10**6),
     prompt=TEXT,
@@ -331,7 +334,7 @@ def session_paths(ids):
                 answers(202, CREATE_ACK), *BODY, 404, 409, 429, 503, takes=session_create(ids)
             ),
         },
-        "/sessions/{id}": {"get": operation(answers(200, SESSION), 404, parameters=one)},
+        "/sessions/{id}": {"get": operation(answers(200, SESSION_NOW), 404, parameters=one)},
         "/sessions/{id}/prompt": {
             "post": operation(
                 answers(202, exact(**ACK)), *BODY, 404, 409, 503, takes=prompt, parameters=one

@@ -49,6 +49,7 @@ def test_a_finished_session_has_every_field_of_both_generations(kit):
         "resources": [],
         "turn_count": 1,
         "current_turn": 1,
+        "last_event_id": kit.stream(session)[-1]["id"],
     }
 
 

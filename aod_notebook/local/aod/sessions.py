@@ -13,6 +13,7 @@ from aod_notebook.local.aod.http import ApiError, Call, answer, listing, validat
 from aod_notebook.local.aod.models import Prompt, SessionCreate
 from aod_notebook.local.clock import now
 from aod_notebook.local.runtimes import Setup
+from aod_notebook.local.storage import log
 from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
@@ -45,8 +46,14 @@ async def list_sessions(call: Call) -> Response:
 
 
 async def get_session(call: Call) -> Response:
-    """`GET /sessions/{id}`."""
-    return answer(render(find(call.state.database.read(), call.owner, call.id)))
+    """`GET /sessions/{id}`, with the id of the last row in the session's log.
+
+    By that a reader knows when it has all that the session had at this moment.
+    """
+    connection = call.state.database.read()
+    row = find(connection, call.owner, call.id)
+    last = log.last_id(connection, call.id)
+    return answer({**render(row), "last_event_id": last})
 
 
 async def create_session(call: Call) -> Response:

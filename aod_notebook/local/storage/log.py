@@ -88,6 +88,14 @@ def append(connection: sqlite3.Connection, session_id: str, rows: Iterable[Row])
     connection.execute("UPDATE counter SET value = ? WHERE name = 'log'", (last,))
 
 
+def last_id(connection: sqlite3.Connection, session_id: str) -> int:
+    """Return the id of a session's last row; 0 if it has none."""
+    (last,) = connection.execute(
+        "SELECT coalesce(max(last_id), 0) FROM log_block WHERE session_id = ?", (session_id,)
+    ).fetchone()
+    return int(last)
+
+
 def after(
     connection: sqlite3.Connection, session_id: str, cursor: int, enough: int = _BLOCK_BYTES
 ) -> list[Block]:
