@@ -31,6 +31,14 @@ CLOSE_S = 2.0
 """How long a following that was cancelled may take to end."""
 
 
+class Client(Protocol):
+    """A client of the service."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+
+
 PATIENCE_S = 60.0
 """How long a service that does not answer is waited for: a restart, also of a slow machine."""
 AGAIN_S = 1.0
@@ -202,8 +210,13 @@ class Follower(ABC, Generic[E, R]):
         finally:
             self._finish(number, row, error)
 
-    async def _comes_back(self, error: AodNotebookError) -> bool:
-        """Wait a moment for a service that does not answer; False after too long a time."""
+    async def _comes_back(self, error: AodNotebookError, client: Client) -> bool:
+        """Wait a moment for a service that does not answer.
+
+        False after too long a time, or once the client was closed: a new one would stay open.
+        """
+        if client.is_closed:
+            return False
         now = time.monotonic()
         if self._away_since is None:
             self._away_since = now
@@ -216,7 +229,7 @@ class Follower(ABC, Generic[E, R]):
         with contextlib.suppress(AodNotebookError):
             await anyio.to_thread.run_sync(self._service.revive)
         await anyio.sleep(AGAIN_S)
-        return True
+        return not client.is_closed
 
     def _heard(self) -> None:
         """Note that the service answers."""

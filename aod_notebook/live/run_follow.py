@@ -179,7 +179,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                 if self._connection.background_client is not client:
                     continue  # the service was started again, at another address
                 is_away = isinstance(error, AgentOSTransientError)
-                if is_away and await self._comes_back(error):
+                if is_away and await self._comes_back(error, client):
                     continue
                 raise
             self._heard()

@@ -128,7 +128,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
                     log.info("Session %s is followed at %s", self._id, self._connection.base_url)
                     continue  # the service was started again, at another address
                 is_away = isinstance(error, (StreamInterrupted, AodConnectionError))
-                if is_away and await self._comes_back(error):
+                if is_away and await self._comes_back(error, client):
                     continue
                 if is_away and self._last_event_id is not None:
                     reason = getattr(error, "reason", "the service can't be reached")
@@ -148,10 +148,10 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
             self._set_open(True)
             try:
                 async for event in events:
-                    self._last_event_id = events.last_event_id
-                    if self._is_repeated(event):
-                        continue
-                    self._append(event)
+                    with self._changed:  # who sees the number has the event
+                        self._last_event_id = events.last_event_id
+                        if not self._is_repeated(event):
+                            self._append(event)
             finally:
                 self._set_open(False)
 
