@@ -130,7 +130,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
                 is_away = isinstance(error, (StreamInterrupted, AodConnectionError))
                 if is_away and await self._comes_back(error, client):
                     continue
-                if is_away and self._last_event_id is not None:
+                if is_away and self._received:
                     reason = getattr(error, "reason", "the service can't be reached")
                     advice = f"%aod attach {self._id} goes on"
                     raise StreamInterrupted(

@@ -26,7 +26,8 @@ def connected(service, tmp_path, monkeypatch):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AOD_API_URL", service.url)
     monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
-    yield Client(base_url=service.url, token=service.aod_token)
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        yield client
     live.disconnect()
     bridge.stop()
 
@@ -112,6 +113,7 @@ def lost(service, monkeypatch):
     monkeypatch.setattr(follow, "PATIENCE_S", 0)
     on = Connection(service.url, service.aod_token, {})
     on.background_client = AsyncClient(service.url, service.aod_token, max_retries=0)
+    live.connections._open.add(on)  # so that it is closed at the end
     session = start(SessionRequest(prompt="echo up; exec sleep 600", runtime="shell"), on)
     next(batch for batch in session.batches() if any(e.type == "output" for e in batch))
     return session
