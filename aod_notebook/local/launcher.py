@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from aod_notebook.core.proof import Handshake, NotProvedError, known
 from aod_notebook.local.config import Config
 from aod_notebook.local.credentials import check_owner, make_private, read_credentials
-from aod_notebook.local.variables import PROXIES, own_variables, without_password
+from aod_notebook.local.variables import EVERYWHERE, PLACES, PROXIES, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -241,8 +241,7 @@ def service_environment(environ: Mapping[str, str]) -> dict[str, str]:
         >>> service_environment({"LANG": "C", "AOD_API_TOKEN": "x", "ALL_PROXY": "http://a:b@c"})
         {'LANG': 'C', 'ALL_PROXY': 'http://c'}
     """
-    passed = {name: environ[name] for name in _PASSED if name in environ}
-    passed |= own_variables(environ)  # until kernels send a CLI's variables with each session
+    passed = {name: environ[name] for name in (*_PASSED, *EVERYWHERE, *PLACES) if name in environ}
     return passed | {name: without_password(passed[name]) for name in PROXIES if name in passed}
 
 

@@ -165,6 +165,8 @@ class Service:
 
     def _make_state(self) -> State:
         feeds = Feeds()
+        worker = Worker(self.config, self.database, self._vault, feeds, self._supervisor)
+        hosted = Hosted(self.config, self.database, feeds, self._supervisor, worker.latest_own)
         return State(
             config=self.config,
             credentials=self.credentials,
@@ -173,8 +175,8 @@ class Service:
             tokens=self.tokens,
             keys=self.keys,
             feeds=feeds,
-            worker=Worker(self.config, self.database, self._vault, feeds, self._supervisor),
-            hosted=Hosted(self.config, self.database, feeds, self._supervisor),
+            worker=worker,
+            hosted=hosted,
             activity=Activity(),
             visitors=Visitors(),
         )

@@ -69,6 +69,7 @@ class Worker:
         self._supervisor = supervisor
         self._active: dict[str, _Active] = {}
         self._own: dict[str, Mapping[str, str]] = {}  # of each session's person; never stored
+        self._latest: Mapping[str, str] = os.environ
         self._background: set[asyncio.Task[None]] = set()
 
     @property
@@ -92,10 +93,14 @@ class Worker:
         """Whether the session's directory is still there."""
         return self.folder(session_id).root.is_dir()
 
+    def latest_own(self) -> Mapping[str, str]:
+        """Return the variables that a kernel sent last: for runs that nobody sends any with."""
+        return self._latest
+
     def start(self, session_id: str, turn: int, own: Mapping[str, str] | None = None) -> None:
         """Begin a turn whose rows are committed; `own` are the variables of who asks for it."""
         if own is not None:
-            self._own[session_id] = own
+            self._own[session_id] = self._latest = own
         active = _Active()
         self._active[session_id] = active
         active.task = asyncio.create_task(self._work(session_id, turn, active))

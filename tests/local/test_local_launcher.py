@@ -46,7 +46,7 @@ def test_a_service_is_started_once_and_found_again(data_dir):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_services_process_holds_no_secret_of_the_notebook(data_dir, monkeypatch):
-    secrets = ("AOD_API_TOKEN", "AGENTOS_API_KEY", "MY_PASSWORD")
+    secrets = ("AOD_API_TOKEN", "AGENTOS_API_KEY", "ANTHROPIC_API_KEY", "MY_PASSWORD")
     for name in secrets:
         monkeypatch.setenv(name, "fake-secret")
     monkeypatch.setenv("HTTPS_PROXY", "http://me:fake-secret@proxy:1")

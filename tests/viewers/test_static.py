@@ -61,7 +61,7 @@ def test_output_never_becomes_markup(payload):
     title = f"shell {payload}"
     tags = parsed(render_html(script(payload), title, "shell"))
     assert tags.tags <= ALLOWED
-    assert tags.attributes <= {"style", "open", "href", "target", "rel"}
+    assert tags.attributes <= {"class", "style", "open", "href", "target", "rel"}
     assert all(url.startswith(("http://", "https://")) for url in tags.links)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import shutil
 import uuid
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from aod_notebook.local.runtimes.base import Folder
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
 
@@ -54,8 +54,14 @@ class Hosted:
     """Advances hosted runs, each in a task of its own (on the service's event loop)."""
 
     def __init__(
-        self, config: Config, database: Database, feeds: Feeds, supervisor: Supervisor
+        self,
+        config: Config,
+        database: Database,
+        feeds: Feeds,
+        supervisor: Supervisor,
+        own: Callable[[], Mapping[str, str]],
     ) -> None:
+        self._own = own
         self._config = config
         self._database = database
         self._feeds = feeds
@@ -198,13 +204,14 @@ class Hosted:
         model = settings.get("model") or _MODELS[name]
         folder = Folder(self._config.data_dir / "hosted" / run["id"])
         setup, model, runtime = Setup(), str(model), RUNTIMES[name]
+        own = self._own()
         env = session_environment(
             run["id"],
             runtime,
             model,
             folder=folder,
             setup=setup,
-            own=os.environ,
+            own=own,
             allow_root=self._config.allow_root,
         )
         return Turn(
@@ -217,7 +224,7 @@ class Hosted:
             setup=setup,
             recordings=self._config.recordings_dir,
             env=env,
-            own=os.environ,
+            own=own,
         )
 
 
