@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sqlite3
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from aod_notebook._version import __version__
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.local.options import add_options, serve_as_told, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit code (1: it failed, and one line says why)."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if "run" not in options:
+        parser.print_help()
+        return 0
     try:
         return int(options.run(options) or 0)
     except (AodNotebookError, OSError, sqlite3.Error) as error:
@@ -31,10 +36,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are one line, with the nearest word that would have been right."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and exit."""
+        self.exit(
+            2,
+            f"{self.prog}: {message.rstrip('.')}{'' if message.endswith('?') else '.'} {self.prog} --help lists all.\n",
+        )
+
+    def parse_args(  # type: ignore[override]  # argparse overloads on the namespace's type
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """Parse the words; exit at the first one that is not known."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = sorted(_options_below(self))
+            self.error(f"unknown argument {unknown[0]!r}.{_nearest(unknown[0], known)}")
+        return options
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Name the nearest of the choices."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(each) for each in action.choices]
+            what = str(action.metavar or action.dest).lower()
+            self.error(f"unknown {what} {str(value)!r}.{_nearest(str(value), known)}")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _options_below(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield the options of a parser and of the commands below it."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - see above
+            for below in action.choices.values():
+                yield from _options_below(below)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("aod-notebook", description=__doc__, allow_abbrev=False)
+    parser = _Parser("aod-notebook", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"aod-notebook {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="run the embedded service until it is terminated")
     _add_data_dir(serve)

@@ -12,6 +12,7 @@ from aod_notebook.agentos._sync.run import Run
 from aod_notebook.agentos._sync.stream import InvokeStream
 from aod_notebook.agentos.control import UNSET, Listing
 from aod_notebook.agentos.errors import (
+    AgentOSArgumentError,
     AgentOSAuthError,
     AgentOSConfigError,
     AgentOSConflictError,
@@ -40,6 +41,7 @@ from aod_notebook.agentos.task import Span, Task
 __all__ = [
     "UNSET",
     "AgentOS",
+    "AgentOSArgumentError",
     "AgentOSAuthError",
     "AgentOSConfigError",
     "AgentOSConflictError",

@@ -1,4 +1,4 @@
-"""How a control-plane method is declared, and what the methods give (CONTRACT B.9)."""
+"""How a control-plane method is declared, and what the methods give."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import functools
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast
+from uuid import UUID
+
+from aod_notebook.agentos.errors import AgentOSArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +29,7 @@ class _Unset:
         return False
 
 
+_TEXT = (str, UUID)
 UNSET: Any = _Unset()
 """Stands for a parameter that is left out. An explicit None is sent, and clears the field."""
 
@@ -109,17 +113,41 @@ def _declare(
         method = Method(rpc, is_read, is_long, plain, limit, is_list)
 
         @functools.wraps(function)
-        def call(self: Any, **arguments: Any) -> Any:
+        def call(self: Any, *unnamed: object, **arguments: Any) -> Any:
             workspace = arguments.pop("workspace", None)
             seconds = arguments.pop("timeout_seconds", None)
             given = {name: value for name, value in arguments.items() if value is not UNSET}
-            plain.bind(self, **given)
+            name = f"{type(self).__name__.removeprefix('Async').lower()}.{function.__name__}"
+            _check(name, plain, (self, *unnamed), given)
             return self._call(method, given, workspace, seconds)
 
         call.__dict__["method"] = method
         return cast("F", call)
 
     return declare
+
+
+def _check(
+    name: str, signature: inspect.Signature, unnamed: tuple[object, ...], given: dict[str, Any]
+) -> None:
+    """Check the arguments of a call by the method's signature.
+
+    Raises:
+        AgentOSArgumentError: one is missing, unknown, unnamed or of another type.
+    """
+    taken = [*signature.parameters.values()][1:]
+    try:
+        signature.bind(*unnamed, **given)
+    except TypeError as error:
+        usage = ", ".join(f"{each.name}=…" for each in taken if each.default is each.empty)
+        raise AgentOSArgumentError(f"{name}({usage}): {error}", "INVALID_ARGUMENT") from None
+    for parameter in taken:
+        value = given.get(parameter.name, "")
+        if parameter.annotation in (str, "str") and not isinstance(value, _TEXT):
+            raise AgentOSArgumentError(
+                f"{name}(): {parameter.name} is text, not {type(value).__name__}.",
+                "INVALID_ARGUMENT",
+            )
 
 
 def methods_of(namespace: type) -> dict[str, Method]:

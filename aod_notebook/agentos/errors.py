@@ -1,4 +1,4 @@
-"""The errors of the AgentOS client (CONTRACT B.2), one tree below `AgentOSError`.
+"""The errors of the AgentOS client, one tree below `AgentOSError`.
 
 AgentOSError
 ├── AgentOSAuthError            401: the key is invalid or revoked
@@ -12,6 +12,7 @@ AgentOSError
 ├── AgentOSDecodeError          a 2xx answer that is not what was asked for
 ├── AgentOSRunError             a hosted run failed while its stream was open
 ├── AgentOSStreamInterrupted    a stream of a hosted run broke off; the run may go on
+├── AgentOSArgumentError        a method was called with arguments that it does not take
 └── AgentOSConfigError          a wrong argument or setting; nothing was sent
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "AgentOSArgumentError",
     "AgentOSAuthError",
     "AgentOSConfigError",
     "AgentOSConflictError",
@@ -49,6 +51,7 @@ __all__ = [
 
 _SERVER_ERROR = 500
 _TOO_MANY = 429
+_NOT_FOUND = 404
 
 
 class AgentOSError(AodNotebookError):
@@ -195,6 +198,10 @@ class AgentOSStreamInterrupted(AgentOSError):  # noqa: N818 - named like its sib
         self.text = text
 
 
+class AgentOSArgumentError(AgentOSError, TypeError):
+    """A method was called with arguments that it does not take; nothing was sent."""
+
+
 class AgentOSConfigError(AgentOSError, ValueError):
     """A missing key or agent id, or an argument that cannot be; nothing was sent."""
 
@@ -302,6 +309,8 @@ def _request_id(failure: Failure, body: Any) -> str | None:
 def _advice(status: int, code: str | None) -> str:
     if code == "NOT_AVAILABLE_LOCALLY":
         return ""
+    if status == _NOT_FOUND and code is None:  # an answer of something else than AgentOS
+        return "No AgentOS API is there: check the path of AGENTOS_BASE_URL or base_url="
     if 300 <= status < 400:  # noqa: PLR2004 - redirects
         return "Redirects are not followed: set AGENTOS_BASE_URL or base_url= to the right address"
     if status >= _SERVER_ERROR:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.report.record import TASK
 from aod_notebook.agentos.report.snapshot import now, object_of, text_of
+from aod_notebook.core.unpicklable import Unpicklable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Span", "Task"]
 
 
-class Task:
+class Task(Unpicklable):
     """A named piece of work of a run; end it with `complete`, `fail` or `skip`.
 
     As a context manager it completes, or fails with the exception's text. The first end
@@ -85,7 +86,7 @@ class Task:
         self._recorder.record(TASK, task)
 
 
-class Span:
+class Span(Unpicklable):
     """A timed, nestable node of a run's trace; it is sent as one event when it ends (B.5).
 
     As a context manager it ends, or fails with the exception's text. Ending twice is

@@ -98,6 +98,9 @@ class AodHTTPError(AodError):
         super().__init__(_sentences(f"{status_code} from {method} {self.url}: {text}", advice))
 
     def _advice(self, text: str) -> str:
+        is_collection = urlsplit(self.url).path.rpartition("/")[2] in _COLLECTIONS
+        if self.status_code == _NOT_FOUND and is_collection:
+            return "No Agent on Demand API is there: check the path of AOD_API_URL or base_url="
         return _advice_for(self.status_code, text)
 
 
@@ -325,6 +328,9 @@ def _sentences(*parts: str) -> str:
     )
 
 
+_NOT_FOUND = 404
+_COLLECTIONS = ("agents", "environments", "sessions", "health")
+"""Ends of paths without an id: where such a one is not found, the base URL is wrong."""
 _ADVICE = (
     (401, "", "Check AOD_API_TOKEN or token="),
     (403, "", "Check AOD_API_TOKEN or token="),

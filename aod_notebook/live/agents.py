@@ -89,9 +89,13 @@ async def default_agent(
     kind = runtime or provider or ""
     model = model or DEFAULT_MODELS.get(kind)
     if model is None:
+        noun = "runtime" if runtime else "provider"
+        near = difflib.get_close_matches(kind, DEFAULT_MODELS, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
         known = ", ".join(sorted(DEFAULT_MODELS))
         raise AodNotebookError(
-            f"No default model is known for {kind!r} (known: {known}). Name one with --model."
+            f"Unknown {noun} {kind!r}.{hint} Known are {known}; one that only this service has "
+            "needs a model (model=, --model)."
         )
     mark = f"{'runtime' if runtime else 'provider'}={kind} model={model}"
     for agent in await client.agents.list():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import threading
@@ -18,6 +19,7 @@ from pydantic import SecretStr
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import base_url, home
+from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.live.credentials import (
     AOD,
     TOKEN_VARIABLE,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMBEDDED",
+    "WRITABLE_HOME",
     "Connection",
     "Service",
     "ServiceNotStartedError",
@@ -69,6 +72,11 @@ A = TypeVar("A", bound=Closable)
 T = TypeVar("T")
 
 EMBEDDED = "embedded local service"
+WRITABLE_HOME = (
+    "Make that folder yours and writable, or set AOD_NOTEBOOK_HOME to one that is before the kernel "
+    "starts."
+)
+"""What to do where the state folder can't be written."""
 
 log = logging.getLogger("aod_notebook.live")
 
@@ -77,7 +85,7 @@ class ServiceNotStartedError(AodNotebookError):
     """The embedded service could not be found or started."""
 
 
-class Service(ABC, Generic[C, A]):
+class Service(Unpicklable, ABC, Generic[C, A]):
     """A service, the secret for it and the clients that speak to it.
 
     A client that somebody closed (`with connect().client as client`) is replaced when it is next
@@ -91,6 +99,9 @@ class Service(ABC, Generic[C, A]):
 
     is_embedded = False
     noun = "service"
+
+    def _instead_of_a_copy(self) -> str:
+        return "Call aod_notebook.connect() where it is needed."
 
     def __init__(self, base_url: str, secret: str, sources: Mapping[str, str]) -> None:
         self.base_url = base_url
@@ -323,6 +334,13 @@ def start_embedded(data_dir: Path) -> ServiceInfo:
     try:
         return ensure_service(data_dir)
     except (OSError, ServiceStartError) as error:
+        if isinstance(error, (PermissionError, NotADirectoryError, FileExistsError)) or (
+            isinstance(error, OSError) and error.errno == errno.EROFS
+        ):
+            raise ServiceNotStartedError(
+                f"The {EMBEDDED} did not start: {without_home(data_dir)} can't be written "
+                f"({error.strerror}). {WRITABLE_HOME}"
+            ) from error
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         raise ServiceNotStartedError(
             f"The {EMBEDDED} did not start{reason}. Its log is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +12,12 @@ from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import home
 from aod_notebook.core.text import counted
-from aod_notebook.live.connections import connection, embedded_data_dir, without_home
+from aod_notebook.live.connections import (
+    WRITABLE_HOME,
+    connection,
+    embedded_data_dir,
+    without_home,
+)
 from aod_notebook.live.credentials import AGENTOS, variable
 from aod_notebook.live.doctor_clis import CLIS, examine_clis
 from aod_notebook.live.run_connection import agentos_connection, agentos_if_any, reach
@@ -106,6 +112,8 @@ def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(existing).free
     text = f"{without_home(folder)}: {free / 1e9:.1f} GB free"
     yield "disk", "ok" if free > ENOUGH_BYTES else "problem", text
+    if not os.access(existing, os.W_OK) or not existing.is_dir():
+        yield "disk", "problem", f"{without_home(folder)} can't be written. {WRITABLE_HOME}"
     if folder.exists() and (mode := folder.stat().st_mode & 0o777) & 0o077:
         text = f"{without_home(folder)} is open to other users (mode {mode:o}): chmod 700 closes it"
         yield "disk", "note", f"{text}; what this package writes there only you can read"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from aod_notebook.core.errors import AodNotebookError
 
 __all__ = [
     "NoLastSessionError",
+    "NotAnIdError",
     "NotFollowedError",
     "ServiceGoneWarning",
     "SessionFailedError",
     "SessionStoppedError",
     "WaitTimeoutError",
     "WrongVariableError",
+    "reference_of",
 ]
 
 
@@ -32,6 +36,10 @@ class SessionFailedError(AodNotebookError):
 
 class SessionStoppedError(AodNotebookError):
     """A cell was interrupted; the message says what became of the session."""
+
+
+class NotAnIdError(AodNotebookError, TypeError):
+    """What was given as an id is not text."""
 
 
 class NotFollowedError(AodNotebookError):
@@ -63,3 +71,22 @@ class WaitTimeoutError(AodNotebookError, TimeoutError):
 
 class ServiceGoneWarning(UserWarning):
     """A session's service can't be reached; what is shown is what was received before."""
+
+
+def reference_of(given: object, function: str, noun: str) -> str:
+    """Return an id as text.
+
+    Args:
+        given: text, a UUID, or something else by mistake.
+        function: what it was given to.
+        noun: what the id is of.
+
+    Raises:
+        NotAnIdError: it is neither text nor a UUID.
+    """
+    if isinstance(given, (str, UUID)):
+        return str(given)
+    raise NotAnIdError(
+        f"{function}() takes the id of a {noun} as text, not {type(given).__name__}: "
+        f"{function}({noun}.id)."
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from aod_notebook.core import bridge
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.live.errors import WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class StopOutcome(enum.StrEnum):
         }[self]
 
 
-class Handle(ABC, Generic[E, C]):
+class Handle(Unpicklable, ABC, Generic[E, C]):
     """Something on a service that is followed here: what it did so far, and what can be done.
 
     Args:
@@ -259,6 +260,9 @@ class Handle(ABC, Generic[E, C]):
         return f"<{' '.join(filter(None, known))}>"
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _instead_of_a_copy(self) -> str:
+        return f"Keep its id, {self.id}: {self._COMMANDS[1]} {self.id} shows it again."
 
     @property
     def _known_status(self) -> str:

@@ -10,6 +10,7 @@ from aod_notebook.agentos.errors import AgentOSForbiddenError
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.live.agents import pick
+from aod_notebook.live.errors import reference_of
 from aod_notebook.live.handle import CONFIRM_S
 from aod_notebook.live.run import LiveRun, told
 from aod_notebook.live.run_connection import agentos_connection
@@ -91,6 +92,7 @@ def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
         AgentOSNotFoundError: there is no such run.
         NoLastRunError: `last`, and no run was followed on this service yet.
     """
+    reference = reference_of(reference, "attach_run", "run")
     on = on or agentos_connection()
     run_id = _last_run(on) if reference == LAST else reference
     run = _followed.get((on.key, run_id))

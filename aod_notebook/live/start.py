@@ -14,7 +14,12 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import journal
 from aod_notebook.live.agents import default_agent, pick
 from aod_notebook.live.connections import connection
-from aod_notebook.live.errors import NoLastSessionError, SessionStoppedError, WrongVariableError
+from aod_notebook.live.errors import (
+    NoLastSessionError,
+    SessionStoppedError,
+    WrongVariableError,
+    reference_of,
+)
 from aod_notebook.live.handle import CONFIRM_S
 from aod_notebook.live.session import LiveSession, check_prompt
 
@@ -116,6 +121,7 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
         AodConnectionError: the service can't be reached, and nothing was received before.
         StreamInterrupted: the stream was lost and could not be taken up again.
     """
+    reference = reference_of(reference, "attach", "session")
     on = on or connection()
     session_id = _last_session(on) if reference == LAST else reference
     session = _followed.get((on.key, session_id))

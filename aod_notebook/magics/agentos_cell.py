@@ -132,7 +132,11 @@ class ReportedCells:
         given = input_of(options.input, names, CELL)
         cell = self._shell.displayhook.exec_result
         if cell is None or cell.info.silent:
-            raise MagicUsageError(f"{CELL}: only a cell that is shown can be reported as a run.")
+            raise MagicUsageError(
+                f"{CELL} in a notebook that %run runs is not reported, and its code was not run. "
+                "Run that cell in its own notebook, or report from a function with "
+                "aod_notebook.agentos.AgentOS.start_run."
+            )
         if self._open is not None:
             raise NestedRunError(
                 f"{CELL} inside a cell that is reported as run {self._open.report.id} already. "

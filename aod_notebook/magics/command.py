@@ -114,7 +114,8 @@ def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str,
         HelpShown: the help was asked for.
         MagicUsageError: there is no such command, or its arguments are wrong.
     """
-    words = _words(line, magic, commands)
+    text, is_quiet = _without_semicolon(line, commands)
+    words = _words(text, magic, commands)
     if words[0] in ("-h", "--help"):
         say(_overview(magic, commands))
         raise HelpShown
@@ -123,7 +124,8 @@ def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str,
         raise _unknown(magic, commands, words)
     name, rest = found
     command = commands[name]
-    return command.run(command.options(f"{magic} {name}", rest, names), names)
+    value = command.run(command.options(f"{magic} {name}", rest, names), names)
+    return None if is_quiet else value
 
 
 def described(
@@ -131,6 +133,21 @@ def described(
 ) -> str:
     """Give the documentation of a magic: what `--help` shows of its commands and of its cell."""
     return f"{summary}\n\n{_overview(magic, commands)}\n\n{cell.format_help()}"
+
+
+def _without_semicolon(line: str, commands: Mapping[str, Command]) -> tuple[str, bool]:
+    """Take off the semicolon that keeps a cell from showing its last value; say if it was there.
+
+    In an assignment (`x = %aod sessions;`) the value is wanted all the same.
+    """
+    name = (line.split(None, 1) or [""])[0]
+    if not line.rstrip().endswith(";") or (name in commands and commands[name].takes_text):
+        return line, False
+    from IPython import get_ipython
+
+    cell = getattr(getattr(get_ipython(), "displayhook", None), "exec_result", None)
+    last = (cell.info.raw_cell.rstrip().splitlines() or [""])[-1] if cell is not None else ""
+    return line.rstrip().rstrip(";"), last.lstrip().startswith("%")
 
 
 def _words(line: str, magic: str, commands: Mapping[str, Command]) -> list[str]:

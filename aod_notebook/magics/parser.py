@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["HelpShown", "MagicParser", "MagicUsageError", "split"]
 
 
+DASHES = "\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\N{HORIZONTAL BAR}\N{MINUS SIGN}"
+QUOTES = (
+    "\N{LEFT DOUBLE QUOTATION MARK}",
+    "\N{LEFT SINGLE QUOTATION MARK}",
+    "\N{DOUBLE LOW-9 QUOTATION MARK}",
+)
+"""What editors and chat programs put in the place of hyphens and straight quotes."""
+
+
 class MagicUsageError(AodNotebookError):
     """A magic was called with words that it does not know."""
 
@@ -80,6 +89,7 @@ Did you mean --runtime? %%aod --help lists all.
         if "--help" in options or "-h" in options:
             print(self.format_help())  # noqa: T201 - a cell's output is what was asked for
             raise HelpShown
+        self._check_typography(options)
         self._check_bare(options)
         known, unknown = self.parse_known_args(args, namespace)
         for word in unknown:
@@ -149,6 +159,23 @@ Did you mean --runtime? %%aod --help lists all.
                         f"{self.prog}: there is no option {option}; its value is written without "
                         f"it: {self.prog} {shown.upper()}. {self.prog} --help lists all."
                     )
+
+    def _check_typography(self, words: Sequence[str]) -> None:
+        """Refuse dashes and quotes that an editor put in the place of those of the keyboard."""
+        for word in words:
+            if word[0:1] in DASHES and word.strip(DASHES + "-"):
+                name = word.lstrip(DASHES + "-")
+                meant = f"--{name}" if f"--{name}" in self.options() else f"-{name}"
+                meant = meant if meant in self.options() else f"--{name}"
+                raise MagicUsageError(
+                    f"{self.prog}: {word!r} begins with a typographic dash. Write {meant} with "
+                    "hyphens; --help lists all options."
+                )
+            if word[0:1] in QUOTES:
+                raise MagicUsageError(
+                    f"{self.prog}: {word!r} begins with a typographic quote. Write straight "
+                    "quotes around a value with blanks."
+                )
 
     def _refuse(self, word: str) -> NoReturn:
         option = word.partition("=")[0]

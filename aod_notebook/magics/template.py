@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.errors import AodNotebookError
@@ -10,6 +11,7 @@ from aod_notebook.core.errors import AodNotebookError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping
+    from types import FrameType
 
 __all__ = ["BARE_NAME", "UnknownNameError", "fill", "fill_options"]
 
@@ -44,13 +46,25 @@ def fill(text: str, names: Mapping[str, object], *, hint: str = _RAW) -> str:
     def value(match: re.Match[str]) -> str:
         name = match[1]
         if name not in names:
-            raise UnknownNameError(
-                f"{{{{{name}}}}} is to be filled in, but the notebook has no variable {name!r}. "
-                f"{hint}"
-            )
+            raise UnknownNameError(_unknown(name, names, hint))
         return str(names[name])
 
     return BARE_NAME.sub(value, text)
+
+
+def _unknown(name: str, names: Mapping[str, object], hint: str) -> str:
+    """Say that a name can't be filled in, and why, where a function's own variable is meant."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect's twin reads source files
+    while frame is not None:
+        if frame.f_globals is names and frame.f_locals is not names and name in frame.f_locals:
+            where = frame.f_code.co_name
+            return (
+                f"{{{{{name}}}}} is a variable of the function {where}(), and a magic fills in "
+                f"variables of the notebook only. In a function use aod_notebook.live.start and "
+                f"an f-string, or make it global."
+            )
+        frame = frame.f_back
+    return f"{{{{{name}}}}} is to be filled in, but the notebook has no variable {name!r}. {hint}"
 
 
 def fill_options(

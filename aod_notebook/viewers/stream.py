@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from traitlets import Dict
 
 from aod_notebook.core.text import clean
+from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.flusher import flusher
 from aod_notebook.viewers.questions import Questions
@@ -42,7 +43,7 @@ _frozen_lock = threading.Lock()  # guards _frozen
 _frozen: OrderedDict[int, StreamViewer] = OrderedDict()
 
 
-class StreamViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
+class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
     """Shows a followed session or run as it goes, and leaves static HTML when it has ended.
 
     New rows go to the page at most 20 times a second, from one thread for all viewers. The rows

@@ -35,3 +35,29 @@ def test_a_backup_that_cannot_be_written_says_what_to_do(tmp_path, capsys):
         assert cli.main(words) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "No such file or directory. Choose a file in a folder that is there" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["doctr"], "aod-notebook: unknown command 'doctr'. Did you mean doctor?"),
+        (["service", "stat"], "aod-notebook service: unknown action 'stat'. Did you mean status?"),
+        (["outbox", "--snd"], "aod-notebook: unknown argument '--snd'. Did you mean --send?"),
+        (["doctor", "all"], "aod-notebook: unknown argument 'all'."),
+        (["service"], "aod-notebook service: the following arguments are required: ACTION."),
+    ],
+)
+def test_a_near_miss_is_one_line_with_the_nearest_match(words, said, capsys):
+    with pytest.raises(SystemExit) as raised:
+        cli.main(words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert raised.value.code == 2
+    assert line.startswith(said)
+    assert line.endswith("--help lists all.")
+
+
+def test_without_arguments_the_command_lists_what_there_is(capsys):
+    assert cli.main([]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert all(f"\n    {name} " in shown.out for name in ("serve", "demo", "service", "doctor"))

@@ -52,6 +52,7 @@ from aod_notebook.agentos.requests import encode, invoke_body, segment
 from aod_notebook.agentos.results import InvokeResult, disabled_result, read_result
 from aod_notebook.core._async.transport import AsyncTransport
 from aod_notebook.core.retry import Repeat
+from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.core.wire import BearerAuth, Call
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncAgentOS"]
 
 
-class AsyncAgentOS:
+class AsyncAgentOS(Unpicklable):
     """An async client of one AgentOS service, for one key.
 
     Starting and ending runs, invoking, replying and the control plane wait for the service;

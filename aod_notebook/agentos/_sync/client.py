@@ -53,6 +53,7 @@ from aod_notebook.agentos.requests import encode, invoke_body, segment
 from aod_notebook.agentos.results import InvokeResult, disabled_result, read_result
 from aod_notebook.core._sync.transport import Transport
 from aod_notebook.core.retry import Repeat
+from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.core.wire import BearerAuth, Call
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
 __all__ = ["AgentOS"]
 
 
-class AgentOS:
+class AgentOS(Unpicklable):
     """A sync client of one AgentOS service, for one key.
 
     Starting and ending runs, invoking, replying and the control plane wait for the service;

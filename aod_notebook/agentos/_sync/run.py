@@ -12,6 +12,7 @@ from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage
 from aod_notebook.agentos.report.runs import RunStatus
 from aod_notebook.agentos.report.snapshot import object_of, text_of
 from aod_notebook.agentos.task import Span, Task
+from aod_notebook.core.unpicklable import Unpicklable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ START_S = 2.0
 _POLL_S, _LONGEST_POLL_S = 0.0005, 0.02
 
 
-class Run:
+class Run(Unpicklable):
     """A sync handle of one reported run; made by `start_run`.
 
     `emit` and its helpers, tasks and spans only record, at once and without ever raising.

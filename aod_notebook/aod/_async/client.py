@@ -12,6 +12,7 @@ from aod_notebook.aod.errors import AodUsageError, error_from
 from aod_notebook.aod.options import Options, retry_of, timeouts_of
 from aod_notebook.core._async.transport import AsyncTransport
 from aod_notebook.core.retry import Repeat
+from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.core.wire import BearerAuth, Call
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient"]
 
 
-class AsyncClient:
+class AsyncClient(Unpicklable):
     """Async client of one Agent on Demand service, for one token.
 
     Args:

@@ -1,0 +1,50 @@
+"""What is tied to its process: it refuses to be pickled and copied, in one line."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from aod_notebook.core.errors import AodNotebookError
+
+__all__ = ["NotPicklableError", "Unpicklable"]
+
+
+class NotPicklableError(AodNotebookError, TypeError):
+    """A live object was to be pickled, copied or stored."""
+
+
+class Unpicklable:
+    """Base of objects with connections and threads, of which a copy would be of no use.
+
+    A copy would share them, and a pickle would hold the token.
+
+    Example:
+        >>> import pickle
+        >>> class Live(Unpicklable):
+        ...     pass
+        >>> pickle.dumps(Live())
+        Traceback (most recent call last):
+        ...
+        aod_notebook.core.unpicklable.NotPicklableError: Live objects belong to their process and \
+can't be pickled, copied or stored.
+    """
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse (`pickle`, `copy`, `%store`, `joblib`)."""
+        advice = self._instead_of_a_copy()
+        raise NotPicklableError(
+            f"{type(self).__name__} objects belong to their process and can't be pickled, copied "
+            f"or stored.{f' {advice}' if advice else ''}"
+        )
+
+    def _instead_of_a_copy(self) -> str:
+        """Say what to keep instead, in a sentence."""
+        return ""
+
+    def __copy__(self) -> NoReturn:
+        """Refuse, also where a base class has a copy of its own."""
+        self.__reduce_ex__(4)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        """Refuse."""
+        self.__reduce_ex__(4)
