@@ -54,6 +54,7 @@ class Doorkeeper:
         """Pass one request on."""
         if scope["type"] != "http":
             return
+        self._state.visitors.ask(scope["client"])
         refusal = _refusal(Headers(scope=scope))
         if refusal is not None:
             await _error(scope, 403, refusal)(scope, receive, send)

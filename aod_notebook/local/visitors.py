@@ -29,34 +29,46 @@ class Visitors:
     """The connections without a valid token so far, the oldest first.
 
     If there are too many, a new one is let in and the oldest is closed: a client of ours shows
-    its token at once, so what has been here longest is the least likely to be one.
+    its token at once, so what has been here longest is the least likely to be one. Those that
+    have asked something, a proof for instance, are counted apart from those that are silent.
     """
 
     def __init__(self) -> None:
         files = _files()
-        self._most = max(_FEWEST, min(_MOST_VISITORS, files // 8))
+        self._most = max(_FEWEST, min(_MOST_VISITORS, files // 8)) // 2
         self._most_in_all = files * 3 // 4  # the rest is for the database and for programs
-        self._waiting: dict[object, Connection] = {}
+        self._silent: dict[object, Connection] = {}
+        self._asking: dict[object, Connection] = {}
 
     def arrive(self, connection: Connection, in_all: int) -> None:
-        """Note a new connection, and close the oldest ones if there are too many."""
-        self._waiting[connection.client] = connection
-        while len(self._waiting) > self._most or (in_all > self._most_in_all and self._waiting):
-            oldest = next(iter(self._waiting.values()))
-            self.leave(oldest)
-            oldest.transport.abort()
-            in_all -= 1
+        """Note a new connection, and close the oldest one if there are too many."""
+        self._silent[connection.client] = connection
+        if len(self._silent) > self._most or in_all > self._most_in_all:
+            _close_oldest(self._silent)
 
-    def leave(self, connection: Connection) -> None:
-        """Forget a connection that is gone, or no visitor's any more."""
-        if self._waiting.get(connection.client) is connection:
-            del self._waiting[connection.client]
+    def ask(self, client: object) -> None:
+        """Note that a request came from this address."""
+        connection = self._silent.pop(client, None)
+        if connection is not None:
+            self._asking[client] = connection
+            if len(self._asking) > self._most:
+                _close_oldest(self._asking)
 
     def welcome(self, client: object) -> None:
         """Note that a valid token came from this address."""
-        connection = self._waiting.pop(client, None)
+        connection = self._asking.pop(client, None)
         if connection is not None:
             connection.stay()
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        for group in (self._silent, self._asking):
+            if group.get(connection.client) is connection:
+                del group[connection.client]
+
+
+def _close_oldest(group: dict[object, Connection]) -> None:
+    group.pop(next(iter(group))).transport.abort()
 
 
 class Connection(H11Protocol):

@@ -65,7 +65,10 @@ async def report(said, seconds):
     clock = asyncio.get_running_loop().time
     async with httpx.AsyncClient(base_url=said["url"], headers=headers, timeout=30) as client:
         start = {"agent_id": said["agent_id"], "trigger_type": "sdk", "input": {}}
-        answer = await client.post("/api/ingest/v1/run/start", json=start)
+        answer = None
+        while answer is None:  # among strangers, a connection may be closed before its request
+            with contextlib.suppress(httpx.TransportError):
+                answer = await client.post("/api/ingest/v1/run/start", json=start)
         run_id = answer.json()["data"]["run_id"]
         count, end = 0, clock() + seconds
         while clock() < end:

@@ -73,16 +73,19 @@ def test_a_connection_with_a_valid_token_is_kept(hurried):
 
 
 def test_of_too_many_silent_connections_the_oldest_is_closed(monkeypatch):
-    monkeypatch.setattr(visitors, "_MOST_VISITORS", 2)
-    monkeypatch.setattr(visitors, "_FEWEST", 2)
+    monkeypatch.setattr(visitors, "_MOST_VISITORS", 4)
+    monkeypatch.setattr(visitors, "_FEWEST", 4)
     with LocalService() as service, contextlib.ExitStack() as stack:
-        asked = stack.enter_context(dial(service.url))
-        assert ask(asked)
+        asked = []
+        for _ in range(4):
+            asked.append(stack.enter_context(dial(service.url)))
+            assert ask(asked[-1])
         ours = stack.enter_context(dial(service.url))
         assert ask(ours, "/agents", service.aod_token)
         silent = [stack.enter_context(dial(service.url)) for _ in range(4)]
-        for connection in (asked, *silent[:-2]):
+        for connection in (*asked[:-2], *silent[:-2]):
             assert is_closed(connection)
+        assert ask(asked[-1]).startswith(b"HTTP/1.1 200")
         assert ask(silent[-1]).startswith(b"HTTP/1.1 200")
         assert ask(ours, "/agents", service.aod_token).startswith(b"HTTP/1.1 200")
 

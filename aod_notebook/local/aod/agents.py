@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.local.aod import catalog
-from aod_notebook.local.aod.http import ApiError, Call, answer, listing, validated
+from aod_notebook.local.aod.http import MAX_METADATA, ApiError, Call, answer, listing, validated
 from aod_notebook.local.aod.models import (
     ProviderAgentCreate,
     ProviderAgentUpdate,
@@ -32,8 +32,6 @@ _ONE_GENERATION = (
     "Give exactly one of 'runtime' (claude, codex, gemini, opencode, shell, replay) "
     "and 'provider' (anthropic, openai, shell, replay)"
 )
-MAX_METADATA = 1024 * 1024
-"""Bytes of an agent's metadata as JSON: they are in every answer that has the agent in it."""
 _JSON_FIELDS = ("skills", "metadata")
 
 

@@ -8,12 +8,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aod_notebook.core.text import one_line
 from aod_notebook.local.aod.redaction import error_items
 from aod_notebook.local.body import BodyTooLargeError, read_body
+from aod_notebook.local.config import MIB
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from aod_notebook.local.state import State
 
 M = TypeVar("M", bound=BaseModel)
+
+MAX_METADATA = MIB
+"""Bytes of an agent's metadata as JSON: they are in every answer that has the agent in it."""
+_MAX_PART = 4 * MIB  # of any other object or list: twenty skills of 64 KiB, with escapes
 
 
 class ApiError(Exception):
@@ -55,6 +62,7 @@ class Call:
             body = await read_body(self.request, self.state.config.max_body_bytes)
         except BodyTooLargeError as error:
             raise ApiError(413, str(error)) from None
+        _check_parts(body)
         try:
             value = json.loads(
                 body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
@@ -64,6 +72,25 @@ class Call:
         if not isinstance(value, dict):
             raise ApiError(400, "Invalid JSON")
         return value
+
+
+def _check_parts(body: bytes) -> None:
+    """Refuse what would take long to read or to show again, before it is read.
+
+    Raises:
+        ApiError: 413 that names the field; 400 `Invalid JSON`.
+    """
+    if len(body) <= MAX_METADATA:
+        return
+    try:
+        parts = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise ApiError(400, "Invalid JSON") from None
+    for name, part in parts.items():
+        limit = MAX_METADATA if name == "metadata" else _MAX_PART
+        value = bytes(part)
+        if len(value) > limit and not value.startswith(b'"'):
+            raise ApiError(413, f"{one_line(name)} is larger than {limit} bytes of JSON")
 
 
 def _refuse_constant(name: str) -> NoReturn:
