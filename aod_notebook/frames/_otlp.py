@@ -12,6 +12,8 @@ INTERNAL, CLIENT = 1, 3
 """Kinds of span."""
 _UNSET, _ERROR = 0, 2
 """Codes of a span's status."""
+_SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+"""The version of OpenTelemetry's conventions that the names are of."""
 _SPAN_ID_CHARS = 16
 _CONTENT = frozenset({"prompt", "result", "output", "summary"})
 """What people and agents wrote, besides all JSON columns."""
@@ -99,9 +101,28 @@ def traces(spans: list[dict[str, Any]], service: str) -> dict[str, Any]:
     """The whole document: OTLP's `TracesData`, of one service."""
     resource = {"attributes": [{"key": "service.name", "value": _value(service)}]}
     scope = {"name": "aod_notebook", "version": __version__}
+    scoped = {"scope": scope, "schemaUrl": _SCHEMA_URL, "spans": spans}
     return {
-        "resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": scope, "spans": spans}]}]
+        "resourceSpans": [{"resource": resource, "schemaUrl": _SCHEMA_URL, "scopeSpans": [scoped]}]
     }
+
+
+def whole_counts(row: Row, includes: Row) -> dict[str, Any]:
+    """A row with its tokens as OpenTelemetry counts them.
+
+    Input includes cached tokens and output those of reasoning, which some runtimes count apart;
+    `includes` is the result that says so.
+    """
+    counts = dict(row)
+    apart = []
+    if includes.get("input_includes_cache") is False:
+        apart.append(("input_tokens", ("cache_read_tokens", "cache_creation_tokens")))
+    if includes.get("output_includes_reasoning") is False:
+        apart.append(("output_tokens", ("reasoning_tokens",)))
+    for name, others in apart:
+        if counts.get(name) is not None:
+            counts[name] += sum(counts.get(other) or 0 for other in others)
+    return counts
 
 
 def _value(value: Any) -> dict[str, Any]:

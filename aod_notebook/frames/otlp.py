@@ -19,10 +19,11 @@ from aod_notebook.frames._otlp import (
     span_id,
     trace_id,
     traces,
+    whole_counts,
 )
 from aod_notebook.frames._rows import records
 from aod_notebook.frames.checks import FrameError, MissingPackageError, flag, pandas_frame, shown
-from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.spans import spans_of
 
 _RUN = columns_but(SCHEMAS["runs"], "error_message")
@@ -35,6 +36,8 @@ _EVENT = columns_but(
 _SESSION = columns_but(SCHEMAS["sessions"])
 _TURN = columns_but(SCHEMAS["turns"], "session_id")
 _RESULT = columns_but(SCHEMAS["results"], "session_id", "turn")
+_RESULT_BUT_TOKENS = columns_but(SCHEMAS["results"], "session_id", "turn", *TOKENS)
+_USAGE = columns_but(SCHEMAS["model_usage"], "session_id", "turn")
 _CALL = columns_but(SCHEMAS["tool_calls"], "session_id", "turn", "duration_s")
 _OPERATIONS = {"agent": "invoke_agent", "llm": "chat", "tool": "execute_tool"}
 _ID_KEYS = ("traceId", "spanId", "parentSpanId")
@@ -89,6 +92,7 @@ def sessions_to_otlp(
     turns: pd.DataFrame,
     tool_calls: pd.DataFrame | None = None,
     results: pd.DataFrame | None = None,
+    model_usage: pd.DataFrame | None = None,
     *,
     content: bool = False,
 ) -> dict[str, Any]:
@@ -97,9 +101,11 @@ def sessions_to_otlp(
     Args:
         sessions: a sessions frame.
         turns: their turns frame.
-        tool_calls: their tool_calls frame. Calls have times in sessions that were followed
-            live; the others stand at the start of their turn and say `aod.is_timed` false.
+        tool_calls: their tool_calls frame. Calls without times stand at the start of their
+            turn and say `aod.is_timed` false.
         results: their results frame; it adds tokens and cost to the turns.
+        model_usage: their model_usage frame; it adds a span per model below each turn, which
+            has the tokens instead of the turn and names the model.
         content: export prompts, results, and what tools were given and gave back; they can
             be large, and private.
 
@@ -120,7 +126,11 @@ def sessions_to_otlp(
         calls = _rows(tool_calls, "tool_calls", ("session_id", "turn", "tool_use_id"), by)
     if results is not None:
         ended = _rows(results, "results", ("session_id", "turn", "is_error"), by)
+    used = []
+    if model_usage is not None:
+        used = _rows(model_usage, "model_usage", ("session_id", "turn", "model"), by)
     told = {(row["session_id"], row["turn"]): row for row in ended}
+    models = _by_turn(used)
     turns_of, calls_of = _by(of_turns, "session_id"), _by(calls, "session_id")
     made = []
     for session in of_sessions:
@@ -128,8 +138,10 @@ def sessions_to_otlp(
         made.append(_session(session, content=content))
         starts = {}
         for turn in turns_of.get(session_id, []):
-            result = told.get((session_id, turn["turn"]), {})
-            made.append(_turn(session, turn, result, content=content))
+            key = session_id, turn["turn"]
+            result, of_models = told.get(key, {}), models.get(key, [])
+            made.append(_turn(session, turn, result, of_models, content=content))
+            made += [_chat(session, turn, result, row, content=content) for row in of_models]
             starts[turn["turn"]] = nanos(_start(turn))
         calls = calls_of.get(session_id, [])
         names = {(call["turn"], call["tool_use_id"]) for call in calls}
@@ -199,6 +211,13 @@ def _by(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
     return grouped
 
 
+def _by_turn(rows: Iterable[Row]) -> dict[tuple[Any, Any], list[Row]]:
+    grouped: dict[tuple[Any, Any], list[Row]] = {}
+    for row in rows:
+        grouped.setdefault((row["session_id"], row["turn"]), []).append(row)
+    return grouped
+
+
 def _run(run: Row, below: list[dict[str, Any]], *, content: bool) -> dict[str, Any]:
     """The span of a whole run; where its own times are unknown, those of what is below."""
     trace = trace_id(run["run_id"])
@@ -254,16 +273,37 @@ def _session(session: Row, *, content: bool) -> dict[str, Any]:
     )
 
 
-def _turn(session: Row, turn: Row, result: Row, *, content: bool) -> dict[str, Any]:
+def _turn(
+    session: Row, turn: Row, result: Row, models: Sequence[Row], *, content: bool
+) -> dict[str, Any]:
+    """The span of a turn; where spans of its models have the tokens, it has none."""
     trace = trace_id(session["session_id"])
     named = _whose(session, "invoke_agent")
-    told = attributes(result, _RESULT, "aod", content=content) if result else []
+    named["gen_ai.agent.id"] = session.get("agent_id")
+    if len(models) == 1:
+        named["gen_ai.request.model"] = models[0]["model"]
+    columns = _RESULT_BUT_TOKENS if models else _RESULT
+    counted = whole_counts(result, result)
+    told = attributes(counted, columns, "aod", content=content) if result else []
     return span(
         (trace, span_id(trace, "turn", turn["turn"]), span_id(trace)),
         "invoke_agent",
         (nanos(_start(turn)), nanos(turn.get("ended_at"))),
         [*attributes(turn, _TURN, "aod", content=content, **named), *told],
         is_error=turn["status"] == "failed" or bool(result.get("is_error")),
+    )
+
+
+def _chat(session: Row, turn: Row, result: Row, used: Row, *, content: bool) -> dict[str, Any]:
+    """What a model did in a turn, as one span: the runtimes report no single calls."""
+    trace, number = trace_id(session["session_id"]), turn["turn"]
+    named = {**_whose(session, "chat"), "aod.turn": number, "aod.is_timed": False}
+    return span(
+        (trace, span_id(trace, "chat", number, used["model"]), span_id(trace, "turn", number)),
+        f"chat {used['model'] or 'unknown'}",
+        (nanos(_start(turn)), nanos(turn.get("ended_at"))),
+        attributes(whole_counts(used, result), _USAGE, "aod", content=content, **named),
+        kind=CLIENT,
     )
 
 
@@ -298,6 +338,5 @@ def _whose(session: Row, operation: str) -> dict[str, Any]:
     return {
         "gen_ai.operation.name": operation,
         "gen_ai.conversation.id": session["session_id"],
-        "gen_ai.agent.id": session.get("agent_id"),
         "gen_ai.provider.name": session.get("provider"),
     }

@@ -64,10 +64,8 @@ def _of_events(events: pd.DataFrame, *, per_message: bool) -> pd.DataFrame:
     outputs = events[events["type"].eq("output")]
     if per_message:
         messages = frames.messages_from_events(events)
-        counted = messages[messages[list(TOKENS)].notna().any(axis=1)]
-        if len(counted):
-            told = outputs[outputs["event_id"].isin(counted["event_id"])]
-            return _of_messages(counted.assign(at=_times(counted, told, "event_id")))
+        if messages[list(TOKENS)].notna().any(axis=None):
+            return _of_messages(messages)
     results = frames.results_from_events(events)
     last = outputs.drop_duplicates(["session_id", "turn"], keep="last")
     return _of_turns(results.assign(ended_at=_times(results, last, "turn")))
@@ -76,9 +74,10 @@ def _of_events(events: pd.DataFrame, *, per_message: bool) -> pd.DataFrame:
 def _times(rows: pd.DataFrame, outputs: pd.DataFrame, key: str) -> pd.Series[Any]:
     """Give for each row the time of the output that has its session and its key."""
     keys = ["session_id", key]
+    timed = outputs.assign(at=outputs["created_at"].fillna(outputs["received_at"]))
     known = {
-        (output["session_id"], output[key]): output["received_at"]
-        for output in records(outputs, [*keys, "received_at"])
+        (output["session_id"], output[key]): output["at"]
+        for output in records(timed, [*keys, "at"])
     }
     found = [known.get((row["session_id"], row[key])) for row in records(rows, keys)]
     return pd.Series(pd.to_datetime(pd.Series(found, dtype=object), utc=True).array, rows.index)
@@ -86,12 +85,29 @@ def _times(rows: pd.DataFrame, outputs: pd.DataFrame, key: str) -> pd.Series[Any
 
 def _of_messages(messages: pd.DataFrame) -> pd.DataFrame:
     counted = messages[messages[list(TOKENS)].notna().any(axis=1)]
-    return _points(counted.assign(id=counted["session_id"]), "message", "session")
+    # opencode's steps, and no others, have tokens that leave those of reasoning out
+    counted = _disjoint(counted, None, counted["subtype"].ne("step_finish"))
+    return _points(
+        counted.assign(id=counted["session_id"], at=counted["created_at"]), "message", "session"
+    )
+
+
+def _disjoint(rows: pd.DataFrame, includes_cache: Any, includes_reasoning: Any) -> pd.DataFrame:
+    """Rows whose kinds of tokens share none: cached ones are no input, reasoning is output."""
+    read, output = rows["input_tokens"], rows["output_tokens"]
+    if includes_cache is not None:
+        cached = rows["cache_read_tokens"].fillna(0) + rows["cache_creation_tokens"].fillna(0)
+        is_whole = includes_cache.fillna(value=False).astype(bool)
+        read = read.mask(is_whole, (read - cached).clip(lower=0))
+    is_apart = ~includes_reasoning.fillna(value=True).astype(bool)
+    output = output.mask(is_apart, output + rows["reasoning_tokens"].fillna(0))
+    return rows.assign(input_tokens=read, output_tokens=output)
 
 
 def _of_turns(turns: pd.DataFrame) -> pd.DataFrame:
     """Points of turns; a frame that has several rows of a turn, one per model, is summed up."""
     whole = completed(turns, _TURNS)
+    whole = _disjoint(whole, whole["input_includes_cache"], whole["output_includes_reasoning"])
     grouped = whole.groupby(["session_id", "turn"], sort=False, dropna=False)
     counts = grouped[[*TOKENS, "cost_usd"]].sum(min_count=1)
     summed = counts.assign(at=grouped["ended_at"].max()).reset_index()

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 import pytest
-from bodies import frames_of
+from bodies import frames_of, output
 from google.protobuf import json_format
 from known_sessions import RUNTIMES, known_session
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
@@ -186,6 +186,15 @@ def test_the_json_form_has_hex_ids_64_bit_integers_as_text_and_enums_as_numbers(
         assert all(isinstance(v["intValue"], str) for v in values if "intValue" in v)
 
 
+def whole(runtime, turn):
+    """A turn's tokens as OpenTelemetry counts them: the cached ones are a part of the input."""
+    tokens = dict(turn.tokens)
+    if runtime in ("claude", "opencode"):
+        apart = ("cache_read_tokens", "cache_creation_tokens")
+        tokens["input_tokens"] += sum(tokens[name] for name in apart)
+    return tokens
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_session_is_a_tree_of_turns_and_calls_with_their_usage(runtime):
     session = known_session(runtime, 5)
@@ -201,7 +210,7 @@ def test_a_session_is_a_tree_of_turns_and_calls_with_their_usage(runtime):
     assert [told(span)["aod.turn"] for span in turns] == [turn.number for turn in session.turns]
     for span, turn in zip(turns, session.turns, strict=True):
         usage = {name: told(span).get(frames.otel_names[name]) for name in turn.tokens}
-        assert usage == (turn.tokens if turn.finished else dict.fromkeys(turn.tokens))
+        assert usage == (whole(runtime, turn) if turn.finished else dict.fromkeys(turn.tokens))
 
     calls = [told(span) for span in rest if span.name.startswith("execute_tool ")]
     truth = [(call.tool, call.id) for turn in session.turns for call in turn.calls]
@@ -256,3 +265,61 @@ def test_times_that_otlp_cannot_tell_are_left_out(year):
 
 def test_no_sessions_are_no_spans():
     assert spans_of(frames.sessions_to_otlp(sessions_of([]), turns_of([]))) == []
+
+
+def of_claude(model="claude-sonnet-4-6"):
+    """The tables of a turn with 10 fresh, 5,000 cached and 100 newly cached tokens."""
+    counts = {
+        "input_tokens": 10,
+        "output_tokens": 7,
+        "cache_read_input_tokens": 5000,
+        "cache_creation_input_tokens": 100,
+    }
+    line = {"type": "result", "subtype": "success", "usage": counts, "total_cost_usd": 0.5}
+    named = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+    line["modelUsage"] = {model: {**dict(zip(named, counts.values(), strict=True)), "costUSD": 0.5}}
+    call = {"type": "tool_use", "id": "c1", "name": "Bash", "input": {}}
+    words = {"type": "assistant", "message": {"id": "m", "content": [call]}}
+    body = output(1, f"{json.dumps(words)}\n{json.dumps(line)}\n")
+    events = frames.decode_events(body.encode(), session_id=SESSION_ID)
+    told = {"id": SESSION_ID, "agent_id": "a1", "provider": "anthropic", "status": "completed"}
+    return (
+        sessions_of([{**told, "created_at": at(0), "updated_at": at(900)}]),
+        turns_of([(SESSION_ID, [{"turn_number": 1, "started_at": at(1), "ended_at": at(800)}])]),
+        frames.tool_calls_from_events(events),
+        frames.results_from_events(events),
+        frames.model_usage_from_events(events),
+    )
+
+
+def test_input_includes_the_cached_tokens_that_a_runtime_counts_apart():
+    *tables, _ = of_claude()
+    turn = next(s for s in spans_of(frames.sessions_to_otlp(*tables)) if s.name == "invoke_agent")
+    counts = {key: value for key, value in told(turn).items() if key.startswith("gen_ai.usage")}
+    assert counts == {
+        "gen_ai.usage.input_tokens": 5110,
+        "gen_ai.usage.output_tokens": 7,
+        "gen_ai.usage.cache_read.input_tokens": 5000,
+        "gen_ai.usage.cache_creation.input_tokens": 100,
+    }
+
+
+def test_every_model_of_a_turn_has_a_span_that_names_it_and_has_its_tokens():
+    spans = {span.name: span for span in spans_of(frames.sessions_to_otlp(*of_claude()))}
+    chat, turn = spans["chat claude-sonnet-4-6"], spans["invoke_agent"]
+    assert chat.parent_span_id == turn.span_id
+    assert chat.kind == Span.SPAN_KIND_CLIENT
+    assert told(chat)["gen_ai.request.model"] == "claude-sonnet-4-6"
+    assert told(turn)["gen_ai.request.model"] == "claude-sonnet-4-6"
+    assert told(chat)["gen_ai.usage.input_tokens"] == 5110
+    assert told(chat)["aod.cost_usd"] == told(turn)["aod.cost_usd"] == 0.5
+    assert not any(key.startswith("gen_ai.usage") for key in told(turn))  # nothing counts twice
+
+
+def test_the_agent_is_named_by_its_own_spans_and_the_schema_by_the_document():
+    document = frames.sessions_to_otlp(*of_claude())
+    named = {span.name for span in spans_of(document) if "gen_ai.agent.id" in told(span)}
+    assert named == {"session", "invoke_agent"}
+    [resource] = document["resourceSpans"]
+    assert resource["schemaUrl"].startswith("https://opentelemetry.io/schemas/1.")
+    assert resource["scopeSpans"][0]["schemaUrl"] == resource["schemaUrl"]
