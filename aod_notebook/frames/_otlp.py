@@ -114,7 +114,7 @@ def whole_counts(row: Row, includes: Row) -> dict[str, Any]:
     `includes` is the result that says so.
     """
     counts = dict(row)
-    apart = []
+    apart: list[tuple[str, tuple[str, ...]]] = []
     if includes.get("input_includes_cache") is False:
         apart.append(("input_tokens", ("cache_read_tokens", "cache_creation_tokens")))
     if includes.get("output_includes_reasoning") is False:

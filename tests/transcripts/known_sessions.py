@@ -276,6 +276,8 @@ class Codex(_Maker):
     def end(self, turn):
         for name in TOKENS[:3]:
             turn.tokens[name] = self.random.randint(0, 9000)
+        # cached tokens are a part of the input
+        turn.tokens["cache_read_tokens"] %= turn.tokens["input_tokens"] + 1
         if turn.finished and turn.is_error:
             turn.tokens = dict.fromkeys(TOKENS)
             turn.say(type="turn.failed", error={"message": "no more credit"})
@@ -319,6 +321,8 @@ class Gemini(_Maker):
     def end(self, turn):
         for name in TOKENS[:3]:
             turn.tokens[name] = self.random.randint(0, 9000)
+        # cached tokens are a part of the input
+        turn.tokens["cache_read_tokens"] %= turn.tokens["input_tokens"] + 1
         if turn.finished:
             stats = {
                 "total_tokens": 1,
