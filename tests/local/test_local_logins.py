@@ -11,7 +11,8 @@ from aod_notebook.local.runtimes import logins
 from aod_notebook.local.runtimes.base import Folder
 
 CLAUDE = ".claude/.credentials.json"
-BEFORE, LATER, LATEST = 1_000, 2_000, 3_000
+FAR = 4_102_444_800_000  # milliseconds: no login of these tests has run out
+BEFORE, LATER, LATEST = FAR + 1_000, FAR + 2_000, FAR + 3_000
 
 
 def login(expires, name="a", **more):
@@ -84,11 +85,33 @@ def test_the_next_turn_and_the_next_session_have_the_renewed_login(fresh_kit, pe
 
 def test_of_sessions_that_renew_at_once_the_newest_login_stays(fresh_kit, person):
     agent = claude(fresh_kit)
-    moments = [4_000, 9_000, 2_000, 7_000, 5_000, 3_000]
-    made = [fresh_kit.session(f"{moment} at-{moment}", agent) for moment in moments]
+    moments = [FAR + 1_000 * n for n in (4, 9, 2, 7, 5, 3)]
+    made = [fresh_kit.session(f"{moment} at-{moment - FAR}", agent) for moment in moments]
     for session in made:
         assert fresh_kit.finish(session)["status"] == "completed"
     assert tokens(person) == "at-9000"
+
+
+SINGLE_USE = """#!/bin/sh
+cd "$HOME/.claude"
+if grep -q '"expiresAt": 1}' .credentials.json; then
+  mkdir "$TAKEN" || { echo "Refresh token not found or invalid" >&2; exit 1; }
+  echo '{"claudeAiOauth": {"accessToken": "access new", "expiresAt": FAR}}' > .new
+  mv .new .credentials.json
+fi
+"""
+
+
+def test_a_login_that_has_run_out_is_renewed_once_for_sessions_that_start_at_once(
+    fresh_kit, person, tmp_path
+):
+    (tmp_path / "bin" / "claude").write_text(SINGLE_USE.replace("FAR", str(FAR)))
+    person.write_text(login(1))
+    environment = fresh_kit.environment(env_vars={"TAKEN": str(tmp_path / "taken")})
+    agent = fresh_kit.agent(runtime="claude", model="any", environment_id=environment["id"])
+    made = [fresh_kit.session("x", agent) for _ in range(4)]
+    assert [fresh_kit.finish(session)["status"] for session in made] == ["completed"] * 4
+    assert tokens(person) == "new"
 
 
 def test_a_session_that_works_gets_the_login_that_another_renewed(fresh_service, fresh_kit, person):

@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 PREFIXES = frozenset({"anthropic", "openai", "google", "kimi"})
 """What may stand before a model's name and a slash."""
 
+_INSTEAD_OF_A_LOGIN = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_VERTEX",
+)
+"""With one of these claude does not use, and so not renew, its login."""
+
 _TAIL = 2000  # characters of stderr: a refusal is one line
 
 _CLOUD = {
@@ -117,7 +127,10 @@ class Cli:
         begun.touch()
         heard = _Heard(sink)
         await asyncio.to_thread(self._take_login, turn)
-        exchanging = asyncio.create_task(logins.keep_exchanging(turn.folder, self.logins))
+        renewal = logins.Renewal(turn.folder, self.logins)
+        if not any(turn.env.get(name) for name in _INSTEAD_OF_A_LOGIN):
+            await renewal.begin(stop.event)
+        exchanging = asyncio.create_task(renewal.keep())
         try:
             outcome = await supervisor.run(
                 argv,
@@ -132,7 +145,7 @@ class Cli:
             exchanging.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await exchanging
-            await asyncio.to_thread(logins.exchange, turn.folder, self.logins)
+            await renewal.end()
         if "root" in heard.tail and refused_as_root(self.program, turn.env):
             sink.write("stderr", f"{AS_ROOT}\n")
         return outcome

@@ -14,10 +14,11 @@ import hashlib
 import json
 import logging
 import os
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aod_notebook.local.credentials import make_private, write_private
 from aod_notebook.local.runtimes.base import Folder
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LEDGER = "logins.json"
-_POLL_S = 1.0
-"""How often a turn looks whether its login, or the person's, was renewed."""
+_POLL_S, _SOON_S = 1.0, 0.1
+"""How often a turn looks whether a login was renewed; while others wait for that, oftener."""
+_RENEW_S = 10.0
+"""A CLI renews its login before its first request, which takes it a second or two."""
+_EARLY_S = 300
+"""A CLI renews a login that has so many seconds left."""
 
 Document = dict[str, Any]
 
@@ -39,12 +44,14 @@ class Login:
     """A login file of a CLI: where it is below a home, and how old each login in it is.
 
     `stamps` returns a number per part of the file that is renewed by itself; the part None is
-    the whole file. `account` says who is logged in, None if the file does not say.
+    the whole file. `account` says who is logged in, None if the file does not say. `is_used_up`:
+    a renewal can't be done twice, and the stamps are the times, in milliseconds, when it is due.
     """
 
     relative: str
     stamps: Callable[[Document], dict[str | None, float]]
     account: Callable[[Document], object] = lambda _: None
+    is_used_up: bool = False
 
 
 def copy_in(folder: Folder, logins: tuple[Login, ...], find: Callable[[str], Path]) -> None:
@@ -98,15 +105,78 @@ def recover(sessions: Path) -> None:
             exchange(Folder(ledger.parent), logins)
 
 
-async def keep_exchanging(folder: Folder, logins: tuple[Login, ...]) -> None:
-    """Exchange whenever one of the files changes, until cancelled."""
-    seen: object = None
-    while True:
-        state = await asyncio.to_thread(_state, folder, logins)
-        if state != seen:
-            await asyncio.to_thread(exchange, folder, logins)
-            seen = await asyncio.to_thread(_state, folder, logins)
-        await asyncio.sleep(_POLL_S)
+class Renewal:
+    """One turn's use of the logins: they are exchanged while it goes on.
+
+    A login that has run out is renewed by one turn at a time: its renewal is good for once, so
+    the others wait, at most 10 s, until the first has done it.
+    """
+
+    _under_way: ClassVar[dict[tuple[int, str], asyncio.Event]] = {}
+
+    def __init__(self, folder: Folder, logins: tuple[Login, ...]) -> None:
+        self._folder, self._logins = folder, logins
+        self._key = 0, ""
+        self._done: asyncio.Event | None = None
+
+    async def begin(self, stop: asyncio.Event) -> None:
+        """Return once no other turn is about to renew the login, or when stopped."""
+        while source := await asyncio.to_thread(_due, self._folder, self._logins):
+            key = id(asyncio.get_running_loop()), source  # an event is good in one loop only
+            other = self._under_way.get(key)
+            if other is None:
+                self._key, self._done = key, asyncio.Event()
+                self._under_way[key] = self._done
+                return
+            await _first_of(other, stop)
+            if stop.is_set():
+                return
+            if self._under_way.get(key) is other:  # it uses something else than the login
+                del self._under_way[key]
+            await asyncio.to_thread(exchange, self._folder, self._logins)
+
+    async def keep(self) -> None:
+        """Exchange whenever one of the files changes, until cancelled."""
+        seen: object = None
+        while True:
+            state = await asyncio.to_thread(_state, self._folder, self._logins)
+            if state != seen:
+                await asyncio.to_thread(exchange, self._folder, self._logins)
+                seen = await asyncio.to_thread(_state, self._folder, self._logins)
+                if self._done and not await asyncio.to_thread(_due, self._folder, self._logins):
+                    self._let_others()
+            await asyncio.sleep(_SOON_S if self._done else _POLL_S)
+
+    async def end(self) -> None:
+        """Bring home what the turn renewed at last."""
+        await asyncio.to_thread(exchange, self._folder, self._logins)
+        self._let_others()
+
+    def _let_others(self) -> None:
+        if self._done is not None:
+            self._done.set()
+            if self._under_way.get(self._key) is self._done:
+                del self._under_way[self._key]
+            self._done = None
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(tasks, timeout=_RENEW_S, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _due(folder: Folder, logins: tuple[Login, ...]) -> str:
+    """Return the person's file of a login that is about to be renewed; empty if none is."""
+    ledger = _ledger(folder.root)
+    soon = (time.time() + _EARLY_S) * 1000
+    for login in logins:
+        document = _parsed(folder.home / login.relative) if login.relative in ledger else None
+        stamps = login.stamps(document).values() if document and login.is_used_up else ()
+        if any(stamp < soon for stamp in stamps):
+            return ledger[login.relative]["from"]
+    return ""
 
 
 def _exchange(login: Login, person: Path, session: Path) -> None:
@@ -199,10 +269,10 @@ def _claude(document: Document) -> dict[str | None, float]:
 
 def _codex(document: Document) -> dict[str | None, float]:
     try:
-        time = datetime.fromisoformat(str(document["last_refresh"])).timestamp()
+        moment = datetime.fromisoformat(str(document["last_refresh"])).timestamp()
     except (KeyError, ValueError):
         return {None: 0.0}
-    return {None: time} if document.get("tokens") else {}
+    return {None: moment} if document.get("tokens") else {}
 
 
 def _codex_account(document: Document) -> object:
@@ -223,7 +293,14 @@ def _opencode(document: Document) -> dict[str | None, float]:
 
 
 LOGINS: dict[str, tuple[Login, ...]] = {
-    "claude": (Login(".claude/.credentials.json", _claude, lambda d: d.get("organizationUuid")),),
+    "claude": (
+        Login(
+            ".claude/.credentials.json",
+            _claude,
+            lambda d: d.get("organizationUuid"),
+            is_used_up=True,
+        ),
+    ),
     "codex": (Login(".codex/auth.json", _codex, _codex_account),),
     "gemini": (
         Login(".gemini/oauth_creds.json", _gemini),
