@@ -3,7 +3,7 @@
 from typing import Any
 
 _CODEX_PREFIXES = ("thread.", "turn.", "item.")
-_CLAUDE_TYPES = frozenset({"system", "assistant", "user"})
+_CLAUDE_TYPES = frozenset({"system", "assistant", "user", "stream_event", "rate_limit_event"})
 
 
 def runtime_of(value: Any) -> str | None:

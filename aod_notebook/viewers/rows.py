@@ -32,7 +32,7 @@ STARTED = ("stage", "runtime_start", "started")
 class RowBuilder:
     r"""Makes rows of the events of a session or a run; feed it each event once, in order.
 
-    Sessions have the events of CONTRACT A.12; what those of a run are, `run_rows.RunRows` says.
+    What the events of a run are, `run_rows.RunRows` says.
 
     Args:
         runtime: what wrote a session's output; None to recognise it from the lines.
@@ -73,19 +73,19 @@ class RowBuilder:
         self._stdout.account.skip()
 
     def feed(self, event: Event) -> list[Row]:
-        """Give the rows that `event` completes; half a line waits for its other half."""
+        """Return the rows that `event` completes; half a line waits for its other half."""
         rows = self._rows(event)
         self._number += len(rows)
         return rows
 
     def feed_output(self, data: str) -> list[Row]:
-        """Give the rows that a piece of standard output completes, of one event or of several."""
+        """Return the rows that a piece of standard output completes, of one event or of several."""
         rows = self._output_rows(data)
         self._number += len(rows)
         return rows
 
     def finish(self) -> list[Row]:
-        """Give the rows of lines that were never ended by a newline."""
+        """Return the rows of lines that were never ended by a newline."""
         rows = self._flushed()
         self._number += len(rows)
         return rows
@@ -152,7 +152,7 @@ class RowBuilder:
         return [*rows, row]
 
     def _turn_rows(self, turn: int) -> list[Row]:
-        """Give what heads a turn, once."""
+        """Return what heads a turn, once."""
         rows, whole = self._flushed(), self.summary
         if whole.turns and turn == whole.turn:
             return rows
@@ -261,10 +261,10 @@ def _stderr_rows(lines: list[str]) -> list[Row]:
 
 
 def _turn_begun(event: Event, before: int) -> int | None:
-    """Give the number of the turn that begins with an event; None if none does.
+    """Return the number of the turn that begins with an event; None if none does.
 
     A turn begins as its runtime is started, which names no turn; `turn_start` comes with the
-    first output only, so never for a turn without (CONTRACT A.12.3).
+    first output only, so never for a turn without.
     """
     extra = event.extra
     if event.type == "turn_start":

@@ -107,6 +107,33 @@ def test_a_cli_that_fails_fails_the_run_with_its_stderr(claude):
     assert refused == (422, "RUN_FAILED", "the agent ended with exit code 3: it broke")
 
 
+TWICE = """#!{python}
+import json
+for cost, read in ((0.1, 10), (0.3, 30)):
+    models = {{"m": {{"inputTokens": read, "outputTokens": 1, "costUSD": cost}}}}
+    print(json.dumps({{"type": "result", "subtype": "success", "is_error": False, "session_id": "s",
+        "result": "done", "total_cost_usd": cost, "modelUsage": models}}))
+"""
+
+
+def test_two_results_of_one_run_are_not_added_up(fresh_service, tmp_path, monkeypatch):
+    program = tmp_path / "claude"
+    program.write_text(TWICE.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with connect(fresh_service.url, fresh_service.agentos_key) as client:
+        rpc = Rpc(client)
+        agent_id = rpc.call("agents_create", name="twice", system_prompt="")["id"]
+        run_id = rpc.invoke(agent_id, input={"q": 1})["run_id"]
+        run = rpc.call("runs_get", run_id=run_id)
+        assert (run["input_tokens"], run["output_tokens"]) == (30, 1)
+        events = [
+            e for e in rpc.call("runs_get_events", run_id=run_id) if e["type"] == "llm.response"
+        ]
+        assert [event["payload"]["input_tokens"] for event in events] == [30]
+        assert events[0]["payload"]["model"] == "m"
+
+
 SLOW = "#!/bin/sh\necho up > ../../../started\nsleep 600\n"
 
 
