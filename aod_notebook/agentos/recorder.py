@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,9 +12,10 @@ from aod_notebook.agentos.errors import AgentOSError
 from aod_notebook.agentos.report.record import EVENT
 from aod_notebook.agentos.report.runs import Receipt, RunState, RunStatus
 from aod_notebook.agentos.report.snapshot import now, object_of, snapshot, text_of
+from aod_notebook.core.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aod_notebook.agentos.report.reporter import Reporter
     from aod_notebook.agentos.report.runs import RunStats
@@ -102,13 +104,26 @@ class Recorder:
             return Receipt()
         state = self.state
         error = state.error or (self.reporter.trouble() if state.stats.pending > 0 else None)
-        return state.receipt(str(error) if error else None)
+        children = self.reporter.left_by_children()
+        receipt = state.receipt(str(error) if error else None)
+        if not children:
+            return receipt
+        told = f"{counted(children, 'record')} of child processes"
+        return replace(receipt, pending=receipt.pending + children, reason=receipt.reason or told)
 
     def is_settled(self) -> bool:
         """Tell whether nothing of the run waits, or waiting is of no use."""
         if self.reporter is None or self.state.stats.pending <= 0:
             return True
-        return self.reporter.is_paused
+        return self.reporter.is_hopeless()
+
+    def joining(self) -> Callable[[], bool] | None:
+        """Take in what dead children of this process left; gives what tells that this is done."""
+        reporter = self.reporter
+        asked = 0 if reporter is None else reporter.ask_for_children()
+        if reporter is None or not asked:
+            return None
+        return lambda: reporter.is_joined(asked) or reporter.is_hopeless()
 
     def _late(self, reporter: Reporter, name: str) -> None:
         """Count what is reported after the end."""

@@ -206,7 +206,11 @@ class AsyncAgentOS(Unpicklable):
         if reporter is None:
             return Receipt()
         reporter.hurry()
-        await wait_until(lambda: reporter.is_settled() or reporter.is_paused, timeout)
+        asked = reporter.ask_for_children()
+        await wait_until(
+            lambda: (reporter.is_settled() and reporter.is_joined(asked)) or reporter.is_hopeless(),
+            timeout,
+        )
         return reporter.receipt()
 
     @property
@@ -220,7 +224,10 @@ class AsyncAgentOS(Unpicklable):
             return Receipt()
         self._is_closed = True
         try:
-            return await self.flush(timeout)
+            receipt = await self.flush(timeout)
+            if self._reporter is not None:
+                self._reporter.say_what_waits(receipt)
+            return receipt
         finally:  # also when the waiting is interrupted
             if self._reporter is not None:
                 sender.detach(self, self._reporter)

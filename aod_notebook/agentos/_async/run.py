@@ -174,6 +174,7 @@ class AsyncRun(Unpicklable):
     ) -> Receipt:
         """End the run well, after everything recorded before; `usage` is the run's total."""
         fields: dict[str, Any] = {} if output is None else {"output": self._recorder.object(output)}
+        timeout = await self._join(timeout)
         self._recorder.end("complete", {**fields, **usage_fields(usage, token_usage)})
         return await self.flush(timeout)
 
@@ -195,6 +196,7 @@ class AsyncRun(Unpicklable):
         given = error_detail if detail is None else detail
         if given is not None:
             fields["error_detail"] = self._recorder.object(given)
+        timeout = await self._join(timeout)
         self._recorder.end("fail", fields)
         return await self.flush(timeout)
 
@@ -206,6 +208,7 @@ class AsyncRun(Unpicklable):
     ) -> Receipt:
         """End the run as cancelled; the reason is cut to 1,000 characters."""
         fields = {} if reason is None else {"reason": text_of(reason)[:LONGEST_REASON]}
+        timeout = await self._join(timeout)
         self._recorder.end("cancel", fields)
         return await self.flush(timeout)
 
@@ -214,6 +217,7 @@ class AsyncRun(Unpicklable):
         reporter = self._recorder.reporter
         if reporter is not None:
             reporter.hurry()
+            timeout = await self._join(timeout)
             await wait_until(self._recorder.is_settled, timeout)
         return self._recorder.receipt()
 
@@ -246,6 +250,18 @@ class AsyncRun(Unpicklable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
+
+    async def _join(self, timeout: float) -> float:  # noqa: ASYNC109 - as in sync
+        """Wait until what dead children of this process left is delivered; the time that is left.
+
+        It comes before the end: a service may take no event of a run that has ended.
+        """
+        is_joined = self._recorder.joining()
+        if is_joined is None:
+            return timeout
+        began = time.monotonic()
+        await wait_until(is_joined, timeout)
+        return max(0.0, timeout - (time.monotonic() - began))
 
     async def _started(self) -> None:
         """Wait for the answer to the start; raise what a person must mend."""

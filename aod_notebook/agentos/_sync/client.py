@@ -207,7 +207,11 @@ class AgentOS(Unpicklable):
         if reporter is None:
             return Receipt()
         reporter.hurry()
-        wait_until(lambda: reporter.is_settled() or reporter.is_paused, timeout)
+        asked = reporter.ask_for_children()
+        wait_until(
+            lambda: (reporter.is_settled() and reporter.is_joined(asked)) or reporter.is_hopeless(),
+            timeout,
+        )
         return reporter.receipt()
 
     @property
@@ -221,7 +225,10 @@ class AgentOS(Unpicklable):
             return Receipt()
         self._is_closed = True
         try:
-            return self.flush(timeout)
+            receipt = self.flush(timeout)
+            if self._reporter is not None:
+                self._reporter.say_what_waits(receipt)
+            return receipt
         finally:  # also when the waiting is interrupted
             if self._reporter is not None:
                 sender.detach(self, self._reporter)

@@ -173,6 +173,7 @@ class Run(Unpicklable):
     ) -> Receipt:
         """End the run well, after everything recorded before; `usage` is the run's total."""
         fields: dict[str, Any] = {} if output is None else {"output": self._recorder.object(output)}
+        timeout = self._join(timeout)
         self._recorder.end("complete", {**fields, **usage_fields(usage, token_usage)})
         return self.flush(timeout)
 
@@ -194,6 +195,7 @@ class Run(Unpicklable):
         given = error_detail if detail is None else detail
         if given is not None:
             fields["error_detail"] = self._recorder.object(given)
+        timeout = self._join(timeout)
         self._recorder.end("fail", fields)
         return self.flush(timeout)
 
@@ -205,6 +207,7 @@ class Run(Unpicklable):
     ) -> Receipt:
         """End the run as cancelled; the reason is cut to 1,000 characters."""
         fields = {} if reason is None else {"reason": text_of(reason)[:LONGEST_REASON]}
+        timeout = self._join(timeout)
         self._recorder.end("cancel", fields)
         return self.flush(timeout)
 
@@ -213,6 +216,7 @@ class Run(Unpicklable):
         reporter = self._recorder.reporter
         if reporter is not None:
             reporter.hurry()
+            timeout = self._join(timeout)
             wait_until(self._recorder.is_settled, timeout)
         return self._recorder.receipt()
 
@@ -245,6 +249,18 @@ class Run(Unpicklable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
+
+    def _join(self, timeout: float) -> float:
+        """Wait until what dead children of this process left is delivered; the time that is left.
+
+        It comes before the end: a service may take no event of a run that has ended.
+        """
+        is_joined = self._recorder.joining()
+        if is_joined is None:
+            return timeout
+        began = time.monotonic()
+        wait_until(is_joined, timeout)
+        return max(0.0, timeout - (time.monotonic() - began))
 
     def _started(self) -> None:
         """Wait for the answer to the start; raise what a person must mend."""

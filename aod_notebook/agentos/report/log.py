@@ -49,6 +49,7 @@ class Log:
         base_url: str,
         fingerprint: str,
         agent_id: str | None,
+        family: str,
         memory_limit: int,
         starts: Callable[[], Iterable[Start]],
         trouble: Callable[[str], None],
@@ -65,7 +66,7 @@ class Log:
         self._from_memory = 0  # of the records in memory, how many have been read
         if folder is not None:
             try:
-                self._writer = SpoolWriter(folder, base_url, fingerprint, agent_id)
+                self._writer = SpoolWriter(folder, base_url, fingerprint, agent_id, family)
                 self._reader = SpoolReader(self._writer.folder)
             except OSError as error:
                 self._say(f"no spool can be kept in {folder} ({error.strerror or error})")

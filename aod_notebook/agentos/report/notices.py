@@ -57,6 +57,12 @@ class Notices:
         elif self.counts[kind] == 1:
             logger.warning("AgentOS reporting: %s", one_line(str(error), limit=600))
 
+    def warn(self, kind: str, text: str) -> None:
+        """Log a line about the state of things, once per kind."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.counts[kind] == 1:
+            logger.warning("AgentOS reporting: %s", one_line(text, limit=600))
+
     @staticmethod
     def _call(callback: Callable[[BaseException], Any], error: BaseException) -> None:
         try:

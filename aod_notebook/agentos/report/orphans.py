@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from aod_notebook.agentos.report.reader import Window
     from aod_notebook.agentos.report.spool import Header
 
-__all__ = ["Orphan", "OrphanLog", "adopt_all", "process_ended"]
+__all__ = ["Orphan", "OrphanLog", "adopt_all", "left_by_children", "process_ended"]
 
+_AT_ONCE = 1000
 EXPIRES_S = 30 * 24 * 3600.0
 """Age of the last write after which a spool that no key asks for is deleted."""
 
@@ -123,6 +124,7 @@ class Orphan:
         self, folder: Path, header: Header, lock_fd: int, pipe_of: Callable[[OrphanLog], Pipe]
     ) -> None:
         self.folder = folder
+        self.family = header.family
         self.is_done = False
         self._lock_fd = lock_fd
         self._log = OrphanLog(folder, header)
@@ -175,6 +177,22 @@ def adopt_all(
             if held is not None:
                 found.append(Orphan(folder, header, held, pipe_of))
     return found
+
+
+def left_by_children(root: Path, family: str, own: str) -> int:
+    """Count what other processes of a family have recorded and the service does not have."""
+    count = 0
+    for folder in root.glob("[!.]*"):
+        header = read_header(folder)
+        if header is None or header.family != family or folder.name.endswith(f"-{own}"):
+            continue
+        with contextlib.suppress(OSError), contextlib.closing(SpoolReader(folder)) as reader:
+            while records := reader.read(_AT_ONCE).records:
+                count += sum(
+                    record.n > reader.acknowledged and record.k not in (START, VOID)
+                    for record in records
+                )
+    return count
 
 
 def _expire(folder: Path) -> None:

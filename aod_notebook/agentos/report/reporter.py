@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -19,6 +20,7 @@ from aod_notebook.agentos.report.orphans import (
     Orphan,
     OrphanLog,
     adopt_all,
+    left_by_children,
     process_ended,
     repeated_start,
 )
@@ -29,6 +31,7 @@ from aod_notebook.agentos.report.steps import end_body, start_body
 from aod_notebook.core._sync.transport import Transport
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import home
+from aod_notebook.core.text import counted
 from aod_notebook.core.wire import BearerAuth, Call
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ _RESCAN_S = 5.0
 _LONG_AGO = float("-inf")
 _MANY_RUNS = 100
 _GIVE_UP = 3
+DOWN_S = 2.0
+"""How long, in all, callers wait for a service that is known to be down."""
 
 
 def spool_folder() -> Path:
@@ -75,6 +80,10 @@ class Reporter:
         self._revive = revive
         self._orphans: list[Orphan] = []
         self._scanned_at = _LONG_AGO
+        self._scans_wanted = self._scans = 0  # looks for spools of children, asked for and done
+        self._down_at: float | None = None  # when somebody first waited for a dead service
+        self.family = uuid.uuid4().hex
+        self.has_forked = False
         self.reset()
 
     def reset(self) -> None:
@@ -100,6 +109,8 @@ class Reporter:
         if log is not None:
             log.release()
         self.release_orphans()
+        self._scans_wanted = self._scans = 0
+        self.has_forked = False
         self._http_client = None  # its connections are the parent's
         self.reset()
 
@@ -183,6 +194,54 @@ class Reporter:
             self._hurry = self._log.count if self._log else 0
         self._wake()
 
+    def ask_for_children(self) -> int:
+        """Have the sender look for what dead children of this process left; see `is_joined`."""
+        if not self.has_forked:
+            return 0
+        self._scans_wanted += 1
+        self._wake()
+        return self._scans_wanted
+
+    def is_joined(self, asked: int) -> bool:
+        """Whether what dead children had left when that was asked for is delivered."""
+        if self._transport is None:
+            return True
+        ours = any(each.family == self.family for each in list(self._orphans))
+        return self._scans >= asked and not ours
+
+    def left_by_children(self) -> int:
+        """Count what children of this process, alive or not, have recorded and not delivered."""
+        if not self.has_forked:
+            return 0
+        own = self._log.uid if self._log else ""
+        return left_by_children(spool_folder(), self.family, own)
+
+    def is_hopeless(self) -> bool:
+        """Whether waiting is of no use: nothing is sent for now, or the service is down.
+
+        All callers together wait 2 s for a service that cannot be reached.
+        """
+        if self.is_paused:
+            return True
+        pipe = self.pipe
+        error = None if pipe is None else pipe.error
+        if error is None or error.code != "NETWORK_ERROR":
+            self._down_at = None
+            return False
+        if self._down_at is None:
+            self._down_at = time.monotonic()
+        return time.monotonic() - self._down_at > DOWN_S
+
+    def say_what_waits(self, receipt: Receipt) -> None:
+        """Say once in a line what waits, where, and what sends it."""
+        if receipt.pending:
+            self.notices.warn(
+                "left",
+                f"{counted(receipt.pending, 'record')} for {self.options.base_url} "
+                f"wait in {spool_folder()}: the next process with this key sends them, or "
+                f"`aod-notebook outbox --send`. {receipt.reason or ''}",
+            )
+
     def try_again(self) -> None:
         """Forget a pause: there is a new client, so the key may be good again."""
         if self.pipe is not None:
@@ -251,8 +310,11 @@ class Reporter:
             if not is_at_work and not pipe.has_steps:
                 # What cannot be read back any more must not be waited for.
                 pipe.read_count = max(pipe.read_count, count)
-        if now - self._scanned_at >= _RESCAN_S:
+        wanted = self._scans_wanted
+        if wanted > self._scans or now - self._scanned_at >= _RESCAN_S:
             self.adopt()
+            self._scans = wanted
+            busy = busy or bool(self._orphans)
         return busy
 
     def failed(self, error: Exception) -> None:
@@ -329,7 +391,7 @@ class Reporter:
         error = None if self.is_settled() else self.trouble()
         return Receipt(
             delivered=sum(each.delivered for each in receipts),
-            pending=sum(each.pending for each in receipts),
+            pending=sum(each.pending for each in receipts) + self.left_by_children(),
             rejected=sum(each.rejected for each in receipts),
             reason=str(error) if error else None,
         )
@@ -365,6 +427,7 @@ class Reporter:
                 base_url=options.base_url,
                 fingerprint=options.fingerprint,
                 agent_id=options.agent_id,
+                family=self.family,
                 memory_limit=options.memory_limit,
                 starts=self._repeated_starts,
                 trouble=self._told,

@@ -157,6 +157,11 @@ class Sender:
 
     # Fork and exit.
 
+    def note_fork(self) -> None:
+        """Note, in the parent, that there are children that may report."""
+        for reporter in list(self._reporters.values()):
+            reporter.has_forked = True
+
     def after_fork(self) -> None:
         """Begin anew in a forked child: spools, locks and connections are the parent's."""
         self._reset()
@@ -201,4 +206,4 @@ sender = Sender()
 
 atexit.register(sender.at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=sender.after_fork)
+    os.register_at_fork(after_in_parent=sender.note_fork, after_in_child=sender.after_fork)

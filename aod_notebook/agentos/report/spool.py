@@ -39,6 +39,8 @@ class Header(msgspec.Struct, frozen=True):
     agent_id: str | None = None
     pid: int = 0
     created_at: str = ""
+    family: str = ""
+    """Names the process that a fork came from, and all of its forks."""
     format: int = _FORMAT
 
 
@@ -85,11 +87,18 @@ class SpoolWriter:
         OSError: the folder cannot be made, written or locked.
     """
 
-    def __init__(self, root: Path, base_url: str, fingerprint: str, agent_id: str | None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        base_url: str,
+        fingerprint: str,
+        agent_id: str | None,
+        family: str = "",
+    ) -> None:
         self.uid = uuid.uuid4().hex
         pid = os.getpid()
         self.folder = root / f"{fingerprint}-{pid}-{self.uid}"
-        header = Header(base_url, fingerprint, agent_id, pid, now())
+        header = Header(base_url, fingerprint, agent_id, pid, now(), family)
         draft = root / f".new-{self.uid}"
         make_private(draft)
         try:
