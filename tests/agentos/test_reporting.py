@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import shutil
 import threading
 import time
 
@@ -19,7 +20,7 @@ from aod_notebook.agentos import (
     AsyncAgentOS,
 )
 from aod_notebook.agentos.report import spool as spool_module
-from aod_notebook.agentos.report.reader import SpoolReader, segments
+from aod_notebook.agentos.report.reader import SpoolReader, read_cursor, segments
 from aod_notebook.agentos.report.reporter import spool_folder
 
 
@@ -487,3 +488,28 @@ def test_a_whole_record_of_another_version_goes_to_the_dead_letters(home):
             assert server.numbers == [1]
     assert "unreadable record" in (home / "agentos" / "dead-letters.jsonl").read_text()
     assert spools() == []
+
+
+def test_a_crash_at_any_batch_leaves_what_was_not_taken_in_the_spool(tmp_path):
+    left = []
+
+    def respond(path, _body):
+        if path.endswith("/events"):
+            [spool] = spools()
+            copy = tmp_path / str(len(left))
+            shutil.copytree(spool, copy)  # what a crash would leave before the answer is known
+            left.append((copy, 1 + len(server.events)))  # with the run's start, which was taken
+        return 200, {"data": {}}
+
+    with Collector(respond) as server, client_of(server, batch_size=7) as client:
+        run = client.start_run()
+        for number in range(40):
+            run.emit("step", {"i": number})
+        run.complete()
+    assert len(left) >= 6
+    for spool, taken in left:
+        reader = SpoolReader(spool)
+        found = [record.n for record in reader.read(100).records]
+        reader.close()
+        assert read_cursor(spool) <= taken
+        assert min(found) <= taken + 1

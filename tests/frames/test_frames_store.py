@@ -10,6 +10,7 @@ import pytest
 
 from aod_notebook import frames
 from aod_notebook.aod import Client
+from aod_notebook.frames import _fetch
 from aod_notebook.frames.store import STORED
 
 TABLES = {
@@ -205,3 +206,29 @@ def test_a_store_is_found_in_the_users_own_directory(client, tmp_path, monkeypat
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     frames.collect([], into="~/kept", client=client)
     assert frames.scan("~/kept").path == tmp_path / "kept"
+
+
+def test_a_running_session_is_not_complete_and_is_fetched_again(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(_fetch, "QUIET_S", 0.3)
+    gate = tmp_path / "gate"
+    shell = client.agents.create(name=f"shell {gate}", model="any", runtime="shell")
+    prompt = f"echo one; while [ ! -e '{gate}' ]; do sleep 0.02; done; echo two; exec sleep 600"
+    session_id = str(client.sessions.create(agent_id=shell.id, prompt=prompt).id)
+
+    def wait_for(text):
+        with client.sessions.stream(session_id) as events:
+            next(event for event in events if text in str(event.extra.get("data")))
+
+    try:
+        wait_for("one")
+        store = frames.collect(session_id, into=tmp_path / "store", client=client)
+        assert store.frame("events").attrs["complete"] is False
+        gate.touch()
+        wait_for("two")  # neither the status nor the time of change is another one
+        store = frames.collect(session_id, into=tmp_path / "store", client=client)
+        assert "two\n" in set(store.frame("events")["data"].dropna())
+        assert store.frame("events").attrs["complete"] is False
+    finally:
+        client.sessions.terminate(session_id)
+    store = frames.collect(session_id, into=tmp_path / "store", client=client)
+    assert store.frame("events").attrs["complete"] is True
