@@ -117,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="throw away what dead processes left and nothing here can send",
     )
+    outbox.add_argument(
+        "--agent", metavar="ID", help="with --send: send this agent's records with the key at hand"
+    )
     outbox.set_defaults(run=_outbox)
 
     doctor = commands.add_parser("doctor", help="check services, runtimes, disk and versions")
@@ -202,7 +205,9 @@ def _outbox(options: argparse.Namespace) -> int:
     from aod_notebook.live.discard import by_service, discard, told
     from aod_notebook.live.run_outbox import send
 
-    lines = told(send()) if options.send else discard() if options.discard else []
+    lines = (
+        told(send(agent=options.agent)) if options.send else discard() if options.discard else []
+    )
     for line in lines:
         _say(line)
     spools, letters = by_service(waiting()), refused()

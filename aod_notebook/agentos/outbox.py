@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.report.dead import read_dead
+from aod_notebook.agentos.report.orphans import agents_in
 from aod_notebook.agentos.report.reader import SpoolReader
 from aod_notebook.agentos.report.reporter import spool_folder
 from aod_notebook.agentos.report.spool import lock, read_header
@@ -34,6 +35,7 @@ class Waiting:
         size: bytes on disk.
         created_at: ISO 8601, UTC.
         folder: where it is.
+        agents: the agents that its runs name.
     """
 
     base_url: str
@@ -45,6 +47,7 @@ class Waiting:
     size: int
     created_at: str
     folder: Path
+    agents: tuple[str, ...] = ()
 
 
 def waiting() -> list[Waiting]:
@@ -74,6 +77,7 @@ def waiting() -> list[Waiting]:
                     size=sum(path.stat().st_size for path in folder.glob("*.log")),
                     created_at=header.created_at,
                     folder=folder,
+                    agents=agents_in(folder),
                 )
             )
     return sorted(found, key=lambda spool: spool.created_at)

@@ -13,7 +13,6 @@ from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.reporter import spool_folder
 from aod_notebook.agentos.report.spool import lock, read_header
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.files import write_private
 from aod_notebook.live.connections import embedded_data_dir, start_embedded
 from aod_notebook.live.credentials import AGENTOS, TokenMissingError, find_token, variable
 
@@ -43,14 +42,18 @@ class Sent(NamedTuple):
     reason: str = ""
 
 
-def send(timeout: float = SEND_S) -> list[Sent]:
+def send(timeout: float = SEND_S, agent: str | None = None) -> list[Sent]:
     """Send what processes that are gone left behind, as far as its key is known here.
 
     A key is known from the environment, the keyring or the embedded service.
 
     Args:
         timeout: seconds for each service.
+        agent: an agent of which what waits under another key, such as one that was renewed, is
+            sent with the key that is known here for the same URL.
     """
+    if agent is not None:
+        rekey(agent)
     groups: dict[tuple[str, str], list[Waiting]] = {}
     for spool in waiting():
         if not spool.is_alive:
@@ -68,18 +71,43 @@ def readdress(key: str, base_url: str) -> None:
             header = read_header(folder)
             if header is None or header.fingerprint != fingerprint(key):
                 continue
-            held = lock(folder) if header.base_url != base_url else None
-            if held is None:
-                continue
-            try:
-                moved = msgspec.json.encode(_moved(header, base_url))
-                write_private(folder / "header.json", moved)
-            finally:
-                os.close(held)
+            if header.base_url != base_url:
+                _rewrite(folder, base_url=base_url)
 
 
-def _moved(header: msgspec.Struct, base_url: str) -> msgspec.Struct:
-    return msgspec.structs.replace(header, base_url=base_url)
+def rekey(agent: str) -> None:
+    """Let what waits for an agent be sent with the key at hand for its URL."""
+    for spool in waiting():
+        if spool.is_alive or agent not in (spool.agent_id, *spool.agents):
+            continue
+        if _key_for(spool.base_url, spool.fingerprint) is not None:
+            continue  # its own key is known
+        key = _key_at_hand(spool.base_url)
+        if key is not None:
+            _rewrite(spool.folder, fingerprint=fingerprint(key))
+
+
+def _key_at_hand(base_url: str) -> str | None:
+    """Return the key that is known here for a service."""
+    with contextlib.suppress(TokenMissingError, AodNotebookError):
+        return find_token(base_url, None, AGENTOS)[0]
+    return None
+
+
+def _rewrite(folder: Path, **changes: str) -> None:
+    """Change the header of a spool, unless its process is alive or it is gone."""
+    with contextlib.suppress(OSError):
+        held = lock(folder)
+        if held is None:
+            return
+        try:
+            header = read_header(folder)
+            if header is not None:
+                draft = folder / "header.json.new"
+                draft.write_bytes(msgspec.json.encode(msgspec.structs.replace(header, **changes)))
+                draft.replace(folder / "header.json")
+        finally:
+            os.close(held)
 
 
 def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> Sent:
@@ -88,7 +116,10 @@ def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> 
     count, folders = sum(each.records for each in spools), {each.folder for each in spools}
     key, url = _key_for(base_url, wanted), base_url
     if key is None:
-        told = f"no key that is known here is theirs; set {AGENTOS.variable} to the one that is"
+        told = (
+            f"no key that is known here is theirs; set {AGENTOS.variable} to the one that is"
+            f"{_renewed(spools)}"
+        )
         return Sent(base_url, 0, count, told)
     try:
         if key == _embedded_key(embedded_data_dir()):
@@ -100,6 +131,13 @@ def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> 
         return Sent(base_url, 0, count, str(error))
     left = sum(each.records for each in waiting() if each.folder in folders)
     return Sent(url, max(0, count - left), left, receipt.reason or "")
+
+
+def _renewed(spools: list[Waiting]) -> str:
+    """Say how records of a renewed key are sent."""
+    agents = sorted({agent for each in spools for agent in (each.agent_id, *each.agents) if agent})
+    how = " or ".join(f"`aod-notebook outbox --send --agent {agent}`" for agent in agents)
+    return f", or if it was renewed, send them with the new one: {how}" if agents else ""
 
 
 def _key_for(base_url: str, wanted: str) -> str | None:

@@ -274,6 +274,7 @@ COMMANDS = {
         "what was reported and is not delivered yet",
         (
             argument("--send", action="store_true", help="send what dead processes left"),
+            argument("--agent", metavar="ID", help="with --send: with the key at hand"),
             argument(
                 "--discard",
                 action="store_true",

@@ -40,7 +40,7 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
         ]
         return pd.DataFrame(rows, columns=REFUSED_COLUMNS.split())
     if options.send or options.discard:
-        say("\n".join(told(send()) if options.send else discard()))
+        say("\n".join(told(send(agent=options.agent)) if options.send else discard()))
     columns = WAITING_COLUMNS.split()
     spools = [spool for spool in waiting() if spool.records]
     values = [[getattr(spool, name) for name in columns] for spool in spools]

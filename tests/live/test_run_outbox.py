@@ -103,3 +103,25 @@ def test_doctor_fails_when_a_service_does_not_answer(monkeypatch, service, unuse
     assert cli.main(["doctor"]) == 1
     problems = [line for line in capsys.readouterr().out.splitlines() if line[:7] == "problem"]
     assert [line.split()[1] for line in problems] == ["agentos"]
+
+
+def test_records_of_a_renewed_key_are_sent_with_the_key_at_hand(
+    monkeypatch, unused_port, tmp_path, capsys, caplog
+):
+    url = f"http://127.0.0.1:{unused_port}"
+    with LocalService(data_dir=tmp_path / "data", port=unused_port) as service:
+        agent_id = service.agent_id
+        key = service.agentos_key
+    leave_records(monkeypatch, url, "aos_ws_" + "revoked", agent_id)
+    monkeypatch.setenv("AGENTOS_API_KEY", key)
+    with LocalService(data_dir=tmp_path / "data", port=unused_port):
+        with AgentOS():
+            assert f"outbox --send --agent {agent_id}" in caplog.text
+        assert cli.main(["outbox", "--send"]) == 1
+        assert f"outbox --send --agent {agent_id}" in capsys.readouterr().out
+        assert cli.main(["outbox", "--send", "--agent", "another"]) == 1
+        assert cli.main(["outbox", "--send", "--agent", agent_id]) == 0
+        with AgentOS() as client:
+            (run,) = client.runs.list()
+            assert (run["external_run_id"], run["event_count"]) == ("left", 3)
+    assert waiting() == []

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from aod_notebook.agentos.report.reader import Window
     from aod_notebook.agentos.report.spool import Header
 
-__all__ = ["Orphan", "OrphanLog", "adopt_all", "left_by_children", "process_ended"]
+__all__ = [
+    "Orphan",
+    "OrphanLog",
+    "adopt_all",
+    "agents_in",
+    "left_by_children",
+    "offered",
+    "process_ended",
+]
 
 _AT_ONCE = 1000
 EXPIRES_S = 30 * 24 * 3600.0
@@ -193,6 +201,39 @@ def left_by_children(root: Path, family: str, own: str) -> int:
                     for record in records
                 )
     return count
+
+
+def agents_in(folder: Path) -> tuple[str, ...]:
+    """List the agents that the runs of a spool name."""
+    found: dict[str, None] = {}
+    with contextlib.suppress(OSError), contextlib.closing(SpoolReader(folder)) as reader:
+        while records := reader.read(_AT_ONCE).records:
+            for record in records:
+                if record.k == START:
+                    with contextlib.suppress(msgspec.MsgspecError):
+                        request = msgspec.json.decode(record.b, type=StartBody).request
+                        found[msgspec.json.decode(request, type=_Request).agent_id] = None
+    return tuple(name for name in found if name)
+
+
+def offered(root: Path, base_url: str, fingerprint: str, agent_id: str) -> bool:
+    """Check whether records of an agent wait under another key, whose process is gone."""
+    for folder in root.glob("[!.]*"):
+        header = read_header(folder)
+        if header is None or header.base_url != base_url or header.fingerprint == fingerprint:
+            continue
+        if agent_id != header.agent_id and agent_id not in agents_in(folder):
+            continue
+        with contextlib.suppress(OSError):
+            held = lock(folder)
+            if held is not None:
+                os.close(held)
+                return True
+    return False
+
+
+class _Request(msgspec.Struct):
+    agent_id: str = ""
 
 
 def _expire(folder: Path) -> None:

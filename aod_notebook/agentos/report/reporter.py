@@ -21,6 +21,7 @@ from aod_notebook.agentos.report.orphans import (
     OrphanLog,
     adopt_all,
     left_by_children,
+    offered,
     process_ended,
     repeated_start,
 )
@@ -231,6 +232,17 @@ class Reporter:
         if self._down_at is None:
             self._down_at = time.monotonic()
         return time.monotonic() - self._down_at > DOWN_S
+
+    def offer_older(self) -> None:
+        """Say once in a line that records of the agent wait under an older key."""
+        options = self.options
+        agent = options.agent_id
+        if agent and offered(spool_folder(), *self.destination, agent):
+            self.notices.warn(
+                "older key",
+                f"records of agent {agent} wait under another key of {options.base_url}: if that "
+                f"was renewed, `aod-notebook outbox --send --agent {agent}` sends them with this one",
+            )
 
     def say_what_waits(self, receipt: Receipt) -> None:
         """Say once in a line what waits, where, and what sends it."""

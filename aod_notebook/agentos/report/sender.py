@@ -65,6 +65,7 @@ class Sender:
             each.transport()
             each.try_again()
         reporter.adopt()
+        reporter.offer_older()
         self.wake()
         return reporter
 
