@@ -47,6 +47,7 @@ __all__ = [
     "AgentOSTransientError",
     "AgentOSValidationError",
     "error_from",
+    "is_failure",
 ]
 
 _SERVER_ERROR = 500
@@ -254,6 +255,20 @@ def said(body: Any) -> tuple[str | None, str | None, Any]:
         message if isinstance(message, str) else None,
         rest or None,
     )
+
+
+def is_failure(error: BaseException | None) -> bool:
+    """Check whether leaving a block with `error` is a failure of what it does.
+
+    `sys.exit(0)` and a generator that is closed early are not.
+
+    Example:
+        >>> is_failure(SystemExit(0)), is_failure(SystemExit(3)), is_failure(None)
+        (False, True, False)
+    """
+    if isinstance(error, SystemExit):
+        return error.code not in (None, 0)
+    return error is not None and not isinstance(error, GeneratorExit)
 
 
 def is_refused_body(answer: Any) -> bool:

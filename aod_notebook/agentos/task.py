@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.agentos.errors import is_failure
 from aod_notebook.agentos.report.record import TASK
 from aod_notebook.agentos.report.snapshot import now, object_of, text_of
 from aod_notebook.core.unpicklable import Unpicklable
@@ -67,7 +68,7 @@ class Task(Unpicklable):
         """Complete it, or fail it with what was raised."""
         if self._is_ended:
             return
-        if error is None:
+        if error is None or not is_failure(error):
             self.complete()
         else:
             self.fail(text_of(error) or type(error).__name__)
@@ -145,7 +146,7 @@ class Span(Unpicklable):
         trace: TracebackType | None,
     ) -> None:
         """End it, or fail it with what was raised."""
-        if error is None:
+        if error is None or not is_failure(error):
             self.end()
         else:
             self.fail(error)

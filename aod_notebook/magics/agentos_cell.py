@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.inputtransformer2 import leading_indent
 
 from aod_notebook import live
+from aod_notebook.agentos.errors import is_failure
 from aod_notebook.core.awaited import Pulse
 from aod_notebook.live import NestedRunError
 from aod_notebook.live.connections import ServiceNotStartedError
@@ -254,7 +255,7 @@ def _is_good(line: str) -> bool:
 
 def _outcome(report: Report, cell: ExecutionResult, names: Mapping[str, object]) -> str:
     error = cell.error_before_exec or cell.error_in_exec
-    if error is None:
+    if error is None or not is_failure(error):
         return report.complete(cell.result)
     if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
         return report.cancel("the cell was interrupted")

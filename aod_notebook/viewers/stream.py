@@ -116,6 +116,10 @@ class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # a
         # that the cell blocks. Without this they go where the page addressed them, to its subshell.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = None  # noqa: SLF001 - there is no public switch
+        # A comm has the shell believe that a cell ran at each message, and the shell then shows
+        # and closes the figures that there are: with a page's message in a subshell's thread, the
+        # figure that the running cell is just drawing.
+        self.comm.handle_msg = self._handle_msg
         self._listening.append(source.listen(self._wake))
         self._wake()
 

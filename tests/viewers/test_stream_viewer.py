@@ -194,6 +194,29 @@ def test_a_view_that_nobody_looks_at_sends_no_rows_until_a_page_comes(made):
     wait_for(lambda: any(each["type"] == "rows" for each in custom(viewer)))
 
 
+def test_a_message_of_a_page_leaves_the_figure_that_a_cell_is_drawing(made, displayed):
+    """Each message counted as a cell, after which figures are shown and closed: half drawn ones."""
+    import matplotlib as mpl
+
+    mpl.use("module://matplotlib_inline.backend_inline")
+    import matplotlib.pyplot as plt
+    from matplotlib_inline.backend_inline import flush_figures
+
+    shell = InteractiveShell.instance()
+    shell.events.register("post_execute", flush_figures)
+    viewer = made(Source())
+    figure = plt.figure()
+    plt.draw_if_interactive()
+    for content in ({"type": "hello", "page": "p"}, {"type": "still", "page": "p"}):
+        data = {"method": "custom", "content": content}
+        viewer.comm.handle_msg({"content": {"data": data}, "buffers": []})
+    assert viewer.heard.is_set()
+    assert displayed == []
+    assert plt.fignum_exists(figure.number)
+    plt.close(figure)
+    mpl.use("agg")
+
+
 def test_odd_messages_of_a_page_do_no_harm(made):
     viewer = made(Source())
     for content in (None, 7, [], {}, {"type": None}, {"type": "sync"}, {"type": "prompt"},

@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos._sync.human import ask_person
+from aod_notebook.agentos.errors import is_failure
 from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage_fields
 from aod_notebook.agentos.report.runs import RunStatus
 from aod_notebook.agentos.report.snapshot import object_of, text_of
@@ -233,7 +234,7 @@ class Run(Unpicklable):
         """Complete the run, or fail it with what was raised; unless it has ended."""
         if self.is_ended:
             return
-        if error is None:
+        if error is None or not is_failure(error):
             self.complete()
             return
         lines = traceback.format_exception(kind, error, trace)
