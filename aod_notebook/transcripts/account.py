@@ -130,7 +130,9 @@ class Account:
             earlier = self._parts.get(key)
             models = () if earlier is None else earlier.model_usage
             models = _merged([*models, *since]) if is_new or earlier is None else models
-            return _of(models, said, _cost(models), api_ms, reported.model)
+            # a line that names no models reports that nothing was used, and that costs nothing
+            cost = _cost(models) if models else 0.0
+            return _of(models, said, cost, api_ms, reported.model)
         if not reported.is_running:
             return _of(said.model_usage, said, said.cost_usd, api_ms, reported.model)
         if base is None:
