@@ -11,11 +11,15 @@ from pathlib import Path
 # Obviously not a key: it is sent to a scripted model on this machine and to nobody else.
 _KEY = "not-a-key"
 
+# The CLIs' own are up to 30, and minutes of waiting: a scripted failure is repeated at once.
+_RETRIES = 2
+
 
 @dataclass(frozen=True, slots=True)
 class CliEnvironment:
     """What one CLI needs: variables, and files below its home by their relative paths.
 
+    A request that fails is repeated twice, where the CLI can be set to it (not in opencode).
     `setup_script` writes the files as part of an AoD environment; `write` as part of a home.
     """
 
@@ -68,6 +72,7 @@ def _claude(url: str) -> dict[str, str]:
         "ANTHROPIC_API_KEY": _KEY,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
+        "CLAUDE_CODE_MAX_RETRIES": str(_RETRIES),
         **sandbox,
     }
 
@@ -81,13 +86,15 @@ name = "scripted"
 base_url = "{url}/v1"
 env_key = "CODEX_API_KEY"
 wire_api = "responses"
+request_max_retries = {_RETRIES}
+stream_max_retries = {_RETRIES}
 """
 
 
 _GEMINI = {
     "security": {"auth": {"selectedType": "gemini-api-key"}},
     "privacy": {"usageStatisticsEnabled": False},
-    "general": {"enableAutoUpdate": False},
+    "general": {"enableAutoUpdate": False, "maxAttempts": _RETRIES + 1},
 }
 
 

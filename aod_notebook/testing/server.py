@@ -51,7 +51,7 @@ class ModelServer:
             summaries; they take nothing from the script.
 
     An answer is a text, a block, or a list of them. Attributes: `url`, `ledger` (a `Served` per
-    answer, in the order in which they were asked for).
+    answer, in the order in which they were asked for), `requests` (a `Request` per answer).
 
     Raises:
         TypeError: the script is a text.
@@ -64,8 +64,9 @@ class ModelServer:
 
     def __init__(self, script: Script, *, side: Answer = "A scripted answer.") -> None:
         self._cursor = Cursor(script, side)
-        self._lock = threading.Lock()  # guards _rows and _open
+        self._lock = threading.Lock()  # guards _rows, _requests and _open
         self._rows: list[Served] = []
+        self._requests: list[Request] = []
         self._open: set[socket.socket] = set()
         self._closing = threading.Event()
         handler = type("Handler", (_Handler,), {"model": self})
@@ -102,6 +103,12 @@ class ModelServer:
         with self._lock:
             return list(self._rows)
 
+    @property
+    def requests(self) -> list[Request]:
+        """What was asked until now, in the order of the ledger."""
+        with self._lock:
+            return list(self._requests)
+
     def environment(self, cli: str) -> CliEnvironment:
         """Return the variables and files with which `cli` talks to this server.
 
@@ -115,6 +122,7 @@ class ModelServer:
         with self._lock:
             number = len(self._rows) + 1
             self._rows.append(Served(number=number, api=request.api, model=request.model))
+            self._requests.append(request)
         try:
             blocks = self._cursor.answer(request)
         except Exception as error:  # noqa: BLE001 - a script's own function may raise anything

@@ -330,6 +330,16 @@ def test_function_sees_the_request(http):
     assert text == "messages claude-sonnet-4-6 Who? ['A', 'B']"
 
 
+def test_requests_are_kept_beside_the_ledger(http):
+    with ModelServer(itertools.repeat("Hello.")) as server:
+        ask_messages(http, server, "One")
+        ask_gemini(http, server, "Two")
+        asked, rows = server.requests, server.ledger
+    assert [request.prompt for request in asked] == [row.prompt for row in rows] == ["One", "Two"]
+    assert asked[0].headers["content-type"] == "application/json"
+    assert "content-type" not in repr(asked)
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
