@@ -1,6 +1,6 @@
 """A real CLI that runs in the embedded service against a scripted model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aod_notebook import frames
 from aod_notebook.aod import Client
@@ -12,10 +12,6 @@ MODELS = {
     "opencode": "anthropic/claude-sonnet-4-6",
 }
 DEADLINE_S = 100
-COUNTS = (
-    "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens",
-    "cache_creation_1h_tokens", "reasoning_tokens",
-)  # fmt: skip
 
 
 @dataclass
@@ -26,7 +22,6 @@ class Session:
     agent: str
     id: str = ""
     final: object = None
-    problems: list = field(default_factory=list)
 
     def turn(self, prompt, timeout=DEADLINE_S):
         """Run one turn to its end."""
@@ -55,15 +50,20 @@ class Session:
         return frames.tool_calls_from_events(self.events())
 
 
-def start(client, server, cli, *, variables=None, model=None, **agent):
-    """Make an environment and an agent for the CLI; its first turn makes the session."""
+def start(client, server, cli, *, variables=None, without=(), files=True, **agent):
+    """Make an environment and an agent for the CLI; its first turn makes the session.
+
+    `variables` replace those of the scripted model's environment, `without` leaves some out;
+    without `files` its configuration has to be found in the person's home.
+    """
     given = server.environment(cli)
+    kept = {name: value for name, value in given.variables.items() if name not in without}
     environment = client.environments.create(
         name=f"{cli}-scripted",
-        env_vars={**given.variables, **(variables or {})},
-        setup_script=given.setup_script or None,
+        env_vars={**kept, **(variables or {})},
+        setup_script=(given.setup_script or None) if files else None,
     )
     made = client.agents.create(
-        name=cli, model=model or MODELS[cli], runtime=cli, environment_id=environment.id, **agent
+        name=cli, model=MODELS[cli], runtime=cli, environment_id=environment.id, **agent
     )
     return Session(client, made.id)
