@@ -12,7 +12,7 @@ else
   INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo lab test check browser bench faults docs clean
+.PHONY: help demo lab test check browser bench faults clis docs clean
 
 help:  ## show these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -25,6 +25,7 @@ lab: .venv/.lab  ## open JupyterLab on the notebooks; ARGS='--no-browser' and th
 	$(BIN)/python -m jupyterlab --notebook-dir notebooks $(ARGS)
 
 test: .venv/.test check browser  ## run every check and every test
+	$(BIN)/python tests/tools/install_clis.py
 	$(BIN)/python scripts/agentos_sdks.py
 	$(BIN)/python scripts/older_kernels.py
 	bash tests/js/run
@@ -56,6 +57,10 @@ faults: .venv/.test  ## soak and kill the service; kill, cut and starve both SDK
 	$(BIN)/python -m pytest -m faults
 	$(BIN)/python scripts/agentos_sdks.py
 	$(BIN)/python tests/faults/agentos_faults.py
+
+clis: .venv/.test  ## run the real agent CLIs in all their situations, and show the counts
+	$(BIN)/python tests/tools/install_clis.py
+	$(BIN)/python -m pytest -m clis -n 2 tests/clis --page docs/clis.md
 
 docs: .venv/.test  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
