@@ -23,6 +23,8 @@ from aod_notebook.frames.spans import spans_of
 
 LIST_LIMIT = 1000
 """How many runs are asked for when no ids are given."""
+ROUND = 50
+"""Caps of services are multiples of this."""
 EVENT_LIMIT = 1_000_000
 """How many events of a run are asked for."""
 
@@ -220,6 +222,9 @@ def _listed(client: Any, report: Report) -> list[Any]:
     runs = list(client.runs.list(limit=LIST_LIMIT) or ())
     if len(runs) >= LIST_LIMIT:
         report.cut("a limit on runs")
+    elif runs and len(runs) % ROUND == 0:
+        # A service's own cap shows only in that the list ends at a round number.
+        report.cut("possibly the service's cap on lists of runs", f"it ends at {len(runs):,}")
     return runs
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from uuid import UUID
 
 import pandas as pd
@@ -376,3 +377,21 @@ def test_a_full_list_is_said_to_be_cut(agentos, monkeypatch):
 def test_without_a_client_the_error_says_what_to_pass():
     with pytest.raises(AodNotebookError, match="client="):
         frames.runs_df()
+
+
+@pytest.mark.parametrize(("count", "is_cut"), [(99, False), (100, True)])
+def test_a_list_that_ends_at_a_services_cap_says_so(count, is_cut):
+    class Runs:
+        def list(self, *, limit):
+            return [{"id": f"r{number}", "status": "completed"} for number in range(150)][:count]
+
+    class Capped:
+        base_url = "http://capped.example"
+        runs = Runs()
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        frame = frames.runs_df(client=Capped())
+    assert len(frame) == count
+    assert ("cap" in str(frame.attrs["truncated_by"])) is is_cut
+    assert any("cap" in str(each.message) for each in seen) is is_cut
