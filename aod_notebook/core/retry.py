@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["Attempt", "Repeat", "RetryPolicy", "parse_retry_after", "retry_flow"]
+__all__ = ["Attempt", "Repeat", "Retry", "RetryPolicy", "parse_retry_after", "retry_flow"]
 
+log = logging.getLogger("aod_notebook.retry")
+_FELT_S = 1.0
 _TOO_MANY = 429
 _PASSING = frozenset({408, _TOO_MANY})
 _SERVER_ERROR = 500
@@ -40,6 +43,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A repeat to come: which call, after which wait in seconds, and what the attempt came to.
+
+    `status` is None if there was no answer; `call` is the method and the URL without its query.
+    """
+
+    call: str
+    wait: float
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How often and how patiently calls are repeated; times in seconds.
 
@@ -58,6 +73,19 @@ class RetryPolicy:
     """Total time of a call, waits included, after which no attempt is started."""
     jitter: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
+    on_retry: Callable[[Retry], object] | None = None
+    """Called before each wait, from whatever thread or task waits; what it raises is logged."""
+
+    def announce(self, retry: Retry) -> None:
+        """Make a repeat visible: a log line, a warning if the wait is felt, and the hook."""
+        reason = "no answer" if retry.status is None else f"status {retry.status}"
+        level = logging.WARNING if retry.wait >= _FELT_S else logging.INFO
+        log.log(level, "%s: %s, trying again in %.1f s", retry.call, reason, retry.wait)
+        if self.on_retry is not None:
+            try:
+                self.on_retry(retry)
+            except Exception:
+                log.exception("on_retry raised")
 
     def limited(self, max_retries: int) -> RetryPolicy:
         """Return this policy with `max_retries` for calls and for streams alike."""

@@ -8,7 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from aod_notebook.agentos import AgentOS
+from aod_notebook.agentos import AgentOS, AgentOSError
+from aod_notebook.aod import AodConnectionError, Client
 
 FORK = multiprocessing.get_context("fork")
 
@@ -101,3 +102,25 @@ def test_a_dead_service_holds_ends_and_close_for_two_seconds_together(unused_por
     (line,) = [each.message for each in caplog.records if "wait in" in each.message]
     assert "6 records" in line
     assert url in line
+
+
+def test_retries_of_a_call_are_told_to_the_hook_and_logged(unused_port, caplog):
+    told = []
+    url = f"http://127.0.0.1:{unused_port}"
+    client = AgentOS(
+        base_url=url, api_key="aos_k", agent_id="a", max_retries=2, on_retry=told.append
+    )
+    with caplog.at_level(logging.INFO, "aod_notebook"), pytest.raises(AgentOSError):
+        client.runs.list()
+    client.close()
+    assert [each.status for each in told] == [None, None]
+    assert caplog.text.count("trying again in") == 2
+
+
+def test_retries_of_an_aod_client_are_told_to_the_hook(unused_port):
+    told = []
+    url = f"http://127.0.0.1:{unused_port}"
+    client = Client(base_url=url, token="aod_t", max_retries=1, on_retry=told.append)
+    with client, pytest.raises(AodConnectionError):
+        client.agents.list()
+    assert [each.call for each in told] == [f"GET {url}/agents"]

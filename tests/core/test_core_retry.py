@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aod_notebook.core.retry import Attempt, Repeat, RetryPolicy, parse_retry_after, retry_flow
+from aod_notebook.core.retry import (
+    Attempt,
+    Repeat,
+    Retry,
+    RetryPolicy,
+    parse_retry_after,
+    retry_flow,
+)
 
 LOST = Attempt()
 UNSEEN = Attempt(seen=False)
@@ -116,3 +123,12 @@ def test_a_success_after_a_failure_ends_the_flow():
 def test_retry_after_is_read_in_both_of_its_forms(value, seconds):
     now = datetime(2026, 10, 21, 7, 28, 0, tzinfo=UTC)
     assert parse_retry_after(value, now) == seconds
+
+
+def test_a_hook_that_raises_stops_nothing(caplog):
+    def hook(_retry):
+        raise ValueError
+
+    RetryPolicy(on_retry=hook).announce(Retry(call="GET http://x/y", wait=2.0, status=None))
+    assert "GET http://x/y: no answer, trying again in 2.0 s" in caplog.text
+    assert "on_retry raised" in caplog.text

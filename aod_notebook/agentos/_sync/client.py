@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from aod_notebook.agentos.control import Method
+    from aod_notebook.core.retry import Retry
 
 __all__ = ["AgentOS"]
 
@@ -90,6 +91,8 @@ class AgentOS(Unpicklable):
         disabled: no network and no side effects; else `AGENTOS_DISABLED`.
         on_error: called with failures in the background; by default one line is logged per
             kind of failure.
+        on_retry: called with a `core.retry.Retry` (`call`, `wait`, `status`) before each wait for
+            a repeat of a call. Each is logged too (`aod_notebook.retry`).
         http_client: an httpx client for calls, which is not closed.
 
     Raises:
@@ -116,9 +119,10 @@ class AgentOS(Unpicklable):
         timeout_seconds: float = 10.0,
         disabled: bool | None = None,
         on_error: Callable[[BaseException], Any] | None = None,
+        on_retry: Callable[[Retry], object] | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
-        options = self._options = Options.resolve(
+        options = Options.resolve(
             api_key=api_key,
             agent_id=agent_id,
             base_url=base_url,
@@ -131,6 +135,8 @@ class AgentOS(Unpicklable):
             disabled=disabled,
             on_error=on_error,
         )
+        options = replace(options, retry=replace(options.retry, on_retry=on_retry))
+        self._options = options
         self.agent_id = options.agent_id
         self.base_url = options.base_url
         self.workspace = options.workspace

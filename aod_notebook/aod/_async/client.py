@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.aod._async.agents import AsyncAgents
@@ -16,6 +17,7 @@ from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.core.wire import BearerAuth, Call
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from aod_notebook.aod.options import TimeoutLike
+    from aod_notebook.core.retry import Retry
 
 __all__ = ["AsyncClient"]
 
@@ -39,6 +42,8 @@ class AsyncClient(Unpicklable):
         http_client: a whole httpx client to use; it is not closed.
         max_retries: repeats of a failed call (3), and reconnects of a stream without
             progress (5); 0 switches both off.
+        on_retry: called with a `core.retry.Retry` (`call`, `wait`, `status`) before each wait for
+            a repeat or a reconnect. Each is logged too (`aod_notebook.retry`).
 
     Attributes:
         base_url: the service's URL, without a trailing slash.
@@ -64,6 +69,7 @@ class AsyncClient(Unpicklable):
         *,
         http_client: httpx.AsyncClient | None = None,
         max_retries: int | None = None,
+        on_retry: Callable[[Retry], object] | None = None,
     ) -> None:
         if http_client is not None and transport is not None:
             raise AodUsageError("Give http_client or transport, not both")
@@ -73,7 +79,7 @@ class AsyncClient(Unpicklable):
                 base_url=options.base_url,
                 auth=BearerAuth(options.token),
                 error=error_from,
-                retry=options.retry,
+                retry=replace(options.retry, on_retry=on_retry),
                 timeouts=options.timeouts,
                 http_client=http_client,
                 transport=transport,

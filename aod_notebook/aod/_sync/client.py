@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.aod._sync.agents import Agents
@@ -17,6 +18,7 @@ from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.core.wire import BearerAuth, Call
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from aod_notebook.aod.options import TimeoutLike
+    from aod_notebook.core.retry import Retry
 
 __all__ = ["Client"]
 
@@ -40,6 +43,8 @@ class Client(Unpicklable):
         http_client: a whole httpx client to use; it is not closed.
         max_retries: repeats of a failed call (3), and reconnects of a stream without
             progress (5); 0 switches both off.
+        on_retry: called with a `core.retry.Retry` (`call`, `wait`, `status`) before each wait for
+            a repeat or a reconnect. Each is logged too (`aod_notebook.retry`).
 
     Attributes:
         base_url: the service's URL, without a trailing slash.
@@ -65,6 +70,7 @@ class Client(Unpicklable):
         *,
         http_client: httpx.Client | None = None,
         max_retries: int | None = None,
+        on_retry: Callable[[Retry], object] | None = None,
     ) -> None:
         if http_client is not None and transport is not None:
             raise AodUsageError("Give http_client or transport, not both")
@@ -74,7 +80,7 @@ class Client(Unpicklable):
                 base_url=options.base_url,
                 auth=BearerAuth(options.token),
                 error=error_from,
-                retry=options.retry,
+                retry=replace(options.retry, on_retry=on_retry),
                 timeouts=options.timeouts,
                 http_client=http_client,
                 transport=transport,

@@ -123,6 +123,7 @@ class AsyncStream(Generic[T]):
             wait = self._resume.wait(attempt_of(failure).retry_after)
             if wait is None:
                 raise self._resume.gave_up(failure)
+            self._transport.announce(call, wait, failure)
             await anyio.sleep(wait)
             self._body, refused = await self._transport.open_once(call)
             if self._body is not None:

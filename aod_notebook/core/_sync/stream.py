@@ -124,6 +124,7 @@ class Stream(Generic[T]):
             wait = self._resume.wait(attempt_of(failure).retry_after)
             if wait is None:
                 raise self._resume.gave_up(failure)
+            self._transport.announce(call, wait, failure)
             time.sleep(wait)
             self._body, refused = self._transport.open_once(call)
             if self._body is not None:

@@ -13,7 +13,7 @@ from httpx_sse import connect_sse
 from aod_notebook.core._sync.proving import ProvingTransport
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
-from aod_notebook.core.retry import retry_flow
+from aod_notebook.core.retry import Retry, retry_flow
 from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
 from aod_notebook.core.wire import Call, attempt_of, call_timeout, decoded, stream_timeout
 
@@ -143,6 +143,12 @@ class Transport:
                 wait = flow.send(attempt_of(failure))
             except StopIteration:
                 raise self.error(failure) from cause
+            self.announce(call, wait, failure)
+
+    def announce(self, call: Call, wait: float, failure: Failure) -> None:
+        """Make a repeat of a call visible before it is waited for."""
+        what = f"{call.method} {self.url(call)}"
+        self.retry.announce(Retry(call=what, wait=wait, status=failure.status))
 
     def _ask_once(self, call: Call) -> tuple[Any, Failure | None]:
         response = self._http.request(
