@@ -1,88 +1,26 @@
-"""The `aod-notebook` command: the embedded service, the demo, the outbox and the doctor."""
+"""The commands that look after this machine: service, demo, outbox, doctor."""
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import sqlite3
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from aod_notebook._version import __version__
+from aod_notebook.cli.say import say
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.local.options import add_options, serve_as_told, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import argparse
 
-__all__ = ["main"]
+    from aod_notebook.cli.parser import Parser
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; give the exit code (1: it failed, and one line says why)."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if "run" not in options:
-        parser.print_help()
-        return 0
-    try:
-        return int(options.run(options) or 0)
-    except (AodNotebookError, OSError, sqlite3.Error) as error:
-        print(f"aod-notebook: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks
-        return 1
-    except KeyboardInterrupt:
-        return 130
+__all__ = ["add_house"]
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are one line, with the nearest word that would have been right."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, and exit."""
-        self.exit(
-            2,
-            f"{self.prog}: {message.rstrip('.')}{'' if message.endswith('?') else '.'} {self.prog} --help lists all.\n",
-        )
-
-    def parse_args(  # type: ignore[override]  # argparse overloads on the namespace's type
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> argparse.Namespace:
-        """Parse the words; exit at the first one that is not known."""
-        options, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            known = sorted(_options_below(self))
-            self.error(f"unknown argument {unknown[0]!r}.{_nearest(unknown[0], known)}")
-        return options
-
-    def _check_value(self, action: argparse.Action, value: object) -> None:
-        """Name the nearest of the choices."""
-        if action.choices is not None and value not in action.choices:
-            known = [str(each) for each in action.choices]
-            what = str(action.metavar or action.dest).lower()
-            self.error(f"unknown {what} {str(value)!r}.{_nearest(str(value), known)}")
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]}?" if near else ""
-
-
-def _options_below(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Yield the options of a parser and of the commands below it."""
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public list
-        yield from action.option_strings
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - see above
-            for below in action.choices.values():
-                yield from _options_below(below)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser("aod-notebook", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"aod-notebook {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND")
-
+def add_house(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add the commands to a parser."""
     serve = commands.add_parser("serve", help="run the embedded service until it is terminated")
     _add_data_dir(serve)
     add_options(serve)
@@ -124,7 +62,6 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check services, runtimes, disk and versions")
     doctor.set_defaults(run=_doctor)
-    return parser
 
 
 def _days(text: str) -> timedelta:
@@ -145,7 +82,7 @@ def _demo(options: argparse.Namespace) -> None:
     from aod_notebook.demo import quickstart, run_demo
 
     run_demo(quickstart(), options.html, sys.stdout.write)
-    _say(f"\nThe page with everything: {options.html}")
+    say(f"\nThe page with everything: {options.html}")
 
 
 def _service_status(options: argparse.Namespace) -> None:
@@ -153,20 +90,18 @@ def _service_status(options: argparse.Namespace) -> None:
 
     found = status(_data_dir(options))
     where = found.service
-    _say("not running" if where is None else f"{where.url} (process {where.pid})")
+    say("not running" if where is None else f"{where.url} (process {where.pid})")
     for noun, counts in (("sessions", found.sessions), ("runs", found.runs)):
         told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
-        _say(f"{noun}: {told}")
-    _say(
-        f"{found.database_bytes / 1e6:.1f} MB database, {found.workspace_bytes / 1e6:.1f} MB files"
-    )
+        say(f"{noun}: {told}")
+    say(f"{found.database_bytes / 1e6:.1f} MB database, {found.workspace_bytes / 1e6:.1f} MB files")
 
 
 def _service_stop(options: argparse.Namespace) -> int:
     from aod_notebook.local import stop_service
 
     stopped = stop_service(_data_dir(options))
-    _say("stopped" if stopped else "not running")
+    say("stopped" if stopped else "not running")
     return 0 if stopped else 1
 
 
@@ -182,13 +117,13 @@ def _service_backup(options: argparse.Namespace) -> None:
             f"The backup can't be written to {options.file}: {error.strerror}. Choose a file in a "
             "folder that is there and that you may write into."
         ) from error
-    _say(f"written: {options.file}")
+    say(f"written: {options.file}")
 
 
 def _service_vacuum(options: argparse.Namespace) -> None:
     from aod_notebook.local.maintenance import vacuum
 
-    _say(f"{vacuum(_data_dir(options)) / 1e6:.1f} MB given back")
+    say(f"{vacuum(_data_dir(options)) / 1e6:.1f} MB given back")
 
 
 def _service_clean(options: argparse.Namespace) -> None:
@@ -196,7 +131,7 @@ def _service_clean(options: argparse.Namespace) -> None:
     from aod_notebook.local.maintenance import clean
 
     cleaned = clean(_data_dir(options), options.older_than)
-    _say(f"deleted: {counted(cleaned.sessions, 'session')}, {counted(cleaned.runs, 'run')}")
+    say(f"deleted: {counted(cleaned.sessions, 'session')}, {counted(cleaned.runs, 'run')}")
 
 
 def _outbox(options: argparse.Namespace) -> int:
@@ -209,17 +144,17 @@ def _outbox(options: argparse.Namespace) -> int:
         told(send(agent=options.agent)) if options.send else discard() if options.discard else []
     )
     for line in lines:
-        _say(line)
+        say(line)
     spools, letters = by_service(waiting()), refused()
     for left in spools:
         whose = "their process is gone"
         if left.is_alive:
             whose = f"{', '.join(f'process {pid}' for pid in left.pids)} sends"
-        _say(f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {whose}")
+        say(f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {whose}")
     if letters:
-        _say(f"{counted(len(letters), 'record')} refused by the service, kept beside the spools")
+        say(f"{counted(len(letters), 'record')} refused by the service, kept beside the spools")
     if not spools:
-        _say("nothing waits")
+        say("nothing waits")
     return 1 if lines and any(not left.is_alive for left in spools) else 0
 
 
@@ -231,12 +166,8 @@ def _doctor(_: argparse.Namespace) -> int:
     found.insert(0, summary(found))
     disconnect()
     for check, state, text in found:
-        _say(f"{state:<8} {check:<9} {text}")
+        say(f"{state:<8} {check:<9} {text}")
     return 1 if any(state == "problem" for _, state, _ in found) else 0
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201 - a command line speaks
 
 
 def _data_dir(options: argparse.Namespace) -> Path:
@@ -244,7 +175,3 @@ def _data_dir(options: argparse.Namespace) -> Path:
 
     given: Path | None = options.data_dir
     return embedded_data_dir() if given is None else given
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,42 @@
+"""The `aod-notebook` command: sessions, transcripts, the embedded service, the outbox, the doctor."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from typing import TYPE_CHECKING
+
+from aod_notebook._version import __version__
+from aod_notebook.cli.house import add_house
+from aod_notebook.cli.parser import Parser
+from aod_notebook.core.errors import AodNotebookError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code (1: it failed, and one line says why)."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if "run" not in options:
+        parser.print_help()
+        return 0
+    try:
+        return int(options.run(options) or 0)
+    except (AodNotebookError, OSError, sqlite3.Error) as error:
+        print(f"aod-notebook: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser("aod-notebook", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"aod-notebook {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    add_house(commands)
+    return parser

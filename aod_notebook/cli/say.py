@@ -1,0 +1,10 @@
+"""What the command line prints."""
+
+from __future__ import annotations
+
+__all__ = ["say"]
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    print(text)  # noqa: T201 - a command line speaks
