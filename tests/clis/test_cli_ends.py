@@ -1,15 +1,13 @@
 """Real CLIs that are stopped, run out of time, have no key, a gateway or the person's settings."""
 
-import contextlib
 import itertools
 import json
-import time
 
 import bill
 import cli_sessions
-import psutil
 import pytest
 from agent_tools import shell, subagent
+from cli_processes import WAIT, of_session, until
 
 from aod_notebook.testing import Delay, ModelServer
 
@@ -27,30 +25,9 @@ HEADERS = {
 }  # fmt: skip
 
 
-def processes(session):
-    """Return the command lines of what runs for a session."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.environ().get("AOD_SESSION_ID") == str(session):
-                found.append(process.cmdline())
-    return found
-
-
-WAIT = "import time; time.sleep(321)"
-
-
 def waiting(cli):
     """Start a tool that takes minutes; Codex asks the model again while it runs."""
     return [shell(cli, f'python3 -c "{WAIT}"'), *[[Delay(300), "Late."]] * 3]
-
-
-def until(check, seconds=100):
-    """Wait until `check()` is true."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def record(record_property, version, case, row):
@@ -63,10 +40,10 @@ def test_stop_leaves_no_process(version, use, client, record_property):
     with ModelServer(waiting(cli)) as server:
         session = cli_sessions.start(client, server, cli)
         session.id = client.sessions.create(agent_id=session.agent, prompt=PROMPT).id
-        until(lambda: any(WAIT in " ".join(line) for line in processes(session.id)))
+        until(lambda: any(WAIT in " ".join(line) for line in of_session(session.id)))
         client.sessions.terminate(session.id)
         session.final = client.sessions.wait_for_completion(session.id).session
-        until(lambda: not processes(session.id), seconds=5)
+        until(lambda: not of_session(session.id), seconds=5)
     assert session.final.status == "terminated"
     record(record_property, version, "stop", bill.summary(session, server.ledger))
 
@@ -76,7 +53,7 @@ def test_timeout_leaves_no_process(version, use, client, record_property):
     cli = use(version)
     with ModelServer(waiting(cli)) as server:
         session = cli_sessions.start(client, server, cli).turn(PROMPT, timeout=30)
-        until(lambda: not processes(session.id), seconds=5)
+        until(lambda: not of_session(session.id), seconds=5)
     assert session.final.status == "failed"
     record(record_property, version, "timeout", bill.summary(session, server.ledger))
 

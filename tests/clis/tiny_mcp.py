@@ -9,11 +9,11 @@ TOOLS = {"add": lambda a, b: a + b, "divide": lambda a, b: a / b}
 
 def call(params):
     try:
-        text, more = str(TOOLS[params["name"]](**params["arguments"])), {}
+        # A text that is JSON, such as a bare number, is an error for Gemini 0.61.
+        text, failed = f"It is {TOOLS[params['name']](**params['arguments'])}.", False
     except ZeroDivisionError as error:
-        # Gemini takes every result that has this field for an error, whatever its value.
-        text, more = str(error), {"isError": True}
-    return {"content": [{"type": "text", "text": text}], **more}
+        text, failed = str(error), True
+    return {"content": [{"type": "text", "text": text}], "isError": failed}
 
 
 def answer(method, params):
