@@ -213,6 +213,8 @@ class _Places:
         if self._times is None:
             return ids, own
         of_events = _optional(self._times[at])
+        if own.count(None) == len(own):
+            return ids, of_events
         return ids, [
             of_event if time is None else time
             for time, of_event in zip(own, of_events, strict=True)

@@ -80,6 +80,8 @@ _STEADY = frozenset({"turn", "stream"})
 _TYPE = _EVENTS["type"]
 _type_of = attrgetter("type")
 _data_of = attrgetter("data")
+_CREATED = b'"created_at"'
+_created_of = attrgetter("created_at")
 _FRAMING = re.compile(rb"\n\n(?:: heartbeat\n\n)*(?:id: \d+\n)?data: (?=\{)")
 """What stands before the JSON of a usual event; anything else stays, and is no JSON."""
 
@@ -114,12 +116,14 @@ class EventRows:
         self._rows: list[WireEvent] = []
         self._raws: dict[int, str] = {}
         self._received: list[float] = []
+        self._is_timed = False  # hosted services send no times, so none are looked for
         self._order = 0
         self.last_type: str | None = None
 
     def add_block(self, block: bytes) -> bool:
         """Add the events of a block of SSE lines, if all have the usual form and types."""
         text, count = _FRAMING.subn(b"\n", b"\n\n" + block)
+        self._is_timed = self._is_timed or _CREATED in block
         try:
             events = _usual_decoder.decode_lines(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -133,6 +137,7 @@ class EventRows:
         """Add events given as the JSON of their `data:` lines."""
         if not lines:
             return
+        self._is_timed = self._is_timed or any(_CREATED in line for line in lines)
         try:
             events = _decoder.decode_lines(b"\n".join(lines))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -150,6 +155,7 @@ class EventRows:
 
     def add(self, event: WireEvent, raw: str | None, received_at: float | None) -> None:
         """Add one event; `received_at` is in seconds since 1970."""
+        self._is_timed = self._is_timed or event.created_at is not None
         if raw is not None:
             self._raws[len(self._rows)] = raw
         if received_at is not None:
@@ -215,8 +221,8 @@ class EventRows:
         if self._raws:
             values["raw"] = [self._raws.get(index) for index in range(count)]
             self._raws = {}
-        if "created_at" in self._table:
-            values["created_at"] = time_array([row.created_at for row in rows])
+        if self._is_timed and "created_at" in self._table:
+            values["created_at"] = time_array(list(map(_created_of, rows)))
         if self._received:
             values["received_at"] = [round(seconds * 1e6) for seconds in self._received]
             self._received = []

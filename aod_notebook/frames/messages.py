@@ -24,6 +24,7 @@ _FROM_ENTRY = {
         "message_id",
         "uuid",
         "parent_tool_use_id",
+        "model",
         "block_index",
         "block",
         "text",
@@ -95,7 +96,8 @@ def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:
     values["event_id"] = [number for piece in pieces for number in piece.event_ids]
     values["session_id"] = [p.session_id for p, count in counted for _ in range(count)]
     values["turn"] = [p.turn for p, count in counted for _ in range(count)]
-    values["model"] = [_model(entry, piece) for piece in pieces for entry in piece.entries]
+    if any(piece.model is not None for piece in pieces):
+        values["model"] = [_model(entry, piece) for piece in pieces for entry in piece.entries]
     values["created_at"] = [time for piece in pieces for time in piece.times]
     if "raw" in table:
         values["raw"] = [_raw(entry) for entry in entries]

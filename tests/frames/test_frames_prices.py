@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from bodies import output
@@ -142,3 +143,19 @@ def test_prices_are_those_of_the_time_of_use():
     assert january.loc[("anthropic", "claude-sonnet-4-6"), "cache_creation_1h"] == 6.0
     assert {"input", "output", "web_search"} <= set(january.columns)
     assert prices.rates("anthropic/claude-sonnet-4-6") == prices.rates("claude-sonnet-4-6")
+
+
+def test_the_price_of_a_captured_resumed_session_is_claudes_own_cost():
+    path = Path(__file__).parents[1] / "transcripts/captures/claude/resumed-2.1.332.jsonl"
+    used = frames.model_usage_from_events(output(1, path.read_text(encoding="utf-8")).encode())
+    assert used["cost_usd"].sum() == pytest.approx(0.00603, abs=1e-9)
+    assert used["computed_cost_usd"].sum() == pytest.approx(used["cost_usd"].sum(), abs=1e-9)
+
+
+def test_a_turn_of_claude_without_a_result_line_is_named():
+    line = '{"type":"assistant","message":{"id":"m","content":[{"type":"text","text":"hi"}]}}\n'
+    results = frames.results_from_events(output(1, line).encode())
+    assert len(results) == 0
+    assert results.attrs["problems"] == [
+        {"what": "a turn of Claude has no result line", "where": "turn 1", "raw": ""}
+    ]
