@@ -38,7 +38,7 @@ def test_aod_sdk_maps_every_refusal(service, client):
     with pytest.raises(aod.ConflictError, match="Version mismatch: expected 1, got 2"):
         client.agents.update(agent.id, version=2, name="again")
     with pytest.raises(aod.ValidationError):
-        client.agents.create(name="a", model="nope", runtime="claude")
+        client.agents.create(name="a", model="openai/gpt-5.5", runtime="claude")
     with (
         aod.Client(base_url=service.url, token="aod_wrong") as stranger,
         pytest.raises(aod.AuthError, match="Invalid API key"),

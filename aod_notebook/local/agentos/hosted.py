@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import ApiError, answer
 from aod_notebook.local.agentos.plan import Pause, Plan, load_plan
-from aod_notebook.local.agentos.questions import insert_question
 from aod_notebook.local.agentos.transcript import Event, Transcript
 from aod_notebook.local.clock import now
 from aod_notebook.local.closing import end_tasks
 from aod_notebook.local.credentials import make_private
 from aod_notebook.local.environ import session_environment
+from aod_notebook.local.errors import AgentOSRefusal
 from aod_notebook.local.processes import Stop
 from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError, Setup, Turn, runtime_for
 from aod_notebook.local.runtimes.base import Folder
@@ -26,8 +25,6 @@ from aod_notebook.local.runtimes.base import Folder
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
-
-    from starlette.responses import Response
 
     from aod_notebook.local.config import Config
     from aod_notebook.local.feeds import Feeds
@@ -78,17 +75,13 @@ class Hosted:
     ) -> asyncio.Task[dict[str, Any]]:
         """Take a running run to its end or its next pause; the task's result is the answer's data.
 
-        The task raises ApiError if the run fails.
+        The task raises AgentOSRefusal if the run fails.
         """
         active = _Active()
         active.task = asyncio.create_task(self._advance(run_id, active, listener))
         active.task.add_done_callback(_look_at)
         self._active[run_id] = active
         return active.task
-
-    async def resume(self, run_id: str) -> Response:
-        """Advance a run and answer as an invoke does: 202 if it pauses."""
-        return as_answer(await asyncio.shield(self.advance(run_id)))
 
     async def cancel(self, run_id: str) -> None:
         """Stop a run at work, and wait until what it wrote is stored and its row has ended.
@@ -114,7 +107,7 @@ class Hosted:
         """Refuse an agent whose CLI is not installed; the run is recorded as failed.
 
         Raises:
-            ApiError: `RUNTIME_NOT_INSTALLED` with what to install.
+            AgentOSRefusal: `RUNTIME_NOT_INSTALLED` with what to install.
         """
         turn = self._turn(agent, run)
         try:
@@ -122,7 +115,7 @@ class Hosted:
         except RuntimeMissingError as error:
             message = f"{error}".replace("the runtime shell or replay", "provider_type 'replay'")
             await self._database.write(_ending(run["id"], "failed", error_message=message))
-            raise ApiError("RUNTIME_NOT_INSTALLED", message) from None
+            raise AgentOSRefusal("RUNTIME_NOT_INSTALLED", message) from None
 
     async def _advance(
         self, run_id: str, active: _Active, listener: Listener | None
@@ -162,7 +155,7 @@ class Hosted:
             await asyncio.to_thread(shutil.rmtree, turn.folder.root, ignore_errors=True)
         await transcript.finish()
         if stop.reason == "shutdown":
-            raise ApiError("RUN_FAILED", runs.RECOVERED)
+            raise AgentOSRefusal("RUN_FAILED", runs.RECOVERED)
         failure = _failure(outcome, plan, transcript, turn.timeout)
         if failure is not None:
             raise failure
@@ -182,7 +175,7 @@ class Hosted:
             runtime.configure(turn)
             return await runtime.run(turn, self._supervisor, transcript, stop)
         except (OSError, ValueError, ConfigError, RuntimeMissingError) as error:
-            raise ApiError("RUN_FAILED", f"the runtime could not be run: {error}") from None
+            raise AgentOSRefusal("RUN_FAILED", f"the runtime could not be run: {error}") from None
 
     def _output(
         self, agent: sqlite3.Row, run: sqlite3.Row, transcript: Transcript
@@ -233,12 +226,6 @@ def provider(agent: sqlite3.Row) -> str:
     return str(json.loads(agent["settings"])["provider_type"])
 
 
-def as_answer(data: dict[str, Any]) -> Response:
-    """Make the answer of invoke and reply; a paused run answers 202."""
-    paused = "awaiting_input" in data or "awaiting_approval" in data
-    return answer(data, 202 if paused else 200)
-
-
 def result_data(run: sqlite3.Row) -> dict[str, Any]:
     """Return the data of a finished invoke (CONTRACT.md B.6)."""
     data = {
@@ -257,19 +244,19 @@ def _look_at(task: asyncio.Task[dict[str, Any]]) -> None:
         task.exception()
 
 
-def _failure_of(error: Exception) -> ApiError:
+def _failure_of(error: Exception) -> AgentOSRefusal:
     """Return what a run's caller is told of an error; what nobody foresaw goes to the log."""
-    if isinstance(error, ApiError):
+    if isinstance(error, AgentOSRefusal):
         return error
     logger.error("a hosted run failed unexpectedly", exc_info=error)
-    return ApiError("INTERNAL_ERROR", f"unexpected error: {type(error).__name__}")
+    return AgentOSRefusal("INTERNAL_ERROR", f"unexpected error: {type(error).__name__}")
 
 
 def _find_running(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
     """Return the run's row; 409 if it was cancelled meanwhile."""
     run = runs.find_run(connection, run_id)
     if run["status"] != "running":
-        raise ApiError("CONFLICT", f"Run {run_id} has already ended: {run['status']}")
+        raise AgentOSRefusal("CONFLICT", f"Run {run_id} has already ended: {run['status']}")
     return run
 
 
@@ -291,7 +278,7 @@ def _ask(
     connection: sqlite3.Connection, run: sqlite3.Row, pause: Pause
 ) -> tuple[str, dict[str, Any]]:
     if pause.ask is not None:
-        request_id = insert_question(
+        request_id = runs.insert_question(
             connection, run["id"], pause.ask, context=pause.context, options=pause.options
         )
         waiting: dict[str, Any] = {"request_id": request_id, "question": pause.ask}
@@ -307,17 +294,19 @@ def _ask(
     return "awaiting_approval", {"approval_id": approval_id}
 
 
-def _failure(outcome: Outcome, plan: Plan, transcript: Transcript, limit: float) -> ApiError | None:
+def _failure(
+    outcome: Outcome, plan: Plan, transcript: Transcript, limit: float
+) -> AgentOSRefusal | None:
     if outcome.killed == "timeout":
-        return ApiError("TIMEOUT", f"the run was not done after {limit:g} s")
+        return AgentOSRefusal("TIMEOUT", f"the run was not done after {limit:g} s")
     if outcome.killed == "stopped":
-        return ApiError("CONFLICT", "the run was cancelled")
+        return AgentOSRefusal("CONFLICT", "the run was cancelled")
     if plan.fail is not None:
-        return ApiError("RUN_FAILED", plan.fail)
+        return AgentOSRefusal("RUN_FAILED", plan.fail)
     if outcome.exit_code != 0:
         said = transcript.errors.strip() or transcript.summary or "it said nothing"
         message = f"the agent ended with exit code {outcome.exit_code}: {said}"
-        return ApiError("RUN_FAILED", message)
+        return AgentOSRefusal("RUN_FAILED", message)
     return None
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aod_notebook.local.body import BodyTooLargeError, read_body
+from aod_notebook.local.errors import AgentOSRefusal
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
@@ -22,31 +23,6 @@ if TYPE_CHECKING:
     from aod_notebook.local.state import State
 
 T = TypeVar("T")
-
-_STATUS = {
-    "VALIDATION_ERROR": 400,
-    "UNAUTHENTICATED": 401,
-    "FORBIDDEN": 403,
-    "NOT_FOUND": 404,
-    "NOT_AVAILABLE_LOCALLY": 404,
-    "METHOD_NOT_ALLOWED": 405,
-    "TIMEOUT": 408,
-    "CONFLICT": 409,
-    "PAYLOAD_TOO_LARGE": 413,
-    "RUN_FAILED": 422,
-    "RUNTIME_NOT_INSTALLED": 422,
-    "INTERNAL_ERROR": 500,
-}
-
-
-class ApiError(Exception):
-    """An answer other than 2xx; the status follows from the code."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = _STATUS[code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +39,7 @@ class Call:
         try:
             return msgspec.json.decode(self.body or b"{}", type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise ApiError("VALIDATION_ERROR", f"Invalid request body: {error}") from None
+            raise AgentOSRefusal("VALIDATION_ERROR", f"Invalid request body: {error}") from None
 
 
 def answer(data: Any, status: int = 200) -> Response:
@@ -77,7 +53,13 @@ def enveloped(data: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def refused(error: ApiError) -> Response:
+def run_answer(data: dict[str, Any]) -> Response:
+    """Make the answer of invoke and reply; a paused run answers 202."""
+    paused = "awaiting_input" in data or "awaiting_approval" in data
+    return answer(data, 202 if paused else 200)
+
+
+def refused(error: AgentOSRefusal) -> Response:
     """Make an error answer."""
     body = {"data": None, "error": {"code": error.code, "message": error.message}}
     return Response(json.dumps(body), error.status, media_type="application/json")
@@ -97,21 +79,21 @@ class Endpoint:
     async def _app(self, request: Request) -> ASGIApp:
         try:
             return await self._endpoint(await _call(request))
-        except ApiError as error:
+        except AgentOSRefusal as error:
             return refused(error)
 
 
 async def _call(request: Request) -> Call:
     if request.method != "POST":
-        raise ApiError("METHOD_NOT_ALLOWED", "Every call is a POST")
+        raise AgentOSRefusal("METHOD_NOT_ALLOWED", "Every call is a POST")
     state: State = request.scope[STATE]
     header = request.headers.get("authorization", "")
     if not header.startswith("Bearer "):
-        raise ApiError("UNAUTHENTICATED", "Missing or invalid authorization header")
+        raise AgentOSRefusal("UNAUTHENTICATED", "Missing or invalid authorization header")
     key = state.keys.check(header.removeprefix("Bearer "))
     state.visitors.welcome(request.scope["client"])
     try:
         body = await read_body(request, state.config.max_body_bytes)
     except BodyTooLargeError as error:
-        raise ApiError("PAYLOAD_TOO_LARGE", str(error)) from None
+        raise AgentOSRefusal("PAYLOAD_TOO_LARGE", str(error)) from None
     return Call(state, key, request, body)

@@ -13,8 +13,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import ApiError, Call, answer
+from aod_notebook.local.agentos.http import Call, answer
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -222,8 +223,8 @@ def _check_time(text: str, place: str) -> None:
         raise _invalid(f"Expected an ISO 8601 time - at `{place}`") from None
 
 
-def _invalid(text: str) -> ApiError:
-    return ApiError("VALIDATION_ERROR", f"Invalid request body: {text}")
+def _invalid(text: str) -> AgentOSRefusal:
+    return AgentOSRefusal("VALIDATION_ERROR", f"Invalid request body: {text}")
 
 
 async def _end(call: Call, run_id: str, status: str, **columns: Any) -> Response:

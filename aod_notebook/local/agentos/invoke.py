@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.hosted import Listener, as_answer, provider
-from aod_notebook.local.agentos.http import ApiError, Call
+from aod_notebook.local.agentos.hosted import Listener, provider
+from aod_notebook.local.agentos.http import Call, run_answer
 from aod_notebook.local.agentos.plan import Plan, Script, make_prompt, read_script
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,7 +61,7 @@ async def run_agent(state: State, agent_id: str, fields: Invoke, trigger: str) -
     """Start a hosted run and answer with its result, its pause or its stream."""
     chosen = (fields.session_id is not None, fields.start_session, fields.history is not None)
     if sum(chosen) > 1:
-        raise ApiError(
+        raise AgentOSRefusal(
             "VALIDATION_ERROR", "Give at most one of session_id, start_session and history"
         )
     agent, run = await state.database.write(
@@ -69,7 +70,7 @@ async def run_agent(state: State, agent_id: str, fields: Invoke, trigger: str) -
     await state.hosted.check_runtime(agent, run)
     if fields.stream:
         return RunStream(state, run["id"])
-    return as_answer(await asyncio.shield(state.hosted.advance(run["id"])))
+    return run_answer(await asyncio.shield(state.hosted.advance(run["id"])))
 
 
 def _begin(
@@ -77,7 +78,7 @@ def _begin(
 ) -> tuple[sqlite3.Row, sqlite3.Row]:
     agent = runs.find_agent(connection, agent_id)
     if agent["status"] != "active":
-        raise ApiError("CONFLICT", f"Agent {agent_id} is {agent['status']}")
+        raise AgentOSRefusal("CONFLICT", f"Agent {agent_id} is {agent['status']}")
     script = read_script(fields.input) if provider(agent) == "replay" else Script()
     conversation_id = _conversation(connection, agent_id, fields)
     settings = json.loads(agent["settings"])
@@ -109,7 +110,7 @@ def _conversation(connection: sqlite3.Connection, agent_id: str, fields: Invoke)
             (fields.session_id, agent_id),
         ).fetchone()
         if row is None:
-            raise ApiError("NOT_FOUND", f"Session {fields.session_id} not found")
+            raise AgentOSRefusal("NOT_FOUND", f"Session {fields.session_id} not found")
         return fields.session_id
     if not fields.start_session:
         return None
@@ -168,7 +169,7 @@ class RunStream:
 async def _last(task: asyncio.Task[dict[str, Any]]) -> dict[str, Any]:
     try:
         data = await task
-    except ApiError as error:
+    except AgentOSRefusal as error:
         return {"type": "error", "message": error.message, "code": error.code}
     for kind in ("awaiting_input", "awaiting_approval"):
         waiting = data.pop(kind, None)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.core.proof import new_token
-from aod_notebook.local.agentos.http import ApiError
 from aod_notebook.local.clock import now
 from aod_notebook.local.credentials import digest
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,12 +33,12 @@ class Key:
     def check_agent(self, agent_id: str) -> None:
         """Refuse an agent key of another agent."""
         if self.agent_id is not None and self.agent_id != agent_id:
-            raise ApiError("FORBIDDEN", "This key belongs to another agent")
+            raise AgentOSRefusal("FORBIDDEN", "This key belongs to another agent")
 
     def check_control(self) -> None:
         """Refuse agent keys."""
         if self.kind == "agent":
-            raise ApiError("FORBIDDEN", "An agent key can't do this: use a workspace key")
+            raise AgentOSRefusal("FORBIDDEN", "An agent key can't do this: use a workspace key")
 
 
 class Keys:
@@ -52,7 +52,7 @@ class Keys:
         """Return whose key it is, and note its use.
 
         Raises:
-            ApiError: 401 for an unknown or a revoked key.
+            AgentOSRefusal: 401 for an unknown or a revoked key.
         """
         sent, found = digest(text), None
         for row in self._database.read().execute(
@@ -61,7 +61,7 @@ class Keys:
             if hmac.compare_digest(row["digest"], sent):
                 found = row
         if found is None:
-            raise ApiError("UNAUTHENTICATED", "Invalid or revoked API key")
+            raise AgentOSRefusal("UNAUTHENTICATED", "Invalid or revoked API key")
         self._note_use(found)
         return Key(found["kind"], found["agent_id"])
 

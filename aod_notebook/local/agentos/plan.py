@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from aod_notebook.local.agentos.http import ApiError
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,14 +56,14 @@ def read_script(value: dict[str, Any]) -> Script:
     """Read the script out of an input.
 
     Raises:
-        ApiError: 400 if the key `replay` is not what this module's docstring says.
+        AgentOSRefusal: 400 if the key `replay` is not what this module's docstring says.
     """
     try:
         script = msgspec.convert(value.get("replay", {}), Script)
     except msgspec.ValidationError as error:
-        raise ApiError("VALIDATION_ERROR", f"Invalid input.replay: {error}") from None
+        raise AgentOSRefusal("VALIDATION_ERROR", f"Invalid input.replay: {error}") from None
     if any((pause.ask is None) == (pause.approve is None) for pause in script.pauses):
-        raise ApiError(
+        raise AgentOSRefusal(
             "VALIDATION_ERROR", "Invalid input.replay: a pause has either 'ask' or 'approve'"
         )
     return script

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -12,8 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import ApiError, Call, answer
+from aod_notebook.local.agentos.http import Call, answer, run_answer
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,9 +53,9 @@ async def request_input(call: Call) -> Response:
         if fields.request_id is not None:
             return str(_find(connection, fields.run_id, fields.request_id)["id"])
         if run["status"] in runs.ENDED:
-            raise ApiError("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
+            raise AgentOSRefusal("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
         expires = datetime.now(UTC) + timedelta(seconds=fields.timeout_seconds)
-        return insert_question(
+        return runs.insert_question(
             connection,
             fields.run_id,
             fields.prompt,
@@ -78,10 +78,12 @@ async def _hold(call: Call, run_id: str, request_id: str) -> Response:
             if row["status"] == "answered":
                 return answer({"input": row["response"], "request_id": request_id})
             if row["status"] == "cancelled":
-                raise ApiError("CONFLICT", f"Question {request_id} was cancelled with its run")
+                raise AgentOSRefusal(
+                    "CONFLICT", f"Question {request_id} was cancelled with its run"
+                )
             left = _left(row)
             if left <= 0:
-                raise ApiError("TIMEOUT", f"Question {request_id} was not answered in time")
+                raise AgentOSRefusal("TIMEOUT", f"Question {request_id} was not answered in time")
             if clock() >= deadline or state.feeds.closing:
                 return answer({"status": "pending", "request_id": request_id})
             with contextlib.suppress(TimeoutError):
@@ -109,35 +111,8 @@ async def reply(call: Call) -> Response:
     hosted, request_id = await call.state.database.write(job)
     call.state.feeds.notify(request_id)
     if hosted:
-        return await call.state.hosted.resume(run_id)
+        return run_answer(await asyncio.shield(call.state.hosted.advance(run_id)))
     return answer({"run_id": run_id, "request_id": request_id})
-
-
-def insert_question(
-    connection: sqlite3.Connection,
-    run_id: str,
-    prompt: str,
-    *,
-    context: dict[str, Any] | None = None,
-    options: list[str] | None = None,
-    expires_at: str | None = None,
-) -> str:
-    """Store a pending question and return its id."""
-    request_id = str(uuid.uuid4())
-    connection.execute(
-        "INSERT INTO question (id, run_id, status, prompt, context, options, expires_at,"
-        " created_at) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?)",
-        (
-            request_id,
-            run_id,
-            prompt,
-            runs.dumps(context),
-            runs.dumps(options),
-            expires_at,
-            now(),
-        ),
-    )
-    return request_id
 
 
 def _find(connection: sqlite3.Connection, run_id: str, request_id: str) -> sqlite3.Row:
@@ -145,7 +120,7 @@ def _find(connection: sqlite3.Connection, run_id: str, request_id: str) -> sqlit
         "SELECT * FROM question WHERE run_id = ? AND id = ?", (run_id, request_id)
     ).fetchone()
     if row is None:
-        raise ApiError("NOT_FOUND", f"Question {request_id} not found")
+        raise AgentOSRefusal("NOT_FOUND", f"Question {request_id} not found")
     return cast("sqlite3.Row", row)
 
 
@@ -159,7 +134,7 @@ def _pending(connection: sqlite3.Connection, run_id: str, request_id: str | None
             (run_id, now()),
         ).fetchone()
     if row is None or row["status"] != "pending" or _left(row) <= 0:
-        raise ApiError("CONFLICT", f"Run {run_id} asks nothing that could be answered")
+        raise AgentOSRefusal("CONFLICT", f"Run {run_id} asks nothing that could be answered")
     return row
 
 

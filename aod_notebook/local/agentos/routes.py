@@ -8,8 +8,9 @@ from starlette.routing import Route
 
 from aod_notebook.local.agentos import ingest, questions
 from aod_notebook.local.agentos.control.rpc import rpc
-from aod_notebook.local.agentos.http import ApiError, Endpoint, refused
+from aod_notebook.local.agentos.http import Endpoint, refused
 from aod_notebook.local.agentos.invoke import invoke
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -23,7 +24,7 @@ class Unknown:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 404 in the envelope."""
-        error = ApiError("NOT_FOUND", f"There is no endpoint {scope['path']}")
+        error = AgentOSRefusal("NOT_FOUND", f"There is no endpoint {scope['path']}")
         await refused(error)(scope, receive, send)
 
 

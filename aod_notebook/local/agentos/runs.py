@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from aod_notebook.local.agentos.http import ApiError
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,7 +25,7 @@ def find_run(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
     """Return the run's row, or raise 404 `NOT_FOUND`."""
     row = connection.execute("SELECT * FROM run WHERE id = ?", (run_id,)).fetchone()
     if row is None:
-        raise ApiError("NOT_FOUND", f"Run {run_id} not found")
+        raise AgentOSRefusal("NOT_FOUND", f"Run {run_id} not found")
     return cast("sqlite3.Row", row)
 
 
@@ -33,7 +33,7 @@ def find_agent(connection: sqlite3.Connection, agent_id: str) -> sqlite3.Row:
     """Return the agent's row, or raise 404 `NOT_FOUND`."""
     row = connection.execute("SELECT * FROM hosted_agent WHERE id = ?", (agent_id,)).fetchone()
     if row is None:
-        raise ApiError("NOT_FOUND", f"Agent {agent_id} not found")
+        raise AgentOSRefusal("NOT_FOUND", f"Agent {agent_id} not found")
     return cast("sqlite3.Row", row)
 
 
@@ -95,7 +95,7 @@ def end_run(connection: sqlite3.Connection, run: sqlite3.Row, status: str, **col
     if run["status"] == status:
         return
     if run["status"] in ENDED:
-        raise ApiError("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
+        raise AgentOSRefusal("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
     changes = {"status": status, "ended_at": now(), **columns}
     marks = ", ".join(f"{name} = :{name}" for name in changes)
     connection.execute(
@@ -203,3 +203,30 @@ def loads(text: str | None) -> Any:
 def dumps(value: Any) -> str | None:
     """Encode a value for storing; None stays None."""
     return None if value is None else msgspec.json.encode(value).decode()
+
+
+def insert_question(
+    connection: sqlite3.Connection,
+    run_id: str,
+    prompt: str,
+    *,
+    context: dict[str, Any] | None = None,
+    options: list[str] | None = None,
+    expires_at: str | None = None,
+) -> str:
+    """Store a pending question and return its id."""
+    request_id = str(uuid.uuid4())
+    connection.execute(
+        "INSERT INTO question (id, run_id, status, prompt, context, options, expires_at,"
+        " created_at) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?)",
+        (
+            request_id,
+            run_id,
+            prompt,
+            dumps(context),
+            dumps(options),
+            expires_at,
+            now(),
+        ),
+    )
+    return request_id

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.local.aod import catalog
-from aod_notebook.local.aod.http import MAX_METADATA, ApiError, Call, answer, listing, validated
+from aod_notebook.local.aod.http import MAX_METADATA, Call, answer, listing, validated
 from aod_notebook.local.aod.models import (
     ProviderAgentCreate,
     ProviderAgentUpdate,
@@ -16,6 +16,7 @@ from aod_notebook.local.aod.models import (
     RuntimeAgentUpdate,
 )
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def create_agent(call: Call) -> Response:
     body = await call.json()
     kind = _kind(body)
     if kind is None:
-        raise ApiError(422, _ONE_GENERATION)
+        raise AodRefusal(422, _ONE_GENERATION)
     model: type[Create] = RuntimeAgentCreate if kind == "runtime" else ProviderAgentCreate
     strict = call.state.config.strict_models
     fields = validated(model, body, free=_free(body.get(kind)), strict=strict)
@@ -94,7 +95,7 @@ async def archive_agent(call: Call) -> Response:
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
         row = find(connection, call.owner, call.id)
         if row["archived_at"] is not None:
-            raise ApiError(409, "Agent is already archived")
+            raise AodRefusal(409, "Agent is already archived")
         time = now()
         connection.execute(
             "UPDATE agent SET archived_at = ?, updated_at = ? WHERE id = ?", (time, time, call.id)
@@ -127,7 +128,7 @@ def find(connection: sqlite3.Connection, owner: str, agent_id: str) -> sqlite3.R
         "SELECT * FROM agent WHERE owner = ? AND id = ?", (owner, _text(agent_id))
     ).fetchone()
     if row is None:
-        raise ApiError(404, "Agent not found")
+        raise AodRefusal(404, "Agent not found")
     return cast("sqlite3.Row", row)
 
 
@@ -172,9 +173,9 @@ def check_environment(
         (owner, _text(environment_id)),
     ).fetchone()
     if row is None:
-        raise ApiError(404, "Environment not found")
+        raise AodRefusal(404, "Environment not found")
     if row["archived_at"] is not None:
-        raise ApiError(409, archived)
+        raise AodRefusal(409, archived)
 
 
 def _text(value: str) -> str:
@@ -185,7 +186,7 @@ def _kind(body: dict[str, Any]) -> catalog.Generation | None:
     """Return the generation that the body speaks; None if it names neither."""
     runtime, provider = "runtime" in body, "provider" in body
     if runtime and provider:
-        raise ApiError(422, _ONE_GENERATION)
+        raise AodRefusal(422, _ONE_GENERATION)
     if runtime:
         return "runtime"
     return "provider" if provider else None
@@ -198,7 +199,7 @@ def _free(kind: object) -> bool:
 def _peek(call: Call) -> sqlite3.Row | None:
     try:
         return find(call.state.database.read(), call.owner, call.id)
-    except ApiError:
+    except AodRefusal:
         return None
 
 
@@ -251,9 +252,9 @@ def _apply(
         _check_assignable(connection, owner, fields.environment_id)
     row = find(connection, owner, agent_id)
     if row["archived_at"] is not None:
-        raise ApiError(409, "Cannot update an archived agent")
+        raise AodRefusal(409, "Cannot update an archived agent")
     if fields.version != row["version"]:
-        raise ApiError(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
+        raise AodRefusal(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
     kind = getattr(fields, generation) or row[generation]
     model = row["model"] if fields.model is None else fields.model
     changes = _changes(row, fields, call.state.vault)
@@ -294,7 +295,7 @@ def _changes(row: sqlite3.Row, fields: Update, vault: Vault) -> dict[str, Any]:
 def _metadata(value: dict[str, Any]) -> str:
     text = json.dumps(value)
     if len(text) > MAX_METADATA:
-        raise ApiError(413, f"metadata is larger than {MAX_METADATA} bytes of JSON")
+        raise AodRefusal(413, f"metadata is larger than {MAX_METADATA} bytes of JSON")
     return text
 
 

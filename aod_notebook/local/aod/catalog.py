@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from aod_notebook.local.aod.http import ApiError
+from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.runtimes.cli import PREFIXES
 
 Generation = Literal["runtime", "provider"]
@@ -55,7 +55,7 @@ class Engine:
 def check_runtime(runtime: str) -> None:
     """Refuse an unknown runtime with a 400 (runtime API)."""
     if runtime not in RUNTIMES and runtime not in LOCAL_RUNTIMES:
-        raise ApiError(400, f"Unknown runtime: {runtime}. Must be one of: {list(RUNTIMES)}")
+        raise AodRefusal(400, f"Unknown runtime: {runtime}. Must be one of: {list(RUNTIMES)}")
 
 
 def runtime_engine(runtime: str, model: str, *, strict: bool) -> Engine:
@@ -65,10 +65,10 @@ def runtime_engine(runtime: str, model: str, *, strict: bool) -> Engine:
         return Engine("runtime", runtime, runtime, model)
     provider = MODELS.get(model) if strict else _provider(runtime, model)
     if provider is None:
-        raise ApiError(422, f"Model {model} not supported on runtime {runtime}")
+        raise AodRefusal(422, f"Model {model} not supported on runtime {runtime}")
     if provider not in _SERVES[runtime] and (strict or runtime != "opencode"):
         served = sorted(_SERVES[runtime])
-        raise ApiError(
+        raise AodRefusal(
             422,
             f"Runtime {runtime} cannot serve model {model}: provider {provider} not in {served}",
         )
@@ -81,17 +81,17 @@ def provider_engine(provider: str, model: str) -> Engine:
     if provider in LOCAL_RUNTIMES:
         return Engine("provider", provider, provider, model)
     if provider not in PROVIDERS:
-        raise ApiError(422, f"Unknown provider: {provider}. Must be one of: {list(PROVIDERS)}")
+        raise AodRefusal(422, f"Unknown provider: {provider}. Must be one of: {list(PROVIDERS)}")
     model = model.strip()
     prefix, slash, rest = model.partition("/")
     if slash and prefix in PREFIXES:
         if prefix != provider:
-            raise ApiError(
+            raise AodRefusal(
                 422, f"Model provider prefix '{prefix}' does not match provider '{provider}'"
             )
         model = rest.strip()
     if not model:
-        raise ApiError(422, "Model must be a non-empty string")
+        raise AodRefusal(422, "Model must be a non-empty string")
     return Engine("provider", _RUNTIME_OF[provider], provider, model)
 
 

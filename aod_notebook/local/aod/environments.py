@@ -6,9 +6,10 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from aod_notebook.local.aod.http import ApiError, Call, answer, listing, validated
+from aod_notebook.local.aod.http import Call, answer, listing, validated
 from aod_notebook.local.aod.models import EnvironmentCreate, EnvironmentUpdate
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.vault import SealError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ async def archive_environment(call: Call) -> Response:
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
         row = find(connection, call.owner, call.id)
         if row["archived_at"] is not None:
-            raise ApiError(409, "Environment is already archived")
+            raise AodRefusal(409, "Environment is already archived")
         time = now()
         connection.execute(
             "UPDATE environment SET archived_at = ?, updated_at = ? WHERE id = ?",
@@ -101,7 +102,7 @@ async def delete_environment(call: Call) -> Response:
             "SELECT 1 FROM session WHERE environment_id = ? LIMIT 1", (call.id,)
         ).fetchone()
         if used is not None:
-            raise ApiError(409, "Cannot delete environment with existing sessions")
+            raise AodRefusal(409, "Cannot delete environment with existing sessions")
         connection.execute("DELETE FROM environment_version WHERE environment_id = ?", (call.id,))
         connection.execute(
             "UPDATE agent SET environment_id = NULL WHERE environment_id = ?", (call.id,)
@@ -134,7 +135,7 @@ def find(connection: sqlite3.Connection, owner: str, environment_id: str) -> sql
         "SELECT * FROM environment WHERE owner = ? AND id = ?", (owner, environment_id)
     ).fetchone()
     if row is None:
-        raise ApiError(404, "Environment not found")
+        raise AodRefusal(404, "Environment not found")
     return cast("sqlite3.Row", row)
 
 
@@ -162,7 +163,7 @@ def _shown_networking(networking: dict[str, Any]) -> dict[str, Any]:
 
 def _check_open(row: sqlite3.Row) -> None:
     if row["archived_at"] is not None:
-        raise ApiError(409, "Cannot update an archived environment")
+        raise AodRefusal(409, "Cannot update an archived environment")
 
 
 def _check_name(connection: sqlite3.Connection, owner: str, name: str) -> None:
@@ -171,7 +172,7 @@ def _check_name(connection: sqlite3.Connection, owner: str, name: str) -> None:
         (owner, name),
     ).fetchone()
     if taken is not None:
-        raise ApiError(409, f"An active environment named '{name}' already exists")
+        raise AodRefusal(409, f"An active environment named '{name}' already exists")
 
 
 def _apply(
@@ -180,7 +181,7 @@ def _apply(
     row = find(connection, call.owner, call.id)
     _check_open(row)
     if fields.version != row["version"]:
-        raise ApiError(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
+        raise AodRefusal(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
     changes: dict[str, Any] = {}
     for name in ("name", "setup_script"):
         value = getattr(fields, name)

@@ -17,6 +17,7 @@ from aod_notebook.core.text import one_line
 from aod_notebook.local.aod.redaction import error_items
 from aod_notebook.local.body import BodyTooLargeError, read_body
 from aod_notebook.local.config import MIB
+from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
@@ -32,15 +33,6 @@ M = TypeVar("M", bound=BaseModel)
 MAX_METADATA = MIB
 """Bytes of an agent's metadata as JSON: they are in every answer that has the agent in it."""
 _MAX_PART = 4 * MIB  # of any other object or list: twenty skills of 64 KiB, with escapes
-
-
-class ApiError(Exception):
-    """An answer other than 2xx: `{"detail": …}` and, for 429, `limit` and `active`."""
-
-    def __init__(self, status: int, detail: str | list[Any], **extra: int) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body = {"detail": detail, **extra}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +53,16 @@ class Call:
         try:
             body = await read_body(self.request, self.state.config.max_body_bytes)
         except BodyTooLargeError as error:
-            raise ApiError(413, str(error)) from None
+            raise AodRefusal(413, str(error)) from None
         _check_parts(body)
         try:
             value = json.loads(
                 body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
             )
         except (ValueError, RecursionError):
-            raise ApiError(400, "Invalid JSON") from None
+            raise AodRefusal(400, "Invalid JSON") from None
         if not isinstance(value, dict):
-            raise ApiError(400, "Invalid JSON")
+            raise AodRefusal(400, "Invalid JSON")
         return value
 
 
@@ -78,19 +70,19 @@ def _check_parts(body: bytes) -> None:
     """Refuse what would take long to read or to show again, before it is read.
 
     Raises:
-        ApiError: 413 that names the field; 400 `Invalid JSON`.
+        AodRefusal: 413 that names the field; 400 `Invalid JSON`.
     """
     if len(body) <= MAX_METADATA:
         return
     try:
         parts = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ApiError(400, "Invalid JSON") from None
+        raise AodRefusal(400, "Invalid JSON") from None
     for name, part in parts.items():
         limit = MAX_METADATA if name == "metadata" else _MAX_PART
         value = bytes(part)
         if len(value) > limit and not value.startswith(b'"'):
-            raise ApiError(413, f"{one_line(name)} is larger than {limit} bytes of JSON")
+            raise AodRefusal(413, f"{one_line(name)} is larger than {limit} bytes of JSON")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -130,11 +122,11 @@ def validated(model: type[M], body: dict[str, Any], **context: Any) -> M:
     try:
         return model.model_validate(body, context=context)
     except ValidationError as error:
-        raise ApiError(422, error_items(error)) from None
+        raise AodRefusal(422, error_items(error)) from None
 
 
 async def _not_allowed(_: Call) -> NoReturn:
-    raise ApiError(405, "Method not allowed")
+    raise AodRefusal(405, "Method not allowed")
 
 
 class Resource:
@@ -163,7 +155,7 @@ class Resource:
             if self._before is not None:
                 self._before(call)
             return await self._methods.get(request.method, _not_allowed)(call)
-        except ApiError as error:
+        except AodRefusal as error:
             return answer(error.body, error.status)
 
 
@@ -187,12 +179,12 @@ def authenticated(request: Request) -> Call:
     """Check the token (CONTRACT.md A.2).
 
     Raises:
-        ApiError: 401 with the contract's text.
+        AodRefusal: 401 with the contract's text.
     """
     state: State = request.scope[STATE]
     header = request.headers.get("authorization", "")
     if not header.startswith("Bearer "):
-        raise ApiError(401, "Missing or invalid Authorization header")
+        raise AodRefusal(401, "Missing or invalid Authorization header")
     owner = state.tokens.check(header.removeprefix("Bearer "))
     state.visitors.welcome(request.scope["client"])
     return Call(state, owner, request)

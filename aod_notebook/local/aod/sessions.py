@@ -9,9 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.local.aod import agents, catalog
-from aod_notebook.local.aod.http import ApiError, Call, answer, listing, validated
+from aod_notebook.local.aod.http import Call, answer, listing, validated
 from aod_notebook.local.aod.models import Prompt, SessionCreate
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.runtimes import Setup
 from aod_notebook.local.storage import log
 from aod_notebook.local.vault import SealError
@@ -65,7 +66,7 @@ async def create_session(call: Call) -> Response:
     def job(connection: sqlite3.Connection) -> dict[str, Any]:
         agent = agents.find(connection, call.owner, fields.agent_id)
         if agent["archived_at"] is not None:
-            raise ApiError(409, "Cannot create session with archived agent")
+            raise AodRefusal(409, "Cannot create session with archived agent")
         environment_id = fields.environment_id
         if environment_id is None:
             environment_id = agent["environment_id"]
@@ -78,7 +79,7 @@ async def create_session(call: Call) -> Response:
             )
         _check_engine(agent, strict=state.config.strict_models)
         if not available:
-            raise ApiError(503, "Session backend is not configured")
+            raise AodRefusal(503, "Session backend is not configured")
         _check_limit(connection, call.owner, state.config.max_active_sessions)
         setup = _setup(connection, state.vault, agent, environment_id, fields)
         return _insert(
@@ -101,15 +102,15 @@ async def prompt_session(call: Call) -> Response:
     _check_promptable(find(state.database.read(), call.owner, call.id))
     fields = validated(Prompt, await call.json())
     if not state.worker.available():
-        raise ApiError(503, "Session backend token is not configured")
+        raise AodRefusal(503, "Session backend token is not configured")
     if not state.worker.has_sandbox(call.id):
-        raise ApiError(409, "Session backend is no longer available; start a new session.")
+        raise AodRefusal(409, "Session backend is no longer available; start a new session.")
 
     def job(connection: sqlite3.Connection) -> int:
         row = find(connection, call.owner, call.id)
         _check_promptable(row)
         if row["status"] == "pending":
-            raise ApiError(409, "Session already has a pending turn")
+            raise AodRefusal(409, "Session already has a pending turn")
         number = int(row["current_turn"]) + 1
         connection.execute(
             "UPDATE session SET status = 'pending', exit_code = NULL, updated_at = ? WHERE id = ?",
@@ -150,7 +151,7 @@ async def terminate_session(call: Call) -> Response:
 
     def job(connection: sqlite3.Connection) -> None:
         if find(connection, call.owner, call.id)["status"] == "terminated":
-            raise ApiError(409, "Session is already terminated")
+            raise AodRefusal(409, "Session is already terminated")
         connection.execute(
             "UPDATE session SET status = 'terminated', updated_at = ? WHERE id = ?",
             (now(), call.id),
@@ -169,7 +170,7 @@ async def interrupt_session(call: Call) -> Response:
     """`POST /sessions/{id}/interrupt`: ends the turn in flight, the session can go on."""
     status = find(call.state.database.read(), call.owner, call.id)["status"]
     if status in _NOT_INTERRUPTIBLE:
-        raise ApiError(409, _NOT_INTERRUPTIBLE[status])
+        raise AodRefusal(409, _NOT_INTERRUPTIBLE[status])
     call.state.worker.interrupt(call.id)
     return answer({"id": call.id, "status": status}, 202)
 
@@ -179,7 +180,7 @@ async def delete_session(call: Call) -> Response:
 
     def job(connection: sqlite3.Connection) -> None:
         if find(connection, call.owner, call.id)["status"] in ("pending", "running"):
-            raise ApiError(409, "Cannot delete an active session")
+            raise AodRefusal(409, "Cannot delete an active session")
         connection.execute("DELETE FROM log_block WHERE session_id = ?", (call.id,))
         connection.execute("DELETE FROM turn WHERE session_id = ?", (call.id,))
         connection.execute("DELETE FROM session WHERE id = ?", (call.id,))
@@ -193,7 +194,7 @@ def find(connection: sqlite3.Connection, owner: str, session_id: str) -> sqlite3
     """Return the session's row with its agent's provider and turn counts, or raise the 404."""
     row = connection.execute(f"{_SELECT} AND s.id = ?", (owner, session_id)).fetchone()
     if row is None:
-        raise ApiError(404, "Session not found")
+        raise AodRefusal(404, "Session not found")
     return cast("sqlite3.Row", row)
 
 
@@ -222,7 +223,7 @@ def render(row: sqlite3.Row) -> dict[str, Any]:
 
 def _check_promptable(row: sqlite3.Row) -> None:
     if row["status"] in _NOT_PROMPTABLE:
-        raise ApiError(409, _NOT_PROMPTABLE[row["status"]])
+        raise AodRefusal(409, _NOT_PROMPTABLE[row["status"]])
 
 
 def _check_engine(agent: sqlite3.Row, *, strict: bool) -> None:
@@ -231,7 +232,7 @@ def _check_engine(agent: sqlite3.Row, *, strict: bool) -> None:
         catalog.check_runtime(agent["runtime"])
         is_cli = agent["runtime"] in catalog.RUNTIMES
         if strict and is_cli and agent["model"] not in catalog.MODELS:
-            raise ApiError(422, f"Unknown model: {agent['model']}")
+            raise AodRefusal(422, f"Unknown model: {agent['model']}")
     kind = agent[agent["generation"]]
     catalog.engine(agent["generation"], kind, agent["model"], strict=strict)
 
@@ -242,7 +243,7 @@ def _check_limit(connection: sqlite3.Connection, owner: str, limit: int) -> None
         (owner,),
     ).fetchone()
     if active >= limit:
-        raise ApiError(
+        raise AodRefusal(
             429,
             f"Concurrent session limit reached ({active}/{limit}). "
             "Terminate an active session before starting a new one.",
@@ -261,7 +262,7 @@ def _setup(
     try:
         servers = vault.open_servers(agent["mcp_servers"])
     except SealError as error:
-        raise ApiError(503, f"Session backend is not configured: {error}") from None
+        raise AodRefusal(503, f"Session backend is not configured: {error}") from None
     setup = Setup(
         system=agent["system"],
         skills=json.loads(agent["skills"]),
@@ -290,7 +291,7 @@ def _environment(
     try:
         env_vars = vault.open(row["env_vars"])
     except SealError as error:
-        raise ApiError(503, f"Session backend is not configured: {error}") from None
+        raise AodRefusal(503, f"Session backend is not configured: {error}") from None
     return {
         "packages": json.loads(row["packages"]),
         "networking": json.loads(row["networking"]),

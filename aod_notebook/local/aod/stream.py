@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.local import clock
 from aod_notebook.local.aod import sessions
-from aod_notebook.local.aod.http import ApiError, Call
+from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.storage import log
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from aod_notebook.local.aod.http import Call
     from aod_notebook.local.state import State
 
 _HEADERS = [
@@ -45,7 +46,7 @@ def _cursor(call: Call) -> int:
     try:
         return max(0, int(text))
     except ValueError:
-        raise ApiError(400, "since must be an integer") from None
+        raise AodRefusal(400, "since must be an integer") from None
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.proof import new_token
-from aod_notebook.local.aod.http import ApiError
 from aod_notebook.local.credentials import digest
+from aod_notebook.local.errors import AodRefusal
 
 if TYPE_CHECKING:
     from aod_notebook.local.storage import Database
@@ -45,19 +45,19 @@ class Tokens:
         """Return the token's owner.
 
         Raises:
-            ApiError: 401 with the contract's text.
+            AodRefusal: 401 with the contract's text.
         """
         sent, found = digest(token), None
         for row in self._database.read().execute("SELECT * FROM api_token"):
             if hmac.compare_digest(row["digest"], sent):
                 found = row
         if found is None:
-            raise ApiError(401, "Invalid API key")
+            raise AodRefusal(401, "Invalid API key")
         if not found["active"]:
-            raise ApiError(401, "API key is inactive")
+            raise AodRefusal(401, "API key is inactive")
         expires_at = found["expires_at"]
         if expires_at is not None and datetime.fromisoformat(expires_at) <= datetime.now(UTC):
-            raise ApiError(401, "API key has expired")
+            raise AodRefusal(401, "API key has expired")
         return str(found["owner"])
 
     def _store(self, token: str, owner: str, *, active: bool, expires_at: datetime | None) -> None:

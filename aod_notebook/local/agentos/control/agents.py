@@ -10,11 +10,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import ApiError, Call
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from aod_notebook.local.agentos.http import Call
 
 Text = Annotated[str, Meta(min_length=1)]
 Provider = Literal["anthropic", "openai", "replay"]
@@ -105,7 +107,7 @@ async def update(call: Call) -> Object:
         settings = {**json.loads(agent["settings"]), **_given(fields)}
         folder_id = agent["folder_id"] if fields.folder_id is UNSET else fields.folder_id
         if folder_id is not None and agent["built_in"]:
-            raise ApiError("CONFLICT", "A built-in agent can't be filed in a folder")
+            raise AgentOSRefusal("CONFLICT", "A built-in agent can't be filed in a folder")
         _check_folder(connection, folder_id)
         name = agent["name"] if fields.name is UNSET else fields.name
         connection.execute(
@@ -139,7 +141,7 @@ async def delete(call: Call) -> Object:
 
     def job(connection: sqlite3.Connection) -> None:
         if runs.find_agent(connection, fields.agent_id)["built_in"]:
-            raise ApiError("CONFLICT", "The built-in agent can't be deleted")
+            raise AgentOSRefusal("CONFLICT", "The built-in agent can't be deleted")
         connection.execute("DELETE FROM api_key WHERE agent_id = ?", (fields.agent_id,))
         connection.execute("DELETE FROM hosted_agent WHERE id = ?", (fields.agent_id,))
 
@@ -208,4 +210,4 @@ def _check_folder(connection: sqlite3.Connection, folder_id: str | None) -> None
     if folder_id is None:
         return
     if connection.execute("SELECT 1 FROM folder WHERE id = ?", (folder_id,)).fetchone() is None:
-        raise ApiError("NOT_FOUND", f"Folder {folder_id} not found")
+        raise AgentOSRefusal("NOT_FOUND", f"Folder {folder_id} not found")

@@ -9,11 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from aod_notebook.local.agentos import keys, runs
-from aod_notebook.local.agentos.http import ApiError, Call
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from aod_notebook.local.agentos.http import Call
 
 Text = Annotated[str, Meta(min_length=1)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -167,7 +169,7 @@ async def create_folder(call: Call) -> Object:
 
     def job(connection: sqlite3.Connection) -> str:
         if connection.execute("SELECT 1 FROM folder WHERE name = ?", (name,)).fetchone():
-            raise ApiError("CONFLICT", f"A folder named '{name}' already exists")
+            raise AgentOSRefusal("CONFLICT", f"A folder named '{name}' already exists")
         folder_id = str(uuid.uuid4())
         connection.execute(
             "INSERT INTO folder (id, name, created_at) VALUES (?, ?, ?)", (folder_id, name, now())
@@ -211,7 +213,7 @@ def list_workspaces(call: Call) -> list[Object]:
 def _find(connection: sqlite3.Connection, table: str, row_id: str, noun: str) -> sqlite3.Row:
     row = connection.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 - our own table names
     if row is None:
-        raise ApiError("NOT_FOUND", f"{noun} {row_id} not found")
+        raise AgentOSRefusal("NOT_FOUND", f"{noun} {row_id} not found")
     return cast("sqlite3.Row", row)
 
 

@@ -10,7 +10,8 @@ import msgspec
 
 from aod_notebook.local.agentos.control import agents, fleet, records, runs
 from aod_notebook.local.agentos.control.records import WORKSPACE
-from aod_notebook.local.agentos.http import ApiError, Call, answer
+from aod_notebook.local.agentos.http import Call, answer
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,13 +95,13 @@ async def rpc(call: Call) -> ASGIApp:
     call.key.check_control()
     name = str(call.request.path_params["name"])
     if name in ELSEWHERE:
-        raise ApiError(
+        raise AgentOSRefusal(
             "NOT_AVAILABLE_LOCALLY",
             f"{name} is not part of the local service: it needs the hosted AgentOS",
         )
     method = LIVE.get(name)
     if method is None:
-        raise ApiError("NOT_FOUND", f"There is no method {name}")
+        raise AgentOSRefusal("NOT_FOUND", f"There is no method {name}")
     _check_workspace(call, name)
     if inspect.iscoroutinefunction(method):
         return _answered(await method(call))
@@ -115,6 +116,8 @@ def _check_workspace(call: Call, name: str) -> None:
     workspace = call.fields(_Workspace).workspace
     if workspace is None:
         if call.key.kind == "user" and name != "workspaces_list":
-            raise ApiError("VALIDATION_ERROR", "A personal key needs the parameter 'workspace'")
+            raise AgentOSRefusal(
+                "VALIDATION_ERROR", "A personal key needs the parameter 'workspace'"
+            )
     elif workspace not in (WORKSPACE["id"], WORKSPACE["slug"]):
-        raise ApiError("NOT_FOUND", f"Workspace {workspace} not found")
+        raise AgentOSRefusal("NOT_FOUND", f"Workspace {workspace} not found")

@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import ApiError, Call, enveloped
+from aod_notebook.local.agentos.http import Call, enveloped
 from aod_notebook.local.agentos.invoke import RpcInvoke, run_agent
 from aod_notebook.local.agentos.questions import OPEN
 from aod_notebook.local.clock import now
+from aod_notebook.local.errors import AgentOSRefusal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -147,7 +148,9 @@ async def decide(call: Call) -> Object:
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
         approval = _find_approval(connection, fields.approval_id)
         if approval["status"] != "pending":
-            raise ApiError("CONFLICT", f"Approval {approval['id']} is already {approval['status']}")
+            raise AgentOSRefusal(
+                "CONFLICT", f"Approval {approval['id']} is already {approval['status']}"
+            )
         connection.execute(
             "UPDATE approval SET status = ?, decision_note = ?, decided_at = ? WHERE id = ?",
             (fields.decision, fields.decision_note, now(), approval["id"]),
@@ -169,7 +172,7 @@ async def decide(call: Call) -> Object:
 def _find_approval(connection: sqlite3.Connection, approval_id: str) -> sqlite3.Row:
     row = connection.execute("SELECT * FROM approval WHERE id = ?", (approval_id,)).fetchone()
     if row is None:
-        raise ApiError("NOT_FOUND", f"Approval {approval_id} not found")
+        raise AgentOSRefusal("NOT_FOUND", f"Approval {approval_id} not found")
     return cast("sqlite3.Row", row)
 
 
