@@ -124,8 +124,8 @@ def tool_stats(tool_calls: IntoFrameT, by: str | Sequence[str] = "tool") -> Into
     Returns:
         The columns of `by`; `count` of calls, `answered_count`, `failed_count`,
         `failure_rate` (failed of answered calls, from 0 to 1; missing if none was answered);
-        `mean_s`, `median_s`, `p95_s` and `max_s` of the duration, which only the calls of
-        followed sessions that were passed themselves have; the most called first.
+        `mean_s`, `median_s`, `p95_s` and `max_s` of the duration, as far as times are known;
+        the most called first.
 
     Raises:
         FrameError: it is no tool_calls frame, or has no column of that name.
