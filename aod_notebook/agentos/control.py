@@ -143,6 +143,8 @@ def _check(
         raise AgentOSArgumentError(f"{name}({usage}): {error}", "INVALID_ARGUMENT") from None
     for parameter in taken:
         value = given.get(parameter.name, "")
+        if value is None and parameter.default is UNSET:
+            continue  # the service decides what None means for what may be left out
         if parameter.annotation in (str, "str") and not isinstance(value, _TEXT):
             raise AgentOSArgumentError(
                 f"{name}(): {parameter.name} is text, not {type(value).__name__}.",

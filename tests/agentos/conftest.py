@@ -64,10 +64,10 @@ def connect():
     def make(server, **options):
         fields = {"api_key": KEY, "agent_id": "a1", "base_url": server.url, **options}
         client = AgentOS(**fields)
-        quick = replace(client._options.retry, base=0.001, cap=0.01)
-        client._options = replace(client._options, retry=quick)
+        quick = replace(client._api.options.retry, base=0.001, cap=0.01)
+        client._api.options = replace(client._api.options, retry=quick)
         if client._reporter is not None:
-            client._reporter.options = client._options
+            client._reporter.options = client._api.options
             client._reporter.policy = quick
         clients.append(client)
         return client

@@ -94,7 +94,7 @@ def test_an_invoke_has_the_time_of_an_agent(scripted, connect):
     paused = {"run_id": "r", "awaiting_input": {"request_id": "q", "question": "Which?"}}
     service = scripted(answer(202, {"data": paused}))
     client = connect(service)
-    assert client._limited(310).timeouts.call == 310
+    assert client._api.transport(310).timeouts.call == 310
     result = client.invoke({"q": 1})
     assert (result.status, result.output) == ("awaiting_input", None)
     assert result.input_request.question == "Which?"

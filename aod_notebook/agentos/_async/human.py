@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.agentos._async.control_work import AsyncRuns
 from aod_notebook.agentos.errors import (
     AgentOSDecodeError,
     AgentOSError,
@@ -12,14 +13,12 @@ from aod_notebook.agentos.errors import (
     AgentOSTransientError,
     describe,
 )
-from aod_notebook.agentos.options import check_timeout
 from aod_notebook.agentos.requests import encode
 from aod_notebook.core.retry import Repeat
 from aod_notebook.core.wire import Call
 
 if TYPE_CHECKING:
-    from aod_notebook.agentos._async.client import AsyncAgentOS
-    from aod_notebook.agentos._async.run import AsyncRun
+    from aod_notebook.agentos._async.api import AsyncApi
     from aod_notebook.agentos.results import HumanInput
 
 __all__ = ["ask_person"]
@@ -32,17 +31,16 @@ _GATEWAY_TIMEOUTS = frozenset({504, 524})
 
 
 async def ask_person(
-    client: AsyncAgentOS,
-    run: AsyncRun,
+    api: AsyncApi,
+    run_id: str,
     prompt: str,
     context: dict[str, Any] | None,
     timeout: float,  # noqa: ASYNC109 - the question's own deadline, which the service gets too
 ) -> HumanInput:
     """Ask, and poll until there is an answer or the time is up."""
-    timeout = check_timeout(timeout)
     deadline = time.monotonic() + timeout
     body: dict[str, Any] = {
-        "run_id": await client._known_run_id(run, timeout),  # noqa: SLF001 - its own half
+        "run_id": run_id,
         "prompt": prompt,
         "timeout_seconds": max(1, int(timeout)),
     }
@@ -56,31 +54,29 @@ async def ask_person(
                 f"Question {asked} of run {body['run_id']} was not answered in {timeout:g} s",
                 run_id=body["run_id"],
             )
-        data = await _poll_or_find(client, body, min(left, _HELD_S))
+        data = await _poll_or_find(api, body, min(left, _HELD_S))
         if data.get("input") is not None:
             return {"input": data["input"], "request_id": data.get("request_id", "")}
         if data.get("request_id"):
             body["request_id"] = data["request_id"]
 
 
-async def _poll_or_find(
-    client: AsyncAgentOS, body: dict[str, Any], seconds: float
-) -> dict[str, Any]:
+async def _poll_or_find(api: AsyncApi, body: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Poll; where the answer does not come, find the question again or say that it is lost."""
     try:
-        return await _poll(client, body, seconds)
+        return await _poll(api, body, seconds)
     except AgentOSTransientError as error:
         if "request_id" in body:
             if error.code == "REQUEST_TIMEOUT" or error.status in _GATEWAY_TIMEOUTS:
                 return {}
             raise
-        found = await _find(client, body)
+        found = await _find(api, body)
         if not found:
             raise _lost(error, body) from error
         return found
 
 
-async def _poll(client: AsyncAgentOS, body: dict[str, Any], seconds: float) -> dict[str, Any]:
+async def _poll(api: AsyncApi, body: dict[str, Any], seconds: float) -> dict[str, Any]:
     is_first = "request_id" not in body
     call = Call(
         method="POST",
@@ -89,7 +85,7 @@ async def _poll(client: AsyncAgentOS, body: dict[str, Any], seconds: float) -> d
         repeat=Repeat.REFUSED if is_first else Repeat.SAFE,
     )
     try:
-        data = await client._data(call, seconds, patience=seconds)  # noqa: SLF001 - its own half
+        data = await api.data(call, seconds, patience=seconds)
     except AgentOSError as error:
         error.run_id = body["run_id"]
         if error.code == "TIMEOUT":
@@ -104,10 +100,10 @@ async def _poll(client: AsyncAgentOS, body: dict[str, Any], seconds: float) -> d
     return data
 
 
-async def _find(client: AsyncAgentOS, body: dict[str, Any]) -> dict[str, str]:
+async def _find(api: AsyncApi, body: dict[str, Any]) -> dict[str, str]:
     """Look for the id of a question that was lost with the answer to the first call."""
     try:
-        run: Any = await client.runs.get(run_id=body["run_id"])
+        run: Any = await AsyncRuns(api).get(run_id=body["run_id"])
     except AgentOSError:  # an agent key may not look
         return {}
     asked = run.get("awaiting_input") if isinstance(run, dict) else None

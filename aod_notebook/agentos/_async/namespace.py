@@ -15,7 +15,7 @@ from aod_notebook.core.awaited import awaited
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aod_notebook.agentos._async.client import AsyncAgentOS
+    from aod_notebook.agentos._async.api import AsyncApi
     from aod_notebook.agentos.control import Method
 
 __all__ = ["AsyncNamespace"]
@@ -29,8 +29,8 @@ _SHORTEST_S = 0.1
 class AsyncNamespace:
     """Methods of one noun."""
 
-    def __init__(self, client: AsyncAgentOS) -> None:
-        self._client = client
+    def __init__(self, api: AsyncApi) -> None:
+        self._api = api
 
     async def _call(
         self,
@@ -40,9 +40,9 @@ class AsyncNamespace:
         seconds: float | None,
     ) -> Any:
         """Call a remote procedure; a list comes as a `Listing`."""
-        if self._client.disabled:
+        if self._api.options.disabled:
             return Listing() if method.is_list else {}
-        data = await self._client._rpc(method, arguments, workspace, seconds)  # noqa: SLF001 - its own half
+        data = await self._api.rpc(method, arguments, workspace, seconds)
         if not method.is_list or data is None:
             return Listing() if method.is_list else data
         if isinstance(data, dict) and isinstance(data.get("data"), list):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from aod_notebook.agentos._async.human import ask_person
-from aod_notebook.agentos.errors import is_failure
+from aod_notebook.agentos.errors import AgentOSTransientError, is_failure
+from aod_notebook.agentos.options import check_timeout
 from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage_fields
 from aod_notebook.agentos.report.runs import RunStatus
 from aod_notebook.agentos.report.snapshot import object_of, text_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from aod_notebook.agentos._async.client import AsyncAgentOS
+    from aod_notebook.agentos._async.api import AsyncApi
     from aod_notebook.agentos.recorder import Recorder
     from aod_notebook.agentos.report.runs import Receipt, RunStats
     from aod_notebook.agentos.results import HumanInput
@@ -51,9 +52,9 @@ class AsyncRun(Unpicklable):
         ...     run.emit("step.completed", {"rows": 42})
     """
 
-    def __init__(self, recorder: Recorder, client: AsyncAgentOS) -> None:
+    def __init__(self, recorder: Recorder, api: AsyncApi) -> None:
         self._recorder = recorder
-        self._client = client
+        self._api = api
         self.external_run_id = recorder.state.external_run_id
 
     @property
@@ -161,7 +162,9 @@ class AsyncRun(Unpicklable):
         """
         if self._recorder.reporter is None:
             return {"input": "", "request_id": "disabled"}
-        return await ask_person(self._client, self, prompt, context, timeout_seconds)
+        seconds = check_timeout(timeout_seconds)
+        run_id = await self._known_id(seconds)
+        return await ask_person(self._api, run_id, prompt, context, seconds)
 
     # The end.
 
@@ -264,8 +267,22 @@ class AsyncRun(Unpicklable):
         await wait_until(is_joined, timeout)
         return max(0.0, timeout - (time.monotonic() - began))
 
-    async def _started(self) -> None:
-        """Wait for the answer to the start; raise what a person must mend."""
+    async def _known_id(self, seconds: float) -> str:
+        """Wait until the service knows the run; raise its refusal if it does not take it."""
+        await wait_until(lambda: self.run_id is not None or self.is_ended, min(seconds, FLUSH_S))
+        if self.run_id is None:
+            raise self._recorder.state.error or AgentOSTransientError(
+                f"The service does not know run {self.external_run_id} yet: try again later",
+                "NETWORK_ERROR",
+            )
+        return self.run_id
+
+    async def started(self) -> None:
+        """Wait for the answer to the start.
+
+        Raises:
+            AgentOSError: the service refuses the run.
+        """
         state, reporter = self._recorder.state, self._recorder.reporter
         if reporter is None:
             return

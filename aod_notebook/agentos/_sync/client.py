@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.agentos._sync.api import Api, post
 from aod_notebook.agentos._sync.control_agents import (
     Agents,
     Alerts,
@@ -36,25 +36,18 @@ from aod_notebook.agentos._sync.run import FLUSH_S, Run, wait_until
 from aod_notebook.agentos._sync.stream import InvokeStream
 from aod_notebook.agentos.errors import (
     AgentOSConfigError,
-    AgentOSDecodeError,
     AgentOSError,
     AgentOSTransientError,
-    describe,
-    error_from,
-    is_refused_body,
 )
 from aod_notebook.agentos.events import unknown_run
-from aod_notebook.agentos.options import CALL_TIMEOUT_S, INVOKE_TIMEOUT_S, Options, check_timeout
+from aod_notebook.agentos.options import INVOKE_TIMEOUT_S, Options, check_timeout
 from aod_notebook.agentos.recorder import Recorder
 from aod_notebook.agentos.report.runs import Receipt, RunState
 from aod_notebook.agentos.report.sender import sender
 from aod_notebook.agentos.report.snapshot import snapshot
 from aod_notebook.agentos.requests import encode, invoke_body, segment
 from aod_notebook.agentos.results import InvokeResult, disabled_result, read_result
-from aod_notebook.core._sync.transport import Transport
-from aod_notebook.core.retry import Repeat
 from aod_notebook.core.unpicklable import Unpicklable
-from aod_notebook.core.wire import BearerAuth, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +57,6 @@ if TYPE_CHECKING:
     import httpx
     from pydantic import SecretStr
 
-    from aod_notebook.agentos.control import Method
     from aod_notebook.core.retry import Retry
 
 __all__ = ["AgentOS"]
@@ -136,36 +128,41 @@ class AgentOS(Unpicklable):
             on_error=on_error,
         )
         options = replace(options, retry=replace(options.retry, on_retry=on_retry))
-        self._options = options
+        self._api = Api(options, http_client)
         self.agent_id = options.agent_id
         self.base_url = options.base_url
-        self.workspace = options.workspace
         self.disabled = options.disabled
-        self._http_client = http_client
-        self._connections: tuple[int, Transport] | None = None
-        self._is_closed = False
         self._reporter = None if self.disabled else sender.attach(self, options, http_client)
         self._add_namespaces()
 
     def _add_namespaces(self) -> None:
-        self.agents = Agents(self)
-        self.alerts = Alerts(self)
-        self.api_keys = ApiKeys(self)
-        self.approvals = Approvals(self)
-        self.conversations = Conversations(self)
-        self.evals = Evals(self)
-        self.fleet = Fleet(self)
-        self.folders = Folders(self)
-        self.integrations = Integrations(self)
-        self.marketplace = Marketplace(self)
-        self.members = Members(self)
-        self.notifications = Notifications(self)
-        self.reports = Reports(self)
-        self.resources = Resources(self)
-        self.runs = Runs(self)
-        self.schedules = Schedules(self)
-        self.tools = Tools(self)
-        self.workspaces = Workspaces(self)
+        self.agents = Agents(self._api)
+        self.alerts = Alerts(self._api)
+        self.api_keys = ApiKeys(self._api)
+        self.approvals = Approvals(self._api)
+        self.conversations = Conversations(self._api)
+        self.evals = Evals(self._api)
+        self.fleet = Fleet(self._api)
+        self.folders = Folders(self._api)
+        self.integrations = Integrations(self._api)
+        self.marketplace = Marketplace(self._api)
+        self.members = Members(self._api)
+        self.notifications = Notifications(self._api)
+        self.reports = Reports(self._api)
+        self.resources = Resources(self._api)
+        self.runs = Runs(self._api)
+        self.schedules = Schedules(self._api)
+        self.tools = Tools(self._api)
+        self.workspaces = Workspaces(self._api)
+
+    @property
+    def workspace(self) -> str | None:
+        """Slug or id of the workspace for control-plane calls."""
+        return self._api.workspace
+
+    @workspace.setter
+    def workspace(self, name: str | None) -> None:
+        self._api.workspace = name
 
     # Runs of the caller's own code.
 
@@ -190,8 +187,8 @@ class AgentOS(Unpicklable):
         """
         if self._reporter is None:
             state = RunState(external_run_id or "disabled", b"{}", run_id="disabled")
-            return Run(Recorder(None, state), self)
-        self._check_open()
+            return Run(Recorder(None, state), self._api)
+        self._api.check_open()
         name = str(external_run_id or uuid.uuid4())
         recorder = Recorder(self._reporter, RunState(name, b"{}"))
         request: dict[str, Any] = {
@@ -203,8 +200,8 @@ class AgentOS(Unpicklable):
         if parent_run_id:
             request["parent_run_id"] = str(parent_run_id)
         recorder.state = self._reporter.open_run(name, snapshot(request).text)
-        run = Run(recorder, self)
-        run._started()  # noqa: SLF001 - they are one
+        run = Run(recorder, self._api)
+        run.started()
         return run
 
     def flush(self, timeout: float = FLUSH_S) -> Receipt:
@@ -223,13 +220,13 @@ class AgentOS(Unpicklable):
     @property
     def is_closed(self) -> bool:
         """Whether the client was closed: it makes no more calls and begins no more runs."""
-        return self._is_closed
+        return self._api.is_closed
 
     def close(self, timeout: float = FLUSH_S) -> Receipt:
         """Flush, and close the connections; what could not be delivered stays in the spool."""
-        if self._is_closed:
+        if self._api.is_closed:
             return Receipt()
-        self._is_closed = True
+        self._api.is_closed = True
         try:
             receipt = self.flush(timeout)
             if self._reporter is not None:
@@ -238,9 +235,7 @@ class AgentOS(Unpicklable):
         finally:  # also when the waiting is interrupted
             if self._reporter is not None:
                 sender.detach(self, self._reporter)
-            connections, self._connections = self._connections, None
-            if connections is not None:
-                connections[1].close()
+            self._api.close()
 
     def shutdown(self, timeout: float = FLUSH_S) -> Receipt:
         """Do as `close` does; its other name."""
@@ -297,9 +292,9 @@ class AgentOS(Unpicklable):
             external_user_id=external_user_id,
             test=test,
         )
-        call = _post(f"/api/v1/agents/{segment(agent, 'agent_id')}/invoke", body)
+        call = post(f"/api/v1/agents/{segment(agent, 'agent_id')}/invoke", body)
         try:
-            return read_result(self._data(call, seconds))
+            return read_result(self._api.data(call, seconds))
         except AgentOSTransientError as error:
             if error.status is None and error.code == "REQUEST_TIMEOUT":
                 told = f"Agent {agent} gave no answer within {seconds:g} s"
@@ -343,8 +338,8 @@ class AgentOS(Unpicklable):
             test=test,
             stream=True,
         )
-        call = _post(f"/api/v1/agents/{segment(agent, 'agent_id')}/invoke", body)
-        return InvokeStream(self._limited(seconds), call, agent, seconds)
+        call = post(f"/api/v1/agents/{segment(agent, 'agent_id')}/invoke", body)
+        return InvokeStream(self._api.transport(seconds), call, agent, seconds)
 
     def reply(
         self,
@@ -366,11 +361,11 @@ class AgentOS(Unpicklable):
         path = f"/api/v1/runs/{segment(run_id, 'run_id')}"
         body: dict[str, Any] = {"response": response}
         if request_id:
-            call = _post(f"{path}/reply", encode({"request_id": request_id, **body}))
+            call = post(f"{path}/reply", encode({"request_id": request_id, **body}))
         else:
-            call = _post(f"{path}/human-input", encode(body))
+            call = post(f"{path}/human-input", encode(body))
         try:
-            return read_result(self._data(call, timeout_seconds))
+            return read_result(self._api.data(call, timeout_seconds))
         except AgentOSError as error:
             error.run_id = run_id
             raise
@@ -379,85 +374,14 @@ class AgentOS(Unpicklable):
         """Make any call; gives the whole decoded answer, as the earliest SDK did."""
         if self.disabled:
             return {"data": None}
-        call = _post(path if path.startswith("/") else f"/{path}", encode(body))
-        return self._limited(self._options.timeout).request(call)
+        call = post(path if path.startswith("/") else f"/{path}", encode(body))
+        return self._api.transport(self._api.options.timeout).request(call)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.base_url}>"
-
-    # The wire.
-
-    def _rpc(
-        self,
-        method: Method,
-        arguments: dict[str, Any],
-        workspace: str | None,
-        seconds: float | None,
-    ) -> Any:
-        body = dict(arguments)
-        if chosen := workspace or self.workspace:
-            body["workspace"] = chosen
-        if seconds is None:
-            seconds = INVOKE_TIMEOUT_S if method.is_long else CALL_TIMEOUT_S
-        repeat = Repeat.SAFE if method.is_read else Repeat.REFUSED
-        call = _post(f"/api/v1/rpc/{method.rpc}", encode(body), repeat)
-        return self._data(call, seconds)
-
-    def _data(self, call: Call, seconds: float, patience: float | None = None) -> Any:
-        """Make a call and give the `data` of its answer; `patience` limits the repeats."""
-        transport = self._limited(check_timeout(seconds), patience)
-        answer = transport.request(call)
-        if not isinstance(answer, dict) or "data" not in answer:
-            raise AgentOSDecodeError(
-                f"The answer of {self.base_url}{call.path} has no data: {describe(answer)}",
-                "INVALID_ANSWER",
-            )
-        return answer["data"]
-
-    def _limited(self, seconds: float, patience: float | None = None) -> Transport:
-        transport = self._transport()
-        retry = transport.retry
-        if patience is not None:
-            retry = replace(retry, deadline=min(retry.deadline, patience))
-        return transport.with_options(retry=retry, timeouts=self._options.timeouts(seconds))
-
-    def _transport(self) -> Transport:
-        """Give the connections; a forked child gets its own."""
-        self._check_open()
-        if self._connections is None or self._connections[0] != os.getpid():
-            options = self._options
-            inherited = self._connections is not None
-            transport = Transport(
-                base_url=options.base_url,
-                auth=BearerAuth(options.key),
-                error=error_from,
-                retry=options.retry,
-                timeouts=options.timeouts(options.timeout),
-                http_client=None if inherited else self._http_client,
-            )
-            self._connections = (os.getpid(), transport)
-        return self._connections[1]
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise AgentOSConfigError("This client is closed. Make a new one")
-
-    def _known_run_id(self, run: Run, seconds: float) -> str:
-        """Wait until the service knows a run; raise its refusal if it does not take it."""
-        wait_until(lambda: run.run_id is not None or run.is_ended, min(seconds, FLUSH_S))
-        if run.run_id is None:
-            raise run._recorder.state.error or AgentOSTransientError(  # noqa: SLF001 - they are one
-                f"The service does not know run {run.external_run_id} yet: try again later",
-                "NETWORK_ERROR",
-            )
-        return run.run_id
 
     def _agent(self, agent_id: str | None) -> str:
         chosen = agent_id or self.agent_id
         if not chosen:
             raise AgentOSConfigError("No agent id. Set AGENTOS_AGENT_ID, or pass agent_id=")
         return str(chosen)
-
-
-def _post(path: str, content: bytes, repeat: Repeat = Repeat.REFUSED) -> Call:
-    return Call(method="POST", path=path, content=content, repeat=repeat, is_final=is_refused_body)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.agentos._sync.control_work import Runs
 from aod_notebook.agentos.errors import (
     AgentOSDecodeError,
     AgentOSError,
@@ -13,14 +14,12 @@ from aod_notebook.agentos.errors import (
     AgentOSTransientError,
     describe,
 )
-from aod_notebook.agentos.options import check_timeout
 from aod_notebook.agentos.requests import encode
 from aod_notebook.core.retry import Repeat
 from aod_notebook.core.wire import Call
 
 if TYPE_CHECKING:
-    from aod_notebook.agentos._sync.client import AgentOS
-    from aod_notebook.agentos._sync.run import Run
+    from aod_notebook.agentos._sync.api import Api
     from aod_notebook.agentos.results import HumanInput
 
 __all__ = ["ask_person"]
@@ -33,17 +32,16 @@ _GATEWAY_TIMEOUTS = frozenset({504, 524})
 
 
 def ask_person(
-    client: AgentOS,
-    run: Run,
+    api: Api,
+    run_id: str,
     prompt: str,
     context: dict[str, Any] | None,
     timeout: float,
 ) -> HumanInput:
     """Ask, and poll until there is an answer or the time is up."""
-    timeout = check_timeout(timeout)
     deadline = time.monotonic() + timeout
     body: dict[str, Any] = {
-        "run_id": client._known_run_id(run, timeout),  # noqa: SLF001 - its own half
+        "run_id": run_id,
         "prompt": prompt,
         "timeout_seconds": max(1, int(timeout)),
     }
@@ -57,29 +55,29 @@ def ask_person(
                 f"Question {asked} of run {body['run_id']} was not answered in {timeout:g} s",
                 run_id=body["run_id"],
             )
-        data = _poll_or_find(client, body, min(left, _HELD_S))
+        data = _poll_or_find(api, body, min(left, _HELD_S))
         if data.get("input") is not None:
             return {"input": data["input"], "request_id": data.get("request_id", "")}
         if data.get("request_id"):
             body["request_id"] = data["request_id"]
 
 
-def _poll_or_find(client: AgentOS, body: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _poll_or_find(api: Api, body: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Poll; where the answer does not come, find the question again or say that it is lost."""
     try:
-        return _poll(client, body, seconds)
+        return _poll(api, body, seconds)
     except AgentOSTransientError as error:
         if "request_id" in body:
             if error.code == "REQUEST_TIMEOUT" or error.status in _GATEWAY_TIMEOUTS:
                 return {}
             raise
-        found = _find(client, body)
+        found = _find(api, body)
         if not found:
             raise _lost(error, body) from error
         return found
 
 
-def _poll(client: AgentOS, body: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _poll(api: Api, body: dict[str, Any], seconds: float) -> dict[str, Any]:
     is_first = "request_id" not in body
     call = Call(
         method="POST",
@@ -88,7 +86,7 @@ def _poll(client: AgentOS, body: dict[str, Any], seconds: float) -> dict[str, An
         repeat=Repeat.REFUSED if is_first else Repeat.SAFE,
     )
     try:
-        data = client._data(call, seconds, patience=seconds)  # noqa: SLF001 - its own half
+        data = api.data(call, seconds, patience=seconds)
     except AgentOSError as error:
         error.run_id = body["run_id"]
         if error.code == "TIMEOUT":
@@ -103,10 +101,10 @@ def _poll(client: AgentOS, body: dict[str, Any], seconds: float) -> dict[str, An
     return data
 
 
-def _find(client: AgentOS, body: dict[str, Any]) -> dict[str, str]:
+def _find(api: Api, body: dict[str, Any]) -> dict[str, str]:
     """Look for the id of a question that was lost with the answer to the first call."""
     try:
-        run: Any = client.runs.get(run_id=body["run_id"])
+        run: Any = Runs(api).get(run_id=body["run_id"])
     except AgentOSError:  # an agent key may not look
         return {}
     asked = run.get("awaiting_input") if isinstance(run, dict) else None

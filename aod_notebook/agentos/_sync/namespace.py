@@ -14,7 +14,7 @@ from aod_notebook.core.awaited import awaited
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aod_notebook.agentos._sync.client import AgentOS
+    from aod_notebook.agentos._sync.api import Api
     from aod_notebook.agentos.control import Method
 
 __all__ = ["Namespace"]
@@ -28,8 +28,8 @@ _SHORTEST_S = 0.1
 class Namespace:
     """Methods of one noun."""
 
-    def __init__(self, client: AgentOS) -> None:
-        self._client = client
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def _call(
         self,
@@ -39,9 +39,9 @@ class Namespace:
         seconds: float | None,
     ) -> Any:
         """Call a remote procedure; a list comes as a `Listing`."""
-        if self._client.disabled:
+        if self._api.options.disabled:
             return Listing() if method.is_list else {}
-        data = self._client._rpc(method, arguments, workspace, seconds)  # noqa: SLF001 - its own half
+        data = self._api.rpc(method, arguments, workspace, seconds)
         if not method.is_list or data is None:
             return Listing() if method.is_list else data
         if isinstance(data, dict) and isinstance(data.get("data"), list):

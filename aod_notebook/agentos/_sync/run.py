@@ -8,7 +8,8 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos._sync.human import ask_person
-from aod_notebook.agentos.errors import is_failure
+from aod_notebook.agentos.errors import AgentOSTransientError, is_failure
+from aod_notebook.agentos.options import check_timeout
 from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage_fields
 from aod_notebook.agentos.report.runs import RunStatus
 from aod_notebook.agentos.report.snapshot import object_of, text_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from aod_notebook.agentos._sync.client import AgentOS
+    from aod_notebook.agentos._sync.api import Api
     from aod_notebook.agentos.recorder import Recorder
     from aod_notebook.agentos.report.runs import Receipt, RunStats
     from aod_notebook.agentos.results import HumanInput
@@ -50,9 +51,9 @@ class Run(Unpicklable):
         ...     run.emit("step.completed", {"rows": 42})
     """
 
-    def __init__(self, recorder: Recorder, client: AgentOS) -> None:
+    def __init__(self, recorder: Recorder, api: Api) -> None:
         self._recorder = recorder
-        self._client = client
+        self._api = api
         self.external_run_id = recorder.state.external_run_id
 
     @property
@@ -160,7 +161,9 @@ class Run(Unpicklable):
         """
         if self._recorder.reporter is None:
             return {"input": "", "request_id": "disabled"}
-        return ask_person(self._client, self, prompt, context, timeout_seconds)
+        seconds = check_timeout(timeout_seconds)
+        run_id = self._known_id(seconds)
+        return ask_person(self._api, run_id, prompt, context, seconds)
 
     # The end.
 
@@ -263,8 +266,22 @@ class Run(Unpicklable):
         wait_until(is_joined, timeout)
         return max(0.0, timeout - (time.monotonic() - began))
 
-    def _started(self) -> None:
-        """Wait for the answer to the start; raise what a person must mend."""
+    def _known_id(self, seconds: float) -> str:
+        """Wait until the service knows the run; raise its refusal if it does not take it."""
+        wait_until(lambda: self.run_id is not None or self.is_ended, min(seconds, FLUSH_S))
+        if self.run_id is None:
+            raise self._recorder.state.error or AgentOSTransientError(
+                f"The service does not know run {self.external_run_id} yet: try again later",
+                "NETWORK_ERROR",
+            )
+        return self.run_id
+
+    def started(self) -> None:
+        """Wait for the answer to the start.
+
+        Raises:
+            AgentOSError: the service refuses the run.
+        """
         state, reporter = self._recorder.state, self._recorder.reporter
         if reporter is None:
             return
