@@ -33,7 +33,9 @@ from aod_notebook.frames.store import (
     KEY,
     Store,
     arrow_schema,
+    checksum,
     folder_of,
+    is_intact,
     made_store,
     mark,
     place,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     import distributed
 
 _FRESH: Final = "_fresh"
+_SUMS: Final = "checksums"
 _LEFT_OVER_S: Final = 3600.0
 """A file that is not in its place after so long was left by a collection that was killed."""
 _Times = dict[Hashable, pd.Timestamp]
@@ -114,8 +117,8 @@ def collect(
 ) -> Any:
     """Fetch sessions and keep all their frames in a directory.
 
-    Sessions that are stored and have not changed since are not fetched again; the others
-    are fetched concurrently and replaced as a whole. Only a followed session knows when its
+    Sessions that are stored and have not changed since are not fetched again, unless one of
+    their files is damaged; the others are fetched concurrently and replaced as a whole. Only a followed session knows when its
     events came: pass it itself, and these times are stored and kept.
 
     Args:
@@ -180,8 +183,8 @@ def collected_in(
             report.join([problems])
     except OSError as error:  # such as a full disk: the other sessions would fare no better
         raise FrameError(
-            f"The store in {str(folder)!r} cannot be written: {error.strerror or error}: mend "
-            "that and call collect again for the other sessions; those that are stored stay"
+            f"The store in {str(folder)!r} cannot be written: {error.strerror or error}. "
+            "Make room and call collect again for the other sessions: what is stored stays"
         ) from error
     return store if dask is None else store.dask("events"), report
 
@@ -204,6 +207,7 @@ def _stored_times(folder: Path, session_id: str) -> _Times:
                 place(folder, "events", session_id),
                 columns=["event_id", "received_at"],
                 partitioning=None,
+                page_checksum_verification=True,
             )
         )
     except (OSError, pa.ArrowException, KeyError):
@@ -221,7 +225,9 @@ def _collect_one(folder: Path, client: Any, times: Mapping[str, _Times], session
     session = client.sessions.get(session_id)
     done = mark(folder, session_id)
     state = {"updated_at": str(session.updated_at), "status": str(session.status)}
-    is_stored = read_mark(done) == {**state, "complete": True}
+    kept = read_mark(done)
+    sums = kept.pop(_SUMS, None)
+    is_stored = kept == {**state, "complete": True} and is_intact(folder, session_id, sums)
     known = times.get(session_id, {})
     if is_stored and not known:
         return Report()
@@ -262,10 +268,12 @@ def store_session(
     made = {**own, **{name: derive(transcript).frame for name, derive in _DERIVED.items()}}
     done = mark(folder, session_id)
     done.unlink(missing_ok=True)
+    sums = {}
     for name, frame in made.items():
-        path = place(folder, name, session_id)
-        _replace(folder, path, _parquet(frame, stored_schema(name, frame.columns)))
-    _replace(folder, done, json.dumps(state).encode())
+        data = _parquet(frame, stored_schema(name, frame.columns))
+        sums[name] = checksum(data)
+        _replace(folder, place(folder, name, session_id), data)
+    _replace(folder, done, json.dumps({**state, _SUMS: sums}).encode())
 
 
 def _parquet(frame: pd.DataFrame, schema: Schema) -> pa.Buffer:
@@ -275,7 +283,7 @@ def _parquet(frame: pd.DataFrame, schema: Schema) -> pa.Buffer:
     arrays = [pa.Array.from_pandas(frame[field.name], type=field.type) for field in layout]
     table = pa.Table.from_arrays(arrays, schema=layout)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 

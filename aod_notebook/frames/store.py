@@ -7,7 +7,8 @@ read as it is. Beside them stand `_sessions`, a mark for each session that is st
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from urllib.parse import quote, unquote
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from aod_notebook.core.text import one_line
 from aod_notebook.frames._deliver import Problem, Report
@@ -39,6 +41,11 @@ _DONE: Final = "_sessions"
 IMPORTED: Final = "_imported"
 """The folder in which a store keeps what it knows of imported log files."""
 IMPORTED_NAMES: Final = tuple(column.name for column in IMPORTED_COLUMNS)
+_CHUNK: Final = 1 << 20
+_FORMAT: Final = ds.ParquetFileFormat(
+    # Without it a damaged page can be read as other values, in silence.
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
 _PARTITIONS: Final = ds.partitioning(pa.schema([(KEY, pa.string())]), flavor="hive")
 
 
@@ -93,18 +100,18 @@ class Store:
 
         Returns:
             The frame. It is not `complete` while a session in it was still running when it
-            was stored, or was not stored to its end.
+            was stored, or was not stored to its end, or its file is missing.
 
         Raises:
-            FrameError: the store holds no frame of this name, or a file in it cannot be read.
+            FrameError: the store holds no frame of this name, or a file in it is damaged.
         """
         schema = self._schema(name)
         files = self._files(name)
         frame = _read(files, schema.select(columns, exclude), schema, filter)
         marks = {path.stem: read_mark(path) for path in self._marks()}
         is_whole = all(mark.get("complete") for mark in marks.values())
-        is_marked = all(path.parent.name.partition("=")[2] in marks for path in files)
-        frame.attrs = Report(complete=is_whole and is_marked).attrs(schema)
+        are_all = {path.parent.name.partition("=")[2] for path in files} == set(marks)
+        frame.attrs = Report(complete=is_whole and are_all).attrs(schema)
         return frame
 
     def dask(
@@ -220,6 +227,40 @@ def read_mark(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def checksum(data: Any) -> int:
+    """Return the number by which the bytes of a stored file are known again."""
+    return zlib.crc32(data)
+
+
+def is_intact(folder: Path, session_id: str, sums: Mapping[str, Any] | None) -> bool:
+    """Check that the files of a session are as they were written.
+
+    Args:
+        folder: the store.
+        session_id: the session.
+        sums: the checksums of its files by frame; None, in the marks of earlier versions, means
+            that no more than the footers can be checked.
+    """
+    for name in STORED if sums is None else sums:
+        path = place(folder, name, session_id)
+        try:
+            if sums is None:
+                pq.read_metadata(path)
+            elif _checksum_of(path) != sums[name]:
+                return False
+        except (OSError, pa.ArrowException):
+            return False
+    return True
+
+
+def _checksum_of(path: Path) -> int:
+    found = 0
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK):
+            found = zlib.crc32(data, found)
+    return found
+
+
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The columns of a frame as they are stored; a category is plain text there."""
     return pa.schema([(column.name, arrow_type(column)) for column in schema.columns])
@@ -243,7 +284,7 @@ def _dataset(files: Sequence[Path], schema: Schema) -> ds.Dataset:
     layout = arrow_schema(schema)
     if not files:
         return ds.dataset(layout.empty_table())
-    return ds.dataset(files, schema=layout, format="parquet", partitioning=_PARTITIONS)
+    return ds.dataset(files, schema=layout, format=_FORMAT, partitioning=_PARTITIONS)
 
 
 def _read(
@@ -258,11 +299,26 @@ def _read(
     try:
         read = _dataset(files, schema).to_table(columns=names, filter=filter)
     except (OSError, pa.ArrowException) as error:
-        raise FrameError(
-            f"The stored {schema.name} could not be read: {one_line(str(error))}"
-        ) from error
+        raise FrameError(_unreadable(files, schema, error)) from error
     data = {column.name: native(read[column.name], column) for column in columns}
     return pd.DataFrame(data, index=pd.RangeIndex(read.num_rows), copy=False)
+
+
+def _unreadable(files: Sequence[Path], schema: Schema, error: Exception) -> str:
+    """Say which of the files is damaged, and what to do about it."""
+    for path in files:
+        try:
+            _dataset([path], schema).to_table()
+        except (OSError, pa.ArrowException) as found:
+            session_id = unquote(path.parent.name.partition("=")[2])
+            is_imported = (path.parents[2] / IMPORTED).is_dir()
+            remedy = (
+                "delete the store and import the logs again"
+                if is_imported
+                else f"collect session {session_id} into the store again"
+            )
+            return f"{str(path)!r} is damaged: {remedy} ({one_line(str(found))})"
+    return f"The stored {schema.name} could not be read: {one_line(str(error))}"
 
 
 def _part(files: Sequence[Path], columns: Sequence[str], name: str) -> pd.DataFrame:

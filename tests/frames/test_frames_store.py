@@ -180,7 +180,7 @@ def test_a_disk_that_fills_up_costs_the_other_sessions_only(client, ids, tmp_pat
 
     with monkeypatch.context() as disk:
         disk.setattr(os, "fsync", full)
-        with pytest.raises(frames.FrameError, match="No space left on device: mend that"):
+        with pytest.raises(frames.FrameError, match=r"No space left on device\. Make room"):
             frames.collect(ids, into=into, client=client)
     assert list((into / "_fresh").iterdir()) == []
     assert frames.scan(into).session_ids == ids[:1]

@@ -1,0 +1,140 @@
+"""A damaged part of a store: reading names it, and `collect` fetches it again; a full disk."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from aod_notebook import frames
+from aod_notebook.aod import Client
+
+NOISE = b"\xa5\x5a" * 20
+
+
+def overwrite(place):
+    """Return a way of damage: 40 bytes at a share of the file's length."""
+
+    def damage(data):
+        at = min(int(len(data) * place), len(data) - len(NOISE) - 8)
+        return (
+            data[:at]
+            + bytes(a ^ b for a, b in zip(data[at:], NOISE, strict=False))
+            + data[at + len(NOISE) :]
+        )
+
+    return damage
+
+
+DAMAGE = {
+    "near the start": overwrite(0.02),
+    "in the middle": overwrite(0.3),
+    "in the footer": overwrite(1),
+    "empty": lambda _: b"",
+    "half": lambda data: data[: len(data) // 2],
+}
+
+
+@pytest.fixture(scope="module")
+def client(service):
+    with Client(base_url=service.url, token=service.aod_token) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ids(client):
+    agent = client.agents.create(name="damaged", model="any", runtime="replay")
+    made = [client.sessions.run(agent_id=agent.id, prompt=f"go {n}").session.id for n in range(2)]
+    return sorted(map(str, made))
+
+
+@pytest.fixture
+def store(client, ids, tmp_path):
+    return frames.collect(ids, into=tmp_path / "store", client=client)
+
+
+def part(store, session_id):
+    return store.path / "events" / f"session_id={session_id}" / "data.parquet"
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_part_is_named_by_reading_and_fetched_again_by_collect(how, store, client, ids):
+    whole = store.frame("events")
+    path = part(store, ids[1])
+    path.write_bytes(DAMAGE[how](path.read_bytes()))
+    with pytest.raises(frames.FrameError) as caught:
+        store.frame("events")
+    assert str(caught.value).startswith(
+        f"{str(path)!r} is damaged: collect session {ids[1]} into the store again ("
+    )
+    assert "\n" not in str(caught.value)
+    again = frames.collect(ids, into=store.path, client=client)
+    pd.testing.assert_frame_equal(again.frame("events"), whole)
+
+
+def test_a_missing_part_is_not_complete_and_is_fetched_again(store, client, ids):
+    whole = store.frame("turns")
+    (store.path / "turns" / f"session_id={ids[0]}" / "data.parquet").unlink()
+    assert store.frame("turns").attrs["complete"] is False
+    again = frames.collect(ids, into=store.path, client=client).frame("turns")
+    pd.testing.assert_frame_equal(again, whole)
+    assert again.attrs["complete"] is True
+
+
+def test_a_part_with_other_rows_is_fetched_again(store, client, ids):
+    whole = store.frame("events")
+    path = part(store, ids[0])
+    frames.to_parquet(pd.read_parquet(path, partitioning=None).iloc[:-1], path)
+    again = frames.collect(ids, into=store.path, client=client)
+    pd.testing.assert_frame_equal(again.frame("events"), whole)
+
+
+@pytest.mark.parametrize("how", ["in the footer", "empty", "half"])
+def test_the_parts_of_a_store_without_checksums_are_checked_by_their_footers(
+    how, store, client, ids
+):
+    for mark in (store.path / "_sessions").glob("*.json"):
+        mark.write_text(json.dumps({**json.loads(mark.read_text()), "checksums": None}))
+    path = part(store, ids[0])
+    path.write_bytes(DAMAGE[how](path.read_bytes()))
+    again = frames.collect(ids, into=store.path, client=client)
+    assert set(again.frame("events")["session_id"]) == set(ids)
+
+
+SMALL_DISK = """
+import resource, signal, sys
+from aod_notebook import frames
+from aod_notebook.aod import Client
+
+url, token, session_id, folder, size = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
+with Client(base_url=url, token=token) as client:
+    try:
+        frames.collect(session_id, into=folder, client=client)
+    except frames.FrameError as error:
+        print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing_half_written(
+    service, client, ids, tmp_path
+):
+    where = tmp_path / "store"
+    arguments = (service.url, service.aod_token, ids[0], str(where), "2048")
+    child = subprocess.run(
+        [sys.executable, "-c", SMALL_DISK, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert child.stdout == (
+        f"The store in {str(where)!r} cannot be written: File too large. Make room and call "
+        "collect again for the other sessions: what is stored stays\n"
+    )
+    assert child.stderr == ""
+    assert list((where / "_fresh").iterdir()) == []
+    assert frames.scan(where).session_ids == []
+    assert frames.collect(ids[0], into=where, client=client).session_ids == ids[:1]
