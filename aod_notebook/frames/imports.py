@@ -28,7 +28,7 @@ from aod_notebook.frames.own_logs import (
     turns_of_logs,
 )
 from aod_notebook.frames.store import IMPORTED, Store, made_store
-from aod_notebook.logs import LogFile, LogSession, count_once
+from aod_notebook.logs import LogFile, LogSession, count_once, one_each
 
 _BATCH_BYTES: Final = 64_000_000
 """Files are read in batches of about this size: what is held in memory stays bounded."""
@@ -177,7 +177,7 @@ def _model_of(session: LogSession, _: str | None) -> str | None:
 def _import_batch(
     store: Store, logs: list[LogFile], counted: dict[str, str], report: Report
 ) -> None:
-    sessions = list(read_sessions(logs, report))
+    sessions = one_each(read_sessions(logs, report))
     count_once(sessions, counted)
     for session in sessions:
         events = events_of_logs([session])

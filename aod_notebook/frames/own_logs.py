@@ -13,7 +13,15 @@ from aod_notebook.frames._native import Table, bytes_array, constant
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.schema import SCHEMAS, Schema
 from aod_notebook.frames.store import IMPORTED_NAMES, stored_schema
-from aod_notebook.logs import LogFile, LogSession, count_once, find_logs, printed_turns, read_log
+from aod_notebook.logs import (
+    LogFile,
+    LogSession,
+    count_once,
+    find_logs,
+    one_each,
+    printed_turns,
+    read_log,
+)
 
 _EVENTS: Final = SCHEMAS["events"]
 _SESSIONS: Final = stored_schema("sessions", IMPORTED_NAMES)
@@ -52,7 +60,7 @@ def sessions_at(where: LogPath, report: Report) -> list[LogSession]:
     Raises:
         FrameError: the path does not exist or is not a log.
     """
-    sessions = list(read_sessions(found_logs(where), report))
+    sessions = one_each(read_sessions(found_logs(where), report))
     count_once(sessions)
     return sessions
 

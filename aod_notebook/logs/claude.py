@@ -5,6 +5,7 @@ they were written, under the call that started it.
 """
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +15,13 @@ import msgspec
 from aod_notebook.logs.lines import iso, lines_of, micros
 from aod_notebook.logs.session import LogSession, Request, Turn
 from aod_notebook.transcripts import Usage
-from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_list, as_str, loads
+from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_list, as_str, dumps, loads
 
 _SKIPPED = (b'{"type":"api-request', b'{"type":"queue-operation', b'{"type":"tools-used')
 """Starts of lines that say nothing of the session; the first are most of a file's bytes."""
 _KEPT = frozenset({"assistant", "user", "system"})
-_TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
-"""Lines that hold a title, the one that counts most first, each with its field."""
+_TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}
+"""Lines that hold a title, each with its field; the one that counts most comes last."""
 _NOT_PROMPTS = ("<local-command-stdout>", "<local-command-stderr>", "<bash-")
 _INTERRUPTED = "[Request interrupted by user"
 _SYNTHETIC = "<synthetic>"
@@ -49,6 +50,7 @@ class _Line(msgspec.Struct, rename="camel", gc=False):
     is_meta: bool = False
     is_compact_summary: bool = False
     is_api_error_message: bool = False
+    permission_decision: Any = None
     message: _Message | None = None
 
 
@@ -64,9 +66,23 @@ class _Record(NamedTuple):
     parent_tool_use_id: str | None
 
 
+def is_side(path: Path) -> bool:
+    """Check whether a file is a subagent's."""
+    return path.parent.name == "subagents" or path.name.startswith("agent-")
+
+
 def session_id_of(path: Path) -> str:
-    """Return the session of a file: a subagent's file belongs to the one of its folder."""
-    return path.parent.parent.name if path.parent.name == "subagents" else path.stem
+    """Return the session of a file.
+
+    A subagent's file belongs to the session of its folder. Before there were such folders it
+    stood beside its session's file, and its first line names the session.
+    """
+    if path.parent.name == "subagents":
+        return path.parent.parent.name
+    if is_side(path):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            return as_str(as_dict(loads(file.readline())).get("sessionId")) or path.stem
+    return path.stem
 
 
 def read_session(main: Path | None, sides: Iterable[Path] = ()) -> LogSession:
@@ -84,11 +100,13 @@ def read_session(main: Path | None, sides: Iterable[Path] = ()) -> LogSession:
         session_id=session_id_of(files[0]), runtime="claude", source=files[0], turns=[]
     )
     records: list[_Record] = []
+    titles: list[dict[str, Any]] = []
     for path in files:
         agents = {} if path == main else _call_of_side(path)
-        records += _records(path, session, agents)
+        records += _records(path, session, agents, titles)
     records = _link_inline_agents(_in_time(records))
     _describe(session, records)
+    session.title = _title(titles, {record.line.uuid for record in records})
     _split_turns(session, records)
     return session
 
@@ -103,8 +121,10 @@ def _call_of_side(path: Path) -> dict[str, str]:
     return {agent: call} if call else {}
 
 
-def _records(path: Path, session: LogSession, agents: dict[str, str]) -> list[_Record]:
-    """Read the lines of one file that belong to the conversation."""
+def _records(
+    path: Path, session: LogSession, agents: dict[str, str], titles: list[dict[str, Any]]
+) -> list[_Record]:
+    """Read the lines of one file that belong to the conversation; collect those with titles."""
     records: list[_Record] = []
     unread = 0
     for number, raw, is_whole in lines_of(path):
@@ -121,8 +141,10 @@ def _records(path: Path, session: LogSession, agents: dict[str, str]) -> list[_R
         elif line.type in _KEPT:
             call = agents.get(line.agent_id or "")
             records.append(_Record(micros(line.timestamp), line, raw, call))
-        else:
-            _note_extra(session, line.type, raw)
+        elif line.type in _TITLES:
+            titles.append(as_dict(loads(raw)))
+        elif line.type == "cost-state":
+            _take_sum(session, as_dict(loads(raw)))
     if unread > 1:
         session.note(f"{unread} lines could not be read")
     return records
@@ -163,19 +185,28 @@ def _tidy(value: dict[str, Any]) -> dict[str, Any]:
     return tidy
 
 
-def _note_extra(session: LogSession, kind: str, raw: bytes) -> None:
-    """Take a title or a sum out of a line that is not a part of the conversation."""
-    if kind in _TITLES:
-        title = as_str(as_dict(loads(raw)).get(_TITLES[kind]))
-        if title and (kind == "custom-title" or session.title is None):
-            session.title = title
-    elif kind == "cost-state":
-        value = as_dict(loads(raw))
-        session.total_cost_usd = as_float(value.get("totalCostUSD"))
-        total = Usage()
-        for counts in as_dict(value.get("modelUsage")).values():
-            total += _usage_of_model(as_dict(counts))
-        session.total = total
+def _title(lines: list[dict[str, Any]], uuids: set[str | None]) -> str | None:
+    """Return the title that counts most, and of several of its kind the last.
+
+    A summary names the line that it ends at: files also hold summaries of other sessions.
+    """
+    found: tuple[int, str] | None = None
+    for line in lines:
+        kind = line["type"]
+        title, rank = as_str(line.get(_TITLES[kind])), list(_TITLES).index(kind)
+        if not title or (kind == "summary" and line.get("leafUuid") not in uuids):
+            continue
+        if found is None or rank >= found[0]:
+            found = rank, title
+    return None if found is None else found[1]
+
+
+def _take_sum(session: LogSession, value: dict[str, Any]) -> None:
+    session.total_cost_usd = as_float(value.get("totalCostUSD"))
+    total = Usage()
+    for counts in as_dict(value.get("modelUsage")).values():
+        total += _usage_of_model(as_dict(counts))
+    session.total = total
 
 
 def _usage_of_model(counts: dict[str, Any]) -> Usage:
@@ -253,63 +284,75 @@ def _describe(session: LogSession, records: list[_Record]) -> None:
 
 
 def _split_turns(session: LogSession, records: list[_Record]) -> None:
-    """Begin a turn at each prompt of the person, and end each with what it used."""
+    """Begin a turn at each prompt of the person; put each answer in the turn that it ended in."""
     own = {r.line.message.id for r in records if not r.line.is_sidechain and r.line.message}
-    turn = Turn(lines=[], times=[], requests=[])
+    turn = Turn(lines=[], times=[], requests=[], denied=[])
     answers: dict[str, _Answer] = {}
+    turns = [turn]
     for record in records:
         prompt = None if record.line.is_sidechain else _prompt(record.line)
         if prompt is not None:
-            _end_turn(session, turn, answers)
-            turn = Turn(prompt=prompt, lines=[], times=[], requests=[])
-            answers = {}
+            turn = Turn(prompt=prompt, lines=[], times=[], requests=[], denied=[])
+            turns.append(turn)
             continue
         turn.add(_output_line(record), record.at)
         message = record.line.message
         if message is None or record.line.type != "assistant":
             turn.is_error = turn.is_error or _is_interruption(record.line)
+            turn.denied += _denied(record.line)
         elif message.model == _SYNTHETIC:
             turn.is_error = turn.is_error or record.line.is_api_error_message
         elif not record.line.is_sidechain or message.id not in own or message.id is None:
-            _take_answer(answers, record, message)
+            _take_answer(answers, turn, record, message)
             turn.is_error = False
-    _end_turn(session, turn, answers)
+    for key, answer in answers.items():
+        answer.turn.requests.append(_request(key, answer))
+    session.turns = [one for one in turns if one.lines or one.prompt is not None]
 
 
 class _Answer(msgspec.Struct):
-    """The largest usage that the lines of one message report."""
+    """The largest usage that the lines of one message report, and the turn of that line."""
 
+    turn: Turn
     record: _Record
     usage: dict[str, Any]
     written: int
 
 
-def _take_answer(answers: dict[str, _Answer], record: _Record, message: _Message) -> None:
+def _take_answer(
+    answers: dict[str, _Answer], turn: Turn, record: _Record, message: _Message
+) -> None:
     key = message.id or record.line.request_id or record.line.uuid
     if key is None or message.usage is None:
         return
     written = as_int(message.usage.get("output_tokens")) or 0
     known = answers.get(key)
     if known is None or written >= known.written:
-        answers[key] = _Answer(record, message.usage, written)
+        answers[key] = _Answer(turn, record, message.usage, written)
 
 
-def _end_turn(session: LogSession, turn: Turn, answers: dict[str, _Answer]) -> None:
-    for key, answer in answers.items():
-        message = answer.record.line.message
-        tools = as_dict(answer.usage.get("server_tool_use"))
-        turn.requests.append(
-            Request(
-                key,
-                None if message is None else message.model,
-                _usage(answer.usage),
-                answer.record.at,
-                answer.record.line.request_session_id,
-                web_searches=as_int(tools.get("web_search_requests")),
-            )
-        )
-    if turn.lines or turn.prompt is not None:
-        session.turns.append(turn)
+def _request(key: str, answer: _Answer) -> Request:
+    line = answer.record.line
+    tools = as_dict(answer.usage.get("server_tool_use"))
+    return Request(
+        key,
+        None if line.message is None else line.message.model,
+        _usage(answer.usage),
+        answer.record.at,
+        line.request_session_id,
+        web_searches=as_int(tools.get("web_search_requests")),
+    )
+
+
+def _denied(line: _Line) -> list[str]:
+    """Return the calls whose results say that they were not permitted."""
+    decision = line.permission_decision
+    if not isinstance(decision, dict) or decision.get("decision") != "reject":
+        return []
+    if line.message is None:
+        return []
+    blocks = map(as_dict, as_list(loads(bytes(line.message.content))))
+    return [call for block in blocks if (call := as_str(block.get("tool_use_id")))]
 
 
 def _usage(counts: dict[str, Any]) -> Usage:
@@ -362,6 +405,8 @@ def _is_interruption(line: _Line) -> bool:
 
 def _output_line(record: _Record) -> bytes:
     """Return the line as the CLI would have printed it: with the call of its subagent."""
+    if record.line.type == "system":
+        return _system_line(record.raw)
     added = b""
     if record.parent_tool_use_id is not None:
         call = msgspec.json.encode(record.parent_tool_use_id)
@@ -370,6 +415,30 @@ def _output_line(record: _Record) -> bytes:
         added += b'"isSynthetic":true,'
     start = record.raw.find(b"{") + 1
     return b"{" + added + record.raw[start:] if added else record.raw
+
+
+def _system_line(raw: bytes) -> bytes:
+    """Return a line of the CLI's own with the names that it prints."""
+    value = as_dict(loads(raw))
+    if value.get("subtype") == "api_error":
+        error = as_dict(value.pop("error", None))
+        value |= {
+            "subtype": "api_retry",
+            "attempt": value.pop("retryAttempt", None),
+            "max_retries": value.pop("maxRetries", None),
+            "retry_delay_ms": value.pop("retryInMs", None),
+            "error_status": as_int(error.get("status")),
+        }
+    elif value.get("subtype") == "compact_boundary":
+        facts = as_dict(value.pop("compactMetadata", None))
+        value["compact_metadata"] = {_snake(name): one for name, one in facts.items()}
+    else:
+        return raw
+    return dumps(value).encode()
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", r"_\1", name).lower()
 
 
 def result_line(session: LogSession, turn: Turn, text: str | None) -> bytes:
@@ -395,6 +464,7 @@ def result_line(session: LogSession, turn: Turn, text: str | None) -> bytes:
         "duration_ms": None if first is None or last is None else (last - first) // 1000,
         "num_turns": len(turn.requests),
         "result": text,
+        "permission_denials": [{"tool_use_id": call} for call in turn.denied],
         "modelUsage": models,
         "model_usage_since_last_result": models,
     }

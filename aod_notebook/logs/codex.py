@@ -14,7 +14,11 @@ from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, dum
 _SHELLS = frozenset({"exec_command", "shell", "shell_command", "local_shell", "container.exec"})
 _HARNESS = ("<environment_context>", "<user_instructions>", "<subagent_notification>", "<turn_")
 """Starts of user messages that Codex writes itself."""
-_EXIT_CODE = re.compile(r"(?:exited with code |\"exit_code\": ?)(-?\d+)")
+_EXIT_CODE = re.compile(r"(?:exited with code|Exit code:) (-?\d+)")
+_OUTPUT = re.compile(r"(?:^|\n)Output:(?:\n|$)")
+"""What stands between the header of a command's output and the output."""
+_COPY_GAP_US = 20_000
+"""A fork copies its parent's lines without a pause; no answer comes as fast."""
 _PATCHED = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$", re.MULTILINE)
 _KINDS = {"Add": "add", "Update": "update", "Delete": "delete"}
 
@@ -23,7 +27,7 @@ class _Count(NamedTuple):
     """One `token_count` of a version that writes no records of its own per answer."""
 
     at: int | None
-    total: tuple[int | None, ...]
+    number: int
     usage: Usage
 
 
@@ -39,6 +43,8 @@ class _Rollout:
         self._details: dict[str, dict[str, Any]] = {}
         self._last_total: tuple[int | None, ...] | None = None
         self._counts: list[_Count] = []
+        self._count = 0
+        self._copied_until: int | None = None
         self._has_records = False
         self._started_at: int | None = None
         self._has_meta = False
@@ -59,6 +65,7 @@ class _Rollout:
             if at is not None:
                 self.session.created_at = self.session.created_at or at
                 self.session.updated_at = max(self.session.updated_at or at, at)
+                self._note_copy(at)
             self._take(value["type"], payload, at)
         self._end_turn()
         return self.session
@@ -197,18 +204,20 @@ class _Rollout:
     def _token_count(self, info: dict[str, Any], at: int | None) -> None:
         total = as_dict(info.get("total_token_usage"))
         last = as_dict(info.get("last_token_usage"))
-        sums = tuple(as_int(total.get(name)) for name in _COUNTS)
-        if self._has_records or not last or sums == self._last_total:
+        sums = tuple(as_int((total or last).get(name)) for name in _COUNTS)
+        if not last or sums == self._last_total:
             return
         self._last_total = sums
-        self._counts.append(_Count(at, sums, _usage(last)))
+        self._count += 1
+        if not self._has_records and not self._is_copy(at):
+            self._counts.append(_Count(at, self._count, _usage(last)))
 
     def _end_turn(self) -> None:
         turn, session = self._turn, self.session
         for count in self._counts:
-            maker = self._maker(count.at)
-            key = f"{maker}|{','.join(map(str, count.total))}"
-            turn.requests.append(Request(key, self._model, count.usage, count.at, maker))
+            key = f"{session.session_id}|{count.number}"
+            owner = session.session_id
+            turn.requests.append(Request(key, self._model, count.usage, count.at, owner))
         self._counts, self._has_records = [], False
         self._calls.clear()
         self._details.clear()
@@ -216,16 +225,22 @@ class _Rollout:
             session.turns.append(turn)
         self._turn = Turn(lines=[], times=[], requests=[])
 
-    def _maker(self, at: int | None) -> str:
-        """Return the session that an answer belongs to.
+    def _note_copy(self, at: int) -> None:
+        """Note how far the lines reach that a fork or a subagent copied from its parent.
 
-        A fork's file begins with its parent's sums, all written in the second of the fork.
+        They stand first, all written in the second of the fork or right after it.
         """
-        session = self.session
-        parent = session.forked_from_id or session.parent_session_id
-        if parent is None or at is None or self._started_at is None:
-            return session.session_id
-        return parent if at // 1_000_000 <= self._started_at // 1_000_000 else session.session_id
+        session, started = self.session, self._started_at
+        if started is None or (session.forked_from_id or session.parent_session_id) is None:
+            return
+        until = self._copied_until
+        if at // 1_000_000 <= started // 1_000_000 or (
+            until is not None and 0 <= at - until <= _COPY_GAP_US
+        ):
+            self._copied_until = at
+
+    def _is_copy(self, at: int | None) -> bool:
+        return at is not None and self._copied_until is not None and at <= self._copied_until
 
 
 _COUNTS = (
@@ -298,16 +313,19 @@ def _changes(patch: str) -> list[dict[str, str]]:
 
 def _result(kind: str, output: Any, detail: dict[str, Any]) -> dict[str, Any]:
     """Return how a call ended, from its output and from what Codex noted of it."""
-    text = output if isinstance(output, str) else dumps(output)
-    found = _EXIT_CODE.search(text)
-    exit_code = as_int(detail.get("exit_code"))
-    if exit_code is None and found is not None:
-        exit_code = int(found[1])
-    failed = detail.get("status") == "failed" or exit_code not in (None, 0)
+    text = _text(output)
+    shown, exit_code = _unwrapped(text) if kind == "command_execution" else (text, None)
+    noted = as_int(detail.get("exit_code"))
+    exit_code = exit_code if noted is None else noted
+    failed = (
+        detail.get("status") == "failed"
+        or exit_code not in (None, 0)
+        or as_dict(output).get("success") is False
+    )
     done: dict[str, Any] = {"status": "failed" if failed else "completed"}
     if kind == "command_execution":
         whole = as_str(detail.get("aggregated_output"))
-        done["aggregated_output"] = _stripped(text) if whole is None else whole
+        done["aggregated_output"] = shown if whole is None else whole
         done["exit_code"] = exit_code
     elif kind == "collab_tool_call":
         receivers = as_list(detail.get("receiver_thread_ids"))
@@ -319,13 +337,27 @@ def _result(kind: str, output: Any, detail: dict[str, Any]) -> dict[str, Any]:
     return done
 
 
-def _stripped(text: str) -> str:
-    """Return what a command wrote, without the header that Codex puts before it."""
+def _text(output: Any) -> str:
+    """Return an output as text: it is text, a list of parts, or an object with its content."""
+    if isinstance(output, str):
+        return output
+    if isinstance(output, list):
+        parts = (as_str(as_dict(part).get("text")) for part in output)
+        return "\n".join(part for part in parts if part is not None)
+    content = as_dict(output).get("content")
+    return content if isinstance(content, str) else dumps(output)
+
+
+def _unwrapped(text: str) -> tuple[str, int | None]:
+    """Return what a command wrote, without what Codex puts around it, and its exit code."""
     value = loads(text) if text.startswith("{") else None
     if isinstance(value, dict) and isinstance(value.get("output"), str):
-        return str(value["output"])
-    _, found, rest = text.partition("\nOutput:\n")
-    return rest if found else text
+        return value["output"], as_int(as_dict(value.get("metadata")).get("exit_code"))
+    header, *rest = _OUTPUT.split(text, maxsplit=1)
+    if not rest:
+        return text, None
+    found = _EXIT_CODE.search(header)
+    return rest[0], None if found is None else int(found[1])
 
 
 def result_line(session: LogSession, turn: Turn, total: Usage) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from aod_notebook.logs.claude import session_id_of
+from aod_notebook.logs.claude import is_side, session_id_of
 from aod_notebook.transcripts._json import as_dict, loads
 
 AGENTS: Final = ("claude", "codex", "gemini", "opencode")
@@ -43,7 +43,7 @@ def find_logs(
     Args:
         where: a home, a CLI's folder (`~/.claude`), a project's folder, a file, or several of
             these; None looks where the CLIs write by default, their variables included
-            (`CLAUDE_CONFIG_DIR`, `CODEX_HOME`, `XDG_DATA_HOME`).
+            (`CLAUDE_CONFIG_DIR`, `CODEX_HOME`, `GEMINI_CLI_HOME`, `XDG_DATA_HOME`).
         agents: only the logs of these CLIs.
         environ: the variables to look at; by default those of the process.
 
@@ -75,14 +75,15 @@ def find_logs(
 def _default_roots(environ: Mapping[str, str]) -> list[tuple[str, Path]]:
     home = Path(environ.get("HOME") or Path.home())
     config = environ.get("CLAUDE_CONFIG_DIR")
-    claude = [Path(part) for part in config.split(",")] if config else []
+    named = [part.strip() for part in (config or "").split(",")]
+    claude = [Path(part).expanduser() for part in named if part]
     data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     roots = [
         *(("claude", folder / "projects") for folder in claude),
         ("claude", home / ".claude" / "projects"),
         ("claude", home / ".config" / "claude" / "projects"),
         ("codex", Path(environ.get("CODEX_HOME") or home / ".codex")),
-        ("gemini", home / ".gemini" / "tmp"),
+        ("gemini", Path(environ.get("GEMINI_CLI_HOME") or home) / ".gemini" / "tmp"),
         ("opencode", data / "opencode"),
     ]
     return [(agent, root) for agent, root in roots if root.exists()]
@@ -150,9 +151,9 @@ def _claude_logs(root: Path) -> Iterator[LogFile]:
     mains: dict[tuple[Path, str], Path] = {}
     sides: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
-        is_side = file.parent.name == "subagents"
-        key = (file.parents[2] if is_side else file.parent, session_id_of(file))
-        if is_side:
+        in_folder = file.parent.name == "subagents"
+        key = (file.parents[2] if in_folder else file.parent, session_id_of(file))
+        if is_side(file):
             sides.setdefault(key, []).append(file)
         else:
             mains[key] = file
@@ -176,8 +177,11 @@ def _codex_logs(root: Path) -> Iterator[LogFile]:
 
 
 def _gemini_logs(root: Path) -> Iterator[LogFile]:
-    files = [root] if root.is_file() else root.rglob("chats/**/session-*.json*")
-    for file in files:
+    if root.is_file():
+        yield _log("gemini", root)
+        return
+    own, of_agents = root.rglob("chats/session-*.json*"), root.rglob("chats/*/*.json*")
+    for file in (*own, *of_agents):
         if file.suffix in (".json", ".jsonl"):
             yield _log("gemini", file)
 
@@ -190,7 +194,10 @@ def _opencode_logs(root: Path) -> Iterator[LogFile]:
     for file in databases:
         yield _log("opencode", file, [file.with_name(file.name + "-wal")])
     if not databases and (root / "storage").is_dir():
-        yield _log("opencode", root / "storage")
+        storage = root / "storage"
+        states = [file.stat() for file in storage.rglob("*.json")]
+        newest = max((state.st_mtime_ns for state in states), default=0)
+        yield LogFile("opencode", storage, (), f"{sum(s.st_size for s in states)}:{newest}")
 
 
 def _log(agent: str, path: Path, sides: Iterable[Path] = ()) -> LogFile:

@@ -1,5 +1,6 @@
 """Gemini's chats: `<home>/tmp/<project>/chats/session-*.jsonl`, one `.json` before 2026."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +24,33 @@ class _Chat:
         """By id, in the order of their first writing; the last writing counts."""
         self.billed: dict[str, dict[str, Any]] = {}
         """Messages with tokens, those that were taken back included."""
+        self._known: dict[str, dict[str, Any]] = {}
 
     def write(self, message: dict[str, Any]) -> None:
         """Take a message, or its later form."""
         key = as_str(message.get("id"))
         if key is None:
             return
-        self.messages[key] = message
+        self.messages[key] = self._known[key] = message
         if isinstance(message.get("tokens"), dict):
             self.billed[key] = message
 
     def set(self, fields: dict[str, Any]) -> None:
-        """Take a `$set`: at a resume it repeats the history, with less in it."""
-        for message in map(as_dict, as_list(fields.get("messages"))):
-            if as_str(message.get("id")) not in self.messages:
-                self.write(message)
+        """Take a `$set`: its history, if it has one, takes the place of the conversation.
+
+        At a resume it repeats messages with less in them, so known ones stay as they were.
+        """
+        if not isinstance(fields.get("messages"), list):
+            return
+        self.messages = {}
+        for message in map(as_dict, as_list(fields["messages"])):
+            self.write(self._known.get(as_str(message.get("id")) or "", message))
 
     def rewind(self, key: str | None) -> None:
-        """Drop a message and what follows from the conversation."""
+        """Drop a message and what follows from the conversation; all of it if it is unknown."""
         keys = list(self.messages)
-        if key in keys:
-            for later in keys[keys.index(key) :]:
-                del self.messages[later]
+        for later in keys[keys.index(key) if key in keys else 0 :]:
+            del self.messages[later]
 
 
 def read_session(path: Path) -> LogSession:
@@ -63,8 +69,11 @@ def read_session(path: Path) -> LogSession:
         chat.set(whole)
     else:
         _read_lines(path, session, chat)
-    if path.parent.parent.name == "chats":
-        session.parent_session_id = path.parent.name
+    chats = path.parent
+    if chats.parent.name == "chats":
+        session.parent_session_id, chats = chats.name, chats.parent
+    with contextlib.suppress(OSError, UnicodeError):
+        session.cwd = (chats.parent / ".project_root").read_text(encoding="utf-8").strip() or None
     _split_turns(session, chat)
     return session
 
@@ -78,7 +87,9 @@ def _read_lines(path: Path, session: LogSession, chat: _Chat) -> None:
         elif "sessionId" in value:
             _header(session, value)
         elif "$set" in value:
-            chat.set(as_dict(value["$set"]))
+            fields = as_dict(value["$set"])
+            chat.set(fields)
+            session.updated_at = micros(fields.get("lastUpdated")) or session.updated_at
         elif "$rewindTo" in value:
             chat.rewind(as_str(value["$rewindTo"]))
         else:
@@ -197,8 +208,9 @@ def _output(call: dict[str, Any]) -> str:
 
 def _request(key: str, message: dict[str, Any]) -> Request:
     tokens = as_dict(message.get("tokens"))
-    usage = Usage(
-        as_int(tokens.get("input")),
+    read = [as_int(tokens.get(name)) for name in ("input", "tool")]
+    usage = Usage(  # what a tool of the provider puts into the prompt is counted apart
+        None if read[0] is None else read[0] + (read[1] or 0),
         as_int(tokens.get("output")),
         as_int(tokens.get("cached")),
         reasoning_tokens=as_int(tokens.get("thoughts")),

@@ -19,7 +19,7 @@ def read_log(log: LogFile) -> list[LogSession]:
         OSError: a file cannot be read.
     """
     if log.agent == "claude":
-        is_main = log.path.parent.name != "subagents"
+        is_main = not claude.is_side(log.path)
         main = log.path if is_main else None
         return [claude.read_session(main, log.sides if is_main else (log.path, *log.sides))]
     if log.agent == "codex":

@@ -39,6 +39,7 @@ class Turn(msgspec.Struct):
         times: for each line, microseconds since 1970, or None.
         requests: the requests of the turn, subagents included.
         is_error: whether the turn ended in an error or was interrupted.
+        denied: ids of the calls that were not permitted.
     """
 
     prompt: str | None = None
@@ -46,6 +47,7 @@ class Turn(msgspec.Struct):
     times: list[int | None] = []
     requests: list[Request] = []
     is_error: bool = False
+    denied: list[str] = []
 
     def add(self, line: bytes, at: int | None) -> None:
         """Append one line."""
@@ -137,16 +139,65 @@ def count_once(sessions: Iterable[LogSession], counted: dict[str, str] | None = 
     owners |= {key: by for key, by in makers.items() if by in holders[key]}
     here = {session.session_id for session in given}
     owners |= {key: by for key, by in counted.items() if key in owners and by not in here}
-    for session in given:
-        seen: set[str] = set()
+    _keep(given, owners, _largest(given))
+    counted.update(owners)
+
+
+def _keep(sessions: Iterable[LogSession], owners: dict[str, str], usages: dict[str, Usage]) -> None:
+    """Leave each request once, in its owner; of an owner's copies the fullest keeps it."""
+    seen: set[str] = set()
+    for session in sorted(sessions, key=_fullness, reverse=True):
         for turn in session.turns:
             kept = []
             for request in turn.requests:
                 if owners[request.key] == session.session_id and request.key not in seen:
                     seen.add(request.key)
-                    kept.append(request)
+                    usage = usages[request.key]
+                    same = usage == request.usage
+                    kept.append(request if same else msgspec.structs.replace(request, usage=usage))
             turn.requests = kept
-    counted.update(owners)
+
+
+def _largest(sessions: Iterable[LogSession]) -> dict[str, Usage]:
+    """Return the largest usage of each request: a copy may be fuller than what it copies."""
+    found: dict[str, Usage] = {}
+    for session in sessions:
+        for request in session.requests:
+            known = found.get(request.key)
+            written = request.usage.output_tokens or 0
+            if known is None or written > (known.output_tokens or 0):
+                found[request.key] = request.usage
+    return found
+
+
+def one_each(sessions: Iterable[LogSession]) -> list[LogSession]:
+    """Return one session for each id: the fullest, with the requests that only others have.
+
+    A session has several files where it was moved to an archive, resumed in another folder or
+    rewritten in a newer layout.
+    """
+    copies: dict[tuple[str, str], list[LogSession]] = {}
+    for session in sessions:
+        copies.setdefault((session.runtime, session.session_id), []).append(session)
+    return [held[0] if len(held) == 1 else _merged(held) for held in copies.values()]
+
+
+def _merged(copies: list[LogSession]) -> LogSession:
+    best, *others = sorted(copies, key=_fullness, reverse=True)
+    known = {request.key for request in best.requests}
+    for other in others:
+        best.problems += other.problems
+        rest = [request for request in other.requests if request.key not in known]
+        if rest:
+            known |= {request.key for request in rest}
+            best.turns.append(Turn(lines=[], times=[], requests=rest))
+    return best
+
+
+def _fullness(session: LogSession) -> tuple[int, int, int, str]:
+    lines = sum(len(turn.lines) for turn in session.turns)
+    requests = sum(len(turn.requests) for turn in session.turns)
+    return requests, lines, session.updated_at or 0, str(session.source)
 
 
 def _end(session: LogSession) -> tuple[int, str]:

@@ -371,7 +371,7 @@ def naive_gemini(home):
                 found[value["id"]] = value["tokens"]
     total = Counter()
     for tokens in found.values():
-        total["input"] += tokens["input"]
+        total["input"] += tokens["input"] + tokens["tool"]
         total["output"] += tokens["output"]
         total["read"] += tokens["cached"]
     return total
