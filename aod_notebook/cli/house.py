@@ -171,7 +171,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _data_dir(options: argparse.Namespace) -> Path:
-    from aod_notebook.live.connections import embedded_data_dir
+    from aod_notebook.live.service import embedded_data_dir
 
     given: Path | None = options.data_dir
     return embedded_data_dir() if given is None else given

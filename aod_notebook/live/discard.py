@@ -11,8 +11,8 @@ from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.spool import lock
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
-from aod_notebook.live.connections import without_home
 from aod_notebook.live.run_outbox import send
+from aod_notebook.live.service import without_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

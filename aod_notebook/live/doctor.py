@@ -12,15 +12,11 @@ from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import home
 from aod_notebook.core.text import counted
-from aod_notebook.live.connections import (
-    WRITABLE_HOME,
-    connection,
-    embedded_data_dir,
-    without_home,
-)
+from aod_notebook.live.connections import connection
 from aod_notebook.live.credentials import AGENTOS, variable
 from aod_notebook.live.doctor_clis import CLIS, examine_clis
 from aod_notebook.live.run_connection import agentos_connection, agentos_if_any, reach
+from aod_notebook.live.service import WRITABLE_HOME, embedded_data_dir, without_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

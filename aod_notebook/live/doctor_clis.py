@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aod_notebook.live import root
-from aod_notebook.live.connections import without_home
+from aod_notebook.live.service import without_home
 from aod_notebook.local.runtimes.settings import ConfigError, read
 from aod_notebook.local.variables import INSTALL, cli_names, own_variables, place, refused_as_root
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from aod_notebook.live.connections import Closable, Service
     from aod_notebook.live.follow import Follower
+    from aod_notebook.live.service import Closable, Service
     from aod_notebook.viewers.protocols import Event
     from aod_notebook.viewers.stream import StreamViewer
 
@@ -150,7 +150,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         from aod_notebook.viewers.stream import StreamViewer
 
         actions = self.viewer_actions()
-        return StreamViewer(self, freeze=False, metadata=self._provenance, **actions)
+        return StreamViewer(self, freeze=False, metadata=self.provenance, **actions)
 
     def viewer_actions(self) -> dict[str, Any]:
         """Give what the buttons of a live view do (arguments of `StreamViewer`)."""
@@ -282,7 +282,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         """Say how stopping it ended."""
 
     @abstractmethod
-    def _provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Say where what is shown came from, for an output's metadata."""
 
     @abstractmethod

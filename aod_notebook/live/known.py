@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from aod_notebook.live.connections import Service
+    from aod_notebook.live.service import Service
 
 __all__ = ["Known", "known", "known_runs"]
 

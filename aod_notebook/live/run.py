@@ -8,7 +8,7 @@ from aod_notebook.agentos.errors import AgentOSConflictError
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
 from aod_notebook.live.handle import StopOutcome
-from aod_notebook.live.provenance import run_provenance
+from aod_notebook.live.provenance import provenance
 from aod_notebook.live.run_errors import RunFailedError
 from aod_notebook.live.run_events import RunEvent
 from aod_notebook.live.run_follow import ENDED, RunFollower
@@ -207,8 +207,19 @@ class LiveRun(RunTables):
     def _told(self, outcome: StopOutcome) -> str:
         return told(outcome, self.id)
 
-    def _provenance(self) -> dict[str, Any]:
-        return run_provenance(self)
+    def provenance(self) -> dict[str, Any]:
+        """Return where an output that shows the run came from; nothing of it is secret.
+
+        Returns:
+            `{"aod_notebook": {...}}` with the keys `run_id`, `service`, `agent_id`, `status`,
+            `started_at`, `ended_at` (as the service reports them, None where it does not) and
+            `versions`.
+        """
+        row = self.latest or {}
+        reported = {
+            name: row.get(name) for name in ("agent_id", "status", "started_at", "ended_at")
+        }
+        return provenance({"run_id": self.id, "service": self.service_url, **reported})
 
     def _decide(
         self, decision: str, approval_id: str | None = None, note: str | None = None

@@ -9,14 +9,6 @@ from typing import TYPE_CHECKING, Self
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import base_url
-from aod_notebook.live.connections import (
-    EMBEDDED,
-    Service,
-    embedded_data_dir,
-    start_embedded,
-    was_killed,
-    without_home,
-)
 from aod_notebook.live.credentials import (
     AGENTOS,
     check_given,
@@ -26,6 +18,14 @@ from aod_notebook.live.credentials import (
     remember,
     variable,
     warn_if_in_clear,
+)
+from aod_notebook.live.service import (
+    EMBEDDED,
+    Service,
+    embedded_data_dir,
+    start_embedded,
+    was_killed,
+    without_home,
 )
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.reporter import spool_folder
 from aod_notebook.agentos.report.spool import lock, read_header
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live.connections import embedded_data_dir, start_embedded
 from aod_notebook.live.credentials import AGENTOS, TokenMissingError, find_token, variable
+from aod_notebook.live.service import embedded_data_dir, start_embedded
 
 if TYPE_CHECKING:
     from pathlib import Path

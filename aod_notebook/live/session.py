@@ -14,7 +14,7 @@ from aod_notebook.core.text import counted
 from aod_notebook.live import journal
 from aod_notebook.live.errors import ServiceGoneWarning, SessionFailedError, SessionStoppedError
 from aod_notebook.live.handle import CONFIRM_S, StopOutcome
-from aod_notebook.live.provenance import provenance
+from aod_notebook.live.provenance import iso, provenance
 from aod_notebook.live.reasons import advice, error_line, failed_result
 from aod_notebook.live.session_follow import ACTIVE, SessionFollower
 from aod_notebook.live.session_tables import SessionTables
@@ -267,8 +267,29 @@ class LiveSession(SessionTables):
     def _told(self, outcome: StopOutcome) -> str:
         return outcome.told(self.id)
 
-    def _provenance(self) -> dict[str, Any]:
-        return provenance(self)
+    def provenance(self) -> dict[str, Any]:
+        """Return where an output that shows the session came from; nothing of it is secret.
+
+        Returns:
+            `{"aod_notebook": {...}}` with the keys `session_id`, `service` (its URL, which never
+            holds a user or a password), `runtime`, `model`, `status`, `exit_code`, `started_at`
+            and `ended_at` (ISO 8601, UTC, by the service's clock once the turn has ended; None
+            while it runs) and `versions`.
+        """
+        row, received = self.row, self.received()
+        began = received[0][1] if received else None
+        return provenance(
+            {
+                "session_id": self.id,
+                "service": self.service_url,
+                "runtime": self.runtime,
+                "model": self.model,
+                "status": self.status,
+                "exit_code": self.exit_code,
+                "started_at": iso(row.created_at if row else began),
+                "ended_at": iso(row.updated_at if row else None),
+            }
+        )
 
     async def _stop(self) -> StopOutcome:
         from aod_notebook.aod import ConflictError

@@ -13,9 +13,9 @@ from aod_notebook import live
 from aod_notebook.agentos.errors import is_failure
 from aod_notebook.core.awaited import Pulse
 from aod_notebook.live import NestedRunError
-from aod_notebook.live.connections import ServiceNotStartedError
 from aod_notebook.live.run_connection import default_agentos_notice
 from aod_notebook.live.run_report import Report, start_run
+from aod_notebook.live.service import ServiceNotStartedError
 from aod_notebook.magics.agentos_capture import Capture
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.parser import MagicParser, MagicUsageError, split

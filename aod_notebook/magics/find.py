@@ -9,14 +9,14 @@ from aod_notebook import live
 from aod_notebook.agentos import AgentOSNotFoundError
 from aod_notebook.aod import NotFoundError
 from aod_notebook.live.agents import NoSuchNameError
-from aod_notebook.live.connections import EMBEDDED
+from aod_notebook.live.service import EMBEDDED
 from aod_notebook.live.start import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aod_notebook.live import LiveRun, LiveSession
-    from aod_notebook.live.connections import Service
+    from aod_notebook.live.service import Service
 
 __all__ = ["find_run", "find_session", "known_run"]
 

@@ -10,7 +10,6 @@ from IPython.display import clear_output, display
 
 from aod_notebook.core.text import one_line
 from aod_notebook.live import LiveRun, LiveSession, StopOutcome
-from aod_notebook.live.provenance import provenance, run_provenance
 from aod_notebook.viewers.plain import plain_text, status_line
 from aod_notebook.viewers.static import Transcript
 
@@ -226,7 +225,7 @@ def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
         from aod_notebook.magics.run_viewer import RunViewer
 
         settings |= followed.viewer_actions()
-        return RunViewer(followed, start, metadata=lambda: run_provenance(followed), **settings)
+        return RunViewer(followed, start, metadata=followed.provenance, **settings)
 
     from aod_notebook.viewers.stream import StreamViewer
 
@@ -234,14 +233,14 @@ def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
         followed,
         start=start,
         stop=lambda: STOP_NOTES[followed.stop()],
-        metadata=lambda: provenance(followed),
+        metadata=followed.provenance,
         **settings,
     )
 
 
 def _metadata(followed: Followed) -> dict[str, Any]:
     """Give what is kept in an output's metadata."""
-    return run_provenance(followed) if isinstance(followed, LiveRun) else provenance(followed)
+    return followed.provenance()
 
 
 def _bundle(transcript: Transcript, rows: int | None = None) -> dict[str, str]:

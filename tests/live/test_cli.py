@@ -9,7 +9,7 @@ import pytest
 from aod_notebook import cli
 from aod_notebook.aod import Client
 from aod_notebook.live import SessionRequest, disconnect, start
-from aod_notebook.live.connections import embedded_data_dir
+from aod_notebook.live.service import embedded_data_dir
 from aod_notebook.local import stop_service
 
 

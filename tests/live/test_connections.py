@@ -9,7 +9,7 @@ from aod_notebook import live
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import DEFAULT_AGENTOS_URL, DEFAULT_AOD_URL, home
 from aod_notebook.live import SessionRequest, attach, connect, connect_agentos, connections, start
-from aod_notebook.live.connections import default_notice, embedded_data_dir
+from aod_notebook.live.connections import default_notice
 from aod_notebook.live.credentials import (
     AGENTOS,
     PlainHttpWarning,
@@ -17,6 +17,7 @@ from aod_notebook.live.credentials import (
     UnknownConnectionError,
     find_token,
 )
+from aod_notebook.live.service import embedded_data_dir
 from aod_notebook.local import stop_service
 
 URL = "https://aod.example"

@@ -7,13 +7,13 @@ import pytest
 import aod_notebook
 from aod_notebook import live
 from aod_notebook.live import connections, run_connection
-from aod_notebook.live.connections import embedded_data_dir
 from aod_notebook.live.credentials import AGENTOS, TokenMissingError, UnknownConnectionError, named
 from aod_notebook.live.run_connection import (
     agentos_connection,
     connect_agentos,
     default_agentos_notice,
 )
+from aod_notebook.live.service import embedded_data_dir
 from aod_notebook.local import stop_service
 
 URL = "https://agentos.example"

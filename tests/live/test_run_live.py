@@ -31,7 +31,6 @@ from aod_notebook.live import (
 from aod_notebook.live import handle as handle_module
 from aod_notebook.live import run as run_module
 from aod_notebook.live.agents import NoSuchNameError
-from aod_notebook.live.provenance import run_provenance
 from aod_notebook.live.run_connection import AgentOSConnection
 from aod_notebook.local import LocalService
 
@@ -92,7 +91,7 @@ def test_in_the_end_the_calls_of_tools_have_their_arguments_in_their_places():
 
 def test_an_output_of_a_run_tells_where_it_came_from(service):
     run = invoke({"query": "hi"}).wait()
-    told = run_provenance(run)["aod_notebook"]
+    told = run.provenance()["aod_notebook"]
     assert (told["run_id"], told["service"], told["status"]) == (run.id, service.url, "completed")
     assert told["agent_id"] == service.agent_id
     assert told["started_at"] <= told["ended_at"]
@@ -358,7 +357,7 @@ def test_what_a_viewer_displays_tells_where_it_came_from(monkeypatch):
     viewer = run.viewer()
     viewer.show()
     viewer.close()
-    assert kept == [run_provenance(run)]
+    assert kept == [run.provenance()]
 
 
 def test_a_run_draws_its_spans_and_tool_calls():

@@ -7,7 +7,7 @@ from aod_notebook import cli, live
 from aod_notebook.agentos import AgentOS
 from aod_notebook.agentos.outbox import waiting
 from aod_notebook.live import agentos_connection, run_outbox
-from aod_notebook.live.connections import embedded_data_dir
+from aod_notebook.live.service import embedded_data_dir
 from aod_notebook.local import LocalService, stop_service
 from aod_notebook.local.credentials import load_credentials, make_private
 

@@ -16,8 +16,9 @@ from aod_notebook.live import (
     follow,
     start,
 )
-from aod_notebook.live.connections import Connection, embedded_data_dir
+from aod_notebook.live.connections import Connection
 from aod_notebook.live.errors import ServiceGoneWarning
+from aod_notebook.live.service import embedded_data_dir
 from aod_notebook.local import LocalService, find_service, stop_service
 
 
@@ -113,7 +114,7 @@ def lost(service, monkeypatch):
     monkeypatch.setattr(follow, "PATIENCE_S", 0)
     on = Connection(service.url, service.aod_token, {})
     on.background_client = AsyncClient(service.url, service.aod_token, max_retries=0)
-    live.connections._open.add(on)  # so that it is closed at the end
+    live.service.opened.add(on)  # so that it is closed at the end
     session = start(SessionRequest(prompt="echo up; exec sleep 600", runtime="shell"), on)
     next(batch for batch in session.batches() if any(e.type == "output" for e in batch))
     return session

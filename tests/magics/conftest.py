@@ -7,7 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from kernels import Kernel, clean_environment
 
 from aod_notebook.live import journal
-from aod_notebook.live.connections import embedded_data_dir
+from aod_notebook.live.service import embedded_data_dir
 from aod_notebook.local import stop_service
 
 

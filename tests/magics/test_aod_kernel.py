@@ -12,7 +12,7 @@ from kernels import Kernel, clean_environment, notebook, run_all
 from nbclient.exceptions import CellExecutionError
 
 from aod_notebook.aod import Client
-from aod_notebook.live.connections import embedded_data_dir
+from aod_notebook.live.service import embedded_data_dir
 from aod_notebook.local import find_service
 
 UUID = r"[0-9a-f]{8}-[0-9a-f-]{27}"

@@ -1,5 +1,6 @@
 """What every committed file must not hold, and what an installed package must."""
 
+import ast
 import json
 import re
 import shutil
@@ -119,3 +120,39 @@ def test_the_wheel_carries_the_notebook_the_recording_and_the_type_marker(tmp_pa
         "aod_notebook/viewers/stream.css",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Imports for types and those inside functions count, too."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (ROOT / "aod_notebook").rglob("*.py")
+    }
+    graph = {name: _imports(path, modules) - {name} for name, path in modules.items()}
+    while leaves := {name for name, needs in graph.items() if not needs}:
+        graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
+    circles = _only_circles(graph)
+
+    assert circles == {}
+
+
+def _imports(path, modules):
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in modules}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found |= {whole if whole in modules else node.module} & modules.keys()
+    return found
+
+
+def _only_circles(graph):
+    """Leave out what needs a circle but is in none: nothing in the rest needs it."""
+    while True:
+        needed = set().union(*graph.values()) if graph else set()
+        if tops := set(graph) - needed:
+            graph = {name: needs for name, needs in graph.items() if name not in tops}
+        else:
+            return graph
