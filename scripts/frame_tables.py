@@ -7,7 +7,7 @@ Usage: python scripts/frame_tables.py          write the tables
 import sys
 from pathlib import Path
 
-from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS, Column, Schema
+from aod_notebook.frames.schema import DETAIL_COLUMNS, SCHEMAS, TURN_RESULT_COLUMNS, Column, Schema
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "frames.md"
 BEGIN, END = "<!-- columns: begin -->", "<!-- columns: end -->"
@@ -31,6 +31,8 @@ def section(schema: Schema) -> list[str]:
     """The part of the page that is about one frame."""
     lines = [f"### {schema.name}", "", f"{schema.meaning} Schema `{schema.id}`.", ""]
     lines += [*rows(schema.columns), ""]
+    if schema.name == "sessions":
+        lines += ["With `details=True` also:", "", *rows(DETAIL_COLUMNS), ""]
     if schema.name == "turns":
         lines += ["With `results=True` also:", "", *rows(TURN_RESULT_COLUMNS), ""]
     return lines

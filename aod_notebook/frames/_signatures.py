@@ -75,6 +75,39 @@ class TurnsFunction(Protocol[Plain_co, Told_co]):
     ) -> Told_co: ...
 
 
+class SessionsFunction(Protocol[Plain_co, Told_co]):
+    """A function from sessions to a row of each, if wanted with their details."""
+
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        since: int | None = None,
+        jobs: int = 8,
+        progress: bool = False,
+        details: bool = False,
+        strict: Literal[True] = True,
+    ) -> Plain_co: ...
+    @overload
+    def __call__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        since: int | None = None,
+        jobs: int = 8,
+        progress: bool = False,
+        details: bool = False,
+        strict: Literal[False],
+    ) -> Told_co: ...
+
+
 class RunsFunction(Protocol[Plain_co, Told_co]):
     """A function from runs to one frame of them."""
 
@@ -206,8 +239,10 @@ _Frame = pd.DataFrame
 _Pair = tuple[pd.DataFrame, list[Problem]]
 Table = TableFunction[_Frame, _Pair]
 Turns = TurnsFunction[_Frame, _Pair]
+Sessions = SessionsFunction[_Frame, _Pair]
 Runs = RunsFunction[_Frame, _Pair]
 AsyncTable = TableFunction[Awaitable[_Frame], Awaitable[_Pair]]
+AsyncSessions = SessionsFunction[Awaitable[_Frame], Awaitable[_Pair]]
 AsyncTurns = TurnsFunction[Awaitable[_Frame], Awaitable[_Pair]]
 AsyncRuns = RunsFunction[Awaitable[_Frame], Awaitable[_Pair]]
 
@@ -215,6 +250,11 @@ AsyncRuns = RunsFunction[Awaitable[_Frame], Awaitable[_Pair]]
 def table_function(function: Callable[..., Framed]) -> Table:
     """Make a `TableFunction` of a function that gives a frame and a report."""
     return cast("Table", delivering(function))
+
+
+def sessions_function(function: Callable[..., Framed]) -> Sessions:
+    """Make a `SessionsFunction` of a function that returns a frame and a report."""
+    return cast("Sessions", delivering(function))
 
 
 def turns_function(function: Callable[..., Framed]) -> Turns:

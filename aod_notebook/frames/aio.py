@@ -28,7 +28,7 @@ from aod_notebook.core.awaited import awaited
 from aod_notebook.frames import _collect, runs, sessions, tables
 from aod_notebook.frames._deliver import Problem, check, deliver, warn
 from aod_notebook.frames._loop import OnLoop
-from aod_notebook.frames._signatures import AsyncRuns, AsyncTable, AsyncTurns
+from aod_notebook.frames._signatures import AsyncRuns, AsyncSessions, AsyncTable, AsyncTurns
 from aod_notebook.frames.checks import options
 from aod_notebook.frames.store import Store
 
@@ -95,7 +95,7 @@ def _twin(function: Any) -> Any:
     return twin
 
 
-sessions_df: AsyncTable = _twin(sessions.sessions_df)
+sessions_df: AsyncSessions = _twin(sessions.sessions_df)
 turns_df: AsyncTurns = _twin(sessions.turns_df)
 events_df: AsyncTable = _twin(tables.events_df)
 messages_df: AsyncTable = _twin(tables.messages_df)

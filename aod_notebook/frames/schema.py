@@ -481,6 +481,19 @@ TURN_RESULT_COLUMNS: Final = (
 )
 """What `turns_df(..., results=True)` adds from the transcript."""
 
+DETAIL_COLUMNS: Final = (
+    Column("agent", "str", "Name of the agent"),
+    Column("prompt", "str", "What was asked first"),
+    Column("model", "category", "Model that answered first, else the agent's"),
+    _COST,
+    *_TOKENS,
+    *_MORE_TOKENS,
+    *_INCLUDES,
+    Column("tool_call_count", "Int32", "Tool calls of the session"),
+    Column("failed_tool_call_count", "Int32", "Those of them that failed"),
+)
+"""What `sessions_df(..., details=True)` adds from agents, turns and transcripts."""
+
 otel_names: Final[Mapping[str, str]] = {
     column.name: column.otel
     for schema in SCHEMAS.values()

@@ -19,9 +19,16 @@ from aod_notebook.frames._rows import (
     seconds_between,
     text,
 )
-from aod_notebook.frames._signatures import table_function, turns_function
+from aod_notebook.frames._signatures import sessions_function, turns_function
 from aod_notebook.frames._transcript import pieces
-from aod_notebook.frames.own_logs import is_path, sessions_at, sessions_of_logs, turns_of_logs
+from aod_notebook.frames.details import detailed, log_facts, service_facts, stored_facts
+from aod_notebook.frames.own_logs import (
+    events_of_logs,
+    is_path,
+    sessions_at,
+    sessions_of_logs,
+    turns_of_logs,
+)
 from aod_notebook.frames.results import turn_results
 from aod_notebook.frames.schema import SCHEMAS, TOKENS, TURN_RESULT_COLUMNS
 from aod_notebook.frames.sources import Gathered, asked
@@ -36,7 +43,7 @@ _NAMED = ("id", *_IDS, *_PLAIN, "resources", "created_at", "updated_at")
 _INCLUDES = ("input_includes_cache", "output_includes_reasoning")
 
 
-@table_function
+@sessions_function
 def sessions_df(
     source: Any = None,
     *,
@@ -46,6 +53,7 @@ def sessions_df(
     since: int | None = None,
     jobs: int = 8,
     progress: bool = False,
+    details: bool = False,
 ) -> Framed:
     """One row per session.
 
@@ -58,6 +66,9 @@ def sessions_df(
         since: of no meaning here.
         jobs: how many sessions are asked for at the same time.
         progress: say on stderr how far it is.
+        details: add agent, first prompt, model, cost, tokens and numbers of tool calls, which
+            are read from agents, turns and transcripts, several sessions at the same time. A
+            session that can't be read has a row with missing values, and a problem in `attrs`.
         strict: False returns `(frame, problems)` and warns of nothing.
 
     Raises:
@@ -65,6 +76,8 @@ def sessions_df(
         AodNotebookError: there is no client and no current connection.
     """
     del since
+    if details:
+        return _with_details(source, client, columns, exclude, jobs=jobs, progress=progress)
     if is_path(source):
         read = Report()
         frame = sessions_of_logs(sessions_at(source, read), columns, exclude)
@@ -82,6 +95,66 @@ def sessions_df(
     frame = sessions_of(found, columns, exclude)
     frame.attrs = report.attrs(_SESSIONS)
     return Framed(frame, report)
+
+
+def _with_details(
+    source: Any,
+    client: Any,
+    columns: Iterable[str] | None,
+    exclude: Iterable[str],
+    *,
+    jobs: int,
+    progress: bool,
+) -> Framed:
+    if is_path(source):
+        read = Report()
+        logs = list(sessions_at(source, read))
+        facts = log_facts(turns_of_logs(logs), events_of_logs(logs))
+        return Framed(detailed(sessions_of_logs(logs), facts, columns, exclude), read)
+    if isinstance(source, Store):
+        stored = source.frame("sessions")
+        frame = detailed(stored, stored_facts(source), columns, exclude)
+        return Framed(frame, Report.of(stored))
+    owner, ids = asked(source, client)
+    report = Report(base_url=base_url_of(owner), fetched_at=now())
+    held = {str(one.id): one for one in ids or () if hasattr(one, "received")}
+    if ids is None:
+        rows = list(owner.sessions.list())
+    else:
+        answers = each(_names(ids), owner.sessions.get, report, jobs=jobs, progress=progress)
+        rows = [session for _, session in answers]
+    facts = service_facts(owner, rows, report, held=held, jobs=jobs)
+    frame = detailed(sessions_of(rows), facts, columns, exclude)
+    frame.attrs = report.attrs(_SESSIONS)
+    return Framed(frame, report)
+
+
+def newest_sessions(
+    client: Any,
+    limit: int,
+    *,
+    status: str | None = None,
+    held: Mapping[str, Any] | None = None,
+    patience_s: float | None = None,
+) -> pd.DataFrame:
+    """Return the newest sessions with their details, of a service that may be slow.
+
+    `attrs["of"]` counts all sessions that the service listed, of that status if one is given.
+
+    Args:
+        client: the client to ask.
+        limit: how many sessions at most.
+        status: only those with this status.
+        held: followed sessions by id, which are not read again.
+        patience_s: how long details are waited for; those that are late are missing.
+    """
+    report = Report(base_url=base_url_of(client), fetched_at=now())
+    listed = [one for one in client.sessions.list() if status in (None, str(one.status))]
+    rows = listed[:limit]
+    facts = service_facts(client, rows, report, held=held, patience_s=patience_s)
+    frame = detailed(sessions_of(rows), facts)
+    frame.attrs = {**report.attrs(_SESSIONS), "of": len(listed)}
+    return frame
 
 
 def sessions_of(

@@ -49,6 +49,12 @@ def call_turns(pieces: Iterable[Piece]) -> Iterator[tuple[str | None, int | None
         yield call.session_id, call.turn
 
 
+def call_failures(pieces: Iterable[Piece]) -> Iterator[bool]:
+    """Return for every call whether it is known to have failed."""
+    for call in _calls(pieces):
+        yield call.result is not None and bool(call.result.is_error)
+
+
 @derive_function
 def tool_calls_from_events(
     events: Events,

@@ -175,6 +175,15 @@ def _last_run(on: AgentOSConnection) -> str:
     return last
 
 
+def agent_names(on: AgentOSConnection) -> dict[str, str]:
+    """Return the names of agents by id; none if the key may not list them."""
+    try:
+        rows: Any = on.client.agents.list()
+    except AgentOSForbiddenError:
+        return {}
+    return {str(row.get("id")): str(row.get("name")) for row in rows}
+
+
 def find_agent_id(on: AgentOSConnection, wanted: str) -> str:
     """Find the agent by id or name; a key that may not list them leaves it to the service.
 

@@ -131,6 +131,11 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
     return session.catch_up()
 
 
+def followed(on: Connection) -> dict[str, LiveSession]:
+    """Return the sessions of a service that this process follows or followed, by id."""
+    return {name: session for (key, name), session in list(_followed.items()) if key == on.key}
+
+
 def received_times(session_id: str) -> dict[int, int]:
     """Return when the events of a followed session came, in microseconds since 1970, by id."""
     times: dict[int, int] = {}

@@ -19,7 +19,7 @@ def load(shell: InteractiveShell) -> None:
     A value for them in IPython's configuration that can't be is said and taken out of it.
     """
     from aod_notebook.live.connections import default_notice, offer
-    from aod_notebook.magics import complete, listed, transforms
+    from aod_notebook.magics import complete, tables, transforms
     from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.aod import AodMagics
     from aod_notebook.magics.notices import say_what_became
@@ -32,7 +32,7 @@ def load(shell: InteractiveShell) -> None:
     agentos.cells.install()
     transforms.install(shell)
     complete.install(shell)
-    listed.install(shell)
+    tables.install(shell)
     _stop_saying_what_became(shell)
     shell.events.register("post_run_cell", say_what_became)
     offer()
@@ -45,13 +45,13 @@ def unload(shell: InteractiveShell) -> None:
     """Take the magics away, stop following and close what was opened."""
     from aod_notebook.core import bridge
     from aod_notebook.live import disconnect
-    from aod_notebook.magics import complete, listed, transforms
+    from aod_notebook.magics import complete, tables, transforms
     from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.agentos_cell import ReportedCells
     from aod_notebook.magics.aod import AodMagics
 
     complete.uninstall(shell)
-    listed.uninstall(shell)
+    tables.uninstall(shell)
     _stop_saying_what_became(shell)
     for transform in list(shell.input_transformers_cleanup):
         if isinstance(transform, ReportedCells):

@@ -9,7 +9,7 @@ from aod_notebook import live
 from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
 from aod_notebook.live.run import told
 from aod_notebook.live.run_connection import reach
-from aod_notebook.live.run_start import find_agent_id, find_run_id, remember_run
+from aod_notebook.live.run_start import agent_names, find_agent_id, find_run_id, remember_run
 from aod_notebook.magics import command
 from aod_notebook.magics.agentos_call import call
 from aod_notebook.magics.agentos_cell import connection, input_of
@@ -91,7 +91,6 @@ def _status(_: argparse.Namespace, __: Names) -> None:
 
 def _runs(options: argparse.Namespace, _: Names) -> pd.DataFrame:
     from aod_notebook import frames
-    from aod_notebook.magics.listed import listed
 
     on = connection()
     runs = frames.runs_df(client=on.client)
@@ -101,18 +100,20 @@ def _runs(options: argparse.Namespace, _: Names) -> pd.DataFrame:
     for column, wanted in (("status", options.status), ("agent_id", agent)):
         if wanted is not None:
             runs = runs[runs[column] == wanted].reset_index(drop=True)
-    return listed(runs)
+    names = runs["agent_id"].map(agent_names(on)).astype("str")
+    runs.insert(list(runs.columns).index("agent_id"), "agent", names)
+    return runs
 
 
 def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
     def table(options: argparse.Namespace, names: Names) -> pd.DataFrame:
         from aod_notebook import frames
-        from aod_notebook.magics.listed import listed
 
         on = connection()
         run_id = find_run_id(options.run_id, names, on)
         with known_run(options.run_id, names):
-            return listed(getattr(frames, name)(run_id, client=on.client))
+            frame: pd.DataFrame = getattr(frames, name)(run_id, client=on.client)
+            return frame
 
     return table
 

@@ -14,6 +14,7 @@ from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import NEXT_STEP, Command, argument, ask_secret
 from aod_notebook.magics.doctor import examine
 from aod_notebook.magics.find import find_session
+from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import say, tell_failure, watch
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "run"]
 
+NEWEST = 20
+"""As many sessions as a screen has lines for."""
+PATIENCE_S = 8.0
+"""How long `%aod sessions` waits for transcripts; what is late is left out and said."""
 STATUSES = ("pending", "running", "completed", "failed", "terminated")
 
 
@@ -50,22 +55,26 @@ def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
 
 
 def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
-    from aod_notebook import frames
-    from aod_notebook.magics.listed import listed
+    from aod_notebook.frames.sessions import newest_sessions
+    from aod_notebook.live.start import followed
 
-    sessions = frames.sessions_df(client=live.connection().client)
-    if options.status is not None:
-        sessions = sessions[sessions["status"] == options.status].reset_index(drop=True)
-    return listed(sessions)
+    if not options.limit.isdecimal() or not int(options.limit):
+        raise MagicUsageError(
+            f"%aod sessions: --limit takes a whole number from 1 on, not {options.limit!r}."
+        )
+    on, limit = live.connection(), int(options.limit)
+    return newest_sessions(
+        on.client, limit, status=options.status, held=followed(on), patience_s=PATIENCE_S
+    )
 
 
 def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd.DataFrame]:
     def table(options: argparse.Namespace, names: Mapping[str, object]) -> pd.DataFrame:
         from aod_notebook import frames
-        from aod_notebook.magics.listed import listed
 
         session = find_session(options.session, names).catch_up()
-        return listed(getattr(frames, name)(session))
+        frame: pd.DataFrame = getattr(frames, name)(session)
+        return frame
 
     return table
 
@@ -135,8 +144,11 @@ COMMANDS = {
     ),
     "doctor": Command("check everything that can be checked", (), _doctor),
     "sessions": Command(
-        "the sessions, newest first",
-        (argument("--status", choices=STATUSES, help="only those with this status"),),
+        "the newest sessions: prompt, agent, model, tool calls, cost, age",
+        (
+            argument("--status", choices=STATUSES, help="only those with this status"),
+            argument("--limit", metavar="N", default=str(NEWEST), help=f"how many ({NEWEST})"),
+        ),
         _sessions,
     ),
     "turns": Command("the turns of a session", (_LAST,), _frame("turns_df")),

@@ -26,20 +26,22 @@ AGENT_COLUMNS = "id name runtime provider model version created_at"
 ENVIRONMENT_COLUMNS = "id name version created_at"
 
 
-def _table(rows: list[Any], columns: str) -> pd.DataFrame:
+def _table(rows: list[Any], columns: str, kind: str) -> pd.DataFrame:
     import pandas as pd
 
     names = columns.split()
     values = [[getattr(row, name) for name in names] for row in rows]
-    return pd.DataFrame(values, columns=names).astype({"id": "str"})
+    table = pd.DataFrame(values, columns=names).astype({"id": "str"})
+    table.attrs = {"schema": f"aod.{kind}/1"}
+    return table
 
 
 def _agents(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
-    return _table(live.connection().client.agents.list(), AGENT_COLUMNS)
+    return _table(live.connection().client.agents.list(), AGENT_COLUMNS, "agents")
 
 
 def _environments(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
-    return _table(live.connection().client.environments.list(), ENVIRONMENT_COLUMNS)
+    return _table(live.connection().client.environments.list(), ENVIRONMENT_COLUMNS, "environments")
 
 
 def _agent(wanted: str) -> Any:
@@ -117,7 +119,8 @@ def _archive(find: Callable[[str], Any], kind: str, noun: str) -> Callable[..., 
 def _versions(find: Callable[[str], Any], kind: str, columns: str) -> Callable[..., pd.DataFrame]:
     def versions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
         row = find(options.row)
-        return _table(getattr(live.connection().client, kind).versions(row.id), columns)
+        rows = getattr(live.connection().client, kind).versions(row.id)
+        return _table(rows, columns, kind)
 
     return versions
 

@@ -13,23 +13,28 @@ from aod_notebook.magics.show import why_not_live
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from aod_notebook.live.doctor import Finding
-    from aod_notebook.magics.findings import Findings
 
 __all__ = ["examine"]
 
 
-def examine() -> Findings:
+def examine() -> pd.DataFrame:
     """Check the front end, the stop button, and what `live.doctor` checks.
 
     Returns:
-        One row per check, a summary first, with the columns `check`, `state` (`ok`, `note` or `problem`) and
-        `finding`. No token is in it.
+        One row per check, a summary first, with the columns `check`, `state` (`ok`, `note` or
+        `problem`) and `finding`. No token is in it. It is shown with what is wrong first.
     """
-    from aod_notebook.magics.findings import Findings
+    import pandas as pd
+
+    from aod_notebook.magics.findings import SCHEMA
 
     found = [*_front_end(), *findings()]
-    return Findings([summary(found), *found], columns=["check", "state", "finding"])
+    frame = pd.DataFrame([summary(found), *found], columns=["check", "state", "finding"])
+    frame.attrs = {"schema": f"{SCHEMA}/1"}
+    return frame
 
 
 def _front_end() -> Iterator[Finding]:

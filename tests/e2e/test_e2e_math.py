@@ -18,13 +18,12 @@ lines = [{{"type": "assistant", "message": {{"content": [{{"type": "text", "text
 events = [StreamEvent("output", n, {{"stream": "stdout", "data": json.dumps(line) + "\n"}})
           for n, line in enumerate(lines)]
 HTML(render_html(events, text, "claude"))"""
-LISTED = f"import pandas as pd\nfrom aod_notebook.magics.listed import listed\nlisted(pd.DataFrame({{'text': [r'''{TEXT}''']}}))"
 OWN = "import pandas as pd\npd.DataFrame({'formula': ['$x^2$']})"
 CONTROL = "from IPython.display import HTML\nHTML('<b>$x^2$</b>')"
 
 
 def test_no_transcript_view_or_table_is_set_as_mathematics(opened):
-    cells = [START, CELL, "h.events", LIVE, AGENT, LISTED, OWN, CONTROL]
+    cells = [START, CELL, "h.events", "h.messages", LIVE, AGENT, OWN, CONTROL]
     nb = opened(*cells)
     nb.run_all()
     last = len(cells) - 1

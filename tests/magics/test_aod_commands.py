@@ -9,7 +9,6 @@ from aod_notebook.aod import Client
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.magics.aod_commands import COMMANDS
-from aod_notebook.magics.findings import Findings
 
 
 @pytest.fixture
@@ -33,6 +32,25 @@ def test_sessions_lists_them_and_filters_by_status(shell, session):
     failed = shell.run("%aod sessions --status failed")
     assert shell.names["bad"].id in set(failed["session_id"])
     assert session.id not in set(failed["session_id"])
+
+
+def test_sessions_shows_what_was_asked_and_what_it_took(shell):
+    shell.run("%%aod --runtime replay -o r --quiet\nWhat went wrong?")
+    frame = shell.run("%aod sessions --limit 1")
+    (row,) = frame.to_dict("records")
+    assert row["session_id"] == shell.names["r"].id
+    assert row["prompt"] == "What went wrong?\n"
+    assert (row["agent"], row["tool_call_count"]) == ("notebook replay recording", 14)
+    assert row["cost_usd"] == shell.names["r"].cost
+    assert frame.attrs["of"] >= 1
+
+
+def test_sessions_does_not_wait_for_one_that_runs_and_is_followed(shell):
+    shell.run("%%aod --runtime shell --background -o s\nwhile [ ! -e go ]; do sleep 0.05; done")
+    frame = shell.run("%aod sessions --limit 3").set_index("session_id")
+    assert frame.loc[shell.names["s"].id, "status"] in ("pending", "running")
+    assert frame.loc[shell.names["s"].id, "tool_call_count"] == 0
+    shell.run("%aod stop s")
 
 
 def test_agents_and_environments_are_dataframes(shell, session):
@@ -182,6 +200,7 @@ def test_an_environment_is_made_used_and_deleted(shell):
         ("agent create x", "the following arguments are required: --model"),
         ("agent update 'notebook shell sh'", "nothing to change"),
         ("agent show nobody", "There is no agent with the id or name 'nobody'"),
+        ("sessions --limit 0", "--limit takes a whole number from 1 on, not '0'"),
         ("export last", "the following arguments are required: --to"),
     ],
 )
@@ -228,23 +247,3 @@ def test_doctor_names_a_service_that_does_not_answer(shell, monkeypatch, unused_
     findings = shell.run("%aod doctor").set_index("check")
     assert findings.loc["service", "state"] == "problem"
     assert "cannot reach the service" in findings.loc["service", "finding"]
-
-
-def test_no_finding_is_cut():
-    advice = "what it is " * 40 + "and what to do <b>"
-    found = Findings([("service", "problem", advice)], columns=["check", "state", "finding"])
-    assert " ".join(repr(found).split()) == f"problem service {advice}"
-    assert f"{advice[:-3]}&lt;b&gt;</td>" in found._repr_html_()
-
-
-def test_a_table_shows_no_empty_column_and_has_them_all(shell):
-    shell.run("%%aod --runtime shell -o s\necho hi")
-    messages = shell.run("%aod messages s")
-    for shown in (repr(messages), messages._repr_html_()):
-        table, left_out = shown.split("Empty columns, not shown: ")
-        assert "line_type" in table
-        assert "tool_use_id" not in table
-        assert "tool_use_id, tool, is_error" in left_out
-    assert messages.attrs["schema"] == "aod.messages/1"
-    assert list(messages.columns) == list(shell.names["s"].messages.columns)
-    assert type(messages[["text"]]) is pd.DataFrame

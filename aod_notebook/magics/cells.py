@@ -1,0 +1,255 @@
+"""What stands in a cell of a table: short words for one value of a row, and how they look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aod_notebook.core import words
+from aod_notebook.core.text import one_line
+from aod_notebook.transcripts import Spent, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "Cell",
+    "Row",
+    "age",
+    "cached",
+    "calls",
+    "cost",
+    "count",
+    "ended",
+    "failure",
+    "first_of",
+    "identity",
+    "model",
+    "number",
+    "outcome",
+    "result",
+    "seconds",
+    "state",
+    "text",
+    "tokens_in",
+    "tokens_of",
+    "tokens_out",
+    "tool",
+]
+
+Row = dict[str, Any]
+
+TITLE_CHARS = 600
+TEXT_CHARS = 240
+"""More of a text than any page has room for in a line."""
+_RUNS: Final = frozenset({"Bash", "bash", "shell", "command_execution", "run_shell_command"})
+"""Tools that run a command, whose last line says how it went."""
+
+
+class Cell(NamedTuple):
+    """One cell: its words, the whole of it for whoever points at it, and its tone."""
+
+    text: str = ""
+    title: str = ""
+    tone: str = ""
+    bad: str = ""
+    """What failed, in a slot of its own behind the words."""
+
+
+def text(name: str) -> Callable[[Row], Cell]:
+    """Show a text on one line."""
+
+    def cell(row: Row) -> Cell:
+        return _line(row.get(name))
+
+    return cell
+
+
+def first_of(*names: str) -> Callable[[Row], Cell]:
+    """Show the first of some texts that there is."""
+
+    def cell(row: Row) -> Cell:
+        return next((_line(row[name]) for name in names if row.get(name)), Cell())
+
+    return cell
+
+
+def _line(value: object) -> Cell:
+    if value is None:
+        return Cell()
+    whole = str(value)
+    shown = one_line(whole, TEXT_CHARS)
+    return Cell(shown, one_line(whole, TITLE_CHARS) if len(shown) > 20 else "")  # noqa: PLR2004
+
+
+def identity(name: str) -> Callable[[Row], Cell]:
+    """Show the first characters of an id."""
+
+    def cell(row: Row) -> Cell:
+        value = row.get(name)
+        return Cell(words.short_id(value), one_line(str(value), TITLE_CHARS)) if value else Cell()
+
+    return cell
+
+
+def model(row: Row) -> Cell:
+    """Show a model without its provider and its maker's name in front."""
+    name = words.model_name(row.get("model"))
+    return Cell(name.removeprefix("claude-"), name)
+
+
+def age(*names: str) -> Callable[[Row], Cell]:
+    """Show how long ago the first of some times is that there is; its title is the time."""
+
+    def cell(row: Row) -> Cell:
+        moment = next((row[name] for name in names if row.get(name) is not None), None)
+        return Cell(words.age(moment), words.exact(moment), "quiet")
+
+    return cell
+
+
+def seconds(name: str, unit: float = 1.0) -> Callable[[Row], Cell]:
+    """Show a duration that is given in units of so many seconds."""
+
+    def cell(row: Row) -> Cell:
+        value = row.get(name)
+        return Cell() if value is None else Cell(words.duration(float(value) * unit))
+
+    return cell
+
+
+def ended(row: Row) -> Cell:
+    """Show how long a task took."""
+    start, end = row.get("started_at"), row.get("ended_at")
+    if start is None or end is None:
+        return Cell()
+    return Cell(words.duration((end - start).total_seconds()))
+
+
+def cost(name: str = "cost_usd") -> Callable[[Row], Cell]:
+    """Show an amount in USD."""
+
+    def cell(row: Row) -> Cell:
+        return Cell(words.dollars(row.get(name)))
+
+    return cell
+
+
+def number(name: str) -> Callable[[Row], Cell]:
+    """Show a number as it is."""
+
+    def cell(row: Row) -> Cell:
+        value = row.get(name)
+        return Cell() if value is None else Cell(f"{value:,}" if name != "turn" else str(value))
+
+    return cell
+
+
+def count(name: str) -> Callable[[Row], Cell]:
+    """Show a number of tokens in a few characters."""
+
+    def cell(row: Row) -> Cell:
+        return _tokens(row.get(name))
+
+    return cell
+
+
+def calls(row: Row) -> Cell:
+    """Show the number of tool calls, and of those that failed."""
+    made, failed = row.get("tool_call_count"), row.get("failed_tool_call_count")
+    if made is None:
+        return Cell()
+    return Cell(
+        f"{made:,}", f"{failed:,} failed" if failed else "", bad=f"✗{failed}" if failed else ""
+    )
+
+
+def state(name: str = "status") -> Callable[[Row], Cell]:
+    """Show a state by its sign and its word."""
+
+    def cell(row: Row) -> Cell:
+        value = row.get(name)
+        sign = words.GLYPHS.get(str(value), "")
+        return Cell(
+            f"{sign} {words.state_word(value)}".strip(), "", words.STATE_TONES.get(sign, "")
+        )
+
+    return cell
+
+
+def outcome(row: Row) -> Cell:
+    """Show how a tool call ended."""
+    if row.get("has_result") is False:
+        return Cell("○ no result", "", "quiet")
+    return failure(row)
+
+
+def failure(row: Row) -> Cell:
+    """Show whether something failed; nothing if that is not known."""
+    is_error = row.get("is_error")
+    if is_error is None:
+        return Cell()
+    return Cell("✗ failed", "", "bad") if is_error else Cell("✓ ok", "", "good")
+
+
+def tool(row: Row) -> Cell:
+    """Show a tool's name, marked if a subagent called it."""
+    name = one_line(str(row.get("tool") or "?"), 60)
+    nested = row.get("parent_tool_use_id") is not None
+    return Cell(f"↳ {name}" if nested else name, "called by a subagent" if nested else "")
+
+
+def result(row: Row) -> Cell:
+    """Show a tool's result: of a command the last line, of others one line or how many."""
+    output = str(row.get("output") or "")
+    lines = [line for line in output[-20_000:].splitlines() if line.strip()]
+    if not lines:
+        return Cell()
+    if row.get("tool") in _RUNS or row.get("is_error") or len(lines) == 1:
+        return Cell(one_line(lines[-1], TEXT_CHARS), one_line(output, TITLE_CHARS), "quiet")
+    return Cell(
+        f"{output.rstrip().count(chr(10)) + 1:,} lines", one_line(output, TITLE_CHARS), "quiet"
+    )
+
+
+def _spent(row: Mapping[str, Any]) -> Spent | None:
+    """Return a row's tokens as they are to be added up; None if that is not known."""
+    if row.get("input_includes_cache") is None:
+        return None
+    counts = {name: row.get(name) for name in Usage.__struct_fields__}
+    return Spent(
+        usage=Usage(**counts),
+        input_includes_cache=row["input_includes_cache"],
+        output_includes_reasoning=row.get("output_includes_reasoning"),
+    )
+
+
+def tokens_in(row: Row) -> Cell:
+    """Show the tokens that were read, cached ones included."""
+    spent = _spent(row)
+    return Cell() if spent is None else _tokens(spent.tokens_in)
+
+
+def tokens_out(row: Row) -> Cell:
+    """Show the tokens that were written, those of reasoning included."""
+    spent = _spent(row)
+    return Cell() if spent is None else _tokens(spent.tokens_out)
+
+
+def tokens_of(row: Row) -> Cell:
+    """Show all tokens, read and written."""
+    spent = _spent(row)
+    if spent is None or spent.tokens_in is None or spent.tokens_out is None:
+        return Cell()
+    return _tokens(spent.tokens_in + spent.tokens_out)
+
+
+def cached(row: Row) -> Cell:
+    """Show which part of what was read came from the cache."""
+    spent, read = _spent(row), row.get("cache_read_tokens")
+    if spent is None or read is None or not spent.tokens_in:
+        return Cell()
+    return Cell(f"{100 * read / spent.tokens_in:.0f}\N{NARROW NO-BREAK SPACE}%", f"{read:,} tokens")
+
+
+def _tokens(value: int | None) -> Cell:
+    return Cell() if value is None else Cell(words.tokens(value), f"{value:,} tokens")

@@ -1,0 +1,313 @@
+"""Our own display of our DataFrames in IPython: a line a row, what matters first, ids last.
+
+The frames stay plain DataFrames: formatters of the shell recognise them by `df.attrs["schema"]`
+and by their columns. A frame of other columns, and what `pd.DataFrame(frame)` makes, is shown as
+pandas does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from aod_notebook.core import words
+from aod_notebook.core.look import code_parts, styled
+from aod_notebook.core.text import clip, counted, one_line
+from aod_notebook.frames._rows import records
+from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.magics.cells import Cell
+from aod_notebook.magics.findings import SCHEMA as FINDINGS
+from aod_notebook.magics.findings import findings_html, findings_text
+from aod_notebook.magics.views import MOST_ROWS, VIEWS, Part, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["install", "table_html", "table_text", "uninstall"]
+
+NO_MATH = ("display.html.use_mathjax", False)
+_OTHER_WIDTH = 120
+_HIDDEN = {1: "", 2: "aod-opt", 3: "aod-opt aod-mid"}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A frame with what is shown of it."""
+
+    frame: pd.DataFrame
+    view: View
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The columns that hold something, and those that the user added."""
+        known = [part for part in self.view.parts if self._holds(part) and part not in self.facts]
+        ids = [part for part in known if part.is_id]
+        return [part for part in known if not part.is_id] + self._added() + ids
+
+    @cached_property
+    def facts(self) -> dict[Part, str]:
+        """The columns that have one value for all rows, with it."""
+        found = {}
+        for part in self.view.parts:
+            if self._holds(part) and (part.is_context or (part.is_fact and len(self.frame) > 1)):
+                column = self.frame[part.needs[0]]
+                if column.notna().all() and column.eq(column.iloc[0]).all():
+                    shown = part.cell(records(self.frame.iloc[:1])[0])
+                    prefix = "turn " if part.head == "Turn" else ""
+                    found[part] = prefix + shown.text
+        return found
+
+    def rows(self) -> Iterator[list[Cell]]:
+        """Yield the cells of the rows that are shown."""
+        few = self.frame.iloc[:MOST_ROWS]
+        for row in records(few):
+            yield [part.cell(row) for part in self.parts]
+
+    @property
+    def caption(self) -> list[str]:
+        """What is said above the table: how many rows, what all of them share, what is missing."""
+        total, shown = len(self.frame), min(len(self.frame), MOST_ROWS)
+        whole = self.frame.attrs.get("of", total)
+        newest = "newest " if whole > total else "first " if shown < total else ""
+        said = [f"{newest}{shown:,} of {max(whole, total):,}"]
+        return [*said, *self.view.facts(self.frame), *self.facts.values()]
+
+    @property
+    def trouble(self) -> str:
+        """What the frame lacks, as it says itself; empty if it is whole."""
+        told = self.frame.attrs
+        parts = []
+        if told.get("truncated_by"):
+            parts.append(f"not everything is there: {one_line(str(told['truncated_by']), 200)}")
+        if told.get("dropped"):
+            parts.append(f"{counted(int(told['dropped']), 'row')} could not be read")
+        return "; ".join(parts)
+
+    @property
+    def footer(self) -> str:
+        """What is said below: that the frame has more, and the next step."""
+        said = f"All {len(self.frame.columns)} columns are in the frame."
+        if not self.view.footer:
+            return said
+        own = next(part for part in self.view.parts if part.is_id)
+        first = words.short_id(self.frame[own.needs[0]].iloc[0])
+        return f"{said} {self.view.footer.format(id=first)}"
+
+    def _holds(self, part: Part) -> bool:
+        return any(name in self.frame and self.frame[name].notna().any() for name in part.needs)
+
+    def _added(self) -> list[Part]:
+        name = _schema_of(self.frame).partition(".")[2]
+        schema = SCHEMAS.get(name)
+        ours = set(schema.names) if schema else set()
+        ours |= {each for part in self.view.parts for each in part.needs} | set(_MORE)
+        return [
+            Part(one_line(str(each), 40), _plain_cell(each), (each,), _OTHER_WIDTH, 1, 30)
+            for each in self.frame.columns
+            if each not in ours
+        ]
+
+
+_MORE = (
+    "agent", "prompt", "model", "failed_tool_call_count", "input_includes_cache", "source", "cwd",
+    "output_includes_reasoning", "cache_creation_tokens", "cache_creation_1h_tokens", "title",
+    "reasoning_tokens", "output_tokens", "cache_read_tokens", "git_branch", "cli_version",
+    "parent_session_id", "forked_from_id", "tool_call_count", "cost_usd", "input_tokens",
+)  # fmt: skip
+"""Columns that our functions add on request; what the user adds has other names."""
+
+
+def _plain_cell(name: Any) -> Any:
+    def cell(row: dict[str, Any]) -> Cell:
+        value = row.get(name)
+        if value is None:
+            return Cell()
+        shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+        return Cell(one_line(shown, 240))
+
+    return cell
+
+
+# -- which frames are ours ------------------------------------------------------------------------
+
+
+def _schema_of(frame: pd.DataFrame) -> str:
+    return str(frame.attrs.get("schema", "")).partition("/")[0]
+
+
+def _shown(frame: pd.DataFrame) -> _Table | None:
+    """Return how a frame is shown; None if pandas shows it."""
+    name = _schema_of(frame)
+    view = VIEWS.get(name)
+    if view is None or frame.columns.nlevels > 1 or not frame.columns.is_unique:
+        return None
+    schema = SCHEMAS.get(name.partition(".")[2])
+    if schema is not None:
+        for column in schema.columns:
+            if column.name not in frame or frame[column.name].dtype.name != column.pandas_dtype:
+                return None  # chosen, grouped or made anew: no row of ours any more
+    elif any(part.needs[0] not in frame for part in view.parts):
+        return None
+    return _Table(frame, view)
+
+
+# -- HTML -----------------------------------------------------------------------------------------
+
+
+def table_html(frame: pd.DataFrame) -> str | None:
+    """Return a frame's HTML: ours for our frames, pandas' for all others."""
+    if _schema_of(frame) == FINDINGS and "finding" in frame:
+        return findings_html(frame)
+    table = _shown(frame)
+    if table is None:
+        ours = "schema" in frame.attrs  # whose dollar signs begin no mathematics
+        with pd.option_context(*NO_MATH) if ours else contextlib.nullcontext():
+            return cast("str | None", frame._repr_html_())  # type: ignore[operator]
+    if frame.empty:
+        return styled(
+            f'<div class="aod-empty" style="{_EMPTY}">{code_parts(table.view.empty)}</div>'
+        )
+    said = html.escape(" · ".join(table.caption))
+    trouble = (
+        f'<span class="aod-warn">! {html.escape(table.trouble)}</span>' if table.trouble else ""
+    )
+    return styled(
+        f'<div style="{_CAPTION}"><b>{html.escape(table.view.title)}</b> '
+        f'<span class="aod-quiet">{said}</span> {trouble}</div>'
+        f'<div style="overflow-x:auto">{_table_html(table)}</div>'
+        f'<div class="aod-quiet" style="{_CAPTION}">{code_parts(table.footer)}</div>'
+    )
+
+
+_CAPTION = "padding:4px 0;font-size:12px;line-height:20px;text-align:left"
+_EMPTY = "padding:12px 16px;border:1px solid rgba(128,128,128,0.35);border-radius:8px"
+_TABLE = (
+    "border-collapse:collapse;table-layout:fixed;width:100%;margin:0;border:0;text-align:left;"
+    "font-size:12px;line-height:20px"
+)
+_CELL = (
+    "padding:3px 12px 3px 0;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;text-align:"
+)
+_CODE = ";font-family:var(--jp-code-font-family,ui-monospace,monospace)"
+
+
+def _table_html(table: _Table) -> str:
+    parts = table.parts
+    columns = "".join(
+        f'<col class="{_HIDDEN[part.level]}"'
+        + (f' style="width:{part.width}px">' if part.width else ">")
+        for part in parts
+    )
+    head = "".join(
+        f'<th scope="col" class="aod-quiet {_HIDDEN[part.level]}" style="{_cell_style(part)}">'
+        f"{html.escape(part.head)}</th>"
+        for part in parts
+    )
+    rows = "".join(
+        f"<tr>{''.join(_cell_html(part, cell) for part, cell in zip(parts, row, strict=True))}</tr>"
+        for row in table.rows()
+    )
+    least = sum(part.width or 160 for part in parts)  # where a page drops the style
+    return (
+        f'<table style="{_TABLE};min-width:{least}px"><colgroup>{columns}</colgroup>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _cell_style(part: Part) -> str:
+    return _CELL + ("right" if part.is_right else "left") + (_CODE if part.is_code else "")
+
+
+def _cell_html(part: Part, cell: Cell) -> str:
+    title = f' title="{html.escape(cell.title)}"' if cell.title else ""
+    tone = f"aod-{cell.tone}" if cell.tone else "aod-quiet" if part.is_id else ""
+    kind = " ".join(filter(None, (_HIDDEN[part.level], tone)))
+    named = f' class="{kind}"' if kind else ""
+    bad = f' <span class="aod-bad">{html.escape(cell.bad)}</span>' if cell.bad else ""
+    return f'<td{named}{title} style="{_cell_style(part)}">{html.escape(cell.text)}{bad}</td>'
+
+
+# -- plain text -----------------------------------------------------------------------------------
+
+
+def table_text(frame: pd.DataFrame) -> str | None:
+    """Return a frame of ours as plain text; None for any other."""
+    if _schema_of(frame) == FINDINGS and "finding" in frame:
+        return findings_text(frame)
+    table = _shown(frame)
+    if table is None:
+        return None
+    if frame.empty:
+        return table.view.empty
+    trouble = f" · ! {table.trouble}" if table.trouble else ""
+    parts = [part for part in table.parts if part.level == 1 or part.is_id]
+    places = [table.parts.index(part) for part in parts]
+    rows = [
+        [_text_of(row[at], part) for at, part in zip(places, parts, strict=True)]
+        for row in table.rows()
+    ]
+    lines = [[part.head.upper() for part in parts], *rows]
+    return "\n".join([
+        f"{table.view.title} · {' · '.join(table.caption)}{trouble}",
+        *_aligned(lines, parts),
+        table.footer,
+    ])  # fmt: skip
+
+
+def _text_of(cell: Cell, part: Part) -> str:
+    return clip(f"{cell.text} {cell.bad}".rstrip(), part.chars)
+
+
+def _aligned(lines: list[list[str]], parts: Sequence[Part]) -> Iterator[str]:
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = []
+        for text, width, part in zip(line, widths, parts, strict=True):
+            blank = " " * (width - _width(text))
+            padded.append(blank + text if part.is_right else text + blank)
+        yield "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+# -- the shell ------------------------------------------------------------------------------------
+
+
+def install(shell: InteractiveShell) -> None:
+    """Show our frames in the shell's cells as ours."""
+    formatters = cast("Any", shell.display_formatter).formatters
+    formatters["text/html"].for_type(pd.DataFrame, table_html)
+    formatters["text/plain"].for_type(pd.DataFrame, _print)
+
+
+def uninstall(shell: InteractiveShell) -> None:
+    """Leave all DataFrames to pandas again."""
+    formatters = cast("Any", shell.display_formatter).formatters
+    for kind, function in (("text/html", table_html), ("text/plain", _print)):
+        if formatters[kind].type_printers.get(pd.DataFrame) is function:
+            formatters[kind].pop(pd.DataFrame)
+
+
+def _print(frame: pd.DataFrame, printer: Any, is_cycle: bool) -> None:
+    del is_cycle
+    text = table_text(frame)
+    if text is None:
+        text = repr(frame)
+    for number, line in enumerate(text.split("\n")):
+        if number:
+            printer.break_()
+        printer.text(line)
