@@ -272,7 +272,7 @@ def is_failure(error: BaseException | None) -> bool:
 
 
 def is_refused_body(answer: Any) -> bool:
-    """Tell whether an error answer, of any status, refuses the body: it would again."""
+    """Check whether an error answer, of any status, refuses the body: it would again."""
     return said(answer)[0] == "VALIDATION_ERROR"
 
 

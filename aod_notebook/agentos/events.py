@@ -1,4 +1,4 @@
-"""Reading the stream of a hosted run: bytes in, events out, errors named (CONTRACT B.7)."""
+"""Reading the stream of a hosted run: bytes in, events out, errors named."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class InvokeReader:
         self._deadline = time.monotonic() + self._seconds
 
     def feed(self, chunk: bytes) -> Iterator[InvokeStreamEvent]:
-        """Give the events that the next bytes complete.
+        """Return the events that the next bytes complete.
 
         Raises:
             AgentOSRunError: the run failed.
@@ -75,7 +75,7 @@ class InvokeReader:
             )
 
     def finish(self) -> Iterator[InvokeStreamEvent]:
-        """Give what an unfinished last event holds: a body may end without a blank line."""
+        """Return what an unfinished last event holds: a body may end without a blank line."""
         yield from self.feed(b"\n\n")
 
     def interrupted(self, reason: str) -> AgentOSStreamInterrupted:
@@ -88,7 +88,7 @@ class InvokeReader:
         )
 
     def advice(self) -> str:
-        """Say how to find out what became of the run."""
+        """Explain how to find out what became of the run."""
         if self.run_id:
             return f"The run may go on: client.runs.get(run_id={self.run_id!r}) tells"
         return unknown_run(self._agent_id)
@@ -123,5 +123,5 @@ class InvokeReader:
 
 
 def unknown_run(agent_id: str) -> str:
-    """Say how to find a run whose id never came."""
+    """Explain how to find a run whose id never came."""
     return f"The run may go on: client.runs.list(agent_id={agent_id!r}, limit=5) shows the latest"

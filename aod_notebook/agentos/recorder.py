@@ -92,7 +92,7 @@ class Recorder:
             self._late(self.reporter, how)
 
     def object(self, value: Any) -> dict[str, Any]:
-        """Give what is recorded for an input or an output: an object, and what JSON holds."""
+        """Return what is recorded for an input or an output: an object, and what JSON holds."""
         taken = snapshot(object_of(value))
         self.state.stats.changed += taken.changed
         plain: dict[str, Any] = msgspec.json.decode(taken.text)
@@ -112,7 +112,7 @@ class Recorder:
         return replace(receipt, pending=receipt.pending + children, reason=receipt.reason or told)
 
     def is_settled(self) -> bool:
-        """Tell whether nothing of the run waits, or waiting is of no use."""
+        """Check whether nothing of the run waits, or waiting is of no use."""
         if self.reporter is None or self.state.stats.pending <= 0:
             return True
         return self.reporter.is_hopeless()

@@ -1,4 +1,4 @@
-"""Bodies of direct calls: encoded strictly, for a person waits for the answer (B.1, B.6)."""
+"""Bodies of direct calls: encoded strictly, for a person waits for the answer."""
 
 from __future__ import annotations
 

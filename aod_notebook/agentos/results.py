@@ -1,4 +1,4 @@
-"""What invoking an agent gives: results, pauses, and the events of a stream (B.6, B.7)."""
+"""What invoking an agent gives: results, pauses, and the events of a stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ InvokeStatus = Literal["completed", "awaiting_approval", "awaiting_input"]
 
 
 class HumanInput(TypedDict):
-    """A person's answer to `run.request_human_input` (B.4)."""
+    """A person's answer to `run.request_human_input`."""
 
     input: str
     request_id: str
@@ -46,7 +46,7 @@ class InputRequest:
 
 @dataclass(frozen=True)
 class InvokeResult:
-    """What a hosted run did (B.6): it finished, or it paused; see `status`.
+    """What a hosted run did: it finished, or it paused; see `status`.
 
     Fields can be had by name too, as in the earlier SDK: `result["output"]`.
 
@@ -76,13 +76,13 @@ class InvokeResult:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
-        """Give a field by name."""
+        """Return a field by name."""
         if name in self.keys():
             return getattr(self, name)
         return self.extra[name]
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether there is a field of this name."""
+        """Check whether there is a field of this name."""
         return name in self.keys() or name in self.extra
 
     def __iter__(self) -> Iterator[str]:
@@ -94,7 +94,7 @@ class InvokeResult:
         return [each.name for each in fields(self) if each.name != "extra"]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Give a field by name, or `default`."""
+        """Return a field by name, or `default`."""
         return self[name] if name in self else default  # noqa: SIM401 - this is that `get`
 
 
@@ -172,7 +172,7 @@ _KNOWN = frozenset(
 
 
 def disabled_result() -> InvokeResult:
-    """Give the result of an invoke that was not made."""
+    """Return the result of an invoke that was not made."""
     return InvokeResult("disabled", "completed")
 
 

@@ -1,4 +1,4 @@
-"""What is known of the control plane's answers (B.9); every row keeps its unknown fields."""
+"""What is known of the control plane's answers; every row keeps its unknown fields."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RunRow(TypedDict, total=False):
 
 
 class EventRow(TypedDict, total=False):
-    """An event of a run (B.5), numbered by the service."""
+    """An event of a run, numbered by the service."""
 
     sequence_number: int
     type: str

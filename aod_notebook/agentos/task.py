@@ -1,4 +1,4 @@
-"""Tasks and spans: parts of a run, recorded without waiting for the network (B.4, B.5)."""
+"""Tasks and spans: parts of a run, recorded without waiting for the network."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Task(Unpicklable):
         return self._end("skipped")
 
     def __enter__(self) -> Self:
-        """Give the task itself."""
+        """Return the task itself."""
         return self
 
     def __exit__(
@@ -88,7 +88,7 @@ class Task(Unpicklable):
 
 
 class Span(Unpicklable):
-    """A timed, nestable node of a run's trace; it is sent as one event when it ends (B.5).
+    """A timed, nestable node of a run's trace; it is sent as one event when it ends.
 
     As a context manager it ends, or fails with the exception's text. Ending twice is
     ignored. A span may outlive its parent.
@@ -136,7 +136,7 @@ class Span(Unpicklable):
         self._end({**self._payload, **object_of(payload), "error": text}, "error")
 
     def __enter__(self) -> Self:
-        """Give the span itself."""
+        """Return the span itself."""
         return self
 
     def __exit__(
@@ -164,7 +164,7 @@ class Span(Unpicklable):
             "ended_at": now(),
             "duration_ms": int((time.monotonic() - self._clock) * 1000),
         }
-        # Left out rather than null: the service refuses a whole batch for a null (B.5).
+        # Left out rather than null: the service refuses a whole batch for a null.
         if self._parent_id is not None:
             span["parent_span_id"] = text_of(self._parent_id)
         if self._kind is not None:

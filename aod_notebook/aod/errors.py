@@ -1,4 +1,4 @@
-"""The errors of the Agent on Demand client (CONTRACT A.3), one tree below `AodError`.
+"""The errors of the Agent on Demand client, one tree below `AodError`.
 
 AodError
 ├── AodHTTPError            the service answered with something else than 2xx
@@ -79,7 +79,7 @@ class AodHTTPError(AodError):
     Attributes:
         status_code: the HTTP status.
         detail: the body's `detail` (text or list), else the whole body; secrets hidden,
-            and of 422 items only `type`, `loc`, `msg` and `url` kept (A.3).
+            and of 422 items only `type`, `loc`, `msg` and `url` kept.
         method: HTTP method of the call.
         url: URL of the call, as text.
 
@@ -105,7 +105,7 @@ class AodHTTPError(AodError):
 
 
 class AuthError(AodHTTPError):
-    """401 or 403: the token is missing, unknown, inactive or expired (A.2)."""
+    """401 or 403: the token is missing, unknown, inactive or expired."""
 
 
 class NotFoundError(AodHTTPError):
@@ -125,7 +125,7 @@ class ValidationError(AodHTTPError):
 
 
 class RateLimitError(AodHTTPError):
-    """429: as many sessions are active as the user may have (A.10.1).
+    """429: as many sessions are active as the user may have.
 
     Attributes:
         limit: how many may be active, if the service says so.
@@ -202,7 +202,7 @@ class StreamInterrupted(AodError):  # noqa: N818 - the promised name
 
     Attributes:
         session_id: the session.
-        last_event_id: last log row given: pass it as `since=` to go on (A.12.5).
+        last_event_id: last log row given: pass it as `since=` to go on.
         reason: what happened to the connection.
     """
 

@@ -1,4 +1,4 @@
-r"""Events of a session's stream (CONTRACT A.12): bytes of a body in, `StreamEvent` objects out.
+r"""Events of a session's stream: bytes of a body in, `StreamEvent` objects out.
 
 Speed comes from decoding a whole batch of payloads by one call into wide structs. A batch
 with anything unusual in it is decoded again with less speed and more patience; no payload
@@ -83,7 +83,7 @@ class StreamEvent(msgspec.Struct, eq=False, gc=False):
         return StreamEvent(kind, number, extra)
 
     def model_dump(self) -> dict[str, Any]:
-        """Give the event as a dict with the keys `type`, `id` and `extra`."""
+        """Return the event as a dict with the keys `type`, `id` and `extra`."""
         return {"type": self.type, "id": self.id, "extra": self.extra}
 
     def __eq__(self, other: object) -> bool:

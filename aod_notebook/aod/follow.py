@@ -1,4 +1,4 @@
-"""How the event stream of a session is followed (CONTRACT A.12): rules without any I/O."""
+"""How the event stream of a session is followed: rules without any I/O."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class SessionFollow(Resume[StreamEvent]):
         self._counter = TurnCounter(from_start=since is None)
 
     def call(self) -> Call:
-        """Describe the call that opens the stream at the cursor (A.12.5)."""
+        """Describe the call that opens the stream at the cursor."""
         if self.last_event_id is None:
             return Call(method="GET", path=self._path)
         cursor = str(self.last_event_id)
@@ -97,7 +97,7 @@ class SessionFollow(Resume[StreamEvent]):
         self.terminal = None
 
     def read(self, batch: Batch) -> Iterator[StreamEvent]:
-        """Give the new events of a batch; nothing comes after a terminal event."""
+        """Return the new events of a batch; nothing comes after a terminal event."""
         for event, mark in zip(decode_batch(batch), batch.ids, strict=True):
             if self._is_new(event, mark) and self._is_wanted(event):
                 yield event

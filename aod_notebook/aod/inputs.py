@@ -1,4 +1,4 @@
-"""Typed inputs of requests, and the service's own rules for them (CONTRACT A.8, A.9).
+"""Typed inputs of requests, and the service's own rules for them.
 
 Everywhere a typed input is taken, a plain dict of the same shape is taken too, as is what
 a read returned. The checks run before sending and give the texts that the service would.

@@ -1,4 +1,4 @@
-"""Resources as the service returns them (CONTRACT A.7, A.8, A.10), tolerant of later fields.
+"""Resources as the service returns them, tolerant of later fields.
 
 Both API generations are read: an agent or a session has `runtime`, `provider` or both.
 Fields that are not named here are kept (`model_extra`, and as attributes); kinds and

@@ -1,4 +1,4 @@
-"""What a client is made of: arguments first, then the environment, then defaults (A.2)."""
+"""What a client is made of: arguments first, then the environment, then defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of requests (CONTRACT A.7, A.8, A.10), checked before they are sent."""
+"""Bodies of requests, checked before they are sent."""
 
 import json
 from typing import Annotated, Any, ClassVar, Literal
@@ -70,7 +70,7 @@ class AgentCreate(_AgentFields):
 
 
 class AgentUpdate(_AgentFields):
-    """Body of `PUT /agents/{id}`; lengths are not checked on update (A.7)."""
+    """Body of `PUT /agents/{id}`; lengths are not checked on update."""
 
     nullable = frozenset({"environment_id"})
 
@@ -134,7 +134,7 @@ def encode(kind: type[Body], method: str, url: str, fields: dict[str, Any]) -> b
     """Check the fields that are given and encode them; None mostly means: not given.
 
     Raises:
-        ValidationError: the service would refuse them, in its own words (A.3).
+        ValidationError: the service would refuse them, in its own words.
     """
     given: dict[str, Any] = {}
     try:

@@ -60,7 +60,7 @@ def call(function: Callable[..., Awaitable[T]], *args: object) -> T:
 
 
 def is_running() -> bool:
-    """Say whether the loop's thread exists."""
+    """Check whether the loop's thread exists."""
     return _loop is not None
 
 
@@ -123,7 +123,7 @@ async def _fulfil(
 
 
 def _started() -> _Running:
-    """Give the loop, started if none is alive; `_lock` is held."""
+    """Return the loop, started if none is alive; `_lock` is held."""
     global _loop  # noqa: PLW0603 - the one loop of the process
     if _loop is None or not _loop.thread.is_alive():
         ready: Future[_Running] = Future()

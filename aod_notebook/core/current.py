@@ -43,7 +43,7 @@ def set_provider(
 
 
 def client() -> Any:
-    """Give the current connection's `aod_notebook.aod.Client`.
+    """Return the current connection's `aod_notebook.aod.Client`.
 
     Raises:
         NoConnectionError: nothing is connected in this process.
@@ -52,7 +52,7 @@ def client() -> Any:
 
 
 def agentos() -> Any:
-    """Give the current connection's `aod_notebook.agentos.AgentOS`.
+    """Return the current connection's `aod_notebook.agentos.AgentOS`.
 
     Raises:
         NoConnectionError: nothing is connected in this process.

@@ -32,11 +32,11 @@ class AodNotebookError(Exception):
     """
 
     def __str__(self) -> str:
-        """Give the message with whatever looks like a token hidden."""
+        """Return the message with whatever looks like a token hidden."""
         return str(redact(super().__str__()))
 
     def _render_traceback_(self) -> list[str]:
-        """Give IPython the one line that a cell shows instead of a traceback."""
+        """Return the one line that a cell shows instead of a traceback."""
         return [f"{type(self).__name__}: {one_line(str(self), limit=2000)}"]
 
 

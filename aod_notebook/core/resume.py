@@ -50,7 +50,7 @@ class Resume(ABC, Generic[T]):
 
     @abstractmethod
     def read(self, batch: Batch) -> Iterator[T]:
-        """Give the events of a batch that the caller has not had yet, one by one."""
+        """Return the events of a batch that the caller has not had yet, one by one."""
 
     @abstractmethod
     def gave_up(self, failure: Failure) -> AodNotebookError:
@@ -63,20 +63,20 @@ class Resume(ABC, Generic[T]):
         self._heard_at = self._retry.clock()
 
     def feed(self, chunk: bytes) -> Iterator[T]:
-        """Give the new events that the next bytes of the body complete."""
+        """Return the new events that the next bytes of the body complete."""
         batch = self._decoder.feed(chunk)
         if batch.data:
             self._heard_at = self._retry.clock()
         return self.read(batch)
 
     def is_overdue(self) -> bool:
-        """Tell whether heartbeats alone have come for longer than allowed."""
+        """Check whether heartbeats alone have come for longer than allowed."""
         if self._no_data is None:
             return False
         return self._retry.clock() - self._heard_at > self._no_data
 
     def takes_row(self, mark: int) -> bool:
-        """Tell whether the row with this number is new; if so, move the cursor to it."""
+        """Check whether the row with this number is new; if so, move the cursor to it."""
         if self.last_event_id is not None and mark <= self.last_event_id:
             return False
         self.last_event_id = mark
@@ -85,7 +85,7 @@ class Resume(ABC, Generic[T]):
         return True
 
     def takes_once(self, key: Hashable) -> bool:
-        """Tell whether an event that each connection repeats has not been given yet."""
+        """Check whether an event that each connection repeats has not been given yet."""
         if self._connections > 1 and key in self._given:
             return False
         self._given.add(key)

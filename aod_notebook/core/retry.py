@@ -126,7 +126,7 @@ def _may_repeat(attempt: Attempt, repeat: Repeat) -> bool:
 
 
 def is_passing(status: int | None) -> bool:
-    """Tell whether a status (None: no answer at all) may be different next time.
+    """Check whether a status (None: no answer at all) may be different next time.
 
     Example:
         >>> is_passing(503), is_passing(404), is_passing(None)

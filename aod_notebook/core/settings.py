@@ -95,7 +95,7 @@ def base_url(value: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether the URL's host is this machine, which no proxy could reach for us.
+    """Check whether the URL's host is this machine, which no proxy could reach for us.
 
     Example:
         >>> is_loopback("http://127.0.0.1:8777"), is_loopback("https://example.org")

@@ -38,7 +38,7 @@ can't be pickled, copied or stored.
         )
 
     def _instead_of_a_copy(self) -> str:
-        """Say what to keep instead, in a sentence."""
+        """Return a sentence that says what to keep instead."""
         return ""
 
     def __copy__(self) -> NoReturn:

@@ -89,7 +89,7 @@ class Call:
         return f"interrupted: {self.method} {self.path} is not waited for any more.{rest}"
 
     def was_done_before(self, failure: Failure) -> bool:
-        """Tell whether the failure of a repeat shows that an earlier attempt had worked."""
+        """Check whether the failure of a repeat shows that an earlier attempt had worked."""
         return self.done_before is not None and failure.status == self.done_before
 
     def failure(self, kind: FailureKind, url: str, reason: str = "", **fields: Any) -> Failure:

@@ -51,7 +51,7 @@ N = TypeVar("N", bound=Named)
 
 
 def pick(rows: Sequence[N], wanted: str, noun: str, list_command: str) -> N:
-    """Give the row whose id or name is `wanted`.
+    """Return the row whose id or name is `wanted`.
 
     Args:
         rows: what the service lists.
@@ -79,7 +79,7 @@ def pick(rows: Sequence[N], wanted: str, noun: str, list_command: str) -> N:
 async def default_agent(
     client: AsyncClient, *, runtime: str | None, provider: str | None, model: str | None
 ) -> Agent:
-    """Give the notebook's own agent for a runtime or provider and a model; make it if need be.
+    """Return the notebook's own agent for a runtime or provider and a model; make it if need be.
 
     Agents can't be deleted, so there is one per combination, recognised by its metadata.
 

@@ -140,7 +140,7 @@ _current: Connection | None = None
 
 
 def connection() -> Connection:
-    """Give the current connection; the first call makes it by the environment.
+    """Return the current connection; the first call makes it by the environment.
 
     Raises:
         ServiceNotStartedError: there is no token in the environment and the embedded service
@@ -151,7 +151,7 @@ def connection() -> Connection:
 
 
 def current_if_any() -> Connection | None:
-    """Give the current connection if one was made already; nothing is started for it."""
+    """Return the current connection if one was made already; nothing is started for it."""
     return _current
 
 
@@ -232,7 +232,7 @@ def _agentos() -> AgentOS:
 
 
 def default_notice() -> str | None:
-    """Give the line that says that the embedded service is used and where; None if it is not."""
+    """Return the line that says that the embedded service is used and where; None if it is not."""
     if variable(TOKEN_VARIABLE) is not None:
         return None
     ignored = f" ({URL_VARIABLE} is set, but without a token it is not used)"

@@ -88,7 +88,7 @@ class UnknownConnectionError(AodNotebookError):
 
 
 def variable(name: str) -> str | None:
-    """Give an environment variable without blanks around it; None if it is unset or empty."""
+    """Return an environment variable without blanks around it; None if it is unset or empty."""
     return os.environ.get(name, "").strip() or None
 
 
@@ -156,7 +156,7 @@ def check_given(**words: str | None) -> None:
 
 
 def named(name: str, half: Half = AOD) -> dict[str, str]:
-    """Give what was remembered of a service by `name`: its `url`, perhaps more.
+    """Return what was remembered of a service by `name`: its `url`, perhaps more.
 
     Raises:
         UnknownConnectionError: nothing was; the names that there are stand in the message.

@@ -65,7 +65,7 @@ def by_service(spools: Sequence[Waiting]) -> list[Left]:
 
 
 def told(sent: Sequence[Sent]) -> list[str]:
-    """Say what became of the sending, in a line for each service and reason."""
+    """Describe what became of the sending, in a line for each service and reason."""
     groups: dict[tuple[str, str], list[Sent]] = {}
     for each in sent:
         groups.setdefault((each.base_url, each.reason), []).append(each)

@@ -101,7 +101,7 @@ class EventLog:
         self._fd: int | None = None
 
     def read(self) -> Kept:
-        """Give what has come into the log since it was read last."""
+        """Return what was appended to the log since the last read."""
         kept = Kept()
         with self._lock:
             for line in self._unread():
@@ -207,7 +207,7 @@ class EventLog:
 
 
 def _encoded(line: _Line | _Note) -> bytes:
-    """Give a line as JSON; half a surrogate pair takes the slower way."""
+    """Return a line as JSON; half a surrogate pair takes the slower way."""
     try:
         return msgspec.json.encode(line) + b"\n"
     except ValueError:

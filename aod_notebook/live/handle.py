@@ -49,11 +49,11 @@ class StopOutcome(enum.StrEnum):
     UNCONFIRMED = "unconfirmed"
 
     def told(self, session_id: str) -> str:
-        """Say it of a session, in a sentence with its id and, where needed, what to do next."""
+        """Return the outcome as a sentence: the session's id and, where needed, the next step."""
         return self.said(f"session {session_id}", "terminated", f"%aod stop {session_id}")
 
     def said(self, what: str, how: str, command: str) -> str:
-        """Say it in a sentence: what was to be stopped, how that is called, what else does it."""
+        """Return the outcome as a sentence: what was to be stopped, and what else stops it."""
         return {
             StopOutcome.STOPPED: f"{what} was {how} on the service.",
             StopOutcome.ALREADY_FINISHED: f"{what} had already finished.",
@@ -143,7 +143,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     # -- how it is shown and kept ---------------------------------------------------------------
 
     def viewer(self) -> StreamViewer:
-        """Give a live view that stays live, with buttons for what can be done.
+        """Return a viewer that stays live, with buttons for what can be done.
 
         As the last line of a cell it shows itself; `.show()` displays it from anywhere.
         """
@@ -153,7 +153,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return StreamViewer(self, freeze=False, metadata=self.provenance, **actions)
 
     def viewer_actions(self) -> dict[str, Any]:
-        """Give what the buttons of a live view do (arguments of `StreamViewer`)."""
+        """Return what the buttons of a viewer do (arguments of `StreamViewer`)."""
 
         def stop() -> str:
             told = self._told(self.stop())
@@ -162,7 +162,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return {"stop": stop}
 
     def to_html(self) -> str:
-        """Give what was received so far as one piece of static HTML, without scripts."""
+        """Return what was received so far as one piece of static HTML, without scripts."""
         from aod_notebook.viewers.static import render_html
 
         return render_html([event for event, _ in self.received()], self.title, self.runtime)
@@ -193,7 +193,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return own
 
     def known_id(self) -> str:
-        """Give the id by which its service knows it."""
+        """Return the id by which its service knows it."""
         return self.id
 
     # -- what can be done -----------------------------------------------------------------------
@@ -252,7 +252,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         self._follower.close()
 
     def __str__(self) -> str:
-        """Give the id: what `{{name}}` in a magic and an f-string are to be filled with."""
+        """Return the id: what `{{name}}` in a magic and an f-string are to be filled with."""
         return self.id
 
     def __repr__(self) -> str:
@@ -279,15 +279,15 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @abstractmethod
     def _told(self, outcome: StopOutcome) -> str:
-        """Say how stopping it ended."""
+        """Explain how stopping it ended."""
 
     @abstractmethod
     def provenance(self) -> dict[str, Any]:
-        """Say where what is shown came from, for an output's metadata."""
+        """Describe where what is shown came from, for an output's metadata."""
 
     @abstractmethod
     def _frame(self, name: str) -> pd.DataFrame:
-        """Give one of its tables (`frames.NAME_df`)."""
+        """Return one of its tables (`frames.NAME_df`)."""
 
     async def _rest(self) -> Self:
         """Wait as `wait` does, but hold up no loop."""
@@ -309,7 +309,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return self
 
     def _left(self) -> str:
-        """Say what became of it when somebody stopped awaiting it."""
+        """Describe what became of it when somebody stopped awaiting it."""
         if self._follower.is_final:
             return f"interrupted: {self._noun} {self.id} has ended ({self._known_status})."
         stop, watch = self._COMMANDS

@@ -60,7 +60,7 @@ def forget(session_id: str, service: str) -> None:
 
 
 def last_session(service: str) -> str | None:
-    """Give the id of this process's last session on a service, else of any; None if none was."""
+    """Return the id of this process's last session on a service, else of any; None if none was."""
     if service in _last:
         return _last[service]
     row = None

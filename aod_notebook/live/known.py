@@ -41,7 +41,7 @@ class Known:
         self._asking: dict[tuple[str, str], Future[None]] = {}
 
     def names(self, kind: str) -> list[str]:
-        """Give the names (for sessions the ids) that are known.
+        """Return the names (for sessions the ids) that are known.
 
         Args:
             kind: `agents`, `environments`, `sessions` or `runs`.
@@ -73,7 +73,7 @@ class Known:
 
 
 def _name(row: Any) -> str:
-    """Give the name of a row, else its id; AgentOS gives dicts."""
+    """Return the name of a row, else its id; AgentOS gives dicts."""
     found = row if isinstance(row, dict) else vars(row)
     return str(found.get("name") or found.get("id"))
 

@@ -25,7 +25,7 @@ __all__ = ["LiveRun", "told"]
 
 
 def told(outcome: StopOutcome, run_id: str) -> str:
-    """Say in a sentence which end stopping a run had, and where it is needed what to do next."""
+    """Return a sentence that says which end stopping a run had, and where it is needed what to do next."""
     return outcome.said(f"run {run_id}", "cancelled", f"%agentos cancel {run_id}")
 
 
@@ -98,7 +98,7 @@ class LiveRun(RunTables):
         return str(self._row().get("status", "running"))
 
     def viewer(self) -> StreamViewer:
-        """Give a live view that stays live, where questions and approvals can be answered.
+        """Return a viewer that stays live, where questions and approvals can be answered.
 
         As the last line of a cell it shows itself; `.show()` displays it from anywhere.
         """
@@ -106,7 +106,7 @@ class LiveRun(RunTables):
         return super().viewer()
 
     def viewer_actions(self) -> dict[str, Any]:
-        """Give what the buttons of a live view do (arguments of `StreamViewer`)."""
+        """Return what the buttons of a viewer do (arguments of `StreamViewer`)."""
 
         def answer(key: str, text: str) -> None:
             self.reply(text, request_id=key)

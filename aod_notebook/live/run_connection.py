@@ -163,7 +163,7 @@ _chosen = _Choice()
 
 
 def agentos_connection(ask_key: Callable[[str], str] | None = None) -> AgentOSConnection:
-    """Give the current AgentOS connection; the first call makes it by choice or environment.
+    """Return the current AgentOS connection; the first call makes it by choice or environment.
 
     Args:
         ask_key: called with a question when no key is found.
@@ -178,7 +178,7 @@ def agentos_connection(ask_key: Callable[[str], str] | None = None) -> AgentOSCo
 
 
 def agentos_if_any() -> AgentOSConnection | None:
-    """Give the current AgentOS connection if one was made already; nothing is started for it."""
+    """Return the current AgentOS connection if one was made already; nothing is started for it."""
     return _current
 
 
@@ -264,7 +264,7 @@ def forget_choice() -> None:
 
 
 def default_agentos_notice(made: AgentOSConnection) -> str | None:
-    """Give the line that says that the embedded service is used for want of a key."""
+    """Return the line that says that the embedded service is used because no key is set."""
     if not made.is_embedded or _chosen.local:
         return None
     ignored = f" ({AGENTOS.url_variable} is set, but without a key it is not used)"

@@ -35,7 +35,7 @@ class RunEvent(msgspec.Struct, frozen=True):
 class Streamed:
     """What the stream of an invoke has shown and no recorded event has been found for yet.
 
-    A stream has no ids (CONTRACT B.7). Its calls of a tool are in the same order as the recorded
+    A stream has no ids. Its calls of a tool are in the same order as the recorded
     ones, and its chunks one after another are the recorded messages.
     """
 
@@ -54,7 +54,7 @@ class Streamed:
     def matched(
         self, told: Iterable[tuple[float, RunEvent]]
     ) -> tuple[dict[int, RunEvent], list[tuple[float, RunEvent]]]:
-        """Tell recorded events that the stream has shown from those that it has not.
+        """Separate the recorded events that the stream has shown from the others.
 
         What is recorded of other things is known to be shown no better than by its place: up to
         the last event that the stream has shown, it is what streams leave out.
@@ -88,7 +88,7 @@ class Streamed:
         return places.popleft() if places else None
 
     def _unsaid(self, event: RunEvent) -> RunEvent | None:
-        """Give the part of a message that the stream has not said: all, a chunk, or nothing."""
+        """Return the part of a message that the stream has not said: all, a chunk, or nothing."""
         text, words = str(_payload(event).get("text") or "").strip(), self._words.strip()
         if text and words.startswith(text):
             self._words = words[len(text) :]
@@ -100,14 +100,14 @@ class Streamed:
 
 
 def recorded(event: Mapping[str, Any]) -> tuple[float, RunEvent]:
-    """Give a recorded event or span (CONTRACT B.5) with its time."""
+    """Return a recorded event or span with its time."""
     extra = {"payload": {}, **event}
     at = extra.get("ended_at") or extra.get("occurred_at")
     return seconds(at), RunEvent(str(extra.pop("type", "")), extra)
 
 
 def seconds(text: object) -> float:
-    """Give a wire time in seconds since 1970; now, if it can't be read."""
+    """Return a wire time in seconds since 1970; now, if it can't be read."""
     try:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:

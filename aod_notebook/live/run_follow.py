@@ -117,7 +117,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._wait_until(lambda: self._looked >= wanted or self._is_streaming or self._is_final)
 
     def say(self, answer: RunEvent) -> None:
-        """Tell the service what a person said; return when it has taken that.
+        """Send the service a person's answer, and return once it is accepted.
 
         Args:
             answer: an event of type `answer` or `decision`.
@@ -235,7 +235,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._note(row)
 
     async def _missed(self, row: Mapping[str, Any]) -> list[tuple[float, RunEvent]]:
-        """Give the newly recorded events, but for those that the stream has shown.
+        """Return the newly recorded events, but for those that the stream has shown.
 
         The recorded calls of tools, with arguments and results, take the places of the stream's,
         so that who has read on from there misses nothing and sees nothing twice.
@@ -282,7 +282,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         return row
 
     async def _with_request(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Add what an approval asks for: streams and runs tell its id only (CONTRACT B.7).
+        """Add what an approval asks for: streams and runs tell its id only.
 
         A key that may not read approvals, or a service that fails, leaves it untold.
         """

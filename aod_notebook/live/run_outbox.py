@@ -134,14 +134,14 @@ def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> 
 
 
 def _renewed(spools: list[Waiting]) -> str:
-    """Say how records of a renewed key are sent."""
+    """Explain how records of a renewed key are sent."""
     agents = sorted({agent for each in spools for agent in (each.agent_id, *each.agents) if agent})
     how = " or ".join(f"`aod-notebook outbox --send --agent {agent}`" for agent in agents)
     return f", or if it was renewed, send them with the new one: {how}" if agents else ""
 
 
 def _key_for(base_url: str, wanted: str) -> str | None:
-    """Give the key with a fingerprint, if it is known here."""
+    """Return the key with a fingerprint, if it is known here."""
     candidates = [variable(AGENTOS.variable), _embedded_key(embedded_data_dir())]
     with contextlib.suppress(TokenMissingError):
         candidates.append(find_token(base_url, None, AGENTOS)[0])
@@ -149,7 +149,7 @@ def _key_for(base_url: str, wanted: str) -> str | None:
 
 
 def _embedded_key(data_dir: Path) -> str | None:
-    """Give the key of the embedded service, if it was ever started."""
+    """Return the key of the embedded service, if it was ever started."""
     from aod_notebook.local.credentials import read_credentials
 
     with contextlib.suppress(OSError, ValueError):

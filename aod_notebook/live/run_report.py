@@ -88,7 +88,7 @@ def start_run(on: AgentOSConnection | None, **request: Any) -> Begun:
 
 
 async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
-    """Ask how a run had ended before: a service answers its start as any other (CONTRACT B.4)."""
+    """Ask how a run had ended before: a service answers its start as any other."""
     if run.run_id is None or on.client.disabled:
         return None
     status = None
@@ -127,7 +127,7 @@ class Report:
         return self.run.run_id or self.run.external_run_id
 
     def handle(self, on: AgentOSConnection | None) -> LiveRun:
-        """Give the run as an object to look at; without a service one that says so."""
+        """Return the run as an object to look at; without a service one that says so."""
         if on is None:
             return UnreportedRun(self.run, self._outcome, "there was no service to report it to")
         if on.client.disabled:

@@ -104,7 +104,7 @@ def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
 
 
 def open_run(reference: str, names: Mapping[str, object]) -> LiveRun:
-    """Give the run that a cell means by a variable's name, an id or `last`; follow it.
+    """Follow the run that a cell names by a variable, an id or `last`.
 
     Args:
         reference: a name in `names` that holds a run or an id, an id, or `last`.
@@ -123,7 +123,7 @@ def open_run(reference: str, names: Mapping[str, object]) -> LiveRun:
 def find_run_id(
     reference: str, names: Mapping[str, object], on: AgentOSConnection | None = None
 ) -> str:
-    """Give the id that a cell means by a variable's name, an id or `last`; nobody is asked.
+    """Return the id that a cell means by a variable's name, an id or `last`; nobody is asked.
 
     Raises:
         RunUnknownError: the variable's run is not known to the service.
@@ -145,7 +145,7 @@ def remember_run(run: LiveRun, on: AgentOSConnection) -> None:
 
 
 def reported_run(run: Run, on: AgentOSConnection) -> LiveRun:
-    """Give the handle of a run that this process reports."""
+    """Return the handle of a run that this process reports."""
     handle = LiveRun(on, reported=run)
     remember_run(handle, on)
     return handle

@@ -119,7 +119,7 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
         return fetched
 
     def known_id(self) -> str:
-        """Give the run's id on the service.
+        """Return the run's id on the service.
 
         Raises:
             RunUnknownError: the service has told none.

@@ -49,11 +49,11 @@ class UnreportedRun(LiveRun):
         return str(self._outcome["status"])
 
     def follow(self) -> Self:
-        """Give it back: there is nothing to follow."""
+        """Return the handle: there is nothing to follow."""
         return self
 
     def stop(self) -> StopOutcome:
-        """Say whether its code has ended; it can be stopped in its own cell only."""
+        """Check whether its code has ended; it can be stopped in its own cell only."""
         ended = self.status in ENDED
         return StopOutcome.ALREADY_FINISHED if ended else StopOutcome.UNCONFIRMED
 

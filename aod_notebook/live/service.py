@@ -211,7 +211,7 @@ def was_killed(data_dir: Path) -> bool:
 
 
 def start_embedded(data_dir: Path) -> ServiceInfo:
-    """Give the embedded service of a data folder, started if it is not there.
+    """Return the embedded service of a data folder, started if it is not there.
 
     Raises:
         ServiceNotStartedError: it does not start.

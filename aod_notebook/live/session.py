@@ -124,7 +124,7 @@ class LiveSession(SessionTables):
         return None if self.row is None else self.row.exit_code
 
     def viewer_actions(self) -> dict[str, Any]:
-        """Give what stop button and prompt box of a live view do (arguments of `StreamViewer`)."""
+        """Return what the Stop button and prompt box of a viewer do (arguments of `StreamViewer`)."""
 
         def prompt(text: str) -> None:
             self.wait().prompt(text)

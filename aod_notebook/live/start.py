@@ -151,7 +151,7 @@ current.set_received(received_times)
 
 
 def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
-    """Give the session that a cell means by a variable's name, an id or `last`; follow it.
+    """Follow the session that a cell names by a variable, an id or `last`.
 
     Args:
         reference: a name in `names` that holds a `LiveSession` or an id, an id, or `last`.
@@ -170,7 +170,7 @@ def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
 
 
 def held_id(reference: str, held: object, noun: str) -> str:
-    """Give the id that a variable holds; without one (or for `last`) what was written.
+    """Return the id that a variable holds; without one (or for `last`) what was written.
 
     Args:
         reference: what was written.
@@ -202,7 +202,7 @@ def _stop_what_began(creating: Future[LiveSession]) -> str:
 
 
 def _found(on: Connection, session_id: str) -> LiveSession:
-    """Give a session by its event log; if it has none, by what the service says of it."""
+    """Return a session by its event log; if it has none, by what the service says of it."""
     session = LiveSession(on, session_id)
     if session.received():
         return session

@@ -19,7 +19,7 @@ class Feeds:
 
     @contextmanager
     def listen(self, key: str) -> Iterator[asyncio.Event]:
-        """Give an event that is set at every notification, until the block ends."""
+        """Return an event that is set at every notification, until the block ends."""
         event = asyncio.Event()
         listeners = self._listeners.setdefault(key, set())
         listeners.add(event)

@@ -246,6 +246,6 @@ def service_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _has_ended(descriptor: int) -> bool:
-    """Tell whether the service behind a descriptor of `_spawn` has ended."""
+    """Check whether the service behind a descriptor of `_spawn` has ended."""
     ready, _, _ = select.select([descriptor], [], [], 0)
     return bool(ready)

@@ -80,7 +80,7 @@ def backup(data_dir: Path, target: Path) -> None:
 
 
 def vacuum(data_dir: Path) -> int:
-    """Give free space of the database back to the disk; returns the bytes that were won.
+    """Free unused space of the database; return the number of bytes freed.
 
     Raises:
         FileNotFoundError: no service has ever run on the directory.

@@ -1,4 +1,4 @@
-"""Provisioning of a session: the stages of CONTRACT.md A.11 on this machine.
+"""Provisioning of a session on this machine: one stage after the other.
 
 Stages that a laptop can't honour fail with a message; none is skipped in silence.
 """

@@ -248,7 +248,7 @@ def _locked(config: Config) -> Iterator[None]:
 
 
 def _last_port(config: Config) -> int:
-    """Give the port that the last service of this directory had, if it is free; else 0.
+    """Return the port that the last service of this directory had, if it is free; else 0.
 
     A kernel or a spool that knows the old URL then goes on without being told a new one.
     """

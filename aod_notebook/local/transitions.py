@@ -1,4 +1,4 @@
-"""The session state machine (CONTRACT.md A.10.5) as database jobs.
+"""The session state machine as database jobs.
 
 Each function runs inside one write job, so a check and its change are one step.
 """

@@ -33,7 +33,7 @@ class GeminiLines(Lines):
         return [*before, entry]
 
     def pause(self) -> list[Entry]:
-        """Give out the message that was still growing."""
+        """Return the message that was still growing."""
         entry = self._open
         if entry is None:
             return []

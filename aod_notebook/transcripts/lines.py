@@ -31,7 +31,7 @@ class Lines:
         raise NotImplementedError
 
     def pause(self) -> list[Entry]:
-        """Give out what was held back, before an entry from elsewhere."""
+        """Return what was held back, before an entry from elsewhere."""
         return []
 
     def end(self) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""The async client of AgentOS: reporting, invoking, and the control plane (CONTRACT B.8)."""
+"""The async client of AgentOS: reporting, invoking, and the control plane."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ class AsyncAgentOS(Unpicklable):
         return await self.aclose(timeout)
 
     async def __aenter__(self) -> Self:
-        """Give the client itself."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(
@@ -314,7 +314,7 @@ class AsyncAgentOS(Unpicklable):
         test: bool = False,
         timeout_seconds: float = INVOKE_TIMEOUT_S,
     ) -> AsyncInvokeStream:
-        """Run a hosted agent and give its events as they come (B.7); iterate over the result.
+        """Run a hosted agent and give its events as they come; iterate over the result.
 
         Raises:
             AgentOSRunError: the run failed (from the iteration, as all of these).
@@ -348,7 +348,7 @@ class AsyncAgentOS(Unpicklable):
         request_id: str | None = None,
         timeout_seconds: float = INVOKE_TIMEOUT_S,
     ) -> InvokeResult:
-        """Answer what a paused run asks, and wait for it to go on (B.6).
+        """Answer what a paused run asks, and wait for it to go on.
 
         With `request_id` exactly that question is answered, or none. Needs a workspace key.
 

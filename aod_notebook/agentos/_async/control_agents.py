@@ -1,4 +1,4 @@
-"""Control plane: agents and what belongs to them (CONTRACT B.9)."""
+"""Control plane: agents and what belongs to them."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.
 # mypy: disable-error-code="empty-body"
@@ -68,7 +68,7 @@ class AsyncAgents(AsyncNamespace):
 
     @read("agents_get")
     async def get(self, *, agent_id: str, **options: Unpack[CallOptions]) -> AgentRow:
-        """Give an agent."""
+        """Return an agent."""
 
     @read("agents_list", lists=True)
     async def list(
@@ -153,7 +153,7 @@ class AsyncFleet(AsyncNamespace):
 
     @read("fleet_health", lists=True)
     async def health(self, *, days: int = UNSET, **options: Unpack[CallOptions]) -> Listing[Row]:
-        """Give the health of each agent over `days` (7), the worst first."""
+        """Return the health of each agent over `days` (7), the worst first."""
 
 
 class AsyncSchedules(AsyncNamespace):
@@ -165,7 +165,7 @@ class AsyncSchedules(AsyncNamespace):
 
     @read("schedules_get")
     async def get(self, *, agent_id: str, **options: Unpack[CallOptions]) -> Row | None:
-        """Give an agent's schedule; None if there is none."""
+        """Return an agent's schedule; None if there is none."""
 
     @write("schedules_upsert")
     async def upsert(
@@ -205,7 +205,7 @@ class AsyncEvals(AsyncNamespace):
 
     @read("evals_get_run")
     async def get_run(self, *, eval_run_id: str, **options: Unpack[CallOptions]) -> EvalRunRow:
-        """Give a run of an eval case, with its results."""
+        """Return a run of an eval case, with its results."""
 
     @read("evals_list_cases", lists=True)
     async def list_cases(self, *, agent_id: str, **options: Unpack[CallOptions]) -> Listing[Row]:

@@ -1,4 +1,4 @@
-"""Control plane: the workspace (CONTRACT B.9)."""
+"""Control plane: the workspace."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.
 # mypy: disable-error-code="empty-body"

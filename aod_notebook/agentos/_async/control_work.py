@@ -1,4 +1,4 @@
-"""Control plane: runs and what comes of them (CONTRACT B.9)."""
+"""Control plane: runs and what comes of them."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.
 # mypy: disable-error-code="empty-body"
@@ -45,11 +45,11 @@ class AsyncRuns(AsyncNamespace):
     async def events(
         self, *, run_id: str, limit: int = UNSET, **options: Unpack[CallOptions]
     ) -> Listing[EventRow]:
-        """Give a run's events in the order of their numbers."""
+        """Return a run's events in the order of their numbers."""
 
     @read("runs_get")
     async def get(self, *, run_id: str, **options: Unpack[CallOptions]) -> RunRow:
-        """Give a run with its output and timing."""
+        """Return a run with its output and timing."""
 
     @write("runs_invoke", long=True)
     async def invoke(
@@ -97,7 +97,7 @@ class AsyncRuns(AsyncNamespace):
         )
 
     async def all_events(self, *, run_id: str, **options: Unpack[CallOptions]) -> Listing[EventRow]:
-        """Give all events of a run, asking with growing limits until none is cut off."""
+        """Return all events of a run, asking with growing limits until none is cut off."""
         return await self._everything(
             lambda limit: self.events(run_id=run_id, limit=limit, **options)
         )
@@ -109,7 +109,7 @@ class AsyncRuns(AsyncNamespace):
         status: RunStatusName = UNSET,
         **options: Unpack[CallOptions],
     ) -> Listing[RunRow]:
-        """Give all runs, asking with growing limits until none is cut off."""
+        """Return all runs, asking with growing limits until none is cut off."""
         return await self._everything(
             lambda limit: self.list(agent_id=agent_id, status=status, limit=limit, **options)
         )
@@ -149,7 +149,7 @@ class AsyncConversations(AsyncNamespace):
     async def get(
         self, *, conversation_id: str, message_limit: int = UNSET, **options: Unpack[CallOptions]
     ) -> ConversationRow:
-        """Give a conversation with its messages."""
+        """Return a conversation with its messages."""
 
     @read("conversations_list", lists=True, limit=20)
     async def list(
@@ -185,7 +185,7 @@ class AsyncReports(AsyncNamespace):
 
     @read("reports_get")
     async def get(self, *, report_id: str, **options: Unpack[CallOptions]) -> ReportRow:
-        """Give a report with its text, `content_md`."""
+        """Return a report with its text, `content_md`."""
 
     @read("reports_list", lists=True, limit=20)
     async def list(

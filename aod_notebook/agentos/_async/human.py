@@ -1,4 +1,4 @@
-"""Questions to a person: a long poll that ends in time and loses no question (B.4)."""
+"""Questions to a person: a long poll that ends in time and loses no question."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of the caller's own code, reported to AgentOS (CONTRACT B.4, B.8)."""
+"""A run of the caller's own code, reported to AgentOS."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class AsyncRun(Unpicklable):
 
     @property
     def run_id(self) -> str | None:
-        """The service's id of the run; None until the service has told it."""
+        """The service's id of the run; None until the service reports it."""
         return self._recorder.state.run_id
 
     @property
@@ -226,7 +226,7 @@ class AsyncRun(Unpicklable):
         return self._recorder.receipt()
 
     async def __aenter__(self) -> Self:
-        """Give the run itself."""
+        """Return the run itself."""
         return self
 
     async def __aexit__(
@@ -249,7 +249,7 @@ class AsyncRun(Unpicklable):
         )
 
     def __str__(self) -> str:
-        """Give the id, or as long as the service has told none, the external one."""
+        """Return the id, or as long as the service has told none, the external one."""
         return self.run_id or self.external_run_id
 
     def __repr__(self) -> str:

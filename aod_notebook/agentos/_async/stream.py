@@ -65,7 +65,7 @@ class AsyncInvokeStream:
         return await anext(self._events)
 
     async def __aenter__(self) -> Self:
-        """Give the stream itself."""
+        """Return the stream itself."""
         return self
 
     async def __aexit__(

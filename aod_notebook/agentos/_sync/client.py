@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/client.py by scripts/unasync.py; edit that file instead.
-"""The sync client of AgentOS: reporting, invoking, and the control plane (CONTRACT B.8)."""
+"""The sync client of AgentOS: reporting, invoking, and the control plane."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ class AgentOS(Unpicklable):
         return self.close(timeout)
 
     def __enter__(self) -> Self:
-        """Give the client itself."""
+        """Return the client itself."""
         return self
 
     def __exit__(
@@ -315,7 +315,7 @@ class AgentOS(Unpicklable):
         test: bool = False,
         timeout_seconds: float = INVOKE_TIMEOUT_S,
     ) -> InvokeStream:
-        """Run a hosted agent and give its events as they come (B.7); iterate over the result.
+        """Run a hosted agent and give its events as they come; iterate over the result.
 
         Raises:
             AgentOSRunError: the run failed (from the iteration, as all of these).
@@ -349,7 +349,7 @@ class AgentOS(Unpicklable):
         request_id: str | None = None,
         timeout_seconds: float = INVOKE_TIMEOUT_S,
     ) -> InvokeResult:
-        """Answer what a paused run asks, and wait for it to go on (B.6).
+        """Answer what a paused run asks, and wait for it to go on.
 
         With `request_id` exactly that question is answered, or none. Needs a workspace key.
 

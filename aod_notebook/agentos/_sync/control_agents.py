@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/control_agents.py by scripts/unasync.py; edit that file instead.
-"""Control plane: agents and what belongs to them (CONTRACT B.9)."""
+"""Control plane: agents and what belongs to them."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.
 # mypy: disable-error-code="empty-body"
@@ -69,7 +69,7 @@ class Agents(Namespace):
 
     @read("agents_get")
     def get(self, *, agent_id: str, **options: Unpack[CallOptions]) -> AgentRow:
-        """Give an agent."""
+        """Return an agent."""
 
     @read("agents_list", lists=True)
     def list(
@@ -152,7 +152,7 @@ class Fleet(Namespace):
 
     @read("fleet_health", lists=True)
     def health(self, *, days: int = UNSET, **options: Unpack[CallOptions]) -> Listing[Row]:
-        """Give the health of each agent over `days` (7), the worst first."""
+        """Return the health of each agent over `days` (7), the worst first."""
 
 
 class Schedules(Namespace):
@@ -164,7 +164,7 @@ class Schedules(Namespace):
 
     @read("schedules_get")
     def get(self, *, agent_id: str, **options: Unpack[CallOptions]) -> Row | None:
-        """Give an agent's schedule; None if there is none."""
+        """Return an agent's schedule; None if there is none."""
 
     @write("schedules_upsert")
     def upsert(
@@ -204,7 +204,7 @@ class Evals(Namespace):
 
     @read("evals_get_run")
     def get_run(self, *, eval_run_id: str, **options: Unpack[CallOptions]) -> EvalRunRow:
-        """Give a run of an eval case, with its results."""
+        """Return a run of an eval case, with its results."""
 
     @read("evals_list_cases", lists=True)
     def list_cases(self, *, agent_id: str, **options: Unpack[CallOptions]) -> Listing[Row]:

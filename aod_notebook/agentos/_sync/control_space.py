@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/control_space.py by scripts/unasync.py; edit that file instead.
-"""Control plane: the workspace (CONTRACT B.9)."""
+"""Control plane: the workspace."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.
 # mypy: disable-error-code="empty-body"

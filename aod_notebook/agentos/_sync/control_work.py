@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/control_work.py by scripts/unasync.py; edit that file instead.
-"""Control plane: runs and what comes of them (CONTRACT B.9)."""
+"""Control plane: runs and what comes of them."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.
 # mypy: disable-error-code="empty-body"
@@ -46,11 +46,11 @@ class Runs(Namespace):
     def events(
         self, *, run_id: str, limit: int = UNSET, **options: Unpack[CallOptions]
     ) -> Listing[EventRow]:
-        """Give a run's events in the order of their numbers."""
+        """Return a run's events in the order of their numbers."""
 
     @read("runs_get")
     def get(self, *, run_id: str, **options: Unpack[CallOptions]) -> RunRow:
-        """Give a run with its output and timing."""
+        """Return a run with its output and timing."""
 
     @write("runs_invoke", long=True)
     def invoke(
@@ -98,7 +98,7 @@ class Runs(Namespace):
         )
 
     def all_events(self, *, run_id: str, **options: Unpack[CallOptions]) -> Listing[EventRow]:
-        """Give all events of a run, asking with growing limits until none is cut off."""
+        """Return all events of a run, asking with growing limits until none is cut off."""
         return self._everything(lambda limit: self.events(run_id=run_id, limit=limit, **options))
 
     def all(
@@ -108,7 +108,7 @@ class Runs(Namespace):
         status: RunStatusName = UNSET,
         **options: Unpack[CallOptions],
     ) -> Listing[RunRow]:
-        """Give all runs, asking with growing limits until none is cut off."""
+        """Return all runs, asking with growing limits until none is cut off."""
         return self._everything(
             lambda limit: self.list(agent_id=agent_id, status=status, limit=limit, **options)
         )
@@ -146,7 +146,7 @@ class Conversations(Namespace):
     def get(
         self, *, conversation_id: str, message_limit: int = UNSET, **options: Unpack[CallOptions]
     ) -> ConversationRow:
-        """Give a conversation with its messages."""
+        """Return a conversation with its messages."""
 
     @read("conversations_list", lists=True, limit=20)
     def list(
@@ -182,7 +182,7 @@ class Reports(Namespace):
 
     @read("reports_get")
     def get(self, *, report_id: str, **options: Unpack[CallOptions]) -> ReportRow:
-        """Give a report with its text, `content_md`."""
+        """Return a report with its text, `content_md`."""
 
     @read("reports_list", lists=True, limit=20)
     def list(

@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/human.py by scripts/unasync.py; edit that file instead.
-"""Questions to a person: a long poll that ends in time and loses no question (B.4)."""
+"""Questions to a person: a long poll that ends in time and loses no question."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/run.py by scripts/unasync.py; edit that file instead.
-"""A run of the caller's own code, reported to AgentOS (CONTRACT B.4, B.8)."""
+"""A run of the caller's own code, reported to AgentOS."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Run(Unpicklable):
 
     @property
     def run_id(self) -> str | None:
-        """The service's id of the run; None until the service has told it."""
+        """The service's id of the run; None until the service reports it."""
         return self._recorder.state.run_id
 
     @property
@@ -225,7 +225,7 @@ class Run(Unpicklable):
         return self._recorder.receipt()
 
     def __enter__(self) -> Self:
-        """Give the run itself."""
+        """Return the run itself."""
         return self
 
     def __exit__(
@@ -248,7 +248,7 @@ class Run(Unpicklable):
         )
 
     def __str__(self) -> str:
-        """Give the id, or as long as the service has told none, the external one."""
+        """Return the id, or as long as the service has told none, the external one."""
         return self.run_id or self.external_run_id
 
     def __repr__(self) -> str:

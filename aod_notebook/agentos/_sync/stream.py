@@ -66,7 +66,7 @@ class InvokeStream:
         return next(self._events)
 
     def __enter__(self) -> Self:
-        """Give the stream itself."""
+        """Return the stream itself."""
         return self
 
     def __exit__(

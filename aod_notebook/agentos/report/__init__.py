@@ -1,1 +1,1 @@
-"""Reporting that loses nothing: spools on disk, and one thread that sends them (DESIGN 5)."""
+"""Reporting that loses nothing: spools on disk, and one thread that sends them."""

@@ -87,7 +87,7 @@ class Log:
         return self._append_to_memory(kind, run, body)
 
     def read(self, limit: int) -> Window:
-        """Give the next records, from the spool or from memory."""
+        """Return the next records, from the spool or from memory."""
         if self._reader is not None and self._writer is not None:
             window = self._reader.read(limit, self._writer.end)
             if window.records:

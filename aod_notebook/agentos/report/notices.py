@@ -42,7 +42,7 @@ class Notices:
         )
 
     def tell(self, kind: str, error: BaseException) -> None:
-        """Tell of one failure; never raises, and never from inside its own callback."""
+        """Report one failure; never raises, and never from inside its own callback."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if getattr(self._busy, "inside", False):
             return

@@ -61,7 +61,7 @@ class OrphanLog:
         self._before = self._reader.acknowledged
 
     def read(self, limit: int) -> Window:
-        """Give the next records that the service does not have."""
+        """Return the next records that the service does not have."""
         while (window := self._reader.read(limit)).records:
             for record in window.records:
                 self._note(record)
@@ -76,7 +76,7 @@ class OrphanLog:
         self._reader.acknowledge(number, window.segment)
 
     def unended(self) -> Iterator[RunState]:
-        """Give the runs that the dead process should have ended."""
+        """Return the runs that the dead process should have ended."""
         for name, run in self.runs.items():
             if run.is_owner and name not in self._ended and run.status is not RunStatus.REFUSED:
                 yield run

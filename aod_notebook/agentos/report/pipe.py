@@ -51,7 +51,7 @@ class Log(Protocol):
     uid: str
 
     def read(self, limit: int) -> Window:
-        """Give the next records."""
+        """Return the next records."""
 
     def acknowledge(self, number: int, window: Window, *, is_whole: bool) -> None:
         """Note that the service has all records up to `number`, or all of the window."""
@@ -307,7 +307,7 @@ class Pipe:
 
 
 def _is_awaited(run: RunState) -> bool:
-    """Tell whether a caller waits for the start and will raise its refusal."""
+    """Check whether a caller waits for the start and will raise its refusal."""
     try:
         run.asked_by.pop()
     except IndexError:

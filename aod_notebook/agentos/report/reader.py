@@ -81,7 +81,7 @@ class SpoolReader:
         self._seen = _Seen()
 
     def read(self, limit: int, end: Position | None = None) -> Window:
-        """Give the next records, at most `limit`, up to `end` (else to the end of the files).
+        """Return the next records, at most `limit`, up to `end` (else to the end of the files).
 
         They are of one segment; a window without records means that there are no more.
         """
@@ -165,7 +165,7 @@ class _Seen:
         self._gaps: bytearray | None = None  # a byte per number, once the order was broken
 
     def add(self, number: int) -> bool:
-        """Tell whether the number is new, and note it."""
+        """Check whether the number is new, and note it."""
         if self._gaps is None:
             if self._last == 0 or number == self._last + 1:
                 if self._last == 0 and 1 < number < _MOST_RECORDS:

@@ -123,7 +123,7 @@ class Reporter:
     # What clients call.
 
     def transport(self) -> Transport:
-        """Give the connections to the service; they are made in the caller's thread."""
+        """Return the connections to the service; they are made in the caller's thread."""
         transport = self._transport
         if transport is None:
             options = self.options
@@ -234,7 +234,7 @@ class Reporter:
         return time.monotonic() - self._down_at > DOWN_S
 
     def offer_older(self) -> None:
-        """Say once in a line that records of the agent wait under an older key."""
+        """Log once that records of the agent wait under an older key."""
         options = self.options
         agent = options.agent_id
         if agent and offered(spool_folder(), *self.destination, agent):
@@ -245,7 +245,7 @@ class Reporter:
             )
 
     def say_what_waits(self, receipt: Receipt) -> None:
-        """Say once in a line what waits, where, and what sends it."""
+        """Log once what waits, where, and what sends it."""
         if receipt.pending:
             self.notices.warn(
                 "left",
@@ -293,7 +293,7 @@ class Reporter:
             return [run for run in self._runs.values() if run.status is RunStatus.OPEN]
 
     def is_settled(self) -> bool:
-        """Tell whether nothing waits any more, adopted spools included."""
+        """Check whether nothing waits any more, adopted spools included."""
         with self._lock:
             waiting = self._log is not None and self._unread() > 0
         return not (
@@ -330,7 +330,7 @@ class Reporter:
         return busy
 
     def failed(self, error: Exception) -> None:
-        """Tell of a failure of this code itself, and try again a little later."""
+        """Report a failure of this code itself, and try again a little later."""
         if self.pipe is not None:
             self.pipe.postpone(error)
 
@@ -366,7 +366,7 @@ class Reporter:
             self.hurry()
 
     def is_at_rest(self) -> bool:
-        """Tell whether waiting longer is of no use: all is sent, or the service is away."""
+        """Check whether waiting longer is of no use: all is sent, or the service is away."""
         return self.is_settled() or self.is_paused or self.failures >= _GIVE_UP
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ class Receipt:
         return not self.pending and not self.rejected
 
     def __await__(self) -> Generator[None, None, Receipt]:
-        """Give the receipt itself: the waiting is done."""
+        """Return the receipt itself: the sync call has already waited."""
         return self
         yield
 
@@ -103,7 +103,7 @@ class RunState:
         external_run_id: the caller's id of it, or one made here.
         request: the JSON body of its start.
         is_owner: whether its end is up to this process; not so in a forked child.
-        run_id: the service's id; None until the service has told it.
+        run_id: the service's id; None until the service reports it.
         takes_ids: whether the service takes ids of events.
         status: where it stands.
         error: why it was refused.

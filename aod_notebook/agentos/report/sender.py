@@ -48,7 +48,7 @@ class Sender:
         options: Options,
         http_client: httpx.Client | httpx.AsyncClient | None,
     ) -> Reporter:
-        """Give the reporter of a destination to a client, and adopt orphaned spools."""
+        """Return the reporter of a destination to a client, and adopt orphaned spools."""
         if not isinstance(http_client, httpx.Client):
             http_client = None  # an async one is of no use to the thread
         key = _key(options, http_client)
@@ -92,7 +92,7 @@ class Sender:
             self._reporters = {key: each for key, each in self._reporters.items() if each.is_needed}
 
     def _same_way(self, reporter: Reporter) -> list[Reporter]:
-        """Give a reporter, and those of closed clients with other options that go the same way."""
+        """Return a reporter, and those of closed clients with other options that go the same way."""
         others = [each for each in list(self._reporters.values()) if each.pipe is not None]
         same = [each for each in others if each.destination == reporter.destination]
         return [reporter, *(each for each in same if each is not reporter and not each.clients)]

@@ -53,7 +53,7 @@ def snapshot(value: Any, *, marked: bool = True) -> Snapshot:
 
 
 def object_of(value: Any) -> dict[str, Any]:
-    """Give a value as the object that the service wants.
+    """Return a value as the object that the service wants.
 
     Example:
         >>> object_of(None), object_of({"a": 1}), object_of(5)
@@ -92,7 +92,7 @@ _clock = (-1, "")  # the running second and its text, together: threads may race
 
 
 def now() -> str:
-    """Give the time as ISO 8601 UTC with microseconds and `Z` (B.5)."""
+    """Return the time as ISO 8601 UTC with microseconds and `Z`."""
     global _clock  # noqa: PLW0603 - a cache of one entry
     second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     known, prefix = _clock

@@ -162,7 +162,7 @@ class SpoolWriter:
 
 
 def _quick_write() -> Callable[[int, bytes], int]:
-    """Give a `write` that keeps the interpreter's lock.
+    """Return a `write` that keeps the interpreter's lock.
 
     A write to the page cache takes about a microsecond. `os.write` lets go of the lock
     meanwhile, and the sender thread then has it for up to 5 ms: that, not the disk, is what

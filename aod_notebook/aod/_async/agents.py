@@ -1,4 +1,4 @@
-"""The agents of the async client (CONTRACT A.7)."""
+"""The agents of the async client."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class AsyncAgents(AsyncResource):
             metadata: any JSON values.
 
         Raises:
-            ValidationError: a field is refused (A.7.1, A.9), mostly before it is sent.
+            ValidationError: a field is refused, mostly before it is sent.
             NotFoundError, ConflictError: the environment is missing, or archived.
 
         Example:

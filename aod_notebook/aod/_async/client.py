@@ -1,4 +1,4 @@
-"""The async client of Agent on Demand (CONTRACT A.14)."""
+"""The async client of Agent on Demand."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class AsyncClient(Unpicklable):
         return copy
 
     async def health(self) -> dict[str, Any]:
-        """Ask the service how it is (A.6); no token is needed for that.
+        """Ask the service how it is; no token is needed for that.
 
         Raises:
             ServerError: it is degraded; `detail` tells which check failed.
@@ -135,7 +135,7 @@ class AsyncClient(Unpicklable):
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
-        """Give the client itself."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(

@@ -1,4 +1,4 @@
-"""The environments of the async client (CONTRACT A.8)."""
+"""The environments of the async client."""
 
 from __future__ import annotations
 

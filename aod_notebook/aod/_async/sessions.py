@@ -1,4 +1,4 @@
-"""The sessions of the async client (CONTRACT A.10, A.12)."""
+"""The sessions of the async client."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class AsyncSessions(AsyncResource):
         return read_one(SessionAck, answer)
 
     async def interrupt(self, session_id: str | UUID) -> SessionAck:
-        """Stop the current turn and keep the session, where the service can (A.10.4).
+        """Stop the current turn and keep the session, where the service can.
 
         Raises:
             NotSupportedError: this service has no interrupt; `terminate` ends the session.

@@ -1,4 +1,4 @@
-"""The event stream of a session, as the async client gives it (CONTRACT A.12)."""
+"""The event stream of a session, as the async client gives it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Generated from aod_notebook/aod/_async/agents.py by scripts/unasync.py; edit that file instead.
-"""The agents of the sync client (CONTRACT A.7)."""
+"""The agents of the sync client."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Agents(Resource):
             metadata: any JSON values.
 
         Raises:
-            ValidationError: a field is refused (A.7.1, A.9), mostly before it is sent.
+            ValidationError: a field is refused, mostly before it is sent.
             NotFoundError, ConflictError: the environment is missing, or archived.
 
         Example:

@@ -1,5 +1,5 @@
 # Generated from aod_notebook/aod/_async/client.py by scripts/unasync.py; edit that file instead.
-"""The sync client of Agent on Demand (CONTRACT A.14)."""
+"""The sync client of Agent on Demand."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Client(Unpicklable):
         return copy
 
     def health(self) -> dict[str, Any]:
-        """Ask the service how it is (A.6); no token is needed for that.
+        """Ask the service how it is; no token is needed for that.
 
         Raises:
             ServerError: it is degraded; `detail` tells which check failed.
@@ -136,7 +136,7 @@ class Client(Unpicklable):
         self._transport.close()
 
     def __enter__(self) -> Self:
-        """Give the client itself."""
+        """Return the client itself."""
         return self
 
     def __exit__(

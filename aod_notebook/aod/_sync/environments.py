@@ -1,5 +1,5 @@
 # Generated from aod_notebook/aod/_async/environments.py by scripts/unasync.py; edit that file instead.
-"""The environments of the sync client (CONTRACT A.8)."""
+"""The environments of the sync client."""
 
 from __future__ import annotations
 

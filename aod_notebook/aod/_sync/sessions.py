@@ -1,5 +1,5 @@
 # Generated from aod_notebook/aod/_async/sessions.py by scripts/unasync.py; edit that file instead.
-"""The sessions of the sync client (CONTRACT A.10, A.12)."""
+"""The sessions of the sync client."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Sessions(Resource):
         return read_one(SessionAck, answer)
 
     def interrupt(self, session_id: str | UUID) -> SessionAck:
-        """Stop the current turn and keep the session, where the service can (A.10.4).
+        """Stop the current turn and keep the session, where the service can.
 
         Raises:
             NotSupportedError: this service has no interrupt; `terminate` ends the session.

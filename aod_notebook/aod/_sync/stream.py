@@ -1,5 +1,5 @@
 # Generated from aod_notebook/aod/_async/stream.py by scripts/unasync.py; edit that file instead.
-"""The event stream of a session, as the sync client gives it (CONTRACT A.12)."""
+"""The event stream of a session, as the sync client gives it."""
 
 from __future__ import annotations
 

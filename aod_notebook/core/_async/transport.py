@@ -35,7 +35,7 @@ class AsyncBody:
         self._stack = stack
 
     async def aclose(self) -> None:
-        """Give the connection back; what breaks while doing so is of no interest."""
+        """Release the connection; a failure while doing so does not matter."""
         try:
             await self._stack.aclose()
         except (httpx.HTTPError, httpx.StreamError, OSError):

@@ -36,7 +36,7 @@ class Body:
         self._stack = stack
 
     def close(self) -> None:
-        """Give the connection back; what breaks while doing so is of no interest."""
+        """Release the connection; a failure while doing so does not matter."""
         try:
             self._stack.close()
         except (httpx.HTTPError, httpx.StreamError, OSError):

@@ -1,1 +1,1 @@
-"""The AgentOS half of the service (CONTRACT.md part B)."""
+"""The AgentOS half of the service."""

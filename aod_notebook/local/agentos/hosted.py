@@ -227,7 +227,7 @@ def provider(agent: sqlite3.Row) -> str:
 
 
 def result_data(run: sqlite3.Row) -> dict[str, Any]:
-    """Return the data of a finished invoke (CONTRACT.md B.6)."""
+    """Return the data of a finished invoke."""
     data = {
         "run_id": run["id"],
         "output": runs.loads(run["output"]),

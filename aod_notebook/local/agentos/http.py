@@ -1,4 +1,4 @@
-"""Requests and answers of the AgentOS half: envelope, errors, bodies (CONTRACT.md B.1, B.2)."""
+"""Requests and answers of the AgentOS half: envelope, errors, bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/api/ingest/v1`: runs that a client reports (CONTRACT.md B.4, B.5).
+"""`/api/ingest/v1`: runs that a client reports.
 
 Every call may come twice: a start is known by its `external_run_id`, a task by its id, an event
 by its `event_id` if it has one. The answer to `run/start` announces the last (`accepts`).

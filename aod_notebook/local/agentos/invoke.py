@@ -1,4 +1,4 @@
-"""Invoking an agent, synchronously and as a stream (CONTRACT.md B.6, B.7)."""
+"""Invoking an agent, synchronously and as a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys of the AgentOS half: agent, workspace and personal keys (CONTRACT.md B.1)."""
+"""API keys of the AgentOS half: agent, workspace and personal keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to a person: the long poll of a reporting client, and the reply (B.4, B.6)."""
+"""Questions to a person: the long poll of a reporting client, and the reply."""
 
 from __future__ import annotations
 

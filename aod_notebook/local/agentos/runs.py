@@ -1,4 +1,4 @@
-"""Rows of runs, their events and tasks, and how they look on the wire (CONTRACT.md B.5, B.9)."""
+"""Rows of runs, their events and tasks, and how they look on the wire."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The Agent on Demand half of the service (CONTRACT.md part A)."""
+"""The Agent on Demand half of the service."""

@@ -1,4 +1,4 @@
-"""`/agents`: create, read, update with versions, archive (CONTRACT.md A.7)."""
+"""`/agents`: create, read, update with versions, archive."""
 
 from __future__ import annotations
 
@@ -300,7 +300,7 @@ def _metadata(value: dict[str, Any]) -> str:
 
 
 def _merge(stored: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
-    """Merge one level deep; the empty string deletes a key (A.7.2)."""
+    """Merge one level deep; the empty string deletes a key."""
     merged = {**stored, **sent}
     return {key: value for key, value in merged.items() if not _deletes(sent, key)}
 

@@ -1,4 +1,4 @@
-"""`/environments`: create, read, update with versions, archive, delete (CONTRACT.md A.8)."""
+"""`/environments`: create, read, update with versions, archive, delete."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def list_versions(call: Call) -> Response:
 
 
 def check_exists(call: Call) -> None:
-    """Raise the 404 of `/environments/{id}`, which comes before its 405 (A.3)."""
+    """Raise the 404 of `/environments/{id}`, which comes before its 405."""
     find(call.state.database.read(), call.owner, call.id)
 
 

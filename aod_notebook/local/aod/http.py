@@ -1,4 +1,4 @@
-"""Requests and answers of the AoD half: errors, JSON bodies, and the two kinds of 405 (A.3)."""
+"""Requests and answers of the AoD half: errors, JSON bodies, and the two kinds of 405."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _finite(number: str) -> float:
 
 
 def answer(data: Any, status: int = 200) -> Response:
-    """Make a JSON answer with Python's default separators and ASCII escapes (A.4)."""
+    """Make a JSON answer with Python's default separators and ASCII escapes."""
     return Response(json.dumps(data).encode("ascii"), status, media_type="application/json")
 
 
@@ -176,7 +176,7 @@ class Action:
 
 
 def authenticated(request: Request) -> Call:
-    """Check the token (CONTRACT.md A.2).
+    """Check the token.
 
     Raises:
         AodRefusal: 401 with the contract's text.

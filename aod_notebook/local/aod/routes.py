@@ -1,4 +1,4 @@
-"""The paths of the AoD half and the endpoint of each (CONTRACT.md A.5)."""
+"""The paths of the AoD half and the endpoint of each."""
 
 from __future__ import annotations
 

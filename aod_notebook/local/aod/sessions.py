@@ -1,4 +1,4 @@
-"""`/sessions`: create, prompt, turns, terminate, interrupt, delete (CONTRACT.md A.10)."""
+"""`/sessions`: create, prompt, turns, terminate, interrupt, delete."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def create_session(call: Call) -> Response:
 
 
 async def prompt_session(call: Call) -> Response:
-    """`POST /sessions/{id}/prompt`: state errors win over body errors (A.10.3)."""
+    """`POST /sessions/{id}/prompt`: state errors win over body errors."""
     state = call.state
     _check_promptable(find(state.database.read(), call.owner, call.id))
     fields = validated(Prompt, await call.json())
@@ -199,7 +199,7 @@ def find(connection: sqlite3.Connection, owner: str, session_id: str) -> sqlite3
 
 
 def provider_of(row: sqlite3.Row) -> str:
-    """Return the agent's current provider, else one derived from the runtime (A.1)."""
+    """Return the agent's current provider, else one derived from the runtime."""
     return str(row["current_provider"] or catalog.provider_name(row["runtime"]))
 
 

@@ -1,4 +1,4 @@
-"""Bearer tokens of the AoD half: who a token belongs to, or why it is refused (A.2)."""
+"""Bearer tokens of the AoD half: who a token belongs to, or why it is refused."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Supervisor:
         self._groups: set[int] = set()
 
     def available(self) -> bool:
-        """Tell whether children can be started: the guard runs, or can be started again."""
+        """Check whether children can be started: the guard runs, or can be started again."""
         try:
             self._tell("")
         except OSError:

@@ -75,7 +75,7 @@ def stage(
 
 
 def append(connection: sqlite3.Connection, session_id: str, rows: Iterable[Row]) -> None:
-    """Give the rows their ids and store them (inside a write job)."""
+    """Assign ids to the rows and store them (inside a write job)."""
     (last,) = connection.execute("SELECT value FROM counter WHERE name = 'log'").fetchone()
     blocks: list[tuple[int, int, str, int | None, bytes]] = []
     for block in _blocks(rows, last):

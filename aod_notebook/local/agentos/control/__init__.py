@@ -1,1 +1,1 @@
-"""The control-plane methods that live on stored data (CONTRACT.md B.9, DESIGN section 9)."""
+"""The control-plane methods that live on stored data."""

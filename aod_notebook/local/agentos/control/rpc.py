@@ -1,4 +1,4 @@
-"""`/api/v1/rpc/{name}`: which methods are there, and who may call them (CONTRACT.md B.9)."""
+"""`/api/v1/rpc/{name}`: which methods are there, and who may call them."""
 
 from __future__ import annotations
 
