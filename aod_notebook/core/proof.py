@@ -2,25 +2,39 @@
 
 A token of an embedded service says what it is: `aod_local_ID_SECRET`. Whoever connects with one
 sends a challenge and the ID. The service makes the SECRET of the ID from a key of its own, and
-answers with a code over the challenge and over both ends of this very connection. So a program
-that has taken the service's port can't answer, and to pass the challenge on to the real service
-is of no use: that service answers for another connection.
+answers with a code over the challenge, over both ends of this very connection and over the
+network that they are in. So a program that has taken the service's port can't answer, and to pass
+the challenge on to the real service is of no use: that service answers for another connection.
+The network counts because the same two ends can be had on another machine, or in another
+container, that shares the home directory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
+import socket
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Handshake", "Known", "NotProvedError", "code", "known", "new_token", "secret_of"]
+__all__ = [
+    "Handshake",
+    "Known",
+    "NotProvedError",
+    "code",
+    "known",
+    "network",
+    "new_token",
+    "secret_of",
+]
 
 PATH = "/.aod-proof"
 CHALLENGE = "x-aod-challenge"
@@ -77,8 +91,26 @@ def secret_of(token_id: str, key: bytes) -> str:
 def code(secret: str, challenge: str, client: Sequence[Any], server: Sequence[Any]) -> str:
     """Return what only one who knows the secret can answer, on the connection of these ends."""
     ends = [f"{address[0]} {address[1]}" for address in (client, server)]
-    text = "\n".join(["aod-notebook proof", challenge, *ends])
+    text = "\n".join(["aod-notebook proof", challenge, network(), *ends])
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def network() -> str:
+    """Return what the loopback addresses belong to: this boot of this machine, and its network.
+
+    Containers and network namespaces have loopback addresses of their own. Where the system does
+    not number its boots (macOS), the host's name stands for it. Nothing is kept: a process may be
+    restored elsewhere, and both sides ask in the same moment.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        boot = socket.gethostname()
+    try:
+        namespace = os.stat("/proc/self/ns/net").st_ino  # noqa: PTH116 - half the time of a Path's
+    except OSError:
+        namespace = 0
+    return f"{boot} {namespace}"
 
 
 class Handshake:

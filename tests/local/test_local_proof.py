@@ -254,6 +254,33 @@ def test_a_service_that_does_not_prove_itself_is_a_connection_error_with_its_rea
     assert all(map(PROOFS.fullmatch, listener.heard()[1]))
 
 
+def test_a_proof_made_on_another_machine_is_none_though_the_ends_are_the_same(
+    data_dir, monkeypatch
+):
+    found = ensure_service(data_dir)  # as on a cluster, where all machines share the home
+    monkeypatch.setattr(proof, "network", lambda: "another machine")
+    assert find_service(data_dir) is None
+    with (
+        Client(found.url, found.aod_token, max_retries=0) as client,
+        pytest.raises(AodConnectionError, match="did not prove that it is"),
+    ):
+        client.agents.list()
+
+
+def test_another_network_namespace_is_another_network():
+    ask = "from aod_notebook.core.proof import network; print(network())"
+    elsewhere = subprocess.run(
+        ["unshare", "--map-root-user", "--net", sys.executable, "-c", ask],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if elsewhere.returncode:
+        pytest.skip(f"no network namespace can be made here: {elsewhere.stderr.strip()}")
+    assert elsewhere.stdout.strip() != proof.network()
+    assert elsewhere.stdout.split()[0] == proof.network().split()[0]
+
+
 def test_tokens_of_an_earlier_version_are_replaced_and_the_agent_stays(tmp_path):
     with LocalService(tmp_path) as service:
         agent_id = service.agent_id
