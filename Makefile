@@ -60,7 +60,9 @@ faults: .venv/.test  ## soak and kill the service; kill, cut and starve both SDK
 
 clis: .venv/.test  ## run the real agent CLIs in all their situations, and show the counts
 	$(BIN)/python tests/tools/install_clis.py
-	$(BIN)/python -m pytest -m clis -n 2 tests/clis --page docs/clis.md
+	@# A CLI can be slow beside another one: what failed is tried once more, alone.
+	$(BIN)/python -m pytest -m clis -n 2 tests/clis --page docs/clis.md || \
+	  $(BIN)/python -m pytest -m clis tests/clis --last-failed --last-failed-no-failures none
 
 docs: .venv/.test  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

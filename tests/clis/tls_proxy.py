@@ -86,8 +86,10 @@ class _Tokens(http.server.BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.used.append(asked.get("refresh_token"))
         number = len(self.server.used)
+        lifetimes = self.server.lifetimes
+        seconds = lifetimes[min(number, len(lifetimes)) - 1]
         body = json.dumps({
-            "token_type": "Bearer", "access_token": f"access-{number}", "expires_in": 28800,
+            "token_type": "Bearer", "access_token": f"access-{number}", "expires_in": seconds,
             "refresh_token": f"refresh-{number}", "scope": "user:inference user:profile",
         }).encode()  # fmt: skip
         self.send_response(200)
@@ -113,10 +115,13 @@ def serving(server):
         server.server_close()
 
 
-def token_server():
-    """Return a token endpoint; `used` lists the refresh tokens that it took."""
+def token_server(*lifetimes):
+    """Return a token endpoint; `used` lists the refresh tokens that it took.
+
+    `lifetimes` are the seconds of the first login, the second and so on; the last one repeats.
+    """
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
-    server.used = []
+    server.used, server.lifetimes = [], lifetimes or (28800,)
     return server
 
 
