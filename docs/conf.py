@@ -41,6 +41,7 @@ for variable in ("AOD_API_URL", "AOD_API_TOKEN"):
     os.environ.pop(variable, None)
 state = Path(tempfile.mkdtemp(prefix="aod-notebook-docs-"))
 os.environ["AOD_NOTEBOOK_HOME"] = str(state)
+os.environ["AOD_NOTEBOOK_REPLAY_PACE"] = "0"  # nobody watches the notebooks here
 (HERE / "notebooks").mkdir(exist_ok=True)
 for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
     shutil.copy(notebook, HERE / "notebooks" / notebook.name)

@@ -21,6 +21,7 @@ def pytest_configure():
     """Let no test write into the home of the person who runs it, not even as the process ends."""
     scratch = tempfile.mkdtemp(prefix="aod-notebook-tests-")
     os.environ["AOD_NOTEBOOK_HOME"] = scratch
+    os.environ["AOD_NOTEBOOK_REPLAY_PACE"] = "0"  # no test watches a replay's rhythm but its own
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
 
 

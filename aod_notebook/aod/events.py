@@ -51,7 +51,8 @@ class StreamEvent(msgspec.Struct, eq=False, gc=False):
         id: the `id` in the payload, if any: the row's number in the service's log.
         extra: all other fields of the payload; for an `output` these are `stream`, `data`
             and `turn`, for a `stage` `stage`, `state`, `duration_ms` and `message`, for an
-            `exit` the `code`. The embedded service adds `created_at` to every event.
+            `exit` the `code`. The embedded service adds `created_at` to every event, and
+            `recorded_at`, the time of the recording, to those of a replay.
 
     Example:
         >>> event = StreamEvent("output", 7, {"stream": "stdout", "data": "hi", "turn": 1})
@@ -135,6 +136,7 @@ class _WireEvent(StreamEvent, gc=False, forbid_unknown_fields=True, rename={"ext
     duration_ms: int | UnsetType = UNSET
     message: str | UnsetType = UNSET
     code: int | UnsetType | None = UNSET
+    recorded_at: str | UnsetType = UNSET
     created_at: str | UnsetType = UNSET
 
 
@@ -153,6 +155,8 @@ def _extra(event: _WireEvent) -> dict[str, Any]:
             and (stream is not UNSET and data is not UNSET and turn is not UNSET)
         ):
             extra = {"stream": stream, "data": data, "turn": turn}
+            if event.recorded_at is not UNSET:
+                extra["recorded_at"] = event.recorded_at
             if event.created_at is not UNSET:
                 extra["created_at"] = event.created_at
         else:

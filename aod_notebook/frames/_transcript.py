@@ -142,6 +142,12 @@ class _Outputs:
         return texts
 
 
+def times_of(events: pd.DataFrame) -> "pd.Series[Any]":
+    """Return when each event came about: in a replay when it was recorded, else as it is known."""
+    made = events["recorded_at"].fillna(events["created_at"])
+    return made.fillna(events["received_at"])
+
+
 def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
     """Take the outputs out of an events frame; also give the ids of the numbered sessions."""
     is_stdout = ((events["type"] == "output") & (events["stream"] == "stdout")).to_numpy(bool)
@@ -153,7 +159,7 @@ def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
         by_session = np.argsort(codes, kind="stable")
         rows, codes = rows[by_session], codes[by_session]
         data, at = data.take(rows), np.arange(len(rows))
-    known = events["created_at"].fillna(events["received_at"])
+    known = times_of(events)
     times = None
     if known.notna().any():
         times = known.to_numpy(dtype="datetime64[us]").astype(np.int64)[rows]

@@ -48,6 +48,7 @@ class WireEvent(msgspec.Struct, gc=False):
     message: str | None = None
     session_id: str | None = None
     created_at: str | None = None
+    recorded_at: str | None = None
 
 
 _INTS = frozenset({"id", "turn", "duration_ms", "code"})
@@ -76,12 +77,12 @@ _ELSEWHERE = {
     "exit_code": attrgetter("code"),
     "message": attrgetter("message"),
 }
+_TIMES = {"created_at": attrgetter("created_at"), "recorded_at": attrgetter("recorded_at")}
 _STEADY = frozenset({"turn", "stream"})
 _TYPE = _EVENTS["type"]
 _type_of = attrgetter("type")
 _data_of = attrgetter("data")
 _CREATED = b'"created_at"'
-_created_of = attrgetter("created_at")
 _FRAMING = re.compile(rb"\n\n(?:: heartbeat\n\n)*(?:id: \d+\n)?data: (?=\{)")
 """What stands before the JSON of a usual event; anything else stays, and is no JSON."""
 
@@ -221,14 +222,18 @@ class EventRows:
         if self._raws:
             values["raw"] = [self._raws.get(index) for index in range(count)]
             self._raws = {}
-        if self._is_timed and "created_at" in self._table:
-            values["created_at"] = time_array(list(map(_created_of, rows)))
+        if self._is_timed:
+            values |= self._times(rows)
         if self._received:
             values["received_at"] = [round(seconds * 1e6) for seconds in self._received]
             self._received = []
         self._order += count
         self.last_type = rows[-1].type
         self._table.add(count, values)
+
+    def _times(self, rows: list[WireEvent]) -> dict[str, Any]:
+        wanted = ((column, read) for column, read in _TIMES.items() if column in self._table)
+        return {column: time_array(list(map(read, rows))) for column, read in wanted}
 
     def _sparse(self, count: int, others: list[tuple[int, WireEvent]]) -> dict[str, list[Any]]:
         """The columns that an output leaves empty."""

@@ -277,6 +277,13 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             ),
             Column("received_at", "datetime", "When it arrived; live sessions only", "UTC"),
             Column("raw", "json", "The whole event; unknown types only"),
+            Column(
+                "recorded_at",
+                "datetime",
+                "When it was recorded; replays only",
+                "UTC",
+                source="recorded_at",
+            ),
         ),
         _schema(
             "aod",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aod_notebook.core.errors import AodNotebookError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aod_notebook.aod import Agent, AsyncClient
 
@@ -77,11 +77,17 @@ def pick(rows: Sequence[N], wanted: str, noun: str, list_command: str) -> N:
 
 
 async def default_agent(
-    client: AsyncClient, *, runtime: str | None, provider: str | None, model: str | None
+    client: AsyncClient,
+    *,
+    runtime: str | None,
+    provider: str | None,
+    model: str | None,
+    replay: Mapping[str, Any] | None = None,
 ) -> Agent:
     """Return the notebook's own agent for a runtime or provider and a model; make it if need be.
 
-    Agents can't be deleted, so there is one per combination, recognised by its metadata.
+    Agents can't be deleted, so there is one per combination, recognised by its metadata. `replay`
+    is what the runtime `replay` is to play.
 
     Raises:
         AodNotebookError: no model is given and none is known for that runtime or provider.
@@ -98,6 +104,9 @@ async def default_agent(
             "needs a model (model=, --model)."
         )
     mark = f"{'runtime' if runtime else 'provider'}={kind} model={model}"
+    if replay:
+        mark += "".join(f" {name}={value}" for name, value in sorted(replay.items()))
+    metadata: dict[str, Any] = {MARK: mark} | ({"replay": dict(replay)} if replay else {})
     for agent in await client.agents.list():
         if agent.metadata.get(MARK) == mark:
             return agent
@@ -106,5 +115,5 @@ async def default_agent(
         model=model,
         runtime=runtime,
         provider=None if runtime else provider,
-        metadata={MARK: mark},
+        metadata=metadata,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from concurrent.futures import CancelledError
@@ -55,6 +56,9 @@ class SessionRequest:
         timeout: seconds that the turn may take.
         resources: repositories to clone.
         secrets: environment variables for this session, never shown.
+        recording: what the runtime `replay` plays: the name of a recording, the id of a session,
+            or the path of a CLI's own log or of a file of its output; None for a sample.
+        speed: how much faster than recorded it is played; None compresses a turn to 10 seconds.
     """
 
     prompt: str
@@ -66,6 +70,8 @@ class SessionRequest:
     timeout: int | None = None
     resources: Sequence[Mapping[str, Any]] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    recording: str | None = None
+    speed: float | None = None
 
 
 def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
@@ -248,7 +254,41 @@ async def _create(request: SessionRequest, on: Connection) -> LiveSession:
 async def _agent(request: SessionRequest, on: Connection) -> Agent:
     client = on.background_client
     if request.agent is not None:
+        _check_replay(request, None)
         return pick(await client.agents.list(), request.agent, "agent", "%aod agents")
+    _check_replay(request, request.runtime or request.provider)
     return await default_agent(
-        client, runtime=request.runtime, provider=request.provider, model=request.model
+        client,
+        runtime=request.runtime,
+        provider=request.provider,
+        model=request.model,
+        replay=await asyncio.to_thread(_replay_options, request, on),
     )
+
+
+def _check_replay(request: SessionRequest, runtime: str | None) -> None:
+    given = request.recording is not None or request.speed is not None
+    if given and runtime != "replay":
+        raise AodNotebookError(
+            "A recording and a speed are for the runtime replay. Leave them out, or use "
+            "runtime='replay' without an agent."
+        )
+    if request.speed is not None and not 0 < request.speed < float("inf"):
+        raise AodNotebookError(f"speed takes a number above 0, not {request.speed}.")
+
+
+def _replay_options(request: SessionRequest, on: Connection) -> dict[str, Any]:
+    """Return what the agent of a replay is told; a session's or log's recording is made first."""
+    from aod_notebook.live.connections import embedded_data_dir
+    from aod_notebook.live.recording import recording_of
+
+    options: dict[str, Any] = {} if request.speed is None else {"speed": request.speed}
+    if request.recording is None:
+        return options
+    if not on.is_embedded:
+        raise AodNotebookError(
+            f"{on.base_url} can't play recordings of this machine. Connect to the embedded service "
+            "(%aod connect --local)."
+        )
+    folder = embedded_data_dir() / "recordings"
+    return options | {"recording": recording_of(request.recording, folder, on.client)}

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1024 * 1024
+PACE_VARIABLE = "AOD_NOTEBOOK_REPLAY_PACE"
+"""The variable with the seconds before each line of a replay that chooses neither pace nor speed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

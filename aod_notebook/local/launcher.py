@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aod_notebook.core.proof import Handshake, NotProvedError, known
-from aod_notebook.local.config import Config
+from aod_notebook.local.config import PACE_VARIABLE, Config
 from aod_notebook.local.credentials import check_owner, make_private, read_credentials
 from aod_notebook.local.variables import EVERYWHERE, PLACES, PROXIES, without_password
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # Besides what all programs need: where Python finds its modules and libraries, and temporary files.
 _PASSED = (
+    PACE_VARIABLE,
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONUTF8",

@@ -12,6 +12,7 @@ from aod_notebook.local.storage import log
 
 if TYPE_CHECKING:
     import sqlite3
+    from datetime import datetime
 
     from aod_notebook.local.feeds import Feeds
     from aod_notebook.local.storage import Database
@@ -31,9 +32,11 @@ class Output:
         self._size = 0
         self._flushing: asyncio.Task[None] | None = None
 
-    def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        """Append a piece of output."""
-        self.add(log.output(stream, text, self._turn))
+    def write(
+        self, stream: Literal["stdout", "stderr"], text: str, recorded_at: datetime | None = None
+    ) -> None:
+        """Append a piece of output; of a replay with the time of the recording."""
+        self.add(log.output(stream, text, self._turn, recorded_at))
 
     def add(self, row: log.Row) -> None:
         """Append a row."""

@@ -26,6 +26,7 @@ from aod_notebook.local.storage import log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from aod_notebook.local.config import Config
     from aod_notebook.local.output import Output
@@ -53,7 +54,10 @@ class _Tail:
 
     text: str = field(default="")
 
-    def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+    def write(
+        self, stream: Literal["stdout", "stderr"], text: str, recorded_at: datetime | None = None
+    ) -> None:
+        del recorded_at
         if stream == "stderr":
             self.text = (self.text + text)[-_TAIL:]
 

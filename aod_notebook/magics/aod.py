@@ -149,7 +149,8 @@ class AodMagics(Magics):
         options.view = options.view or self.view
         options.timeout = options.timeout or self.timeout or None
         if not (options.session or options.agent or options.runtime or options.provider):
-            options.runtime = self.runtime
+            wants_replay = options.recording is not None or options.speed is not None
+            options.runtime = "replay" if wants_replay else self.runtime
             options.model = options.model or self.model or None
 
     def _begin(self, options: argparse.Namespace, prompt: str) -> tuple[LiveSession, int]:

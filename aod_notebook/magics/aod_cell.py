@@ -47,7 +47,9 @@ SHORTEST_S, LONGEST_S = 10, 3600
 """How long a turn may be allowed to take (CONTRACT A.10.1)."""
 _REPOSITORY = re.compile(r"(?P<url>https?://[^\s:]+(?::\d+/[^\s:]*)?)(?::(?P<mount>/\S*))?")
 _IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")
-_NEW_SESSION_ONLY = ("agent", "model", "runtime", "provider", "env", "repo", "secret")
+_NEW_SESSION_ONLY = (
+    *("agent", "model", "runtime", "provider", "env", "repo", "secret", "recording", "speed"),
+)
 
 
 def cell_parser() -> MagicParser:
@@ -65,6 +67,10 @@ def cell_parser() -> MagicParser:
     add("--repo", metavar="URL[:PATH]", action="append", default=[], help="clone a repository")
     add("--secret", metavar="NAME", action="append", default=[],
         help="pass this environment variable of the kernel to the session")  # fmt: skip
+    add("--recording", metavar="R",
+        help="with --runtime replay: a session's id or a CLI's own log to play")  # fmt: skip
+    add("--speed", metavar="X",
+        help="with --runtime replay: how much faster than recorded; without, a turn takes 10 s")  # fmt: skip
     add("-o", "--output", metavar="NAME", help="bind the session (LiveSession) to a variable")
     add("--view", nargs="?", choices=VIEWS, const="live",
         help="how it is shown while it runs: live, html, lines; auto chooses")  # fmt: skip
@@ -94,6 +100,8 @@ def check(options: argparse.Namespace) -> None:
     check_name(options.output, CELL)
     if options.timeout is not None:
         options.timeout = _seconds(options.timeout)
+    if options.speed is not None:
+        options.speed = _speed(options.speed)
     if options.session is not None:
         for name in _NEW_SESSION_ONLY:
             if getattr(options, name):
@@ -123,6 +131,8 @@ def request_of(options: argparse.Namespace, prompt: str) -> SessionRequest:
         timeout=options.timeout,
         resources=[_repository(text) for text in options.repo],
         secrets={name: _secret(name) for name in options.secret},
+        recording=options.recording,
+        speed=options.speed,
     )
 
 
@@ -245,6 +255,18 @@ def _seconds(text: str) -> int:
             f"{CELL}: --timeout takes whole seconds ({SHORTEST_S} to {LONGEST_S}), not {text!r}."
         )
     return seconds
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise MagicUsageError(
+            f"{CELL}: --speed takes a number above 0, such as 1 or 20, not {text!r}."
+        )
+    return speed
 
 
 def _given(request: SessionRequest) -> dict[str, Any]:

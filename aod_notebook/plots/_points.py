@@ -9,6 +9,7 @@ import pandas as pd
 from aod_notebook import frames
 from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
+from aod_notebook.frames._transcript import times_of
 from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
 from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, refuse
 
@@ -74,7 +75,7 @@ def _of_events(events: pd.DataFrame, *, per_message: bool) -> pd.DataFrame:
 def _times(rows: pd.DataFrame, outputs: pd.DataFrame, key: str) -> pd.Series[Any]:
     """Give for each row the time of the output that has its session and its key."""
     keys = ["session_id", key]
-    timed = outputs.assign(at=outputs["created_at"].fillna(outputs["received_at"]))
+    timed = outputs.assign(at=times_of(outputs))
     known = {
         (output["session_id"], output[key]): output["at"]
         for output in records(timed, [*keys, "at"])

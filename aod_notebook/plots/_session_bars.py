@@ -48,7 +48,7 @@ _Row = dict[str, Any]
 def bars_of_events(events: pd.DataFrame) -> pd.DataFrame:
     """Make the bars of one session's events; `start` and `end` are steps if there are no times."""
     calls = frames.tool_calls_from_events(events)
-    at = epoch_seconds(events.get("received_at"), len(events))
+    at = _times(events)
     is_mark = events["type"].ne("output").to_numpy(bool)
     marks = [
         {**mark, "row": int(row), "at": float(at[row])}
@@ -69,6 +69,16 @@ def bars_of_events(events: pd.DataFrame) -> pd.DataFrame:
         bar["start"] += len(stages)
         bar["end"] += len(stages)
     return _framed([*stages, *later], events, is_timed=False)
+
+
+def _times(events: pd.DataFrame) -> NDArray[np.float64]:
+    """Return when each event came; of a replay when it was recorded, which its stages were not."""
+    recorded = events.get("recorded_at")
+    if recorded is None or recorded.isna().all():
+        return epoch_seconds(events.get("received_at"), len(events))
+    begins, ends = events["type"].eq("turn_start"), events["type"].isin(_ENDS)
+    recorded = recorded.mask(begins, recorded.bfill()).mask(ends, recorded.ffill())
+    return epoch_seconds(recorded, len(events))
 
 
 def bars_of_calls(calls: pd.DataFrame) -> pd.DataFrame:

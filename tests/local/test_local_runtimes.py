@@ -337,7 +337,7 @@ def test_a_paced_replay_can_be_stopped(fresh_kit, recording):
         ({"recording": "../../etc/passwd"}, "no recording '../../etc/passwd'"),
         ({"recording": "/etc/passwd"}, "no recording '/etc/passwd'"),
         ({"recording": "/nowhere/claude-coding"}, "no recording '/nowhere/claude-coding'"),
-        ({"speed": 1}, "the agent's metadata key 'replay' takes an object with recording"),
+        ({"speed": 0}, "the agent's metadata key 'replay' takes an object with recording"),
         ({"exit_code": 2**70}, "the agent's metadata key 'replay' takes an object with recording"),
         ({"exit_code": 256}, "the agent's metadata key 'replay' takes an object with recording"),
         ({"pace": "fast"}, "the agent's metadata key 'replay' takes an object with recording"),

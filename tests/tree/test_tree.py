@@ -116,6 +116,7 @@ def test_the_wheel_carries_the_notebook_the_recording_and_the_type_marker(tmp_pa
         "aod_notebook/py.typed",
         "aod_notebook/notebooks/quickstart.ipynb",
         "aod_notebook/local/recordings/claude-coding.jsonl",
+        "aod_notebook/local/recordings/claude-coding.times",
         "aod_notebook/viewers/stream.js",
         "aod_notebook/viewers/stream.css",
     } <= names

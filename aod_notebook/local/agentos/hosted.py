@@ -196,7 +196,8 @@ class Hosted:
         name = provider(agent)
         model = settings.get("model") or _MODELS[name]
         folder = Folder(self._config.data_dir / "hosted" / run["id"])
-        setup, model, runtime = Setup(), str(model), RUNTIMES[name]
+        setup = Setup(options={"replay": {"pace": 0}})  # who invokes waits for the answer
+        model, runtime = str(model), RUNTIMES[name]
         own = self._own()
         env = session_environment(
             run["id"],

@@ -49,8 +49,11 @@ class Transcript:
         """The agent's last word: its result, else its last text."""
         return self.result or self._text
 
-    def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        """Take a piece of output."""
+    def write(
+        self, stream: Literal["stdout", "stderr"], text: str, recorded_at: datetime | None = None
+    ) -> None:
+        """Take a piece of output; a run's events have the time at which they are stored."""
+        del recorded_at
         if stream == "stderr":
             self.errors = (self.errors + text)[-_TAIL:]
         else:

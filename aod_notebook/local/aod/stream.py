@@ -141,10 +141,7 @@ class EventStream:
             if block.turn is not None and block.turn != position.turn:
                 position.turn = block.turn
                 turn_start = {"type": "turn_start", "id": block.first_id, "turn": block.turn}
-                created_at = block.created_at
-                parts.append(
-                    _frame(turn_start | ({"created_at": created_at} if created_at else {}))
-                )
+                parts.append(_frame(turn_start | block.times))
             parts.append(block.body)
             position.cursor = block.last_id
         return b"".join(parts)

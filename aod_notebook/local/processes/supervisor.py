@@ -24,6 +24,7 @@ from aod_notebook.local.processes import orphans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
 _GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@"', "sh")
 _READ = 65536
@@ -39,8 +40,10 @@ MARK = "AOD_LOCAL_SERVICE"
 class Sink(Protocol):
     """Where a child's decoded output goes."""
 
-    def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        """Take a piece of output."""
+    def write(
+        self, stream: Literal["stdout", "stderr"], text: str, recorded_at: datetime | None = None
+    ) -> None:
+        """Take a piece of output; of a replay with the time of the recording."""
 
     async def room(self) -> None:
         """Wait until more output may come."""

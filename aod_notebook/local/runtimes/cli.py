@@ -20,6 +20,7 @@ from aod_notebook.local.variables import AS_ROOT, place, refusal, refused_as_roo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from aod_notebook.local.processes import Outcome, Stop, Supervisor
     from aod_notebook.local.processes.supervisor import Sink
@@ -158,10 +159,12 @@ class _Heard:
     sink: Sink
     tail: str = ""
 
-    def write(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+    def write(
+        self, stream: Literal["stdout", "stderr"], text: str, recorded_at: datetime | None = None
+    ) -> None:
         if stream == "stderr":
             self.tail = (self.tail + text)[-_TAIL:]
-        self.sink.write(stream, text)
+        self.sink.write(stream, text, recorded_at)
 
     async def room(self) -> None:
         await self.sink.room()

@@ -17,11 +17,15 @@ from aod_notebook.local import clock
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
 _BLOCK_ROWS = 2048
 _BLOCK_BYTES = 256 * 1024
 MAX_ID = 2**63 - 1
-_CREATED = re.compile(rb'"created_at": "([^"\\\n]+)"}\n')
+_TIMES = re.compile(
+    rb'(?:"recorded_at": "(?P<recorded_at>[^"\\\n]+)", )?"created_at": "(?P<created_at>[^"\\\n]+)"}\n'
+)
+_TIMES_BYTES = 128  # of both times together
 """Every row ends with its time, but those that an earlier version stored."""
 
 
@@ -47,16 +51,20 @@ class Block:
     body: bytes
 
     @property
-    def created_at(self) -> str | None:
-        """When the first row was made; None if that was not stored."""
+    def times(self) -> dict[str, str]:
+        """`created_at` and `recorded_at` of the first row, as far as they were stored."""
         end = self.body.index(b"\n\n") + 1
-        found = _CREATED.search(self.body, max(0, end - 64), end)
-        return None if found is None else found[1].decode("ascii")
+        found = _TIMES.search(self.body, max(0, end - _TIMES_BYTES), end)
+        told = {} if found is None else found.groupdict()
+        return {name: at.decode("ascii") for name, at in told.items() if at is not None}
 
 
-def output(stream: Literal["stdout", "stderr"], data: str, turn: int) -> Row:
-    """Make an `output` row."""
-    told = f'"turn": {turn}, "created_at": "{clock.now()}"'
+def output(
+    stream: Literal["stdout", "stderr"], data: str, turn: int, recorded_at: datetime | None = None
+) -> Row:
+    """Make an `output` row; a replayed one also has the time of its recording."""
+    recorded = "" if recorded_at is None else f'"recorded_at": "{recorded_at.isoformat()}", '
+    told = f'"turn": {turn}, {recorded}"created_at": "{clock.now()}"'
     tail = f', "stream": "{stream}", "data": {json.dumps(data)}, {told}}}'
     return Row('{"type": "output", "id": ', tail, turn)
 

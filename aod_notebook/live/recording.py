@@ -1,0 +1,85 @@
+"""Making a recording of a session that is there: of a service, or of a CLI's own log."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.local.runtimes.base import RuntimeMissingError
+from aod_notebook.local.runtimes.recordings import Line, load, write
+
+__all__ = ["record", "recording_of"]
+
+
+def recording_of(given: str, folder: Path, client: Any) -> str:
+    """Return the name or the path of the recording that a person means.
+
+    Args:
+        given: the name of a recording, the id of a session, or the path of a CLI's own log or of
+            a file of its output.
+        folder: the `recordings` of the service's data directory.
+        client: the client of the service that has the session.
+
+    Raises:
+        AodNotebookError: it is none of these, or there is nothing in it to be played.
+    """
+    from aod_notebook.frames import FrameError
+    from aod_notebook.frames.own_logs import is_path
+
+    if is_path(given):
+        path = Path(given).expanduser().resolve()
+        try:
+            return record(path, folder)
+        except FrameError:
+            if path.suffix == ".jsonl" and path.is_file():  # what a CLI printed
+                return str(path)
+            raise
+    try:
+        load(folder, given)
+    except RuntimeMissingError:
+        return record(given, folder, client)
+    return given
+
+
+def record(source: Any, folder: Path, client: Any = None) -> str:
+    """Write the output of a session as a recording; return its name there.
+
+    Args:
+        source: what the frames functions take for one session: an id, a `LiveSession`, the path
+            of a CLI's own log.
+        folder: the `recordings` of the service's data directory.
+        client: the client of the service that has the session; None for the current connection.
+
+    Raises:
+        AodNotebookError: there is no output, or the source holds several sessions.
+    """
+    from aod_notebook import frames
+    from aod_notebook.frames._transcript import times_of
+
+    events = frames.events_df(source, client=client)
+    ids = list(events["session_id"].dropna().unique())
+    if len(ids) > 1:
+        raise AodNotebookError(
+            f"{source} holds {len(ids)} sessions, and a replay plays one. Give the file of one."
+        )
+    is_output = events["type"].eq("output") & events["stream"].eq("stdout")
+    outputs = events[is_output].assign(at=times_of(events))
+    if outputs.empty:
+        raise AodNotebookError(f"{source} has no output that could be replayed.")
+    turns = [_lines(rows) for _, rows in outputs.groupby("turn", sort=True)]
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", str(ids[0] if ids else "recording"))
+    write(folder / f"{name}.jsonl", turns)
+    return name
+
+
+def _lines(outputs: Any) -> list[Line]:
+    """Return the lines of a turn's outputs, each with the time of the output that ended it."""
+    lines: list[Line] = []
+    rest, last = "", None
+    for data, at in zip(outputs["data"], outputs["at"], strict=True):
+        last = None if at is None or at != at else at.to_pydatetime()  # noqa: PLR0124 - NaT
+        *whole, rest = f"{rest}{data}".split("\n")
+        lines += [Line(f"{text}\n", last) for text in whole if text.strip()]
+    return [*lines, Line(f"{rest}\n", last)] if rest.strip() else lines
