@@ -279,8 +279,8 @@ def _check_replay(request: SessionRequest, runtime: str | None) -> None:
 
 def _replay_options(request: SessionRequest, on: Connection) -> dict[str, Any]:
     """Return what the agent of a replay is told; a session's or log's recording is made first."""
-    from aod_notebook.live.connections import embedded_data_dir
     from aod_notebook.live.recording import recording_of
+    from aod_notebook.live.service import embedded_data_dir
 
     options: dict[str, Any] = {} if request.speed is None else {"speed": request.speed}
     if request.recording is None:
