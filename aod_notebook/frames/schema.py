@@ -442,7 +442,11 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
                 is_ordered=True,
             ),
             Column("depth", "Int16", "Steps from the root, from 0"),
-            Column("path", "str", "Names from the root, joined with `/`"),
+            Column(
+                "path",
+                "str",
+                "Names from the root, joined with `/`; `…` for the middle of more than 100",
+            ),
             Column("is_root", "boolean", "Whether it names no parent"),
             Column("is_orphan", "boolean", "Whether its parent was never reported"),
             _STARTED,

@@ -1,20 +1,21 @@
 """The spans frame: the tree of a run's spans, with depths, paths and time of their own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import Table, completed
-from aod_notebook.frames._rows import records
 from aod_notebook.frames._signatures import derive_function
 from aod_notebook.frames.checks import pandas_frame
 from aod_notebook.frames.schema import SCHEMAS
 
 _SCHEMA = SCHEMAS["spans"]
 _COPIED = (
+    "run_id",
     "level",
     "kind",
     "model",
@@ -31,13 +32,25 @@ _COPIED = (
 )
 _MS = 1000
 _MAX_DEPTH = 2**15 - 1
+_PATH_NAMES = 100
+"""Most names in a path: whole paths would grow with the square of a chain's length."""
+_NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(slots=True, eq=False)
 class _Span:
-    row: Mapping[Any, Any]
+    row: int
+    """Where it stands among the events."""
+    span_id: str
+    parent: str | None
+    name: str
     start: int | None
     end: int | None
+    duration: int | None
+    place: tuple[int, int]
+    """Where it stands among its siblings."""
+    first: int | None = None
+    """The earliest start of its run."""
     children: list["_Span"] = field(default_factory=list)
     is_orphan: bool = False
     depth: int = 0
@@ -76,83 +89,99 @@ def spans_of(
     events = pandas_frame(events, needed, by="A tree of spans", of="frames.run_events_df()")
     events = completed(events, SCHEMAS["run_events"].columns)
     table = Table(_SCHEMA.select(columns, exclude))
-    report = Report.of(events)
     with_span = events[events["span_id"].notna()]
-    for run_id, rows in with_span.groupby("run_id", sort=False, dropna=False):
-        spans = _ordered(_spans(rows))
-        table.add(len(spans), _values(run_id if isinstance(run_id, str) else None, spans))
-    return finish(table, _SCHEMA, report)
+    spans = [span for run in _runs(with_span) for span in _ordered(run)]
+    table.add(len(spans), _values(with_span, spans))
+    return finish(table, _SCHEMA, Report.of(events))
 
 
-def _spans(rows: pd.DataFrame) -> list[_Span]:
-    found: dict[str, _Span] = {}
-    for row in records(rows):
-        start, end = _micros(row["started_at"]), _micros(row["ended_at"])
-        if start is None:
-            start = _micros(row["occurred_at"])
-        found[row["span_id"]] = _Span(row, start, end)
-    return list(found.values())
+def _runs(events: pd.DataFrame) -> list[list[_Span]]:
+    """Make the spans of each run; of a span reported twice the last row counts."""
+    runs: dict[str | None, dict[str, _Span]] = {}
+    started = _micros(events["started_at"].fillna(events["occurred_at"]))
+    orders = _plain(events["order"])
+    rows = zip(
+        _plain(events["run_id"]),
+        _plain(events["span_id"]),
+        _plain(events["parent_span_id"]),
+        _plain(events["type"]),
+        started,
+        _micros(events["ended_at"]),
+        _plain(events["duration_ms"]),
+        strict=True,
+    )
+    for row, (run_id, span_id, parent, name, start, end, duration) in enumerate(rows):
+        place = (2**63 if start is None else start, orders[row] or 0)
+        span = _Span(row, span_id, parent, name or "", start, end, duration, place)
+        runs.setdefault(run_id, {})[span_id] = span
+    return [list(spans.values()) for spans in runs.values()]
 
 
 def _ordered(spans: Sequence[_Span]) -> list[_Span]:
     """Put parents before children; what no root leads to is made an orphan."""
-    by_id = {span.row["span_id"]: span for span in spans}
+    by_id = {span.span_id: span for span in spans}
+    first = min((span.start for span in spans if span.start is not None), default=None)
     roots = []
     for span in spans:
-        parent = by_id.get(span.row["parent_span_id"] or "")
+        span.first = first
+        parent = by_id.get(span.parent or "")
         if parent is not None:
             parent.children.append(span)
         else:
-            span.is_orphan = span.row["parent_span_id"] is not None
+            span.is_orphan = span.parent is not None
             roots.append(span)
-    placed = _walk(roots)
-    seen = set(map(id, placed))
-    for span in sorted(spans, key=_start):
-        if id(span) not in seen:
-            span.is_orphan = True
-            circle = _walk([span], seen)
-            placed += circle
-            seen.update(map(id, circle))
-    return placed
-
-
-def _walk(roots: Iterable[_Span], seen: Iterable[int] = ()) -> list[_Span]:
     placed: list[_Span] = []
-    known = set(seen)
-    waiting = [(root, 0, "") for root in sorted(roots, key=_start, reverse=True)]
-    while waiting:
-        span, depth, above = waiting.pop()
-        if id(span) in known:
-            continue
-        known.add(id(span))
-        span.depth = min(depth, _MAX_DEPTH)
-        span.path = f"{above}/{span.row['type'] or ''}" if depth else str(span.row["type"] or "")
-        placed.append(span)
-        children = sorted(span.children, key=_start, reverse=True)
-        waiting += [(child, depth + 1, span.path) for child in children]
+    known: set[str] = set()
+    _walk(roots, placed, known)
+    for span in sorted(spans, key=_place) if len(placed) < len(spans) else ():
+        if span.span_id not in known:
+            span.is_orphan = True
+            _walk([span], placed, known)
     return placed
 
 
-def _start(span: _Span) -> tuple[int, int]:
-    return (span.start if span.start is not None else 2**63, span.row["order"] or 0)
+def _walk(roots: Iterable[_Span], placed: list[_Span], known: set[str]) -> None:
+    """Add what the roots lead to, but for the spans already known."""
+    waiting = [(root, 0) for root in sorted(roots, key=_place, reverse=True)]
+    names: list[str] = []
+    while waiting:
+        span, depth = waiting.pop()
+        if span.span_id in known:
+            continue
+        known.add(span.span_id)
+        names[depth:] = [span.name]
+        span.depth, span.path = min(depth, _MAX_DEPTH), _path(names)
+        placed.append(span)
+        children = sorted(span.children, key=_place, reverse=True)
+        waiting += [(child, depth + 1) for child in children]
 
 
-def _values(run_id: Any, spans: Sequence[_Span]) -> dict[str, Any]:
-    values: dict[str, Any] = {name: [span.row[name] for span in spans] for name in _COPIED}
-    first = min((span.start for span in spans if span.start is not None), default=None)
-    values["run_id"] = [run_id] * len(spans)
-    values["name"] = [span.row["type"] for span in spans]
+def _path(names: Sequence[str]) -> str:
+    if len(names) <= _PATH_NAMES:
+        return "/".join(names)
+    half = _PATH_NAMES // 2
+    return "/".join([*names[:half], "…", *names[-half:]])
+
+
+def _place(span: _Span) -> tuple[int, int]:
+    return span.place
+
+
+def _values(events: pd.DataFrame, spans: Sequence[_Span]) -> dict[str, Any]:
+    rows = [span.row for span in spans]
+    placed = events.take(rows)
+    values: dict[str, Any] = {name: _plain(placed[name]) for name in _COPIED}
+    is_failed = (placed["level"] == "error") | placed["error"].notna()
+    values["name"] = _plain(placed["type"])
     values["depth"] = [span.depth for span in spans]
     values["path"] = [span.path for span in spans]
-    values["is_root"] = [span.row["parent_span_id"] is None for span in spans]
+    values["is_root"] = [span.parent is None for span in spans]
     values["is_orphan"] = [span.is_orphan for span in spans]
     values["started_at"] = [span.start for span in spans]
     values["ended_at"] = [span.end for span in spans]
-    values["offset_ms"] = [_offset(span.start, first) for span in spans]
+    values["offset_ms"] = [_offset(span.start, span.first) for span in spans]
     values["self_ms"] = [_self_ms(span) for span in spans]
-    values["is_error"] = [
-        span.row["level"] == "error" or span.row["error"] is not None for span in spans
-    ]
+    values["is_error"] = is_failed.to_numpy(bool).tolist()
     return values
 
 
@@ -162,7 +191,7 @@ def _offset(start: int | None, first: int | None) -> int | None:
 
 def _self_ms(span: _Span) -> int | None:
     """The span's duration less the time in which at least one child was running."""
-    duration = span.row["duration_ms"]
+    duration = span.duration
     if duration is None or span.start is None:
         return None
     end = span.end if span.end is not None else span.start + duration * _MS
@@ -177,8 +206,16 @@ def _self_ms(span: _Span) -> int | None:
         if child_end > begin:
             covered += child_end - begin
             until = child_end
-    return max(0, int(duration) - round(covered / _MS))
+    return max(0, duration - round(covered / _MS))
 
 
-def _micros(value: Any) -> int | None:
-    return None if value is None else int(value.as_unit("us").asm8.view("i8"))
+def _plain(column: "pd.Series[Any]") -> list[Any]:
+    """The values as Python's own; what is missing is None."""
+    values: list[Any] = column.astype(object).where(column.notna(), None).tolist()
+    return values
+
+
+def _micros(column: "pd.Series[Any]") -> list[int | None]:
+    """The times as microseconds since 1970."""
+    times = column.to_numpy(dtype="datetime64[us]").astype(np.int64).tolist()
+    return [None if time == _NO_TIME else time for time in times]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import Any, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._given import epoch_seconds, has, is_agentos, refuse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["is_of_runs", "spans_of"]
 
@@ -33,10 +37,10 @@ def is_of_runs(source: Any, client: Any) -> bool:
 
 
 def spans_of(source: Any, client: Any) -> pd.DataFrame:
-    """Give the spans of a spans or run_events frame, or of what `frames.run_events_df` takes.
+    """Return the spans of a spans or run_events frame, or of what `frames.run_events_df` takes.
 
-    A tool call that was told of by the events `tool.called` and `tool.returned` or `tool.failed`
-    (CONTRACT B.5) is a span of depth 0.
+    A tool call that was reported by the events `tool.called` and `tool.returned` or `tool.failed`
+    is a span of depth 0.
 
     Raises:
         PlotError: the frame names no runs.
@@ -50,38 +54,45 @@ def spans_of(source: Any, client: Any) -> pd.DataFrame:
     events = source if is_here else frames.run_events_df(source, client=client)
     spans = frames.spans_from_run_events(events)
     events = completed(events, SCHEMAS["run_events"].columns)
-    calls = [
-        call
-        for run_id, told in events.groupby("run_id", sort=False, dropna=False)
-        for call in _calls(told, spans["started_at"][spans["run_id"] == run_id])
-    ]
-    return pd.concat([_typed(spans), _typed(pd.DataFrame(calls))], ignore_index=True)
+    calls = pd.DataFrame(_calls(events, spans))
+    return pd.concat([_typed(spans), _typed(calls)], ignore_index=True)
 
 
 def _typed(spans: pd.DataFrame) -> pd.DataFrame:
     return spans.reindex(columns=list(_DTYPES)).astype(_DTYPES)
 
 
-def _calls(events: pd.DataFrame, spans_started: pd.Series[Any]) -> list[_Row]:
-    """Pair what one run told of its calls: what comes back answers the oldest of its tool."""
+def _calls(events: pd.DataFrame, spans: pd.DataFrame) -> list[_Row]:
+    """Pair what runs reported of their calls: what comes back answers the oldest of its tool."""
     times = epoch_seconds(events["occurred_at"], len(events))
-    since = epoch_seconds(spans_started, len(spans_started)) if len(spans_started) else times
-    began = np.nanmin(since) if not np.isnan(since).all() else np.nan
-    calls: list[_Row] = []
+    offsets = (times - _began(events, times, spans)) * 1000
+    is_call = events["type"].isin((_CALLED, _RETURNED, _FAILED)) & events["span_id"].isna()
+    chosen = np.flatnonzero(is_call)
+    calls: dict[Any, list[_Row]] = {
+        None if pd.isna(run_id) else run_id: [] for run_id in events["run_id"].unique()
+    }
     waiting: dict[Any, deque[_Row]] = defaultdict(deque)
-    for event, time in zip(records(events, _EVENT), times, strict=True):
-        if event["type"] not in (_CALLED, _RETURNED, _FAILED) or event["span_id"] is not None:
-            continue
-        tool, offset = event["tool"], None if np.isnan(time - began) else (time - began) * 1000
-        if event["type"] == _CALLED or not waiting[tool]:
-            calls.append(_call(event, offset))
-            waiting[tool].append(calls[-1])
+    for event, time in zip(records(events.take(chosen), _EVENT), offsets[chosen], strict=True):
+        run_id, tool, offset = event["run_id"], event["tool"], None if np.isnan(time) else time
+        if event["type"] == _CALLED or not waiting[run_id, tool]:
+            call = _call(event, offset)
+            calls[run_id].append(call)
+            waiting[run_id, tool].append(call)
         if event["type"] != _CALLED:
-            call = waiting[tool].popleft()
+            call = waiting[run_id, tool].popleft()
             call["is_error"] = event["type"] == _FAILED
             if offset is not None and call["offset_ms"] is not None:
                 call["duration_ms"] = max(round(offset) - call["offset_ms"], 0)
-    return calls
+    return list(chain.from_iterable(calls.values()))
+
+
+def _began(events: pd.DataFrame, times: NDArray[np.float64], spans: pd.DataFrame) -> Any:
+    """For each event when its run began: with its first span, else with its first event."""
+    by_run = pd.Series(times).groupby(events["run_id"].to_numpy(object), dropna=False)
+    began = by_run.transform("min").to_numpy()
+    started = epoch_seconds(spans["started_at"], len(spans))
+    first = pd.Series(started).groupby(spans["run_id"].to_numpy(object)).min()
+    return np.where(events["run_id"].isin(first.index), events["run_id"].map(first), began)
 
 
 def _call(event: _Row, offset: float | None) -> _Row:

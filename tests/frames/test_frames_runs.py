@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aod_notebook import frames
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.frames._native import concat
 
 
 def event(number, name="step.done", **fields):
@@ -252,6 +253,48 @@ def test_spans_of_several_runs_do_not_mix():
     frame = frames.spans_from_run_events(frames.decode_run_events(both))
     assert list(frame["run_id"]) == ["r1", "r2"]
     assert list(frame["is_orphan"]) == [False, True]
+
+
+TIMES = [None, *(f"2026-01-01T00:00:{second:02d}Z" for second in range(0, 60, 7))]
+SPAN_IDS = [None, "s1", "s2", "s3", "s4"]
+ODD_RUNS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "run_id": st.sampled_from([None, "r1", "r2", "r3"]),
+            "type": st.sampled_from(["plan", "ask"]),
+            "level": st.sampled_from(["info", "error"]),
+            "span_id": st.sampled_from(SPAN_IDS),
+            "parent_span_id": st.sampled_from(SPAN_IDS),
+            "started_at": st.sampled_from(TIMES),
+            "occurred_at": st.sampled_from(TIMES),
+            "ended_at": st.sampled_from(TIMES),
+            "duration_ms": st.none() | st.integers(0, 60_000),
+        }
+    ),
+    max_size=20,
+)
+"""Events of some runs that take turns: circles, orphans, spans reported twice, no times."""
+
+
+@given(ODD_RUNS)
+def test_the_spans_of_many_runs_are_those_of_each_run(rows):
+    told = [
+        {"id": f"e{n}", "sequence_number": n, **{k: v for k, v in row.items() if v is not None}}
+        for n, row in enumerate(rows, 1)
+    ]
+    events = frames.decode_run_events(body(told))
+    with_span = events[events["span_id"].notna()]
+    alone = [rows for _, rows in with_span.groupby("run_id", sort=False, dropna=False)]
+    parts = [frames.spans_from_run_events(rows) for rows in alone]
+    expected = concat(parts, frames.SCHEMAS["spans"].columns)
+    spans = frames.spans_from_run_events(events).reset_index(drop=True)
+    pd.testing.assert_frame_equal(spans, expected)
+
+
+def test_the_path_of_a_deep_span_keeps_its_ends():
+    rows = [span(n % 60, f"s{n}", f"s{n - 1}" if n else None) for n in range(300)]
+    names = spans(*rows)["path"].iloc[-1].split("/")
+    assert names == [*(f"s{n}" for n in range(50)), "…", *(f"s{n}" for n in range(250, 300))]
 
 
 class Runs:

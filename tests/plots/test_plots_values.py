@@ -303,6 +303,15 @@ def test_calls_that_a_run_told_of_as_events_stand_in_its_waterfall():
     assert drawn["duration_ms"].fillna(-1).tolist() == [400, 800, 0, -1]
 
 
+def test_calls_of_several_runs_are_paired_run_by_run():
+    second = told_calls().assign(run_id="r2")
+    both = pd.concat([told_calls(), second], ignore_index=True).sort_values("order", kind="stable")
+    drawn = plots.latency_df(both.reset_index(drop=True))
+    alone = plots.latency_df(told_calls())
+    assert sorted(drawn["seconds"]) == sorted([*alone["seconds"]] * 2)
+    assert drawn.attrs["untimed"] == 2 * alone.attrs["untimed"]
+
+
 def test_tools_beyond_the_limit_share_the_last_row():
     ax = plots.tools(samples.many_calls(), limit=3)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["Bash", "Read", "4 other tools"]
