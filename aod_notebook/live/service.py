@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import home
+from aod_notebook.core.text import one_line
 from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.live.credentials import variable
 
@@ -228,7 +229,8 @@ def start_embedded(data_dir: Path) -> ServiceInfo:
                 f"The {EMBEDDED} did not start: {without_home(data_dir)} can't be written "
                 f"({error.strerror}). {WRITABLE_HOME}"
             ) from error
-        reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+        said = error.strerror if isinstance(error, OSError) else one_line(error.reason)
+        reason = f": {said}" if said else ""
         raise ServiceNotStartedError(
             f"The {EMBEDDED} did not start{reason}. Its log is "
             f"{without_home(data_dir / 'service.log')}; `aod-notebook serve` shows why."

@@ -19,6 +19,7 @@ from aod_notebook.local.agentos.routes import agentos_routes
 from aod_notebook.local.aod.routes import aod_routes
 from aod_notebook.local.proof import prove
 from aod_notebook.local.state import STATE
+from aod_notebook.local.storage.database import DatabaseDamagedError, naming_damage
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -80,11 +81,12 @@ class Doorkeeper:
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            with naming_damage(self._state.config.database):
+                await self._app(scope, receive, noting)
         except ClientDisconnect:
             return  # nobody is there to be answered
-        except sqlite3.OperationalError as error:
-            logger.error("%s %s: the database: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - a full disk is no defect to be traced
+        except (sqlite3.OperationalError, DatabaseDamagedError) as error:
+            logger.error("%s %s: the database: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - a disk that is full or damaged is no defect to be traced
             if begun:
                 raise
             text = f"The service's database can't be used at present: {error}"

@@ -41,6 +41,8 @@ _PASSED = (
     "TMP",
     "TEMP",
 )
+NO_START = "aod-notebook: the service can't start:"
+"""How the line begins that a service which can't start writes to stderr."""
 _START_S = 30.0
 _STOP_S = 5.0
 _ASK_S = 5.0
@@ -49,7 +51,14 @@ _CHUNK = 4096
 
 
 class ServiceStartError(Exception):
-    """The detached service did not come up; the message says where its log is."""
+    """The detached service did not come up; the message says where its log is.
+
+    `reason` is what the service itself said; empty if it said nothing.
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ def ensure_service(data_dir: Path, idle_exit_s: float = 900) -> ServiceInfo:
         found = find_service(data_dir)
         if found is not None:
             return found
+        begin = _log_size(data_dir)
         life = _spawn(data_dir, idle_exit_s)
         try:
             deadline = time.monotonic() + _START_S
@@ -92,8 +102,11 @@ def ensure_service(data_dir: Path, idle_exit_s: float = 900) -> ServiceInfo:
                 time.sleep(_POLL_S)
         finally:
             os.close(life)
+    reason = _last_words(data_dir, begin)
     raise ServiceStartError(
-        f"the local service did not start; its log is {data_dir / 'service.log'}"
+        f"the local service did not start{f': {reason}' if reason else ''}; "
+        f"its log is {data_dir / 'service.log'}",
+        reason,
     )
 
 
@@ -244,6 +257,22 @@ def service_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """
     passed = {name: environ[name] for name in (*_PASSED, *EVERYWHERE, *PLACES) if name in environ}
     return passed | {name: without_password(passed[name]) for name in PROXIES if name in passed}
+
+
+def _log_size(data_dir: Path) -> int:
+    try:
+        return (data_dir / "service.log").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _last_words(data_dir: Path, begin: int) -> str:
+    """Return what a service that did not start wrote into its log last; empty if nothing."""
+    with (data_dir / "service.log").open("rb") as log:
+        log.seek(begin)
+        lines = log.read().decode(errors="replace").split("\n")
+    said = [line for line in lines if line.startswith(NO_START)]
+    return said[-1].removeprefix(NO_START).strip() if said else ""
 
 
 def _has_ended(descriptor: int) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.local.config import Config
 from aod_notebook.local.launcher import ServiceInfo, find_service
-from aod_notebook.local.storage.database import connect
+from aod_notebook.local.storage.database import connect, naming_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,10 @@ def _config(data_dir: Path) -> Config:
 def _opened(config: Config) -> Iterator[sqlite3.Connection]:
     if not config.database.exists():
         raise FileNotFoundError(f"no service has run on {config.data_dir} yet")
-    with contextlib.closing(connect(config.database)) as connection:
+    with (
+        naming_damage(config.database),
+        contextlib.closing(connect(config.database)) as connection,
+    ):
         yield connection
 
 

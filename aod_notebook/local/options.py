@@ -7,6 +7,8 @@ import sqlite3
 import sys
 from typing import TYPE_CHECKING
 
+from aod_notebook.local.launcher import NO_START
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -55,7 +57,7 @@ def serve_as_told(data_dir: Path, options: argparse.Namespace) -> int:
             json_line=options.json,
         )
     except (ServiceLockedError, OSError, ValueError, sqlite3.Error) as error:
-        sys.stderr.write(f"aod-notebook: the service can't start: {error}\n")
+        sys.stderr.write(f"{NO_START} {error}\n")
         return 1
     return 0
 

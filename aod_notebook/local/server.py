@@ -33,6 +33,7 @@ from aod_notebook.local.resealing import reseal
 from aod_notebook.local.runtimes import recover_logins
 from aod_notebook.local.state import Activity, State
 from aod_notebook.local.storage import Database
+from aod_notebook.local.storage.database import naming_damage
 from aod_notebook.local.vault import Vault
 from aod_notebook.local.visitors import Connection, Visitors, accepted_at_once
 from aod_notebook.local.worker import Worker
@@ -77,7 +78,8 @@ class Service:
         ServiceLockedError: another process serves the directory.
         OSError: the port is taken or the directory can't be written.
         ValueError: its tokens or the vault's key are damaged.
-        sqlite3.DatabaseError: its database is.
+        DatabaseDamagedError: its database is.
+        sqlite3.DatabaseError: its database was written by a newer version, or can't be read.
     """
 
     def __init__(self, config: Config, port: int = 0, *, embedded: bool) -> None:
@@ -87,6 +89,7 @@ class Service:
         make_private(config.sessions_dir)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_locked(config))
+            stack.enter_context(naming_damage(config.database))
             config.service_file.unlink(missing_ok=True)  # of a service that was killed
             self.credentials = load_credentials(config.data_dir)
             key = load_vault_key(config.data_dir)

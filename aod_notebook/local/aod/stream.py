@@ -80,6 +80,8 @@ class EventStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream until its end, the client's or the service's."""
         del scope  # the endpoint has read it
+        # A damaged log is an error's answer, as long as nothing has been sent.
+        log.after(self._state.database.read(), self._session_id, self._cursor, 1)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         with self._state.feeds.listen(self._session_id) as event:
             left = asyncio.Event()

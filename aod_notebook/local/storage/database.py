@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aod_notebook.local.storage.migrations import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,31 @@ _RETRY_S = 1.0
 _MAPPED = 256 * 1024 * 1024  # a replay reads its blocks from the kernel's cache, without copies
 
 
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY = 0xFF  # the rest of an error's code says more about the same kind
+
+
+class DatabaseDamagedError(sqlite3.DatabaseError):
+    """The file of the database is damaged; the message names it and says what to do."""
+
+
+@contextlib.contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """Name the file and a remedy where SQLite finds a page damaged.
+
+    Raises:
+        DatabaseDamagedError: it is.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY not in _DAMAGE:
+            raise
+        raise DatabaseDamagedError(
+            f"{path}: {error}; put a backup in its place, or move it away to begin anew"
+        ) from error
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection in autocommit mode with rows by name; WAL, waiting for other processes.
 
@@ -47,15 +72,11 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA page_size = 8192")  # of a new file: half the reads of a log block
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError:
+        with naming_damage(path):
+            connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.DatabaseError:
         connection.close()
         raise
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise sqlite3.DatabaseError(
-            f"{path}: {error}; put a backup in its place, or move it away to begin anew"
-        ) from error
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
@@ -205,7 +226,8 @@ class Database:
     ) -> None:
         self._writer.execute("SAVEPOINT job")
         try:
-            result = job(self._writer)
+            with naming_damage(self._path):
+                result = job(self._writer)
         except Exception as error:
             if not self._writer.in_transaction:
                 raise  # a full disk: SQLite has taken the whole group back, not this job alone
