@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from aod_notebook.core import current
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._deliver import Framed, Report, finish, now
 from aod_notebook.frames._fetch import base_url_of, client_with, each
 from aod_notebook.frames._native import Table
@@ -25,6 +26,7 @@ LIST_LIMIT = 1000
 """How many runs are asked for when no ids are given."""
 ROUND = 50
 """Caps of services are multiples of this."""
+_STATUSES = ("running", "completed", "failed", "cancelled")
 EVENT_LIMIT = 1_000_000
 """How many events of a run are asked for."""
 
@@ -219,13 +221,31 @@ def _id(item: Any) -> str:
 
 
 def _listed(client: Any, report: Report) -> list[Any]:
-    runs = list(client.runs.list(limit=LIST_LIMIT) or ())
-    if len(runs) >= LIST_LIMIT:
-        report.cut("a limit on runs")
-    elif runs and len(runs) % ROUND == 0:
-        # A service's own cap shows only in that the list ends at a round number.
+    is_embedded = getattr(client, "is_embedded", False)
+    # An embedded service has no cap, so one run more says whether there are more; another service
+    # may refuse that, and its own cap shows only in that the list ends at a round number.
+    runs = list(client.runs.list(limit=LIST_LIMIT + is_embedded) or ())
+    if len(runs) >= LIST_LIMIT + is_embedded:
+        report.cut("a limit on runs", f"it ends at {LIST_LIMIT:,}")
+    elif not is_embedded and runs and len(runs) % ROUND == 0 and not _is_whole(client, runs):
         report.cut("possibly the service's cap on lists of runs", f"it ends at {len(runs):,}")
-    return runs
+    return runs[:LIST_LIMIT]
+
+
+def _is_whole(client: Any, runs: Sequence[Any]) -> bool:
+    """Check by the lists of each status that a list lacks no run; False where they don't say.
+
+    A list that is shorter than the one of all runs was not cut by the same cap.
+    """
+    listed = {_id(run) for run in runs}
+    for status in _STATUSES:
+        try:
+            some = list(client.runs.list(status=status, limit=LIST_LIMIT) or ())
+        except AodNotebookError:
+            return False
+        if len(some) >= len(runs) or not listed.issuperset(map(_id, some)):
+            return False
+    return True
 
 
 def _run(client: Any, run_id: str) -> Any:

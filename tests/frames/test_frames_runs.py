@@ -2,7 +2,6 @@
 
 import json
 import math
-import warnings
 from uuid import UUID
 
 import pandas as pd
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aod_notebook import frames
+from aod_notebook.agentos import AgentOS
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._native import concat
@@ -422,19 +422,58 @@ def test_without_a_client_the_error_says_what_to_pass():
         frames.runs_df()
 
 
-@pytest.mark.parametrize(("count", "is_cut"), [(99, False), (100, True)])
-def test_a_list_that_ends_at_a_services_cap_says_so(count, is_cut):
-    class Runs:
-        def list(self, *, limit):
-            return [{"id": f"r{number}", "status": "completed"} for number in range(150)][:count]
+class Capped:
+    """A service that lists at most so many runs, the newest first, whatever is asked for."""
 
-    class Capped:
-        base_url = "http://capped.example"
-        runs = Runs()
+    base_url = "http://capped.example"
 
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        frame = frames.runs_df(client=Capped())
-    assert len(frame) == count
-    assert ("cap" in str(frame.attrs["truncated_by"])) is is_cut
-    assert any("cap" in str(each.message) for each in seen) is is_cut
+    def __init__(self, cap, *statuses, is_embedded=False):
+        self.runs, self.cap, self.is_embedded = self, cap, is_embedded
+        self.made = [{"id": f"r{n}", "status": status} for n, status in enumerate(statuses)]
+
+    def list(self, *, limit, status=None):
+        rows = [run for run in self.made if status in (None, run["status"])]
+        return rows[: min(limit, self.cap)]
+
+
+DONE, FAILED = "completed", "failed"
+
+
+@pytest.mark.parametrize(
+    ("service", "listed", "is_cut"),
+    [
+        (Capped(100, *[DONE] * 99), 99, False),
+        (Capped(100, *[DONE] * 150), 100, True),
+        (Capped(100, *[DONE] * 90, *[FAILED] * 60), 100, True),
+        (Capped(50, *[DONE] * 50, *[FAILED] * 2), 50, True),
+        (Capped(50, *[DONE, FAILED] * 50), 50, True),
+        (Capped(500, *[DONE, FAILED] * 50), 100, False),
+        (Capped(500, *[DONE, FAILED] * 25), 50, False),
+        (Capped(math.inf, *[DONE] * 100, is_embedded=True), 100, False),
+        (Capped(math.inf, *[DONE] * 1000, is_embedded=True), 1000, False),
+        (Capped(math.inf, *[DONE] * 1001, is_embedded=True), 1000, True),
+        (Capped(math.inf, *[DONE, FAILED] * 500), 1000, True),
+    ],
+)
+def test_a_list_that_a_cap_may_have_cut_says_so_and_no_other(service, listed, is_cut):
+    frame, problems = frames.runs_df(client=service, strict=False)
+    assert len(frame) == listed
+    assert (frame.attrs["truncated_by"] is not None) is is_cut
+    assert frame.attrs["complete"] is not is_cut
+    assert len(problems) == is_cut
+
+
+def test_a_cut_list_of_runs_warns():
+    with pytest.warns(frames.FrameWarning, match="possibly the service's cap"):
+        frames.runs_df(client=Capped(100, *[DONE] * 150))
+
+
+def test_a_hundred_runs_of_the_embedded_service_are_all_and_warn_of_nothing(service):
+    with AgentOS(
+        base_url=service.url, api_key=service.agentos_key, agent_id=service.agent_id
+    ) as client:
+        assert client.is_embedded
+        missing = -len(client.runs.list(limit=1000)) % 50 or 50
+        for _ in range(missing):
+            client.start_run().complete()
+        assert len(frames.runs_df(client=client)) % 50 == 0

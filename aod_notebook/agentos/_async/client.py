@@ -46,6 +46,7 @@ from aod_notebook.agentos.report.sender import sender
 from aod_notebook.agentos.report.snapshot import snapshot
 from aod_notebook.agentos.requests import encode, invoke_body, segment
 from aod_notebook.agentos.results import InvokeResult, disabled_result, read_result
+from aod_notebook.core.proof import known
 from aod_notebook.core.unpicklable import Unpicklable
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class AsyncAgentOS(Unpicklable):
         self.agent_id = options.agent_id
         self.base_url = options.base_url
         self.disabled = options.disabled
+        self._is_embedded = known(options.key.get_secret_value()) is not None
         self._reporter = None if self.disabled else sender.attach(self, options, http_client)
         self._add_namespaces()
 
@@ -220,6 +222,11 @@ class AsyncAgentOS(Unpicklable):
     def is_closed(self) -> bool:
         """Whether the client was closed: it makes no more calls and begins no more runs."""
         return self._api.is_closed
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the key is one of an embedded service."""
+        return self._is_embedded
 
     async def aclose(self, timeout: float = FLUSH_S) -> Receipt:  # noqa: ASYNC109 - the same as sync
         """Flush, and close the connections; what could not be delivered stays in the spool."""

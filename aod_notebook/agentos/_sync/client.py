@@ -47,6 +47,7 @@ from aod_notebook.agentos.report.sender import sender
 from aod_notebook.agentos.report.snapshot import snapshot
 from aod_notebook.agentos.requests import encode, invoke_body, segment
 from aod_notebook.agentos.results import InvokeResult, disabled_result, read_result
+from aod_notebook.core.proof import known
 from aod_notebook.core.unpicklable import Unpicklable
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class AgentOS(Unpicklable):
         self.agent_id = options.agent_id
         self.base_url = options.base_url
         self.disabled = options.disabled
+        self._is_embedded = known(options.key.get_secret_value()) is not None
         self._reporter = None if self.disabled else sender.attach(self, options, http_client)
         self._add_namespaces()
 
@@ -221,6 +223,11 @@ class AgentOS(Unpicklable):
     def is_closed(self) -> bool:
         """Whether the client was closed: it makes no more calls and begins no more runs."""
         return self._api.is_closed
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the key is one of an embedded service."""
+        return self._is_embedded
 
     def close(self, timeout: float = FLUSH_S) -> Receipt:
         """Flush, and close the connections; what could not be delivered stays in the spool."""
