@@ -7,6 +7,7 @@ from aod_notebook.frames import prices
 from aod_notebook.frames._collect import collect
 from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.checks import FrameError, MissingPackageError
+from aod_notebook.frames.compare import compare_df, compare_edits, compare_totals
 from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.imports import import_logs
 from aod_notebook.frames.insights import insights_df
@@ -43,6 +44,9 @@ __all__ = [
     "Store",
     "aio",
     "collect",
+    "compare_df",
+    "compare_edits",
+    "compare_totals",
     "decode_events",
     "decode_run_events",
     "events_df",
