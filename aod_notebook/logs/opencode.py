@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
+
 from aod_notebook.logs.session import LogSession, Request, Turn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_str, dumps, loads
@@ -223,7 +225,11 @@ def _request(message: _Message, at: int | None) -> Request:
         reasoning_tokens=as_int(tokens.get("reasoning")),
     )
     model, cost = as_str(message.get("modelID")), as_float(message.get("cost"))
-    return Request(message.id, model, usage, at, cost_usd=cost)
+    # A fork copies messages under new ids; their times and counts stay the same.
+    times = as_dict(message.get("time"))
+    marks = (times.get("created"), times.get("completed"), model, *msgspec.structs.astuple(usage))
+    key = message.id if at is None else "|".join(map(str, marks))
+    return Request(key, model, usage, at, cost_usd=cost)
 
 
 def _micros(ms: Any) -> int | None:

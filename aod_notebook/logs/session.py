@@ -118,15 +118,15 @@ def count_once(sessions: Iterable[LogSession], counted: dict[str, str] | None = 
     """Leave each request in one session only: in the one that made it.
 
     Forks and resumed sessions repeat the answers of the session that they started from. The
-    session that a log names as the maker keeps the request; else the one that ended first, as
-    a copy goes on after its original.
+    session that a log names as the maker keeps the request; else the one that began first, or
+    that ended first where the copy has the beginning too. The others name it as their origin.
 
     Args:
         sessions: the sessions just read; their turns lose what others count.
         counted: keys of requests that sessions read earlier count, each with its session; the
             keys of these sessions are added.
     """
-    given = sorted(sessions, key=_end)
+    given = sorted(sessions, key=_age)
     counted = {} if counted is None else counted
     holders: dict[str, dict[str, None]] = {}
     makers: dict[str, str] = {}
@@ -150,7 +150,10 @@ def _keep(sessions: Iterable[LogSession], owners: dict[str, str], usages: dict[s
         for turn in session.turns:
             kept = []
             for request in turn.requests:
-                if owners[request.key] == session.session_id and request.key not in seen:
+                owner = owners[request.key]
+                if owner != session.session_id:
+                    session.forked_from_id = session.forked_from_id or owner
+                elif request.key not in seen:
                     seen.add(request.key)
                     usage = usages[request.key]
                     same = usage == request.usage
@@ -200,5 +203,5 @@ def _fullness(session: LogSession) -> tuple[int, int, int, str]:
     return requests, lines, session.updated_at or 0, str(session.source)
 
 
-def _end(session: LogSession) -> tuple[int, str]:
-    return session.updated_at or 0, session.session_id
+def _age(session: LogSession) -> tuple[int, int, str]:
+    return session.created_at or 0, session.updated_at or 0, session.session_id

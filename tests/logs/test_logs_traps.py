@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from databases import make_database
 
 from aod_notebook.logs import count_once, find_logs, read_log
 
@@ -355,3 +356,31 @@ def test_growth_of_the_older_layout_changes_its_stamp(tmp_path):
     write(storage / "message" / "ses_1" / "msg_1.json", [{"id": "msg_1", "role": "user"}])
 
     assert find_logs(tmp_path)[0].stamp != before
+
+
+def opencode_answer(key, session, created):
+    data = {"role": "assistant", "modelID": "m", "cost": 0.01}
+    data["tokens"] = {"input": 10, "output": 10, "reasoning": 0, "cache": {"read": 0, "write": 0}}
+    data["time"] = {"created": created, "completed": created + 5}
+    return {"id": key, "session_id": session, "time_created": created, "data": json.dumps(data)}
+
+
+def test_a_fork_of_opencode_copies_messages_under_new_ids_and_counts_its_own(tmp_path):
+    sessions = [
+        {"id": "ses_b", "title": "Count", "time_created": 1000, "time_updated": 9000},
+        {"id": "ses_a", "title": "Count (fork #1)", "time_created": 4000, "time_updated": 5000},
+    ]
+    messages = [
+        opencode_answer("msg_1", "ses_b", 1000),
+        opencode_answer("msg_2", "ses_a", 1000),
+        opencode_answer("msg_3", "ses_a", 4500),
+    ]
+    parts = [{"id": "prt_1", "message_id": "msg_1", "session_id": "ses_b", "time_created": 1}]
+    parts[0]["data"] = json.dumps({"type": "text", "text": "One."})
+    tables = {"session": sessions, "message": messages, "part": parts}
+    make_database(tmp_path / ".local/share/opencode/opencode-beta.db", tables)
+
+    origin, fork = sorted(read(tmp_path), key=lambda one: one.created_at)
+
+    assert (tokens([origin]), tokens([fork])) == ((10, 10), (10, 10))
+    assert (origin.forked_from_id, fork.forked_from_id) == (None, "ses_b")
