@@ -229,7 +229,24 @@ def _request(message: _Message, at: int | None) -> Request:
     times = as_dict(message.get("time"))
     marks = (times.get("created"), times.get("completed"), model, *msgspec.structs.astuple(usage))
     key = message.id if at is None else "|".join(map(str, marks))
-    return Request(key, model, usage, at, cost_usd=cost)
+    return Request(key, model, usage, at, cost_usd=cost, message_id=message.id)
+
+
+def counted_lines(turn: Turn) -> list[bytes]:
+    """Return the lines of a turn without the counts of requests that another session made."""
+    kept = {request.message_id for request in turn.requests}
+    return [_without_counts(line, kept) for line in turn.lines]
+
+
+def _without_counts(line: bytes, kept: set[str | None]) -> bytes:
+    if b'"step_finish"' not in line:
+        return line
+    value = as_dict(loads(line))
+    part = as_dict(value.get("part"))
+    if value.get("type") != "step_finish" or part.get("messageID") in kept:
+        return line
+    bare = {name: one for name, one in part.items() if name not in ("tokens", "cost")}
+    return dumps({**value, "part": bare}).encode()
 
 
 def _micros(ms: Any) -> int | None:

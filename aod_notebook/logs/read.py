@@ -38,6 +38,8 @@ def printed_turns(session: LogSession) -> Iterator[Turn]:
     for turn in session.turns:
         for request in turn.requests:
             total += request.usage
+        if session.runtime == "opencode":  # its own lines hold the counts
+            turn = msgspec.structs.replace(turn, lines=opencode.counted_lines(turn))  # noqa: PLW2901
         line = _result_line(session, turn, total)
         if line is None:
             yield turn
@@ -57,7 +59,7 @@ def _result_line(session: LogSession, turn: Turn, total: Usage) -> bytes | None:
         return codex.result_line(session, turn, total)
     if session.runtime == "gemini":
         return gemini.result_line(turn)
-    return None  # opencode's own lines hold the counts
+    return None
 
 
 class _Block(msgspec.Struct, gc=False):

@@ -19,6 +19,7 @@ class Request(msgspec.Struct, frozen=True):
         owner: the session that made the request, where the log says so.
         cost_usd: what the CLI says it cost; None where it says nothing.
         web_searches: searches that the provider ran for it.
+        message_id: the message in this session, where its id is not the key.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Request(msgspec.Struct, frozen=True):
     owner: str | None = None
     cost_usd: float | None = None
     web_searches: int | None = None
+    message_id: str | None = None
 
 
 class Turn(msgspec.Struct):

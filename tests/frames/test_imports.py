@@ -168,3 +168,28 @@ def test_a_database_with_credentials_shows_none_of_them(tmp_path):
     assert store.session_ids == ["ses_1"]
     written = b"".join(f.read_bytes() for f in store.path.rglob("*") if f.is_file())
     assert b"hidden-token" not in written
+
+
+def test_a_fork_of_opencode_has_the_counts_of_its_own_answers_only(tmp_path):
+    path = tmp_path / ".local" / "share" / "opencode" / "opencode.db"
+    path.parent.mkdir(parents=True)
+    tokens = {"input": 10, "output": 5, "reasoning": 0, "cache": {"read": 0, "write": 0}}
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE session (id, title, time_created, time_updated)")
+        database.execute("CREATE TABLE message (id, session_id, time_created, data)")
+        database.execute("CREATE TABLE part (id, message_id, session_id, time_created, data)")
+        for at, session in enumerate(("ses_1", "ses_2")):
+            database.execute("INSERT INTO session VALUES (?, 'One', ?, 9)", (session, at))
+            told = {"role": "assistant", "modelID": "m", "cost": 0.01, "tokens": tokens}
+            told["time"] = {"created": 3, "completed": 4}
+            message = f"msg_{session}"
+            values = (message, session, json.dumps(told))
+            database.execute("INSERT INTO message VALUES (?, ?, 3, ?)", values)
+            part = {"type": "step-finish", "reason": "stop", "tokens": tokens, "cost": 0.01}
+            values = (f"prt_{session}", message, session, json.dumps(part))
+            database.execute("INSERT INTO part VALUES (?, ?, ?, 3, ?)", values)
+
+    store = frames.import_logs(path, into=tmp_path / "store")
+
+    assert store.frame("results")["input_tokens"].sum() == 10
+    assert store.frame("results")["cost_usd"].sum() == pytest.approx(0.01)
