@@ -9,11 +9,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,7 +29,6 @@ from aod_notebook.frames.checks import FrameError, options, shown
 from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.protocols import FollowedSession
 from aod_notebook.frames.results import model_usage_of, results_of
-from aod_notebook.frames.schema import Schema
 from aod_notebook.frames.sessions import sessions_of, turns_of
 from aod_notebook.frames.sources import asked, followed_events
 from aod_notebook.frames.store import (
@@ -52,6 +54,8 @@ _FRESH: Final = "_fresh"
 _SUMS: Final = "checksums"
 _LEFT_OVER_S: Final = 3600.0
 """A file that is not in its place after so long was left by a collection that was killed."""
+_WRITERS: Final = 4
+"""Threads that write files; most of the time they wait for the disk."""
 _Times = dict[Hashable, pd.Timestamp]
 _DERIVED: Final[Mapping[str, Callable[[list[Piece]], Framed]]] = {
     "messages": messages_of,
@@ -265,29 +269,91 @@ def store_session(
         transcript: what the other frames are made of.
         state: what the mark says; a session with the same state is not stored again.
     """
-    made = {**own, **{name: derive(transcript).frame for name, derive in _DERIVED.items()}}
+    made = {name: _arrow(frame, name) for name, frame in _all_frames(own, transcript).items()}
+    _store(folder, session_id, made, state)
+
+
+def store_sessions(
+    folder: Path,
+    own: Mapping[str, pd.DataFrame],
+    transcript: list[Piece],
+    states: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write all frames of several sessions, each with its mark.
+
+    The frames are made once for all of them, which costs far less than once for each. The disk
+    need not have them yet when this returns: call `os.sync` before their presence counts.
+
+    Args:
+        folder: the store.
+        own: the frames `sessions`, `turns` and `events` of all of them; the rows of each session
+            stand together.
+        transcript: what the other frames are made of.
+        states: for each session, what its mark says.
+    """
+    tables, parts = {}, {}
+    for name, frame in _all_frames(own, transcript).items():
+        tables[name], parts[name] = _arrow(frame, name), _parts(frame[KEY])
+
+    def write(session_id: str) -> None:
+        nothing = slice(0, 0)
+        made = {}
+        for name, table in tables.items():
+            rows = parts[name].get(session_id, nothing)
+            made[name] = table.slice(rows.start, rows.stop - rows.start)
+        _store(folder, session_id, made, states[session_id], synced=False)
+
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(write, states))
+
+
+def _all_frames(
+    own: Mapping[str, pd.DataFrame], transcript: list[Piece]
+) -> Mapping[str, pd.DataFrame]:
+    return {**own, **{name: derive(transcript).frame for name, derive in _DERIVED.items()}}
+
+
+def _parts(ids: "pd.Series[str]") -> dict[str, slice]:
+    """Return where the rows of each session stand."""
+    codes, names = pd.factorize(ids)
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    found = pairwise([*starts.tolist(), len(codes)])
+    return {str(names[codes[start]]): slice(start, stop) for start, stop in found}
+
+
+def _store(
+    folder: Path,
+    session_id: str,
+    made: Mapping[str, pa.Table],
+    state: Mapping[str, Any],
+    *,
+    synced: bool = True,
+) -> None:
     done = mark(folder, session_id)
     done.unlink(missing_ok=True)
     sums = {}
-    for name, frame in made.items():
-        data = _parquet(frame, stored_schema(name, frame.columns))
+    for name, table in made.items():
+        data = _parquet(table)
         sums[name] = checksum(data)
-        _replace(folder, place(folder, name, session_id), data)
-    _replace(folder, done, json.dumps({**state, _SUMS: sums}).encode())
+        _replace(folder, place(folder, name, session_id), data, synced=synced)
+    _replace(folder, done, json.dumps({**state, _SUMS: sums}).encode(), synced=synced)
 
 
-def _parquet(frame: pd.DataFrame, schema: Schema) -> pa.Buffer:
-    """The frame of one session, compressed; its categories as text, which every reader takes."""
-    layout = arrow_schema(schema)
+def _arrow(frame: pd.DataFrame, name: str) -> pa.Table:
+    """The frame as it is stored: its categories as text, which every reader takes."""
+    layout = arrow_schema(stored_schema(name, frame.columns))
     layout = layout.remove(layout.get_field_index(KEY))
     arrays = [pa.Array.from_pandas(frame[field.name], type=field.type) for field in layout]
-    table = pa.Table.from_arrays(arrays, schema=layout)
+    return pa.Table.from_arrays(arrays, schema=layout)
+
+
+def _parquet(table: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 
-def _replace(folder: Path, path: Path, data: Any) -> None:
+def _replace(folder: Path, path: Path, data: Any, *, synced: bool = True) -> None:
     """Put a file in its place, whole; what is written of it before that stands elsewhere."""
     fresh = folder / _FRESH / uuid4().hex
     fresh.parent.mkdir(parents=True, exist_ok=True)
@@ -296,7 +362,8 @@ def _replace(folder: Path, path: Path, data: Any) -> None:
         with fresh.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
         fresh.replace(path)
     except BaseException:
         fresh.unlink(missing_ok=True)  # on a full disk, room for others

@@ -4,6 +4,7 @@ The lines of a log become the lines that its CLI would have printed, so that the
 imported session are made by the same readers as those of any other.
 """
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from aod_notebook.core.settings import home
-from aod_notebook.frames._collect import store_session
+from aod_notebook.frames._collect import store_sessions
 from aod_notebook.frames._deliver import FrameWarning, Report
 from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.checks import FrameError
@@ -32,6 +33,8 @@ from aod_notebook.logs import LogFile, LogSession, count_once, one_each
 
 _BATCH_BYTES: Final = 64_000_000
 """Files are read in batches of about this size: what is held in memory stays bounded."""
+_PART_BYTES: Final = 8_000_000
+"""Frames are made of sessions with about so many bytes of lines."""
 
 
 class _Known(msgspec.Struct):
@@ -117,6 +120,8 @@ def import_logs(
     try:
         for batch in _batches(changed):
             _import_batch(store, batch, counted, report)
+            if hasattr(os, "sync"):  # one for all files of the batch
+                os.sync()
             index.stamps |= {str(log.path): log.stamp for log in batch}
             index.save(counted)
     except OSError as error:
@@ -170,22 +175,35 @@ def _batches(logs: Iterable[LogFile]) -> Iterator[list[LogFile]]:
         yield batch
 
 
-def _model_of(session: LogSession, _: str | None) -> str | None:
-    return session.model
-
-
 def _import_batch(
     store: Store, logs: list[LogFile], counted: dict[str, str], report: Report
 ) -> None:
     sessions = one_each(read_sessions(logs, report))
     count_once(sessions, counted)
+    for part in _parts(sessions):
+        models = {session.session_id: session.model for session in part}
+        events = events_of_logs(part)
+        own = {"sessions": sessions_of_logs(part), "turns": turns_of_logs(part), "events": events}
+        transcript = list(pieces([events], partial(_model_of, models)))
+        store_sessions(store.path, own, transcript, {one.session_id: _state(one) for one in part})
+
+
+def _parts(sessions: list[LogSession]) -> Iterator[list[LogSession]]:
+    part: list[LogSession] = []
+    size = 0
     for session in sessions:
-        events = events_of_logs([session])
-        own = {
-            "sessions": sessions_of_logs([session]),
-            "turns": turns_of_logs([session]),
-            "events": events,
-        }
-        transcript = list(pieces([events], partial(_model_of, session)))
-        state = {"updated_at": session.updated_at, "status": "completed", "complete": True}
-        store_session(store.path, session.session_id, own, transcript, state)
+        part.append(session)
+        size += sum(len(line) for turn in session.turns for line in turn.lines)
+        if size >= _PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _model_of(models: Mapping[str, str | None], session_id: str | None) -> str | None:
+    return models.get(session_id or "")
+
+
+def _state(session: LogSession) -> dict[str, Any]:
+    return {"updated_at": session.updated_at, "status": "completed", "complete": True}
