@@ -8,7 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from aod_notebook.core.look import code_parts, styled
-from aod_notebook.core.text import counted
+from aod_notebook.core.text import clean, counted
 from aod_notebook.core.words import GLYPHS, STATE_TONES
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def findings_html(frame: pd.DataFrame) -> str:
         else ""
     )
     return styled(
-        f'<div style="padding:4px 0"><b class="aod-{tone}">{head}</b> '
-        f'<span class="aod-quiet" style="font-size:12px">{rest}</span></div>'
+        f'<div style="padding:4px 0"><b class="aod-{tone}">{html.escape(head)}</b> '
+        f'<span class="aod-quiet" style="font-size:12px">{html.escape(rest)}</span></div>'
         '<table style="border-collapse:collapse;width:100%;margin:0;border:0;font-size:12px">'
         f"<tbody>{rows}</tbody></table>{folded}"
     )
@@ -85,7 +85,7 @@ def _headline(frame: pd.DataFrame) -> tuple[str, str]:
         head = "✓ everything is good"
     said = [counted(notes, "note")] if problems and notes else []
     said += [
-        str(text).partition(";")[0]
+        clean(str(text)).partition(";")[0]
         for text in frame.loc[~frame.index.isin(checks.index), "finding"]
     ]
     return head, " · ".join([*said, f"{good} of {counted(len(checks), 'check')} good"])
@@ -95,7 +95,8 @@ def _parted(frame: pd.DataFrame) -> tuple[list[_Found], list[_Found]]:
     """Return the findings, what is wrong first; and apart the good ones about versions."""
     columns = (frame[name] for name in ("check", "state", "finding"))
     rows = [
-        (str(check), str(state), str(text)) for check, state, text in zip(*columns, strict=True)
+        (clean(str(check)), clean(str(state)), clean(str(text)))
+        for check, state, text in zip(*columns, strict=True)
     ]
     rows = sorted(
         (row for row in rows if row[0] != _SUMMARY), key=lambda row: _ORDER.get(row[1], 0)

@@ -264,3 +264,13 @@ def test_cells_show_our_frames_by_our_display(shell):
     shown, _ = shell.ip.display_formatter.format(frames.messages_df(shell.names["s"]))
     assert "aod-out" not in shown["text/html"]
     shell.run("%load_ext aod_notebook")
+
+
+@pytest.mark.parametrize("shown", [table_html, table_text])
+def test_a_table_of_checks_from_a_file_of_somebody_elses_is_text(shown):
+    hostile = "<img src=x onerror=alert(1)>\x1b]8;;http://x.example\x07 \u202egnp"
+    frame = pd.DataFrame({"check": ["summary", hostile], "state": "ok", "finding": hostile})
+    frame.attrs["schema"] = "aod.findings"
+    text = shown(frame)
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert shown is table_text or "<img" not in text
