@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 HEAD_S = 10.0
 """How long a connection may stay without a request that shows a valid token."""
-_BUSY_S = 1.0
+_BUSY_S = 5.0
+"""How much longer if it is just being answered; who asks on and on gets no more than that."""
+_PIECE = 2048
+"""So many bytes of a visitor are looked at in a row: a chunk of one byte takes as long as a request."""
 _MOST_VISITORS = 256
 _MOST_AT_ONCE = 128
 _FEWEST = 16
@@ -83,6 +86,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin as a visitor."""
         super().connection_made(transport)
+        # asyncio's own limit of a read, which is 256 KiB
+        self.transport.max_size = _PIECE  # type: ignore[attr-defined]
         self._late = self.loop.call_later(HEAD_S, self._end_visit)
         self._visitors.arrive(self, len(self.connections))
 
@@ -97,6 +102,7 @@ class Connection(H11Protocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+            del self.transport.max_size  # type: ignore[attr-defined]
 
     def is_answering(self) -> bool:
         """Whether a request is being answered."""
@@ -105,8 +111,11 @@ class Connection(H11Protocol):
 
     def _end_visit(self) -> None:
         if self.is_answering():
-            self._late = self.loop.call_later(_BUSY_S, self._end_visit)
-            return
+            self._late = self.loop.call_later(_BUSY_S, self._close)
+        else:
+            self._close()
+
+    def _close(self) -> None:
         self._visitors.leave(self)
         self.transport.abort()
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from service_kit import Kit, Rpc, connect
@@ -159,3 +161,16 @@ def test_numbers_of_a_run_come_back_as_they_went(reporter, rpc, service):
     run_id = reporter.start(service.agent_id, input=numbers)
     shown = rpc.call("runs_get", run_id=run_id)["input"]
     assert json.dumps(shown) == json.dumps(numbers)
+
+
+def test_a_strangers_body_in_pieces_of_one_byte_holds_up_nothing(full):
+    head = b"POST /agents HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def call():
+        with socket.create_connection(("127.0.0.1", urlsplit(full.url).port), 10) as stranger:
+            stranger.sendall(head + b"1\r\na\r\n" * 60_000)
+            return stranger.recv(4096)
+
+    pause, answer = pause_of(full, call)
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert pause < LONGEST_S

@@ -58,6 +58,18 @@ def test_a_connection_without_a_whole_request_is_closed(hurried, said):
         assert is_closed(connection)
 
 
+def test_a_connection_that_asks_on_and_on_without_a_token_is_closed(hurried, monkeypatch):
+    monkeypatch.setattr(visitors, "_BUSY_S", 0.2)
+    asked = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+
+    def ask_on():
+        while True:  # no answer is read, so one is always being sent
+            connection.sendall(asked)
+
+    with dial(hurried.url) as connection, pytest.raises(ConnectionError):
+        ask_on()
+
+
 @pytest.mark.parametrize("token", [None, "aod_wrong"])
 def test_an_answered_request_without_a_valid_token_does_not_keep_a_connection(hurried, token):
     with dial(hurried.url) as connection:
