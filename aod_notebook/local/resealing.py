@@ -26,14 +26,16 @@ _SEALED = (
 )
 
 
-def reseal(connection: sqlite3.Connection, vault: Vault, key: bytes) -> None:
+def reseal(connection: sqlite3.Connection, vault: Vault, key: bytes) -> bool:
     """Seal every secret of the database with the vault; a second call does nothing.
 
-    What 0.1 sealed under another key stays as it is: nothing can read it.
+    What 0.1 sealed under another key stays as it is: nothing can read it. Returns whether the
+    file is one of 0.1: then its free parts hold in plain text what 0.1 deleted or replaced, until
+    it is compacted.
     """
     (is_done,) = connection.execute("SELECT is_done FROM sealing").fetchone()
     if is_done:
-        return
+        return False
     # freed parts of the file are overwritten, so that no plain text stays there
     connection.execute("PRAGMA secure_delete = ON")
     for table, column, names in _SEALED:
@@ -53,6 +55,8 @@ def reseal(connection: sqlite3.Connection, vault: Vault, key: bytes) -> None:
         _set(connection, "agent_version", "snapshot", json.dumps(snapshot), where)
     connection.execute("UPDATE sealing SET is_done = 1")
     connection.execute("PRAGMA secure_delete = OFF")
+    # a service stores its own token when it first starts, so a new file has none here
+    return connection.execute("SELECT 1 FROM api_token").fetchone() is not None
 
 
 def _set(

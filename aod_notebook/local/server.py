@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
+import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +30,7 @@ from aod_notebook.local.credentials import (
     write_private,
 )
 from aod_notebook.local.feeds import Feeds
+from aod_notebook.local.maintenance import vacuum
 from aod_notebook.local.processes import Supervisor
 from aod_notebook.local.resealing import reseal
 from aod_notebook.local.runtimes import recover_logins
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aod_notebook.local.config import Config
+
+logger = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
 _GRACE_S = 1
@@ -98,7 +103,8 @@ class Service:
             self._supervisor.clear_orphans()
             self.database = Database(config.database)
             stack.callback(self.database.close)
-            self.database.submit(lambda c: reseal(c, self._vault, key)).result()
+            if self.database.submit(lambda c: reseal(c, self._vault, key)).result():
+                _compact(config)
             self.database.submit(transitions.recover).result()
             self.database.submit(runs.recover).result()
             recover_logins(config.sessions_dir)
@@ -231,6 +237,13 @@ def _uvicorn_config(state: State) -> uvicorn.Config:
         timeout_keep_alive=60,
         timeout_graceful_shutdown=_GRACE_S,
     )
+
+
+def _compact(config: Config) -> None:
+    try:
+        vacuum(config.data_dir)
+    except sqlite3.OperationalError as error:  # a full disk keeps no service from starting
+        logger.warning("old secrets may be left in %s: %s", config.database.name, error)
 
 
 @contextlib.contextmanager

@@ -136,6 +136,21 @@ def test_secrets_of_the_first_version_are_sealed_anew_and_still_work(first_editi
     assert files_with(folder, SECRET) == []
 
 
+def test_what_the_first_version_deleted_is_left_in_no_free_part_of_the_file(first_edition):
+    folder, *_ = first_edition
+    deleted = "fake-" + "deleted" * 5000  # longer than a page
+    with contextlib.closing(sqlite3.connect(folder / "service.db")) as database:
+        database.execute("PRAGMA secure_delete = OFF")
+        for servers in (deleted, json.dumps(SERVERS)):
+            database.execute("UPDATE agent SET mcp_servers = ?", (servers,))
+            database.commit()
+    assert files_with(folder, deleted[:50]) == ["service.db"]
+    stack, _ = running(folder)
+    with stack:
+        assert files_with(folder, deleted[:50]) == []
+        assert files_with(folder, SECRET) == []
+
+
 def test_the_first_version_refuses_a_database_that_it_could_not_read(first_edition, monkeypatch):
     folder, *_ = first_edition
     with running(folder)[0]:
