@@ -80,7 +80,7 @@ def test_notebooks_are_committed_without_outputs():
 def test_only_the_agreed_folders_stand_at_the_top():
     top = {path.relative_to(ROOT).parts[0] for path in committed_files()}
     assert top <= {
-        ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "aod_notebook",
+        ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "aod_notebook",
         "binder", "docs", "notebooks", "pyproject.toml", "scripts", "tests",
     }  # fmt: skip
 
