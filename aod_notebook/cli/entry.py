@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aod_notebook._version import __version__
 from aod_notebook.cli.house import add_house
 from aod_notebook.cli.parser import Parser
+from aod_notebook.cli.sessions import add_sessions
 from aod_notebook.core.errors import AodNotebookError
 
 if TYPE_CHECKING:
@@ -38,5 +39,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser("aod-notebook", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"aod-notebook {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
+    add_sessions(commands)
     add_house(commands)
     return parser

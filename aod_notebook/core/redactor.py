@@ -27,7 +27,7 @@ HOME, USER = "home folder", "user name"
 
 _SECRET_NAME = re.compile(
     r"(?:^|[_\-.])(?:api_?)?(?:keys?|tokens?|secrets?|passw(?:or)?d|passwd|passphrase|pass|pwd|pat"
-    r"|credentials?|auth|dsn|cookie|signature)(?:$|[_\-.]\d*$)"
+    r"|credentials?|auth|dsn|cookie)(?:$|[_\-.]\d*$)"
     r"|api_?key|access_?key|secret|passw|private_?key|auth_?token|credential",
     re.IGNORECASE,
 )

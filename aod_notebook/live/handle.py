@@ -162,10 +162,15 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return {"stop": stop}
 
     def to_html(self) -> str:
-        """Return what was received so far as one piece of static HTML, without scripts."""
+        """Return what was received so far as a whole page of static HTML, without scripts.
+
+        It opens from a file, loads nothing and is not redacted; `aod-notebook export` redacts.
+        """
+        from aod_notebook.viewers.bundle import whole_page
         from aod_notebook.viewers.static import render_html
 
-        return render_html([event for event, _ in self.received()], self.title, self.runtime)
+        body = render_html([event for event, _ in self.received()], self.title, self.runtime)
+        return whole_page(self.title, body)
 
     def to_parquet(self, folder: str | Path) -> Path:
         """Write the tables as Parquet files into `folder/ID`, which is made; give it.

@@ -27,6 +27,7 @@ _LONGEST = 4096
 _TOFU = "\N{WHITE SQUARE}"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)
 _ID_CHARS = 24
+_HALF_MS = 0.0005
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _CENT = 0.01
 
@@ -94,12 +95,14 @@ def dollars(amount: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Give a duration in the unit that suits it.
+    """Return a duration in the unit that suits it; what was too short to measure is not 0.
 
     Example:
-        >>> duration(0.0421), duration(7.26), duration(200), duration(8000)
-        ('42 ms', '7.3 s', '3 min 20 s', '2 h 13 min')
+        >>> duration(0.0421), duration(7.26), duration(200), duration(8000), duration(0)
+        ('42 ms', '7.3 s', '3 min 20 s', '2 h 13 min', '<1 ms')
     """
+    if 0 <= seconds < _HALF_MS:
+        return "<1 ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < _MINUTE:

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from aod_notebook._version import __version__
 from aod_notebook.core.text import clean, counted, one_line
+from aod_notebook.core.words import dollars, state_word
 from aod_notebook.viewers.bundle.page import document, part
 from aod_notebook.viewers.bundle.shown import Shown, redacted
-from aod_notebook.viewers.plain import about, status_word
 from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aod_notebook.core.redactor import Redactor
-    from aod_notebook.viewers.row import Summary
 
 __all__ = ["write_bundle"]
 
@@ -88,24 +87,20 @@ def _session_body(shown: Shown, transcript: Transcript, note: str, made: datetim
         for turn, text in sorted(shown.prompts.items())[:1]
     )
     return (
-        '<header class="top"><a href="index.html">All sessions</a></header><main>'
-        f"<h1>{_escaped(one_line(shown.title, _PROMPT_CHARS))}</h1>"
-        f'<p class="facts">{_facts(shown, transcript.summary)}</p>'
+        f'<header class="top"><a href="index.html">All sessions</a> {_facts(shown)}</header><main>'
+        f'<h1 class="unseen">{_escaped(one_line(shown.title, _PROMPT_CHARS))}</h1>'
         f"{prompts}{transcript.html(_PAGE_ROWS, _PAGE_BYTES)}</main>"
         f"{_footer(note, made)}"
     )
 
 
-def _facts(shown: Shown, summary: Summary) -> str:
-    """Return what is known of a session in one line; unknown facts are left out."""
+def _facts(shown: Shown) -> str:
+    """Return what the transcript's own header leaves out; unknown facts are left out here too."""
     replay = "replay of a recording" if shown.is_replay else None
-    facts = [shown.agent, shown.model, about(summary), replay]
-    told = [f'<span class="status {escape(shown.status)}">{_status(shown.status)}</span>']
-    told += [f"<span>{_escaped(fact)}</span>" for fact in facts if fact]
+    facts = [f"<span>{_escaped(fact)}</span>" for fact in (shown.agent, replay) if fact]
     if shown.created_at is not None:
-        told.append(_time(shown.created_at))
-    told.append(f"<code>{_escaped(shown.id)}</code>")
-    return " ".join(told)
+        facts.append(_time(shown.created_at))
+    return f'<span class="facts">{" ".join(facts)} <code>{_escaped(shown.id)}</code></span>'
 
 
 def _row(shown: Shown, transcript: Transcript, name: str) -> str:
@@ -113,7 +108,7 @@ def _row(shown: Shown, transcript: Transcript, name: str) -> str:
     words = "\n".join(
         [*shown.prompts.values(), *(f"{row.title} {row.text}" for row in transcript.rows)]
     )
-    cost = "" if shown.cost_usd is None else _money(shown.cost_usd)
+    cost = dollars(shown.cost_usd)
     known = " ".join(filter(None, (shown.id, shown.agent, shown.model, shown.runtime)))
     replay = ' <span class="quiet">replay</span>' if shown.is_replay else ""
     made = "" if shown.created_at is None else _time(shown.created_at)
@@ -165,17 +160,12 @@ def _footer(note: str, made: datetime) -> str:
 
 
 def _status(status: str) -> str:
-    return f"{_GLYPHS.get(status, '○')} {escape(status_word(status))}"
+    return f"{_GLYPHS.get(status, '○')} {escape(state_word(status))}"
 
 
 def _time(at: datetime) -> str:
     told = at.astimezone(UTC)
     return f'<time datetime="{told.isoformat()}">{told:%Y-%m-%d %H:%M} UTC</time>'
-
-
-def _money(usd: float) -> str:
-    cent = 0.01
-    return f"${usd:.2f}" if usd >= cent or usd == 0 else f"${usd:.4f}"
 
 
 def _escaped(text: str) -> str:

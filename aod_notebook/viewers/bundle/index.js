@@ -8,6 +8,8 @@
     select: document.getElementById(name),
   }));
   const count = document.getElementById("count");
+  const word = (status) =>
+    rows.find((row) => row.dataset.status === status).querySelector(".status").textContent;
   const none = document.getElementById("none");
 
   for (const { name, select } of filters) {
@@ -15,7 +17,7 @@
     for (const value of values) {
       const option = document.createElement("option");
       option.value = value;
-      option.textContent = name === "status" ? value[0].toUpperCase() + value.slice(1) : value;
+      option.textContent = name === "status" ? word(value) : value;
       select.append(option);
     }
     select.hidden = values.length < 2;

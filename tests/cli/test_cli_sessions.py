@@ -1,0 +1,179 @@
+"""`aod-notebook sessions`, `show`, `export` and `import`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aod_notebook import cli, frames, live
+from aod_notebook.cli.redaction import redactor
+from aod_notebook.cli.source import chosen
+from aod_notebook.core import bridge
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live import SessionRequest, start
+
+LOGS = Path(__file__).parents[1] / "logs" / "samples" / "home"
+ESCAPE = "\x1b["
+
+
+@pytest.fixture(autouse=True)
+def connected(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AOD_API_URL", service.url)
+    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
+    yield
+    live.disconnect()
+    bridge.stop()
+
+
+def run(capsys, *words):
+    """Run a command that succeeds; return what it prints."""
+    assert cli.main([str(word) for word in words]) == 0, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def failed(capsys, *words):
+    """Run a command that fails; return the line that says why."""
+    assert cli.main([str(word) for word in words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def shell(script):
+    return start(SessionRequest(prompt=script, runtime="shell")).wait()
+
+
+@pytest.fixture
+def store(tmp_path, capsys):
+    run(capsys, "import", LOGS, "--into", tmp_path / "imported")
+    return tmp_path / "imported"
+
+
+def test_sessions_are_listed_with_prompt_agent_cost_and_age(capsys):
+    replay = start(SessionRequest(prompt="Fix the report", runtime="replay")).wait()
+    head, first, *_ = run(capsys, "sessions").splitlines()
+    assert head.split() == ["Status", "Prompt", "Agent", "Model", "Cost", "Age", "Id"]
+    assert first.startswith("Completed  Fix the report")
+    assert "$0.17" in first
+    assert "replay" in first
+    assert replay.id.startswith(first.split()[-1])
+
+
+def test_only_the_newest_twenty_are_listed_unless_all_are_wanted(store, capsys, monkeypatch):
+    monkeypatch.setattr("aod_notebook.cli.sessions.NEWEST", 3)
+    lines = run(capsys, "sessions", "--store", store).splitlines()
+    assert len(lines) == 1 + 3 + 1
+    assert re.match(r"3 of \d+ sessions; --all lists the others\.", lines[-1])
+    assert len(run(capsys, "sessions", "--all", "--store", store).splitlines()) > 5
+
+
+def test_a_session_is_shown_with_its_prompt_and_without_colours_in_a_pipe(capsys):
+    session = shell("echo one\necho two")
+    told = run(capsys, "show", session.id)
+    assert "> echo one\n> echo two\n" in told
+    assert "\none\ntwo\n" in told
+    assert ESCAPE not in told
+
+
+def test_a_terminal_gets_colours_unless_it_wants_none(capsys, monkeypatch):
+    session = shell("false")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert ESCAPE in run(capsys, "show", session.id)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert ESCAPE not in run(capsys, "show", session.id)
+
+
+def test_escapes_of_an_agent_reach_no_terminal(capsys):
+    session = shell(r"printf '\033]0;owned\007\033[2Jx\n'")
+    told = run(capsys, "show", session.id)
+    assert "\x1b" not in told
+    assert "\x07" not in told
+
+
+def test_the_beginning_of_an_id_is_an_id(capsys):
+    session = shell("echo found")
+    assert "found" in run(capsys, "show", session.id[:13])
+
+
+def test_an_ambiguous_beginning_lists_what_it_could_be():
+    with pytest.raises(AodNotebookError, match="abcd1, abcd2"):
+        chosen("abcd", ["abcd1", "abcd2", "e"], "the service")
+
+
+@pytest.mark.parametrize("given", ["abc", "zzzz-nothing"])
+def test_what_is_no_id_is_said_in_a_line(capsys, given):
+    assert f"`{given}`" in failed(capsys, "show", given)
+
+
+def test_an_imported_session_is_shown_from_its_store(store, capsys):
+    (session_id, *_) = frames.scan(store).session_ids
+    told = run(capsys, "show", session_id, "--store", store)
+    assert "> " in told
+    assert session_id in told
+    assert "completed" in told.splitlines()[1]
+
+
+def test_the_default_store_is_looked_into_for_what_no_service_has(capsys):
+    run(capsys, "import", LOGS)
+    (session_id, *_) = frames.scan(live.journal.home() / "imported").session_ids
+    assert session_id in run(capsys, "show", session_id)
+
+
+def test_import_reads_the_agents_that_are_named(tmp_path, capsys):
+    run(capsys, "import", LOGS, "--into", tmp_path / "one", "--agents", "gemini")
+    runtimes = frames.scan(tmp_path / "one").frame("sessions")["runtime"]
+    assert set(runtimes) == {"gemini"}
+
+
+def test_export_writes_redacted_pages(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "quite-a-secret-thing")
+    one, two = shell("echo quite-a-secret-thing"), shell("echo fine")
+    told = run(capsys, "export", one.id, two.id[:12], "--html", tmp_path / "pages")
+    assert "known secret" in told
+    pages = [path.read_text() for path in (tmp_path / "pages").glob("*.html")]
+    assert len(pages) == 3
+    assert not any("quite-a-secret-thing" in page for page in pages)
+
+
+def test_export_without_redaction_says_so(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "quite-a-secret-thing")
+    one = shell("echo quite-a-secret-thing")
+    told = run(capsys, "export", one.id, "--html", tmp_path, "--no-redact")
+    assert "Not redacted" in told
+    page = (tmp_path / f"{one.id}.html").read_text()
+    assert "quite-a-secret-thing" in page
+    assert "Not redacted" in page
+
+
+def test_export_writes_a_store_of_tables(capsys, tmp_path):
+    one = shell("echo one")
+    run(capsys, "export", one.id, "--parquet", tmp_path / "kept")
+    assert frames.scan(tmp_path / "kept").session_ids == [one.id]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["export", "--all"], "--html DIR"),
+        (["export", "--html", "x"], "Give the ids"),
+        (["sessions", "--store", "nowhere"], "nowhere"),
+        (["import", "/nowhere/at/all"], "nowhere"),
+    ],
+)
+def test_what_is_missing_is_said_in_a_line(capsys, words, text):
+    assert text in failed(capsys, *words)
+
+
+def test_variables_that_a_clis_settings_name_are_secret(tmp_path, monkeypatch):
+    (tmp_path / "config.toml").write_text('[model_providers.x]\nenv_key = "ODD_NAME"\n')
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    monkeypatch.setenv("ODD_NAME", "an odd value")
+    assert redactor().text("it is an odd value") == "it is [hidden]"
+
+
+def test_the_html_of_a_live_session_is_a_whole_page():
+    page = shell("echo hello").to_html()
+    assert page.startswith("<!doctype html>")
+    assert "hello" in page
+    assert "<script" not in page

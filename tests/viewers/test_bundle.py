@@ -1,0 +1,125 @@
+"""Sessions as pages for others: what stands in them, and what does not."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+from planted import SHAPES, planted
+
+from aod_notebook.aod import StreamEvent
+from aod_notebook.core.redactor import Redactor
+from aod_notebook.viewers.bundle import Shown, whole_page, write_bundle
+
+
+def output(text, turn=1, stream="stdout"):
+    return StreamEvent("output", None, {"stream": stream, "data": text, "turn": turn})
+
+
+def said(text):
+    message = {"id": "m1", "role": "assistant", "content": [{"type": "text", "text": text}]}
+    return json.dumps({"type": "assistant", "message": message}) + "\n"
+
+
+def session(name, *events, **known):
+    begun = [StreamEvent("turn_start", 1, {"turn": 1})]
+    return Shown(
+        id=name,
+        events=[*begun, *events, StreamEvent("exit", 9, {"code": 0})],
+        prompts=known.pop("prompts", {1: f"Look at {name}"}),
+        status=known.pop("status", "completed"),
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        **known,
+    )
+
+
+def written(folder, sessions, redactor=None):
+    return "".join(path.read_text() for path in write_bundle(folder, sessions, redactor))
+
+
+def test_two_hundred_planted_secrets_are_in_no_page(tmp_path):
+    found, sessions, known = [], [], []
+    for number, shape in enumerate(SHAPES):
+        sentences = []
+        for secret, sentence in planted(shape):
+            found.append(secret)
+            known += [secret] if shape == "known" else []
+            sentences.append(sentence.format(secret))
+        half = len(sentences) // 2
+        lines = "".join(map(said, sentences[:half]))
+        cut = len(lines) // 2
+        sessions += [
+            session(f"s{number}", output(lines[:cut]), output(lines[cut:])),
+            session(
+                f"p{number}", output("\n".join(sentences[half:])), prompts={1: sentences[0]},
+                runtime="shell",
+            ),
+            session(f"e{number}", output("\n".join(sentences), stream="stderr")),
+        ]  # fmt: skip
+    assert len(found) >= 200
+    pages = written(tmp_path, sessions, Redactor(known))
+    left = [secret for secret in found if any(part in pages for part in secret.split("\n"))]
+    assert left == []
+
+
+def test_a_secret_that_two_events_share_is_hidden(tmp_path):
+    secret = "ghp_" + "a1B2" * 9
+    events = [output(f"the token {secret[:12]}"), output(f"{secret[12:]} is old\n")]
+    pages = written(tmp_path, [session("one", *events, runtime="shell")], Redactor())
+    assert secret[12:] not in pages
+    assert "[hidden] is old" in pages
+
+
+def test_a_secret_that_pieces_of_a_message_share_is_hidden(tmp_path):
+    secret = "ghp_" + "a1B2" * 9
+    pieces = [
+        {"type": "message", "role": "assistant", "content": part, "delta": True}
+        for part in (f"It is {secret[:9]}", f"{secret[9:]}.")
+    ]
+    lines = "".join(json.dumps(piece) + "\n" for piece in pieces)
+    pages = written(tmp_path, [session("one", output(lines), runtime="gemini")], Redactor())
+    assert secret[9:] not in pages
+    assert "It is [hidden]" in pages
+
+
+def test_each_page_says_what_was_replaced_in_it(tmp_path):
+    events = output("password: hunter2hunter\n")
+    write_bundle(
+        tmp_path, [session("one", events, runtime="shell"), session("two")], Redactor(["nobody"])
+    )
+    assert "Redacted: 1 password." in (tmp_path / "one.html").read_text()
+    assert "Redacted: nothing was found" in (tmp_path / "two.html").read_text()
+    assert "Redacted: 1 password." in (tmp_path / "index.html").read_text()
+
+
+def test_pages_that_are_not_redacted_say_so(tmp_path):
+    pages = written(tmp_path, [session("one", output("password: hunter2hunter\n"))])
+    assert pages.count("Not redacted") == 2
+    assert "hunter2hunter" in pages
+
+
+@pytest.mark.parametrize("name", ["one.html", "index.html"])
+def test_a_page_allows_no_request_and_no_script_but_its_own(tmp_path, name):
+    write_bundle(tmp_path, [session("one")], None)
+    text = (tmp_path / name).read_text()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    assert policy.startswith("default-src 'none'")
+    assert ("script-src" in policy) == (name == "index.html")
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
+
+
+def test_ids_make_no_paths(tmp_path):
+    paths = write_bundle(tmp_path / "pages", [session("../../up/<b>")], None)
+    assert all(path.parent == tmp_path / "pages" for path in paths)
+    assert "<b>" not in paths[0].read_text()
+
+
+def test_half_of_a_surrogate_pair_is_made_visible(tmp_path):
+    assert "D800" in written(tmp_path, [session("one", prompts={1: "a\ud800"})])
+
+
+def test_a_whole_page_holds_its_body_and_its_escaped_title():
+    page = whole_page("<i>", "<p>body</p>")
+    assert "<title>&lt;i&gt;</title>" in page
+    assert "<p>body</p>" in page
+    assert page.startswith("<!doctype html>")
