@@ -10,6 +10,7 @@ import msgspec
 
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.ids import full_ids
 from aod_notebook.frames._deliver import Framed, Report, finish, now
 from aod_notebook.frames._fetch import base_url_of, client_with, each
 from aod_notebook.frames._native import Table
@@ -190,8 +191,15 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
         client = next((owner for owner in owners if owner is not None), None)
     if client is None:
         client = current.agentos()
+    if items is None:
+        return client, None
+    owner = client
+
+    def listed() -> list[str]:
+        return [_id(run) for run in owner.runs.list(limit=LIST_LIMIT) or ()]
+
     # a run that is named twice is asked for once
-    return client, None if items is None else list(dict.fromkeys(map(_id, items)))
+    return client, list(dict.fromkeys(full_ids(map(_id, items), listed, "run")))
 
 
 def _refuse_sessions(given: Any) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pandas as pd
 
+from aod_notebook.core.ids import full_ids
 from aod_notebook.frames._deliver import Framed, Report
 from aod_notebook.frames._fetch import (
     agent_model,
@@ -244,6 +245,14 @@ def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
     if client is None:
         clients = [item.client for item in ids if _is_followed(item)]
         client = clients[0] if clients else current_client()
+    owner = client
+
+    def listed() -> list[str]:
+        return [str(session.id) for session in owner.sessions.list()]
+
+    written = [item for item in ids if isinstance(item, str)]
+    whole = dict(zip(written, full_ids(written, listed, "session"), strict=True))
+    ids = [whole[item] if isinstance(item, str) else item for item in ids]
     named = {str(getattr(item, "id", item)): item for item in ids}
     named |= {str(item.id): item for item in ids if _is_followed(item)}
     return client, list(named.values())

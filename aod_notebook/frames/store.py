@@ -67,6 +67,19 @@ class Store:
     def __repr__(self) -> str:
         return f"<Store {str(self.path)!r} of {len(self.session_ids)} sessions>"
 
+    def _repr_html_(self) -> str:
+        """Return a card: how many sessions, what they did, cost and hold."""
+        from aod_notebook.frames.store_card import store_card
+
+        return store_card(self).html()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Print the card as text where a cell shows it."""
+        from aod_notebook.frames.store_card import store_card
+
+        del cycle
+        printer.text(store_card(self).text())
+
     @property
     def session_ids(self) -> list[str]:
         """Ids of the sessions that are stored whole."""

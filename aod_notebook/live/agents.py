@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.ids import beginning_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,18 +56,25 @@ def pick(rows: Sequence[N], wanted: str, noun: str, list_command: str) -> N:
 
     Args:
         rows: what the service lists.
-        wanted: an id or a name.
+        wanted: an id, the first characters of one (four or more), or a name.
         noun: what a row is called in the error ("agent").
         list_command: the command that shows what there is.
 
     Raises:
         NoSuchNameError: there is none; the nearest name is named.
-        AmbiguousNameError: several rows have that name.
+        AmbiguousNameError: several rows have that name, or ids that begin so.
     """
     found = [row for row in rows if wanted in (str(row.id), row.name)]
     if len(found) > 1:
         ids = ", ".join(str(row.id) for row in found)
         raise AmbiguousNameError(f"{len(found)} {noun}s are named {wanted!r}; say which id: {ids}")
+    if not found:
+        begun = beginning_with(wanted, (row.id for row in rows))
+        found = [row for row in rows if str(row.id) in begun]
+        if len(found) > 1:
+            raise AmbiguousNameError(
+                f"{wanted!r} could be {len(found)} {noun}s: {', '.join(begun)}. Write more of the id."
+            )
     if not found:
         near = difflib.get_close_matches(wanted, [row.name for row in rows], n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""

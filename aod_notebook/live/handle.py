@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from aod_notebook.core.card import Card
     from aod_notebook.live.follow import Follower
     from aod_notebook.live.service import Closable, Service
     from aod_notebook.viewers.protocols import Event
@@ -264,6 +265,15 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         known = type(self).__name__, self.id, self.runtime, self._known_status
         return f"<{' '.join(filter(None, known))}>"
 
+    def _repr_html_(self) -> str:
+        """Return a card: how it is, what it took, what can be done with it."""
+        return self._card().html()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Print the card as text where a cell shows it."""
+        del cycle
+        printer.text(self._card().text())
+
     # -- inside ---------------------------------------------------------------------------------
 
     def _instead_of_a_copy(self) -> str:
@@ -289,6 +299,10 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     @abstractmethod
     def provenance(self) -> dict[str, Any]:
         """Describe where what is shown came from, for an output's metadata."""
+
+    @abstractmethod
+    def _card(self) -> Card:
+        """Return what is known of it here, as a card."""
 
     @abstractmethod
     def _frame(self, name: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aod_notebook.agentos.errors import AgentOSConflictError
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
+from aod_notebook.live.cards import run_card
 from aod_notebook.live.handle import StopOutcome
 from aod_notebook.live.provenance import provenance
 from aod_notebook.live.run_errors import RunFailedError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from aod_notebook.agentos import Run
+    from aod_notebook.core.card import Card
     from aod_notebook.live.run_connection import AgentOSConnection
     from aod_notebook.viewers.stream import StreamViewer
 
@@ -201,6 +203,9 @@ class LiveRun(RunTables):
         own = "" if self._reported is None or not self._reported.is_ended else "ended"
         return str(row.get("status") or (own if self.is_final else "running"))
 
+    def _card(self) -> Card:
+        return run_card(self, self._known_status)
+
     def _resume(self) -> None:
         self.follow()
 
@@ -211,7 +216,7 @@ class LiveRun(RunTables):
         """Return where an output that shows the run came from; nothing of it is secret.
 
         Returns:
-            `{"aod_notebook": {...}}` with the keys `run_id`, `service`, `agent_id`, `status`,
+            A dict whose key `aod_notebook` holds a dict with the keys `run_id`, `service`, `agent_id`, `status`,
             `started_at`, `ended_at` (as the service reports them, None where it does not) and
             `versions`.
         """

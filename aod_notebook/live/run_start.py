@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from aod_notebook.agentos.errors import AgentOSForbiddenError
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.ids import full_id
 from aod_notebook.live import journal
 from aod_notebook.live.agents import pick
 from aod_notebook.live.errors import reference_of
@@ -35,6 +36,10 @@ __all__ = [
 
 _followed: WeakValueDictionary[tuple[str, str], LiveRun] = WeakValueDictionary()
 """The runs that this process follows or followed, as long as somebody holds them."""
+
+
+LISTED_RUNS = 1000
+"""Among so many of the newest runs one is looked for whose id is cut short."""
 
 
 class _Agent(NamedTuple):
@@ -85,7 +90,7 @@ def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
     """Follow a run that is there already; return once all that the service had of it is read.
 
     Args:
-        reference: its id, or `last`.
+        reference: its id or the first characters of it (four or more), or `last`.
         on: the service; None for the current connection.
 
     Raises:
@@ -94,7 +99,7 @@ def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
     """
     reference = reference_of(reference, "attach_run", "run")
     on = on or agentos_connection()
-    run_id = _last_run(on) if reference == LAST else reference
+    run_id = _last_run(on) if reference == LAST else _whole_id(reference, on)
     run = _followed.get((on.key, run_id))
     if run is None:
         on.client.runs.get(run_id=run_id)
@@ -123,7 +128,7 @@ def open_run(reference: str, names: Mapping[str, object]) -> LiveRun:
 def find_run_id(
     reference: str, names: Mapping[str, object], on: AgentOSConnection | None = None
 ) -> str:
-    """Return the id that a cell means by a variable's name, an id or `last`; nobody is asked.
+    """Return the id that a cell means by a variable's name, its id or `last`; only an id that is cut short is asked for.
 
     Raises:
         RunUnknownError: the variable's run is not known to the service.
@@ -134,7 +139,8 @@ def find_run_id(
     if isinstance(held, LiveRun):
         return held.known_id()
     run_id = held_id(reference, getattr(held, "run_id", held), "run")  # of the SDK's run or result
-    return _last_run(on or agentos_connection()) if run_id == LAST else run_id
+    on = on or agentos_connection()
+    return _last_run(on) if run_id == LAST else _whole_id(run_id, on)
 
 
 def remember_run(run: LiveRun, on: AgentOSConnection) -> None:
@@ -163,6 +169,18 @@ def _stop_what_began(run: LiveRun) -> str:
         return told(run.stop(), run.id)
     run.close()
     return "a run was being started; %agentos runs shows whether it is there."
+
+
+def _whole_id(reference: str, on: AgentOSConnection) -> str:
+    """Return the id of the run that begins so."""
+    if (on.key, reference) in _followed:
+        return reference
+
+    def listed() -> list[str]:
+        rows: Any = on.client.runs.list(limit=LISTED_RUNS) or ()
+        return [str(row.get("id") or row.get("run_id")) for row in rows]
+
+    return full_id(reference, listed, "run")
 
 
 def _last_run(on: AgentOSConnection) -> str:

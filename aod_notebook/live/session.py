@@ -12,6 +12,7 @@ from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
+from aod_notebook.live.cards import session_card
 from aod_notebook.live.errors import ServiceGoneWarning, SessionFailedError, SessionStoppedError
 from aod_notebook.live.handle import CONFIRM_S, StopOutcome
 from aod_notebook.live.provenance import iso, provenance
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from aod_notebook.aod import Session
+    from aod_notebook.core.card import Card
     from aod_notebook.live.connections import Connection
 
 __all__ = ["LiveSession", "check_prompt"]
@@ -250,6 +252,9 @@ class LiveSession(SessionTables):
             return UNKNOWN
         return status
 
+    def _card(self) -> Card:
+        return session_card(self, self._known_status, self._connection.client)
+
     def _frame(self, name: str) -> pd.DataFrame:
         error = self._follower.error
         if error is not None:
@@ -271,7 +276,7 @@ class LiveSession(SessionTables):
         """Return where an output that shows the session came from; nothing of it is secret.
 
         Returns:
-            `{"aod_notebook": {...}}` with the keys `session_id`, `service` (its URL, which never
+            A dict whose key `aod_notebook` holds a dict with the keys `session_id`, `service` (its URL, which never
             holds a user or a password), `runtime`, `model`, `status`, `exit_code`, `started_at`
             and `ended_at` (ISO 8601, UTC, by the service's clock once the turn has ended; None
             while it runs) and `versions`.

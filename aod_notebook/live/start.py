@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.ids import full_id
 from aod_notebook.live import journal
 from aod_notebook.live.agents import default_agent, pick
 from aod_notebook.live.connections import connection
@@ -118,18 +119,19 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
     reached, that is all there is, and a `ServiceGoneWarning` says so.
 
     Args:
-        reference: its id, or `last`.
+        reference: its id or the first characters of it (four or more), or `last`.
         on: the service; None for the current connection.
 
     Raises:
         NotFoundError: there is no such session.
+        AmbiguousIdError: several sessions' ids begin so.
         NoLastSessionError: `last`, and no session was followed on this service yet.
         AodConnectionError: the service can't be reached, and nothing was received before.
         StreamInterrupted: the stream was lost and could not be taken up again.
     """
     reference = reference_of(reference, "attach", "session")
     on = on or connection()
-    session_id = _last_session(on) if reference == LAST else reference
+    session_id = _last_session(on) if reference == LAST else _whole_id(reference, on)
     session = _followed.get((on.key, session_id))
     if session is None:
         session = _found(on, session_id)
@@ -216,6 +218,13 @@ def _found(on: Connection, session_id: str) -> LiveSession:
     with contextlib.suppress(AodNotebookError):  # without its agent the model is not known
         model = on.client.agents.get(row.agent_id).model if row.agent_id else None
     return LiveSession(on, str(row.id), row.runtime or row.provider, model)
+
+
+def _whole_id(reference: str, on: Connection) -> str:
+    """Return the id of the session that begins so."""
+    if (on.key, reference) in _followed:
+        return reference
+    return full_id(reference, lambda: (row.id for row in on.client.sessions.list()), "session")
 
 
 def _last_session(on: Connection) -> str:

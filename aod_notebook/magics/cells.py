@@ -193,7 +193,9 @@ def failure(row: Row) -> Cell:
 
 def tool(row: Row) -> Cell:
     """Show a tool's name, marked if a subagent called it."""
-    name = one_line(str(row.get("tool") or "?"), 60)
+    if row.get("tool") is None:
+        return Cell()
+    name = one_line(str(row["tool"]), 60)
     nested = row.get("parent_tool_use_id") is not None
     return Cell(f"↳ {name}" if nested else name, "called by a subagent" if nested else "")
 

@@ -68,8 +68,9 @@ class _Table:
     def rows(self) -> Iterator[list[Cell]]:
         """Yield the cells of the rows that are shown."""
         few = self.frame.iloc[:MOST_ROWS]
-        for row in records(few):
-            yield [part.cell(row) for part in self.parts]
+        for place, row in enumerate(records(few), 1):
+            numbered = row if "#" in row else {**row, "#": place}
+            yield [part.cell(numbered) for part in self.parts]
 
     @property
     def caption(self) -> list[str]:
@@ -207,7 +208,7 @@ def _table_html(table: _Table) -> str:
         for part in parts
     )
     head = "".join(
-        f'<th scope="col" class="aod-quiet {_HIDDEN[part.level]}" style="{_cell_style(part)}">'
+        f'<th scope="col" class="aod-quiet {_HIDDEN[part.level]}" style="{_cell_style(part).removesuffix(_CODE)}">'
         f"{html.escape(part.head)}</th>"
         for part in parts
     )

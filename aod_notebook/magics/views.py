@@ -94,7 +94,7 @@ _RUN = Part(
     "Run", cells.identity("run_id"), ("run_id",), 76, 2, 24,
     is_code=True, is_context=True, is_id=True,
 )  # fmt: skip
-_TURN = Part("Turn", cells.number("turn"), ("turn",), 40, 1, 6, is_right=True, is_fact=True)
+_TURN = Part("Turn", cells.number("turn"), ("turn",), 52, 1, 6, is_right=True, is_fact=True)
 _STATUS = Part("Status", cells.state(), ("status",), 108, 1, 17)
 _MODEL = Part("Model", cells.model, ("model",), 100, 2, 24, is_fact=True)
 _COST = Part("Cost", cells.cost(), ("cost_usd",), 68, 1, 10, is_right=True)
@@ -111,7 +111,9 @@ def _number(head: str, name: str, width: int = 56, level: int = 2) -> Part:
 
 
 def _count(head: str, name: str, level: int = 2) -> Part:
-    return Part(head, cells.count(name), (name,), 72, level, 8, is_right=True)
+    return Part(
+        head, cells.count(name), (name,), max(64, 12 + 8 * len(head)), level, 8, is_right=True
+    )
 
 
 def _text(head: str, *names: str, width: int = 0, level: int = 1, chars: int = 40) -> Part:
@@ -178,7 +180,7 @@ _AOD: Final = {
             Part("Who", cells.text("line_type"), ("line_type",), 80, 1, 10),
             Part("Block", cells.text("block"), ("block",), 84, 2, 12),
             Part("Tool", cells.tool, ("tool",), 92, 2, 16),
-            _text("Text", "text", "raw", chars=60),
+            _text("Text", "text", chars=60),
             _count("Out", "output_tokens", 3),
             _MODEL,
             _age("created_at", level=2),
@@ -189,6 +191,7 @@ _AOD: Final = {
     "tool_calls": View(
         "Tool calls",
         (
+            Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True),
             _TURN,
             Part("Tool", cells.tool, ("tool",), 108, 1, 18),
             Part("Input", cells.text("summary"), ("summary",), 0, 1, 40, is_code=True),
@@ -212,7 +215,7 @@ _AOD: Final = {
         (_TURN, Part("Model", cells.model, ("model",), 0, 1, 30), _count("Input", "input_tokens"),
          _count("Cache read", "cache_read_tokens"), _count("Cache written", "cache_creation_tokens"),
          _count("Output", "output_tokens", 1), _COST,
-         Part("Computed", cells.cost("computed_cost_usd"), ("computed_cost_usd",), 76, 2, 10,
+         Part("Computed", cells.cost("computed_cost_usd"), ("computed_cost_usd",), 88, 2, 10,
               is_right=True), _SESSION),
         "No model usage yet. A turn's usage comes at its end; `session.wait()` waits for it.",
         failed_and_cost,
@@ -230,12 +233,12 @@ _AOD: Final = {
         (_text("Name", "name"), Part("Runtime", cells.text("runtime"), ("runtime",), 88, 1, 12,
          is_fact=True), Part("Provider", cells.text("provider"), ("provider",), 88, 2, 12),
          Part("Model", cells.text("model"), ("model",), 200, 1, 30, is_fact=True),
-         _number("Version", "version", 60), _age("created_at"), _own_id("Id", "id")),
+         _number("Version", "version", 68), _age("created_at"), _own_id("Id", "id")),
         "No agents yet. `%aod agent create NAME --runtime claude --model MODEL` makes one.",
     ),
     "environments": View(
         "Environments",
-        (_text("Name", "name"), _number("Version", "version", 60), _age("created_at"),
+        (_text("Name", "name"), _number("Version", "version", 68), _age("created_at"),
          _own_id("Id", "id")),
         "No environments yet. `%aod env create NAME --pip pandas` makes one.",
     ),

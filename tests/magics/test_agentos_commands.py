@@ -395,7 +395,7 @@ def test_no_key_is_in_any_error_also_with_verbose_tracebacks(shell, service, age
         "%agentos invoke nobody",
         "%agentos call alerts.list",
         "%agentos invoke --input fail",
-        "%%agentos\nclient = run._client\ndef f(client):\n    1 / 0\nf(client)",
+        "%%agentos\nclient = run._api\ndef f(client):\n    1 / 0\nf(client)",
         "%%agentos\n%%agentos",
     ):
         assert not shell.ip.run_cell(cell).success
@@ -456,3 +456,11 @@ def test_unloading_leaves_no_thread(shell, reported):
     with pytest.raises(Exception, match="%agentos"):
         shell.ip.run_line_magic("agentos", "status")
     shell.run("%load_ext aod_notebook")
+
+
+def test_a_run_is_named_by_the_beginning_of_its_id(shell, agentos):
+    shell.run("%%agentos -o r\n1")
+    run_id = shell.names["r"].run_id
+    assert set(shell.run(f"%agentos spans {run_id[:13]}")["run_id"]) == {run_id}
+    names = dict(shell.run("%agentos runs")[["run_id", "agent"]].to_numpy())
+    assert names[run_id]

@@ -58,6 +58,12 @@ def test_agents_and_environments_are_dataframes(shell, session):
     assert list(shell.run("%aod envs").columns) == ["id", "name", "version", "created_at"]
 
 
+def test_a_session_is_named_by_the_beginning_of_its_id(shell, session):
+    assert set(shell.run(f"%aod turns {session.id[:13]}")["session_id"]) == {session.id}
+    shell.run(f"%%aod -s {session.id[:13]} --quiet\necho more")
+    assert session.wait().text == "out\nmore"
+
+
 def test_prompt_continues_a_session(shell, session, capsys):
     shell.run("%aod prompt last echo more")
     assert session.text == "out\nmore"
