@@ -114,8 +114,10 @@ def test_ids_make_no_paths(tmp_path):
     assert "<b>" not in paths[0].read_text()
 
 
-def test_half_of_a_surrogate_pair_is_made_visible(tmp_path):
-    assert "D800" in written(tmp_path, [session("one", prompts={1: "a\ud800"})])
+def test_half_of_a_surrogate_pair_is_replaced(tmp_path):
+    assert "a\N{REPLACEMENT CHARACTER}" in written(
+        tmp_path, [session("one", prompts={1: "a\ud800"})]
+    )
 
 
 def test_a_whole_page_holds_its_body_and_its_escaped_title():
