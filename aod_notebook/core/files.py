@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -11,9 +12,26 @@ from aod_notebook.core.settings import home
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["make_private", "narrow", "write_private"]
+__all__ = ["check_owner", "make_private", "narrow", "write_private"]
 
 _OTHERS = 0o077
+
+
+def check_owner(path: Path) -> None:
+    """Refuse a folder or file of another user, who may know or have planted what is in it.
+
+    This matters most for root, who can use what belongs to anybody.
+
+    Raises:
+        PermissionError: it is another user's.
+    """
+    owner = path.stat().st_uid
+    if owner != os.geteuid():
+        raise PermissionError(
+            errno.EPERM,
+            f"{path} belongs to another user (uid {owner}): remove it, or choose another "
+            "AOD_NOTEBOOK_HOME or data directory",
+        )
 
 
 def make_private(folder: Path) -> Path:
@@ -36,7 +54,12 @@ def make_private(folder: Path) -> Path:
 
 
 def narrow(path: Path) -> None:
-    """Take everybody's rights but the owner's from a folder or file."""
+    """Take everybody's rights but ours from a folder or file.
+
+    Raises:
+        OSError: it is another user's.
+    """
+    check_owner(path)
     mode = path.stat().st_mode
     if mode & _OTHERS:
         path.chmod(mode & ~_OTHERS & 0o7777)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.files import make_private, write_private
+from aod_notebook.core.files import check_owner, make_private, write_private
 from aod_notebook.core.settings import DEFAULT_AGENTOS_URL, DEFAULT_AOD_URL, home, is_loopback
 
 if TYPE_CHECKING:
@@ -186,9 +186,20 @@ def remember(name: str, half: Half, **settings: str | None) -> None:
 
 
 def _names() -> dict[str, dict[str, dict[str, str]]]:
-    """Read what is remembered: by name, then by service."""
+    """Read what is remembered: by name, then by service.
+
+    Raises:
+        AodNotebookError: another user wrote it, who would choose where a secret goes.
+    """
+    path = home() / "connections.json"
     try:
-        found = json.loads((home() / "connections.json").read_text(encoding="utf-8"))
+        check_owner(path)
+    except FileNotFoundError:
+        return {}
+    except PermissionError as error:
+        raise AodNotebookError(f"Not connected: {error.strerror}.") from error
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):

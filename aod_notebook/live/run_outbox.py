@@ -13,6 +13,7 @@ from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.reporter import spool_folder
 from aod_notebook.agentos.report.spool import lock, read_header
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.files import write_private
 from aod_notebook.live.credentials import AGENTOS, TokenMissingError, find_token, variable
 from aod_notebook.live.service import embedded_data_dir, start_embedded
 
@@ -103,9 +104,8 @@ def _rewrite(folder: Path, **changes: str) -> None:
         try:
             header = read_header(folder)
             if header is not None:
-                draft = folder / "header.json.new"
-                draft.write_bytes(msgspec.json.encode(msgspec.structs.replace(header, **changes)))
-                draft.replace(folder / "header.json")
+                changed = msgspec.structs.replace(header, **changes)
+                write_private(folder / "header.json", msgspec.json.encode(changed))
         finally:
             os.close(held)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from aod_notebook.core.files import check_owner
 from aod_notebook.core.proof import new_token
 
 if TYPE_CHECKING:
@@ -32,23 +32,6 @@ class Credentials:
     agent_id: str
     proof_key: str = field(repr=False)
     """Of which the secrets of all tokens are made; see `core.proof`."""
-
-
-def check_owner(path: Path) -> None:
-    """Refuse a folder or file of another user, who may know or have planted what is in it.
-
-    This matters most for root, who can use what belongs to anybody.
-
-    Raises:
-        PermissionError: it is another user's.
-    """
-    owner = path.stat().st_uid
-    if owner != os.geteuid():
-        raise PermissionError(
-            errno.EPERM,
-            f"{path} belongs to another user (uid {owner}): remove it, or choose another "
-            "AOD_NOTEBOOK_HOME or data directory",
-        )
 
 
 def make_private(folder: Path) -> None:

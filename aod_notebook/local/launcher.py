@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from aod_notebook.core.files import check_owner
 from aod_notebook.core.proof import Handshake, NotProvedError, known
 from aod_notebook.local.config import PACE_VARIABLE, Config
-from aod_notebook.local.credentials import check_owner, make_private, read_credentials
+from aod_notebook.local.credentials import make_private, read_credentials
 from aod_notebook.local.variables import EVERYWHERE, PLACES, PROXIES, without_password
 
 if TYPE_CHECKING:

@@ -74,7 +74,7 @@ def backup(data_dir: Path, target: Path) -> None:
     if target.exists():
         raise FileExistsError(f"{target} is there already: choose another file")
     with _opened(_config(data_dir)) as source:
-        target.touch(mode=0o600)
+        target.touch(mode=0o600, exist_ok=False)  # no file or link that is put there meanwhile
         with contextlib.closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
 

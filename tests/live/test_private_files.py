@@ -8,8 +8,11 @@ import pytest
 import aod_notebook
 from aod_notebook import live
 from aod_notebook.agentos import AgentOS
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import SessionRequest, connect_agentos, journal, start
 from aod_notebook.live.doctor import _disk
+from aod_notebook.local import LocalService
+from aod_notebook.local.maintenance import backup
 
 
 @pytest.fixture
@@ -63,3 +66,43 @@ def test_the_doctor_names_an_open_home(open_home):
     assert "$AOD_NOTEBOOK_HOME is open to other users (mode 755): chmod 700 closes it" in notes[0]
     open_home.chmod(0o700)
     assert not [text for _, state, text in _disk() if state == "note"]
+
+
+@pytest.fixture
+def planted(open_home):
+    """A home in which another user has made what this package would make; root could use it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    open_home.chmod(0o777)
+    (open_home / "agentos" / "spools").mkdir(parents=True)
+    (open_home / "connections.json").write_text('{"prod": {"aod": {"url": "http://127.0.0.1:9"}}}')
+    (open_home / "journal.db").touch()
+    for path in open_home.rglob("*"):
+        os.chown(path, 65534, 65534)
+        path.chmod(0o777)
+    return open_home
+
+
+def test_no_spool_is_kept_in_a_folder_of_another_user(planted, caplog):
+    report()
+    assert "spools belongs to another user (uid 65534): remove it" in caplog.text
+    assert list((planted / "agentos" / "spools").iterdir()) == []
+
+
+def test_a_journal_of_another_user_is_not_written(planted):
+    with pytest.warns(journal.JournalWarning, match="belongs to another user"):
+        journal.remember("s", "service", None)
+    assert (planted / "journal.db").stat().st_size == 0
+
+
+def test_another_user_does_not_choose_where_a_named_connection_goes(planted):
+    with pytest.raises(AodNotebookError, match=r"connections.json belongs to another user"):
+        aod_notebook.connect(name="prod")
+
+
+def test_a_backup_is_written_through_no_link(tmp_path):
+    with LocalService(tmp_path / "d"):
+        (tmp_path / "backup.db").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(FileExistsError):
+            backup(tmp_path / "d", tmp_path / "backup.db")
+    assert not (tmp_path / "elsewhere").exists()
