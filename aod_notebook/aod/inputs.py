@@ -227,7 +227,9 @@ def check_env_vars(variables: dict[str, str]) -> dict[str, str]:
     """Apply the rule for names of environment variables."""
     for key in variables:
         if not _ENV_KEY.fullmatch(key):
-            raise ValueError(f"Invalid env_var key '{key}': must match [A-Za-z_][A-Za-z0-9_]*")
+            named, is_pair, _ = key.partition("=")
+            shown = f"{named}=…" if is_pair else key  # what follows may be a secret
+            raise ValueError(f"Invalid env_var key '{shown}': must match [A-Za-z_][A-Za-z0-9_]*")
     return variables
 
 

@@ -176,6 +176,7 @@ def test_the_first_version_refuses_a_database_that_it_could_not_read(first_editi
         ),
         ("/environments", {"env": {"KEY": SECRET}}),
         ("/environments", {"name": "e", "env_vars": {"1": SECRET}}),
+        ("/environments", {"name": "e", "env_vars": {f"KEY={SECRET}": ""}}),
         ("/environments", {"setup_script": f"export KEY={SECRET}"}),
         ("/environments", {"name": "e", "packages": {"pip": [f"--index-url=https://{SECRET}@h/"]}}),
         ("/agents", {"runtime": "shell", "mcp_servers": SERVERS}),

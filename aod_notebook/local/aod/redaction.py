@@ -73,5 +73,5 @@ def redact(value: Any, *, servers: bool = False) -> Any:
 
 def _hide(value: Any) -> Any:
     if isinstance(value, dict):
-        return dict.fromkeys(value, HIDDEN)
+        return dict.fromkeys((key.partition("=")[0] for key in value), HIDDEN)  # `KEY=secret`
     return HIDDEN

@@ -123,7 +123,9 @@ def check_variables(variables: dict[str, str]) -> dict[str, str]:
     """Refuse a name that no shell takes as a variable."""
     for name in variables:
         if not _VARIABLE.fullmatch(name):
-            raise ValueError(f"Invalid env_var key '{name}': must match [A-Za-z_][A-Za-z0-9_]*")
+            named, is_pair, _ = name.partition("=")
+            shown = f"{named}=…" if is_pair else name  # what follows may be a secret
+            raise ValueError(f"Invalid env_var key '{shown}': must match [A-Za-z_][A-Za-z0-9_]*")
     return variables
 
 
