@@ -45,11 +45,11 @@ def make_private(folder: Path) -> Path:
     """
     top = home()
     top.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in reversed((folder, *folder.parents)):  # nothing is made in another user's
+        if each != top and each.is_relative_to(top):
+            each.mkdir(mode=0o700, exist_ok=True)
+            narrow(each)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for each in (folder, *folder.parents):
-        if each == top or not each.is_relative_to(top):
-            break
-        narrow(each)
     return folder
 
 

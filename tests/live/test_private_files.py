@@ -85,7 +85,7 @@ def planted(open_home):
 
 def test_no_spool_is_kept_in_a_folder_of_another_user(planted, caplog):
     report()
-    assert "spools belongs to another user (uid 65534): remove it" in caplog.text
+    assert "agentos belongs to another user (uid 65534): remove it" in caplog.text
     assert list((planted / "agentos" / "spools").iterdir()) == []
 
 
