@@ -109,8 +109,10 @@ def test_a_page_allows_no_request_and_no_script_but_its_own(tmp_path, name):
 
 
 def test_ids_make_no_paths(tmp_path):
-    paths = write_bundle(tmp_path / "pages", [session("../../up/<b>")], None)
-    assert all(path.parent == tmp_path / "pages" for path in paths)
+    names = ["../../up/<b>", "..-..-up--b-", "index", "x" * 300]
+    paths = write_bundle(tmp_path / "pages", map(session, names), None)
+    assert all(path.resolve().parent == tmp_path / "pages" for path in paths)
+    assert len(set(paths)) == 5
     assert "<b>" not in paths[0].read_text()
 
 

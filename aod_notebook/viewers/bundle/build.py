@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from aod_notebook._version import __version__
 from aod_notebook.core.text import clean, counted, one_line
@@ -25,6 +26,7 @@ __all__ = ["write_bundle"]
 SEARCHED_CHARS = 40_000
 """So much of a session's text can be searched in the index."""
 _PROMPT_CHARS = 300
+_NAME_CHARS = 80
 _GLYPHS = {"completed": "✓", "failed": "✗", "terminated": "■", "running": "◔", "pending": "○"}
 _PAGE_ROWS, _PAGE_BYTES = 20_000, 8_000_000
 """A page of its own may be longer than the output of a cell."""
@@ -49,7 +51,7 @@ def write_bundle(folder: Path, sessions: Iterable[Shown], redactor: Redactor | N
         shown = session if redactor is None else redacted(session, redactor)
         transcript = _transcript(shown)
         note = _note(redactor, before)
-        path = folder / f"{quote(shown.id, safe='')}.html"
+        path = folder / f"{_file_name(shown.id)}.html"
         page = document(shown.title, _session_body(shown, transcript, note, made))
         _write(path, page if redactor is None else redactor.known(page))
         rows.append(_row(shown, transcript, path.name))
@@ -62,6 +64,14 @@ def write_bundle(folder: Path, sessions: Iterable[Shown], redactor: Redactor | N
 def _write(path: Path, text: str) -> None:
     # what no file can hold, such as half of a surrogate pair, is shown as a question mark
     path.write_text(text.encode("utf-8", "replace").decode(), encoding="utf-8")
+
+
+def _file_name(session_id: str) -> str:
+    """Return a name that every file system takes; ids that had to be changed stay apart."""
+    name = re.sub(r"[^A-Za-z0-9_\-]", "_", session_id)[:_NAME_CHARS]
+    if name == session_id != "index":
+        return name
+    return f"{name}-{hashlib.sha256(session_id.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def _transcript(shown: Shown) -> Transcript:
@@ -117,7 +127,7 @@ def _row(shown: Shown, transcript: Transcript, name: str) -> str:
         f'data-model="{_escaped(shown.model or "")}" '
         f'data-text="{_escaped(f"{known} {words}"[:SEARCHED_CHARS].lower())}">'
         f'<td><span class="status {escape(shown.status)}">{_status(shown.status)}</span></td>'
-        f'<td class="wide"><a href="{escape(quote(name))}">'
+        f'<td class="wide"><a href="{name}">'
         f"{_escaped(one_line(shown.title, _PROMPT_CHARS))}</a>{replay}</td>"
         f"<td>{_escaped(shown.agent or '')}</td><td>{_escaped(shown.model or '')}</td>"
         f'<td class="number">{cost}</td><td>{made}</td><td><code>{_escaped(shown.id[:8])}</code></td></tr>'
