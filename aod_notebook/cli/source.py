@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.aod import StreamEvent
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.ids import SHORTEST, beginning_with, full_id
 from aod_notebook.core.settings import home
 from aod_notebook.viewers.bundle import Shown
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Source", "chosen", "source_of"]
 
-SHORTEST_ID = 4
-"""Shorter beginnings of an id are more often a mistake than an id."""
-_MOST_CANDIDATES = 8
 _FIELDS = {
     "stream": "stream",
     "data": "data",
@@ -136,45 +134,37 @@ def source_of(store: Path | None, wanted: Sequence[str]) -> tuple[Source, list[s
     source = Source(store)
     known = source.ids()
     imported = home() / "imported"
-    missing = [one for one in wanted if not any(each.startswith(one) for each in known)]
+    missing = [one for one in wanted if not _is_in(one, known)]
     if store is None and missing and (imported / "_sessions").is_dir():
         other = Source(imported)
         stored = other.ids()
-        if all(any(each.startswith(one) for each in stored) for one in wanted):
+        if all(_is_in(one, stored) for one in wanted):
             source, known = other, stored
     return source, [chosen(one, known, source.where) for one in wanted]
+
+
+def _is_in(wanted: str, ids: Sequence[str]) -> bool:
+    return wanted in ids or bool(beginning_with(wanted, ids))
 
 
 def chosen(wanted: str, ids: Sequence[str], where: str) -> str:
     """Return the id that is `wanted`, or that begins with it.
 
     Raises:
-        AodNotebookError: none or several do, or it is too short to say.
+        AmbiguousIdError: several begin so; the message lists them.
+        AodNotebookError: there is none.
 
     Example:
         >>> chosen("5f0c", ["5f0c2f6e-7a41", "61c1d7e4-9d53"], "the service")
         '5f0c2f6e-7a41'
     """
-    if wanted in ids:
-        return wanted
-    if len(wanted) < SHORTEST_ID:
+    found = full_id(wanted, lambda: ids, "session")
+    if found not in ids:
+        short = "" if len(wanted) >= SHORTEST else f" An id needs {SHORTEST} characters at least."
         raise AodNotebookError(
-            f"`{wanted}` is too short for an id: give at least {SHORTEST_ID} characters."
+            f"There is no session `{wanted}` in {where}.{short} `aod-notebook sessions` lists what is there."
         )
-    found = [one for one in ids if one.startswith(wanted)]
-    if not found:
-        raise AodNotebookError(
-            f"There is no session `{wanted}` in {where}. `aod-notebook sessions` lists what is there."
-        )
-    if len(found) > 1:
-        more = (
-            "" if len(found) <= _MOST_CANDIDATES else f" and {len(found) - _MOST_CANDIDATES} more"
-        )
-        raise AodNotebookError(
-            f"`{wanted}` is the beginning of {len(found)} ids: "
-            f"{', '.join(found[:_MOST_CANDIDATES])}{more}. Give more characters."
-        )
-    return found[0]
+    return found
 
 
 def agent_name(agent: str | None, runtime: str | None) -> str | None:

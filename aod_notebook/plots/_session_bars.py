@@ -75,7 +75,9 @@ def _times(events: pd.DataFrame) -> NDArray[np.float64]:
     """Return when each event came; of a replay when it was recorded, which its stages were not."""
     recorded = events.get("recorded_at")
     if recorded is None or recorded.isna().all():
-        return epoch_seconds(events.get("received_at"), len(events))
+        received = events.get("received_at")
+        is_known = received is not None and received.notna().any()
+        return epoch_seconds(received if is_known else events.get("created_at"), len(events))
     begins, ends = events["type"].eq("turn_start"), events["type"].isin(_ENDS)
     recorded = recorded.mask(begins, recorded.bfill()).mask(ends, recorded.ffill())
     return epoch_seconds(recorded, len(events))

@@ -49,10 +49,21 @@ def test_a_session_has_no_figure_of_another_name(session):
         session.plot("pie")
 
 
-def test_a_session_is_drawn_by_its_id(session, client):
+def test_a_session_is_drawn_by_its_id_with_its_recorded_times(session, client):
     drawn = plots.timeline_df(session.id, client=client)
+    assert drawn.attrs["unit"] == "s"
+    calls = drawn[drawn["kind"].eq("call")]
+    assert (calls["end"] > calls["start"]).all()
+    assert drawn["end"].max() == pytest.approx(73.9, abs=0.5)
+
+
+def test_a_session_of_a_service_without_times_is_drawn_in_order(session, client):
+    events = frames.events_df(session.id, client=client).drop(
+        columns=["created_at", "recorded_at", "received_at"]
+    )
+    drawn = plots.timeline_df(events)
     assert drawn.attrs["unit"] == "step"
-    label = plots.timeline(session.id, client=client).get_xlabel()
+    label = plots.timeline(events).get_xlabel()
     assert "a LiveSession has them, passed itself" in label
     assert drawn["kind"].value_counts()["call"] == 14
 
