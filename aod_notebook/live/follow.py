@@ -160,7 +160,12 @@ class Follower(ABC, Generic[E, R]):
             pass
 
     def batches(
-        self, start: int = 0, *, deadline: float | None = None, quiet: float | None = None
+        self,
+        start: int = 0,
+        *,
+        deadline: float | None = None,
+        quiet: float | None = None,
+        notices: bool = False,
     ) -> Iterator[list[E]]:
         """Yield the events from number `start` on as they come, until the turn has ended.
 
@@ -168,14 +173,18 @@ class Follower(ABC, Generic[E, R]):
             start: how many events to pass over.
             deadline: the `time.monotonic()` at which to give up.
             quiet: seconds without an event after which to give up.
+            notices: yield an empty list, too, when `notice` has changed.
         """
-        position, is_final, at = start, False, time.monotonic()
+        position, is_final, at, notice = start, False, time.monotonic(), ""
         while not is_final:
             batch, is_final = self._next_batch(position, WAKE_S if quiet is None else quiet)
             now = time.monotonic()
             if batch:
                 position, at = position + len(batch), now
                 yield batch
+            elif notices and notice != self.notice:
+                notice = self.notice
+                yield []
             elif quiet is not None and now - at >= quiet:
                 return
             if deadline is not None and now >= deadline:

@@ -137,9 +137,12 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         """Call `changed` (from any thread) at every event and end; what is returned stops that."""
         return self._follower.listen(changed)
 
-    def batches(self, start: int = 0) -> Iterator[list[E]]:
-        """Yield the events from number `start` on as they come, until it ends or waits for somebody."""
-        return self._follower.batches(start)
+    def batches(self, start: int = 0, *, notices: bool = False) -> Iterator[list[E]]:
+        """Yield the events from number `start` on as they come, until it ends or waits for somebody.
+
+        With `notices`, an empty list is yielded, too, when `notice` has changed.
+        """
+        return self._follower.batches(start, notices=notices)
 
     # -- how it is shown and kept ---------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from aod_notebook.viewers.plain import plain_text, status_line
 from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from aod_notebook.viewers.row import Row
     from aod_notebook.viewers.stream import StreamViewer
@@ -53,6 +53,20 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - the cell's output is the user interface
 
 
+class _Notices:
+    """Tells once why nothing comes, and once that it goes on."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def tell(self, followed: Followed, note: Callable[[str], None]) -> None:
+        """Pass on the notice of what is followed if it is new, or gone."""
+        notice = followed.notice
+        if bool(notice) != self._is_told:
+            self._is_told = bool(notice)
+            note(notice or "The service answers again.")
+
+
 class OneLine:
     """Shows nothing of a session until its turn has ended, then one line.
 
@@ -65,14 +79,16 @@ class OneLine:
 
     def __init__(self, session: Followed, start: int) -> None:
         self.session, self.start = session, start
+        self._notices = _Notices()
         self.transcript = Transcript(session.title, session.runtime)
         if start:
             self.transcript.pass_over(event for event, _ in session.received()[:start])
 
     def follow(self) -> None:
         """Show the session until its turn ends."""
-        for batch in self.session.batches(self.start):
+        for batch in self.session.batches(self.start, notices=True):
             self.show(self.transcript.add(batch))
+            self._notices.tell(self.session, self.note)
             self.session.pause(self.period_s)
 
     def end(self) -> None:
@@ -94,6 +110,10 @@ class OneLine:
 
     def show(self, rows: list[Row]) -> None:
         """Show the rows that came."""
+
+    def note(self, text: str) -> None:
+        """Say why nothing comes at the moment, or that it goes on."""
+        say(text)
 
     def leave(self) -> None:
         """Show what stays."""
@@ -164,6 +184,7 @@ class Live:
     def __init__(self, session: LiveSession, start: int) -> None:
         self.session = session
         self.prompts: deque[str] = deque()
+        self._notices = _Notices()
         self.viewer = viewer(session, start, prompt=self.take, is_held=True)
         self.viewer.show()
 
@@ -191,6 +212,7 @@ class Live:
         began, wait = time.monotonic(), SILENCE_S
         while not self.session.is_final:
             self.session.pause(wait)
+            self._notices.tell(self.session, self.viewer.note)
             if not self.viewer.heard.is_set() and not self.session.is_final:
                 self.viewer.refresh()
                 wait = max(SILENCE_S, (time.monotonic() - began) / 10)
@@ -201,6 +223,7 @@ class LiveOfRun:
 
     def __init__(self, run: LiveRun, start: int) -> None:
         self.run = run
+        self._notices = _Notices()
         self.viewer = viewer(run, start)
         self.viewer.show()
 
@@ -208,6 +231,7 @@ class LiveOfRun:
         """Wait until the run has ended or waits for somebody; that is answered after the cell."""
         while not (self.run.is_final or self.run.is_paused):
             self.run.pause(SILENCE_S)
+            self._notices.tell(self.run, self.viewer.note)
             if not self.viewer.heard.is_set():
                 self.viewer.refresh()
 
