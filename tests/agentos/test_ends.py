@@ -1,8 +1,10 @@
 """What the end of a run waits for: its dead children's records, and a dead service for 2 s."""
 
+import contextlib
 import logging
 import multiprocessing
 import os
+import socket
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -102,6 +104,38 @@ def test_a_dead_service_holds_ends_and_close_for_two_seconds_together(unused_por
     (line,) = [each.message for each in caplog.records if "wait in" in each.message]
     assert "6 records" in line
     assert url in line
+
+
+@contextlib.contextmanager
+def silent_host(is_full):
+    """The URL of a host that accepts connections and never answers, or swallows their packets."""
+    with contextlib.ExitStack() as sockets:
+        host = sockets.enter_context(socket.socket())
+        host.bind(("127.0.0.1", 0))
+        host.listen(0 if is_full else 64)
+        for _ in range(8 if is_full else 0):  # once its queue is full, the kernel drops what comes
+            caller = sockets.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(host.getsockname())
+        yield f"http://127.0.0.1:{host.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("is_full", [True, False], ids=["swallows packets", "never answers"])
+def test_a_silent_host_holds_ends_and_close_for_its_timeout_and_two_seconds(is_full, caplog):
+    held = 0.0
+    with silent_host(is_full) as url, caplog.at_level(logging.WARNING):
+        client = AgentOS(base_url=url, api_key="aos_k", agent_id="a", timeout_seconds=1)
+        for _ in range(4):
+            run = client.start_run()
+            began = time.monotonic()
+            run.complete()
+            held += time.monotonic() - began
+        began = time.monotonic()
+        client.close()
+        held += time.monotonic() - began
+    assert held < 1 + 2 + 3  # the last for a busy machine
+    (line,) = [each.message for each in caplog.records if "wait in" in each.message]
+    assert "4 records" in line
 
 
 def test_retries_of_a_call_are_told_to_the_hook_and_logged(unused_port, caplog):

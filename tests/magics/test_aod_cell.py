@@ -391,7 +391,7 @@ def test_the_configuration_holds_for_the_magics_that_were_loaded_last(shell, cap
 
 
 def test_a_second_press_of_stop_leaves_at_once_with_the_id(shell, monkeypatch):
-    def pressed(*_):
+    def pressed(*_, **__):
         raise KeyboardInterrupt
 
     shell.run("%%aod --runtime shell --background -o s\nsleep 60")

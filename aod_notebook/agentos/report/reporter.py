@@ -49,6 +49,8 @@ _RESCAN_S = 5.0
 _LONG_AGO = float("-inf")
 _MANY_RUNS = 100
 _GIVE_UP = 3
+_DOWN = {"NETWORK_ERROR", "REQUEST_TIMEOUT"}
+"""The codes of errors after which a service counts as down, until it answers again."""
 DOWN_S = 2.0
 """How long, in all, callers wait for a service that is known to be down."""
 
@@ -220,13 +222,13 @@ class Reporter:
     def is_hopeless(self) -> bool:
         """Whether waiting is of no use: nothing is sent for now, or the service is down.
 
-        All callers together wait 2 s for a service that cannot be reached.
+        All callers together wait 2 s for a service that cannot be reached or does not answer.
         """
         if self.is_paused:
             return True
         pipe = self.pipe
         error = None if pipe is None else pipe.error
-        if error is None or error.code != "NETWORK_ERROR":
+        if error is None or error.code not in _DOWN:
             self._down_at = None
             return False
         if self._down_at is None:
