@@ -280,7 +280,7 @@ def test_a_store_says_what_is_wrong(tmp_path):
     broken = tmp_path / "turns" / "session_id=x" / "data.parquet"
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"no parquet")
-    assert "The stored turns could not be read" in refused(lambda: store.frame("turns"))
+    assert "is damaged: collect session x" in refused(lambda: store.frame("turns"))
 
 
 def test_narwhals_frames_are_frames_too():

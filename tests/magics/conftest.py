@@ -37,6 +37,12 @@ class TestingShell:
 
 
 @pytest.fixture
+def new_shell():
+    """What makes a shell."""
+    return TestingShell
+
+
+@pytest.fixture
 def shell(service, tmp_path, monkeypatch):
     """A shell that talks to the suite's service through the environment variables."""
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))

@@ -28,10 +28,8 @@ printf '{"type":"result","subtype":"success","is_error":false,"result":"%s %s %s
 
 
 @pytest.fixture
-def embedded(home, tmp_path, monkeypatch):
+def embedded(home, tmp_path, monkeypatch, new_shell):
     """A shell on an embedded service of its own; `install` puts a stand-in on the kernel's PATH."""
-    from conftest import TestingShell
-
     for name in ("AOD_API_URL", "AOD_API_TOKEN", "ANTHROPIC_API_KEY", "IS_SANDBOX"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "bin"
@@ -44,7 +42,7 @@ def embedded(home, tmp_path, monkeypatch):
         program.write_text(script)
         program.chmod(0o755)
 
-    shell = TestingShell()
+    shell = new_shell()
     shell.install = install
     yield shell
     shell.close()
