@@ -61,10 +61,21 @@ class AodMagics(Magics):
         config=True
     )
 
+    theme = Enum(
+        ("auto", "light", "dark"), "auto", help="The theme of figures that name none: the page's."
+    ).tag(config=True)
+
     allow_root = Bool(
         False,
         help="Let claude run as root on the embedded service: this machine is a sandbox.",
     ).tag(config=True)
+
+    @observe("theme")
+    def _draw_in_theme(self, change: dict[str, Any]) -> None:
+        """Draw figures so from now on."""
+        from aod_notebook import plots
+
+        plots.use_theme(change["new"])
 
     @observe("allow_root")
     def _let_root(self, change: dict[str, Any]) -> None:

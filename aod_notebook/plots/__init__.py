@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from aod_notebook.plots._draw import MissingMatplotlibError, PlotError
-from aod_notebook.plots._look import Theme
+from aod_notebook.plots._look import Theme, use_theme
 from aod_notebook.plots.accessor import FrameFigures
 from aod_notebook.plots.batch import overview, overview_df
 from aod_notebook.plots.calls import tools, tools_df
@@ -34,6 +34,7 @@ __all__ = [
     "tokens_df",
     "tools",
     "tools_df",
+    "use_theme",
     "waterfall",
     "waterfall_df",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.checks import FrameError, shown, whole
-from aod_notebook.plots._look import DARK, LIGHT
+from aod_notebook.plots._look import DARK, LIGHT, page_theme
 from aod_notebook.plots._text import PLAIN
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Canvas:
 
     def __init__(self, ax: Axes | None, theme: Theme, height: float) -> None:
         if ax is None:
+            theme = page_theme() if theme == "auto" else theme
             ax = pyplot().subplots(figsize=(WIDTH_IN, height), layout="constrained")[1]
         self.ax = ax
         self.look = self._look(theme)

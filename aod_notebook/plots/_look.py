@@ -8,10 +8,39 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DARK", "LIGHT", "Fill", "Look", "Theme"]
+__all__ = ["DARK", "LIGHT", "Fill", "Look", "Theme", "page_theme", "use_theme"]
 
 Theme = Literal["auto", "light", "dark"]
 """`auto` follows the background that matplotlib's style or the given Axes has."""
+
+
+_page: list[Theme] = ["auto"]
+"""The theme of new figures, in a list so that it can be exchanged."""
+
+
+def use_theme(theme: Theme) -> None:
+    """Draw new figures, of theme "auto" and without an Axes of their own, in the page's theme.
+
+    Args:
+        theme: "light", "dark", or "auto" for what matplotlib's style has, which is light.
+
+    Raises:
+        ValueError: it is none of these.
+
+    Example:
+        >>> use_theme("dark")
+        >>> page_theme()
+        'dark'
+        >>> use_theme("auto")
+    """
+    if theme not in ("auto", "light", "dark"):
+        raise ValueError(f"There is no theme {theme!r}: use 'auto', 'light' or 'dark'")
+    _page[0] = theme
+
+
+def page_theme() -> Theme:
+    """Return the theme that `use_theme` set last."""
+    return _page[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 from typing import Any, Final
 
 from aod_notebook.core.text import ESCAPES
+from aod_notebook.core.words import duration
 
 __all__ = [
     "PLAIN",
@@ -28,7 +29,7 @@ _TOFU = "\N{WHITE SQUARE}"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)
 _ID_CHARS = 24
 _HALF_MS = 0.0005
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MINUTE, _HOUR = 60, 3600
 _CENT = 0.01
 
 
@@ -92,27 +93,6 @@ def dollars(amount: float) -> str:
         ('$0.0043', '$0.17', '$1,234.50')
     """
     return f"${amount:.2g}" if 0 < abs(amount) < 10 * _CENT else f"${amount:,.2f}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in the unit that suits it; what was too short to measure is not 0.
-
-    Example:
-        >>> duration(0.0421), duration(7.26), duration(200), duration(8000), duration(0)
-        ('42 ms', '7.3 s', '3 min 20 s', '2 h 13 min', '<1 ms')
-    """
-    if 0 <= seconds < _HALF_MS:
-        return "<1 ms"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004
-    whole = round(seconds)
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
 def time_unit(span: float) -> tuple[float, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.frames._native import completed
 from aod_notebook.frames._rows import records
@@ -37,7 +39,9 @@ _COLUMNS: Final = {
     "duration_s": "Float64",
     "turns": "Int32",
     "cost_usd": "Float64",
+    "prompt": "str",
 }
+_LABEL_CHARS: Final = 38
 
 
 def overview_df(source: Any = None, *, client: Any = None, results: bool = False) -> pd.DataFrame:
@@ -50,8 +54,8 @@ def overview_df(source: Any = None, *, client: Any = None, results: bool = False
         results: add what each session cost; that reads the sessions' whole logs.
 
     Returns:
-        `id`, `status`, `started_at`, `duration_s`, `turns`, `cost_usd` (missing where it is not
-        told or was not asked for).
+        `id`, `status`, `started_at`, `duration_s`, `turns`, `cost_usd` and `prompt` (the first
+        one), each missing where it is not told or was not asked for.
 
     Raises:
         PlotError: the frame names no sessions or runs.
@@ -79,7 +83,10 @@ def overview_df(source: Any = None, *, client: Any = None, results: bool = False
             raise refuse(source, "sessions or runs, or anything with a column session_id")
         source = frames.sessions_df(source, client=client)
     named = {"session_id": "id", "turn_count": "turns", "created_at": "started_at"}
-    sessions = completed(source, SCHEMAS["sessions"].columns).rename(columns=named)
+    sessions = completed(source, SCHEMAS["sessions"].columns)
+    if "prompt" in source:
+        sessions = sessions.assign(prompt=source["prompt"])
+    sessions = sessions.rename(columns=named)
     if results:
         turns = frames.turns_df(list(sessions["id"]), client=client, results=True)
         costs = turns.groupby("session_id")["cost_usd"].sum(min_count=1)
@@ -145,7 +152,7 @@ def overview(
     size, unit = time_unit(longest)
     canvas.ax.set_xlim(0, (longest or 1.0) / size * 1.02)
     groups = list(drawn.groupby(drawn["status"].fillna("?"), sort=False))
-    canvas.rows([] if is_crowd else [short(name) or "?" for name in drawn["id"]])
+    canvas.rows([] if is_crowd else _labels(drawn, source, client))
     canvas.ax.set_ylim(len(drawn) - 0.4, -0.6)
     for status, rows in groups:
         ends = lengths[rows.index].to_numpy(float) / size
@@ -160,6 +167,25 @@ def overview(
     canvas.axis_label("x", f"duration, {unit}")
     canvas.title(counted(len(drawn), noun), *_summary(drawn, groups))
     return canvas.ax
+
+
+def _labels(drawn: pd.DataFrame, source: Any, client: Any) -> list[str]:
+    """Return a label for each row: the short id, and what was asked first."""
+    prompts = drawn["prompt"]
+    is_of_service = not isinstance(source, pd.DataFrame) and drawn.attrs["noun"] == "session"
+    if is_of_service and prompts.isna().all():
+        with contextlib.suppress(AodNotebookError):  # then the ids alone are the labels
+            turns = frames.turns_df(
+                source if isinstance(source, frames.Store) else list(drawn["id"]),
+                client=client,
+                columns=["session_id", "turn", "prompt"],
+            )
+            first = turns.sort_values("turn").drop_duplicates("session_id")
+            prompts = drawn["id"].map(first.set_index("session_id")["prompt"])
+    return [
+        f"{short(name) or '?'}  {shown(prompt, _LABEL_CHARS)}".rstrip()
+        for name, prompt in zip(drawn["id"], prompts, strict=True)
+    ]
 
 
 def _fill(look: Look, status: str) -> Fill:

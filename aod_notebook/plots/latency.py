@@ -135,7 +135,7 @@ def latency(
     canvas = Canvas(ax, theme, FRAME_IN + 1.4 * ROW_IN * max(len(rows), 2))
     untimed = every.attrs["untimed"]
     if not rows:
-        why = "no duration is known here (calls have one if the LiveSession itself is passed)"
+        why = "these calls carry no times; the session has them if live.attach(id) is passed"
         return canvas.nothing(why if untimed else "nothing was called")
     _time_axis(canvas, every["seconds"].to_numpy(float))
     canvas.rows([times(shown(name, _LABEL_CHARS), len(values)) for name, values in rows])

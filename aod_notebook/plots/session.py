@@ -38,7 +38,9 @@ _MOST_LINES = 10
 """More turns are not parted by lines."""
 _WORTH_NAMING = 0.02
 """A stage that takes less than this part of the whole is not told of."""
-_NO_TIMES = "position in the transcript (no times here: a LiveSession has them, passed itself)"
+_NO_TIMES = (
+    "position in the transcript: its events carry no times (live.attach(id) has those of arrival)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,10 @@ def _time_axis(canvas: Canvas, drawn: pd.DataFrame) -> NDArray[Any]:
     canvas.ax.margins(x=0.02)
     at = epoch_seconds(drawn["at"], len(drawn))
     if np.isnan(at).any():
-        canvas.axis_label("x", f"{drawn.attrs['point']} (no times are known)")
+        canvas.axis_label(
+            "x",
+            f"{drawn.attrs['point']} (its events carry no times; live.attach(id) has those of arrival)",
+        )
         canvas.integers("x")
         return drawn["step"].to_numpy(float)
     span = float(at.max() - at.min())

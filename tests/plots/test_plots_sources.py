@@ -1,5 +1,6 @@
 """The figures of sessions and runs on a service, and of frames through `df.aod`."""
 
+import pandas as pd
 import plot_samples as samples
 import pytest
 
@@ -64,8 +65,33 @@ def test_a_session_of_a_service_without_times_is_drawn_in_order(session, client)
     drawn = plots.timeline_df(events)
     assert drawn.attrs["unit"] == "step"
     label = plots.timeline(events).get_xlabel()
-    assert "a LiveSession has them, passed itself" in label
+    assert "its events carry no times (live.attach(id) has those of arrival)" in label
     assert drawn["kind"].value_counts()["call"] == 14
+
+
+def test_an_overview_labels_each_session_with_what_was_asked(session, client):
+    ax = plots.overview([session.id], client=client)
+    (label,) = [label.get_text() for label in ax.get_yticklabels()]
+    assert label.startswith(f"{session.id[:8]}  ")
+    assert label.partition("  ")[2].rstrip("…") in " ".join(SCRIPT.split())
+
+
+def test_an_overview_of_a_frame_asks_nobody(session, client):
+    sessions = frames.sessions_df(session.id, client=client).assign(prompt="What was asked?")
+    (label,) = plots.overview(sessions).get_yticklabels()
+    assert label.get_text() == f"{session.id[:8]}  What was asked?"
+
+
+def test_new_figures_follow_the_theme_of_the_page():
+    plots.use_theme("dark")
+    try:
+        drawn = plots.overview(samples.sessions(4))
+        assert drawn.figure.get_facecolor()[:3] == pytest.approx((0.067,) * 3, abs=0.01)
+        light = plots.overview(samples.sessions(4), theme="light")
+        assert light.figure.get_facecolor()[:3] == (1.0, 1.0, 1.0)
+    finally:
+        plots.use_theme("auto")
+    assert plots.overview(samples.sessions(4)).figure.get_facecolor()[:3] == (1.0, 1.0, 1.0)
 
 
 def test_a_waterfall_is_of_runs_and_says_so_of_sessions(session, client):

@@ -329,10 +329,11 @@ def test_the_slowest_stand_on_top():
     assert labels == ["Bash", "WebFetch", "mcp__tracker__find", "Grep", "Edit", "Read"]
 
 
-def test_a_duration_of_0_is_drawn_and_told_as_it_is():
+def test_a_duration_of_0_is_drawn_and_never_called_0_ms():
     calls = samples.many_calls(4).assign(duration_s=0.0)
     texts = [text.get_text() for text in plots.latency(calls).texts]
-    assert any("0 ms" in text for text in texts)
+    assert any("<0.1 s" in text for text in texts)
+    assert not any("0 ms" in text for text in texts)
 
 
 @pytest.mark.parametrize(
