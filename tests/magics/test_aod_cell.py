@@ -17,6 +17,7 @@ from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import watch
 from aod_notebook.magics.template import UnknownNameError
 from aod_notebook.magics.ways import Live
+from aod_notebook.plots._look import page_theme
 
 
 def test_a_script_runs_and_its_session_is_bound(shell, capsys):
@@ -415,3 +416,10 @@ def test_a_prompt_typed_into_a_turn_that_failed_is_said_not_to_be_sent(shell, ca
     live.follow()
     live.end()
     assert "Not sent, for the session is failed: echo next" in capsys.readouterr().out
+
+
+def test_config_sets_the_theme_of_figures(shell):
+    shell.run("%config AodMagics.theme = 'dark'")
+    assert page_theme() == "dark"
+    shell.run("%config AodMagics.theme = 'auto'")
+    assert page_theme() == "auto"
