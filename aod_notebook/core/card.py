@@ -90,7 +90,7 @@ class Card:
         tone = STATE_TONES.get(sign, "quiet")
         word = html.escape(f"{sign} {state_word(self.state)}".strip())
         return (
-            f'<span class="aod-{tone}" style="font-size:12px;margin-right:8px;padding:2px 8px;'
+            f'<span class="aod-{tone}" style="font-size:12px;margin-right:8px;padding:2px 8px;white-space:nowrap;'
             f'border-radius:10px;background-color:rgba(128,128,128,0.14)">{word}</span>'
         )
 

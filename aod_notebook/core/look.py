@@ -31,7 +31,7 @@ STYLE = (
     + ".aod-out tr{background:none!important}.aod-out tbody tr:hover{background:var(--aod-sunken)!important}"
     ".aod-out th,.aod-out td{border:0;border-bottom:1px solid var(--aod-line)!important;font-weight:400}"
     ".aod-out th,.aod-out .aod-strong{font-weight:600}.aod-out span.aod-strong{color:var(--jp-ui-font-color1,inherit)}"
-    ".aod-out table{min-width:460px!important}"
+    ".aod-out .aod-tb{min-width:460px!important}"
     ".aod-out code{background:var(--aod-sunken);border-radius:3px;padding:1px 4px;font-size:12px;"
     "color:inherit}"
     "@container (max-width:999px){.aod-out .aod-mid{display:none}}"

@@ -218,7 +218,7 @@ def _table_html(table: _Table) -> str:
     )
     least = sum(part.width or 160 for part in parts)  # where a page drops the style
     return (
-        f'<table style="{_TABLE};min-width:{least}px"><colgroup>{columns}</colgroup>'
+        f'<table class="aod-tb" style="{_TABLE};min-width:{least}px"><colgroup>{columns}</colgroup>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
 

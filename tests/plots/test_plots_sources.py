@@ -1,6 +1,5 @@
 """The figures of sessions and runs on a service, and of frames through `df.aod`."""
 
-import pandas as pd
 import plot_samples as samples
 import pytest
 
