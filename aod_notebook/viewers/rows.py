@@ -174,7 +174,7 @@ class RowBuilder:
         if event.type == "exit":
             self.summary.exit_code = code if isinstance(code, int) else None
             self.summary.status = "completed" if code in (0, None) else "failed"
-            title = one_line(f"Exit code {code}", TITLE_CHARS)
+            title = "Ended" if code is None else one_line(f"Exit code {code}", TITLE_CHARS)
             return Row(Kind.END, title, is_error=self.summary.status == "failed")
         self.summary.status = {"error": "failed", "stale": "running"}.get(event.type, event.type)
         return Row(Kind.END, message or event.type, is_error=event.type == "error")

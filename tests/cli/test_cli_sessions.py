@@ -112,6 +112,7 @@ def test_an_imported_session_is_shown_from_its_store(store, capsys):
     assert "> " in told
     assert session_id in told
     assert "completed" in told.splitlines()[1]
+    assert "Exit code" not in told  # which no log holds
 
 
 def test_the_default_store_is_looked_into_for_what_no_service_has(capsys):
