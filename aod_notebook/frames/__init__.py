@@ -12,6 +12,7 @@ from aod_notebook.frames.events import decode_events
 from aod_notebook.frames.imports import import_logs
 from aod_notebook.frames.insights import insights_df
 from aod_notebook.frames.messages import messages_from_events
+from aod_notebook.frames.opened import OpenedLog, open_log
 from aod_notebook.frames.otlp import otlp_to_protobuf, runs_to_otlp, sessions_to_otlp
 from aod_notebook.frames.parquet import read_parquet, to_parquet
 from aod_notebook.frames.results import model_usage_from_events, results_from_events
@@ -20,6 +21,7 @@ from aod_notebook.frames.runs import run_events_df, runs_df, spans_df, tasks_df
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
 from aod_notebook.frames.sessions import sessions_df, turns_df
 from aod_notebook.frames.spans import spans_from_run_events
+from aod_notebook.frames.spending import spending_df
 from aod_notebook.frames.store import Store, scan
 from aod_notebook.frames.tables import (
     events_df,
@@ -39,6 +41,7 @@ __all__ = [
     "FrameError",
     "FrameWarning",
     "MissingPackageError",
+    "OpenedLog",
     "Problem",
     "Schema",
     "Store",
@@ -56,6 +59,7 @@ __all__ = [
     "messages_from_events",
     "model_usage_df",
     "model_usage_from_events",
+    "open_log",
     "otel_names",
     "otlp_to_protobuf",
     "prepare",
@@ -71,6 +75,7 @@ __all__ = [
     "sessions_to_otlp",
     "spans_df",
     "spans_from_run_events",
+    "spending_df",
     "tasks_df",
     "to_parquet",
     "tool_calls_df",

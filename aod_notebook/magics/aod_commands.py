@@ -9,7 +9,7 @@ from aod_notebook.aod import AodConnectionError
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
-from aod_notebook.magics import aod_rows, command
+from aod_notebook.magics import aod_logs, aod_rows, command
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import NEXT_STEP, Command, argument, ask_secret
 from aod_notebook.magics.doctor import examine
@@ -179,6 +179,7 @@ COMMANDS = {
         ),
         _export,
     ),
+    **aod_logs.COMMANDS,
     **aod_rows.COMMANDS,
 }
 """The commands by name, in the order of the help."""

@@ -9,6 +9,7 @@ from aod_notebook.plots.accessor import FrameFigures
 from aod_notebook.plots.batch import overview, overview_df
 from aod_notebook.plots.calls import tools, tools_df
 from aod_notebook.plots.latency import latency, latency_df
+from aod_notebook.plots.month import month, month_df
 from aod_notebook.plots.session import timeline, timeline_df
 from aod_notebook.plots.spans import waterfall, waterfall_df
 from aod_notebook.plots.usage import cost, cost_df, tokens, tokens_df
@@ -26,6 +27,8 @@ __all__ = [
     "cost_df",
     "latency",
     "latency_df",
+    "month",
+    "month_df",
     "overview",
     "overview_df",
     "timeline",

@@ -88,7 +88,7 @@ def worked(request, use, tmp_path):
                 check=True, capture_output=True,
             )  # fmt: skip
             settle(server)
-        yield cli, home, server.ledger
+        yield request.param, home, server.ledger
 
 
 def settle(server):
@@ -132,9 +132,9 @@ def counts(value):
             yield from counts(one)
 
 
-def is_logged(cli, row):
+def is_logged(version, row):
     """Check whether the CLI writes a request to its log: some of its own it does not."""
-    if cli == "opencode":
+    if version == "opencode":
         return not row.is_side
     return not row.prompt.startswith("CRITICAL: Respond with TEXT ONLY")
 

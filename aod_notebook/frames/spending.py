@@ -1,0 +1,148 @@
+"""What imported sessions cost: by day, model, project, branch, CLI or session."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from aod_notebook.core.settings import home
+from aod_notebook.frames import prices
+from aod_notebook.frames._deliver import Report
+from aod_notebook.frames._transcript import pieces
+from aod_notebook.frames.checks import FrameError, shown
+from aod_notebook.frames.own_logs import (
+    events_of_logs,
+    is_path,
+    sessions_at,
+    sessions_of_logs,
+    turns_of_logs,
+)
+from aod_notebook.frames.results import model_usage_of
+from aod_notebook.frames.store import Store, scan
+from aod_notebook.frames.tool_calls import tool_calls_of
+
+_GROUPS: Final = {
+    "day": "day",
+    "model": "model",
+    "project": "cwd",
+    "branch": "git_branch",
+    "runtime": "runtime",
+    "session": "session_id",
+}
+"""What can be grouped by, each with its column."""
+_TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+_TABLES: Final = ("sessions", "turns", "tool_calls", "model_usage")
+
+
+def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
+    """Return the tables of imported sessions.
+
+    Args:
+        source: a store or its folder, or the path of logs; None for the store that `import_logs`
+            fills by default.
+
+    Raises:
+        FrameError: it is none of these.
+    """
+    if source is None:
+        source = scan(home() / "imported")
+    if is_path(source) and _is_store(Path(source).expanduser()):
+        source = scan(source)
+    if isinstance(source, Store):
+        return {name: source.frame(name) for name in _TABLES}
+    if not is_path(source):
+        raise FrameError(
+            f"{shown(source)} is not a store or a path of logs. Use frames.import_logs()."
+        )
+    logs = sessions_at(source, Report())
+    models = {session.session_id: session.model for session in logs}
+    read = list(pieces([events_of_logs(logs)], partial(_model_of, models)))
+    return {
+        "sessions": sessions_of_logs(logs),
+        "turns": turns_of_logs(logs),
+        "tool_calls": tool_calls_of(read).frame,
+        "model_usage": model_usage_of(read).frame,
+    }
+
+
+def _is_store(path: Path) -> bool:
+    return (path / "_sessions").is_dir()
+
+
+def _model_of(models: dict[str, str | None], session_id: str | None) -> str | None:
+    return models.get(session_id or "")
+
+
+def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) -> pd.DataFrame:
+    """Return what imported sessions cost, a row per group.
+
+    Args:
+        source: a store or its folder, or the path of logs such as `~/.claude`; None for the
+            store that `import_logs` fills by default.
+        by: what to group by: `day` (UTC), `model`, `project` (the folder), `branch`, `runtime`,
+            `session`.
+
+    Returns:
+        The columns of `by`; `session_count`; the tokens as each CLI counts them (Codex's and
+        Gemini's input includes what came out of the cache); `cost_usd`, as the CLI reports it, else
+        as the price table has it; and `cache_saved_usd`, by which the cache made it cheaper
+        (below 0 where writing it cost more than reading it saved). A sum is NA if nothing in
+        the group is known; `unpriced_count` says how many turns have no cost.
+
+    Raises:
+        FrameError: the source or a name in `by` is of no use.
+
+    Example:
+        >>> frames.spending_df("~/.claude", by="project")  # doctest: +SKIP
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    unknown = [name for name in names if name not in _GROUPS]
+    if unknown or not names:
+        raise FrameError(f"by={shown(by)} must name some of {', '.join(_GROUPS)}.")
+    return spending_of(tables_of(source), names)
+
+
+def spending_of(tables: dict[str, pd.DataFrame], by: Iterable[str]) -> pd.DataFrame:
+    """Group the costs of tables of `tables_of`."""
+    used = _used(tables)
+    groups = used.groupby([_GROUPS[name] for name in by], dropna=False, observed=True)
+    made = groups.agg(session_count=("session_id", "nunique")).astype("Int64")
+    for name in (*_TOKENS, "cost_usd", "cache_saved_usd"):
+        made[name] = groups[name].sum(min_count=1)
+    made["unpriced_count"] = groups["cost_usd"].agg(lambda costs: int(costs.isna().sum()))
+    return made.reset_index().rename(columns={_GROUPS[name]: name for name in by})
+
+
+def _used(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of model_usage with the day, the session's facts and what they cost."""
+    facts = ["session_id", "runtime", "cwd", "git_branch"]
+    sessions = tables["sessions"].reindex(columns=facts)
+    turns = tables["turns"][["session_id", "turn", "started_at"]]
+    used = tables["model_usage"].merge(turns, how="left", on=["session_id", "turn"])
+    used = used.merge(sessions, how="left", on="session_id")
+    used["day"] = used["started_at"].dt.floor("D")
+    used["cost_usd"] = used["cost_usd"].fillna(used["computed_cost_usd"])
+    used["model"] = used["model"].astype("str")
+    saved = [_saved(row) for row in used.to_dict("records")]
+    return used.assign(cache_saved_usd=pd.array(saved, dtype="Float64"))
+
+
+def _saved(row: dict[Any, Any]) -> float | None:
+    """Return what the tokens of a row would have cost more without a cache."""
+    counts = [row["cache_read_tokens"], row["cache_creation_tokens"]]
+    read, written = (0 if pd.isna(one) else int(one) for one in counts)
+    if not read and not written:
+        return 0.0
+    at = row["started_at"]
+    day = None if pd.isna(at) else int(at.timestamp()) // 86_400
+    price = prices.rates(row["model"], day) if isinstance(row["model"], str) else None
+    if price is None:
+        return None
+    hour = row["cache_creation_1h_tokens"]
+    an_hour = 0 if pd.isna(hour) else min(int(hour), written)
+    saved = read * (price.input - price.cache_read)
+    saved -= (written - an_hour) * (price.cache_creation - price.input)
+    saved -= an_hour * (price.cache_creation_1h - price.input)
+    return saved / 1_000_000

@@ -1,0 +1,96 @@
+"""Imported sessions: opened one by one, and what they cost together."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aod_notebook import frames
+from aod_notebook.frames import FrameError
+
+SAMPLES = Path(__file__).parents[1] / "logs" / "samples" / "home"
+CLAUDE = "11111111-1111-4111-8111-111111111111"
+FORK = "4b6b04ae-38cc-498e-aebc-0d3676182156"
+PRICES = """version = "1"
+[models.claude-sonnet-4-6]
+input = 3.0
+output = 15.0
+cache_read = 0.3
+cache_creation = 3.75
+cache_creation_1h = 6.0
+"""
+
+pytestmark = pytest.mark.filterwarnings("ignore:computed_cost_usd")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Path(shutil.copytree(SAMPLES, tmp_path / "home"))
+
+
+@pytest.fixture
+def own_prices(tmp_path):
+    path = tmp_path / "prices.toml"
+    path.write_text(PRICES)
+    frames.prices.use(path)
+    yield
+    frames.prices.use(None)
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_an_opened_session_has_its_tables(home, tmp_path, is_stored):
+    where = frames.import_logs(home, into=tmp_path / "store") if is_stored else home
+
+    session = frames.open_log(CLAUDE[:8], where)
+
+    assert (session.id, session.runtime, session.title) == (CLAUDE, "claude", "please [[tools]]")
+    assert len(session.turns) == 3
+    assert set(session.tool_calls["session_id"]) == {CLAUDE}
+    assert session.model_usage["input_tokens"].sum() == 12081
+    assert session.received()[-1].type == "exit"
+
+
+def test_a_fork_that_is_opened_alone_has_its_own_counts_only(home):
+    assert frames.open_log(FORK, home).model_usage["input_tokens"].sum() == 1010
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [("nowhere", "no session `nowhere`"), ("11", "too short"), ("01a223c2", "begins 2")],
+)
+def test_what_cannot_be_opened_is_named(home, wanted, message):
+    with pytest.raises(FrameError, match=message):
+        frames.open_log(wanted, home)
+
+
+def test_costs_of_groups_add_up_to_what_was_billed(home, own_prices):
+    spent = frames.spending_df(home / ".claude", by=["day", "model"])
+
+    assert spent["model"].tolist() == ["claude-sonnet-4-6"]
+    assert spent["session_count"].tolist() == [2]
+    fresh, output, read, written = 13091, 741, 2691, 481
+    assert spent["input_tokens"].tolist() == [fresh]
+    expected = fresh * 3 + output * 15 + read * 0.3 + written * 3.75
+    assert spent["cost_usd"].sum() == pytest.approx(expected / 1e6, abs=1e-9)
+
+
+def test_what_the_cache_saved_counts_its_writing_too(home, own_prices):
+    spent = frames.spending_df(home / ".claude", by="model")
+
+    saved = 2691 * (3 - 0.3) - 481 * (3.75 - 3)
+    assert spent["cache_saved_usd"].sum() == pytest.approx(saved / 1e6, abs=1e-9)
+
+
+def test_a_store_and_its_logs_cost_the_same(home, tmp_path, own_prices):
+    store = frames.import_logs(home, into=tmp_path / "store")
+    of_store, of_logs = (
+        frames.spending_df(source, by="runtime").set_index("runtime")["input_tokens"].to_dict()
+        for source in (store, home)
+    )
+
+    assert of_store == of_logs
+
+
+def test_an_unknown_group_is_refused(home):
+    with pytest.raises(FrameError, match="must name some of day, model"):
+        frames.spending_df(home, by="moon")
