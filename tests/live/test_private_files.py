@@ -11,7 +11,7 @@ from aod_notebook.agentos import AgentOS
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import SessionRequest, connect_agentos, journal, start
 from aod_notebook.live.doctor import _disk
-from aod_notebook.local import LocalService
+from aod_notebook.local import LocalService, stop_service
 from aod_notebook.local.maintenance import backup
 
 
@@ -25,6 +25,7 @@ def open_home(tmp_path, monkeypatch):
     yield folder
     os.umask(before)
     live.disconnect()
+    stop_service(folder / "service")
 
 
 def report():
