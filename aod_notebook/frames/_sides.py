@@ -57,6 +57,8 @@ class Step:
     """What steps must have in common to be shown as one changed into the other."""
     touches: list[Touch] = field(default_factory=list)
     is_nested: bool = False
+    given: Any = None
+    """The decoded input, without the folder of the session."""
 
     @property
     def lines(self) -> tuple[int | None, int | None]:
@@ -280,6 +282,7 @@ def _call(row: dict[str, Any], inside: "_Inside") -> Step:
         what if touches else f"call {row['tool']}",
         touches,
         row["parent_tool_use_id"] is not None,
+        given,
     )
 
 

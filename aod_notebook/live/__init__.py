@@ -30,9 +30,11 @@ from aod_notebook.live.run_errors import (
 from aod_notebook.live.run_start import attach_run, invoke, open_run
 from aod_notebook.live.session import LiveSession
 from aod_notebook.live.start import SessionRequest, attach, open_session, start
+from aod_notebook.viewers.compare import Comparison, compare
 
 __all__ = [
     "AgentOSConnection",
+    "Comparison",
     "Connection",
     "LiveRun",
     "LiveSession",
@@ -54,6 +56,7 @@ __all__ = [
     "agentos_connection",
     "attach",
     "attach_run",
+    "compare",
     "connect",
     "connect_agentos",
     "connection",

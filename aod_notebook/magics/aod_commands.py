@@ -79,6 +79,16 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
     return table
 
 
+def _compare(options: argparse.Namespace, names: Mapping[str, object]) -> live.Comparison:
+    from aod_notebook.frames.own_logs import is_path
+
+    a, b = (
+        one if is_path(one) and one not in names else find_session(one, names).catch_up()
+        for one in (options.session, options.other)
+    )
+    return live.compare(a, b)
+
+
 def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
     check_name(options.output, "%aod attach")
     session = find_session(options.session, names)
@@ -155,6 +165,14 @@ COMMANDS = {
     "events": Command("the events of a session", (_LAST,), _frame("events_df")),
     "messages": Command("the messages of a session", (_LAST,), _frame("messages_df")),
     "tools": Command("the tool calls of a session", (_LAST,), _frame("tool_calls_df")),
+    "compare": Command(
+        "two sessions side by side: where they part, what each cost, what each edited",
+        (
+            argument("session", metavar="A", help="an id, a variable, `last` or a log's path"),
+            argument("other", metavar="B", help="the other session"),
+        ),
+        _compare,
+    ),
     "attach": Command(
         "show a session from its first event on (the stop button leaves it running)",
         (

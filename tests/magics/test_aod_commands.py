@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -253,3 +254,22 @@ def test_doctor_names_a_service_that_does_not_answer(shell, monkeypatch, unused_
     findings = shell.run("%aod doctor").set_index("check")
     assert findings.loc["service", "state"] == "problem"
     assert "cannot reach the service" in findings.loc["service", "finding"]
+
+
+def test_compare_shows_two_sessions_side_by_side(shell):
+    for name in ("one", "two"):
+        shell.run(f"%%aod --runtime replay -o {name} --quiet\nWhat went wrong?")
+    shown = shell.run("%aod compare one last")
+    assert [row["session_id"] for row in shown.totals.to_dict("records")] == [
+        shell.names["one"].id,
+        shell.names["two"].id,
+    ]
+    assert shown.first_difference is None
+    assert "What went wrong?" in shown._repr_html_()
+
+
+def test_compare_takes_the_paths_of_logs(shell):
+    home = Path(__file__).parents[1] / "logs" / "samples" / "home"
+    log = next((home / ".codex").rglob("rollout-*.jsonl"))
+    shown = shell.run(f"%aod compare {log} {log}")
+    assert set(shown.df["state"]) == {"same"}
