@@ -108,6 +108,14 @@ def test_a_page_allows_no_request_and_no_script_but_its_own(tmp_path, name):
     assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
 
 
+def test_the_prompt_of_each_turn_is_shown_whole(tmp_path):
+    shown = session("one", prompts={1: "First\nand more", 2: "Second"})
+    write_bundle(tmp_path, [shown], None)
+    page = (tmp_path / "one.html").read_text()
+    assert "First\nand more</pre>" in page
+    assert ">Turn 2</div><pre>Second</pre>" in page
+
+
 def test_ids_make_no_paths(tmp_path):
     names = ["../../up/<b>", "..-..-up--b-", "index", "x" * 300]
     paths = write_bundle(tmp_path / "pages", map(session, names), None)

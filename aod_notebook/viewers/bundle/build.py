@@ -92,22 +92,30 @@ def _note(redactor: Redactor | None, before: dict[str, int]) -> str:
 
 
 def _session_body(shown: Shown, transcript: Transcript, note: str, made: datetime) -> str:
-    prompts = "".join(
-        f'<section class="prompt" aria-label="Prompt of turn {turn}"><pre>{_escaped(text)}</pre></section>'
-        for turn, text in sorted(shown.prompts.items())[:1]
-    )
     return (
         f'<header class="top"><a href="index.html">All sessions</a> {_facts(shown)}</header><main>'
         f'<h1 class="unseen">{_escaped(one_line(shown.title, _PROMPT_CHARS))}</h1>'
-        f"{prompts}{transcript.html(_PAGE_ROWS, _PAGE_BYTES)}</main>"
+        f"{_prompts(shown)}{transcript.html(_PAGE_ROWS, _PAGE_BYTES)}</main>"
         f"{_footer(note, made)}"
+    )
+
+
+def _prompts(shown: Shown) -> str:
+    """Return the prompts, whole; of several each with the number of its turn."""
+    label = '<div class="quiet">Turn {}</div>' if len(shown.prompts) > 1 else ""
+    return "".join(
+        f'<section class="prompt" aria-label="Prompt of turn {turn}">'
+        f"{label.format(turn)}"
+        f"<pre>{_escaped(text)}</pre></section>"
+        for turn, text in sorted(shown.prompts.items())
     )
 
 
 def _facts(shown: Shown) -> str:
     """Return what the transcript's own header leaves out; unknown facts are left out here too."""
     replay = "replay of a recording" if shown.is_replay else None
-    facts = [f"<span>{_escaped(fact)}</span>" for fact in (shown.agent, replay) if fact]
+    named = None if shown.is_replay and shown.agent == "replay" else shown.agent
+    facts = [f"<span>{_escaped(fact)}</span>" for fact in (named, replay) if fact]
     if shown.created_at is not None:
         facts.append(_time(shown.created_at))
     return f'<span class="facts">{" ".join(facts)} <code>{_escaped(shown.id)}</code></span>'
