@@ -87,6 +87,16 @@ def test_the_room_of_what_was_sent_is_free_again(monkeypatch):
         assert server.numbers == list(range(100))
 
 
+def test_records_in_memory_are_said_to_be_lost_at_exit(monkeypatch, caplog):
+    monkeypatch.setattr(spool_module, "fcntl", None)
+    with client_of("http://127.0.0.1:9", on_error=lambda _: None) as client:
+        client.start_run().emit("x", {})
+        client.close(timeout=0.5)
+    (line,) = [each.message for each in caplog.records if "lost at exit" in each.message]
+    assert "in memory" in line
+    assert "outbox --send" not in line
+
+
 def test_without_file_locks_memory_carries_the_records(monkeypatch):
     told = []
     monkeypatch.setattr(spool_module, "fcntl", None)

@@ -248,13 +248,17 @@ class Reporter:
 
     def say_what_waits(self, receipt: Receipt) -> None:
         """Log once what waits, where, and what sends it."""
-        if receipt.pending:
-            self.notices.warn(
-                "left",
-                f"{counted(receipt.pending, 'record')} for {self.options.base_url} "
+        if not receipt.pending:
+            return
+        what = f"{counted(receipt.pending, 'record')} for {self.options.base_url}"
+        if self._log is not None and self._log.in_memory:
+            where = "are in memory, because no spool can be written: they are lost at exit."
+        else:
+            where = (
                 f"wait in {spool_folder()}: the next process with this key sends them, or "
-                f"`aod-notebook outbox --send`. {receipt.reason or ''}",
+                "`aod-notebook outbox --send`."
             )
+        self.notices.warn("left", f"{what} {where} {receipt.reason or ''}")
 
     def try_again(self) -> None:
         """Forget a pause: there is a new client, so the key may be good again."""

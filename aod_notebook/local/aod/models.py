@@ -42,7 +42,11 @@ Variables = Annotated[dict[str, Text], _checked(rules.check_variables)]
 Networking = Annotated[dict[str, Any], AfterValidator(rules.check_networking)]
 Timeout = Annotated[int, Field(ge=10, le=3600)]
 
-_REPOSITORY = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+(\.git)?", re.ASCII)
+_REPOSITORY = re.compile(
+    # a name of dots alone, or `.git`, would name more than one repository to git's credentials
+    r"https://github\.com/[\w-][\w.-]*/(?!\.{1,2}(?:\.git)?$)(?!\.git$)[\w.-]+(\.git)?",
+    re.ASCII,
+)
 _MAX_RESOURCES = 10
 
 
