@@ -64,11 +64,15 @@ def find_logs(
     else:
         given = [where] if isinstance(where, str | os.PathLike) else list(where)
         roots = [root for path in given for root in _roots(Path(path).expanduser())]
-    found: dict[tuple[str, Path], LogFile] = {}
+    found: dict[tuple[str, str, str], LogFile] = {}
+    resolved: dict[str, str] = {}  # to resolve each file would take longer than to find it
     for agent, root in roots:
         if agent in wanted:
             for log in _FINDERS[agent](root):
-                found.setdefault((agent, log.path.resolve()), log)
+                folder, name = os.path.split(log.path)
+                if folder not in resolved:
+                    resolved[folder] = os.path.realpath(folder)
+                found.setdefault((agent, resolved[folder], name), log)
     return sorted(found.values(), key=lambda log: (AGENTS.index(log.agent), str(log.path)))
 
 
@@ -147,7 +151,8 @@ def _agent_of(path: Path) -> str | None:
 
 def _claude_logs(root: Path) -> Iterator[LogFile]:
     """Put the files of subagents with the file of their session."""
-    files = [root] if root.is_file() else root.rglob("*.jsonl")
+    is_one = root.is_file()
+    files = [root] if is_one else root.rglob("*.jsonl")
     mains: dict[tuple[Path, str], Path] = {}
     sides: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
@@ -158,8 +163,9 @@ def _claude_logs(root: Path) -> Iterator[LogFile]:
         else:
             mains[key] = file
     for key, main in mains.items():
-        below = main.with_suffix("") / "subagents"
-        own = sides.pop(key, None) or (list(below.glob("*.jsonl")) if root.is_file() else [])
+        own = sides.pop(key, [])
+        if is_one:
+            own = list((main.with_suffix("") / "subagents").glob("*.jsonl"))
         yield _log("claude", main, sorted(own))
     for orphans in sides.values():
         first, *rest = sorted(orphans)

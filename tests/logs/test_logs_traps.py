@@ -384,3 +384,19 @@ def test_a_fork_of_opencode_copies_messages_under_new_ids_and_counts_its_own(tmp
 
     assert (tokens([origin]), tokens([fork])) == ((10, 10), (10, 10))
     assert (origin.forked_from_id, fork.forked_from_id) == (None, "ses_b")
+
+
+def test_a_file_that_is_named_comes_with_its_subagents(tmp_path):
+    path = tmp_path / PROJECT / "s1.jsonl"
+    write(path, [said("Count.", 1), answered("m1", 2)])
+    side = {"isSidechain": True, "agentId": "a1"}
+    write(path.with_suffix("") / "subagents" / "agent-a1.jsonl", [answered("m2", 3, **side)])
+
+    assert tokens(read(path)) == (20, 10)
+
+
+def test_a_folder_and_a_link_to_it_are_one(tmp_path):
+    write(tmp_path / PROJECT / "s1.jsonl", [said("Count.", 1), answered("m1", 2)])
+    (tmp_path / "link").symlink_to(tmp_path / ".claude")
+
+    assert len(find_logs([tmp_path, tmp_path / "link"])) == 1
