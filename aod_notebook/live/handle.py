@@ -115,6 +115,11 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return f"{self._COMMANDS[1]} {self.id}"
 
     @property
+    def prompts(self) -> dict[int, str]:
+        """A session's prompts by the numbers of their turns, as far as they are known."""
+        return {}
+
+    @property
     def is_final(self) -> bool:
         """Whether it is not followed, or not any more: no event will come by itself."""
         return self._follower.is_final
@@ -171,10 +176,12 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         It opens from a file, loads nothing and is not redacted; `aod-notebook export` redacts.
         """
         from aod_notebook.viewers.bundle import whole_page
-        from aod_notebook.viewers.static import render_html
+        from aod_notebook.viewers.static import Transcript
 
-        body = render_html([event for event, _ in self.received()], self.title, self.runtime)
-        return whole_page(self.title, body)
+        transcript = Transcript.of(self)
+        transcript.add(event for event, _ in self.received())
+        transcript.finish()
+        return whole_page(transcript.heading, transcript.html())
 
     def to_parquet(self, folder: str | Path) -> Path:
         """Write the tables as Parquet files into `folder/ID`, which is made; give it.

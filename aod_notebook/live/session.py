@@ -96,6 +96,11 @@ class LiveSession(SessionTables):
         return self._id
 
     @property
+    def prompts(self) -> dict[int, str]:
+        """The prompts by the numbers of their turns, from 1, as far as they are known."""
+        return self._follower.prompts
+
+    @property
     def row(self) -> Session | None:
         """The session as its service told it at the end of the turn; None while that goes on."""
         return self._follower.row
@@ -160,7 +165,9 @@ class LiveSession(SessionTables):
         send = self._connection.ensure().background_client.sessions.prompt
         future = bridge.submit(send, self.id, text, timeout)
         with contextlib.suppress(KeyboardInterrupt):
-            future.result()
+            turn = future.result().current_turn
+            if turn is not None:
+                self.prompts[turn] = text
             log.info("Session %s was sent a prompt of %d characters", self.id, len(text))
             journal.remember(self.id, self._connection.key, self.runtime)
             return self.follow()

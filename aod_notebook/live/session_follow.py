@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -14,9 +15,9 @@ from aod_notebook.live.event_log import EventLog
 from aod_notebook.live.follow import WAKE_S, Follower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from aod_notebook.aod import Session, StreamEvent
+    from aod_notebook.aod import Session, SessionTurn, StreamEvent
     from aod_notebook.live.connections import Connection
     from aod_notebook.live.event_log import Kept
 
@@ -44,6 +45,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
 
     Attributes:
         about: that, with what the log knows.
+        prompts: the prompts by the numbers of their turns, as far as they are known.
     """
 
     def __init__(self, connection: Connection, session_id: str, **about: str | None) -> None:
@@ -52,6 +54,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         self._id = session_id
         self._last_event_id: int | None = None
         self._turns: set[object] = set()
+        self.prompts: dict[int, str] = {}
         self._is_open = False  # whether the stream is connected
         self._log = EventLog(connection.key, session_id)
         self.about = {name: value for name, value in about.items() if value is not None}
@@ -72,6 +75,9 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
     def ask(self) -> Session:
         """Do as `sync` does, also while the session is followed, and return what was answered."""
         row = self._connection.ensure().client.sessions.get(self._id)
+        if self._received and not self.prompts:
+            with contextlib.suppress(AodNotebookError):  # an older service: they stay unknown
+                self._know(self._connection.client.sessions.turns(self._id))
         if self._is_final and (self._row is None or row.updated_at != self._row.updated_at):
             self.follow()
         return row
@@ -147,13 +153,26 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
             self._heard()
             self._set_open(True)
             try:
+                if self._received and not self.prompts:
+                    await self._read_prompts()
                 async for event in events:
+                    is_turn = event.type == "turn_start"
+                    if is_turn and event.extra.get("turn") not in self.prompts:
+                        await self._read_prompts()
                     with self._changed:  # who sees the number has the event
                         self._last_event_id = events.last_event_id
                         if not self._is_repeated(event):
                             self._append(event)
             finally:
                 self._set_open(False)
+
+    async def _read_prompts(self) -> None:
+        """Ask the service for the prompts, which the stream does not have."""
+        with contextlib.suppress(AodNotebookError):
+            self._know(await self._connection.background_client.sessions.turns(self._id))
+
+    def _know(self, turns: Iterable[SessionTurn]) -> None:
+        self.prompts |= {turn.turn_number: turn.prompt for turn in turns}
 
     def _set_open(self, is_open: bool) -> None:
         with self._changed:

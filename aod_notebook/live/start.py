@@ -257,7 +257,9 @@ async def _create(request: SessionRequest, on: Connection) -> LiveSession:
         optional["environment_id"] = str(found.id)
     given = {name: value for name, value in optional.items() if value is not None}
     ack = await client.sessions.create(agent_id=str(agent.id), prompt=request.prompt, **given)
-    return LiveSession(on, str(ack.id), agent.runtime or agent.provider, agent.model)
+    session = LiveSession(on, str(ack.id), agent.runtime or agent.provider, agent.model)
+    session.prompts[1] = request.prompt
+    return session
 
 
 async def _agent(request: SessionRequest, on: Connection) -> Agent:

@@ -29,7 +29,7 @@ class RunViewer(StreamViewer):
     def freeze(self) -> None:
         """Put the static transcript in the place of the live view; once, from any thread."""
         self.feed.end()  # from now on nothing is added to its transcript
-        whole = Transcript(self.feed.transcript.title)
+        whole = Transcript.of(self._run)
         whole.add(event for event, _ in self._run.received(self._start))
         whole.finish()
         self.feed.transcript = whole

@@ -80,7 +80,7 @@ class OneLine:
     def __init__(self, session: Followed, start: int) -> None:
         self.session, self.start = session, start
         self._notices = _Notices()
-        self.transcript = Transcript(session.title, session.runtime)
+        self.transcript = Transcript.of(session)
         if start:
             self.transcript.pass_over(event for event, _ in session.received()[:start])
 
@@ -103,7 +103,7 @@ class OneLine:
 
     def _told_anew(self) -> Transcript:
         """Make the transcript again: of a run's calls, more is known in the end (`RunFollower`)."""
-        whole = Transcript(self.session.title, self.session.runtime)
+        whole = Transcript.of(self.session)
         whole.add(event for event, _ in self.session.received(self.start))
         whole.finish()
         return whole

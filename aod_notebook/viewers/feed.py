@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
+from aod_notebook.core.text import one_line
 from aod_notebook.viewers.plain import about, status_word
 from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
 from aod_notebook.viewers.wire import KINDS, chunk
@@ -30,6 +31,7 @@ LAST_BEATS = 3
 """Beats after the end: they show a page that the last rows were lost."""
 TEXT_CHARS = 60_000
 """How much of a long row is sent in one message."""
+ACTIVITY_CHARS = 120
 ACTIVE = ("pending", "running")
 
 
@@ -55,7 +57,7 @@ class RowFeed:
     """
 
     def __init__(self, source: Source, start: int = 0) -> None:
-        self.transcript = Transcript(source.title, source.runtime)
+        self.transcript = Transcript.of(source)
         if start:
             self.transcript.pass_over(event for event, _ in source.received()[:start])
         self.is_held = False
@@ -133,7 +135,9 @@ class RowFeed:
             is_provisioning = summary.stage and not ended
             until = self._ended if ended else time.time()
             return {
-                "title": self.transcript.title,
+                "title": self.transcript.heading,
+                "id": self.transcript.id,
+                "activity": "" if ended else self._activity(),
                 "status": status,
                 "label": f"{status_word(status)}{f': {summary.stage}' if is_provisioning else ''}",
                 "about": about(summary),
@@ -143,6 +147,13 @@ class RowFeed:
                 "questions": to_builtins(summary.questions),
                 "head": len(self.transcript.rows),
             }
+
+    def _activity(self) -> str:
+        """What goes on: the tool that is waited for."""
+        running = self.transcript.running
+        if running is None:
+            return ""
+        return one_line(f"{running.title}: {running.text}".removesuffix(": "), ACTIVITY_CHARS)
 
     def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
         """Give the transcript so far as static HTML."""

@@ -32,6 +32,7 @@ SIGNS = {
     Kind.STEP: "▪",
     Kind.EVENT: "·",
     Kind.QUESTION: "?",
+    Kind.PROMPT: ">",
 }
 LONG_ROW_LINES = 8
 """Rows of the kinds in `FOLDED` are cut to this many lines; words and output are not."""
@@ -46,6 +47,8 @@ def plain_lines(row: Row) -> Iterator[str]:
         >>> list(plain_lines(Row(Kind.TOOL, "Bash", "ls -l", depth=1)))
         ['  ▸ Bash  ls -l']
     """
+    if row.replaces is not None:  # what was printed stays
+        return
     sign = "✗" if row.is_error and row.kind is not Kind.STDERR else SIGNS[row.kind]
     indent = "  " * row.depth
     lines = row.text.split("\n") if row.text else []
@@ -77,6 +80,8 @@ def plain_text(rows: Iterable[Row], after: Row | None = None) -> Iterator[str]:
         ['One.', '', 'Two.']
     """
     for row in rows:
+        if row.replaces is not None:
+            continue
         if after is not None and after.kind is row.kind is Kind.TEXT:
             yield ""
         yield from plain_lines(row)

@@ -47,6 +47,10 @@ class Source(Protocol):
     def is_final(self) -> bool:
         """Whether the turn in progress has ended; a run's whether no event will come any more."""
 
+    @property
+    def prompts(self) -> Mapping[int, str]:
+        """A session's prompts by the numbers of their turns, as far as they are known."""
+
     def received(self, start: int = 0) -> Sequence[tuple[Event, float]]:
         """The events from number `start` on, each with its time in seconds (`time.time()`)."""
 

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from aod_notebook.core.text import is_plain
+from aod_notebook.viewers.diffs import Diff  # noqa: TC001 - a struct needs its types
 from aod_notebook.viewers.styles import styled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "FOLDED",
     "INLINE",
     "MAX_DEPTH",
     "TITLE_CHARS",
+    "Extra",
     "Kind",
     "Question",
     "Row",
     "Summary",
+    "settled",
     "text_rows",
 ]
 
@@ -46,12 +53,39 @@ class Kind(enum.StrEnum):
     STEP = "step"
     EVENT = "event"
     QUESTION = "question"
+    PROMPT = "prompt"
 
 
 FOLDED = (Kind.THINKING, Kind.TOOL_RESULT, Kind.MODEL, Kind.STEP, Kind.EVENT)
 """What a reader wants to see the beginning of; the page has the same list."""
 INLINE = (Kind.TOOL, Kind.MODEL, Kind.STEP, Kind.EVENT)
 """A short text of these stands on the line of the title."""
+
+
+class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a row shows beside its text.
+
+    Attributes:
+        note: a few words behind the text: `3 matches`, what a turn used.
+        bad: how it failed, in a few words: `exit code 1`.
+        took: seconds that a call took; None if that is unknown.
+        diff: what a call changes in files.
+        todo: the state (`done`, `now`, `open`) and the text of each item of a list.
+        image: a picture as a data URL.
+        short: the lines that say most, where the text is long.
+        words: whether the text is Markdown.
+        folds: whether what is below it is folded at first.
+    """
+
+    note: str = ""
+    bad: str = ""
+    took: float | None = None
+    diff: Diff | None = None
+    todo: tuple[tuple[str, str], ...] = ()
+    image: str = ""
+    short: str = ""
+    words: bool = False
+    folds: bool = False
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +101,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         parent: the number of the row that it folds under, counted from 0; None for the turn
             that it came in.
         marks: which parts of the text are coloured (`clean.styled`).
+        replaces: the number of the row that this one is a later state of, and in the place of
+            which it is shown; None for a row of its own.
+        extra: what it shows beside its text.
     """
 
     kind: Kind
@@ -77,6 +114,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     is_minor: bool = False
     parent: int | None = None
     marks: tuple[int, ...] = ()
+    replaces: int | None = None
+    extra: Extra | None = None
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -142,3 +181,17 @@ def text_rows(kind: Kind, lines: list[str]) -> list[Row]:
             text, marks = styled(line)
             rows.append(Row(kind, "", text, 0, is_error, marks=marks))
     return rows
+
+
+def settled(rows: Iterable[Row]) -> list[tuple[int, Row]]:
+    """Return each row in its last state, with its number.
+
+    Example:
+        >>> rows = [Row(Kind.TOOL, "Bash"), Row(Kind.TEXT), Row(Kind.TOOL, "Bash", "ls", replaces=0)]
+        >>> [(number, row.text) for number, row in settled(rows)]
+        [(0, 'ls'), (1, '')]
+    """
+    last: dict[int, Row] = {}
+    for number, row in enumerate(rows):
+        last[number if row.replaces is None else row.replaces] = row
+    return list(last.items())

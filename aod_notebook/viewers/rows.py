@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aod_notebook.core.text import clean, one_line
-from aod_notebook.transcripts import Reader, summary
+from aod_notebook.transcripts import Reader
 from aod_notebook.transcripts.noise import is_noise
 from aod_notebook.viewers.lines import TextLines
-from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Row, Summary, text_rows
+from aod_notebook.viewers.row import TITLE_CHARS, Extra, Kind, Row, Summary, text_rows
 from aod_notebook.viewers.run_rows import RunRows
 from aod_notebook.viewers.styles import prose, styled
+from aod_notebook.viewers.tools import Tools, seconds
+from aod_notebook.viewers.turns import Turn, micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +28,8 @@ __all__ = ["Kind", "Row", "RowBuilder", "Summary"]
 SLOW_STAGE_MS = 1_000
 """A stage that took longer is worth a line of its own."""
 PARTIAL_CHARS = 2_000
+WORDS_CHARS = 1_000_000
+"""So much of an agent's words is read as Markdown, which is slow; the rest is shown as written."""
 STARTED = ("stage", "runtime_start", "started")
 
 
@@ -36,6 +40,7 @@ class RowBuilder:
 
     Args:
         runtime: what wrote a session's output; None to recognise it from the lines.
+        prompts: the prompts by the numbers of their turns, as far as they are known; it may grow.
 
     Example:
         >>> from aod_notebook.aod import StreamEvent
@@ -45,8 +50,11 @@ class RowBuilder:
         ['hello']
     """
 
-    def __init__(self, runtime: str | None = None) -> None:
+    def __init__(
+        self, runtime: str | None = None, prompts: Mapping[int, str] | None = None
+    ) -> None:
         self.summary = Summary()
+        self._prompts: Mapping[int, str] = {} if prompts is None else prompts
         # What a shell prints is no transcript, and there may be very much of it.
         self._plain = TextLines() if runtime == "shell" else None
         self._stdout = Reader(runtime)
@@ -54,7 +62,10 @@ class RowBuilder:
         self._run = RunRows(self.summary)
         self._number = 0  # of the next row
         self._stages: int | None = None  # the row that the stages under way fold under
-        self._calls: dict[str, tuple[int, Row]] = {}  # tool calls: their rows and the numbers
+        self._tools = Tools()
+        self._turn: Turn | None = None
+        self._at: object = None  # when the event under way came about, as the service says it
+        self._words = 0  # characters of Markdown so far
 
     def pass_over(self, events: Iterable[Event]) -> None:
         """Take events of earlier turns, which give no rows.
@@ -78,6 +89,12 @@ class RowBuilder:
         self._number += len(rows)
         return rows
 
+    @property
+    def running(self) -> Row | None:
+        """The row of the tool call that waits longest for its result; None if none waits."""
+        call = self._tools.running()
+        return None if call is None else call.row
+
     def feed_output(self, data: str) -> list[Row]:
         """Return the rows that a piece of standard output completes, of one event or of several."""
         rows = self._output_rows(data)
@@ -92,6 +109,7 @@ class RowBuilder:
 
     def _rows(self, event: Event) -> list[Row]:
         extra = event.extra
+        self._at = extra.get("created_at")
         if "payload" in extra:  # an event that a run recorded; its type can be any word
             return self._run.rows(event, self._number)
         match event.type:
@@ -108,7 +126,8 @@ class RowBuilder:
                 return self._turn_rows(_turn_begun(event, self.summary.turn) or 1)
             case "exit" | "error" | "terminated" | "stale":
                 rows = self._flushed()
-                return [*rows, self._end_row(event)]
+                rows.append(self._end_row(event))
+                return rows if event.type == "stale" else self._turn_ended(rows)
             case _:
                 return self._run.rows(event, self._number)
 
@@ -152,15 +171,36 @@ class RowBuilder:
         return [*rows, row]
 
     def _turn_rows(self, turn: int) -> list[Row]:
-        """Return what heads a turn, once."""
+        """Return what heads a turn, once, and its prompt as soon as that is known."""
         rows, whole = self._flushed(), self.summary
         if whole.turns and turn == whole.turn:
-            return rows
+            return [*rows, *self._prompt_rows(turn)]
+        rows = self._turn_ended(rows)
         self._begin(turn)
         whole.turns, whole.turn = whole.turns + 1, turn
         whole.status, whole.exit_code = "running", None
         self._stages, whole.stage = None, ""
-        return [*rows, Row(Kind.TURN, one_line(f"Turn {turn}", TITLE_CHARS))]
+        head = Row(Kind.TURN, one_line(f"Turn {turn}", TITLE_CHARS))
+        self._tools.begin_turn()
+        spent = self._stdout.account.total.cost_usd
+        self._turn = Turn(self._number + len(rows), head, micros(self._at), spent)
+        return [*rows, head, *self._prompt_rows(turn)]
+
+    def _prompt_rows(self, turn: int) -> list[Row]:
+        known, head = self._prompts.get(turn), self._turn
+        if not known or head is None or head.prompt:
+            return []
+        head.prompt = one_line(known, TITLE_CHARS)
+        return [Row(Kind.PROMPT, text=clean(known))]
+
+    def _turn_ended(self, rows: list[Row]) -> list[Row]:
+        """Add the turn's head as it is known now: with what happened in it."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return rows
+        count = self._number + len(rows) - turn.number - 1
+        spent = self._stdout.account.total.cost_usd
+        return [*rows, turn.row(count, self._tools, spent, micros(self._at))]
 
     def _begin(self, turn: int) -> None:
         self._stdout.flush()
@@ -182,64 +222,56 @@ class RowBuilder:
     def _stdout_rows(self, entries: Iterable[Entry]) -> list[Row]:
         rows: list[Row] = []
         for entry in entries:
-            row = self._entry_row(entry, self._number + len(rows))
-            if row is not None:
-                rows.append(row)
+            rows += self._entry_rows(entry, self._number + len(rows))
             if entry.result is not None:
                 self.summary.answer = clean(entry.result.text or "") or self.summary.answer
         self._count()
         return rows
 
-    def _entry_row(self, entry: Entry, number: int) -> Row | None:
+    def _entry_rows(self, entry: Entry, number: int) -> list[Row]:
         if entry.line_type == "text":
             text, marks = styled(entry.raw)
-            return Row(Kind.OUTPUT, text=text, marks=marks)
-        parent, depth = None, 0
-        if entry.parent_tool_use_id in self._calls:
-            parent, call = self._calls[entry.parent_tool_use_id]
-            depth = min(call.depth + 1, MAX_DEPTH)
-        text = clean(entry.text or "")
+            return [Row(Kind.OUTPUT, text=text, marks=marks)]
         if entry.result is not None:
-            return _result_row(entry.result)
+            return [_result_row(entry.result)]
+        depth, parent = self._tools.place(entry)
         if entry.line_type == "error" or (entry.is_error and entry.block != "tool_result"):
-            return Row(Kind.SYSTEM, "Error", text, depth, is_error=True, parent=parent)
+            text = clean(entry.text or "")
+            return [Row(Kind.SYSTEM, "Error", text, depth, is_error=True, parent=parent)]
+        if entry.subtype == "todo_list":
+            return self._tools.list_rows(entry, number)
         if entry.line_type == "system" or entry.is_note:
             self.summary.model = self.summary.model or one_line(entry.model or "", TITLE_CHARS)
-            return _system_row(entry, depth, parent)
+            row = _system_row(entry, depth, parent)
+            return [] if row is None else [row]
         match entry.block:
             case "text" if entry.line_type == "assistant":
-                self.summary.answer = text if depth == 0 else self.summary.answer
-                text, marks = prose(entry.text or "")
-                return Row(Kind.TEXT, text=text, depth=depth, parent=parent, marks=marks)
+                return [self._words_row(entry.text or "", depth, parent)]
             case "thinking":
-                return Row(Kind.THINKING, text=text, depth=depth, parent=parent)
+                text = clean(entry.text or "")
+                return [Row(Kind.THINKING, text=text, depth=depth, parent=parent)]
             case "tool_use":
-                return self._tool_row(entry, number, depth, parent)
+                self.summary.tool_calls += 1
+                return self._tools.call_rows(entry, number, self._time(entry))
             case "tool_result":
-                return self._tool_result_row(entry, number, depth, parent)
+                return self._tools.result_rows(entry, number, self._time(entry))
             case _:
-                return None
+                return []
 
-    def _tool_row(self, entry: Entry, number: int, depth: int, parent: int | None) -> Row:
-        self.summary.tool_calls += 1
-        name = one_line(entry.tool or "tool", TITLE_CHARS)
-        text = one_line(summary(entry.tool, entry.input), TITLE_CHARS)
-        row = Row(Kind.TOOL, name, text, depth, parent=parent)
-        if entry.tool_use_id:
-            self._calls[entry.tool_use_id] = number, row
-        return row
+    def _time(self, entry: Entry) -> int | None:
+        """Return when an entry came, in microseconds: by the service's clock if it says so."""
+        return entry.created_at if self._at is None else micros(self._at)
 
-    def _tool_result_row(self, entry: Entry, number: int, depth: int, parent: int | None) -> Row:
-        text, marks = styled(entry.text or "")
-        title = ""
-        if entry.tool_use_id in self._calls:
-            parent, call = self._calls[entry.tool_use_id]
-            if parent != number - 1:  # other rows came in between: say whose result it is
-                title = f"↳ {call.title}"
-        is_error = bool(entry.is_error)
-        return Row(
-            Kind.TOOL_RESULT, title, text, depth + 1, is_error=is_error, parent=parent, marks=marks
-        )
+    def _words_row(self, words: str, depth: int, parent: int | None) -> Row:
+        text, marks = prose(words)
+        if depth == 0:
+            self.summary.answer = text
+            if self._turn is not None:
+                self._turn.words = text
+        self._tools.heard(parent, words)
+        self._words += len(words)
+        extra = Extra(words=True) if self._words <= WORDS_CHARS else None
+        return Row(Kind.TEXT, text=text, depth=depth, parent=parent, marks=marks, extra=extra)
 
     def _count(self) -> None:
         """Take tokens and cost from the account of the turns."""
@@ -279,11 +311,12 @@ def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:
         title = one_line(entry.text or "", TITLE_CHARS)
         return Row(Kind.SYSTEM, title, depth=depth, parent=parent)
     if entry.subtype == "init":
-        return Row(Kind.SYSTEM, one_line(f"Session of {entry.model or 'an agent'}", TITLE_CHARS))
+        title = one_line(f"Session of {entry.model or 'an agent'}", TITLE_CHARS)
+        return Row(Kind.SYSTEM, title, is_minor=True)
     if entry.subtype == "task_started":
         description = one_line(entry.text or "", TITLE_CHARS)
         title = f"Subagent started: {description or 'no description'}"
-        return Row(Kind.SYSTEM, title, depth=depth, parent=parent)
+        return Row(Kind.SYSTEM, title, depth=depth, parent=parent, is_minor=True)
     return None
 
 
@@ -292,7 +325,7 @@ def _result_row(result: Result) -> Row:
     if result.num_turns is not None:
         facts.append(f"{result.num_turns} steps")
     if result.duration_ms is not None:
-        facts.append(_seconds(result.duration_ms))
+        facts.append(seconds(result.duration_ms / 1000))
     if result.cost_usd is not None:
         facts.append(f"${result.cost_usd:.4f}")
     failed = bool(result.is_error)

@@ -1,30 +1,28 @@
-"""Rows as static HTML: no script, inline styles only, readable on light and on dark pages.
+"""What a session or a run leaves behind: static HTML and plain text, which need no kernel.
 
-The colours of text are the page's own; only chips and borders have colours of theirs, so that
-contrast holds in every theme. Every text passes `core.text.clean` and is escaped.
+No script and no style sheet: `<details>` elements and inline styles, which the sanitisers of
+notebook front ends keep (`markup`). Every text passes `core.text.clean` and is escaped.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
+from collections import defaultdict
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING
-
-from msgspec import structs
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import clip, one_line
+from aod_notebook.viewers import markup
+from aod_notebook.viewers.markup import MONO, QUIET, code, details, row_html, text_html
 from aod_notebook.viewers.plain import LINE_CHARS, about, plain_text, status_line, status_word
-from aod_notebook.viewers.row import FOLDED, INLINE, Kind, Row
+from aod_notebook.viewers.row import MAX_DEPTH, Kind, Row, settled
 from aod_notebook.viewers.rows import RowBuilder
-from aod_notebook.viewers.styles import BOLD, CODE, COLOUR_MASK, DIM, ITALIC, UNDERLINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from aod_notebook.viewers.protocols import Event
+    from aod_notebook.viewers.protocols import Event, Source
     from aod_notebook.viewers.row import Summary
 
 __all__ = ["Transcript", "render_html"]
@@ -34,59 +32,29 @@ MAX_BYTES = 300_000
 ROW_CHARS = 4_000
 TITLE_CHARS = 200
 TAIL_ROWS = 20
-FOLD_LINES = 6
-"""Rows of the kinds in `FOLDED` that are longer than this are folded."""
+OPEN_TURNS = 3
+"""Of more turns, only the last is open."""
+SHORT_ID = 8
 
-_BOX = (
-    "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;"
-    "line-height:1.5;border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:8px 12px;"
-    "max-width:1100px"
-)
 # By which MathJax passes over an element, of version 3 and 4 (JupyterLab) and of 2 (nbconvert).
 _NO_MATH = "mathjax_ignore tex2jax_ignore"
-_PRE = (
-    "margin:0;padding:0;border:0;background:transparent;color:inherit;white-space:pre-wrap;"
-    "overflow-wrap:anywhere;word-break:normal;line-height:inherit;font-size:inherit;font-family:inherit"
+_BOX = (
+    "font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:13px;"
+    "line-height:20px;border:1px solid rgba(128,128,128,0.45);border-radius:8px;max-width:1120px;"
+    "overflow:hidden"
 )
-_CODE = "margin:0;padding:0;border:0;background:transparent;color:inherit;font:inherit"
-_WORDS = ";font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:14px"
-_QUIET = "opacity:0.72"
+_LINE = "rgba(128,128,128,0.3)"
 _CHIPS = {
-    "completed": "#1b7f4b",
-    "failed": "#b3261e",
-    "terminated": "#8a5300",
-    "running": "#1f5fbf",
-    "pending": "#5f6368",
-    "cancelled": "#8a5300",
-    "awaiting_input": "#6b4fbb",
-    "awaiting_approval": "#6b4fbb",
+    "completed": ("#1a7340", "✓"),
+    "failed": ("#b3261e", "✗"),
+    "terminated": ("#855000", "■"),
+    "running": ("#1f5fbf", "●"),
+    "pending": ("#5f6368", "○"),
+    "cancelled": ("#855000", "■"),
+    "awaiting_input": ("#6a45b8", "?"),
+    "awaiting_approval": ("#6a45b8", "?"),
 }
-_BORDERS = {
-    Kind.TOOL: "#7b61c9",
-    Kind.TOOL_RESULT: "rgba(128,128,128,0.5)",
-    Kind.THINKING: "rgba(128,128,128,0.5)",
-    Kind.STDERR: "#c77700",
-    Kind.RESULT: "#1b7f4b",
-    Kind.MODEL: "#3f7fd6",
-    Kind.STEP: "#17868f",
-    Kind.QUESTION: "#7b61c9",
-}
-_MARGINS = {Kind.OUTPUT: 0, Kind.STDERR: 0, Kind.TEXT: 10}
-"""In pixels above and below; paragraphs stand apart."""
-_COLOURS = {2: "#d0443c", 3: "#2b8a4f", 4: "#a87000", 5: "#3f7fd6", 6: "#9467cf", 7: "#17868f"}
-"""By the terminal's number modulo 8; black and white stay the colour of the page's text."""
-_LOOKS = {
-    BOLD: "font-weight:bold",
-    DIM: _QUIET,
-    ITALIC: "font-style:italic",
-    UNDERLINE: "text-decoration:underline",
-    CODE: "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px",
-}
-_LINK = re.compile(r"\bhttps?://[^\s<>\"'`⟨⟩]+[^\s<>\"'`⟨⟩.,;:!?)\]}]")
-_A = '<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>'
-MARKS = 2_000
-"""So many coloured parts at the most in one element."""
-_ERROR_BORDER = "#d0342c"
+Numbered = tuple[int, Row]
 
 
 @dataclass
@@ -94,11 +62,14 @@ class Transcript:
     """The rows of a session or a run, and what is known of the whole, ready to be shown.
 
     Args:
-        title: what heads it.
+        title: what heads it as long as no prompt is known.
         runtime: what wrote the output; None to recognise it from the lines.
+        prompts: the prompts by the numbers of their turns, as far as they are known; it may grow.
+        id: of the session or run; empty if there is none.
+        again: the command that shows it again; empty if there is none.
 
     Attributes:
-        rows: the rows so far, in order.
+        rows: the rows so far, in order; some replace earlier ones (`row.settled`).
         taken: how many events were taken so far.
 
     Example:
@@ -114,10 +85,39 @@ class Transcript:
     runtime: str | None = None
     rows: list[Row] = field(default_factory=list)
     taken: int = 0
+    prompts: Mapping[int, str] = field(default_factory=dict)
+    id: str = ""
+    again: str = ""
 
     def __post_init__(self) -> None:
         self.title = one_line(self.title, TITLE_CHARS)
-        self._builder = RowBuilder(self.runtime)
+        self._builder = RowBuilder(self.runtime, self.prompts)
+        self._heading = ""
+        self._joins = self.runtime == "shell"
+
+    @classmethod
+    def of(cls, source: Source) -> Transcript:
+        """Return an empty transcript of a session or a run."""
+        return cls(
+            source.title,
+            source.runtime,
+            prompts=getattr(source, "prompts", {}),
+            id=source.id,
+            again=getattr(source, "shown_again_by", ""),
+        )
+
+    @property
+    def heading(self) -> str:
+        """What heads it: the first words of the first prompt that is known, or the title."""
+        if not self._heading and self.prompts:
+            first = self.prompts[min(self.prompts)].strip().partition("\n")[0]
+            self._heading = one_line(first, TITLE_CHARS)
+        return self._heading or self.title
+
+    @property
+    def running(self) -> Row | None:
+        """The row of the tool call that waits longest for its result; None if none waits."""
+        return self._builder.running
 
     @property
     def summary(self) -> Summary:
@@ -130,14 +130,15 @@ class Transcript:
         return self._builder.partial
 
     def add(self, events: Iterable[Event]) -> list[Row]:
-        """Take the next events; give the rows that they add."""
+        """Take the next events; return the rows that they add."""
         before, output, taken = len(self.rows), list[str](), 0
         try:
             for event in events:
                 extra = event.extra
                 data = extra.get("data")
-                if (  # what a session wrote on its standard output
-                    event.type == "output"
+                if (  # what a session wrote on its standard output, as one text if nobody times it
+                    self._joins
+                    and event.type == "output"
                     and extra.get("stream") == "stdout"
                     and isinstance(data, str)
                     and "payload" not in extra
@@ -164,39 +165,79 @@ class Transcript:
             self.rows += self._builder.feed_output(data)
 
     def finish(self) -> list[Row]:
-        """Take lines that no newline ended; give the rows that they add."""
+        """Take lines that no newline ended; return the rows that they add."""
         new = self._builder.finish()
         self.rows += new
         return new
 
     def plain(self) -> str:
-        """Give the state and the last rows as text, long lines cut."""
-        shown = [row for row in self.rows if not row.is_minor]
+        """Return the state and the last rows as text, long lines cut."""
+        shown = [row for row in self.rows if not row.is_minor and row.replaces is None]
         tail = [clip(line, LINE_CHARS) for line in plain_text(shown[-TAIL_ROWS:])]
         return "\n".join([status_line(self.title, self.summary), *tail])
 
     def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
-        """Give the transcript as one `<div>`, of `max_rows` or about `max_bytes` at the most."""
-        rows, cut = _within_budget(self.rows, max_rows, max_bytes)
-        body = "".join(_group(group, is_last) for group, is_last in _groups(rows))
+        """Return the transcript as one `<div>`, of `max_rows` or about `max_bytes` at the most."""
+        shown = [each for each in settled(self.rows) if _is_shown(each[1])]
+        rows, cut = _within_budget(shown, max_rows, max_bytes)
+        groups = _groups(rows)
+        turns = sum(group[0][1].kind is Kind.TURN for group in groups)
+        body = "".join(
+            _group(group, is_last=number == len(groups) - 1, opens=turns <= OPEN_TURNS)
+            for number, group in enumerate(groups)
+        )
         note = (
             ""
             if not cut
             else (
-                f'<div style="{_QUIET}">{cut:,} rows in the middle are not shown here; '
-                ".events has them all.</div>"
+                f'<div style="{QUIET};padding:4px 12px">{cut:,} rows in the middle are not shown '
+                "here; .events has them all.</div>"
             )
         )
-        return f'<div class="{_NO_MATH}" style="{_BOX}">{_header(self.title, self.summary)}{note}{body}</div>'
+        parts = [self._header(), note, body, self._footer()]
+        return f'<div class="{_NO_MATH}" style="{_BOX}">{"".join(parts)}</div>'
+
+    def _header(self) -> str:
+        summary = self.summary
+        colour, sign = _CHIPS.get(summary.status, _CHIPS["pending"])
+        word = status_word(summary.status).capitalize()
+        facts = [text_html(about(summary))]
+        if self.heading != self.title:
+            facts.insert(0, text_html(self.runtime or ""))
+            facts.append(code(self.id[:SHORT_ID], MONO))
+        return (
+            f'<div style="padding:8px 12px;border-bottom:1px solid {_LINE}">'
+            '<div style="font-size:14px;font-weight:600"><span style="display:inline-block;'
+            f"border-radius:10px;padding:0 8px;margin-right:8px;background-color:{colour};"
+            f'color:#ffffff;font-size:12px">{sign} {text_html(word)}</span>'
+            f"{text_html(self.heading)}</div>"
+            f'<div style="margin-top:4px;font-size:12px;{QUIET}">'
+            f"{' · '.join(filter(None, facts))}</div></div>"
+        )
+
+    def _footer(self) -> str:
+        if not self.again:
+            return ""
+        lead = "It was running when this was saved. " if self.summary.status == "running" else ""
+        return (
+            f'<div style="padding:6px 12px;font-size:12px;border-top:1px solid {_LINE};{QUIET}">'
+            f"{lead}Reopen the live view: {code(self.again, MONO)}</div>"
+        )
 
 
-def render_html(events: Iterable[Event], title: str, runtime: str | None = None) -> str:
-    """Give the events of a session or a run as one piece of static HTML.
+def render_html(
+    events: Iterable[Event],
+    title: str,
+    runtime: str | None = None,
+    prompts: Mapping[int, str] | None = None,
+) -> str:
+    """Return the events of a session or a run as one piece of static HTML.
 
     Args:
         events: as a followed session or run has received them; its `to_html()` gives the same.
         title: what heads it.
         runtime: what wrote the output; None to recognise it from the lines.
+        prompts: the prompts by the numbers of their turns; None if they are unknown.
 
     Raises:
         AodNotebookError: these are no events, but a DataFrame of them, for example.
@@ -214,17 +255,21 @@ def render_html(events: Iterable[Event], title: str, runtime: str | None = None)
             f"This {given} holds no events as they are received, which render_html takes: use "
             "[event for event, _ in session.received()], or session.to_html()."
         )
-    transcript = Transcript(title, runtime)
+    transcript = Transcript(title, runtime, prompts=prompts or {})
     transcript.add(events)
     transcript.finish()
     return transcript.html()
 
 
-def _within_budget(rows: list[Row], max_rows: int, budget: int) -> tuple[list[Row], int]:
-    """Keep the first and the last rows, as many as may be shown; say how many were cut."""
+def _is_shown(row: Row) -> bool:
+    return not (row.kind is Kind.SYSTEM and row.is_minor)
+
+
+def _within_budget(rows: list[Numbered], max_rows: int, budget: int) -> tuple[list[Numbered], int]:
+    """Keep the first and the last rows, as many as may be shown; return how many were cut."""
     kept_head, kept_tail = 0, 0
     for taken in range(min(len(rows), max_rows)):
-        from_head = taken % 4 == 0  # the end of a session tells more than its beginning
+        from_head = taken % 4 == 0  # the end of a session says more than its beginning
         row = rows[kept_head] if from_head else rows[-1 - kept_tail]
         budget -= len(_body([row]).encode())
         if budget < 0:
@@ -234,146 +279,64 @@ def _within_budget(rows: list[Row], max_rows: int, budget: int) -> tuple[list[Ro
     return (rows if cut == 0 else rows[:kept_head] + rows[len(rows) - kept_tail :]), cut
 
 
-def _groups(rows: list[Row]) -> list[tuple[list[Row], bool]]:
-    """Split the rows where a run of stages or a turn begins; say of each if it is the last."""
-    groups: list[list[Row]] = []
-    for row in rows:
-        if row.kind in (Kind.STAGES, Kind.TURN) or not groups:
+def _groups(rows: list[Numbered]) -> list[list[Numbered]]:
+    """Split the rows where a run of stages or a turn begins."""
+    groups: list[list[Numbered]] = []
+    for each in rows:
+        if each[1].kind in (Kind.STAGES, Kind.TURN) or not groups:
             groups.append([])
-        groups[-1].append(row)
-    return [(group, number == len(groups) - 1) for number, group in enumerate(groups)]
+        groups[-1].append(each)
+    return groups
 
 
-def _group(rows: list[Row], is_last: bool) -> str:
-    first, failed = rows[0], any(row.kind is Kind.STAGE and row.is_error for row in rows)
+def _group(rows: list[Numbered], *, is_last: bool, opens: bool) -> str:
+    first = rows[0][1]
+    style = "padding:6px 12px;font-size:12px"
     if first.kind is Kind.STAGES:
         count = len(rows) - 1
-        title, is_open, rows = f"{first.title}: {count} stages", is_last or failed, rows[1:]
+        failed = any(row.kind is Kind.STAGE and row.is_error for _, row in rows)
+        title, is_open = text_html(f"{first.title}: {count} stages"), is_last or failed
         if count == 0:
             return ""
     elif first.kind is Kind.TURN:
-        title, is_open, rows = first.title, True, rows[1:]
+        title, is_open = _turn_head(rows), opens or is_last
     else:
-        return _body(rows)
-    body = _body(rows)
-    return _details(
-        _code(title),
-        body,
-        is_open=is_open,
-        style=f"margin-top:6px;{_QUIET if not is_open else ''}",
-    )
+        return f'<div style="padding:4px 12px">{_body(rows)}</div>'
+    body = f'<div style="padding:0 12px 8px">{_body(rows[1:])}</div>'
+    return details(title, body, is_open=is_open, style=style)
 
 
-def _body(rows: list[Row]) -> str:
-    """Give rows as markup; a run of lines of the same kind is one element, which pages like."""
-    runs = itertools.groupby(enumerate(rows), key=lambda each: _run_key(*each))
-    return "".join(_row(_merged([row for _, row in run])) for _, run in runs)
+def _turn_head(rows: list[Numbered]) -> str:
+    head = rows[0][1]
+    asked = next((row.text for _, row in rows[1:3] if row.kind is Kind.PROMPT), "")
+    note = head.extra.note if head.extra is not None else ""
+    facts = filter(None, [one_line(asked, 80), note])
+    quiet = "".join(f" · {text_html(fact)}" for fact in facts)
+    return f'<b>{text_html(head.title)}</b><span style="{QUIET}">{quiet}</span>'
+
+
+def _body(rows: list[Numbered]) -> str:
+    """Return rows as markup, each with those below it."""
+    here = {number for number, _ in rows}
+    below: defaultdict[int | None, list[Numbered]] = defaultdict(list)
+    for number, row in rows:
+        is_below = row.parent in here and row.depth < MAX_DEPTH
+        below[row.parent if is_below else None].append((number, row))
+    return _level(below, None)
+
+
+def _level(below: Mapping[int | None, list[Numbered]], parent: int | None) -> str:
+    """Return the rows below `parent`; a run of lines of the same kind is one element."""
+    runs = itertools.groupby(below.get(parent, ()), key=lambda each: _run_key(*each))
+    parts = []
+    for _, run in runs:
+        lines = list(run)
+        row = markup.merged([row for _, row in lines], ROW_CHARS)
+        inner = _level(below, lines[0][0]) if len(lines) == 1 else ""
+        parts.append(row_html(row, inner))
+    return "".join(parts)
 
 
 def _run_key(number: int, row: Row) -> tuple[object, ...]:
     is_line = row.kind in (Kind.OUTPUT, Kind.STDERR) or (row.kind is Kind.STAGE and not row.text)
     return (row.kind, row.depth, row.is_error, is_line, None if is_line else number)
-
-
-def _merged(run: list[Row]) -> Row:
-    """Make one row of a run; long texts are cut."""
-    if len(run) == 1:
-        return structs.replace(run[0], text=_clipped(run[0].text))
-    first, parts, marks, length = run[0], [], [], 0
-    for row in run:
-        text = _clipped(row.text or row.title)
-        marks += [min(value, len(text)) + length if place % 3 < 2 else value  # noqa: PLR2004 - edges
-                  for place, value in enumerate(row.marks)]  # fmt: skip
-        parts.append(text)
-        length += len(text) + 1
-    kind = first.kind if first.kind is not Kind.STAGE else Kind.SYSTEM
-    text = "\n".join(parts)
-    return Row(kind, "", text, first.depth, is_error=first.is_error, marks=tuple(marks))
-
-
-def _clipped(text: str) -> str:
-    if len(text) <= ROW_CHARS:
-        return text
-    return f"{text[:ROW_CHARS]}\n[{len(text) - ROW_CHARS:,} more characters: .events has them]"
-
-
-def _row(row: Row) -> str:
-    margin = _MARGINS.get(row.kind, 3)
-    border = _ERROR_BORDER if row.is_error else _BORDERS.get(row.kind, "transparent")
-    quiet = _QUIET if row.kind in (Kind.STAGE, Kind.SYSTEM, Kind.THINKING, Kind.END) else ""
-    style = f"margin:{margin}px 0 {margin}px {row.depth * 18}px;padding-left:8px;border-left:3px solid {border};{quiet}"
-    return f'<div style="{style}">{_content(row)}</div>'
-
-
-def _content(row: Row) -> str:
-    text = row.text
-    sign = "✗ " if row.is_error and row.kind is not Kind.STDERR else ""
-    title = f"<b>{_code(sign + row.title)}</b> " if row.title else ""
-    text = text if row.title else sign + text
-    lines = text.count("\n") + 1
-    if row.kind in FOLDED and lines > FOLD_LINES and not row.is_error:
-        label = "thinking" if row.kind is Kind.THINKING else _code(row.title or "result")
-        return _details(f"{label}, {lines} lines", _pre(text, row.marks))
-    if row.kind in INLINE and "\n" not in text:
-        quiet = "" if row.kind is Kind.TOOL else f";{_QUIET}"
-        return f"{title}{_code(text, quiet)}" if text else title
-    marks = () if sign and not row.title else row.marks
-    words = _WORDS if row.kind is Kind.TEXT else ""
-    return f"{title}{_pre(text, marks, words) if text else ''}"
-
-
-def _pre(text: str, marks: tuple[int, ...] = (), style: str = "") -> str:
-    """Give `text` as it stands, with its links and (`marks`) its colours."""
-    parts, at = [], 0
-    for place in range(0, min(len(marks), 3 * MARKS), 3):
-        start, end, look = marks[place : place + 3]
-        end = min(end, len(text))
-        if start < end:
-            parts.append(_linked(text[at:start]))
-            parts.append(f'<span style="{_look(look)}">{_linked(text[start:end])}</span>')
-            at = end
-    parts.append(_linked(text[at:]))
-    return f'<pre style="{_PRE}{style}">{"".join(parts)}</pre>'
-
-
-def _code(text: str, style: str = "") -> str:
-    """Give `text` as it stands; pages that set mathematics leave code and pre alone."""
-    return f'<code style="{_CODE}{style}">{escape(text)}</code>'
-
-
-def _linked(text: str) -> str:
-    """Escape `text`; make links of the addresses in it."""
-    if "://" not in text:
-        return escape(text)
-    parts, at = [], 0
-    for match in _LINK.finditer(text):
-        address = escape(match[0])
-        parts += [escape(text[at : match.start()]), _A.format(address)]
-        at = match.end()
-    return "".join([*parts, escape(text[at:])])
-
-
-def _look(style: int) -> str:
-    """Give the inline style of a mark; its colours are readable on light and on dark pages."""
-    number = (style & COLOUR_MASK) % 8
-    looks = [f"color:{_COLOURS[number]}"] if number in _COLOURS else []
-    looks += [css for flag, css in _LOOKS.items() if style & flag]
-    return ";".join(looks)
-
-
-def _details(summary: str, body: str, *, is_open: bool = False, style: str = "") -> str:
-    """Fold `body` (markup) under `summary` (escaped text)."""
-    opened = " open" if is_open else ""
-    return (
-        f'<details style="{style}"{opened}><summary style="cursor:pointer">{summary}</summary>'
-        f"{body}</details>"
-    )
-
-
-def _header(title: str, summary: Summary) -> str:
-    colour = _CHIPS.get(summary.status, _CHIPS["pending"])
-    return (
-        f'<div><span style="background-color:{colour};color:#ffffff;border-radius:10px;'
-        f'padding:1px 9px">{escape(status_word(summary.status))}</span> <b>{_code(title)}</b></div>'
-        f'<div style="margin:2px 0 6px;{_QUIET}">{_code(about(summary))}</div>'
-    )

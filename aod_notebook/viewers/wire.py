@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aod_notebook.viewers.row import Kind, Row
+from aod_notebook.viewers.words import tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ WIRE_CHARS = 16_000
 WIRE_MARKS = 3 * 400
 SLICE = 200
 """Rows are encoded so many at a time."""
+SLICE_WORDS = 20_000
 
 KINDS = {kind: number for number, kind in enumerate(Kind)}
 """The page has the same list (`KINDS` in stream.js)."""
@@ -31,9 +33,10 @@ _encode = msgspec.json.Encoder().encode
 def wire_rows(rows: Iterable[Row]) -> list[str | list[object]]:
     """Give rows as the page reads them: plain output as its text, any other row as a list.
 
-    The list is kind, text, title, flags, depth, parent, full length, marks; what a row does not
-    have is left out at its end. The length is given only of a text that is cut. It and marks count
-    in UTF-16 units, as the page does.
+    The list is kind, text, title, flags, depth, parent, full length, marks, the number of the row
+    that it replaces, and what it shows beside its text (`row.Extra`); what a row does not have is
+    left out at its end. The length is given only of a text that is cut. It and marks count in
+    UTF-16 units, as the page does.
 
     Example:
         >>> wire_rows([Row(Kind.OUTPUT, text="hello"), Row(Kind.TOOL, "Bash", "ls", depth=1)])
@@ -45,6 +48,7 @@ def wire_rows(rows: Iterable[Row]) -> list[str | list[object]]:
         if row.kind is plain
         and row.parent is None
         and not row.marks
+        and row.replaces is None
         and len(row.text) <= WIRE_CHARS
         else _fields(row)
         for row in rows
@@ -58,11 +62,20 @@ def _fields(row: Row) -> list[object]:
     flags = IS_ERROR * row.is_error + IS_MINOR * row.is_minor
     parent = -1 if row.parent is None else row.parent
     marks = _marks(row)
-    rest = [row.title, flags, row.depth, parent, size, marks]
-    defaults: list[object] = ["", 0, 0, -1, 0, []]
+    replaces = -1 if row.replaces is None else row.replaces
+    rest = [row.title, flags, row.depth, parent, size, marks, replaces, _extra(row)]
+    defaults: list[object] = ["", 0, 0, -1, 0, [], -1, None]
     while rest and rest[-1] == defaults[len(rest) - 1]:
         rest.pop()
     return [KINDS[row.kind], text, *rest]
+
+
+def _extra(row: Row) -> object:
+    """Return what a row shows beside its text, Markdown as the nodes of its tree."""
+    if row.extra is None or not row.extra.words:
+        return row.extra
+    nodes = tree(row.text)
+    return None if nodes is None else {"words": nodes}
 
 
 def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
@@ -75,7 +88,7 @@ def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
     parts: list[bytes] = []
     size, number = 2, start
     while number < stop:
-        count = min(SLICE, stop - number)
+        count = _sliced(rows, number, min(SLICE, stop - number))
         part = _encode(wire_rows(rows[number : number + count]))[1:-1]
         if size + len(part) >= BODY_BYTES:
             if parts:
@@ -84,6 +97,18 @@ def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
         parts.append(part)
         size, number = size + len(part) + 1, number + count
     return b"[" + b",".join(parts) + b"]", number
+
+
+def _sliced(rows: Sequence[Row], number: int, count: int) -> int:
+    """Return how many rows are encoded at once: few where there is much Markdown to be read."""
+    length = 0
+    for taken in range(count):
+        row = rows[number + taken]
+        if row.extra is not None and row.extra.words:
+            length += len(row.text)
+            if length > SLICE_WORDS:
+                return taken + 1
+    return count
 
 
 def _first(rows: Sequence[Row]) -> tuple[bytes, int]:

@@ -1,0 +1,83 @@
+"""What the head of a turn says once the turn has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from aod_notebook.core.text import counted, one_line
+from aod_notebook.viewers.row import Extra
+from aod_notebook.viewers.tools import seconds
+
+if TYPE_CHECKING:
+    from aod_notebook.viewers.row import Row
+    from aod_notebook.viewers.tools import Tools
+
+__all__ = ["Turn", "micros", "money"]
+
+LAST_WORDS = 80
+MOST_TOOLS = 6
+
+
+@dataclass
+class Turn:
+    """A turn under way.
+
+    Attributes:
+        number: the number of the row that heads it.
+        head: that row.
+        began: when it began, in microseconds since 1970; None if that is unknown.
+        spent: the cost of the turns before it.
+        prompt: what was asked, on one line; empty if that is unknown.
+        words: the agent's last words.
+    """
+
+    number: int
+    head: Row
+    began: int | None = None
+    spent: float | None = None
+    prompt: str = ""
+    words: str = ""
+
+    def row(self, rows: int, tools: Tools, spent: float | None, ended: int | None) -> Row:
+        """Return the head with what happened: rows, calls by tool, cost, time, last words."""
+        facts = [counted(rows, "row")]
+        calls = tools.counts.most_common(MOST_TOOLS)
+        facts.append(", ".join(f"{name} {count}{_failed(tools, name)}" for name, count in calls))
+        cost = None if spent is None else spent - (self.spent or 0.0)
+        facts.append("" if cost is None else money(cost))
+        if self.began is not None and ended is not None and ended > self.began:
+            facts.append(seconds((ended - self.began) / 1e6))
+        if self.words:
+            facts.append(f"“{one_line(self.words, LAST_WORDS)}”")
+        note = " · ".join(filter(None, facts))
+        return structs.replace(self.head, extra=Extra(note=note), replaces=self.number)
+
+
+def money(dollars: float) -> str:
+    """Return a cost: in cents, below one cent with two figures more.
+
+    Example:
+        >>> money(0.174), money(0.0079), money(0.0)
+        ('$0.17', '$0.0079', '$0.00')
+    """
+    return f"${dollars:.4f}" if 0 < dollars < 0.01 else f"${dollars:.2f}"  # noqa: PLR2004 - a cent
+
+
+def micros(time: object) -> int | None:
+    """Return a time of the service (ISO 8601) in microseconds since 1970; None if it is none."""
+    if not isinstance(time, str):
+        return None
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return round(at.timestamp() * 1e6)
+
+
+def _failed(tools: Tools, name: str) -> str:
+    return f" ({tools.failed[name]} failed)" if tools.failed[name] else ""
