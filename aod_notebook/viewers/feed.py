@@ -13,12 +13,13 @@ from msgspec import to_builtins
 from aod_notebook.core.text import one_line
 from aod_notebook.viewers.plain import about, status_word
 from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
+from aod_notebook.viewers.turns import micros
 from aod_notebook.viewers.wire import KINDS, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aod_notebook.viewers.protocols import Source
+    from aod_notebook.viewers.protocols import Event, Source
     from aod_notebook.viewers.row import Question
 
 __all__ = ["Message", "RowFeed"]
@@ -79,6 +80,7 @@ class RowFeed:
         self._beats_left = LAST_BEATS
         self._began: float | None = None
         self._ended = 0.0
+        self._active, self._active_since = "", 0.0  # what goes on, and since when
 
     # -- what is known ------------------------------------------------------------------------
 
@@ -105,8 +107,8 @@ class RowFeed:
             if limit is not None and len(new) > limit:
                 new, ended = new[:limit], False
             if new:
-                self._began = self._began or new[0][1]
-                self._ended = new[-1][1]
+                self._began = self._began or _time(*new[0])
+                self._ended = _time(*new[-1])
                 self.transcript.add(event for event, _ in new)
             if ended:
                 self.transcript.finish()
@@ -132,12 +134,14 @@ class RowFeed:
             status = summary.status
             if ended and status in ACTIVE:
                 status = self._source.status
+            activity = "" if ended else self._activity()
             is_provisioning = summary.stage and not ended
             until = self._ended if ended else time.time()
             return {
                 "title": self.transcript.heading,
                 "id": self.transcript.id,
-                "activity": "" if ended else self._activity(),
+                "activity": activity,
+                "waited": round(time.time() - self._active_since, 1) if activity else 0,
                 "status": status,
                 "label": f"{status_word(status)}{f': {summary.stage}' if is_provisioning else ''}",
                 "about": about(summary),
@@ -150,10 +154,13 @@ class RowFeed:
 
     def _activity(self) -> str:
         """What goes on: the tool that is waited for."""
-        running = self.transcript.running
-        if running is None:
-            return ""
-        return one_line(f"{running.title}: {running.text}".removesuffix(": "), ACTIVITY_CHARS)
+        running, what = self.transcript.running, self.transcript.summary.notice
+        if not what and running is not None:
+            what = f"{running.title}: {running.text}".removesuffix(": ")
+        what = one_line(what, ACTIVITY_CHARS)
+        if what != self._active:
+            self._active, self._active_since = what, time.time()
+        return what
 
     def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
         """Give the transcript so far as static HTML."""
@@ -181,7 +188,10 @@ class RowFeed:
 
     def _are_known(self, facts: dict[str, Any]) -> bool:
         """Whether the pages were told facts that say the same; elapsed time is no news."""
-        return all(facts[key] == self._facts.get(key) for key in facts.keys() - {"elapsed", "head"})
+        return all(
+            facts[key] == self._facts.get(key)
+            for key in facts.keys() - {"elapsed", "head", "waited"}
+        )
 
     def next_message(self, now: float) -> Message | None:
         """Give the next message for the pages: an answer, new rows, rows asked for, a beat.
@@ -288,3 +298,9 @@ class RowFeed:
             if isinstance(number, int) and isinstance(start, int) and 0 <= number < len(rows):
                 text = rows[number].text[max(start, 0) :][:TEXT_CHARS]
                 self.reply(type="text", row=number, start=start, text=text)
+
+
+def _time(event: Event, received: float) -> float:
+    """Return when an event came about, as its service says; otherwise when it was received."""
+    created = micros(event.extra.get("created_at"))
+    return received if created is None else created / 1e6

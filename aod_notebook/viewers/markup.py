@@ -122,6 +122,8 @@ def row_html(row: Row, below: str = "") -> str:
 
 
 def _boxed(row: Row, content: str, edge: str = "transparent") -> str:
+    if row.kind is Kind.TOOL_RESULT:
+        return f"<div>{content}</div>"
     margin = {Kind.OUTPUT: 0, Kind.STDERR: 0, Kind.TEXT: 6}.get(row.kind, 2)
     quiet = QUIET if row.kind in (Kind.STAGE, Kind.SYSTEM, Kind.THINKING, Kind.END) else ""
     return (

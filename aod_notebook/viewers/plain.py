@@ -118,7 +118,8 @@ def about(summary: Summary) -> str:
     if summary.turns:
         parts.append(_turns(summary.turns, summary.turn))
     if summary.tool_calls:
-        parts.append(counted(summary.tool_calls, "tool call"))
+        failed = f" ({summary.failed_calls} failed)" if summary.failed_calls else ""
+        parts.append(counted(summary.tool_calls, "tool call") + failed)
     if summary.tokens_in is not None:
         cached = f" ({_short(summary.tokens_cached)} cached)" if summary.tokens_cached else ""
         parts.append(

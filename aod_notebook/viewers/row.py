@@ -152,6 +152,8 @@ class Summary:
         cost_usd: sum over the turns; None if the runtime told nothing.
         answer: the agent's last words.
         questions: what a run waits for.
+        failed_calls: how many calls of tools failed.
+        notice: why nothing comes at the moment: a retry; empty if something came since.
     """
 
     status: str = "pending"
@@ -167,6 +169,8 @@ class Summary:
     cost_usd: float | None = None
     answer: str = ""
     questions: tuple[Question, ...] = ()
+    failed_calls: int = 0
+    notice: str = ""
 
 
 def text_rows(kind: Kind, lines: list[str]) -> list[Row]:

@@ -30,6 +30,8 @@ SLOW_STAGE_MS = 1_000
 PARTIAL_CHARS = 2_000
 WORDS_CHARS = 1_000_000
 """So much of an agent's words is read as Markdown, which is slow; the rest is shown as written."""
+MARKED_CHARS = 100_000
+"""In longer words, Markdown that is shown as written is not set off."""
 STARTED = ("stage", "runtime_start", "started")
 
 
@@ -64,6 +66,7 @@ class RowBuilder:
         self._stages: int | None = None  # the row that the stages under way fold under
         self._tools = Tools()
         self._turn: Turn | None = None
+        self._states = 0  # rows that replaced others
         self._at: object = None  # when the event under way came about, as the service says it
         self._words = 0  # characters of Markdown so far
 
@@ -183,7 +186,7 @@ class RowBuilder:
         head = Row(Kind.TURN, one_line(f"Turn {turn}", TITLE_CHARS))
         self._tools.begin_turn()
         spent = self._stdout.account.total.cost_usd
-        self._turn = Turn(self._number + len(rows), head, micros(self._at), spent)
+        self._turn = Turn(self._number + len(rows), head, micros(self._at), spent, self._states)
         return [*rows, head, *self._prompt_rows(turn)]
 
     def _prompt_rows(self, turn: int) -> list[Row]:
@@ -198,7 +201,7 @@ class RowBuilder:
         turn, self._turn = self._turn, None
         if turn is None:
             return rows
-        count = self._number + len(rows) - turn.number - 1
+        count = self._number + len(rows) - turn.number - 1 - (self._states - turn.states)
         spent = self._stdout.account.total.cost_usd
         return [*rows, turn.row(count, self._tools, spent, micros(self._at))]
 
@@ -208,7 +211,7 @@ class RowBuilder:
             self._stdout.account.first_turn = turn
 
     def _end_row(self, event: Event) -> Row:
-        self.summary.stage, self.summary.questions = "", ()
+        self.summary.stage, self.summary.questions, self.summary.notice = "", (), ""
         code = event.extra.get("code")
         message = one_line(str(event.extra.get("message") or ""), TITLE_CHARS)
         if event.type == "exit":
@@ -222,7 +225,9 @@ class RowBuilder:
     def _stdout_rows(self, entries: Iterable[Entry]) -> list[Row]:
         rows: list[Row] = []
         for entry in entries:
-            rows += self._entry_rows(entry, self._number + len(rows))
+            new = self._entry_rows(entry, self._number + len(rows))
+            self._states += sum(row.replaces is not None for row in new)
+            rows += new
             if entry.result is not None:
                 self.summary.answer = clean(entry.result.text or "") or self.summary.answer
         self._count()
@@ -234,6 +239,7 @@ class RowBuilder:
             return [Row(Kind.OUTPUT, text=text, marks=marks)]
         if entry.result is not None:
             return [_result_row(entry.result)]
+        self._notice(entry)
         depth, parent = self._tools.place(entry)
         if entry.line_type == "error" or (entry.is_error and entry.block != "tool_result"):
             text = clean(entry.text or "")
@@ -241,9 +247,22 @@ class RowBuilder:
         if entry.subtype == "todo_list":
             return self._tools.list_rows(entry, number)
         if entry.line_type == "system" or entry.is_note:
-            self.summary.model = self.summary.model or one_line(entry.model or "", TITLE_CHARS)
             row = _system_row(entry, depth, parent)
             return [] if row is None else [row]
+        return self._block_rows(entry, number, depth, parent)
+
+    def _notice(self, entry: Entry) -> None:
+        """Take what an entry says of the whole."""
+        if entry.line_type == "system" or entry.is_note:
+            self.summary.model = self.summary.model or one_line(entry.model or "", TITLE_CHARS)
+        if entry.subtype == "init":
+            self._tools.folder = str(entry.fields.get("cwd") or "")
+        if entry.subtype == "api_retry":
+            self.summary.notice = f"Waiting for the API: {clean(entry.text or '')}"
+        elif entry.block is not None:
+            self.summary.notice = ""
+
+    def _block_rows(self, entry: Entry, number: int, depth: int, parent: int | None) -> list[Row]:
         match entry.block:
             case "text" if entry.line_type == "assistant":
                 return [self._words_row(entry.text or "", depth, parent)]
@@ -254,6 +273,7 @@ class RowBuilder:
                 self.summary.tool_calls += 1
                 return self._tools.call_rows(entry, number, self._time(entry))
             case "tool_result":
+                self.summary.failed_calls += bool(entry.is_error)
                 return self._tools.result_rows(entry, number, self._time(entry))
             case _:
                 return []
@@ -263,7 +283,7 @@ class RowBuilder:
         return entry.created_at if self._at is None else micros(self._at)
 
     def _words_row(self, words: str, depth: int, parent: int | None) -> Row:
-        text, marks = prose(words)
+        text, marks = prose(words) if len(words) <= MARKED_CHARS else (clean(words), ())
         if depth == 0:
             self.summary.answer = text
             if self._turn is not None:

@@ -245,7 +245,7 @@ def render_html(
     Example:
         >>> from aod_notebook.live import SessionRequest, start
         >>> session = start(SessionRequest(prompt="seq 3", runtime="shell")).wait()
-        >>> "completed" in render_html([event for event, _ in session.received()], "My session")
+        >>> "Completed" in render_html([event for event, _ in session.received()], "My session")
         True
     """
     given = type(events).__name__
@@ -299,16 +299,19 @@ def _group(rows: list[Numbered], *, is_last: bool, opens: bool) -> str:
         if count == 0:
             return ""
     elif first.kind is Kind.TURN:
-        title, is_open = _turn_head(rows), opens or is_last
+        is_open = opens or is_last
+        title = _turn_head(rows, is_open=is_open)
     else:
         return f'<div style="padding:4px 12px">{_body(rows)}</div>'
     body = f'<div style="padding:0 12px 8px">{_body(rows[1:])}</div>'
     return details(title, body, is_open=is_open, style=style)
 
 
-def _turn_head(rows: list[Numbered]) -> str:
+def _turn_head(rows: list[Numbered], *, is_open: bool) -> str:
     head = rows[0][1]
-    asked = next((row.text for _, row in rows[1:3] if row.kind is Kind.PROMPT), "")
+    asked = (
+        "" if is_open else next((row.text for _, row in rows[1:3] if row.kind is Kind.PROMPT), "")
+    )
     note = head.extra.note if head.extra is not None else ""
     facts = filter(None, [one_line(asked, 80), note])
     quiet = "".join(f" · {text_html(fact)}" for fact in facts)

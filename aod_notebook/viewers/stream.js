@@ -5,16 +5,21 @@
  * Types: stream.types.d.ts.
  */
 
+import { diffOf, fill, iconOf, make, pictureOf, toolContent, took, words } from "./parts.js";
+
 /** The kinds of rows by number, as in `row.Kind`. */
 export const KINDS = [
   "stages", "stage", "turn", "system", "text", "thinking",
   "tool", "tool result", "output", "stderr", "result", "end",
-  "model", "step", "event", "question",
+  "model", "step", "event", "question", "prompt",
 ];
-const [STAGES, , TURN, , TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR, , , MODEL, STEP, EVENT] =
+const [STAGES, , TURN, SYSTEM, TEXT, THINKING, TOOL, TOOL_RESULT, OUTPUT, STDERR, RESULT, , MODEL, STEP, EVENT, , PROMPT] =
   KINDS.keys();
+const MINOR = 30; // a system row that few want to see
+const GHOST = 31; // a row that is a later state of another
 const FOLDED = [THINKING, TOOL_RESULT, MODEL, STEP, EVENT];
 const IS_ERROR = 1;
+const IS_MINOR = 2;
 
 /** @type {[string, number[]][]} the kinds that each filter hides */
 export const FILTERS = [
@@ -26,7 +31,8 @@ export const FILTERS = [
   ["Models", [MODEL]],
   ["Steps", [STEP]],
   ["Events", [EVENT]],
-  ["System", [0, 1, 3]],
+  ["System", [0, 1, SYSTEM]],
+  ["Details", [MINOR]],
 ];
 
 const CLIP_CHARS = 2000;
@@ -46,7 +52,11 @@ const UNANSWERED_S = 3;
 /** States of a kernel in which it takes no messages. */
 const GONE = ["restarting", "autorestarting", "terminating", "dead"];
 /** The elements and attributes of static HTML. */
-const STILL = "div span b pre code details summary a style open target rel".split(" ");
+const STILL = (
+  "div span b pre code details summary a p h1 h2 h3 h4 h5 h6 ul ol li em strong s blockquote hr table thead " +
+  "tbody tr th td br img style open target rel alt start"
+).split(" ");
+const PICTURE = /^data:image\/(png|jpeg|gif|webp);/;
 
 /** All rows in columns, so that 100,000 of them stay small. */
 export class RowStore {
@@ -57,6 +67,8 @@ export class RowStore {
     /** @type {Map<number, string>} */ this.titles = new Map();
     /** @type {Map<number, number>} */ this.sizes = new Map();
     /** @type {Map<number, number[]>} */ this.marks = new Map();
+    /** @type {Map<number, Extra>} */ this.extras = new Map();
+    /** @type {Map<number, number>} by ghost: the row that it is a state of */ this.states = new Map();
     /** @type {Map<number, number>} how many rows each group row has below it */
     this.below = new Map();
     /** @type {Set<number>} group rows with an error below */ this.troubled = new Set();
@@ -95,9 +107,15 @@ export class RowStore {
   #add(wire) {
     const number = this.length;
     if (typeof wire === "string") wire = [OUTPUT, wire];
-    const [kind, text, title, flags = 0, depth = 0, parent = -1, size = 0, marks] = wire;
+    const [sent, text, title, flags = 0, depth = 0, parent = -1, size = 0, marks, replaces = -1, extra] = wire;
+    if (replaces >= 0) {
+      this.#replace(number, replaces, wire);
+      return;
+    }
+    const kind = sent === SYSTEM && flags & IS_MINOR ? MINOR : sent;
     this.texts.push(text);
-    this.facts.push(kind | (flags << 4) | (Math.min(depth, 50) << 8));
+    this.facts.push(kind | (flags << 5) | (Math.min(depth, 50) << 9));
+    if (extra) this.extras.set(number, extra);
     const standsAlone = kind === TURN || kind === STAGES;
     const group = parent >= 0 && parent < number ? parent : standsAlone ? -1 : this.turn;
     this.parents.push(group);
@@ -105,30 +123,57 @@ export class RowStore {
     if (size) this.sizes.set(number, size);
     if (marks?.length) this.marks.set(number, marks);
     if (kind === TURN) this.turn = number;
-    this.counts[kind]++;
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     for (let g = group; g >= 0; g = this.parents[g]) {
       this.below.set(g, (this.below.get(g) ?? 0) + 1);
       if (flags & IS_ERROR) this.troubled.add(g);
     }
   }
 
+  /**
+   * A row in a later state; it has a number of its own, but no place.
+   * @param {number} ghost @param {number} n @param {Exclude<WireRow, string>} wire
+   */
+  #replace(ghost, n, [, text, title, flags = 0, , , , , , extra]) {
+    this.texts.push("");
+    this.facts.push(GHOST);
+    this.parents.push(-1);
+    this.states.set(ghost, n);
+    if (n >= ghost) return;
+    this.texts[n] = text;
+    this.titles.set(n, title ?? "");
+    this.facts[n] = (this.facts[n] & ~(15 << 5)) | (flags << 5);
+    if (extra) this.extras.set(n, extra);
+    if (flags & IS_ERROR) for (let g = this.parents[n]; g >= 0; g = this.parents[g]) this.troubled.add(g);
+  }
+
   /** @param {number} n */
   kind(n) {
-    return this.facts[n] & 15;
+    return this.facts[n] & 31;
+  }
+
+  /** Whether a row reports a failure that the row above it does not report already. @param {number} n */
+  isTrouble(n) {
+    const isError = (/** @type {number} */ each) => ((this.facts[each] >> 5) & IS_ERROR) > 0;
+    const kind = this.kind(n);
+    if (!isError(n) || kind === STDERR || kind === GHOST) return false;
+    const above = this.parents[n];
+    return above < 0 || this.kind(above) !== TOOL || !isError(above);
   }
 
   /** @param {number} n @returns {Row} */
   row(n) {
     const facts = this.facts[n];
     return {
-      kind: facts & 15,
+      kind: facts & 31,
       text: this.texts[n],
       title: this.titles.get(n) ?? "",
-      flags: (facts >> 4) & 15,
-      depth: facts >> 8,
+      flags: (facts >> 5) & 15,
+      depth: facts >> 9,
       parent: this.parents[n],
       size: this.sizes.get(n) ?? this.texts[n].length,
       marks: this.marks.get(n) ?? [],
+      extra: this.extras.get(n) ?? {},
     };
   }
 
@@ -186,45 +231,12 @@ export class Heights {
 }
 
 /**
- * Split a text where its look changes: colours, links, search hits.
- * @param {string} text
- * @param {number[]} marks start, end, style, …
- * @param {RegExp?} query with the flag g
- * @returns {Segment[]}
- */
-export function segments(text, marks, query) {
-  /** @param {RegExp} pattern */
-  const found = (pattern) => Array.from(text.matchAll(pattern), (m) => [m.index, m.index + m[0].length]);
-  const LINK = /\bhttps?:\/\/[^\s<>"'`⟨⟩]+[^\s<>"'`⟨⟩.,;:!?)\]}]/g;
-  const links = text.includes("://") ? found(LINK) : [];
-  const hits = query ? found(query) : [];
-  const edges = new Set([0, text.length, ...links.flat(), ...hits.flat()]);
-  for (let i = 0; i < marks.length; i += 3) edges.add(marks[i]).add(marks[i + 1]);
-  const sorted = [...edges].filter((e) => e <= text.length).sort((a, b) => a - b);
-  const parts = [];
-  let [link, hit, mark] = [0, 0, 0];
-  for (let i = 0; i + 1 < sorted.length; i++) {
-    const [start, end] = [sorted[i], sorted[i + 1]];
-    while (link < links.length && links[link][1] <= start) link++;
-    while (hit < hits.length && hits[hit][1] <= start) hit++;
-    while (mark < marks.length && marks[mark + 1] <= start) mark += 3;
-    const linked = link < links.length && links[link][0] <= start;
-    parts.push({
-      text: text.slice(start, end),
-      style: mark < marks.length && marks[mark] <= start ? marks[mark + 2] : 0,
-      href: linked ? text.slice(links[link][0], links[link][1]) : "",
-      hit: hit < hits.length && hits[hit][0] <= start,
-    });
-  }
-  return parts;
-}
-
-/**
  * What of a text is shown, given how many characters were asked for.
  * @param {Row} row @param {number} wanted 0 for the short form
  */
 export function shown(row, wanted = 0) {
   if (wanted) return row.text.slice(0, wanted);
+  if (row.extra?.short) return row.extra.short;
   const limit = FOLDED.includes(row.kind) ? FOLD_LINES : CLIP_LINES;
   let [lines, at] = [0, -1];
   const text = row.text.slice(0, CLIP_CHARS);
@@ -256,7 +268,8 @@ function still(html) {
   for (const each of body.querySelectorAll("*")) {
     if (!STILL.includes(each.localName)) each.remove();
     for (const { name, value } of [...each.attributes]) {
-      if (name === "href" ? !/^https?:/.test(value) : !STILL.includes(name)) each.removeAttribute(name);
+      const isKept = name === "href" ? /^https?:/.test(value) : name === "src" ? PICTURE.test(value) : STILL.includes(name);
+      if (!isKept) each.removeAttribute(name);
     }
   }
   return /** @type {Element} */ (body.firstElementChild);
@@ -469,26 +482,12 @@ class Page {
 }
 
 /**
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag @param {string} name class @param {string} [text]
- * @param {Record<string, string>} [attributes]
- */
-function make(tag, name, text, attributes = {}) {
-  const element = document.createElement(tag);
-  element.dataset.lmSuppressShortcuts = ""; // the notebook's keys are not for what has the focus
-  if (name) element.className = name;
-  if (text) element.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-}
-
-/**
- * @param {string} name class @param {string} text @param {(element: HTMLElement) => void} act
+ * @param {string} name class @param {string} text @param {(element: HTMLElement, event: MouseEvent) => void} act
  * @param {Record<string, string>} [attributes]
  */
 function button(name, text, act, attributes) {
   const element = make("button", `aod-button ${name}`, text, { type: "button", ...attributes });
-  element.addEventListener("click", () => act(element));
+  element.addEventListener("click", (event) => act(element, event));
   return element;
 }
 
@@ -501,7 +500,7 @@ class View {
   stopButton = button("aod-stop", "Stop", () => this.#stop());
   filters = FILTERS.map(([name, kinds]) =>
     button("aod-filter", name, (toggle) => this.#filter(toggle, kinds), {
-      "aria-pressed": "true",
+      "aria-pressed": String(!kinds.includes(MINOR)),
       hidden: "",
     }),
   );
@@ -510,6 +509,14 @@ class View {
     placeholder: "Search",
     "aria-label": "Search the rows",
   });
+  errorButton = button("aod-next", "Next error", (_, event) => this.#nextError(event.shiftKey ? -1 : 1), {
+    title: "Go to the next error (e), with Shift to the one before",
+    hidden: "",
+  });
+  now = make("div", "aod-now", "", { hidden: "" });
+  nowWhat = make("span", "", "", { role: "status" });
+  nowSince = make("span", "aod-took");
+  idButton = button("aod-id", "", () => this.#copyText(this.page.facts.id ?? ""), { title: "Copy the whole id", hidden: "" });
   found = make("span", "aod-found", "", { role: "status" });
   scroller = make("div", "aod-log", "", {
     role: "tree",
@@ -534,7 +541,15 @@ class View {
     /** @type {number[]} */ this.list = []; // the rows that are not hidden
     this.heights = new Heights();
     /** @type {Set<number>} */ this.folded = new Set();
-    /** @type {Set<number>} */ this.hidden = new Set(); // kinds
+    /** @type {Set<number>} */ this.hidden = new Set([MINOR]); // kinds
+    /** @type {Set<number>} groups that the reader has folded or unfolded */ this.handled = new Set();
+    /** @type {Set<number>} */ this.errors = new Set();
+    this.looked = 0; // rows looked at for errors
+    /** @type {HTMLElement?} */ this.foldButton = null;
+    /** @type {HTMLElement?} */ this.rawButton = null;
+    /** @type {HTMLElement?} */ this.wrapButton = null;
+    this.raw = false; // whether Markdown is shown as it was written
+    this.onlyErrors = false;
     /** @type {Map<number, number>} */ this.wanted = new Map(); // characters, by row
     /** @type {Map<number, HTMLElement>} */ this.drawn = new Map();
     /** @type {number[]} */ this.hits = [];
@@ -545,6 +560,7 @@ class View {
     this.leftAt = 0; // how many rows there were when the reader scrolled up
     this.scrollTop = 0;
     this.scheduled = false;
+    this.mustRelist = false;
     this.stale = false; // rows that are drawn have to be drawn anew
     this.wraps = true;
     this.columns = 120;
@@ -561,19 +577,26 @@ class View {
 
   #build() {
     const head = make("div", "aod-head");
-    head.append(this.chip, this.heading, this.about, this.stopButton);
+    head.append(this.chip, this.heading, this.idButton, this.stopButton, this.about);
+    this.now.append(this.nowWhat, this.nowSince);
     const tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "View" });
-    const fold = button("", "Fold all", () => {
-      const folds = fold.textContent === "Fold all";
-      this.folded = new Set(folds ? this.store.below.keys() : []);
-      this.#relist();
-      fold.textContent = folds ? "Unfold all" : "Fold all";
-    });
-    const wrap = button("", "Wrap", (toggle) => this.#wrap(toggle), { "aria-pressed": "true" });
+    const fold = button("", "Fold all", () => this.#foldAll(), { title: "Fold all turns (f)" });
+    this.foldButton = fold;
+    const wrap = button("aod-toggle", "Wrap", (toggle) => this.#wrap(toggle), { "aria-pressed": "true", title: "Wrap long lines (w)" });
+    const raw = button("aod-toggle", "Raw", () => this.#raw(), { "aria-pressed": "false", title: "Show Markdown as it was written (r)" });
+    this.wrapButton = wrap;
+    this.rawButton = raw;
+    const only = button("aod-toggle", "Only errors", (toggle) => this.#onlyErrors(toggle), { "aria-pressed": "false" });
+    const view = button("aod-view", "View", (toggle) => {
+      const opens = tools.classList.toggle("aod-open");
+      toggle.setAttribute("aria-expanded", String(opens));
+    }, { "aria-expanded": "false" });
     const copy = button("", "Copy", () => this.#copy(this.list), {
       title: "Copy the rows that are shown as text",
     });
-    tools.append(...this.filters, this.search, this.found, fold, wrap, copy);
+    const rest = make("div", "aod-rest");
+    rest.append(...this.filters, only, fold, raw, wrap, copy);
+    tools.append(this.search, this.found, this.errorButton, view, rest);
     this.search.addEventListener("input", () => this.#search());
     this.search.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#nextHit(event.shiftKey ? -1 : 1);
@@ -601,7 +624,7 @@ class View {
     });
     this.form.addEventListener("submit", (event) => this.#prompt(event));
     this.form.append(this.prompt, this.sender);
-    this.root.append(head, tools, middle, this.questions, this.form, this.notes);
+    this.root.append(head, tools, middle, this.now, this.questions, this.form, this.notes);
     this.root.addEventListener("focusin", (event) => {
       this.focused = /** @type {HTMLElement} */ (event.target);
       this.selected = null;
@@ -637,7 +660,17 @@ class View {
     this.sender.disabled = this.sending || !works;
     this.#ask(facts.questions);
     this.questions.inert = !works;
+    this.#say(silent || page.talk.isGone ? "" : facts.activity ?? "", (facts.waited ?? 0) + waited);
+    this.idButton.hidden = !facts.id;
+    this.#text(this.idButton, (facts.id ?? "").slice(0, 8));
     this.#part(page.talk.isGone && !facts.frozen);
+  }
+
+  /** Say what goes on. @param {string} what @param {number} since in seconds */
+  #say(what, since) {
+    this.now.hidden = !what;
+    this.#text(this.nowWhat, what);
+    this.#text(this.nowSince, what ? took(Math.max(0.1, Math.floor(since))) : "");
   }
 
   /** Say what to do once the kernel has gone. @param {boolean} isGone */
@@ -733,7 +766,12 @@ class View {
 
   /** @param {number} n whether a filter or a fold hides it */
   #isHidden(n) {
-    if (this.hidden.has(this.store.kind(n))) return true;
+    const kind = this.store.kind(n);
+    if (kind === GHOST || this.hidden.has(kind)) return true;
+    if (this.onlyErrors && kind !== TURN && !this.store.isTrouble(n) && !this.store.troubled.has(n)) {
+      const above = this.store.parents[n];
+      if (above < 0 || this.store.kind(above) !== TOOL || !this.store.isTrouble(above)) return true;
+    }
     if (!this.folded.size) return false;
     for (let g = this.store.parents[n]; g >= 0; g = this.store.parents[g]) {
       if (this.folded.has(g)) return true;
@@ -766,6 +804,10 @@ class View {
     for (; this.seen < stop; this.seen++) {
       const n = this.seen;
       const kind = store.kind(n);
+      if (kind === GHOST) {
+        this.#restate(/** @type {number} */ (store.states.get(n)));
+        continue;
+      }
       if (kind === TURN) this.#foldStages();
       if (!this.#isHidden(n)) {
         this.list.push(n);
@@ -773,9 +815,25 @@ class View {
       }
       if (this.#matches(n)) this.hits.push(n);
     }
+    if (this.mustRelist) {
+      this.mustRelist = false;
+      this.#relist();
+    }
+    this.#countErrors();
     FILTERS.forEach(([, kinds], i) => {
       this.filters[i].hidden = !kinds.some((kind) => store.counts[kind]);
     });
+  }
+
+  /** Show a row in a later state. @param {number} n */
+  #restate(n) {
+    this.drawn.get(n)?.remove();
+    this.drawn.delete(n);
+    if (this.store.extras.get(n)?.folds && !this.handled.has(n) && !this.folded.has(n)) {
+      this.folded.add(n);
+      this.mustRelist = true;
+    }
+    if (this.onlyErrors && this.store.isTrouble(n)) this.mustRelist = true;
   }
 
   /** Stages are of little interest once the agent runs. */
@@ -817,6 +875,7 @@ class View {
   #fold(n, folds) {
     if (!this.store.below.has(n) || this.folded.has(n) === folds) return;
     folds ? this.folded.add(n) : this.folded.delete(n);
+    this.handled.add(n);
     if (!folds) this.#unfollow();
     this.#relist();
   }
@@ -827,6 +886,56 @@ class View {
     toggle.setAttribute("aria-pressed", String(this.wraps));
     this.scroller.classList.toggle("aod-nowrap", !this.wraps);
     this.#relist();
+  }
+
+  #foldAll() {
+    const folds = this.foldButton?.textContent === "Fold all";
+    this.folded = new Set(folds ? this.store.below.keys() : []);
+    for (const n of this.store.below.keys()) this.handled.add(n);
+    this.#relist();
+    if (this.foldButton) this.foldButton.textContent = folds ? "Unfold all" : "Fold all";
+  }
+
+  #raw() {
+    this.raw = !this.raw;
+    this.rawButton?.setAttribute("aria-pressed", String(this.raw));
+    this.#relist();
+  }
+
+  /** @param {HTMLElement} toggle */
+  #onlyErrors(toggle) {
+    this.onlyErrors = !this.onlyErrors;
+    toggle.setAttribute("aria-pressed", String(this.onlyErrors));
+    this.#relist();
+  }
+
+  // -- errors
+
+  #countErrors() {
+    const { store } = this;
+    for (; this.looked < this.seen; this.looked++) {
+      const n = store.states.get(this.looked) ?? this.looked;
+      if (store.isTrouble(n)) this.errors.add(n);
+    }
+    const { size } = this.errors;
+    this.errorButton.hidden = !size;
+    this.#text(this.errorButton, `Next error ${size.toLocaleString("en")}`);
+  }
+
+  /** @param {number} step */
+  #nextError(step) {
+    const all = [...this.errors].sort((a, b) => a - b);
+    if (!all.length) return;
+    const later = step > 0 ? all.find((n) => n > this.active) : all.filter((n) => n < this.active).pop();
+    this.#reveal(later ?? (step > 0 ? all[0] : all[all.length - 1]));
+  }
+
+  /** Unfold what a row is in, and go there. @param {number} n */
+  #reveal(n) {
+    const { size } = this.folded;
+    for (let g = this.store.parents[n]; g >= 0; g = this.store.parents[g]) this.folded.delete(g);
+    if (this.folded.size < size) this.#relist();
+    this.#activate(n);
   }
 
   // -- search
@@ -1015,7 +1124,8 @@ class View {
   #row(n, place) {
     const row = this.store.row(n);
     const isError = row.flags & IS_ERROR;
-    const name = `aod-row aod-is-${KINDS[row.kind].replace(" ", "-")}${isError ? " aod-error" : ""}`;
+    const kind = KINDS[row.kind] ?? "system";
+    const name = `aod-row aod-is-${kind.replace(" ", "-")}${isError ? " aod-error" : ""}`;
     const element = make("div", `${name}${n === this.active ? " aod-active" : ""}`, "", {
       id: `${this.page.id}-${n}`,
       role: "treeitem",
@@ -1026,16 +1136,38 @@ class View {
       "aria-selected": String(n === this.active),
     });
     if (row.depth) element.style.marginInlineStart = `${Math.min(row.depth, 12) * 18}px`;
-    if (isError && row.kind !== STDERR) element.append(make("span", "aod-sign", "✗ "));
-    if (row.title) element.append(this.#pieces("aod-name", `${row.title} `, []));
     const text = shown(row, this.wanted.get(n));
-    if (text) element.append(this.#pieces("aod-text", text, row.marks));
+    this.#content(element, row, text);
     this.#tellBelow(n, element);
-    if (text.length < row.text.length || (this.wanted.get(n) && row.size > text.length)) {
+    const isWhole = row.extra.words && !this.raw;
+    if (!isWhole && (text.length < row.text.length || (this.wanted.get(n) && row.size > text.length))) {
       // No stop of the Tab key: Enter does the same.
       element.append(button("aod-all", this.#moreLabel(row, text), () => this.#showMore(n), { tabindex: "-1" }));
     }
     return element;
+  }
+
+  /** @param {HTMLElement} element @param {Row} row @param {string} text what is shown of its text */
+  #content(element, row, text) {
+    const { extra, kind } = row;
+    if (kind === TOOL) {
+      toolContent(element, row, this.query);
+      if (extra.diff && !this.raw) element.append(diffOf(extra.diff, this.query));
+      return;
+    }
+    const hasSign = row.flags & IS_ERROR && kind !== STDERR && kind !== TOOL_RESULT;
+    if (hasSign) element.append(make("span", "aod-sign", "✗ "));
+    else if (kind === RESULT) element.append(make("span", "aod-sign", "✓ "));
+    if (kind === PROMPT) element.append(iconOf("", "prompt"));
+    if (kind === THINKING) element.append(iconOf("", "think"));
+    if (row.title) element.append(this.#pieces("aod-name", `${row.title} `, []));
+    if (extra.words && !this.raw) {
+      element.append(words(make("div", "aod-text aod-words"), extra.words, this.query));
+      return;
+    }
+    if (extra.image) element.append(pictureOf(extra.image));
+    if (text) element.append(this.#pieces("aod-text", text, text === extra.short ? [] : row.marks));
+    if (kind === TURN && extra.note) element.append(make("span", "aod-fact", ` ${extra.note}`));
   }
 
   /** Tell how many rows a row has below it. @param {number} n @param {HTMLElement} element */
@@ -1047,7 +1179,11 @@ class View {
       element.setAttribute("aria-expanded", String(!isFolded));
       element.classList.add("aod-group");
       element.prepend(make("span", "aod-fold", isFolded ? "▸" : "▾", { "aria-hidden": "true" }));
-      if (isFolded) element.append(make("span", "aod-quiet"));
+      const says = this.store.extras.get(n);
+      if (isFolded && !says?.note && !says?.bad) (element.querySelector(".aod-line") ?? element).append(make("span", "aod-quiet"));
+      if (isFolded && this.store.kind(n) === TURN && this.store.kind(n + 1) === PROMPT) {
+        element.querySelector(".aod-name")?.after(make("span", "aod-asked", this.store.texts[n + 1].slice(0, 200)));
+      }
     }
     const told = element.querySelector(".aod-quiet");
     if (told) this.#text(told, ` ${count(below, "row")} folded`);
@@ -1055,6 +1191,7 @@ class View {
 
   /** @param {Row} row @param {string} text */
   #moreLabel(row, text) {
+    if (text === row.extra.short) return `show all ${count(row.text.split("\n").length, "line")}`;
     const lines = row.size === row.text.length ? row.text.slice(text.length).split("\n").length - 1 : 0;
     if (lines > 1) return `show ${count(lines, "more line")}`;
     return `show ${count(Math.min(row.size - text.length, MORE_CHARS), "more character")}`;
@@ -1062,23 +1199,7 @@ class View {
 
   /** @param {string} name @param {string} text @param {number[]} marks */
   #pieces(name, text, marks) {
-    const box = make("span", name);
-    for (const part of segments(text, marks, this.query)) {
-      if (!part.href && !part.hit && !part.style) {
-        box.append(part.text);
-        continue;
-      }
-      const piece = part.href
-        ? make("a", "", part.text, { href: part.href, target: "_blank", rel: "noopener noreferrer" })
-        : make("span", "", part.text);
-      if (part.hit) piece.classList.add("aod-hit");
-      if (part.style & 31) piece.classList.add(`aod-c${part.style & 31}`);
-      ["aod-bold", "aod-dim", "aod-italic", "aod-underline", "aod-code"].forEach((look, i) => {
-        if (part.style & (32 << i)) piece.classList.add(look);
-      });
-      box.append(piece);
-    }
-    return box;
+    return fill(make("span", name), text, marks, this.query);
   }
 
   // -- what a reader does
@@ -1157,6 +1278,11 @@ class View {
       Enter: () => this.#showMore(n),
       " ": () => this.#fold(n, !this.folded.has(n)),
       c: () => this.#copy([n]),
+      e: () => this.#nextError(1),
+      E: () => this.#nextError(-1),
+      f: () => this.#foldAll(),
+      r: () => this.#raw(),
+      w: () => this.wrapButton?.click(),
       "/": () => this.search.focus(),
     };
     if (last < 0 || !acts[event.key]) return;
@@ -1169,12 +1295,18 @@ class View {
   #copy(numbers) {
     const lines = numbers.map((n) => {
       const row = this.store.row(n);
-      return "  ".repeat(row.depth) + [row.title, row.text].filter(Boolean).join("  ");
+      const changes = (row.extra.diff?.lines ?? []).map(([sign, , , text]) => `\n${sign}${text}`);
+      return "  ".repeat(row.depth) + [row.title, row.text].filter(Boolean).join("  ") + changes.join("");
     });
+    this.#copyText(lines.join("\n"), count(numbers.length, "row"));
+  }
+
+  /** @param {string} text @param {string} [what] */
+  #copyText(text, what = text) {
     const area = make("textarea", "aod-unseen");
     area.value = "."; // to select so much text takes seconds
     area.addEventListener("copy", (event) => {
-      event.clipboardData?.setData("text/plain", lines.join("\n"));
+      event.clipboardData?.setData("text/plain", text);
       event.preventDefault();
     });
     const focused = /** @type {HTMLElement?} */ (document.activeElement);
@@ -1184,7 +1316,7 @@ class View {
     const done = document.execCommand("copy") ? "Copied" : "Not allowed";
     area.remove();
     focused?.focus({ preventScroll: true });
-    const told = `${done}: ${count(numbers.length, "row")}`;
+    const told = `${done}: ${what}`;
     this.note(told);
     setTimeout(() => {
       if (this.notes.textContent === told) this.note("");

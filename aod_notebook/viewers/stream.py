@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import uuid
 from collections import OrderedDict
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["StreamViewer"]
 
 HERE = Path(__file__).parent
+_IMPORT = re.compile(r"^import .*? from \"\./parts\.js\";\n", re.MULTILINE)
 LIVE_ROWS = 200
 """So many rows are in the static HTML beside the live view; more when the session has ended."""
 STILL_BYTES = 200_000
@@ -41,6 +43,14 @@ KEPT_FROZEN = 8
 
 _frozen_lock = threading.Lock()  # guards _frozen
 _frozen: OrderedDict[int, StreamViewer] = OrderedDict()
+
+
+def page_module() -> str:
+    """Return the page's module: its parts in one text, which needs no other file."""
+    parts, stream = (
+        (HERE / name).read_text(encoding="utf-8") for name in ("parts.js", "stream.js")
+    )
+    return parts + _IMPORT.sub("", stream, count=1)
 
 
 class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
@@ -67,7 +77,7 @@ class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # a
         >>> StreamViewer(session, stop=session.stop).show()
     """
 
-    _esm = (HERE / "stream.js").read_text(encoding="utf-8")
+    _esm = page_module()
     _css = (HERE / "stream.css").read_text(encoding="utf-8")
 
     facts = Dict().tag(sync=True)

@@ -3,7 +3,31 @@
 /** A row on the wire (`wire.wire_rows`): a line of output, or kind, text, title, flags, depth, parent, length, marks. */
 type WireRow =
   | string
-  | [number, string, string?, number?, number?, number?, number?, number[]?];
+  | [number, string, string?, number?, number?, number?, number?, number[]?, number?, Extra?];
+
+/** A text, or the tag, the attributes and the content of an element (`words.tree`). */
+type WordNode = string | [string, Record<string, string>, ...any[]];
+
+/** Lines (sign, old and new number, text, where it changed), and how many there are (`diffs.Diff`). */
+interface Diff {
+  lines: [string, number | null, number | null, string, number, number][];
+  added: number | null;
+  removed: number | null;
+  cut: number;
+}
+
+/** What a row shows beside its text (`row.Extra`). */
+interface Extra {
+  note?: string;
+  bad?: string;
+  took?: number | null;
+  diff?: Diff;
+  todo?: [string, string][];
+  image?: string;
+  short?: string;
+  words?: WordNode[];
+  folds?: boolean;
+}
 
 /** A row as the page keeps it. */
 interface Row {
@@ -17,6 +41,7 @@ interface Row {
   size: number;
   /** Start, end and style of each coloured part, one after the other. */
   marks: number[];
+  extra: Extra;
 }
 
 /** What the header says (`feed.RowFeed.facts`) and what can be done (`stream.StreamViewer`). */
@@ -29,6 +54,10 @@ interface Facts {
   final: boolean;
   frozen: boolean;
   elapsed: number;
+  id?: string;
+  /** What goes on, and for how many seconds that went on when this was sent. */
+  activity?: string;
+  waited?: number;
   can: string[];
   /** The magic that shows it again in a new kernel. */
   again: string;

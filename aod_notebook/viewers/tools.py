@@ -27,6 +27,8 @@ OPEN_LINES = 6
 """Longer results are folded at first."""
 SHORT_CHARS = 2_000
 JSON_CHARS = 100_000
+MIN_FOLDER = 2
+IN_FOLDER = ("read", "write", "edit", "notebook", "changes", "grep", "glob")
 EDITS = ("edit", "write", "changes")
 TODOS = ("todo", "todo item")
 _TELLING = re.compile(r"^E  |\bError\b|\berror:|^\S+:\d+|\bfailed\b|\bFAILED\b")
@@ -49,6 +51,7 @@ class Tools:
         counts: the calls of the turn by tool.
         failed: those of them that failed.
         calls: the calls by their ids.
+        folder: the agent's working directory, which paths in it are shown without.
     """
 
     def __init__(self) -> None:
@@ -56,6 +59,7 @@ class Tools:
         self.failed: Counter[str] = Counter()
         self.calls: dict[str, Call] = {}
         self._waiting: dict[str, Call] = {}
+        self.folder = ""
         self._list = Checklist()
         self._last_words: dict[int, str] = {}  # by the row of a call: of the subagent below it
 
@@ -84,7 +88,7 @@ class Tools:
         name = one_line(entry.tool or "tool", TITLE_CHARS)
         kind, given = KINDS.get(name, ""), entry.input or {}
         self.counts[name] += 1
-        text = one_line(summary(entry.tool, given), TITLE_CHARS)
+        text = one_line(self._short(kind, summary(entry.tool, given)), TITLE_CHARS)
         row = Row(Kind.TOOL, name, text, depth, parent=parent)
         rows = [row]
         if kind in EDITS or name in ("apply_patch", "patch"):
@@ -97,6 +101,11 @@ class Tools:
             call = Call(number, rows[0], kind, at)
             self.calls[entry.tool_use_id] = self._waiting[entry.tool_use_id] = call
         return rows
+
+    def _short(self, kind: str, text: str) -> str:
+        if len(self.folder) < MIN_FOLDER or kind not in IN_FOLDER:
+            return text
+        return text.replace(f"{self.folder}/", "").removesuffix(f" in {self.folder}")
 
     def list_rows(self, entry: Entry, number: int) -> list[Row]:
         """Return the rows of a list that is told outside of a call, as Codex does."""
@@ -143,9 +152,10 @@ class Tools:
         self.calls[key] = call._replace(row=structs.replace(done, replaces=None))
         if call.kind in TODOS:  # a list is shown in one place, which is not this call's
             items = self._list.created(key, text)
-            if call.number == self._list.row:
+            if items is None:
                 return rows
-            return [*rows, *(self._list_rows(call.row, call.number, items)[-1:] if items else ())]
+            self._list.row = call.number if self._list.row is None else self._list.row
+            return [*rows, *self._list_rows(call.row, call.number, items)[1:]]
         return [*rows, done]
 
     def _result_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ __all__ = ["Turn", "micros", "money"]
 
 LAST_WORDS = 80
 MOST_TOOLS = 6
+_MARKS = re.compile(r"[`*#]+")
+"""Of Markdown, which a line shows as it is written."""
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Turn:
         head: that row.
         began: when it began, in microseconds since 1970; None if that is unknown.
         spent: the cost of the turns before it.
+        states: how many rows replaced others before it.
         prompt: what was asked, on one line; empty if that is unknown.
         words: the agent's last words.
     """
@@ -39,6 +43,7 @@ class Turn:
     head: Row
     began: int | None = None
     spent: float | None = None
+    states: int = 0
     prompt: str = ""
     words: str = ""
 
@@ -52,7 +57,7 @@ class Turn:
         if self.began is not None and ended is not None and ended > self.began:
             facts.append(seconds((ended - self.began) / 1e6))
         if self.words:
-            facts.append(f"“{one_line(self.words, LAST_WORDS)}”")
+            facts.append(f"“{one_line(_MARKS.sub('', self.words), LAST_WORDS)}”")
         note = " · ".join(filter(None, facts))
         return structs.replace(self.head, extra=Extra(note=note), replaces=self.number)
 

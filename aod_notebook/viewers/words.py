@@ -77,7 +77,7 @@ def tree(text: str) -> list[Node] | None:
         >>> tree("Two *nights* in `dates.py`.")
         [['p', {}, 'Two ', ['em', {}, 'nights'], ' in ', ['code', {}, 'dates.py'], '.']]
         >>> tree("[x](javascript:alert(1)) <b>")
-        [['p', {}, 'x', ' <b>']]
+        [['p', {}, '[x](javascript:alert(1)) <b>']]
     """
     if len(text) > MAX_CHARS or text.count("[") > MAX_BRACKETS:
         return None

@@ -16,6 +16,7 @@ class Driven:
         self.id = "driven"
         self.title = title
         self.runtime = runtime
+        self.prompts = {}
         self.status = "running"
         self.is_final = False
         self.emitted = {}

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-const file = new URL("../../aod_notebook/viewers/stream.js", import.meta.url);
-const source = readFileSync(file, "utf8");
+const part = (name) => readFileSync(new URL(`../../aod_notebook/viewers/${name}`, import.meta.url), "utf8");
+const source = part("parts.js") + part("stream.js").replace(/^import .*? from "\.\/parts\.js";\n/m, ""); // as stream.py does
 const module = await import(`data:text/javascript;base64,${Buffer.from(source).toString("base64")}`);
 const { Heights, KINDS, RowStore, Talk, duration, searchFor, segments, shown } = module;
 
@@ -60,7 +60,7 @@ test("a row comes back as it was sent", () => {
   store.take(0, [[kind("stderr"), "text", "title", 1, 3, -1, 70_000, [0, 4, 2]]]);
   assert.deepEqual(store.row(0), {
     kind: kind("stderr"), text: "text", title: "title", flags: 1, depth: 3, parent: -1,
-    size: 70_000, marks: [0, 4, 2],
+    size: 70_000, marks: [0, 4, 2], extra: {},
   });
 });
 
@@ -219,4 +219,33 @@ test("a kernel that is busy for an hour is not asked every second", () => {
   const talk = new Talk("p", () => sent++);
   for (let i = 0; i < 3600; i++) talk.tick();
   assert.ok(sent < 450, `${sent} messages`);
+});
+
+test("a later state of a row takes its place and keeps its number free", () => {
+  const store = new RowStore();
+  store.take(0, [
+    [kind("turn"), "", "Turn 1"],
+    [kind("tool"), "ls", "Bash"],
+    "between",
+    [kind("tool"), "ls", "Bash", 1, 0, -1, 0, [], 1, { bad: "exit code 2", took: 1.5 }],
+    "after",
+  ]);
+  assert.deepEqual(store.row(1).extra, { bad: "exit code 2", took: 1.5 });
+  assert.deepEqual([store.isTrouble(1), store.isTrouble(3), store.troubled.has(0)], [true, false, true]);
+  assert.deepEqual([store.length, store.row(4).text, store.below.get(0)], [5, "after", 3]);
+});
+
+test("code is cut into its parts, and nothing of it is lost", () => {
+  const { highlighted } = module;
+  const code = 'def f(x):  # "no"\n    return f"{x}" + 3 // 2\n';
+  const parts = highlighted(code, "python");
+  assert.equal(parts.map(([text]) => text).join(""), code);
+  const of = (which) => parts.filter(([, what]) => what === which).map(([text]) => text);
+  assert.deepEqual([of("key"), of("com"), of("fn")], [["def", "return"], ['# "no"'], ["f"]]);
+  assert.deepEqual(highlighted("a 1", ""), [["a 1", ""]]);
+});
+
+test("durations are written as the kernel writes them", () => {
+  const { took } = module;
+  assert.deepEqual([0.02, 9.24, 74.3, 128, 7500].map(took), ["<0.1 s", "9.2 s", "74 s", "2 min 08 s", "2 h 05"]);
 });

@@ -232,7 +232,7 @@ def test_a_run_is_shown_as_html_and_as_lines():
         event("awaiting_approval", approval_id="a"),
     ]
     html = render_html(events, "run · 1")
-    assert "awaiting approval" in html
+    assert "Awaiting approval" in html
     assert "&lt;script&gt;" in html
     assert "<script>" not in html
     rows, _ = rows_of(*events)

@@ -168,7 +168,7 @@ def test_paragraphs_stand_apart():
     said = "It is the range.\n\n", "All 10 tests pass.\n\n"
     transcript.add(SimpleNamespace(type="chunk", extra={"text": text}) for text in said)
     assert "It is the range.\n\nAll 10 tests pass." in transcript.plain()
-    assert transcript.html().count("margin:10px 0 10px") == 2
+    assert transcript.html().count("padding:6px 0 6px 9px") == 2
 
 
 def test_a_table_of_events_is_refused_in_a_line():

@@ -1,0 +1,129 @@
+"""The recorded session as a reader sees it: what was asked, done, changed, and what failed."""
+
+import pytest
+from pages import READY_MS
+from playwright.sync_api import expect
+
+SESSION = r"""from pathlib import Path
+import aod_notebook
+from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven("claude · 5f0c2f6e", "claude")
+d.id = "5f0c2f6e-7a41-4c0e-9d53-2b8a61c1d7e4"
+d.prompts[1] = "The report for March shows 30 nights instead of 31. Find out why and fix it."
+recording = Path(aod_notebook.__file__).parent / "local/recordings/claude-coding.jsonl"
+for number, line in enumerate(recording.read_text().splitlines()):
+    at = f"2026-11-28T10:{number // 40:02}:{number % 40 * 1.4:06.3f}Z"
+    d.event("output", stream="stdout", data=line + "\n", turn=1, created_at=at)
+v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
+v"""
+STILL = "from IPython.display import HTML; d.end(); v.feed.read(); HTML(v.feed.html())"
+HOSTILE = r"""import json
+from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven("claude", "claude")
+d.prompts[1] = "<img src=x onerror=window.owned=1>"
+words = '''# <script>window.owned=1</script>
+[a](javascript:window.owned=1) [b](https://example.org) ![c](x" onerror="window.owned=1)
+<img src=x onerror=window.owned=1> <svg onload=window.owned=1>
+| <iframe src=javascript:parent.owned=1> | b |
+|---|---|
+| 1 | 2 |'''
+def said(*blocks):
+    message = {"type": "assistant", "message": {"id": "m", "content": list(blocks)}}
+    d.line(json.dumps(message))
+evil = "<img src=x onerror=window.owned=1>"
+said({"type": "text", "text": words})
+edit = {"file_path": evil, "old_string": evil, "new_string": f"{evil} more"}
+said({"type": "tool_use", "id": "e", "name": "Edit", "input": edit})
+todos = [{"content": evil, "status": "in_progress"}]
+said({"type": "tool_use", "id": "t", "name": "TodoWrite", "input": {"todos": todos}})
+v = StreamViewer(d, freeze=False)
+v"""
+
+
+@pytest.fixture
+def session(opened):
+    nb = opened(SESSION)
+    nb.run_all()
+    expect(nb.log).to_contain_text("All 10 tests pass", timeout=READY_MS)
+    return nb
+
+
+def test_the_title_is_what_was_asked(session):
+    expect(session.viewer.locator(".aod-title")).to_have_text(
+        "The report for March shows 30 nights instead of 31. Find out why and fix it."
+    )
+    expect(session.viewer.locator(".aod-id")).to_have_text("5f0c2f6e")
+
+
+def test_next_error_goes_from_failure_to_failure(session):
+    button = session.viewer.get_by_role("button", name="Next error 2")
+    button.click()
+    active = session.log.locator(".aod-active")
+    expect(active).to_contain_text("python -m pytest -q tests/test_dates.py")
+    expect(active).to_contain_text("exit code 1")
+    session.log.press("e")
+    expect(active).to_contain_text("python -m pytest -q")
+    expect(active).not_to_contain_text("tests/test_dates.py")
+
+
+def test_only_errors_hides_what_did_not_fail(session):
+    session.viewer.get_by_role("button", name="Only errors").click()
+    expect(session.log.locator(".aod-is-text")).to_have_count(0)
+    expect(session.log.locator(".aod-is-tool")).to_have_count(2)
+
+
+def test_a_change_of_a_file_is_a_diff(session):
+    session.viewer.get_by_role("searchbox").fill("innkeeper/dates.py")
+    session.log.press("Home")
+    for _ in range(60):
+        if session.log.locator(".aod-del:visible", has_text="while day < end:").count():
+            break
+        session.log.press("PageDown")
+    changed = session.log.locator(".aod-row", has_text="while day <= end:").first
+    expect(changed.locator(".aod-del")).to_contain_text("while day < end:")
+    expect(changed.locator(".aod-add u")).to_have_text("=")
+    expect(changed.locator(".aod-plus")).to_have_text("+1")
+
+
+def test_markdown_is_set_and_raw_shows_it_as_written(session):
+    expect(session.log.locator(".aod-words li strong").first).to_have_text("innkeeper/dates.py")
+    session.viewer.get_by_role("button", name="Raw").click()
+    expect(session.log.locator(".aod-words")).to_have_count(0)
+    expect(session.log).to_contain_text("**innkeeper/dates.py**")
+
+
+def test_a_folded_turn_says_what_is_in_it(session):
+    session.viewer.get_by_role("button", name="Fold all").click()
+    rows = session.log.locator(".aod-row")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("The report for March shows 30 nights")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_pictures_of_the_transcript(opened, problems, shot, theme):
+    nb = opened(SESSION, STILL)
+    nb.set_theme(theme)
+    nb.run_all()
+    expect(nb.output(1)).to_contain_text("All 10 tests pass", timeout=READY_MS)
+    nb.page.set_viewport_size({"width": 1280, "height": 1000})
+    nb.log.press("Home")
+    shot(nb.viewer, f"transcript-1280-{theme.lower()}")
+    assert problems(nb.page, ".aod-viewer") == []
+    nb.page.add_style_tag(content=".aod-log { max-height: none !important; }")
+    nb.page.set_viewport_size({"width": 1280, "height": 4000})
+    nb.log.press("Home")
+    shot(nb.viewer, f"transcript-whole-{theme.lower()}")
+    shot(nb.output(1), f"transcript-static-{theme.lower()}")
+    nb.page.set_viewport_size({"width": 1280, "height": 1000})
+
+
+def test_nothing_hostile_runs_in_markdown_diffs_or_lists(opened):
+    nb = opened(HOSTILE)
+    nb.run_all()
+    expect(nb.log.locator(".aod-todo")).to_contain_text("onerror", timeout=READY_MS)
+    assert nb.page.evaluate("window.owned") is None
+    links = nb.log.locator("a").evaluate_all("all => all.map((each) => each.href)")
+    assert links == ["https://example.org/"]
+    assert nb.log.locator("img, iframe, script").count() == 0
