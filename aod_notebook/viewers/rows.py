@@ -194,7 +194,7 @@ class RowBuilder:
         if not known or head is None or head.prompt:
             return []
         head.prompt = one_line(known, TITLE_CHARS)
-        return [Row(Kind.PROMPT, text=clean(known))]
+        return [Row(Kind.PROMPT, text=clean(known), is_minor=True)]  # lines follow its cell
 
     def _turn_ended(self, rows: list[Row]) -> list[Row]:
         """Add the turn's head as it is known now: with what happened in it."""

@@ -236,11 +236,11 @@ def test_keys_go_on_from_the_tail_that_is_followed(opened):
     nb.log.press("End")
     nb.page.wait_for_function("() => document.querySelector('.aod-viewer').viewer.active >= 0")
     send(nb, "\n".join(["more"] * 60))
-    nb.wait_for_rows(LINES + 61)
+    nb.wait_for_rows(LINES + 62)  # one is the last state of the first turn
     wait_until_at_end(nb)
     nb.log.focus()
     nb.page.keyboard.press("ArrowUp")
-    assert active_row(nb) == LINES + 59
+    assert active_row(nb) == LINES + 60
 
 
 def test_keys_go_on_from_the_place_of_a_row_that_was_filtered_out(opened):
