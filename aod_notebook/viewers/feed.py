@@ -146,7 +146,7 @@ class RowFeed:
                 "label": f"{status_word(status)}{f': {summary.stage}' if is_provisioning else ''}",
                 "about": about(summary),
                 "final": ended,
-                "elapsed": round(until - self._began, 1) if self._began else 0,
+                "elapsed": round(max(until - self._began, 0), 1) if self._began else 0,
                 "turns": summary.turns,
                 "questions": to_builtins(summary.questions),
                 "head": len(self.transcript.rows),

@@ -218,7 +218,7 @@ def _ended(call: Call, entry: Entry, text: str, at: int | None, told: Any) -> Ex
         if call.kind == "read":
             note = counted(lines, "line")
         elif call.kind in ("grep", "glob") and not text.startswith("No "):
-            note = counted(lines, "match").replace("matchs", "matches")
+            note = "1 match" if lines == 1 else f"{lines:,} matches"
     return structs.replace(extra, took=took, diff=diff, bad=bad, note=note)
 
 
