@@ -11,6 +11,12 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 from narwhals.stable.v2.typing import IntoFrameT
 
+from aod_notebook.frames._groups import (
+    SESSION_MEASURES,
+    TEST_NUMBERS,
+    with_success,
+    with_tests,
+)
 from aod_notebook.frames._narwhals import (
     MEASURES,
     NUMBERS,
@@ -33,6 +39,7 @@ __all__ = [
 _TURN = ("session_id", "turn")
 _SESSION = ("session_id",)
 _OF_SESSION = ("agent_id", "environment_id", "runtime", "provider")
+_USUAL = 0.95
 _FENCES = ("low", "high")
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
@@ -187,28 +194,59 @@ def stage_durations(events: IntoFrameT) -> IntoFrameT:
     return _given_back(nw.concat([ended, open_ended]).sort("session_id", "order"), events)
 
 
-def compare(rows: IntoFrameT, by: str, columns: str | Sequence[str], baseline: Any) -> IntoFrameT:
+def compare(
+    rows: IntoFrameT,
+    by: str,
+    columns: str | Sequence[str] | None,
+    baseline: Any,
+    *,
+    confidence: float | None = None,
+    pair: str | Sequence[str] = (),
+) -> IntoFrameT:
     """Compare groups of rows, such as agents or models, with one of them.
 
     Args:
         rows: any frame.
         by: the column that tells the groups apart; rows without a value are left out.
-        columns: numeric or boolean columns to compare; a mean of booleans is a share.
+        columns: numeric or boolean columns to compare; a mean of booleans is a share. None means
+            what a sessions frame has of success (completed, of those that ended), cost, tokens,
+            duration and tool calls.
         baseline: the value of `by` to compare with.
+        confidence: adds intervals that are so sure, such as 0.95, and tests; lazy frames are
+            collected for it.
+        pair: columns that are the same in rows to be paired, such as `"prompt"`: only pairs count
+            for the difference then. Several rows of a group with the same values count as one, by
+            their mean. `confidence` is 0.95 then if it is not given.
 
     Returns:
         A row per column and group: `measure` (the column's name), the column `by`, `count` of
         known values, `mean`, `median`, `p95`, and the mean's `difference` and `ratio` to that
-        of the baseline.
+        of the baseline. With `confidence` also: `low` and `high` of the mean (Student's t; of a
+        share Wilson's score), `difference_low` and `difference_high`, `p_value` (two-sided, not
+        corrected for several comparisons), number of `pairs`, and `test`, the name of the test:
+        Welch's or paired t-test; for shares Fisher's or, in pairs, McNemar's exact test. With
+        `pair` the `difference` is the mean one within pairs. What cannot be known, such as the
+        interval of a single value, is missing.
 
     Raises:
         FrameError: there is no such column, or it holds no numbers; or no row belongs to the
             baseline (lazy frames have an empty answer instead).
     """
-    (by,), measures = names("by", [by]), names("columns", columns)
+    (by,), keys = names("by", [by]), names("pair", pair)
+    if confidence is None and keys:
+        confidence = _USUAL
+    if confidence is not None and not 0 < number("confidence", confidence) < 1:
+        raise FrameError(f"confidence must be between 0 and 1, not {shown(confidence)}")
+    frame = taken_any(rows, [by, *keys], by="compare")
+    if columns is None:
+        frame = with_success(frame)
+        there = frame.collect_schema().names()
+        measures = [name for name in SESSION_MEASURES if name in there]
+    else:
+        measures = names("columns", columns)
+        taken_any(rows, measures, by="compare")
     if not measures:
         raise FrameError("compare needs at least one column to compare, such as 'cost_usd'")
-    frame = taken_any(rows, [by, *measures], by="compare")
     frame = holding(frame, dict.fromkeys(measures, MEASURES), by="compare")
     frame = frame.filter(~nw.col(by).is_null())
     parts = []
@@ -234,7 +272,18 @@ def compare(rows: IntoFrameT, by: str, columns: str | Sequence[str], baseline: A
         _whole("count"), (mean - reference).alias("difference"), (mean / reference).alias("ratio")
     )
     told = told.select("measure", by, "count", "mean", "median", "p95", "difference", "ratio")
-    return _given_back(told.sort("measure", by), rows, ("count",))
+    told = told.sort("measure", by)
+    if confidence is None:
+        return _given_back(told, rows, ("count",))
+    chosen = frame.select(by, *keys, *measures)
+    is_lazy = isinstance(told, nw.LazyFrame)
+    at_hand, chosen = (one.collect() if is_lazy else one for one in (told, chosen))
+    tested = with_tests(at_hand, chosen, by, keys, baseline, confidence=confidence)
+    answer = _given_back(tested.lazy() if is_lazy else tested, rows, ("count", "pairs"))
+    if isinstance(answer, pd.DataFrame):
+        floats = {name: "Float64" for name in (*TEST_NUMBERS, "difference") if name != "pairs"}
+        return answer.astype({**floats, "test": "str"})
+    return answer
 
 
 def outliers(
