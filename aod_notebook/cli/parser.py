@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are one line, with the nearest word that would have been right."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, and exit."""
+        """Describe what is wrong in one line, and exit."""
         self.exit(
             2,
             f"{self.prog}: {message.rstrip('.')}{'' if message.endswith('?') else '.'} {self.prog} --help lists all.\n",

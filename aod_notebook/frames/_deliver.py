@@ -157,7 +157,7 @@ def check(function: Callable[..., Any], args: Iterable[Any], options: Mapping[st
 
 
 def deliver(framed: Framed, *, strict: bool, stacklevel: int) -> Any:
-    """Give the frame and warn of what is missing; without `strict`, give the problems too."""
+    """Return the frame and warn of what is missing; without `strict`, give the problems too."""
     frame, report = framed
     if not strict:
         return frame, report.problems
@@ -166,7 +166,7 @@ def deliver(framed: Framed, *, strict: bool, stacklevel: int) -> Any:
 
 
 def warn(report: Report, what: str, stacklevel: int) -> None:
-    """Give one warning if something is missing."""
+    """Return one warning if something is missing."""
     if not report.dropped and not report.truncated_by:
         return
     parts = []

@@ -156,7 +156,7 @@ def _read_events(
 
 
 def _until_quiet(stream: Any, quiet_s: float) -> Iterator[StreamEvent]:
-    """Give the events of a stream; close it when none comes for a while."""
+    """Return the events of a stream; close it when none comes for a while."""
     last = time.monotonic()
     over = threading.Event()
 

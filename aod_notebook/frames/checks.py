@@ -138,7 +138,7 @@ def names(name: str, value: Any) -> list[str]:
 
 
 def chunks(name: str, value: Any) -> Iterator[bytes]:
-    """Give the chunks of what is bytes, or an iterable of bytes.
+    """Return the chunks of what is bytes, or an iterable of bytes.
 
     Raises:
         FrameError: it is neither.
@@ -155,7 +155,7 @@ def chunks(name: str, value: Any) -> Iterator[bytes]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Give a hint to the name that may have been meant; "" if there is none.
+    """Return a hint to the name that may have been meant; "" if there is none.
 
     Example:
         >>> nearest("tol", ["turn", "tool"])
@@ -181,7 +181,7 @@ def once(columns: Iterable[Any]) -> None:
 
 
 def held(frame: Any, columns: Iterable[Any]) -> str:
-    """Say what a frame is: its schema, or else its first columns."""
+    """Describe what a frame is: its schema, or else its first columns."""
     schema = getattr(frame, "attrs", {}).get("schema")
     if isinstance(schema, str):
         return schema

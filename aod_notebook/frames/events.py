@@ -74,7 +74,7 @@ def decode_events(
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    r"""Decode the bytes of SSE bodies to the events frame (CONTRACT A.12).
+    r"""Decode the bytes of SSE bodies to the events frame.
 
     Args:
         chunks: bytes, or an iterable of bytes, cut anywhere.

@@ -58,7 +58,7 @@ def read_parquet(path: str | os.PathLike[str] | IO[bytes], **options: Any) -> pd
 
 
 def restored(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give a frame that was stored somewhere the dtypes of its schema again."""
+    """Return a frame that was stored somewhere the dtypes of its schema again."""
     schema = _BY_ID.get(frame.attrs.get("schema", ""))
     if schema is None:
         return frame

@@ -1,4 +1,4 @@
-"""The runs, run_events, spans and tasks frames of an AgentOS service (CONTRACT B.9)."""
+"""The runs, run_events, spans and tasks frames of an AgentOS service."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -80,7 +80,7 @@ def runs_df(
     jobs: int = 8,
     progress: bool = False,
 ) -> Framed:
-    """One row per run (CONTRACT B.9)."""
+    """One row per run."""
     owner, ids = _asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:
@@ -104,7 +104,7 @@ def run_events_df(
     jobs: int = 8,
     progress: bool = False,
 ) -> Framed:
-    """One row per event of the runs (CONTRACT B.5)."""
+    """One row per event of the runs."""
     table = Table(_EVENTS.select(columns, exclude))
     return _filled(table, source, client, jobs=jobs, progress=progress)
 
@@ -119,7 +119,7 @@ def spans_df(
     jobs: int = 8,
     progress: bool = False,
 ) -> Framed:
-    """One row per span of the runs, as a tree (CONTRACT B.5)."""
+    """One row per span of the runs, as a tree."""
     events, report = _filled(Table(_EVENTS.columns), source, client, jobs=jobs, progress=progress)
     return Framed(spans_of(events, columns, exclude).frame, report)
 
@@ -134,7 +134,7 @@ def tasks_df(
     jobs: int = 8,
     progress: bool = False,
 ) -> Framed:
-    """One row per task of the runs (CONTRACT B.4)."""
+    """One row per task of the runs."""
     owner, ids = _asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:

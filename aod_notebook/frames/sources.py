@@ -270,7 +270,7 @@ def ids_in(frame: Any, column: str) -> list[Any]:
 
 
 def _is_followed(item: Any) -> TypeGuard[FollowedSession]:
-    """Tell whether an item is a session that is followed.
+    """Check whether an item is a session that is followed.
 
     Raises:
         FrameError: it is a run of AgentOS, which is followed too.

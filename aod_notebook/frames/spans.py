@@ -61,7 +61,7 @@ class _Span:
 def spans_from_run_events(
     events: Any, *, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
 ) -> Framed:
-    """Build the trees of spans in a run_events frame (CONTRACT B.5).
+    """Build the trees of spans in a run_events frame.
 
     Args:
         events: a run_events frame, of one run or of several.

@@ -70,24 +70,22 @@ def _table(name: str, meaning: str, make: _Make) -> Table:
     return table_function(made)
 
 
-events_df = _table(
-    "events_df", "One row per event of the sessions' streams (CONTRACT A.12).", _events_of
-)
+events_df = _table("events_df", "One row per event of the sessions' streams.", _events_of)
 messages_df = _table(
     "messages_df",
-    "One row per content block of the sessions' transcripts (CONTRACT A.13).",
+    "One row per content block of the sessions' transcripts.",
     _read_by(messages_of),
 )
 tool_calls_df = _table(
     "tool_calls_df",
-    "One row per tool call, joined with its result (CONTRACT A.13).",
+    "One row per tool call, joined with its result.",
     _read_by(tool_calls_of),
 )
 results_df = _table(
     "results_df",
-    "One row per turn that said how it ended, with its tokens and cost (CONTRACT A.13).",
+    "One row per turn that said how it ended, with its tokens and cost.",
     _read_by(results_of),
 )
 model_usage_df = _table(
-    "model_usage_df", "One row per model used in a turn (CONTRACT A.13).", _read_by(model_usage_of)
+    "model_usage_df", "One row per model used in a turn.", _read_by(model_usage_of)
 )

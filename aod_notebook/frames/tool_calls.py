@@ -44,7 +44,7 @@ def tool_calls_of(
 
 
 def call_turns(pieces: Iterable[Piece]) -> Iterator[tuple[str | None, int | None]]:
-    """Give session and turn of every call."""
+    """Return session and turn of every call."""
     for call in _calls(pieces):
         yield call.session_id, call.turn
 

@@ -1,4 +1,4 @@
-"""`%agentos call METHOD …`: any method of AgentOS's control plane, by name (CONTRACT B.9)."""
+"""`%agentos call METHOD …`: any method of AgentOS's control plane, by name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TELL_A_KEY = ("api_keys.create", "marketplace.install")
 
 @functools.cache
 def methods() -> dict[str, Method]:
-    """Give the methods by name (`runs.list`)."""
+    """Return the methods by name (`runs.list`)."""
     from aod_notebook.agentos import AgentOS
     from aod_notebook.agentos.control import methods_of
 

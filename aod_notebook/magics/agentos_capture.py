@@ -97,10 +97,10 @@ class _Tee:
 
 
 def _last_written(line: str) -> str:
-    """Give what is left to be seen of a line that carriage returns wrote over."""
+    """Return what is left to be seen of a line that carriage returns wrote over."""
     return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _as_shown(line: str) -> str:
-    """Give the same of a line that goes on; after a carriage return, the rest writes over it."""
+    """Return the same of a line that goes on; after a carriage return, the rest writes over it."""
     return _last_written(line) + ("\r" if line.endswith("\r") else "")

@@ -192,7 +192,7 @@ class _OpenRun:
 
 
 def connection() -> AgentOSConnection:
-    """Give the AgentOS connection; the first time that it is the embedded one by default, say so."""
+    """Return the AgentOS connection; the first time that it is the embedded one by default, say so."""
     is_new = live.run_connection.agentos_if_any() is None
     on = live.agentos_connection()
     notice = default_agentos_notice(on) if is_new else None
@@ -202,7 +202,7 @@ def connection() -> AgentOSConnection:
 
 
 def _connection_or_none() -> AgentOSConnection | None:
-    """Give the connection; without a service the code runs all the same."""
+    """Return the connection; without a service the code runs all the same."""
     try:
         return connection()
     except ServiceNotStartedError as error:
@@ -211,7 +211,7 @@ def _connection_or_none() -> AgentOSConnection | None:
 
 
 def input_of(name: str | None, names: Mapping[str, object], magic: str) -> dict[str, Any] | None:
-    """Give the dict that `--input NAME` means.
+    """Return the dict that `--input NAME` means.
 
     Raises:
         MagicUsageError: there is no such variable, or it holds something else.

@@ -191,7 +191,7 @@ def _decide(decision: str) -> Callable[[argparse.Namespace, Names], None]:
 
 
 def _run_of_approval(reference: str, names: Names) -> LiveRun:
-    """Give the run of an approval's id; a run itself will do, too."""
+    """Return the run of an approval's id; a run itself will do, too."""
     on = connection()
     for row in on.client.approvals.list(limit=1000):
         if row.get("id") == reference:
@@ -200,7 +200,7 @@ def _run_of_approval(reference: str, names: Names) -> LiveRun:
 
 
 def _paused(reference: str, names: Names) -> tuple[LiveRun, int]:
-    """Give a run, and how much of it there is before somebody answers."""
+    """Return a run, and how much of it there is before somebody answers."""
     connection()
     run = find_run(reference, names).catch_up()
     return run, len(run.received())

@@ -25,7 +25,7 @@ REFUSED_COLUMNS = "refused_at reason code external_run_id kind body"
 
 
 def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
-    """Give what waits, one row per spool; or what was refused, one row per record."""
+    """Return what waits, one row per spool; or what was refused, one row per record."""
     import pandas as pd
 
     if options.refused + options.send + options.discard > 1:

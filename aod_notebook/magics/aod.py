@@ -84,7 +84,7 @@ class AodMagics(Magics):
 
     @validate("timeout")
     def _check_timeout(self, proposal: dict[str, Any]) -> int:
-        """Refuse what the service would refuse of every cell (CONTRACT A.10.1)."""
+        """Refuse what the service would refuse of every cell."""
         seconds: int = proposal["value"]
         if seconds != 0 and not SHORTEST_S <= seconds <= LONGEST_S:
             raise TraitError(

@@ -44,7 +44,7 @@ PROVIDERS = ("anthropic", "openai")
 RUNTIMES = tuple(name for name in DEFAULT_MODELS if name not in PROVIDERS)
 """What the embedded service can run; another service may know more."""
 SHORTEST_S, LONGEST_S = 10, 3600
-"""How long a turn may be allowed to take (CONTRACT A.10.1)."""
+"""How long a turn may be allowed to take."""
 _REPOSITORY = re.compile(r"(?P<url>https?://[^\s:]+(?::\d+/[^\s:]*)?)(?::(?P<mount>/\S*))?")
 _IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")
 _NEW_SESSION_ONLY = (
@@ -112,7 +112,7 @@ def check(options: argparse.Namespace) -> None:
 
 
 def request_of(options: argparse.Namespace, prompt: str) -> SessionRequest:
-    """Give the session that the options ask for.
+    """Return the session that the options ask for.
 
     Args:
         options: what `cell_parser` read.

@@ -83,7 +83,7 @@ class Command:
 
 
 def find(commands: Mapping[str, Command], words: list[str]) -> tuple[str, list[str]] | None:
-    """Give the name of the command that `words` begin with, of one or two words, and the rest."""
+    """Return the name of the command that `words` begin with, of one or two words, and the rest."""
     for length in (2, 1):
         name = " ".join(words[:length])
         if name in commands and len(words) >= length:
@@ -131,7 +131,7 @@ def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str,
 def described(
     summary: str | None, magic: str, commands: Mapping[str, Command], cell: MagicParser
 ) -> str:
-    """Give the documentation of a magic: what `--help` shows of its commands and of its cell."""
+    """Return the documentation of a magic: what `--help` shows of its commands and of its cell."""
     return f"{summary}\n\n{_overview(magic, commands)}\n\n{cell.format_help()}"
 
 

@@ -42,7 +42,7 @@ class Offer(NamedTuple):
 
 
 def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
-    """Give what the last word of `text` may become; None if that is not ours to say.
+    """Return what the last word of `text` may become; None if that is not ours to say.
 
     Args:
         text: the cell up to the cursor.
@@ -61,7 +61,7 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
 
 
 def offer(text: str, names: Mapping[str, object]) -> Offer | None:
-    """Give what `candidates` gives, and which piece of the text that is for."""
+    """Return what `candidates` gives, and which piece of the text that is for."""
     line = text.rpartition("\n")[2]
     magic, is_below = _CELL.match(text), line != text
     if magic is None or (is_below and magic[2] == "agentos"):  # whose cell is Python

@@ -22,7 +22,7 @@ __all__ = ["find_run", "find_session", "known_run"]
 
 
 def find_session(reference: str, names: Mapping[str, object]) -> LiveSession:
-    """Give the session that `live.open_session` gives.
+    """Return the session that `live.open_session` gives.
 
     Raises:
         NoSuchNameError: there is no such session.
@@ -34,7 +34,7 @@ def find_session(reference: str, names: Mapping[str, object]) -> LiveSession:
 
 
 def find_run(reference: str, names: Mapping[str, object], noun: str = "run") -> LiveRun:
-    """Give the run that `live.open_run` gives.
+    """Return the run that `live.open_run` gives.
 
     Args:
         reference: a variable's name, an id or `last`.

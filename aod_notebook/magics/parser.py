@@ -132,7 +132,7 @@ Did you mean --runtime? %%aod --help lists all.
         raise MagicUsageError(f"{self.prog}: {text}. {self.prog} --help lists all.")
 
     def format_usage(self) -> str:
-        """Give the usage without argparse's `usage:` frame."""
+        """Return the usage without argparse's `usage:` frame."""
         return super().format_usage().removeprefix("usage: ")
 
     def add_usage(self, *args: object) -> None:
@@ -143,7 +143,7 @@ Did you mean --runtime? %%aod --help lists all.
         return sorted(self._option_string_actions, key=lambda option: (len(option) < 3, option))  # noqa: PLR2004
 
     def values(self, option: str) -> list[str] | None:
-        """Give what an option's value may be, as far as that is known; None if it takes none."""
+        """Return what an option's value may be, as far as that is known; None if it takes none."""
         action = self._option_string_actions.get(option)
         if action is None or action.nargs == 0:
             return None

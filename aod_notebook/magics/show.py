@@ -148,12 +148,12 @@ def _is_live(view: str) -> bool:
 
 
 def get_kernel() -> Any:
-    """Give the kernel that runs this; None in a terminal or a script."""
+    """Return the kernel that runs this; None in a terminal or a script."""
     return getattr(get_ipython(), "kernel", None)
 
 
 def _request() -> dict[str, Any]:
-    """Give the message that asked for the running cell; empty without a kernel."""
+    """Return the message that asked for the running cell; empty without a kernel."""
     kernel = get_kernel()
     return {} if kernel is None else kernel.get_parent("shell")
 

@@ -65,7 +65,7 @@ class View:
 
 
 def failed_and_cost(frame: pd.DataFrame) -> Iterator[str]:
-    """Say how many rows run or failed, and what all of them cost, as far as that is known."""
+    """Explain how many rows run or failed, and what all of them cost, as far as that is known."""
     if "status" in frame:
         for state, word in (("running", "running"), ("failed", "failed")):
             number = int(frame["status"].eq(state).sum())

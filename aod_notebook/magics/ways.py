@@ -263,7 +263,7 @@ def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
 
 
 def _metadata(followed: Followed) -> dict[str, Any]:
-    """Give what is kept in an output's metadata."""
+    """Return what is kept in an output's metadata."""
     return followed.provenance()
 
 

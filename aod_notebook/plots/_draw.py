@@ -148,7 +148,7 @@ class Canvas:
         self.ax.grid(visible=True, axis=axis, color=self.look.grid, linewidth=0.8)
 
     def axis_label(self, axis: Literal["x", "y"], text: str) -> None:
-        """Say what an axis measures, with its unit."""
+        """Describe what an axis measures, with its unit."""
         self._axis(axis).set_label_text(text, color=self.look.quiet, fontsize="small", **PLAIN)
 
     def integers(self, axis: Literal["x", "y"], most: int = 9) -> None:

@@ -45,7 +45,7 @@ def refuse(frame: pd.DataFrame, wanted: str) -> PlotError:
 
 
 def only(frame: pd.DataFrame, column: str, figure: str) -> str:
-    """Give the one session or run of a frame, or "".
+    """Return the one session or run of a frame, or "".
 
     Raises:
         PlotError: there are several.
@@ -60,7 +60,7 @@ def only(frame: pd.DataFrame, column: str, figure: str) -> str:
 
 
 def epoch_seconds(times: pd.Series[Any] | None, length: int) -> NDArray[np.float64]:
-    """Give times as seconds since 1970; what is missing is NaN."""
+    """Return times as seconds since 1970; what is missing is NaN."""
     if times is None or not len(times):
         return np.full(length, np.nan)
     since = pd.to_datetime(times, utc=True) - pd.Timestamp(0, tz="UTC").as_unit("us")

@@ -16,7 +16,7 @@ __all__ = ["made_calls"]
 
 
 def made_calls(source: Any, client: Any) -> pd.DataFrame:
-    """Give the calls: `tool`, `is_failed`, `is_open` (nothing came back), `seconds`.
+    """Return the calls: `tool`, `is_failed`, `is_open` (nothing came back), `seconds`.
 
     Raises:
         PlotError: the frame has no tool calls.

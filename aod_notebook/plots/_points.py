@@ -35,7 +35,7 @@ _WANTED = (
 
 
 def points(source: Any, client: Any, *, per_message: bool) -> pd.DataFrame:
-    """Give the points: `id` of the session or run, `turn`, `at`, `step`, tokens and cost.
+    """Return the points: `id` of the session or run, `turn`, `at`, `step`, tokens and cost.
 
     `attrs` says what the points are (message, turn, run) and what they are of (session, run).
 
@@ -73,7 +73,7 @@ def _of_events(events: pd.DataFrame, *, per_message: bool) -> pd.DataFrame:
 
 
 def _times(rows: pd.DataFrame, outputs: pd.DataFrame, key: str) -> pd.Series[Any]:
-    """Give for each row the time of the output that has its session and its key."""
+    """Return for each row the time of the output that has its session and its key."""
     keys = ["session_id", key]
     timed = outputs.assign(at=times_of(outputs))
     known = {

@@ -34,7 +34,7 @@ _CENT = 0.01
 
 
 def shown(text: object, limit: int) -> str:
-    r"""Give a text of the data on one line of at most `limit` characters, safe to draw.
+    r"""Return a text of the data on one line of at most `limit` characters, safe to draw.
 
     Escape sequences are dropped; what cannot be seen, or is not in the font, becomes a box.
     Of a path the end is kept, of any other text the beginning. A missing text is "".
@@ -56,7 +56,7 @@ def shown(text: object, limit: int) -> str:
 
 
 def short(name: object) -> str:
-    """Give the id of a session or run as it is shown: of a UUID the beginning.
+    """Return the id of a session or run as it is shown: of a UUID the beginning.
 
     Example:
         >>> short("2bc7f561-935d-44ed-92d0-4a435721ed3f"), short("nightly-7")
@@ -67,12 +67,12 @@ def short(name: object) -> str:
 
 
 def times(name: str, number: int) -> str:
-    """Give a label that says how often something was there, after its name."""
+    """Return a label that says how often something was there, after its name."""
     return f"{name or '?'}  \N{MULTIPLICATION SIGN}{number:,}"
 
 
 def count(number: float) -> str:
-    """Give a count in a few characters.
+    """Return a count in a few characters.
 
     Example:
         >>> count(950), count(12_345), count(190_054), count(2_500_000)
@@ -86,7 +86,7 @@ def count(number: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """Give an amount in USD; a small one with more digits.
+    """Return an amount in USD; a small one with more digits.
 
     Example:
         >>> dollars(0.00431), dollars(0.169), dollars(1234.5)
@@ -96,7 +96,7 @@ def dollars(amount: float) -> str:
 
 
 def time_unit(span: float) -> tuple[float, str]:
-    """Give the unit for an axis of so many seconds: its size in seconds, and its name.
+    """Return the unit for an axis of so many seconds: its size in seconds, and its name.
 
     Example:
         >>> time_unit(40), time_unit(1200)
@@ -110,7 +110,7 @@ def time_unit(span: float) -> tuple[float, str]:
 
 
 def _drawable() -> frozenset[int]:
-    """Give the characters that the fonts in use can draw."""
+    """Return the characters that the fonts in use can draw."""
     from matplotlib.font_manager import FontProperties, findfont
 
     families = FontProperties().get_family()

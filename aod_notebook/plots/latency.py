@@ -148,7 +148,7 @@ def latency(
 
 
 def _rows(every: pd.DataFrame, limit: int) -> list[tuple[str, pd.DataFrame]]:
-    """Give the values of each row: the largest median first, what is rare together at the end."""
+    """Return the values of each row: the largest median first, what is rare together at the end."""
     names = every["what"].fillna("?")
     counts = names.value_counts()
     kept = counts.index if len(counts) <= limit else counts.index[: max(limit - 1, 0)]

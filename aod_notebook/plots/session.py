@@ -179,7 +179,7 @@ def _grouped(calls: Sequence[_Bar], limit: int) -> list[_Row]:
 
 
 def _largest(groups: Iterable[list[_Bar]], most: int) -> list[tuple[int, list[_Bar]]]:
-    """Give the largest groups first, the rest as one, each with how many groups it is."""
+    """Return the largest groups first, the rest as one, each with how many groups it is."""
     ordered = sorted(groups, key=len, reverse=True)
     kept = ordered if len(ordered) <= most else ordered[: most - 1]
     rest = ordered[len(kept) :]

@@ -128,7 +128,7 @@ class RowFeed:
             return self.transcript.summary.questions
 
     def facts(self) -> dict[str, Any]:
-        """Give what the page's header says; small, of JSON's types only."""
+        """Return what the page's header says; small, of JSON's types only."""
         with self._lock:
             summary, ended = self.transcript.summary, self.is_final
             status = summary.status
@@ -163,19 +163,19 @@ class RowFeed:
         return what
 
     def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
-        """Give the transcript so far as static HTML."""
+        """Return the transcript so far as static HTML."""
         with self._lock:
             return self.transcript.html(max_rows, max_bytes)
 
     def plain(self) -> str:
-        """Give the status, the answer and the last rows as text."""
+        """Return the status, the answer and the last rows as text."""
         with self._lock:
             return self.transcript.plain()
 
     # -- what goes out ------------------------------------------------------------------------
 
     def due_facts(self, now: float) -> dict[str, Any] | None:
-        """Give the facts if they changed and it is time to say so."""
+        """Return the facts if they changed and it is time to say so."""
         with self._lock:
             told = self.transcript.summary.status, self.is_final
             if told == self._told and now - self._facts_at < FACTS_S:
@@ -194,7 +194,7 @@ class RowFeed:
         )
 
     def next_message(self, now: float) -> Message | None:
-        """Give the next message for the pages: an answer, new rows, rows asked for, a beat.
+        """Return the next message for the pages: an answer, new rows, rows asked for, a beat.
 
         `now` is when the round began in which messages are asked for until there is none. What
         comes in during a round waits for the next one, unless it is more than a message takes.
@@ -257,7 +257,7 @@ class RowFeed:
         return message
 
     def _rows_message(self, start: int, stop: int) -> tuple[Message, int]:
-        """Give rows as a message, and the number of the row after the last one in it."""
+        """Return rows as a message, and the number of the row after the last one in it."""
         body, end = chunk(self.transcript.rows, start, stop)
         content = {"type": "rows", "from": start, "head": max(self._pushed, end)}
         return Message(content, [body]), end

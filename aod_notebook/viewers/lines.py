@@ -34,12 +34,12 @@ class TextLines:
         return lines
 
     def flush(self) -> list[str]:
-        """Give what is left without an end."""
+        """Return what is left without an end."""
         rest, self._parts = "".join(self._parts), []
         return [rest] if rest else []
 
     def waiting(self, limit: int) -> str:
-        """Give the last `limit` characters of what waits for its end."""
+        """Return the last `limit` characters of what waits for its end."""
         return _last(self._parts, limit)
 
 
@@ -75,12 +75,12 @@ class Paragraphs:
         return _without_margins(done)
 
     def flush(self) -> list[str]:
-        """Give what is left without an end."""
+        """Return what is left without an end."""
         rest, self._parts, self._length = "".join(self._parts), [], 0
         return _without_margins(rest)
 
     def waiting(self, limit: int) -> str:
-        """Give the last `limit` characters of what waits for its end."""
+        """Return the last `limit` characters of what waits for its end."""
         return _last(self._parts, limit)
 
 

@@ -89,7 +89,7 @@ def plain_text(rows: Iterable[Row], after: Row | None = None) -> Iterator[str]:
 
 
 def status_line(title: str, summary: Summary) -> str:
-    """Give one line with what is known of the whole.
+    """Return one line with what is known of the whole.
 
     Example:
         >>> from aod_notebook.viewers.row import Summary
@@ -100,12 +100,12 @@ def status_line(title: str, summary: Summary) -> str:
 
 
 def status_word(status: str) -> str:
-    """Give a status as people write it."""
+    """Return a status as people write it."""
     return status.replace("_", " ")
 
 
 def about(summary: Summary) -> str:
-    """Give what is known beside the status: exit code, turns, tool calls, tokens, cost.
+    """Return what is known beside the status: exit code, turns, tool calls, tokens, cost.
 
     Example:
         >>> from aod_notebook.viewers.row import Summary
@@ -131,7 +131,7 @@ def about(summary: Summary) -> str:
 
 
 def _turns(count: int, last: int) -> str:
-    """Say how many turns there were, or which, if not all are shown."""
+    """Explain how many turns there were, or which, if not all are shown."""
     if last <= count:
         return counted(count, "turn")
     return f"turn {last}" if count == 1 else f"turns {last - count + 1} to {last}"

@@ -56,14 +56,14 @@ class Questions:
             self._under_way.discard(key)
 
     def shown(self, waiting: Iterable[Question]) -> list[Question]:
-        """Give the open questions; `waiting` are those of the run."""
+        """Return the open questions; `waiting` are those of the run."""
         with self._lock:
             every = self._every(waiting)
             self._under_way &= every.keys()
             return [each for key, (each, _) in every.items() if key not in self._under_way]
 
     def take(self, key: str, waiting: Iterable[Question]) -> Taker | None:
-        """Give what takes the answer to an open question, once."""
+        """Return what takes the answer to an open question, once."""
         with self._lock:
             _, taker = self._every(waiting).get(key, (None, None))
             if taker is None or key in self._under_way:

@@ -32,11 +32,11 @@ class RunRows:
 
     An event is one of these; those of other types give no row:
 
-    - A recorded event or span (CONTRACT B.5): its `extra` has the `payload`, and the other
+    - A recorded event or span: its `extra` has the `payload`, and the other
       fields of the wire.
-    - An event of `invoke_stream` (CONTRACT B.7): `start`, `chunk`, `tool`, `done`,
+    - An event of `invoke_stream`: `start`, `chunk`, `tool`, `done`,
       `awaiting_approval`, `awaiting_input`, `error`.
-    - `task`: a task object (CONTRACT B.4), as it starts and as it ends.
+    - `task`: a task object, as it starts and as it ends.
     - `run`: a run object (`runs.get`), when its status changed.
     - `answer` (`response`, `request_id`) and `decision` (`decision`, `approval_id`,
       `decision_note`): what a person said.
@@ -57,11 +57,11 @@ class RunRows:
         return self._words.waiting(PARTIAL_CHARS)
 
     def flushed(self) -> list[Row]:
-        """Give the row of a paragraph that nothing ended."""
+        """Return the row of a paragraph that nothing ended."""
         return self._said(self._words.flush())
 
     def rows(self, event: Event, number: int) -> list[Row]:
-        """Give the rows of an event; the first of them has this number."""
+        """Return the rows of an event; the first of them has this number."""
         extra = event.extra
         if event.type == "chunk" and "payload" not in extra:
             self._go_on()
@@ -114,7 +114,7 @@ class RunRows:
         return Row(Kind.TOOL, name, text)
 
     def _returned(self, name: str, text: str, number: int, *, is_error: bool) -> Row:
-        """Give the row of a result; nothing but its name says which call it is of."""
+        """Return the row of a result; nothing but its name says which call it is of."""
         waiting = self._calls.get(name)
         parent, depth = waiting.popleft() if waiting else (None, -1)
         title = "" if parent is not None and parent == number - 1 else f"↳ {name}"
@@ -215,7 +215,7 @@ class RunRows:
     def _span(
         self, name: str, extra: Mapping[str, Any], payload: Mapping[str, Any], number: int
     ) -> list[Row]:
-        """Give the rows of a span; spans come when they end, mostly before those around them."""
+        """Return the rows of a span; spans come when they end, mostly before those around them."""
         parent, above = self._spans.get(str(extra.get("parent_span_id")), (None, -1))
         depth = min(above + 1, MAX_DEPTH)
         took, error = _duration(extra.get("duration_ms")), _told(payload.get("error"))
@@ -255,7 +255,7 @@ class RunRows:
         return Row(Kind.STEP, f"{name} {status}", text, is_error=status == "failed")
 
     def _ended(self, extra: Mapping[str, Any], status: str) -> list[Row]:
-        """Give the rows of a run's end: what it gave, how it ended."""
+        """Return the rows of a run's end: what it gave, how it ended."""
         whole, status = self._summary, status or str(extra.get("status") or "running")
         was_over, whole.status = whole.status in ENDED, _title(status)
         self._take_totals(extra)
@@ -297,7 +297,7 @@ def _duration(milliseconds: object) -> str:
 
 
 def _tokens(counts: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
-    """Give tokens read (those of the cache included), read from the cache, and written."""
+    """Return tokens read (those of the cache included), read from the cache, and written."""
 
     def count(name: str) -> int | None:
         value = counts.get(name)
@@ -314,7 +314,7 @@ def _call(tool: str, given: object) -> str:
 
 
 def _prompt(payload: Mapping[str, Any]) -> str:
-    """Give what a model was asked: a text, or messages of which each says whose it is."""
+    """Return what a model was asked: a text, or messages of which each says whose it is."""
     given = payload.get("prompt", payload.get("messages"))
     if not isinstance(given, Sequence) or isinstance(given, str):
         return _told(given)
@@ -331,7 +331,7 @@ def _told(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Give a value as a reader wants it: text as it is, `name: value`s on a line, else JSON."""
+    """Return a value as a reader wants it: text as it is, `name: value`s on a line, else JSON."""
     value = _only_word(value)
     if value is None or value == {}:
         return ""

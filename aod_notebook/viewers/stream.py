@@ -191,7 +191,7 @@ class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # a
         self._wake()
 
     def static_bundle(self) -> dict[str, str]:
-        """Give the transcript so far as static HTML and as plain text."""
+        """Return the transcript so far as static HTML and as plain text."""
         return {"text/html": self.feed.html(), "text/plain": self.feed.plain()}
 
     def _show_instead(self, bundle: dict[str, Any]) -> None:
@@ -200,7 +200,7 @@ class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # a
             self._handle.update(bundle, raw=True, metadata=self._metadata())  # type: ignore[no-untyped-call]
 
     def _bundle(self) -> dict[str, Any]:
-        """Give the static transcript, and the live view where the front end can show it.
+        """Return the static transcript, and the live view where the front end can show it.
 
         A page that can puts its view over the HTML. What is saved then is no widget, which shows
         nothing once its kernel is gone.

@@ -29,7 +29,7 @@ _FLAGS_OFF = {22: BOLD | DIM, 23: ITALIC, 24: UNDERLINE}
 
 
 def styled(text: str) -> tuple[str, tuple[int, ...]]:
-    r"""Give `text` cleaned, and which parts of it a terminal would colour.
+    r"""Return `text` cleaned, and which parts of it a terminal would colour.
 
     The sixteen colours of a terminal, bold, dim, italic and underlined are kept; backgrounds,
     inverse, hidden and blinking text and all other escapes are not.
@@ -69,7 +69,7 @@ def styled(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def prose(text: str) -> tuple[str, tuple[int, ...]]:
-    r"""Give `text` cleaned, and how its Markdown is set off: code, bold words, headings.
+    r"""Return `text` cleaned, and how its Markdown is set off: code, bold words, headings.
 
     Every character stays, so that what is copied and searched is what the agent wrote.
 
@@ -106,7 +106,7 @@ def prose(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _style_after(style: int, parameters: str) -> int:
-    """Give the style that a colour sequence leads to; what is not on the list changes nothing."""
+    """Return the style that a colour sequence leads to; what is not on the list changes nothing."""
     codes = iter([int(code[:4] or 0) for code in parameters.split(";")])
     for code in codes:
         if code == 0:

@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def wire_rows(rows: Iterable[Row]) -> list[str | list[object]]:
-    """Give rows as the page reads them: plain output as its text, any other row as a list.
+    """Return rows as the page reads them: plain output as its text, any other row as a list.
 
     The list is kind, text, title, flags, depth, parent, full length, marks, the number of the row
     that it replaces, and what it shows beside its text (`row.Extra`); what a row does not have is
