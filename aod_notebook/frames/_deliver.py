@@ -166,7 +166,7 @@ def deliver(framed: Framed, *, strict: bool, stacklevel: int) -> Any:
 
 
 def warn(report: Report, what: str, stacklevel: int) -> None:
-    """Return one warning if something is missing."""
+    """Issue one warning if something is missing."""
     if not report.dropped and not report.truncated_by:
         return
     parts = []

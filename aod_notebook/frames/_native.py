@@ -195,7 +195,7 @@ def is_whole(dtype: Any, column: Column) -> bool:
 
 
 def completed(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
-    """Return a frame all of these columns, with their dtypes: what it lacks is missing.
+    """Complete a frame with all of these columns and their dtypes: what it lacks is missing.
 
     Raises:
         FrameError: a column is there twice, or holds what its dtype cannot hold.

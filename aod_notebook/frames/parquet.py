@@ -58,7 +58,7 @@ def read_parquet(path: str | os.PathLike[str] | IO[bytes], **options: Any) -> pd
 
 
 def restored(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame that was stored somewhere the dtypes of its schema again."""
+    """Restore the dtypes of the schema in a frame that was stored elsewhere."""
     schema = _BY_ID.get(frame.attrs.get("schema", ""))
     if schema is None:
         return frame
