@@ -239,7 +239,7 @@ def test_a_view_that_is_in_two_outputs_is_frozen_for_good(opened):
     nb.run_cell(2)
     expect(nb.viewer).to_have_count(0)
     expect(places).to_have_count(0)
-    expect(nb.output(0)).to_contain_text("completed")
+    expect(nb.output(0)).to_contain_text("Completed")
 
 
 def test_a_run_is_shown_and_what_it_waits_for_is_answered_in_the_page(opened, problems, shot):
