@@ -200,7 +200,7 @@ def test_stop_and_prompt_box_are_in_the_first_paint_of_a_fresh_kernel(opened_alo
     expect(stop).to_be_enabled(timeout=READY_MS)
     assert nb.page.evaluate("window.firstPaint") == [[False, True], [False, True]]
     stop.click()
-    expect(nb.output(1)).to_contain_text("terminated")
+    expect(nb.output(1)).to_contain_text("terminated", ignore_case=True)
 
 
 def test_questions_are_answered_in_the_page(opened):
@@ -239,7 +239,7 @@ def test_a_view_that_is_in_two_outputs_is_frozen_for_good(opened):
     nb.run_cell(2)
     expect(nb.viewer).to_have_count(0)
     expect(places).to_have_count(0)
-    expect(nb.output(0)).to_contain_text("Completed")
+    expect(nb.output(0)).to_contain_text("Completed", ignore_case=True)
 
 
 def test_a_run_is_shown_and_what_it_waits_for_is_answered_in_the_page(opened, problems, shot):

@@ -45,7 +45,7 @@ def test_rows_come_while_the_cell_runs_and_static_html_stays(opened, kind, shot)
     expect(nb.viewer.locator(".aod-chip")).to_have_text("running")
     shot(nb.page, f"running-{kind}")
     expect(nb.viewer).to_have_count(0, timeout=READY_MS)
-    expect(nb.output(1)).to_contain_text("Completed")
+    expect(nb.output(1)).to_contain_text("Completed", ignore_case=True)
     expect(nb.output(1)).to_contain_text("line 20")
     shot(nb.page, f"static-{kind}")
 
@@ -56,9 +56,9 @@ def test_the_stop_button_terminates_the_session(opened, kind):
     nb.run_all()
     expect(nb.log).to_contain_text("begun", timeout=READY_MS)
     nb.viewer.get_by_role("button", name="Stop").click()
-    expect(nb.output(2)).to_contain_text("terminated", timeout=READY_MS)
+    expect(nb.output(2)).to_contain_text("terminated", ignore_case=True, timeout=READY_MS)
     expect(nb.viewer).to_have_count(0)
-    expect(nb.output(1)).to_contain_text("terminated")
+    expect(nb.output(1)).to_contain_text("terminated", ignore_case=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -132,7 +132,7 @@ def test_a_page_reloaded_in_mid_run_shows_the_last_state_and_then_the_end(opened
     open_gates()
     expect(nb.output(1)).to_contain_text("gone on", timeout=READY_MS)
     expect(nb.viewer).to_have_count(0, timeout=READY_MS)
-    expect(nb.output(1)).to_contain_text("Completed")
+    expect(nb.output(1)).to_contain_text("Completed", ignore_case=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,7 +146,7 @@ def test_a_background_session_is_live_again_after_a_reload(opened, kind, open_ga
     open_gates()
     expect(nb.viewer).to_have_count(0, timeout=READY_MS)
     expect(nb.output(1)).to_contain_text("gone on")
-    expect(nb.output(1)).to_contain_text("Completed")
+    expect(nb.output(1)).to_contain_text("Completed", ignore_case=True)
     shot(nb.page, f"reloaded-{kind}")
 
 
@@ -164,7 +164,7 @@ def test_a_run_is_answered_and_approved_in_its_view(opened, kind, shot):
     nb.viewer.get_by_role("button", name="Q2").click(timeout=READY_MS)
     nb.viewer.get_by_role("button", name="Approve").click(timeout=READY_MS)
     expect(nb.viewer).to_have_count(0, timeout=READY_MS)
-    expect(nb.output(1)).to_contain_text("Completed")
+    expect(nb.output(1)).to_contain_text("Completed", ignore_case=True)
     expect(nb.output(1)).to_contain_text("Approved")
     shot(nb.page, f"agentos-{kind}")
     nb.run_cell(2)
@@ -177,7 +177,7 @@ def test_a_saved_notebook_does_not_grow_with_reruns(opened):
     prompt = nb.cell(1).locator(".jp-InputPrompt").first
     sizes = []
     for run in range(20):
-        expect(nb.output(1)).to_contain_text("Completed", timeout=READY_MS)
+        expect(nb.output(1)).to_contain_text("Completed", ignore_case=True, timeout=READY_MS)
         if run in (0, 1, 19):
             nb.save()
             sizes.append(nb.path.stat().st_size)
