@@ -68,6 +68,7 @@ class RowBuilder:
         self._turn: Turn | None = None
         self._states = 0  # rows that replaced others
         self._at: object = None  # when the event under way came about, as the service says it
+        self._recorded: object = None  # the same of a replay's recording
         self._words = 0  # characters of Markdown so far
 
     def pass_over(self, events: Iterable[Event]) -> None:
@@ -113,6 +114,7 @@ class RowBuilder:
     def _rows(self, event: Event) -> list[Row]:
         extra = event.extra
         self._at = extra.get("created_at")
+        self._recorded = extra.get("recorded_at")
         if "payload" in extra:  # an event that a run recorded; its type can be any word
             return self._run.rows(event, self._number)
         match event.type:
@@ -279,8 +281,13 @@ class RowBuilder:
                 return []
 
     def _time(self, entry: Entry) -> int | None:
-        """Return when an entry came, in microseconds: by the service's clock if it says so."""
-        return entry.created_at if self._at is None else micros(self._at)
+        """Return when an entry came about, in microseconds, by the rule of the tables.
+
+        The line's own time counts, then that of a recording, then that of the event.
+        """
+        if entry.created_at is not None:
+            return entry.created_at
+        return micros(self._at if self._recorded is None else self._recorded)
 
     def _words_row(self, words: str, depth: int, parent: int | None) -> Row:
         text, marks = prose(words) if len(words) <= MARKED_CHARS else (clean(words), ())
