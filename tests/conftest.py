@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -20,6 +21,8 @@ settings.load_profile("busy")
 def pytest_configure():
     """Let no test write into the home of the person who runs it, not even as the process ends."""
     scratch = tempfile.mkdtemp(prefix="aod-notebook-tests-")
+    # Where the suite runs in the background of a shell, interrupts would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["AOD_NOTEBOOK_HOME"] = scratch
     os.environ["AOD_NOTEBOOK_REPLAY_PACE"] = "0"  # no test watches a replay's rhythm but its own
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)

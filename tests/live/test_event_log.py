@@ -173,7 +173,7 @@ def test_a_session_is_followed_also_where_no_log_can_be_kept(home, on, caplog):
     home.mkdir()
     (home / "events").touch()
     assert shell("echo words", on()).wait().text == "words"
-    assert "is not kept: [Errno 20] Not a directory" in caplog.text
+    assert "is not kept: [Errno 17] File exists" in caplog.text
 
 
 def test_a_torn_line_is_cut_off():

@@ -126,7 +126,7 @@ def test_a_session_that_works_gets_the_login_that_another_renewed(fresh_service,
 
 def test_a_login_is_brought_home_while_the_session_still_works(fresh_kit, person):
     working = fresh_kit.session(f"{LATER} b wait", claude(fresh_kit))
-    until(lambda: tokens(person) == "b")
+    until(lambda: tokens(person) == "b", seconds=60)
     fresh_kit.post(f"/sessions/{working['id']}/terminate", expect=200)
 
 

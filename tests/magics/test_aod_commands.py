@@ -82,6 +82,8 @@ def test_prompt_sends_its_text_as_it_stands(shell, session, text):
 def test_tables_of_a_running_session_give_what_is_there(shell):
     script = "echo so far; while [ ! -e go ]; do sleep 0.05; done"
     shell.run(f"%%aod --runtime shell --background -o s\n{script}")
+    while "so far" not in shell.names["s"].text:  # the cell does not wait for it
+        assert shell.names["s"].status in ("pending", "running")
     messages = shell.run("%aod messages s")
     assert "so far" in set(messages["text"])
     assert shell.names["s"].status == "running"
