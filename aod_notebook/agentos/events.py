@@ -123,5 +123,5 @@ class InvokeReader:
 
 
 def unknown_run(agent_id: str) -> str:
-    """Explain how to find a run whose id never came."""
+    """Explain how to find a run when its id never arrived."""
     return f"The run may go on: client.runs.list(agent_id={agent_id!r}, limit=5) shows the latest"

@@ -298,7 +298,7 @@ def _tokens_of(response: Any) -> dict[str, int]:
 
 
 def _cut(value: Any) -> Any:
-    """Return a value whose JSON text is of bearable length."""
+    """Return a value, shortened if its JSON text is too long."""
     text = snapshot(value, marked=False).text
     if len(text) <= _LONGEST:
         return msgspec.json.decode(text)

@@ -1,4 +1,4 @@
-"""A parser of command lines whose errors are one line, with the nearest word."""
+"""A parser of command lines: errors are one line, with the nearest word."""
 
 from __future__ import annotations
 

@@ -118,5 +118,5 @@ class Api:
 
 
 def post(path: str, content: bytes, repeat: Repeat = Repeat.REFUSED) -> Call:
-    """Return a POST whose refusal of the body is final."""
+    """Return a POST that is not repeated once its body is refused."""
     return Call(method="POST", path=path, content=content, repeat=repeat, is_final=is_refused_body)
