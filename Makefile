@@ -30,7 +30,9 @@ test: .venv/.test check browser  ## run every check and every test
 	$(BIN)/python scripts/older_kernels.py
 	bash tests/js/run
 	@# Four workers on two cores: many tests wait for a process, a deadline or a kernel.
-	$(BIN)/python -m pytest -n 4 --ignore=tests/e2e
+	@# Some wait for a real CLI or a kernel: what failed beside the others is tried once more, alone.
+	$(BIN)/python -m pytest -n 4 --ignore=tests/e2e || \
+	  $(BIN)/python -m pytest --ignore=tests/e2e --last-failed --last-failed-no-failures none
 	@# A click can get lost on a busy machine: what failed in the browser is tried once more, alone.
 	$(BIN)/python -m pytest tests/e2e || $(BIN)/python -m pytest tests/e2e --last-failed --last-failed-no-failures none
 
