@@ -161,7 +161,8 @@ def test_imported_logs_equal_what_was_served(worked, tmp_path):
 
 
 def test_imported_sessions_name_their_origin(worked):
-    cli, home, _ = worked
+    version, home, _ = worked
+    cli = version.partition("-")[0]
     sessions = frames.sessions_df(home)
     forks = sum(prompt == "Try it otherwise" for prompt, _ in STEPS[cli])
 
