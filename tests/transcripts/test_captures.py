@@ -36,6 +36,10 @@ KNOWN = {
     "codex/hello": [((1008, 58, 208, 0, None, 7), None, 0)],
     "codex/mcp": [((8421, 5571, 6021, 0, None, 21), None, 1)],
     "codex/miderror": [((None,) * 6, None, 0)],
+    "codex/resumed-0.171.0": [  # the thread's totals: 4062, 7121 read
+        ((4062, 262, 862, 0, None, 28), None, 0),
+        ((3059, 209, 659, 0, None, 21), None, 0),
+    ],
     "codex/search": [((1116, 166, 316, 0, None, 7), None, 0)],
     "codex/subagent": [((3131, 281, 731, 0, None, 21), None, 0)],
     "codex/tools": [((4042, 242, 842, 0, None, 28), None, 0)],
@@ -61,6 +65,7 @@ KNOWN = {
     "opencode/mcp": [((8238, 5388, 5838, 5328, None, 0), 0.1272654, 1)],
     "opencode/subagent": [((8204, 5354, 5804, 5294, None, 0), 0.1265157, 0)],
     "opencode/tools": [((4090, 290, 890, 210, None, 0), 0.0176745, 0)],
+    "opencode/tools-1.18.33": [((4130, 330, 930, 250, None, 0), 0.0185565, 0)],
     "opencode/turns": [
         ((10716, 6916, 7516, 6836, None, 0), 0.1637778, 0),
         ((8130, 5280, 5730, 5220, None, 0), 0.124884, 2),
