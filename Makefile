@@ -26,15 +26,12 @@ lab: .venv/.lab  ## open JupyterLab on the notebooks; ARGS='--no-browser' and th
 
 test: .venv/.test check browser  ## run every check and every test
 	$(BIN)/python tests/tools/install_clis.py
-	$(BIN)/python scripts/agentos_sdks.py
-	$(BIN)/python scripts/older_kernels.py
+	$(BIN)/python tests/tools/agentos_sdks.py
+	$(BIN)/python tests/tools/older_kernels.py
 	bash tests/js/run
 	@# Four workers on two cores: many tests wait for a process, a deadline or a kernel.
-	@# Some wait for a real CLI or a kernel: what failed beside the others is tried once more, alone.
-	$(BIN)/python -m pytest -n 4 --ignore=tests/e2e || \
-	  $(BIN)/python -m pytest --ignore=tests/e2e --last-failed --last-failed-no-failures none
-	@# A click can get lost on a busy machine: what failed in the browser is tried once more, alone.
-	$(BIN)/python -m pytest tests/e2e || $(BIN)/python -m pytest tests/e2e --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -n 4 --ignore=tests/e2e
+	$(BIN)/python -m pytest tests/e2e
 
 # The tests of the live view need a Chromium; on Debian, as root, it is installed.
 browser:
@@ -48,23 +45,21 @@ check: .venv/.test  ## lint, types, floors, generated code
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python scripts/unasync.py --check
-	$(BIN)/python scripts/frame_tables.py --check
-	$(BIN)/codespell aod_notebook docs notebooks scripts tests README.md CHANGELOG.md
+	$(BIN)/python tests/tools/unasync.py --check
+	$(BIN)/python tests/tools/frame_tables.py --check
+	$(BIN)/codespell aod_notebook docs notebooks tests README.md CHANGELOG.md
 
 bench: .venv/.test  ## run the benchmarks, ours and the rival in one run
 	$(BIN)/python tests/benchmarks/run.py
 
 faults: .venv/.test  ## soak and kill the service; kill, cut and starve both SDKs' reporting
 	$(BIN)/python -m pytest -m faults
-	$(BIN)/python scripts/agentos_sdks.py
+	$(BIN)/python tests/tools/agentos_sdks.py
 	$(BIN)/python tests/faults/agentos_faults.py
 
 clis: .venv/.test  ## run the real agent CLIs in all their situations, and show the counts
 	$(BIN)/python tests/tools/install_clis.py
-	@# A CLI can be slow beside another one: what failed is tried once more, alone.
-	$(BIN)/python -m pytest -m clis -n 2 tests/clis --page docs/clis.md || \
-	  $(BIN)/python -m pytest -m clis tests/clis --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -m clis -n 2 tests/clis --page docs/clis.md
 
 docs: .venv/.test  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -13,7 +13,7 @@ import nbformat
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
 from older_kernels import folder
 
@@ -31,7 +31,7 @@ def clean_environment(home, **extra):
 
 
 def older(environment, kernel):
-    """Give an environment in which one of the older kernels is started (`scripts/older_kernels`)."""
+    """Give an environment in which one of the older kernels is started (`tests/tools/older_kernels`)."""
     return {**environment, "PYTHONPATH": str(folder(kernel)), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 

@@ -9,7 +9,7 @@ from scripted import Scripted
 
 from aod_notebook.agentos import AgentOS
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
 KEY = "aos_agent_for-tests"
 

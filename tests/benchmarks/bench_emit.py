@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "faults")]
+sys.path[:0] = [str(ROOT / "tests" / "tools"), str(ROOT / "tests" / "faults")]
 
 from agentos_faults import Row, run_row  # noqa: E402 - found by the path above
 from agentos_sdks import NEWEST, folder  # noqa: E402 - found by the path above

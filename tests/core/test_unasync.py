@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "unasync.py"
+SCRIPT = Path(__file__).parents[1] / "tools" / "unasync.py"
 
 ASYNC = '''"""The async thing."""
 import anyio

@@ -28,7 +28,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tests" / "tools"))
 
 COLUMNS = (
     "emit p50 µs", "emit p99 µs", "emitted", "lost", "duplicated", "threads", "memory MB",

@@ -25,7 +25,7 @@ def blocks(page):
 
 
 def test_the_tables_of_the_page_are_those_of_the_schema():
-    script = runpy.run_path(str(ROOT / "scripts" / "frame_tables.py"))
+    script = runpy.run_path(str(ROOT / "tests" / "tools" / "frame_tables.py"))
     text = script["PAGE"].read_text("utf-8")
     assert script["page"](text) == text
 

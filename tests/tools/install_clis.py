@@ -24,22 +24,22 @@ class NoNpmError(Exception):
     """The CLIs can't be installed here."""
 
 
-def pinned():
+def pinned() -> dict[str, dict[str, str]]:
     """Return the table of versions: name -> {package, version}."""
     return tomllib.loads(VERSIONS.read_text(encoding="utf-8"))
 
 
-def program(name):
+def program(name: str) -> str:
     """Return what the CLI is called on PATH: `claude-before` is a `claude`, too."""
     return name.partition("-")[0]
 
 
-def bin_folder(name, cache=CACHE):
+def bin_folder(name: str, cache: Path = CACHE) -> Path:
     """Return the folder to put on PATH for one CLI, installed or not."""
     return cache / f"{program(name)}-{pinned()[name]['version']}" / "node_modules" / ".bin"
 
 
-def install(name, cache=CACHE, npm="npm"):
+def install(name: str, cache: Path = CACHE, npm: str = "npm") -> Path:
     """Install one CLI unless it is there; return the folder to put on PATH.
 
     Several processes may do it at once: one installs, the others wait. What is found under the
@@ -63,7 +63,7 @@ def install(name, cache=CACHE, npm="npm"):
     return found
 
 
-def _install(package, folder, npm):
+def _install(package: dict[str, str], folder: Path, npm: str) -> None:
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,7 +79,7 @@ def _install(package, folder, npm):
     fresh.rename(folder)
 
 
-def main():
+def main() -> None:
     """Install them all; a machine without npm is not an error."""
     left_out = []
     for name in pinned():

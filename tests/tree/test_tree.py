@@ -81,7 +81,7 @@ def test_only_the_agreed_folders_stand_at_the_top():
     top = {path.relative_to(ROOT).parts[0] for path in committed_files()}
     assert top <= {
         ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "aod_notebook",
-        "binder", "docs", "notebooks", "pyproject.toml", "scripts", "tests",
+        "binder", "docs", "notebooks", "pyproject.toml", "tests",
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/api.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/api.py by tests/tools/unasync.py; edit that file instead.
 """Calls to one AgentOS service: what the client, its namespaces and its runs stand on."""
 
 from __future__ import annotations

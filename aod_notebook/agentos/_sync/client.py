@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/client.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/client.py by tests/tools/unasync.py; edit that file instead.
 """The sync client of AgentOS: reporting, invoking, and the control plane."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/control_agents.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/control_agents.py by tests/tools/unasync.py; edit that file instead.
 """Control plane: agents and what belongs to them."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/control_space.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/control_space.py by tests/tools/unasync.py; edit that file instead.
 """Control plane: the workspace."""
 
 # The methods are declarations: their decorator sends what is given. mypy wants bodies.

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/human.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/human.py by tests/tools/unasync.py; edit that file instead.
 """Questions to a person: a long poll that ends in time and loses no question."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/namespace.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/namespace.py by tests/tools/unasync.py; edit that file instead.
 """What the namespaces of the control plane have in common."""
 
 from __future__ import annotations

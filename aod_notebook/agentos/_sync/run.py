@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/run.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/run.py by tests/tools/unasync.py; edit that file instead.
 """A run of the caller's own code, reported to AgentOS."""
 
 from __future__ import annotations

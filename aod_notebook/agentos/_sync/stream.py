@@ -1,4 +1,4 @@
-# Generated from aod_notebook/agentos/_async/stream.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/agentos/_async/stream.py by tests/tools/unasync.py; edit that file instead.
 """The stream of a hosted run as an iterator of events."""
 
 from __future__ import annotations

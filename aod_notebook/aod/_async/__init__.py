@@ -1,1 +1,1 @@
-"""The async client; `_sync` is generated from here by `scripts/unasync.py`."""
+"""The async client; `_sync` is generated from here by `tests/tools/unasync.py`."""

@@ -1,2 +1,2 @@
-# Generated from aod_notebook/aod/_async/__init__.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/aod/_async/__init__.py by tests/tools/unasync.py; edit that file instead.
 """The sync client; generated; see `_async`."""

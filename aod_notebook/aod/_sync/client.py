@@ -1,4 +1,4 @@
-# Generated from aod_notebook/aod/_async/client.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/aod/_async/client.py by tests/tools/unasync.py; edit that file instead.
 """The sync client of Agent on Demand."""
 
 from __future__ import annotations

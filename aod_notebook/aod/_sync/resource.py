@@ -1,4 +1,4 @@
-# Generated from aod_notebook/aod/_async/resource.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/aod/_async/resource.py by tests/tools/unasync.py; edit that file instead.
 """What agents, environments and sessions have in common on the wire."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/aod/_async/sessions.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/aod/_async/sessions.py by tests/tools/unasync.py; edit that file instead.
 """The sessions of the sync client."""
 
 from __future__ import annotations

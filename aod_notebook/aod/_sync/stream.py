@@ -1,4 +1,4 @@
-# Generated from aod_notebook/aod/_async/stream.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/aod/_async/stream.py by tests/tools/unasync.py; edit that file instead.
 """The event stream of a session, as the sync client gives it."""
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Transport and stream driver; `_sync` is generated from here by `scripts/unasync.py`."""
+"""Transport and stream driver; `_sync` is generated from here by `tests/tools/unasync.py`."""

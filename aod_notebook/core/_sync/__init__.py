@@ -1,2 +1,2 @@
-# Generated from aod_notebook/core/_async/__init__.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/core/_async/__init__.py by tests/tools/unasync.py; edit that file instead.
 """Transport and stream driver; generated; see `_async`."""

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/core/_async/proving.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/core/_async/proving.py by tests/tools/unasync.py; edit that file instead.
 """Connections on which the other side proves itself before a request is sent."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/core/_async/stream.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/core/_async/stream.py by tests/tools/unasync.py; edit that file instead.
 """The sync stream driver: follows a `Resume` policy over as many connections as it takes."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from aod_notebook/core/_async/transport.py by scripts/unasync.py; edit that file instead.
+# Generated from aod_notebook/core/_async/transport.py by tests/tools/unasync.py; edit that file instead.
 """The sync transport: sends calls, repeats them by policy, raises a service's own errors."""
 
 from __future__ import annotations

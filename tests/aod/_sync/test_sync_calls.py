@@ -1,4 +1,4 @@
-# Generated from tests/aod/_async/test_async_calls.py by scripts/unasync.py; edit that file instead.
+# Generated from tests/aod/_async/test_async_calls.py by tests/tools/unasync.py; edit that file instead.
 """Calls of the client over real sockets; the sync twin of this file is generated."""
 
 import httpx

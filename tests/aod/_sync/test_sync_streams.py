@@ -1,4 +1,4 @@
-# Generated from tests/aod/_async/test_async_streams.py by scripts/unasync.py; edit that file instead.
+# Generated from tests/aod/_async/test_async_streams.py by tests/tools/unasync.py; edit that file instead.
 """Following sessions over real sockets; the sync twin of this file is generated."""
 
 import threading

@@ -1,7 +1,7 @@
 """Write the tables of all frames' columns into `docs/frames.md`, from `frames/schema.py`.
 
-Usage: python scripts/frame_tables.py          write the tables
-       python scripts/frame_tables.py --check  write nothing, fail when they are out of date
+Usage: python tests/tools/frame_tables.py          write the tables
+       python tests/tools/frame_tables.py --check  write nothing, fail when they are out of date
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aod_notebook.frames.schema import DETAIL_COLUMNS, SCHEMAS, TURN_RESULT_COLUMNS, Column, Schema
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "frames.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "frames.md"
 BEGIN, END = "<!-- columns: begin -->", "<!-- columns: end -->"
 
 
@@ -52,7 +52,7 @@ def main() -> int:
     fresh = page(text)
     if "--check" in sys.argv[1:]:
         if fresh != text:
-            print(f"{PAGE.name} is out of date: run python scripts/frame_tables.py")
+            print(f"{PAGE.name} is out of date: run python tests/tools/frame_tables.py")
         return int(fresh != text)
     PAGE.write_text(fresh, encoding="utf-8")
     return 0

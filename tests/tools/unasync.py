@@ -1,7 +1,7 @@
 """Generate the sync twins of async code: `_sync/` from `_async/`, in the package and tests.
 
-Usage: python scripts/unasync.py          write what is out of date
-       python scripts/unasync.py --check  write nothing, fail when something is out of date
+Usage: python tests/tools/unasync.py          write what is out of date
+       python tests/tools/unasync.py --check  write nothing, fail when something is out of date
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TREES = ("aod_notebook/core", "aod_notebook/aod", "aod_notebook/agentos", "tests/aod")
 
 # In order; each is applied to whole words (or to the exact text, where it has blanks).
@@ -38,9 +38,9 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\banother task\b", "another thread"),
     (r"\b([Aa])n? (?i:async) ", r"\1 sync "),
     (r"\basync\b", "sync"),
-    (r"`_sync` is generated from here by `scripts/unasync.py`", "generated; see `_async`"),
+    (r"`_sync` is generated from here by `tests/tools/unasync.py`", "generated; see `_async`"),
 )
-NOTICE = "# Generated from {source} by scripts/unasync.py; edit that file instead.\n"
+NOTICE = "# Generated from {source} by tests/tools/unasync.py; edit that file instead.\n"
 
 
 def convert(text: str, source: str) -> str:
@@ -53,7 +53,7 @@ def convert(text: str, source: str) -> str:
 def format_(text: str, target: Path) -> str:
     """Lay the text out, and sort its imports, as ruff does for that file."""
     for command in (["check", "--select", "I,F401", "--fix-only", "--quiet"], ["format"]):
-        done = subprocess.run(  # noqa: S603 - our own tool with our own arguments
+        done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(target), "-"],
             input=text,
             capture_output=True,
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
         print(path.relative_to(ROOT).as_posix())
     if "--check" in arguments:
         if stale or orphans:
-            print("out of date: run python scripts/unasync.py")
+            print("out of date: run python tests/tools/unasync.py")
         return bool(stale or orphans)
     for path in stale:
         path.parent.mkdir(exist_ok=True)

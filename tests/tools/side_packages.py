@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ROOT", "install"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def install(target: Path, packages: Sequence[str]) -> Path:
@@ -31,7 +31,7 @@ def install(target: Path, packages: Sequence[str]) -> Path:
     if not note.is_file() or note.read_text(encoding="utf-8") != wanted:
         shutil.rmtree(target, ignore_errors=True)
         command = [*_installer(), "--quiet", "--no-deps", "--target", str(target), *packages]
-        subprocess.run(command, check=True)  # noqa: S603 - our own command
+        subprocess.run(command, check=True)
         note.write_text(wanted, encoding="utf-8")
     return target
 

@@ -3,7 +3,7 @@
 A kernel that is started with such a folder on its path runs these versions, and the environment's
 for everything else.
 
-Usage: python scripts/older_kernels.py         install what is missing, print the folders
+Usage: python tests/tools/older_kernels.py         install what is missing, print the folders
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 They all import as `agentos`, so each is used in child processes with its folder on the path.
 
-Usage: python scripts/agentos_sdks.py          install what is missing, print the folders
+Usage: python tests/tools/agentos_sdks.py          install what is missing, print the folders
 """
 
 from __future__ import annotations
