@@ -12,6 +12,7 @@ from aod_notebook.agentos.errors import AgentOSError
 from aod_notebook.agentos.report.record import EVENT
 from aod_notebook.agentos.report.runs import Receipt, RunState, RunStatus
 from aod_notebook.agentos.report.snapshot import now, object_of, snapshot, text_of
+from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.core.text import counted
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "usage_fields"]
 
-USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 LONGEST_MESSAGE, LONGEST_REASON = 4000, 1000
 
 
@@ -167,7 +167,7 @@ def usage_fields(usage: Any, token_usage: Any) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for given in (token_usage, usage):
-        for name in USAGE:
+        for name in TOKEN_FIELDS:
             value = given.get(name) if isinstance(given, dict) else getattr(given, name, None)
             try:
                 if value is not None and int(value) >= 0:

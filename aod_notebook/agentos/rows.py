@@ -29,7 +29,6 @@ Provider = Literal["anthropic", "openai"]
 ReportStatus = Literal["generating", "ready", "failed"]
 ReportType = Literal["run_summary", "agent_daily", "agent_weekly", "workspace_weekly", "on_demand"]
 Role = Literal["admin", "member"]
-RunStatusName = Literal["running", "completed", "failed", "cancelled"]
 
 Row = dict[str, Any]
 """A row of which the contract says nothing."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from aod_notebook.contract import TERMINAL_EVENTS
 from aod_notebook.core.sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ StreamEventType = str
 """Open: `start`, `stage`, `turn_start`, `output`, `exit`, `error`, `terminated`, `stale`,
 or a later one; `malformed` is this package's own."""
 
-TERMINAL_TYPES = frozenset({"exit", "error", "terminated", "stale"})
+TERMINAL_TYPES = frozenset(TERMINAL_EVENTS)
 """Types that end a stream; after `stale` the session goes on all the same."""
 MALFORMED = "malformed"
 """Type given to a payload that is no JSON object; its text is in `extra["raw"]`."""

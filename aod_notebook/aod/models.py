@@ -18,6 +18,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, field_validator
 
 from aod_notebook.aod.events import StreamEvent
+from aod_notebook.contract import ACTIVE_STATUSES
 
 __all__ = [
     "ACTIVE_STATUSES",
@@ -50,9 +51,6 @@ NetworkingType = str
 """Open: `unrestricted`, `limited`, or a later one."""
 PackageManager = str
 """Open: `apt`, `cargo`, `gem`, `go`, `npm`, `pip`, or a later one."""
-
-ACTIVE_STATUSES = frozenset({"pending", "running"})
-"""States in which a session has work before it; all others are final for its turn."""
 
 
 class _Resource(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.aod import StreamEvent
+from aod_notebook.contract import FINAL_EVENTS
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import SHORTEST, beginning_with, full_id
 from aod_notebook.core.settings import home
@@ -30,7 +31,6 @@ _FIELDS = {
     "session_id": "session_id",
 }
 _TIMES = ("created_at", "recorded_at")
-_TERMINAL = frozenset({"exit", "error", "terminated"})
 
 
 class Source:
@@ -204,7 +204,7 @@ def _events(events: pd.DataFrame, status: str) -> list[StreamEvent]:
             times = {name: extra[name] for name in _TIMES if name in extra}
             made.append(StreamEvent("turn_start", None, {"turn": turn, **times}))
         made.append(StreamEvent(str(row["type"]), _known(row.get("event_id")), extra))
-    if status in ("completed", "failed") and not any(each.type in _TERMINAL for each in made):
+    if status in ("completed", "failed") and not any(each.type in FINAL_EVENTS for each in made):
         ended = (
             {"exit": {"code": None}} if status == "completed" else {"error": {"message": "failed"}}
         )

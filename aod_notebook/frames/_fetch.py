@@ -12,6 +12,7 @@ import pandas as pd
 
 from aod_notebook.aod import AsyncClient, Client, StreamInterrupted
 from aod_notebook.aod.events import StreamEvent
+from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames._deliver import Framed, Report, now
@@ -21,7 +22,6 @@ from aod_notebook.frames.events import events_of_stream
 
 QUIET_S = 1.5
 """A running session's stream counts as read to its end when it is silent for so long."""
-_ACTIVE = frozenset({"pending", "running"})
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     A finished turn is read to its end. A running one is read until the service has been
     silent for 1.5 s; the frame then is not `complete`.
     """
-    is_active, session_id = str(session.status) in _ACTIVE, str(session.id)
+    is_active, session_id = str(session.status) in ACTIVE_STATUSES, str(session.id)
     read = client.read_events if isinstance(client, OnLoop) else partial(_read_events, client)
     events, interrupted = read(session_id, since, QUIET_S if is_active else None)
     framed = events_of_stream(events, session_id)

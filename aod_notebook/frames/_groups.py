@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
+from aod_notebook.contract import RUN_ENDED, SESSION_ENDED
 from aod_notebook.frames._statistics import (
     Sample,
     Tested,
@@ -27,7 +28,6 @@ SESSION_MEASURES: Final = (
 )
 """What is compared of sessions if nothing is named."""
 TEST_NUMBERS: Final = ("low", "high", "difference_low", "difference_high", "p_value", "pairs")
-_ENDED: Final = ("completed", "failed", "terminated", "cancelled")
 _Row = tuple[Hashable, Hashable, float]
 """A group, what pairs a row with one of another group, and a value."""
 
@@ -38,7 +38,7 @@ def with_success(frame: Any) -> Any:
     if "success" in names or "status" not in names:
         return frame
     status = nw.col("status").cast(nw.String)
-    success = nw.when(status.is_in(_ENDED)).then(status == "completed")
+    success = nw.when(status.is_in((*SESSION_ENDED, *RUN_ENDED))).then(status == "completed")
     return frame.with_columns(success.alias("success"))
 
 

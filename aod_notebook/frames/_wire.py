@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aod_notebook.contract import EVENT_TYPES
 from aod_notebook.core.sse import SSEDecoder
 from aod_notebook.frames import checks
 from aod_notebook.frames._deliver import Report
@@ -24,7 +25,7 @@ from aod_notebook.frames._native import (
     text_array,
     time_array,
 )
-from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS, Column
+from aod_notebook.frames.schema import SCHEMAS, Column
 
 _BATCH_BYTES = 1 << 16
 NAMELESS = "message"

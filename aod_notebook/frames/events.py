@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 
 from aod_notebook.aod.events import MALFORMED
+from aod_notebook.contract import EVENT_TYPES, FINAL_EVENTS
 from aod_notebook.frames._deliver import Framed, Report, finish
 from aod_notebook.frames._native import Table
 from aod_notebook.frames._signatures import decode_function
 from aod_notebook.frames._wire import EventRows, read_bodies, wire_event
 from aod_notebook.frames.checks import FrameError, shown
-from aod_notebook.frames.schema import EVENT_TYPES, SCHEMAS
+from aod_notebook.frames.schema import SCHEMAS
 
 _SCHEMA = SCHEMAS["events"]
-_FINAL = frozenset({"exit", "error", "terminated"})
 
 
 def events_of_bytes(
@@ -28,7 +28,7 @@ def events_of_bytes(
     table = Table(_SCHEMA.select(columns, exclude))
     rows = EventRows(table, report, session_id)
     read_bodies(chunks, rows)
-    report.complete = rows.last_type in _FINAL
+    report.complete = rows.last_type in FINAL_EVENTS
     return finish(table, _SCHEMA, report)
 
 
@@ -53,7 +53,7 @@ def events_of_stream(
         raw = None if event.type in EVENT_TYPES else _text(fields)
         rows.add(wire_event(fields), raw, None if received_at is None else received_at[index])
     rows.close()
-    report.complete = rows.last_type in _FINAL
+    report.complete = rows.last_type in FINAL_EVENTS
     return finish(table, _SCHEMA, report)
 
 

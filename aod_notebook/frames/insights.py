@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import pandas as pd
 
+from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.frames import prices
 from aod_notebook.frames._deliver import Report, finish
 from aod_notebook.frames._native import Table
@@ -416,7 +417,7 @@ def _plain(series: Any) -> list[Any]:
 
 
 def _row(row: dict[str, Any]) -> Row:
-    names = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+    names = TOKEN_FIELDS
     return Row(
         row.get("turn"),
         int(row["order"]),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.frames._deliver import Report, finish
 from aod_notebook.frames._native import Table, bytes_array, constant
 from aod_notebook.frames.checks import FrameError
@@ -85,7 +86,7 @@ def _check_sum(session: LogSession, report: Report) -> None:
     used, total = session.used(), session.total
     if used is None or total is None or session.forked_from_id is not None:
         return
-    for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"):
+    for name in TOKEN_FIELDS:
         ours, theirs = getattr(used, name) or 0, getattr(total, name)
         if theirs is not None and theirs != ours:
             what = f"the log's own sum of {name} is {theirs:,}, its requests come to {ours:,}"

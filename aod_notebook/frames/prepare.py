@@ -11,6 +11,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 from narwhals.stable.v2.typing import IntoFrameT
 
+from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.frames._groups import (
     SESSION_MEASURES,
     TEST_NUMBERS,
@@ -41,7 +42,6 @@ _SESSION = ("session_id",)
 _OF_SESSION = ("agent_id", "environment_id", "runtime", "provider")
 _USUAL = 0.95
 _FENCES = ("low", "high")
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
 
 def turns_with_results(
@@ -96,10 +96,10 @@ def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
         FrameError: the frame lacks one of these columns.
     """
     of = "frames.runs_df(), or turns_with_results(turns, results, sessions),"
-    wanted = ("agent_id", "started_at", "cost_usd", *_TOKENS)
+    wanted = ("agent_id", "started_at", "cost_usd", *TOKEN_FIELDS)
     frame = taken(rows, wanted, by="cost_per_agent_and_day", of=of)
     used = nw.any_horizontal(
-        *(~nw.col(name).is_null() for name in ("cost_usd", *_TOKENS)), ignore_nulls=False
+        *(~nw.col(name).is_null() for name in ("cost_usd", *TOKEN_FIELDS)), ignore_nulls=False
     )
     frame = frame.filter(~nw.col("started_at").is_null() | used)
     in_utc = nw.col("started_at").dt.convert_time_zone("UTC")
@@ -107,10 +107,10 @@ def cost_per_agent_and_day(rows: IntoFrameT) -> IntoFrameT:
     summed = frame.group_by("agent_id", "day").agg(
         nw.len().alias("count"),
         nw.col("cost_usd").count().alias("priced_count"),
-        *(nw.col(name).sum() for name in ("cost_usd", *_TOKENS)),
-        *(nw.col(name).count().alias(f"{name}_told") for name in _TOKENS),
+        *(nw.col(name).sum() for name in ("cost_usd", *TOKEN_FIELDS)),
+        *(nw.col(name).count().alias(f"{name}_told") for name in TOKEN_FIELDS),
     )
-    told = {"cost_usd": "priced_count", **{name: f"{name}_told" for name in _TOKENS}}
+    told = {"cost_usd": "priced_count", **{name: f"{name}_told" for name in TOKEN_FIELDS}}
     known = [
         nw.when(nw.col(count) > 0).then(nw.col(name)).alias(name) for name, count in told.items()
     ]

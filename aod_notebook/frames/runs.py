@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from aod_notebook.contract import RUN_STATUSES, TOKEN_FIELDS
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_ids
@@ -27,14 +28,12 @@ LIST_LIMIT = 1000
 """How many runs are asked for when no ids are given."""
 ROUND = 50
 """Caps of services are multiples of this."""
-_STATUSES = ("running", "completed", "failed", "cancelled")
 EVENT_LIMIT = 1_000_000
 """How many events of a run are asked for."""
 
 _RUNS, _EVENTS, _TASKS = SCHEMAS["runs"], SCHEMAS["run_events"], SCHEMAS["tasks"]
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 _RUN_TEXTS = ("agent_id", "parent_run_id", "external_run_id", "session_id")
-_RUN_PLAIN = ("trigger_type", "status", "duration_ms", "error_message", "cost_usd", *_TOKENS)
+_RUN_PLAIN = ("trigger_type", "status", "duration_ms", "error_message", "cost_usd", *TOKEN_FIELDS)
 _RUN_JSON = ("error_detail", "input", "output")
 _TIMES = ("started_at", "ended_at")
 _RUN_NAMED = (
@@ -246,7 +245,7 @@ def _is_whole(client: Any, runs: Sequence[Any]) -> bool:
     A list that is shorter than the one of all runs was not cut by the same cap.
     """
     listed = {_id(run) for run in runs}
-    for status in _STATUSES:
+    for status in RUN_STATUSES:
         try:
             some = list(client.runs.list(status=status, limit=LIST_LIMIT) or ())
         except AodNotebookError:
@@ -280,7 +279,7 @@ def _total(row: Mapping[str, Any]) -> int | None:
     """The service's own total, else the sum of what is told."""
     if isinstance(row.get("total_tokens"), int):
         return int(row["total_tokens"])
-    counts = [row[name] for name in _TOKENS if isinstance(row.get(name), int)]
+    counts = [row[name] for name in TOKEN_FIELDS if isinstance(row.get(name), int)]
     return sum(counts) if counts else None
 
 

@@ -4,6 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from aod_notebook.contract import (
+    EVENT_TYPES,
+    LOCAL_RUNTIMES,
+    PROVIDERS,
+    RUN_STATUSES,
+    RUNTIMES,
+    SESSION_STATUSES,
+    TASK_STATUSES,
+    TURN_STATUSES,
+)
 from aod_notebook.frames.checks import FrameError, names, nearest
 
 Dtype = Literal[
@@ -79,11 +89,6 @@ class Schema:
         return tuple(c for c in self.columns if c.name in wanted and c.name not in unwanted)
 
 
-RUNTIMES = ("claude", "codex", "gemini", "opencode", "shell", "replay")
-PROVIDERS = ("anthropic", "openai", "google", "shell", "replay")
-SESSION_STATUS = ("pending", "running", "completed", "failed", "terminated")
-TURN_STATUS = ("pending", "running", "completed", "failed", "interrupted")
-EVENT_TYPES = ("start", "stage", "turn_start", "output", "exit", "error", "terminated", "stale")
 STAGES = (
     "create_sprite",
     "install_runtime",
@@ -97,8 +102,6 @@ STAGES = (
 )
 LINE_TYPES = ("system", "assistant", "user", "result", "error", "text")
 BLOCKS = ("text", "thinking", "tool_use", "tool_result")
-RUN_STATUS = ("running", "completed", "failed", "cancelled")
-TASK_STATUS = ("pending", "running", "completed", "failed", "skipped")
 SPAN_KINDS = ("agent", "step", "llm", "tool", "retrieval")
 LEVELS = ("debug", "info", "warn", "error")
 TRIGGERS = ("manual", "scheduled", "webhook", "sdk", "agent")
@@ -223,10 +226,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
                 "category",
                 "Provider, where the service tells one",
                 source="provider",
-                categories=PROVIDERS,
+                categories=(*PROVIDERS, "google", *LOCAL_RUNTIMES),
                 otel="gen_ai.provider.name",
             ),
-            _cat("status", "State of the session", SESSION_STATUS),
+            _cat("status", "State of the session", SESSION_STATUSES),
             Column("exit_code", "Int32", "Exit code of the last turn", source="exit_code"),
             Column("turn_count", "Int32", "Turns so far", source="turn_count"),
             Column("current_turn", "Int32", "Highest turn number", source="current_turn"),
@@ -243,7 +246,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             "One row per turn of a session.",
             _SESSION_ID,
             _TURN,
-            _cat("status", "State of the turn", TURN_STATUS),
+            _cat("status", "State of the turn", TURN_STATUSES),
             Column("exit_code", "Int32", "Exit code of the agent", source="exit_code"),
             Column("prompt", "str", "What was asked", source="prompt"),
             Column("created_at", "datetime", "When it was asked", "UTC", source="created_at"),
@@ -381,7 +384,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             Column("external_run_id", "str", "The reporter's own id", source="external_run_id"),
             _SESSION_ID,
             _cat("trigger_type", "What started the run", TRIGGERS),
-            _cat("status", "State of the run", RUN_STATUS),
+            _cat("status", "State of the run", RUN_STATUSES),
             Column("is_test", "boolean", "Whether it was a test run", source="test"),
             _STARTED,
             _ENDED,
@@ -468,7 +471,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = dict(
             _RUN_ID,
             Column("task_id", "str", "Id of the task", source="id"),
             Column("name", "str", "Name of the task", source="name"),
-            _cat("status", "State of the task", TASK_STATUS),
+            _cat("status", "State of the task", TASK_STATUSES),
             Column("input", "json", "Input of the task", source="input"),
             Column("output", "json", "Output of the task", source="output"),
             Column("error_message", "str", "Why it failed", source="error_message"),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.core.settings import home
 from aod_notebook.frames import prices
 from aod_notebook.frames._deliver import Report
@@ -32,7 +33,6 @@ _GROUPS: Final = {
     "session": "session_id",
 }
 """What can be grouped by, each with its column."""
-_TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 _TABLES: Final = ("sessions", "turns", "tool_calls", "model_usage")
 
 
@@ -109,7 +109,7 @@ def spending_of(tables: dict[str, pd.DataFrame], by: Iterable[str]) -> pd.DataFr
     used = _used(tables)
     groups = used.groupby([_GROUPS[name] for name in by], dropna=False, observed=True)
     made = groups.agg(session_count=("session_id", "nunique")).astype("Int64")
-    for name in (*_TOKENS, "cost_usd", "cache_saved_usd"):
+    for name in (*TOKEN_FIELDS, "cost_usd", "cache_saved_usd"):
         made[name] = groups[name].sum(min_count=1)
     made["unpriced_count"] = groups["cost_usd"].agg(lambda costs: int(costs.isna().sum()))
     return made.reset_index().rename(columns={_GROUPS[name]: name for name in by})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from aod_notebook.agentos.errors import AgentOSConflictError
+from aod_notebook.contract import RUN_ENDED
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
 from aod_notebook.live.cards import run_card
@@ -12,7 +13,7 @@ from aod_notebook.live.handle import StopOutcome
 from aod_notebook.live.provenance import provenance
 from aod_notebook.live.run_errors import RunFailedError
 from aod_notebook.live.run_events import RunEvent
-from aod_notebook.live.run_follow import ENDED, RunFollower
+from aod_notebook.live.run_follow import RunFollower
 from aod_notebook.live.run_tables import RunTables
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class LiveRun(RunTables):
 
     def follow(self) -> Self:
         """Follow the run in the background, unless it is known to have ended; return at once."""
-        ended = (self._follower.latest or {}).get("status") in ENDED
+        ended = (self._follower.latest or {}).get("status") in RUN_ENDED
         return self if ended else super().follow()
 
     def wait_for_id(self, timeout: float | None = None) -> bool:
@@ -250,7 +251,7 @@ class LiveRun(RunTables):
     async def _stop(self) -> StopOutcome:
         runs = self._connection.background_client.runs
         run_id = self.known_id()
-        if (await runs.get(run_id=run_id)).get("status") in ENDED:
+        if (await runs.get(run_id=run_id)).get("status") in RUN_ENDED:
             return StopOutcome.ALREADY_FINISHED
         try:
             await runs.cancel(run_id=run_id)

@@ -18,6 +18,7 @@ from aod_notebook.agentos.errors import (
     AgentOSTransientError,
     describe,
 )
+from aod_notebook.contract import ACTIVE_STATUSES, RUN_ENDED, RUN_WAITING
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import is_loopback
@@ -30,11 +31,8 @@ if TYPE_CHECKING:
 
     from aod_notebook.live.run_connection import AgentOSConnection
 
-__all__ = ["ENDED", "RunFollower"]
+__all__ = ["RunFollower"]
 
-ENDED = ("completed", "failed", "cancelled")
-WORKING = ("pending", "running")
-WAITING = ("awaiting_input", "awaiting_approval")
 KEYS = {"awaiting_input": "request_id", "awaiting_approval": "approval_id"}
 
 NEAR_S, FAR_S, LONGEST_S = 0.2, 1.0, 5.0
@@ -183,7 +181,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                     continue
                 raise
             self._heard()
-            if self._latest is not None and self._latest.get("status") in ENDED:
+            if self._latest is not None and self._latest.get("status") in RUN_ENDED:
                 return self._latest
             pause = self._shortest() if changed else min(pause * 1.5, LONGEST_S)
             with anyio.move_on_after(max(pause, SHARE * (time.monotonic() - began))):
@@ -220,7 +218,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         return None
 
     def _take(self, event: RunEvent) -> None:
-        if event.type in WAITING:
+        if event.type in RUN_WAITING:
             self._waits_for = {"status": event.type, **event.extra}
         self._streamed.take(event, len(self._received))
         self._append(event)
@@ -317,7 +315,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                     seconds(task.get("started_at")),
                     RunEvent("task", {**task, "status": "running"}),
                 )
-            if before != status and status not in WORKING:
+            if before != status and status not in ACTIVE_STATUSES:
                 yield seconds(task.get("ended_at")), RunEvent("task", dict(task))
 
     def _note(self, row: dict[str, Any]) -> None:
@@ -325,12 +323,12 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         with self._changed:
             self._latest = row
             asked = self._waits_for
-            waiting = next((each for each in WAITING if row.get(each)), None)
+            waiting = next((each for each in RUN_WAITING if row.get(each)), None)
             if waiting is not None:
                 key = KEYS[waiting]
                 if asked is None or asked.get(key) != row[waiting].get(key):
                     asked = {"status": waiting, **row[waiting]}
-            elif row.get("status") in (*WORKING, *ENDED):
+            elif row.get("status") in (*ACTIVE_STATUSES, *RUN_ENDED):
                 asked = None
             else:
                 asked = asked or {"status": row.get("status")}

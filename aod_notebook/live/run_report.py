@@ -15,13 +15,13 @@ import anyio.to_thread
 import msgspec
 
 from aod_notebook.agentos.report.snapshot import snapshot
+from aod_notebook.contract import RUN_ENDED
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.redact import redact
 from aod_notebook.core.text import counted
 from aod_notebook.live.handle import CONFIRM_S
 from aod_notebook.live.run_errors import RunStoppedError
-from aod_notebook.live.run_follow import ENDED
 from aod_notebook.live.run_start import reported_run
 from aod_notebook.live.run_unreported import UnreportedRun
 
@@ -96,7 +96,7 @@ async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
         # An agent's key may not ask.
         row: Any = await on.background_client.runs.get(run_id=run.run_id)
         status = row.get("status") if isinstance(row, dict) else None
-    return status if status in ENDED else None
+    return status if status in RUN_ENDED else None
 
 
 class Report:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import RUN_ENDED, TOKEN_FIELDS
 from aod_notebook.core.text import failure_text
 from aod_notebook.live.handle import Handle
 from aod_notebook.live.run_errors import RunUnknownError
 from aod_notebook.live.run_events import RunEvent
-from aod_notebook.live.run_follow import ENDED, RunFollower
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
     from aod_notebook.agentos import AgentOS  # noqa: F401 - the base class is told it
+    from aod_notebook.live.run_follow import RunFollower
     from aod_notebook.plots import Theme
 
 __all__ = ["RunTables"]
-
-TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
 
 class RunTables(Handle[RunEvent, "AgentOS"]):
@@ -69,7 +68,7 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
     def usage(self) -> dict[str, int]:
         """Tokens of the whole run as the service counts them; a count it lacks is left out."""
         row = self._row()
-        return {name: int(row[name]) for name in TOKENS if isinstance(row.get(name), int)}
+        return {name: int(row[name]) for name in TOKEN_FIELDS if isinstance(row.get(name), int)}
 
     @property
     def cost(self) -> float | None:
@@ -105,7 +104,7 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
     def _row(self) -> dict[str, Any]:
         """The run as last shown; one that is not followed is asked for, until it has ended."""
         row = self.latest
-        if row is not None and (not self.is_final or row.get("status") in ENDED):
+        if row is not None and (not self.is_final or row.get("status") in RUN_ENDED):
             return row
         if not self.is_final:
             return {}
@@ -114,7 +113,7 @@ class RunTables(Handle[RunEvent, "AgentOS"]):
         fetched: Any = self.client.runs.get(run_id=self.known_id())
         if not isinstance(fetched, dict):
             return {}
-        if fetched.get("status") in ENDED:
+        if fetched.get("status") in RUN_ENDED:
             self._ended = fetched
         return fetched
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from aod_notebook.contract import RUN_ENDED
 from aod_notebook.live.handle import StopOutcome
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.run_connection import AgentOSConnection
 from aod_notebook.live.run_errors import RunUnknownError
-from aod_notebook.live.run_follow import ENDED
 
 if TYPE_CHECKING:
     from aod_notebook.agentos import AgentOS, AsyncAgentOS, Run
@@ -54,7 +54,7 @@ class UnreportedRun(LiveRun):
 
     def stop(self) -> StopOutcome:
         """Check whether its code has ended; it can be stopped in its own cell only."""
-        ended = self.status in ENDED
+        ended = self.status in RUN_ENDED
         return StopOutcome.ALREADY_FINISHED if ended else StopOutcome.UNCONFIRMED
 
     def known_id(self) -> NoReturn:

@@ -8,6 +8,7 @@ import warnings
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
@@ -17,7 +18,7 @@ from aod_notebook.live.errors import ServiceGoneWarning, SessionFailedError, Ses
 from aod_notebook.live.handle import CONFIRM_S, StopOutcome
 from aod_notebook.live.provenance import iso, provenance
 from aod_notebook.live.reasons import advice, error_line, failed_result
-from aod_notebook.live.session_follow import ACTIVE, SessionFollower
+from aod_notebook.live.session_follow import SessionFollower
 from aod_notebook.live.session_tables import SessionTables
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ class LiveSession(SessionTables):
         from aod_notebook.aod import ConflictError
 
         sessions = self._connection.background_client.sessions
-        if (await sessions.get(self.id)).status not in ACTIVE:
+        if (await sessions.get(self.id)).status not in ACTIVE_STATUSES:
             return StopOutcome.ALREADY_FINISHED
         try:
             await sessions.terminate(self.id)

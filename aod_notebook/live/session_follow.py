@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from aod_notebook.contract import ACTIVE_STATUSES, TERMINAL_EVENTS
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.errors import NotFollowedError
 from aod_notebook.live.event_log import EventLog
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
     from aod_notebook.live.connections import Connection
     from aod_notebook.live.event_log import Kept
 
-__all__ = ["ACTIVE", "SessionFollower"]
+__all__ = ["SessionFollower"]
 
 log = logging.getLogger("aod_notebook.live")
 
-ACTIVE = ("pending", "running")
-TERMINAL = ("exit", "error", "terminated", "stale")
 QUIET_S = 0.5
 """A connected stream that is silent for so long has nothing more at the moment."""
 PAUSE_S = 1.0
@@ -85,7 +84,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
     def read_up_to(self, row: Session) -> None:
         """Wait until what the service had when it sent `row` is here, or the stream is lost."""
         last = (row.model_extra or {}).get("last_event_id")  # the embedded service says it
-        if row.status not in ACTIVE:
+        if row.status not in ACTIVE_STATUSES:
             self.wait()
         elif isinstance(last, int):
             self._wait_until(lambda: (self._last_event_id or 0) >= last)
@@ -143,7 +142,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
                         self._id, self._last_event_id, reason, advice
                     ) from error
                 raise
-            if row.status not in ACTIVE:
+            if row.status not in ACTIVE_STATUSES:
                 return row
             await anyio.sleep(PAUSE_S)
 
@@ -196,7 +195,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
             return event.extra.get("turn") in self._turns
         last, _ = self._received[-1]
         same = (event.type, event.id, event.extra) == (last.type, last.id, last.extra)
-        return same and event.type in TERMINAL
+        return same and event.type in TERMINAL_EVENTS
 
     def _end(self, row: Session | None, error: BaseException | None) -> None:
         self._log.close(row)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aod_notebook.contract import SESSION_ENDED
 from aod_notebook.local.config import Config
 from aod_notebook.local.launcher import ServiceInfo, find_service
 from aod_notebook.local.storage.database import connect, naming_damage
@@ -21,7 +22,7 @@ from aod_notebook.local.storage.database import connect, naming_damage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FINAL = "('completed', 'failed', 'terminated')"
+_FINAL = str(SESSION_ENDED)  # a tuple of strings reads the same in SQL
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.local.clock import now
 from aod_notebook.local.output import append_if_there
 from aod_notebook.local.storage import log
@@ -101,7 +102,7 @@ def _end(
         " WHERE session_id = ? AND turn_number = ?",
         (of_turn, exit_code, now(), session_id, turn),
     )
-    if _status(connection, session_id) in ("pending", "running"):
+    if _status(connection, session_id) in ACTIVE_STATUSES:
         _set_session(connection, session_id, of_session, exit_code)
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aod_notebook.contract import AGENT_RUNTIMES
 from aod_notebook.logs.claude import is_side, session_id_of
 from aod_notebook.transcripts._json import as_dict, loads
 
-AGENTS: Final = ("claude", "codex", "gemini", "opencode")
+AGENTS: Final = AGENT_RUNTIMES
 """The CLIs with logs that can be read."""
 
 _SNIFFED_BYTES: Final = 65_536

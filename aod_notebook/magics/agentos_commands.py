@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
 from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
+from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
 from aod_notebook.live.run import told
 from aod_notebook.live.run_connection import reach
 from aod_notebook.live.run_start import agent_names, find_agent_id, find_run_id, remember_run
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "run"]
 
 MAGIC = "%agentos"
-STATUSES = (
-    "running",
-    "completed",
-    "failed",
-    "cancelled",
-    "awaiting_input",
-    "awaiting_approval",
-)
 
 
 def run(line: str, names: Names) -> object:
@@ -288,7 +281,11 @@ COMMANDS = {
     "runs": Command(
         "the runs, newest first",
         (
-            argument("--status", choices=STATUSES, help="only those with this status"),
+            argument(
+                "--status",
+                choices=(*RUN_STATUSES, *RUN_WAITING),
+                help="only those with this status",
+            ),
             argument("--agent", metavar="AGENT", help="only those of this agent, by id or name"),
         ),
         _runs,

@@ -9,9 +9,9 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import RUNTIMES
 from aod_notebook.core.redact import redact
 from aod_notebook.live import SessionRequest
-from aod_notebook.live.agents import DEFAULT_MODELS
 from aod_notebook.magics.parser import MagicParser, MagicUsageError
 from aod_notebook.magics.show import VIEWS
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CELL",
     "LONGEST_S",
-    "PROVIDERS",
-    "RUNTIMES",
     "SHORTEST_S",
     "as_code",
     "as_wire",
@@ -40,8 +38,6 @@ __all__ = [
 
 CELL = "%%aod"
 HIDDEN = "[hidden]"
-PROVIDERS = ("anthropic", "openai")
-RUNTIMES = tuple(name for name in DEFAULT_MODELS if name not in PROVIDERS)
 """What the embedded service can run; another service may know more."""
 SHORTEST_S, LONGEST_S = 10, 3600
 """How long a turn may be allowed to take."""

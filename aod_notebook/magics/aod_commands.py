@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aod_notebook import live
 from aod_notebook.aod import AodConnectionError
+from aod_notebook.contract import SESSION_STATUSES
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
@@ -29,7 +30,6 @@ NEWEST = 20
 """As many sessions as a screen has lines for."""
 PATIENCE_S = 8.0
 """How long `%aod sessions` waits for transcripts; what is late is left out and said."""
-STATUSES = ("pending", "running", "completed", "failed", "terminated")
 
 
 def run(line: str, names: dict[str, object]) -> object:
@@ -156,7 +156,7 @@ COMMANDS = {
     "sessions": Command(
         "the newest sessions: prompt, agent, model, tool calls, cost, age",
         (
-            argument("--status", choices=STATUSES, help="only those with this status"),
+            argument("--status", choices=SESSION_STATUSES, help="only those with this status"),
             argument("--limit", metavar="N", default=str(NEWEST), help=f"how many ({NEWEST})"),
         ),
         _sessions,

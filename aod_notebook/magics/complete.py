@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aod_notebook.contract import PROVIDERS, RUNTIMES
 from aod_notebook.live import LiveRun, LiveSession
 from aod_notebook.live.known import known, known_runs
 from aod_notebook.live.start import LAST
@@ -113,9 +114,9 @@ def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) 
         case "-s" | "--session":
             return _sessions(names)
         case "--runtime":
-            return list(aod_cell.RUNTIMES)
+            return list(RUNTIMES)
         case "--provider":
-            return list(aod_cell.PROVIDERS)
+            return list(PROVIDERS)
         case "--secret":
             return sorted(os.environ)
         case "--input":

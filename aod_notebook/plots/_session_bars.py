@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
+from aod_notebook.contract import FINAL_EVENTS
 from aod_notebook.frames._rows import records
 from aod_notebook.plots._given import epoch_seconds
 
@@ -36,7 +37,6 @@ _DTYPES: Final[dict[str, Any]] = {
     "end": "Float64",
     "duration_s": "Float64",
 }
-_ENDS = ("exit", "error", "terminated")
 _MARK = ("type", "turn", "stage", "state", "duration_ms", "exit_code", "message")
 _CALL = (
     *("turn", "tool_use_id", "parent_tool_use_id", "order", "result_order", "tool", "summary"),
@@ -78,7 +78,7 @@ def _times(events: pd.DataFrame) -> NDArray[np.float64]:
         received = events.get("received_at")
         is_known = received is not None and received.notna().any()
         return epoch_seconds(received if is_known else events.get("created_at"), len(events))
-    begins, ends = events["type"].eq("turn_start"), events["type"].isin(_ENDS)
+    begins, ends = events["type"].eq("turn_start"), events["type"].isin(FINAL_EVENTS)
     recorded = recorded.mask(begins, recorded.bfill()).mask(ends, recorded.ffill())
     return epoch_seconds(recorded, len(events))
 
@@ -170,7 +170,7 @@ def _turns_in_time(marks: Sequence[_Row], at: NDArray[np.float64]) -> list[_Row]
     rows = sorted(mark["row"] for mark in first.values())
     for mark in sorted(first.values(), key=lambda mark: int(mark["row"])):
         following = next((row for row in rows if row > mark["row"]), len(at))
-        own = (m for m in marks if mark["row"] < m["row"] < following and m["type"] in _ENDS)
+        own = (m for m in marks if mark["row"] < m["row"] < following and m["type"] in FINAL_EVENTS)
         end = next(own, None)
         until = following if end is None else end["row"] + 1
         state = _state(end, is_last=following == len(at))

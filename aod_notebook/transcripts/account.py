@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
+from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.transcripts.model import ModelUsage, Result, Spent, Usage, add
 
-_COUNTED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 _T = TypeVar("_T")
 _Number = TypeVar("_Number", int, float)
 _NOTHING = Result(cost_usd=0.0, duration_api_ms=0)
@@ -173,7 +173,7 @@ class Account:
 
 def _is_empty(said: Result) -> bool:
     """Whether the line reports no turns, time, tokens or cost (Claude before 2.1.7)."""
-    counts = [getattr(said.usage, name, None) for name in _COUNTED]
+    counts = [getattr(said.usage, name, None) for name in TOKEN_FIELDS]
     facts = (said.num_turns, said.duration_ms, said.cost_usd, *counts, *said.model_usage)
     return said.subtype == "error_during_execution" and not any(facts)
 
@@ -183,7 +183,7 @@ def _is_whole(said: Result) -> bool:
     total = _usage_of(said.model_usage)
     if said.usage is None or total is None:
         return False
-    counts = [(getattr(said.usage, name), getattr(total, name)) for name in _COUNTED]
+    counts = [(getattr(said.usage, name), getattr(total, name)) for name in TOKEN_FIELDS]
     return any(own for own, _ in counts) and all(own == whole for own, whole in counts)
 
 
@@ -201,7 +201,7 @@ def _goes_on(said: Result, parent: Result) -> bool:
 
 
 def _covers(whole: Usage, part: Usage, other: Usage | None) -> bool:
-    for name in _COUNTED:
+    for name in TOKEN_FIELDS:
         least = (getattr(part, name) or 0) + (getattr(other, name, None) or 0)
         if (getattr(whole, name) or 0) < least:
             return False
@@ -223,7 +223,7 @@ def _of(
     total = _usage_of(models) or Usage()
     own = said.usage
     if own is not None and all(
-        getattr(total, name) in (None, getattr(own, name)) for name in _COUNTED
+        getattr(total, name) in (None, getattr(own, name)) for name in TOKEN_FIELDS
     ):
         # the main loop was all there was, so what only its usage says holds for the whole
         total = _filled(total, own)

@@ -2,6 +2,7 @@
 
 import re
 
+from aod_notebook.contract import AGENT_RUNTIMES
 from aod_notebook.transcripts._json import as_str, loads
 from aod_notebook.transcripts.account import Account
 from aod_notebook.transcripts.claude import ClaudeLines
@@ -12,7 +13,7 @@ from aod_notebook.transcripts.model import Entry
 from aod_notebook.transcripts.opencode import OpencodeLines
 from aod_notebook.transcripts.recognise import runtime_of
 
-RUNTIMES = ("claude", "codex", "gemini", "opencode", "shell")
+RUNTIMES = (*AGENT_RUNTIMES, "shell")
 """The names that `Reader(runtime=…)` takes."""
 
 _BEFORE_JSON = re.compile(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
+from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core.text import one_line
 from aod_notebook.viewers.plain import about, status_word
 from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
@@ -33,7 +34,6 @@ LAST_BEATS = 3
 TEXT_CHARS = 60_000
 """How much of a long row is sent in one message."""
 ACTIVITY_CHARS = 120
-ACTIVE = ("pending", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class RowFeed:
         with self._lock:
             summary, ended = self.transcript.summary, self.is_final
             status = summary.status
-            if ended and status in ACTIVE:
+            if ended and status in ACTIVE_STATUSES:
                 status = self._source.status
             activity = "" if ended else self._activity()
             is_provisioning = summary.stage and not ended

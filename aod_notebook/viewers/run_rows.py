@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import ACTIVE_STATUSES, RUN_ENDED
 from aod_notebook.core.text import clean, failure_text, one_line
 from aod_notebook.transcripts import summary as summary_of_call
 from aod_notebook.viewers.lines import Paragraphs
@@ -21,7 +22,6 @@ __all__ = ["RunRows"]
 PARTIAL_CHARS = 2_000
 SHORT_JSON = 100
 """A payload that is longer as JSON is shown over several lines."""
-ENDED = ("completed", "failed", "cancelled")
 WORDS = ("text", "message", "summary", "response", "content", "action")
 """A payload that holds only one of these is shown as that text."""
 SCALARS = (str, int, float)
@@ -249,7 +249,7 @@ class RunRows:
     @staticmethod
     def _task(extra: Mapping[str, Any]) -> Row:
         name, status = _title(extra.get("name") or "task"), _title(extra.get("status") or "running")
-        if status in ("pending", "running"):
+        if status in ACTIVE_STATUSES:
             return Row(Kind.STEP, name, _told(extra.get("input")))
         text = clean(str(extra.get("error_message") or "")) or _told(extra.get("output"))
         return Row(Kind.STEP, f"{name} {status}", text, is_error=status == "failed")
@@ -257,11 +257,11 @@ class RunRows:
     def _ended(self, extra: Mapping[str, Any], status: str) -> list[Row]:
         """Return the rows of a run's end: what it gave, how it ended."""
         whole, status = self._summary, status or str(extra.get("status") or "running")
-        was_over, whole.status = whole.status in ENDED, _title(status)
+        was_over, whole.status = whole.status in RUN_ENDED, _title(status)
         self._take_totals(extra)
         if not status.startswith("awaiting"):
             whole.questions = ()
-        if status not in ENDED:
+        if status not in RUN_ENDED:
             return []
         given = _told(extra.get("output"))
         rows = [Row(Kind.RESULT, "Output", given)] if given and given != whole.answer else []

@@ -24,6 +24,7 @@ from aod_notebook.agentos.rows import (
     Provider,
     Row,
 )
+from aod_notebook.contract import ACTIVE_STATUSES
 
 __all__ = [
     "AsyncAgents",
@@ -232,7 +233,7 @@ class AsyncEvals(AsyncNamespace):
                 eval_run_id=eval_run_id, workspace=workspace, timeout_seconds=seconds
             ),
             f"eval run {eval_run_id}",
-            lambda run: run.get("status") not in ("running", "pending"),
+            lambda run: run.get("status") not in ACTIVE_STATUSES,
             timeout_seconds,
         )
 

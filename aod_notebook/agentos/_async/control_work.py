@@ -22,8 +22,8 @@ from aod_notebook.agentos.rows import (
     ReportType,
     Row,
     RunRow,
-    RunStatusName,
 )
+from aod_notebook.contract import ACTIVE_STATUSES, RunStatus
 
 __all__ = [
     "AsyncApprovals",
@@ -71,7 +71,7 @@ class AsyncRuns(AsyncNamespace):
         self,
         *,
         agent_id: str = UNSET,
-        status: RunStatusName = UNSET,
+        status: RunStatus = UNSET,
         limit: int = UNSET,
         **options: Unpack[CallOptions],
     ) -> Listing[RunRow]:
@@ -92,7 +92,7 @@ class AsyncRuns(AsyncNamespace):
         return await self._poll(
             lambda seconds: self.get(run_id=run_id, workspace=workspace, timeout_seconds=seconds),
             f"run {run_id}",
-            lambda run: run.get("status") not in ("running", "pending"),
+            lambda run: run.get("status") not in ACTIVE_STATUSES,
             timeout_seconds,
         )
 
@@ -106,7 +106,7 @@ class AsyncRuns(AsyncNamespace):
         self,
         *,
         agent_id: str = UNSET,
-        status: RunStatusName = UNSET,
+        status: RunStatus = UNSET,
         **options: Unpack[CallOptions],
     ) -> Listing[RunRow]:
         """Return all runs, asking with growing limits until none is cut off."""

@@ -25,6 +25,7 @@ from aod_notebook.agentos.rows import (
     Provider,
     Row,
 )
+from aod_notebook.contract import ACTIVE_STATUSES
 
 __all__ = [
     "Agents",
@@ -231,7 +232,7 @@ class Evals(Namespace):
                 eval_run_id=eval_run_id, workspace=workspace, timeout_seconds=seconds
             ),
             f"eval run {eval_run_id}",
-            lambda run: run.get("status") not in ("running", "pending"),
+            lambda run: run.get("status") not in ACTIVE_STATUSES,
             timeout_seconds,
         )
 

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import RUN_ENDED
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.plan import Pause, Plan, load_plan
 from aod_notebook.local.agentos.transcript import Event, Transcript
@@ -314,7 +315,7 @@ def _failure(
 def _ending(run_id: str, status: str, **columns: Any) -> Any:
     def job(connection: sqlite3.Connection) -> None:
         run = runs.find_run(connection, run_id)
-        if run["status"] not in runs.ENDED:
+        if run["status"] not in RUN_ENDED:
             runs.end_run(connection, run, status, **columns)
 
     return job

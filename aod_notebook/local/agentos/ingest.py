@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from aod_notebook.contract import TOKEN_FIELDS, TaskStatus
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.http import Call, answer
 from aod_notebook.local.clock import now
@@ -27,7 +28,6 @@ Object = dict[str, Any]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 MAX_EVENTS = 1000
-_STATUSES = Literal["pending", "running", "completed", "failed", "skipped"]
 
 
 class Start(msgspec.Struct):
@@ -68,7 +68,7 @@ class TaskFields(msgspec.Struct):
 
     id: Text
     name: str
-    status: _STATUSES
+    status: TaskStatus
     input: Object | None = None
     output: Object | None = None
     error_message: str | None = None
@@ -182,7 +182,7 @@ async def put_task(call: Call) -> Response:
 async def complete_run(call: Call) -> Response:
     """`run/complete`."""
     fields = call.fields(Complete)
-    tokens = {name: getattr(fields, name) for name in runs.TOKENS}
+    tokens = {name: getattr(fields, name) for name in TOKEN_FIELDS}
     return await _end(call, fields.run_id, "completed", output=runs.dumps(fields.output), **tokens)
 
 

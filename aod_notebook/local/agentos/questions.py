@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import msgspec
 from msgspec import Meta
 
+from aod_notebook.contract import RUN_ENDED
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.http import Call, answer, run_answer
 from aod_notebook.local.clock import now
@@ -52,7 +53,7 @@ async def request_input(call: Call) -> Response:
         call.key.check_agent(run["agent_id"])
         if fields.request_id is not None:
             return str(_find(connection, fields.run_id, fields.request_id)["id"])
-        if run["status"] in runs.ENDED:
+        if run["status"] in RUN_ENDED:
             raise AgentOSRefusal("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
         expires = datetime.now(UTC) + timedelta(seconds=fields.timeout_seconds)
         return runs.insert_question(

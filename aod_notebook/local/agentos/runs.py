@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from aod_notebook.contract import RUN_ENDED, TOKEN_FIELDS
 from aod_notebook.local.clock import now
 from aod_notebook.local.errors import AgentOSRefusal
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
-ENDED = ("completed", "failed", "cancelled")
 RECOVERED = "the service ended before the run did"
 
 
@@ -94,7 +93,7 @@ def end_run(connection: sqlite3.Connection, run: sqlite3.Row, status: str, **col
     """End a run; the same end again changes nothing, another one is a 409."""
     if run["status"] == status:
         return
-    if run["status"] in ENDED:
+    if run["status"] in RUN_ENDED:
         raise AgentOSRefusal("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
     changes = {"status": status, "ended_at": now(), **columns}
     marks = ", ".join(f"{name} = :{name}" for name in changes)
@@ -146,7 +145,7 @@ def render_run(run: sqlite3.Row) -> dict[str, Any]:
         "output": raw(run["output"]),
         "error_message": run["error_message"],
         "error_detail": raw(run["error_detail"]),
-        **{name: run[name] for name in TOKENS},
+        **{name: run[name] for name in TOKEN_FIELDS},
         "event_count": run["event_count"],
         "created_at": run["created_at"],
         "started_at": run["created_at"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.local.agentos import runs
 from aod_notebook.transcripts import Reader
 
@@ -112,7 +113,7 @@ class Transcript:
         return _event("tool.returned", {"tool": name, "output": entry.text or ""})
 
     def _finished(self, result: Result) -> Event:
-        counts = {name: getattr(result.usage, name, None) for name in runs.TOKENS}
+        counts = {name: getattr(result.usage, name, None) for name in TOKEN_FIELDS}
         self.tokens = {name: value for name, value in counts.items() if value is not None}
         models = [used.model for used in result.model_usage]
         model = models[0] if len(models) == 1 else None

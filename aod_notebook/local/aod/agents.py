@@ -7,6 +7,7 @@ import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
+from aod_notebook.contract import LOCAL_RUNTIMES
 from aod_notebook.local.aod import catalog
 from aod_notebook.local.aod.http import MAX_METADATA, Call, answer, listing, validated
 from aod_notebook.local.aod.models import (
@@ -193,7 +194,7 @@ def _kind(body: dict[str, Any]) -> catalog.Generation | None:
 
 
 def _free(kind: object) -> bool:
-    return isinstance(kind, str) and kind.strip() in catalog.LOCAL_RUNTIMES
+    return isinstance(kind, str) and kind.strip() in LOCAL_RUNTIMES
 
 
 def _peek(call: Call) -> sqlite3.Row | None:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from aod_notebook.contract import AGENT_RUNTIMES, LOCAL_RUNTIMES, PROVIDERS, RUNTIMES
 from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.runtimes.cli import PREFIXES
 
 Generation = Literal["runtime", "provider"]
 
-LOCAL_RUNTIMES = ("shell", "replay")
-RUNTIMES = ("claude", "codex", "gemini", "opencode")
-PROVIDERS = ("anthropic", "openai")
 
 _MODELS = {
     "anthropic": (
@@ -54,8 +52,8 @@ class Engine:
 
 def check_runtime(runtime: str) -> None:
     """Refuse an unknown runtime with a 400 (runtime API)."""
-    if runtime not in RUNTIMES and runtime not in LOCAL_RUNTIMES:
-        raise AodRefusal(400, f"Unknown runtime: {runtime}. Must be one of: {list(RUNTIMES)}")
+    if runtime not in RUNTIMES:
+        raise AodRefusal(400, f"Unknown runtime: {runtime}. Must be one of: {list(AGENT_RUNTIMES)}")
 
 
 def runtime_engine(runtime: str, model: str, *, strict: bool) -> Engine:

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
+from aod_notebook.contract import ACTIVE_STATUSES, AGENT_RUNTIMES
 from aod_notebook.local.aod import agents, catalog
 from aod_notebook.local.aod.http import Call, answer, listing, validated
 from aod_notebook.local.aod.models import Prompt, SessionCreate
@@ -179,7 +180,7 @@ async def delete_session(call: Call) -> Response:
     """`DELETE /sessions/{id}/delete`: row, turns, log and directory go."""
 
     def job(connection: sqlite3.Connection) -> None:
-        if find(connection, call.owner, call.id)["status"] in ("pending", "running"):
+        if find(connection, call.owner, call.id)["status"] in ACTIVE_STATUSES:
             raise AodRefusal(409, "Cannot delete an active session")
         connection.execute("DELETE FROM log_block WHERE session_id = ?", (call.id,))
         connection.execute("DELETE FROM turn WHERE session_id = ?", (call.id,))
@@ -230,7 +231,7 @@ def _check_engine(agent: sqlite3.Row, *, strict: bool) -> None:
     """Check a stored agent again, as the runtime API does."""
     if agent["generation"] == "runtime":
         catalog.check_runtime(agent["runtime"])
-        is_cli = agent["runtime"] in catalog.RUNTIMES
+        is_cli = agent["runtime"] in AGENT_RUNTIMES
         if strict and is_cli and agent["model"] not in catalog.MODELS:
             raise AodRefusal(422, f"Unknown model: {agent['model']}")
     kind = agent[agent["generation"]]

@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import SESSION_ENDED
 from aod_notebook.local import clock
 from aod_notebook.local.aod import sessions
 from aod_notebook.local.errors import AodRefusal
@@ -31,7 +32,6 @@ _HEADERS = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_FINAL = frozenset({"completed", "failed", "terminated"})
 _HEARTBEAT = b": heartbeat\n\n"
 
 
@@ -109,7 +109,7 @@ class EventStream:
                 await _send(send, chunk)
             elif status is None:
                 break  # deleted meanwhile: the body ends without a terminal event
-            elif status["status"] in _FINAL and not at_work:
+            elif status["status"] in SESSION_ENDED and not at_work:
                 await _send(send, _terminal(status, position.cursor))
                 break
             elif clock() - position.last_row > self._state.config.stale_s:
