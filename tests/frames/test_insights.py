@@ -4,11 +4,12 @@ import json
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from aod_notebook import frames
+from aod_notebook import frames, local
 from aod_notebook.frames.insights import KINDS
 
 TOOLS = ("Bash", "Grep", "Glob", "WebFetch")
@@ -20,7 +21,7 @@ class Session:
     def __init__(self, rng, session_id):
         self.rng, self.id = rng, session_id
         self._now = datetime(2026, 5, 1, 8, tzinfo=UTC) + timedelta(minutes=rng.randrange(9999))
-        self._number = 0
+        self._number = self.calls_after_edit = 0
         self._context = rng.randint(8_000, 14_000)
         self.lines = []
         self.result = {"ttft_ms": rng.randint(300, 3000), "permission_denials": []}
@@ -45,9 +46,11 @@ class Session:
         message |= {"content": [block], "stop_reason": "end_turn"}
         self._line("assistant", message=message)
 
-    def call(self, tool, given, output="done", *, failed=False, **usage):
+    def call(self, tool, given, output="done", *, failed=False, takes=0, **usage):
         key = f"t{self._number}"
+        self.calls_after_edit = 0 if tool == "Edit" else self.calls_after_edit + 1
         self.say({"type": "tool_use", "id": key, "name": tool, "input": given}, **usage)
+        self.wait(takes)
         result = {"type": "tool_result", "tool_use_id": key, "content": output}
         self._line("user", message={"content": [{**result, "is_error": failed}]})
 
@@ -154,13 +157,70 @@ IMPLIED = {"cold_cache": {"idle"}}
 """A long pause inside a turn is also idle time."""
 
 
-def findings_of(seed, planted):
-    rng = random.Random(seed)
-    session = Session(rng, f"s{seed}")
+def session_of(seed, planted, decoys=()):
+    session = Session(random.Random(seed), f"s{seed}")
     session.ordinary()
+    for decoy in decoys:
+        decoy(session)
     for kind in planted:
         PLANTS[kind](session)
-    return frames.insights_df(session.body())
+    return session
+
+
+def events_of(session):
+    return frames.decode_events([session.body()], session_id=session.id)
+
+
+def findings_of(seed, planted):
+    return frames.insights_df(events_of(session_of(seed, planted)))
+
+
+def two_equal_calls(s):
+    for _ in range(2):
+        s.call("Bash", {"command": "git status"}, "clean")
+
+
+def fixed_after_failures(s):
+    for _ in range(3):
+        s.call("Bash", {"command": "pytest"}, "1 failed", failed=True)
+        s.call("Edit", {"file_path": "b.py", "old_string": "x", "new_string": str(s.rng.random())})
+
+
+def reads_between_edits(s):
+    for _ in range(3):
+        s.call("Read", {"file_path": "/srv/c.py"}, "text")
+        s.call("Edit", {"file_path": "/srv/c.py", "old_string": "x", "new_string": "y"})
+
+
+def reads_of_parts(s):
+    for part in range(1, 6):
+        s.call("Read", {"file_path": "/srv/long.py", "offset": part * 100}, "text")
+
+
+def a_subagent_that_helped(s):
+    s.call("Task", {"prompt": "Find the fixture"}, "It lives in conftest/okapi.py")
+    s.call("Read", {"file_path": f"conftest/okapi.py{s.rng.random()}"}, "text")
+
+
+def a_slow_tool(s):
+    s.call("Bash", {"command": "make everything"}, "built", takes=260)
+
+
+def a_short_pause(s):
+    s.wait(60)
+    s.say({"type": "text", "text": "On."}, written=2_000)
+
+
+DECOYS = (
+    two_equal_calls,
+    fixed_after_failures,
+    reads_between_edits,
+    reads_of_parts,
+    a_subagent_that_helped,
+    a_slow_tool,
+    a_short_pause,
+)
+"""Honest work that looks like a fault."""
 
 
 def test_every_kind_has_a_plant():
@@ -168,27 +228,82 @@ def test_every_kind_has_a_plant():
 
 
 def test_planted_faults_are_found_and_hardly_anything_else():
-    missed, false = Counter(), Counter()
+    expected, events = {}, []
     for seed in range(500):
         rng = random.Random(seed)
         planted = rng.sample(list(PLANTS), rng.choice((0, 1, 1, 2)))
-        found = set(findings_of(seed, planted)["kind"])
-        expected = set(planted).union(*(IMPLIED.get(kind, set()) for kind in planted))
-        missed.update(set(planted) - found)
-        false.update(found - expected)
+        session = session_of(seed, planted, rng.sample(DECOYS, rng.choice((0, 1, 2))))
+        events.append(events_of(session))
+        implied = set().union(*(IMPLIED.get(kind, set()) for kind in planted))
+        if session.calls_after_edit >= frames.insights.Limits.calls_after_edit:
+            implied.add("work_after_edit")
+        expected[session.id] = set(planted), implied
 
+    found = frames.insights_df(pd.concat(events, ignore_index=True))
+
+    kinds = found.groupby("session_id")["kind"].agg(set).to_dict()
+    missed, false = Counter(), Counter()
+    for session, (planted, implied) in expected.items():
+        missed.update(planted - kinds.get(session, set()))
+        false.update(kinds.get(session, set()) - planted - implied)
     assert missed == Counter()
     assert sum(false.values()) <= 5, false
 
 
 @pytest.mark.parametrize("kind", PLANTS)
-def test_rows_of_a_finding_show_it(kind):
-    found = findings_of(7, [kind])
+def test_a_finding_names_session_turn_and_rows(kind):
+    session = session_of(7, [kind])
+    events = events_of(session)
+    found = frames.insights_df(events)
     row = found[found["kind"] == kind].iloc[0]
+    orders = json.loads(row["orders"])
 
-    assert row["session_id"] is pd.NA or row["finding"]
-    assert row["times"] >= 1
-    assert all(isinstance(order, int) for order in json.loads(row["orders"]))
+    assert (row["session_id"], row["turn"]) == ("s7", 1)
+    assert orders
+    assert set(orders) <= set(frames.messages_from_events(events)["order"])
+
+
+@pytest.fixture
+def own_prices(tmp_path):
+    path = tmp_path / "prices.toml"
+    rates = "input = 3.0\noutput = 15.0\ncache_read = 0.3\ncache_creation = 3.75\n"
+    path.write_text(f'version = "1"\n[models.claude-sonnet-4-6]\n{rates}')
+    frames.prices.use(path)
+    yield
+    frames.prices.use(None)
+
+
+def test_a_loop_costs_what_its_requests_after_the_first_used(own_prices):
+    session = Session(random.Random(1), "s")
+    for _ in range(3):
+        session.call("Bash", {"command": "squeue"}, "queued", read=1000, written=100)
+
+    row = frames.insights_df(events_of(session), kinds=["repeated_call"]).iloc[0]
+
+    assert row["tokens"] == 2 * (10 + 40 + 1000 + 100)
+    each = 10 * 3.0 + 40 * 15.0 + 1000 * 0.3 + 100 * 3.75
+    assert row["cost_usd"] == pytest.approx(2 * each / 1e6, abs=1e-12)
+
+
+def test_a_cold_cache_costs_what_was_written_again(own_prices):
+    session = session_of(7, ["cold_cache"])
+
+    row = frames.insights_df(events_of(session), kinds=["cold_cache"]).iloc[0]
+
+    assert row["tokens"] == 40_000
+    assert row["cost_usd"] == pytest.approx(40_000 * 3.75 / 1e6, abs=1e-12)
+    assert row["lost_s"] > 900
+
+
+def test_counts_of_a_stream_that_are_placeholders_cost_nothing_known(own_prices):
+    session = Session(random.Random(1), "s")
+    repeated_call(session)
+    for line in session.lines:
+        line.get("message", {}).pop("stop_reason", None)
+
+    row = frames.insights_df(events_of(session), kinds=["repeated_call"]).iloc[0]
+
+    assert row[["tokens", "cost_usd"]].isna().all()
 
 
 def test_a_limit_can_be_moved():
@@ -199,6 +314,27 @@ def findings_with_limit(**limits):
     session = Session(random.Random(1), "s")
     repeated_call(session)
     return frames.insights_df(session.body(), **limits)
+
+
+CAPTURES = Path(__file__).parents[1] / "transcripts" / "captures" / "claude"
+TRUE = {
+    "denied": {"denied"},  # one Write was rejected
+    "subagent": {"unused_subagent"},  # it says "There are no files."; the agent never uses it
+}
+"""What really happened in recorded sessions of Claude: every other one went well."""
+
+
+RECORDING = Path(local.__file__).parent / "recordings" / "claude-coding.jsonl"
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(CAPTURES.glob("*.jsonl")), RECORDING], ids=lambda path: path.stem
+)
+def test_what_is_found_in_recorded_sessions_is_true(path):
+    event = {"type": "output", "id": 1, "stream": "stdout", "turn": 1, "data": path.read_text()}
+    found = frames.insights_df(f"id: 1\ndata: {json.dumps(event)}\n\n".encode())
+
+    assert set(found["kind"]) == TRUE.get(path.stem, set())
 
 
 def test_an_unknown_limit_is_refused_with_the_known_ones():

@@ -1,0 +1,149 @@
+"""The insights frame: a row per finding, with what it cost."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+import pandas as pd
+
+from aod_notebook.frames import prices
+from aod_notebook.frames._deliver import Report, finish
+from aod_notebook.frames._native import Table
+from aod_notebook.frames.insights.context import cold_caches, compactions, growing_context
+from aod_notebook.frames.insights.repeats import (
+    repeated_calls,
+    repeated_failures,
+    repeated_reads,
+)
+from aod_notebook.frames.insights.rows import sessions_of_frames
+from aod_notebook.frames.insights.session import Finding, Limits, Row, SessionRows
+from aod_notebook.frames.insights.waits import api_retries, denied_calls, idle_times, slow_starts
+from aod_notebook.frames.insights.waste import unused_subagents, work_after_edits
+from aod_notebook.frames.messages import messages_of
+from aod_notebook.frames.results import results_of
+from aod_notebook.frames.schema import INSIGHTS as _SCHEMA
+from aod_notebook.frames.sources import Gathered
+from aod_notebook.frames.store import Store
+from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.transcripts import Spent, Usage
+
+KINDS: Final[dict[str, Callable[[SessionRows, Limits], Iterator[Finding]]]] = {
+    "repeated_failure": repeated_failures,
+    "repeated_call": repeated_calls,
+    "repeated_read": repeated_reads,
+    "unused_subagent": unused_subagents,
+    "cold_cache": cold_caches,
+    "context_growth": growing_context,
+    "compaction": compactions,
+    "denied": denied_calls,
+    "work_after_edit": work_after_edits,
+    "api_retry": api_retries,
+    "slow_start": slow_starts,
+    "idle": idle_times,
+}
+"""The kinds of findings, the gravest first, each with the function that finds it."""
+_NEEDED: Final = ("messages", "tool_calls", "results")
+_CLAUDE: Final = Spent(input_includes_cache=False, output_includes_reasoning=True)
+"""How tokens are counted by the one runtime with counts for each message."""
+
+
+def insights_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    kinds: Iterable[str] | None = None,
+    **limits: float,
+) -> pd.DataFrame:
+    """Find loops, repeated failures, wasted reads and costly pauses, without a model.
+
+    Args:
+        source: whatever `messages_df` takes: ids, a `Store`, a path of logs, followed sessions;
+            None means all sessions.
+        client: the client to ask; by default the current connection's.
+        kinds: only these kinds; by default all of `frames.insights.KINDS`.
+        limits: other limits than the defaults, such as `same_call=5`
+            (`frames.insights.Limits` lists them with their reasons).
+
+    Returns:
+        One row per finding, the gravest kinds first: `session_id`, `turn`, `kind`, `severity`
+        (info, warn, bad), `finding` (one sentence), `times`, `orders` (JSON list: rows of
+        `messages` that show it), `tokens` and `cost_usd` of the requests that it took, or of
+        what was cached again (by the table of prices; NA where the runtime has no counts for
+        each message), `lost_s` (seconds).
+
+    Raises:
+        TypeError: a limit or a kind does not exist.
+
+    Example:
+        >>> insights_df(b"").columns[:3].tolist()
+        ['session_id', 'turn', 'kind']
+    """
+    chosen = list(KINDS) if kinds is None else list(kinds)
+    for kind in chosen:
+        if kind not in KINDS:
+            raise TypeError(f"unexpected kind {kind!r}: there are {', '.join(KINDS)}")
+    allowed = Limits.of(limits)
+    rows = []
+    for session in sessions_of_frames(*_frames(source, client)):
+        spent = _last_rows(session)
+        found = [one for kind in chosen for one in KINDS[kind](session, allowed)]
+        rows += [_record(session, one, spent) for one in found]
+    rows.sort(key=lambda row: chosen.index(row["kind"]))
+    table = Table(_SCHEMA.columns)
+    table.add(len(rows), {c.name: [row[c.name] for row in rows] for c in _SCHEMA.columns})
+    return finish(table, _SCHEMA, Report()).frame
+
+
+def _frames(source: Any, client: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    if isinstance(source, Store):
+        messages, calls, results = (source.frame(name) for name in _NEEDED)
+        return messages, calls, results
+    transcript = list(Gathered(source, client=client).pieces())
+    return (
+        messages_of(transcript).frame,
+        tool_calls_of(transcript).frame,
+        results_of(transcript, exclude=("computed_cost_usd", "cost_source")).frame,
+    )
+
+
+def _last_rows(session: SessionRows) -> dict[str, Row]:
+    """Return the last row of each message, which has its tokens."""
+    return {row.message_id: row for row in session.rows if row.message_id is not None}
+
+
+def _record(session: SessionRows, finding: Finding, last_rows: dict[str, Row]) -> dict[str, Any]:
+    tokens, cost = finding.tokens, None
+    if finding.kind == "cold_cache":
+        row = next(one for one in session.rows if one.order == finding.orders[-1])
+        again = Usage(0, 0, 0, tokens, row.usage.cache_creation_1h_tokens, 0)
+        cost = _cost(row, again)
+    elif finding.messages:
+        rows = [last_rows[key] for key in finding.messages if key in last_rows]
+        tokens = _sum([_tokens(row.usage) for row in rows])
+        cost = _sum([_cost(row, row.usage) for row in rows])
+    return {
+        **finding._asdict(),
+        "session_id": session.session_id,
+        "orders": msgspec.json.encode(finding.orders).decode(),
+        "tokens": tokens,
+        "cost_usd": cost,
+    }
+
+
+def _tokens(usage: Usage) -> int | None:
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    cached = (usage.cache_read_tokens or 0) + (usage.cache_creation_tokens or 0)
+    return usage.input_tokens + usage.output_tokens + cached
+
+
+def _cost(row: Row, usage: Usage) -> float | None:
+    if row.model is None:
+        return None
+    at = None if row.at is None else int(row.at * 1_000_000)
+    return prices.cost(row.model, usage, _CLAUDE, None, at)
+
+
+def _sum(values: list[Any]) -> Any:
+    """Add up; unknown if there is nothing or something is unknown."""
+    return None if not values or None in values else sum(values)
