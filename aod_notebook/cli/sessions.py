@@ -87,7 +87,7 @@ def _sessions(options: argparse.Namespace) -> None:
 def _lines(table: pd.DataFrame) -> list[str]:
     """Return a table of sessions as lines: aligned, as wide as the terminal, ids last."""
     from aod_notebook.core import words
-    from aod_notebook.frames._rows import records
+    from aod_notebook.frames.rows import records
 
     head = ("Status", "Prompt", "Agent", "Model", "Cost", "Age", "Id")
     columns = [name for name in _SHOWN if name in table]

@@ -67,7 +67,7 @@ class Source:
 
     def newest(self, count: int) -> tuple[pd.DataFrame, int]:
         """Return the newest sessions with their details, and how many there are in all."""
-        from aod_notebook.frames.sessions import newest_sessions
+        from aod_notebook.frames.sessions.sessions import newest_sessions
 
         if self._store is None:
             table = newest_sessions(self._client, count)

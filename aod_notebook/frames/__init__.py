@@ -5,32 +5,32 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.frames import prices
 from aod_notebook.frames._collect import collect
-from aod_notebook.frames._deliver import FrameWarning, Problem
 from aod_notebook.frames.checks import FrameError, MissingPackageError
 from aod_notebook.frames.compare import compare_df, compare_edits, compare_totals
-from aod_notebook.frames.events import decode_events
+from aod_notebook.frames.decode.events import decode_events
+from aod_notebook.frames.decode.run_events import decode_run_events
 from aod_notebook.frames.imports import import_logs
 from aod_notebook.frames.insights import insights_df
-from aod_notebook.frames.messages import messages_from_events
 from aod_notebook.frames.opened import OpenedLog, open_log
 from aod_notebook.frames.otlp import otlp_to_protobuf, runs_to_otlp, sessions_to_otlp
 from aod_notebook.frames.parquet import read_parquet, to_parquet
-from aod_notebook.frames.results import model_usage_from_events, results_from_events
-from aod_notebook.frames.run_events import decode_run_events
-from aod_notebook.frames.runs import run_events_df, runs_df, spans_df, tasks_df
+from aod_notebook.frames.report import FrameWarning, Problem
+from aod_notebook.frames.runs.runs import run_events_df, runs_df, spans_df, tasks_df
+from aod_notebook.frames.runs.spans import spans_from_run_events
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
-from aod_notebook.frames.sessions import sessions_df, turns_df
-from aod_notebook.frames.spans import spans_from_run_events
+from aod_notebook.frames.sessions.sessions import sessions_df, turns_df
 from aod_notebook.frames.spending import spending_df
 from aod_notebook.frames.store import Store, scan
-from aod_notebook.frames.tables import (
+from aod_notebook.frames.transcripts.messages import messages_from_events
+from aod_notebook.frames.transcripts.results import model_usage_from_events, results_from_events
+from aod_notebook.frames.transcripts.tables import (
     events_df,
     messages_df,
     model_usage_df,
     results_df,
     tool_calls_df,
 )
-from aod_notebook.frames.tool_calls import tool_calls_from_events
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_from_events
 
 if TYPE_CHECKING:
     from aod_notebook.frames import aio, prepare

@@ -22,14 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aod_notebook.frames._cluster import Service, workers
-from aod_notebook.frames._deliver import Framed, Problem, Report, warn
-from aod_notebook.frames._fetch import agent_model, each, session_events
-from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.checks import FrameError, options, shown
-from aod_notebook.frames.messages import messages_of
+from aod_notebook.frames.fetch import agent_model, each, session_events
 from aod_notebook.frames.protocols import FollowedSession
-from aod_notebook.frames.results import model_usage_of, results_of
-from aod_notebook.frames.sessions import sessions_of, turns_of
+from aod_notebook.frames.report import Framed, Problem, Report, warn
+from aod_notebook.frames.sessions.sessions import sessions_of, turns_of
 from aod_notebook.frames.sources import asked, followed_events
 from aod_notebook.frames.store import (
     KEY,
@@ -44,7 +41,10 @@ from aod_notebook.frames.store import (
     read_mark,
     stored_schema,
 )
-from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.frames.transcripts.messages import messages_of
+from aod_notebook.frames.transcripts.pieces import Piece, pieces
+from aod_notebook.frames.transcripts.results import model_usage_of, results_of
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

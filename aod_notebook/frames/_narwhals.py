@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from aod_notebook.frames._native import conform, is_whole
 from aod_notebook.frames.checks import FrameError, nearest, need, once, shown
+from aod_notebook.frames.native import conform, is_whole
 from aod_notebook.frames.schema import SCHEMAS
 
 

@@ -10,12 +10,8 @@ import pandas as pd
 import pyarrow.dataset as ds
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames._deliver import Report
-from aod_notebook.frames._fetch import session_events
-from aod_notebook.frames._rows import records
-from aod_notebook.frames._transcript import Piece, pieces
 from aod_notebook.frames.checks import FrameError, shown
-from aod_notebook.frames.details import of_pieces
+from aod_notebook.frames.fetch import session_events
 from aod_notebook.frames.own_logs import (
     events_of_logs,
     is_path,
@@ -23,11 +19,15 @@ from aod_notebook.frames.own_logs import (
     sessions_of_logs,
     turns_of_logs,
 )
-from aod_notebook.frames.results import results_of, turn_results
-from aod_notebook.frames.sessions import sessions_of, turns_of
+from aod_notebook.frames.report import Report
+from aod_notebook.frames.rows import records
+from aod_notebook.frames.sessions.details import of_pieces
+from aod_notebook.frames.sessions.sessions import sessions_of, turns_of
 from aod_notebook.frames.sources import asked, followed_events, held_events
 from aod_notebook.frames.store import Store
-from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.frames.transcripts.pieces import Piece, pieces
+from aod_notebook.frames.transcripts.results import results_of, turn_results
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 from aod_notebook.transcripts.files import Touch, touched
 from aod_notebook.transcripts.model import add
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast, overload
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import Framed, Problem, delivering
+from aod_notebook.frames.report import Framed, Problem, delivering
 
 Plain_co = TypeVar("Plain_co", covariant=True)
 """What a call gives: a frame, or an awaitable of one."""

@@ -25,12 +25,15 @@ from anyio.to_thread import run_sync
 from aod_notebook.agentos import AsyncAgentOS
 from aod_notebook.aod import AsyncClient
 from aod_notebook.core.awaited import awaited
-from aod_notebook.frames import _collect, runs, sessions, tables
-from aod_notebook.frames._deliver import Problem, check, deliver, warn
+from aod_notebook.frames import _collect
 from aod_notebook.frames._loop import OnLoop
 from aod_notebook.frames._signatures import AsyncRuns, AsyncSessions, AsyncTable, AsyncTurns
 from aod_notebook.frames.checks import options
+from aod_notebook.frames.report import Problem, check, deliver, warn
+from aod_notebook.frames.runs import runs
+from aod_notebook.frames.sessions import sessions
 from aod_notebook.frames.store import Store
+from aod_notebook.frames.transcripts import tables
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

@@ -17,8 +17,6 @@ import msgspec
 
 from aod_notebook.core.settings import home
 from aod_notebook.frames._collect import store_sessions
-from aod_notebook.frames._deliver import FrameWarning, Report
-from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.own_logs import (
     LogPath,
@@ -28,7 +26,9 @@ from aod_notebook.frames.own_logs import (
     sessions_of_logs,
     turns_of_logs,
 )
+from aod_notebook.frames.report import FrameWarning, Report
 from aod_notebook.frames.store import IMPORTED, Store, made_store
+from aod_notebook.frames.transcripts.pieces import pieces
 from aod_notebook.logs import LogFile, LogSession, count_once, one_each
 
 _BATCH_BYTES: Final = 64_000_000

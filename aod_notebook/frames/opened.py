@@ -11,10 +11,7 @@ import pyarrow.dataset as ds
 
 from aod_notebook.aod import StreamEvent
 from aod_notebook.core.settings import home
-from aod_notebook.frames._deliver import Report
-from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.checks import FrameError
-from aod_notebook.frames.messages import messages_of
 from aod_notebook.frames.own_logs import (
     LogPath,
     events_of_logs,
@@ -25,9 +22,12 @@ from aod_notebook.frames.own_logs import (
     sessions_of_logs,
     turns_of_logs,
 )
-from aod_notebook.frames.results import model_usage_of, results_of
+from aod_notebook.frames.report import Report
 from aod_notebook.frames.store import Store, scan
-from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.frames.transcripts.messages import messages_of
+from aod_notebook.frames.transcripts.pieces import pieces
+from aod_notebook.frames.transcripts.results import model_usage_of, results_of
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 from aod_notebook.logs import LogSession, count_once, one_each
 
 _SHORTEST_ID = 4

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from aod_notebook.core.text import one_line
-from aod_notebook.frames._native import completed
 from aod_notebook.frames._otlp import (
     CLIENT,
     INTERNAL,
@@ -21,10 +20,11 @@ from aod_notebook.frames._otlp import (
     traces,
     whole_counts,
 )
-from aod_notebook.frames._rows import records
 from aod_notebook.frames.checks import FrameError, MissingPackageError, flag, pandas_frame, shown
+from aod_notebook.frames.native import completed
+from aod_notebook.frames.rows import records
+from aod_notebook.frames.runs.spans import spans_of
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
-from aod_notebook.frames.spans import spans_of
 
 _RUN = columns_but(SCHEMAS["runs"], "error_message")
 _SPAN = columns_but(

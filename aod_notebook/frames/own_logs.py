@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.contract import TOKEN_FIELDS
-from aod_notebook.frames._deliver import Report, finish
-from aod_notebook.frames._native import Table, bytes_array, constant
 from aod_notebook.frames.checks import FrameError
+from aod_notebook.frames.native import Table, bytes_array, constant
+from aod_notebook.frames.report import Report, finish
 from aod_notebook.frames.schema import SCHEMAS, Schema
 from aod_notebook.frames.store import IMPORTED_NAMES, stored_schema
 from aod_notebook.logs import (

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.core.text import one_line
-from aod_notebook.frames._native import conform, is_whole
 from aod_notebook.frames.checks import FrameError, pandas_frame, shown
+from aod_notebook.frames.native import conform, is_whole
 from aod_notebook.frames.schema import SCHEMAS
 
 _BY_ID = {schema.id: schema for schema in SCHEMAS.values()}

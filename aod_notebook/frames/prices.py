@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import FrameWarning
 from aod_notebook.frames.checks import FrameError, shown
+from aod_notebook.frames.report import FrameWarning
 from aod_notebook.transcripts import Spent, Usage
 
 __all__ = ["Rates", "rates", "table", "use", "version"]

@@ -8,22 +8,22 @@ from uuid import UUID
 import pandas as pd
 
 from aod_notebook.core.ids import full_ids
-from aod_notebook.frames._deliver import Framed, Report
-from aod_notebook.frames._fetch import (
+from aod_notebook.frames.checks import FrameError, is_frame, pandas_frame, shown
+from aod_notebook.frames.decode.events import events_of_bytes, events_of_stream
+from aod_notebook.frames.fetch import (
     agent_model,
     client_with,
     current_client,
     each,
     session_events,
 )
-from aod_notebook.frames._native import completed
-from aod_notebook.frames._transcript import ModelOf, Piece, pieces
-from aod_notebook.frames.checks import FrameError, is_frame, pandas_frame, shown
-from aod_notebook.frames.events import events_of_bytes, events_of_stream
+from aod_notebook.frames.native import completed
 from aod_notebook.frames.own_logs import events_of_logs, is_path, sessions_at
 from aod_notebook.frames.protocols import Event, FollowedSession
+from aod_notebook.frames.report import Framed, Report
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.store import Store
+from aod_notebook.frames.transcripts.pieces import ModelOf, Piece, pieces
 
 Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSession | Store
 """An events frame, `StreamEvent` objects, bytes of SSE bodies, a followed session, a store."""

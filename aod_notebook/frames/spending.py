@@ -10,8 +10,6 @@ import pandas as pd
 from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.core.settings import home
 from aod_notebook.frames import prices
-from aod_notebook.frames._deliver import Report
-from aod_notebook.frames._transcript import pieces
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.own_logs import (
     events_of_logs,
@@ -20,9 +18,11 @@ from aod_notebook.frames.own_logs import (
     sessions_of_logs,
     turns_of_logs,
 )
-from aod_notebook.frames.results import model_usage_of
+from aod_notebook.frames.report import Report
 from aod_notebook.frames.store import Store, scan
-from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.frames.transcripts.pieces import pieces
+from aod_notebook.frames.transcripts.results import model_usage_of
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 
 _GROUPS: Final = {
     "day": "day",

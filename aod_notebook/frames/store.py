@@ -20,9 +20,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from aod_notebook.core.text import one_line
-from aod_notebook.frames._deliver import Problem, Report
-from aod_notebook.frames._native import arrow_type, native
 from aod_notebook.frames.checks import FrameError, MissingPackageError, shown
+from aod_notebook.frames.native import arrow_type, native
+from aod_notebook.frames.report import Problem, Report
 from aod_notebook.frames.schema import IMPORTED_COLUMNS, SCHEMAS, Column, Schema
 
 STORED: Final = (

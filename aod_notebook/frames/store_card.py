@@ -6,7 +6,7 @@ from typing import Any, Final
 from aod_notebook.core import words
 from aod_notebook.core.card import Card
 from aod_notebook.core.text import counted
-from aod_notebook.frames._rows import records
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import TOKENS
 from aod_notebook.transcripts import Spent, Usage
 

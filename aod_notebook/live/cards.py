@@ -26,9 +26,9 @@ def session_card(session: Any, status: str, client: Any) -> Card:
         status: its state, as far as it is known here.
         client: is asked for the first prompt, once and not for long.
     """
-    from aod_notebook.frames._transcript import pieces
-    from aod_notebook.frames.details import of_pieces
+    from aod_notebook.frames.sessions.details import of_pieces
     from aod_notebook.frames.sources import followed_events
+    from aod_notebook.frames.transcripts.pieces import pieces
 
     known = of_pieces(list(pieces([followed_events(session).frame])))
     turns = {

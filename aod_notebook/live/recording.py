@@ -56,7 +56,7 @@ def record(source: Any, folder: Path, client: Any = None) -> str:
         AodNotebookError: there is no output, or the source holds several sessions.
     """
     from aod_notebook import frames
-    from aod_notebook.frames._transcript import times_of
+    from aod_notebook.frames.transcripts.pieces import times_of
 
     events = frames.events_df(source, client=client)
     ids = list(events["session_id"].dropna().unique())

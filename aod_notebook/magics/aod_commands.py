@@ -55,7 +55,7 @@ def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
 
 
 def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
-    from aod_notebook.frames.sessions import newest_sessions
+    from aod_notebook.frames.sessions.sessions import newest_sessions
     from aod_notebook.live.start import followed
 
     if not options.limit.isdecimal() or not int(options.limit):

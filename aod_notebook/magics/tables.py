@@ -19,7 +19,7 @@ import pandas as pd
 from aod_notebook.core import words
 from aod_notebook.core.look import code_parts, styled
 from aod_notebook.core.text import clip, counted, one_line
-from aod_notebook.frames._rows import records
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.magics.cells import Cell
 from aod_notebook.magics.findings import SCHEMA as FINDINGS

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.frames._native import completed
+from aod_notebook.frames.native import completed
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._given import EVENTS, has, refuse
 from aod_notebook.plots._run_spans import is_of_runs, spans_of

@@ -7,10 +7,10 @@ from typing import Any, Final
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.frames._native import completed
-from aod_notebook.frames._rows import records
-from aod_notebook.frames._transcript import times_of
+from aod_notebook.frames.native import completed
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
+from aod_notebook.frames.transcripts.pieces import times_of
 from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, refuse
 
 __all__ = ["TOKENS", "points"]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.frames._native import completed
-from aod_notebook.frames._rows import records
+from aod_notebook.frames.native import completed
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._given import epoch_seconds, has, is_agentos, refuse
 

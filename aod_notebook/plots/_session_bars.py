@@ -11,7 +11,7 @@ import pandas as pd
 
 from aod_notebook import frames
 from aod_notebook.contract import FINAL_EVENTS
-from aod_notebook.frames._rows import records
+from aod_notebook.frames.rows import records
 from aod_notebook.plots._given import epoch_seconds
 
 if TYPE_CHECKING:

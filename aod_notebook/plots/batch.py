@@ -10,9 +10,9 @@ import pandas as pd
 from aod_notebook import frames
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
-from aod_notebook.frames._native import completed
-from aod_notebook.frames._rows import records
 from aod_notebook.frames.checks import flag
+from aod_notebook.frames.native import completed
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, PlotError, most_rows, ready
 from aod_notebook.plots._given import has, is_agentos, refuse

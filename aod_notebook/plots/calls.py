@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook.core.text import counted
-from aod_notebook.frames._rows import records
+from aod_notebook.frames.rows import records
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._text import shown

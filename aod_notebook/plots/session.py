@@ -11,8 +11,8 @@ import pandas as pd
 
 from aod_notebook import frames
 from aod_notebook.core.text import counted
-from aod_notebook.frames._native import completed
-from aod_notebook.frames._rows import records
+from aod_notebook.frames.native import completed
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import EVENTS, has, only, refuse

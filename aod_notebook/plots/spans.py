@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.text import counted
-from aod_notebook.frames._rows import records
 from aod_notebook.frames.protocols import is_of_sessions
+from aod_notebook.frames.rows import records
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, PlotError, most_rows, ready
 from aod_notebook.plots._given import only
 from aod_notebook.plots._run_spans import spans_of

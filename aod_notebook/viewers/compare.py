@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from aod_notebook.core.look import NO_MATH_CLASSES
 from aod_notebook.core.text import clean, clip, counted, one_line
 from aod_notebook.core.words import GLYPHS, duration, short_id, state_word
-from aod_notebook.frames._deliver import Report, warn
 from aod_notebook.frames.compare import Compared, compared, state_of
+from aod_notebook.frames.report import Report, warn
 from aod_notebook.transcripts.summary import KINDS
 from aod_notebook.viewers.compare_facts import (
     MINUS,

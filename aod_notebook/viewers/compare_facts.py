@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aod_notebook.core.text import counted, one_line
 from aod_notebook.core.words import GLYPHS, dollars, duration, model_name, state_word, tokens
-from aod_notebook.frames._rows import records
 from aod_notebook.frames.compare import Compared, state_of
+from aod_notebook.frames.rows import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

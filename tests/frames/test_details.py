@@ -10,7 +10,7 @@ from aod_notebook.aod import AsyncClient, Client
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames import aio
 from aod_notebook.frames.schema import DETAIL_COLUMNS
-from aod_notebook.frames.sessions import newest_sessions
+from aod_notebook.frames.sessions.sessions import newest_sessions
 
 DETAILS = [column.name for column in DETAIL_COLUMNS]
 

@@ -13,7 +13,7 @@ from aod_notebook import frames
 from aod_notebook.agentos import AgentOS, AsyncAgentOS
 from aod_notebook.aod import AsyncClient, Client, NotFoundError
 from aod_notebook.core import current
-from aod_notebook.frames import _fetch, aio
+from aod_notebook.frames import aio, fetch
 
 pytestmark = pytest.mark.anyio
 
@@ -124,7 +124,7 @@ async def test_a_failed_call_raises_the_error_itself(async_client, tmp_path):
 
 
 async def test_the_loop_goes_on_while_a_running_session_is_read(async_client, running, monkeypatch):
-    monkeypatch.setattr(_fetch, "QUIET_S", 0.3)
+    monkeypatch.setattr(fetch, "QUIET_S", 0.3)
     ticks = []
 
     async def tick():
@@ -144,9 +144,9 @@ async def test_the_loop_goes_on_while_a_running_session_is_read(async_client, ru
 async def test_a_cancelled_call_ends_its_requests_and_its_thread(
     async_client, running, monkeypatch
 ):
-    monkeypatch.setattr(_fetch, "QUIET_S", 600)
+    monkeypatch.setattr(fetch, "QUIET_S", 600)
     left = threading.Event()
-    read = _fetch.OnLoop.read_events
+    read = fetch.OnLoop.read_events
 
     def watched(*args):
         try:
@@ -154,7 +154,7 @@ async def test_a_cancelled_call_ends_its_requests_and_its_thread(
         finally:
             left.set()
 
-    monkeypatch.setattr(_fetch.OnLoop, "read_events", watched)
+    monkeypatch.setattr(fetch.OnLoop, "read_events", watched)
     with anyio.move_on_after(0.5) as scope:
         await aio.events_df(running, client=async_client)
     assert scope.cancelled_caught

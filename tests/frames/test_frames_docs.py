@@ -17,7 +17,7 @@ from aod_notebook.aod import Client
 from aod_notebook.core import current
 
 ROOT = Path(__file__).parents[2]
-MODULES = [found.name for found in pkgutil.iter_modules(frames.__path__, "aod_notebook.frames.")]
+MODULES = [found.name for found in pkgutil.walk_packages(frames.__path__, "aod_notebook.frames.")]
 
 
 def blocks(page):

@@ -13,7 +13,7 @@ from aod_notebook import frames
 from aod_notebook.agentos import AgentOS
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames._native import concat
+from aod_notebook.frames.native import concat
 
 
 def event(number, name="step.done", **fields):
@@ -411,7 +411,7 @@ def test_a_missing_run_among_others_costs_only_itself(agentos):
 
 
 def test_a_full_list_is_said_to_be_cut(agentos, monkeypatch):
-    monkeypatch.setattr("aod_notebook.frames.runs.LIST_LIMIT", 2)
+    monkeypatch.setattr("aod_notebook.frames.runs.runs.LIST_LIMIT", 2)
     frame, problems = frames.runs_df(client=agentos, strict=False)
     assert frame.attrs["truncated_by"] == "a limit on runs"
     assert len(problems) == 1

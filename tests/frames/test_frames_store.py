@@ -10,7 +10,7 @@ import pytest
 
 from aod_notebook import frames
 from aod_notebook.aod import Client
-from aod_notebook.frames import _fetch
+from aod_notebook.frames import fetch
 from aod_notebook.frames.store import STORED
 
 TABLES = {
@@ -209,7 +209,7 @@ def test_a_store_is_found_in_the_users_own_directory(client, tmp_path, monkeypat
 
 
 def test_a_running_session_is_not_complete_and_is_fetched_again(client, tmp_path, monkeypatch):
-    monkeypatch.setattr(_fetch, "QUIET_S", 0.3)
+    monkeypatch.setattr(fetch, "QUIET_S", 0.3)
     gate = tmp_path / "gate"
     shell = client.agents.create(name=f"shell {gate}", model="any", runtime="shell")
     prompt = f"echo one; while [ ! -e '{gate}' ]; do sleep 0.02; done; echo two; exec sleep 600"

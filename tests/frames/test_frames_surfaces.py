@@ -15,7 +15,7 @@ from aod_notebook import frames, plots
 from aod_notebook.aod import pretty
 from aod_notebook.aod.events import iter_events
 from aod_notebook.frames import prepare
-from aod_notebook.frames.sessions import sessions_of
+from aod_notebook.frames.sessions.sessions import sessions_of
 from aod_notebook.live.session_tables import SessionTables
 from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.static import render_html

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.frames._native import completed
+from aod_notebook.frames.native import completed
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.magics.tables import table_html, table_text
 

@@ -1,4 +1,4 @@
-"""Write the tables of all frames' columns into `docs/frames.md`, from `frames/schema.py`.
+"""Write the tables of all frames' columns into `docs/frames.md`, from `frames/schema/`.
 
 Usage: python tests/tools/frame_tables.py          write the tables
        python tests/tools/frame_tables.py --check  write nothing, fail when they are out of date

@@ -7,8 +7,6 @@ import msgspec
 import pandas as pd
 
 from aod_notebook.frames import prices
-from aod_notebook.frames._deliver import Report, finish
-from aod_notebook.frames._native import Table
 from aod_notebook.frames.insights.context import cold_caches, compactions, growing_context
 from aod_notebook.frames.insights.repeats import (
     repeated_calls,
@@ -19,12 +17,14 @@ from aod_notebook.frames.insights.rows import sessions_of_frames
 from aod_notebook.frames.insights.session import Finding, Limits, Row, SessionRows
 from aod_notebook.frames.insights.waits import api_retries, denied_calls, idle_times, slow_starts
 from aod_notebook.frames.insights.waste import unused_subagents, work_after_edits
-from aod_notebook.frames.messages import messages_of
-from aod_notebook.frames.results import results_of
+from aod_notebook.frames.native import Table
+from aod_notebook.frames.report import Report, finish
 from aod_notebook.frames.schema import INSIGHTS as _SCHEMA
 from aod_notebook.frames.sources import Gathered
 from aod_notebook.frames.store import Store
-from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.frames.transcripts.messages import messages_of
+from aod_notebook.frames.transcripts.results import results_of
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 from aod_notebook.transcripts import Spent, Usage
 
 KINDS: Final[dict[str, Callable[[SessionRows, Limits], Iterator[Finding]]]] = {

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from aod_notebook.frames._deliver import Framed, Report
-from aod_notebook.frames._native import concat
 from aod_notebook.frames._signatures import Table, table_function
-from aod_notebook.frames.messages import messages_of
-from aod_notebook.frames.results import model_usage_of, results_of
+from aod_notebook.frames.native import concat
+from aod_notebook.frames.report import Framed, Report
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Derive, Gathered, with_report
-from aod_notebook.frames.tool_calls import tool_calls_of
+from aod_notebook.frames.transcripts.messages import messages_of
+from aod_notebook.frames.transcripts.results import model_usage_of, results_of
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 
 _ARGUMENTS = """
     Args:

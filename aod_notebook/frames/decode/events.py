@@ -7,11 +7,11 @@ import msgspec
 
 from aod_notebook.aod.events import MALFORMED
 from aod_notebook.contract import EVENT_TYPES, FINAL_EVENTS
-from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import Table
 from aod_notebook.frames._signatures import decode_function
-from aod_notebook.frames._wire import EventRows, read_bodies, wire_event
 from aod_notebook.frames.checks import FrameError, shown
+from aod_notebook.frames.decode.wire import EventRows, read_bodies, wire_event
+from aod_notebook.frames.native import Table
+from aod_notebook.frames.report import Framed, Report, finish
 from aod_notebook.frames.schema import SCHEMAS
 
 _SCHEMA = SCHEMAS["events"]

@@ -12,17 +12,17 @@ from aod_notebook.contract import RUN_STATUSES, TOKEN_FIELDS
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_ids
-from aod_notebook.frames._deliver import Framed, Report, finish, now
-from aod_notebook.frames._fetch import base_url_of, client_with, each
-from aod_notebook.frames._native import Table
-from aod_notebook.frames._rows import column, fields_of, json_text, micros, rest, text
 from aod_notebook.frames._signatures import Runs, runs_function
 from aod_notebook.frames.checks import FrameError, is_frame, shown
+from aod_notebook.frames.decode.run_events import add_run_events
+from aod_notebook.frames.fetch import base_url_of, client_with, each
+from aod_notebook.frames.native import Table
 from aod_notebook.frames.protocols import is_of_sessions
-from aod_notebook.frames.run_events import add_run_events
+from aod_notebook.frames.report import Framed, Report, finish, now
+from aod_notebook.frames.rows import column, fields_of, json_text, micros, rest, text
+from aod_notebook.frames.runs.spans import spans_of
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import ids_in
-from aod_notebook.frames.spans import spans_of
 
 LIST_LIMIT = 1000
 """How many runs are asked for when no ids are given."""

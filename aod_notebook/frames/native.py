@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aod_notebook.frames._rows import micros
 from aod_notebook.frames.checks import FrameError, once
+from aod_notebook.frames.rows import micros
 from aod_notebook.frames.schema import Column
 
 ROWS_PER_BATCH = 8192

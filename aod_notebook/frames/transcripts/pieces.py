@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from aod_notebook.frames._native import ROWS_PER_BATCH
+from aod_notebook.frames.native import ROWS_PER_BATCH
 from aod_notebook.transcripts import Entry, Reader
 
 _Ints = npt.NDArray[np.int64]

@@ -8,16 +8,16 @@ from typing import Any, Final
 import pandas as pd
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames._deliver import Report
-from aod_notebook.frames._fetch import session_events
-from aod_notebook.frames._native import Table
-from aod_notebook.frames._rows import records
-from aod_notebook.frames._transcript import Piece, pieces
-from aod_notebook.frames.results import turn_results
+from aod_notebook.frames.fetch import session_events
+from aod_notebook.frames.native import Table
+from aod_notebook.frames.report import Report
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import DETAIL_COLUMNS, SCHEMAS, TOKENS
 from aod_notebook.frames.sources import followed_events
 from aod_notebook.frames.store import Store
-from aod_notebook.frames.tool_calls import call_failures
+from aod_notebook.frames.transcripts.pieces import Piece, pieces
+from aod_notebook.frames.transcripts.results import turn_results
+from aod_notebook.frames.transcripts.tool_calls import call_failures
 from aod_notebook.transcripts import Usage
 
 Facts = dict[str, dict[str, Any]]

@@ -12,12 +12,6 @@ import pandas as pd
 from narwhals.stable.v2.typing import IntoFrameT
 
 from aod_notebook.contract import TOKEN_FIELDS
-from aod_notebook.frames._groups import (
-    SESSION_MEASURES,
-    TEST_NUMBERS,
-    with_success,
-    with_tests,
-)
 from aod_notebook.frames._narwhals import (
     MEASURES,
     NUMBERS,
@@ -27,6 +21,12 @@ from aod_notebook.frames._narwhals import (
     taken_any,
 )
 from aod_notebook.frames.checks import FrameError, names, number, shown
+from aod_notebook.frames.prepare.groups import (
+    SESSION_MEASURES,
+    TEST_NUMBERS,
+    with_success,
+    with_tests,
+)
 
 __all__ = [
     "compare",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from aod_notebook.frames import checks
-from aod_notebook.frames._native import Table
+from aod_notebook.frames.native import Table
 from aod_notebook.frames.schema import Schema
 
 _SHOWN_CHARS = 200

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import ROWS_PER_BATCH, Table
 from aod_notebook.frames._signatures import transcript_function
-from aod_notebook.frames._transcript import Piece
+from aod_notebook.frames.native import ROWS_PER_BATCH, Table
+from aod_notebook.frames.report import Framed, Report, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.sources import Events, Models, derived
+from aod_notebook.frames.transcripts.pieces import Piece
 from aod_notebook.transcripts import Entry, Usage
 
 _SCHEMA = SCHEMAS["messages"]

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from aod_notebook.frames import prices
-from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import Table
 from aod_notebook.frames._signatures import transcript_function
-from aod_notebook.frames._transcript import Piece
+from aod_notebook.frames.native import Table
+from aod_notebook.frames.report import Framed, Report, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.sources import Events, Models, derived
+from aod_notebook.frames.transcripts.pieces import Piece
 from aod_notebook.transcripts import ModelUsage, Result, Usage
 
 _RESULTS = SCHEMAS["results"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 
 from aod_notebook.contract import RUN_ENDED, SESSION_ENDED
-from aod_notebook.frames._statistics import (
+from aod_notebook.frames.prepare.statistics import (
     Sample,
     Tested,
     fisher,

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import ROWS_PER_BATCH, Table
-from aod_notebook.frames._rows import seconds_between
 from aod_notebook.frames._signatures import derive_function
-from aod_notebook.frames._transcript import Piece
+from aod_notebook.frames.native import ROWS_PER_BATCH, Table
+from aod_notebook.frames.report import Framed, Report, finish
+from aod_notebook.frames.rows import seconds_between
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, derived
+from aod_notebook.frames.transcripts.pieces import Piece
 from aod_notebook.transcripts import Entry, one_line, summary
 
 _SCHEMA = SCHEMAS["tool_calls"]

@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 from aod_notebook.contract import EVENT_TYPES
 from aod_notebook.core.sse import SSEDecoder
 from aod_notebook.frames import checks
-from aod_notebook.frames._deliver import Report
-from aod_notebook.frames._native import (
+from aod_notebook.frames.native import (
     ROWS_PER_BATCH,
     Table,
     arrow_array,
@@ -25,6 +24,7 @@ from aod_notebook.frames._native import (
     text_array,
     time_array,
 )
+from aod_notebook.frames.report import Report
 from aod_notebook.frames.schema import SCHEMAS, Column
 
 _BATCH_BYTES = 1 << 16

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import Table, completed
 from aod_notebook.frames._signatures import derive_function
 from aod_notebook.frames.checks import pandas_frame
+from aod_notebook.frames.native import Table, completed
+from aod_notebook.frames.report import Framed, Report, finish
 from aod_notebook.frames.schema import SCHEMAS
 
 _SCHEMA = SCHEMAS["spans"]

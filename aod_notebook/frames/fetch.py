@@ -15,10 +15,10 @@ from aod_notebook.aod.events import StreamEvent
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames._deliver import Framed, Report, now
 from aod_notebook.frames._loop import OnLoop
 from aod_notebook.frames.checks import FrameError, shown
-from aod_notebook.frames.events import events_of_stream
+from aod_notebook.frames.decode.events import events_of_stream
+from aod_notebook.frames.report import Framed, Report, now
 
 QUIET_S = 1.5
 """A running session's stream counts as read to its end when it is silent for so long."""

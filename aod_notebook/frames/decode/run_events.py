@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 
 from aod_notebook.frames import checks
-from aod_notebook.frames._deliver import Framed, Report, finish
-from aod_notebook.frames._native import (
+from aod_notebook.frames._signatures import decode_run_function
+from aod_notebook.frames.native import (
     ROWS_PER_BATCH,
     Table,
     bytes_array,
     constant,
     time_array,
 )
-from aod_notebook.frames._signatures import decode_run_function
+from aod_notebook.frames.report import Framed, Report, finish
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.transcripts._json import loads
 

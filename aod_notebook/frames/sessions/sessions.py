@@ -6,10 +6,18 @@ from typing import Any
 
 import pandas as pd
 
-from aod_notebook.frames._deliver import Framed, Report, finish, now
-from aod_notebook.frames._fetch import base_url_of, each
-from aod_notebook.frames._native import Table
-from aod_notebook.frames._rows import (
+from aod_notebook.frames._signatures import sessions_function, turns_function
+from aod_notebook.frames.fetch import base_url_of, each
+from aod_notebook.frames.native import Table
+from aod_notebook.frames.own_logs import (
+    events_of_logs,
+    is_path,
+    sessions_at,
+    sessions_of_logs,
+    turns_of_logs,
+)
+from aod_notebook.frames.report import Framed, Report, finish, now
+from aod_notebook.frames.rows import (
     column,
     fields_of,
     json_text,
@@ -19,21 +27,13 @@ from aod_notebook.frames._rows import (
     seconds_between,
     text,
 )
-from aod_notebook.frames._signatures import sessions_function, turns_function
-from aod_notebook.frames._transcript import pieces
-from aod_notebook.frames.details import detailed, log_facts, service_facts, stored_facts
-from aod_notebook.frames.own_logs import (
-    events_of_logs,
-    is_path,
-    sessions_at,
-    sessions_of_logs,
-    turns_of_logs,
-)
-from aod_notebook.frames.results import turn_results
 from aod_notebook.frames.schema import SCHEMAS, TOKENS, TURN_RESULT_COLUMNS
+from aod_notebook.frames.sessions.details import detailed, log_facts, service_facts, stored_facts
 from aod_notebook.frames.sources import Gathered, asked
 from aod_notebook.frames.store import Store
-from aod_notebook.frames.tool_calls import call_turns
+from aod_notebook.frames.transcripts.pieces import pieces
+from aod_notebook.frames.transcripts.results import turn_results
+from aod_notebook.frames.transcripts.tool_calls import call_turns
 
 _SESSIONS = SCHEMAS["sessions"]
 _TURNS = SCHEMAS["turns"]

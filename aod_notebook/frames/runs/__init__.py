@@ -1,0 +1,1 @@
+"""The frames of runs: runs, their events, spans and tasks."""

@@ -1,0 +1,1 @@
+"""The frames of what a service says of sessions."""
