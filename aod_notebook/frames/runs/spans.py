@@ -1,7 +1,7 @@
 """The spans frame: the tree of a run's spans, with depths, paths and time of their own."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from aod_notebook.frames.checks import pandas_frame
 from aod_notebook.frames.native import Table, completed
 from aod_notebook.frames.report import Framed, Report, finish
 from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.trees import covered, forest
 
 _SCHEMA = SCHEMAS["spans"]
 _COPIED = (
@@ -51,10 +52,18 @@ class _Span:
     """Where it stands among its siblings."""
     first: int | None = None
     """The earliest start of its run."""
-    children: list["_Span"] = field(default_factory=list)
     is_orphan: bool = False
     depth: int = 0
     path: str = ""
+    covered: int = 0
+    """For how much of its time a child was running."""
+
+    @property
+    def until(self) -> int | None:
+        """When it ended, as reported or by its duration."""
+        if self.end is not None or self.start is None or self.duration is None:
+            return self.end
+        return self.start + self.duration * _MS
 
 
 @derive_function
@@ -118,42 +127,22 @@ def _runs(events: pd.DataFrame) -> list[list[_Span]]:
 
 
 def _ordered(spans: Sequence[_Span]) -> list[_Span]:
-    """Put parents before children; what no root leads to is made an orphan."""
-    by_id = {span.span_id: span for span in spans}
-    first = min((span.start for span in spans if span.start is not None), default=None)
-    roots = []
-    for span in spans:
-        span.first = first
-        parent = by_id.get(span.parent or "")
-        if parent is not None:
-            parent.children.append(span)
-        else:
-            span.is_orphan = span.parent is not None
-            roots.append(span)
-    placed: list[_Span] = []
-    known: set[str] = set()
-    _walk(roots, placed, known)
-    for span in sorted(spans, key=_place) if len(placed) < len(spans) else ():
-        if span.span_id not in known:
-            span.is_orphan = True
-            _walk([span], placed, known)
-    return placed
-
-
-def _walk(roots: Iterable[_Span], placed: list[_Span], known: set[str]) -> None:
-    """Add what the roots lead to, but for the spans already known."""
-    waiting = [(root, 0) for root in sorted(roots, key=_place, reverse=True)]
+    """Put parents before children, and note of each span where it stands."""
+    made = forest(
+        [span.span_id for span in spans],
+        [span.parent for span in spans],
+        [span.place for span in spans],
+    )
+    starts = [span.start for span in spans]
+    known = covered(starts, [span.until for span in spans], made.parents)
+    first = min((start for start in starts if start is not None), default=None)
     names: list[str] = []
-    while waiting:
-        span, depth = waiting.pop()
-        if span.span_id in known:
-            continue
-        known.add(span.span_id)
+    for row in made.order:
+        span, depth = spans[row], made.depths[row]
         names[depth:] = [span.name]
         span.depth, span.path = min(depth, _MAX_DEPTH), _path(names)
-        placed.append(span)
-        children = sorted(span.children, key=_place, reverse=True)
-        waiting += [(child, depth + 1) for child in children]
+        span.first, span.is_orphan, span.covered = first, made.orphans[row], known[row]
+    return [spans[row] for row in made.order]
 
 
 def _path(names: Sequence[str]) -> str:
@@ -161,10 +150,6 @@ def _path(names: Sequence[str]) -> str:
         return "/".join(names)
     half = _PATH_NAMES // 2
     return "/".join([*names[:half], "…", *names[-half:]])
-
-
-def _place(span: _Span) -> tuple[int, int]:
-    return span.place
 
 
 def _values(events: pd.DataFrame, spans: Sequence[_Span]) -> dict[str, Any]:
@@ -190,23 +175,10 @@ def _offset(start: int | None, first: int | None) -> int | None:
 
 
 def _self_ms(span: _Span) -> int | None:
-    """The span's duration less the time in which at least one child was running."""
-    duration = span.duration
-    if duration is None or span.start is None:
+    """Return the span's duration less the time in which at least one child was running."""
+    if span.duration is None or span.start is None:
         return None
-    end = span.end if span.end is not None else span.start + duration * _MS
-    times = sorted(
-        (max(child.start, span.start), min(child.end, end))
-        for child in span.children
-        if child.start is not None and child.end is not None
-    )
-    covered, until = 0, span.start
-    for child_start, child_end in times:
-        begin = max(child_start, until)
-        if child_end > begin:
-            covered += child_end - begin
-            until = child_end
-    return max(0, duration - round(covered / _MS))
+    return max(0, span.duration - round(span.covered / _MS))
 
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:
