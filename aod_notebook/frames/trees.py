@@ -51,7 +51,8 @@ def forest(ids: Sequence[str], parents: Sequence[str | None], places: Sequence[A
     orphans = [row == NONE and named is not None for row, named in zip(above, parents, strict=True)]
     below: list[list[int]] = [[] for _ in ids]
     roots: list[int] = []
-    for row in reversed(sorted(range(len(ids)), key=places.__getitem__)):
+    by_place = sorted(range(len(ids)), key=places.__getitem__)
+    for row in by_place[::-1]:  # rows of the same place keep their order
         (roots if above[row] == NONE else below[above[row]]).append(row)
     order: list[int] = []
     depths = [0] * len(ids)

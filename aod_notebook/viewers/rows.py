@@ -14,7 +14,7 @@ from aod_notebook.viewers.row import TITLE_CHARS, Extra, Kind, Row, Summary, tex
 from aod_notebook.viewers.run_rows import RunRows
 from aod_notebook.viewers.styles import prose, styled
 from aod_notebook.viewers.tools import Tools, seconds
-from aod_notebook.viewers.turns import Turn, micros
+from aod_notebook.viewers.turns import Turn, micros, turn_begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,6 @@ WORDS_CHARS = 1_000_000
 """So much of an agent's words is read as Markdown, which is slow; the rest is shown as written."""
 MARKED_CHARS = 100_000
 """In longer words, Markdown that is shown as written is not set off."""
-STARTED = ("stage", "runtime_start", "started")
 
 
 class RowBuilder:
@@ -78,7 +77,7 @@ class RowBuilder:
         """
         has_lines = self._plain is None
         for event in events:
-            turn = _turn_begun(event, self.summary.turn)
+            turn = turn_begun(event, self.summary.turn)
             if turn is not None:
                 self._begin(turn)
                 self.summary.turn = turn
@@ -125,10 +124,10 @@ class RowBuilder:
                 self.summary.status, self.summary.stage = "running", ""
                 return _stderr_rows(self._stderr.feed(data))
             case "stage":
-                turn = _turn_begun(event, self.summary.turn)
+                turn = turn_begun(event, self.summary.turn)
                 return self._stage_rows(extra) if turn is None else self._turn_rows(turn)
             case "turn_start":
-                return self._turn_rows(_turn_begun(event, self.summary.turn) or 1)
+                return self._turn_rows(turn_begun(event, self.summary.turn) or 1)
             case "exit" | "error" | "terminated" | "stale":
                 rows = self._flushed()
                 rows.append(self._end_row(event))
@@ -317,20 +316,6 @@ def _stderr_rows(lines: list[str]) -> list[Row]:
         msgspec.structs.replace(row, is_error=False, is_minor=True) if is_noise(row.text) else row
         for row in rows
     ]
-
-
-def _turn_begun(event: Event, before: int) -> int | None:
-    """Return the number of the turn that begins with an event; None if none does.
-
-    A turn begins as its runtime is started, which names no turn; `turn_start` comes with the
-    first output only, so never for a turn without.
-    """
-    extra = event.extra
-    if event.type == "turn_start":
-        named = extra.get("turn")
-        return named if isinstance(named, int) else before + 1
-    is_start = (event.type, extra.get("stage"), extra.get("state")) == STARTED
-    return before + 1 if is_start else None
 
 
 def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:

@@ -17,7 +17,7 @@ from aod_notebook.viewers.styles import prose, styled
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["RunRows"]
+__all__ = ["ENDED", "RunRows", "text_of", "tokens_of"]
 
 PARTIAL_CHARS = 2_000
 SHORT_JSON = 100
@@ -171,9 +171,11 @@ class RunRows:
             case "tool.called":
                 return [self._called(name, _call(name, payload.get("input")), number)]
             case "tool.returned":
-                return [self._returned(name, _text(payload.get("output")), number, is_error=False)]
+                return [
+                    self._returned(name, text_of(payload.get("output")), number, is_error=False)
+                ]
             case "tool.failed":
-                return [self._returned(name, _text(payload.get("error")), number, is_error=True)]
+                return [self._returned(name, text_of(payload.get("error")), number, is_error=True)]
             case "llm.request":
                 return [self._model_row(payload, _prompt(payload))]
             case "llm.response":
@@ -201,7 +203,7 @@ class RunRows:
 
     def _count(self, payload: Mapping[str, Any]) -> str:
         """Add up the tokens of a call; say how many they were."""
-        tokens = _tokens(payload)
+        tokens = tokens_of(payload)
         if tokens == (None, None, None):
             return ""
         whole = self._summary
@@ -275,7 +277,7 @@ class RunRows:
 
     def _take_totals(self, extra: Mapping[str, Any]) -> None:
         """Take the counts of the whole run, which go before those of its calls."""
-        whole, (read, cached, written) = self._summary, _tokens(extra)
+        whole, (read, cached, written) = self._summary, tokens_of(extra)
         whole.tokens_in = whole.tokens_in if read is None else read
         whole.tokens_cached = whole.tokens_cached if cached is None else cached
         whole.tokens_out = whole.tokens_out if written is None else written
@@ -284,7 +286,7 @@ class RunRows:
 def _event_row(type_: str, extra: Mapping[str, Any], payload: Mapping[str, Any]) -> Row:
     level = extra.get("level")
     title = _title(type_ if level in (None, "info", "error") else f"{type_} · {level}")
-    text, marks = styled(_text(payload))
+    text, marks = styled(text_of(payload))
     return Row(Kind.EVENT, title, text, 0, level == "error", is_minor=level == "debug", marks=marks)
 
 
@@ -296,7 +298,7 @@ def _duration(milliseconds: object) -> str:
     return f"{milliseconds / 1000:.1f} s" if isinstance(milliseconds, int | float) else ""
 
 
-def _tokens(counts: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+def tokens_of(counts: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
     """Return tokens read (those of the cache included), read from the cache, and written."""
 
     def count(name: str) -> int | None:
@@ -310,7 +312,7 @@ def _tokens(counts: Mapping[str, Any]) -> tuple[int | None, int | None, int | No
 
 def _call(tool: str, given: object) -> str:
     """Say in a line what a call is about."""
-    return one_line(summary_of_call(tool, given) or _text(given), TITLE_CHARS)
+    return one_line(summary_of_call(tool, given) or text_of(given), TITLE_CHARS)
 
 
 def _prompt(payload: Mapping[str, Any]) -> str:
@@ -327,10 +329,10 @@ def _prompt(payload: Mapping[str, Any]) -> str:
 
 
 def _told(value: object) -> str:
-    return clean(_text(value))
+    return clean(text_of(value))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a value as a reader wants it: text as it is, `name: value`s on a line, else JSON."""
     value = _only_word(value)
     if value is None or value == {}:

@@ -21,7 +21,7 @@ from aod_notebook.viewers.styles import styled
 if TYPE_CHECKING:
     from aod_notebook.transcripts import Entry
 
-__all__ = ["OPEN_LINES", "Call", "Tools", "seconds"]
+__all__ = ["OPEN_LINES", "Call", "Tools", "seconds", "short_path"]
 
 OPEN_LINES = 6
 """Longer results are folded at first."""
@@ -88,7 +88,7 @@ class Tools:
         name = one_line(entry.tool or "tool", TITLE_CHARS)
         kind, given = KINDS.get(name, ""), entry.input or {}
         self.counts[name] += 1
-        text = one_line(self._short(kind, summary(entry.tool, given)), TITLE_CHARS)
+        text = one_line(short_path(kind, summary(entry.tool, given), self.folder), TITLE_CHARS)
         row = Row(Kind.TOOL, name, text, depth, parent=parent)
         rows = [row]
         if kind in EDITS or name in ("apply_patch", "patch"):
@@ -101,11 +101,6 @@ class Tools:
             call = Call(number, rows[0], kind, at)
             self.calls[entry.tool_use_id] = self._waiting[entry.tool_use_id] = call
         return rows
-
-    def _short(self, kind: str, text: str) -> str:
-        if len(self.folder) < MIN_FOLDER or kind not in IN_FOLDER:
-            return text
-        return text.replace(f"{self.folder}/", "").removesuffix(f" in {self.folder}")
 
     def list_rows(self, entry: Entry, number: int) -> list[Row]:
         """Return the rows of a list that is told outside of a call, as Codex does."""
@@ -177,6 +172,18 @@ class Tools:
         extra = Extra(short=_telling(shown)) if is_error else None
         row = Row(Kind.TOOL_RESULT, title, shown, call.row.depth + 1, is_error)
         return [structs.replace(row, parent=call.number, marks=marks, extra=extra)]
+
+
+def short_path(kind: str, text: str, folder: str) -> str:
+    """Return what a call is about without the agent's working directory.
+
+    Example:
+        >>> short_path("read", "/work/app/dates.py", "/work/app")
+        'dates.py'
+    """
+    if len(folder) < MIN_FOLDER or kind not in IN_FOLDER:
+        return text
+    return text.replace(f"{folder}/", "").removesuffix(f" in {folder}")
 
 
 def seconds(duration: float) -> str:

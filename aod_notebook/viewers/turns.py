@@ -14,12 +14,14 @@ from aod_notebook.viewers.row import Extra
 from aod_notebook.viewers.tools import seconds
 
 if TYPE_CHECKING:
+    from aod_notebook.viewers.protocols import Event
     from aod_notebook.viewers.row import Row
     from aod_notebook.viewers.tools import Tools
 
-__all__ = ["Turn", "micros", "money"]
+__all__ = ["Turn", "micros", "money", "turn_begun"]
 
 LAST_WORDS = 80
+STARTED = ("stage", "runtime_start", "started")
 MOST_TOOLS = 6
 _MARKS = re.compile(r"[`*#]+")
 """Of Markdown, which a line shows as it is written."""
@@ -82,6 +84,20 @@ def micros(time: object) -> int | None:
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return round(at.timestamp() * 1e6)
+
+
+def turn_begun(event: Event, before: int) -> int | None:
+    """Return the number of the turn that begins with an event; None if none does.
+
+    A turn begins as its runtime is started, which names no turn; `turn_start` comes with the
+    first output only, so never for a turn without.
+    """
+    extra = event.extra
+    if event.type == "turn_start":
+        named = extra.get("turn")
+        return named if isinstance(named, int) else before + 1
+    is_start = (event.type, extra.get("stage"), extra.get("state")) == STARTED
+    return before + 1 if is_start else None
 
 
 def _failed(tools: Tools, name: str) -> str:

@@ -78,7 +78,9 @@ def test_the_tree_equals_a_naive_recursive_build_on_random_spans():
         made = forest(ids, parents, places)
         tree, orphans = naive(ids, parents, places)
         assert [(ids[row], made.depths[row]) for row in made.order] == tree, seed
-        assert {own for own, is_orphan in zip(ids, made.orphans, strict=True) if is_orphan} == orphans
+        assert {
+            own for own, is_orphan in zip(ids, made.orphans, strict=True) if is_orphan
+        } == orphans
         assert all(
             above == -1 or ids[above] == parents[row] for row, above in enumerate(made.parents)
         )
