@@ -17,7 +17,7 @@ from aod_notebook.viewers.styles import prose, styled
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["ENDED", "RunRows", "text_of", "tokens_of"]
+__all__ = ["RunRows", "text_of", "tokens_of"]
 
 PARTIAL_CHARS = 2_000
 SHORT_JSON = 100

@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import RUN_ENDED
 from aod_notebook.core.text import failure_text, one_line
 from aod_notebook.transcripts import summary
 from aod_notebook.viewers.row import TITLE_CHARS
-from aod_notebook.viewers.run_rows import ENDED, text_of, tokens_of
+from aod_notebook.viewers.run_rows import text_of, tokens_of
 from aod_notebook.viewers.trace.tree import Span
 from aod_notebook.viewers.turns import micros
 
@@ -91,7 +92,7 @@ class RunSpans:
         whole.cost = float(cost) if isinstance(cost, int | float) else whole.cost
         if row.get("input") is not None:
             whole.given = row["input"]
-        if status in ENDED:
+        if status in RUN_ENDED:
             whole.is_open, whole.end = False, micros(row.get("ended_at")) or at
             whole.is_error = status == "failed"
             whole.bad = one_line(failure_text(row), TITLE_CHARS) if whole.is_error else ""

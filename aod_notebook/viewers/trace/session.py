@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from aod_notebook.contract import FINAL_EVENTS
 from aod_notebook.core.text import one_line
 from aod_notebook.frames import prices
 from aod_notebook.transcripts import KINDS, Reader, Spent, summary
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["SessionSpans"]
 
 _EXIT = re.compile(r"Exit code (-?\d{1,10})")
-_ENDS = ("exit", "error", "terminated")
 _INCLUDES_CACHE = ("codex", "gemini")
 _INCLUDES_REASONING = ("claude", "codex")
 
@@ -95,7 +95,7 @@ class SessionSpans:
             if recorded is not None and not self._is_recorded:
                 self._replay(recorded)
             self._take(str(extra.get("data") or ""), at if recorded is None else recorded)
-        elif event.type in _ENDS:
+        elif event.type in FINAL_EVENTS:
             self._end(event, at)
 
     def finish(self) -> None:
