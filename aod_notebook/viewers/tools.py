@@ -178,8 +178,8 @@ def short_path(kind: str, text: str, folder: str) -> str:
     """Return what a call is about without the agent's working directory.
 
     Example:
-        >>> short_path("read", "/work/app/dates.py", "/work/app")
-        'dates.py'
+        >>> short_path("read", "/app/innkeeper/dates.py", "/app")
+        'innkeeper/dates.py'
     """
     if len(folder) < MIN_FOLDER or kind not in IN_FOLDER:
         return text

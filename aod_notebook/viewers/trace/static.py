@@ -145,7 +145,7 @@ def _chosen(trace: Trace) -> set[int]:
     )
     chosen: set[int] = set()
     for one in by_weight:
-        above = []
+        above: list[int] = []
         while one >= 0 and one not in chosen and len(above) <= MAX_SPANS:
             above.append(one)
             one = tree.parents[one]  # noqa: PLW2901 - the walk upwards
