@@ -81,6 +81,13 @@ class NotebookPage:
                 expect(begun).not_to_have_text(re.compile(r"\[ ?\]"), timeout=3000)
                 return
 
+    def restart_and_run_all(self):
+        """Clear the outputs, start a fresh kernel in the place of the old one, run all cells."""
+        self.command("notebook:clear-all-cell-outputs", wait=True)
+        self.page.evaluate(f"{NOTEBOOK}.sessionContext.session.kernel.restart()")
+        self.wait_until_idle()
+        self.run_all()
+
     def run_cell(self, number):
         self.page.evaluate(f"number => {{ {NOTEBOOK}.content.activeCellIndex = number; }}", number)
         self.command("notebook:run-cell")
