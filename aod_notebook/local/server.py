@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from aod_notebook.local import transitions
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.control import agents
 from aod_notebook.local.agentos.hosted import Hosted
@@ -29,17 +28,18 @@ from aod_notebook.local.credentials import (
     make_private,
     write_private,
 )
-from aod_notebook.local.feeds import Feeds
 from aod_notebook.local.maintenance import vacuum
 from aod_notebook.local.processes import Supervisor
-from aod_notebook.local.resealing import reseal
 from aod_notebook.local.runtimes import recover_logins
 from aod_notebook.local.state import Activity, State
 from aod_notebook.local.storage import Database
 from aod_notebook.local.storage.database import naming_damage
-from aod_notebook.local.vault import Vault
+from aod_notebook.local.storage.resealing import reseal
+from aod_notebook.local.storage.vault import Vault
+from aod_notebook.local.turns import transitions
+from aod_notebook.local.turns.feeds import Feeds
+from aod_notebook.local.turns.worker import Worker
 from aod_notebook.local.visitors import Connection, Visitors, accepted_at_once
-from aod_notebook.local.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from aod_notebook.local.aod.tokens import Tokens
     from aod_notebook.local.config import Config
     from aod_notebook.local.credentials import Credentials
-    from aod_notebook.local.feeds import Feeds
     from aod_notebook.local.storage import Database
-    from aod_notebook.local.vault import Vault
+    from aod_notebook.local.storage.vault import Vault
+    from aod_notebook.local.turns.feeds import Feeds
+    from aod_notebook.local.turns.worker import Worker
     from aod_notebook.local.visitors import Visitors
-    from aod_notebook.local.worker import Worker
 
 STATE = "aod_notebook.service"
 """The key of a request's scope under which the service's parts are."""

@@ -10,13 +10,13 @@ import pytest
 from service_kit import Kit, connect
 
 from aod_notebook.local import LocalService
-from aod_notebook.local.packages import (
+from aod_notebook.local.turns.packages import (
     PackagesRefusedError,
     check_name,
     install_commands,
     installer_environment,
 )
-from aod_notebook.local.skills import install_command
+from aod_notebook.local.turns.skills import install_command
 
 
 def stages(events):

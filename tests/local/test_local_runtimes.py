@@ -220,7 +220,7 @@ def test_skills_go_where_the_cli_looks(fresh_kit, programs, runtime, root, agent
 
 
 def test_a_skill_from_github_is_installed_with_npx(programs):
-    from aod_notebook.local.skills import install_command
+    from aod_notebook.local.turns.skills import install_command
 
     skill = {"type": "github", "description": "d", "source": "o/r", "name": "s"}
     assert install_command(skill, "codex") == [

@@ -14,7 +14,7 @@ from aod_notebook.local import LocalService, ensure_service, find_service, stop_
 from aod_notebook.local.credentials import load_credentials, load_vault_key
 from aod_notebook.local.maintenance import backup
 from aod_notebook.local.storage import migrations
-from aod_notebook.local.vault import SealError, Vault
+from aod_notebook.local.storage.vault import SealError, Vault
 
 SECRET = "fake-secret-in-plain-words"
 SERVERS = [

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from service_kit import Kit, connect, detail, until
 
-from aod_notebook.local.worker import Worker
+from aod_notebook.local.turns.worker import Worker
 
 WAIT = "echo up; exec sleep 600"
 

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from service_kit import Kit, connect, detail
 
-from aod_notebook.local import LocalService, worker
+from aod_notebook.local import LocalService
 from aod_notebook.local.runtimes import Turn
+from aod_notebook.local.turns import worker
 
 MISSING = str(uuid.uuid4())
 WAIT = "echo up; exec sleep 600"
@@ -192,7 +193,7 @@ def test_without_a_backend_create_and_prompt_are_refused(fresh_service, fresh_ki
     session = fresh_kit.session("true")
     fresh_kit.finish(session)
     agent = fresh_kit.agent()
-    monkeypatch.setattr("aod_notebook.local.worker.Worker.available", lambda _: False)
+    monkeypatch.setattr("aod_notebook.local.turns.worker.Worker.available", lambda _: False)
     http = fresh_kit.client
     assert detail(http, "/sessions", agent_id=agent["id"], prompt="x") == (
         503,

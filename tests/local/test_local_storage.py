@@ -17,7 +17,7 @@ from aod_notebook.local.credentials import load_credentials, make_private, write
 from aod_notebook.local.processes import orphans
 from aod_notebook.local.storage import Database, log
 from aod_notebook.local.storage.migrations import STEPS
-from aod_notebook.local.vault import Vault
+from aod_notebook.local.storage.vault import Vault
 
 
 @pytest.fixture

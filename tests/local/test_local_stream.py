@@ -241,7 +241,7 @@ def test_the_old_cursor_after_a_new_prompt_follows_the_next_turn(kit):
 def test_a_session_terminated_before_any_row_ends_with_id_zero_and_no_id_line(
     fresh_service, fresh_kit, monkeypatch
 ):
-    monkeypatch.setattr("aod_notebook.local.worker.Worker.start", lambda *_: None)
+    monkeypatch.setattr("aod_notebook.local.turns.worker.Worker.start", lambda *_: None)
     session = fresh_kit.session("true")
     fresh_kit.post(f"/sessions/{session['id']}/terminate", expect=200)
     start, (line, last) = frames(fresh_kit.raw(session))

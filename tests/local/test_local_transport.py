@@ -269,7 +269,7 @@ def test_health_needs_no_token(anonymous):
 
 def test_health_is_degraded_when_a_check_fails(fresh_service, fresh_http, monkeypatch):
     """Rows: A.6 a check fails."""
-    monkeypatch.setattr("aod_notebook.local.vault.Vault.open", _broken)
+    monkeypatch.setattr("aod_notebook.local.storage.vault.Vault.open", _broken)
     response = fresh_http.get("/health")
     assert response.status_code == 503
     assert response.json() == {

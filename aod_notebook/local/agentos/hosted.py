@@ -15,22 +15,22 @@ from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.plan import Pause, Plan, load_plan
 from aod_notebook.local.agentos.transcript import Event, Transcript
 from aod_notebook.local.clock import now
-from aod_notebook.local.closing import end_tasks
 from aod_notebook.local.credentials import make_private
-from aod_notebook.local.environ import session_environment
 from aod_notebook.local.errors import AgentOSRefusal
 from aod_notebook.local.processes import Stop
 from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError, Setup, Turn, runtime_for
 from aod_notebook.local.runtimes.base import Folder
+from aod_notebook.local.turns.active import end_tasks
+from aod_notebook.local.turns.environ import session_environment
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
     from aod_notebook.local.config import Config
-    from aod_notebook.local.feeds import Feeds
     from aod_notebook.local.processes import Outcome, Supervisor
     from aod_notebook.local.storage import Database
+    from aod_notebook.local.turns.feeds import Feeds
 
 logger = logging.getLogger(__name__)
 

@@ -10,14 +10,14 @@ from aod_notebook.local.aod.http import Call, answer, listing, validated
 from aod_notebook.local.aod.models import EnvironmentCreate, EnvironmentUpdate
 from aod_notebook.local.clock import now
 from aod_notebook.local.errors import AodRefusal
-from aod_notebook.local.vault import SealError
+from aod_notebook.local.storage.vault import SealError
 
 if TYPE_CHECKING:
     import sqlite3
 
     from starlette.responses import Response
 
-    from aod_notebook.local.vault import Vault
+    from aod_notebook.local.storage.vault import Vault
 
 
 async def list_environments(call: Call) -> Response:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from aod_notebook.local.packages import check_name
-from aod_notebook.local.skills import SOURCE
+from aod_notebook.local.turns.packages import check_name
+from aod_notebook.local.turns.skills import SOURCE
 
 MANAGERS = ("apt", "cargo", "gem", "go", "npm", "pip")
 _MAX_ENTRIES = 20

@@ -16,12 +16,12 @@ from aod_notebook.local.clock import now
 from aod_notebook.local.errors import AodRefusal
 from aod_notebook.local.runtimes import Setup
 from aod_notebook.local.storage import log
-from aod_notebook.local.vault import SealError
+from aod_notebook.local.storage.vault import SealError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from aod_notebook.local.vault import Vault
+    from aod_notebook.local.storage.vault import Vault
 
 _SELECT = (
     "SELECT s.*, a.provider AS current_provider,"

@@ -9,26 +9,26 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aod_notebook.local import transitions
-from aod_notebook.local.closing import end_tasks
 from aod_notebook.local.credentials import make_private
-from aod_notebook.local.environ import session_environment
-from aod_notebook.local.output import Output
 from aod_notebook.local.processes import Outcome, Stop
-from aod_notebook.local.provision import Provisioner, StageError, StoppedError
 from aod_notebook.local.runtimes import Runtime, RuntimeMissingError, Setup, Turn, runtime_for
 from aod_notebook.local.runtimes.base import Folder
-from aod_notebook.local.vault import SealError
+from aod_notebook.local.storage.vault import SealError
+from aod_notebook.local.turns import transitions
+from aod_notebook.local.turns.active import end_tasks
+from aod_notebook.local.turns.environ import session_environment
+from aod_notebook.local.turns.output import Output
+from aod_notebook.local.turns.provision import Provisioner, StageError, StoppedError
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
     from aod_notebook.local.config import Config
-    from aod_notebook.local.feeds import Feeds
     from aod_notebook.local.processes import Supervisor
     from aod_notebook.local.storage import Database
-    from aod_notebook.local.vault import Vault
+    from aod_notebook.local.storage.vault import Vault
+    from aod_notebook.local.turns.feeds import Feeds
 
 logger = logging.getLogger(__name__)
 

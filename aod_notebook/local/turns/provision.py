@@ -12,26 +12,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aod_notebook.local import skills
 from aod_notebook.local.credentials import make_private, write_private
-from aod_notebook.local.packages import (
+from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError
+from aod_notebook.local.storage import log
+from aod_notebook.local.turns import skills
+from aod_notebook.local.turns.packages import (
     PackagesRefusedError,
     install_commands,
     installer_environment,
     with_proxies,
 )
-from aod_notebook.local.repositories import MountPathError, clone_target
-from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError
-from aod_notebook.local.storage import log
+from aod_notebook.local.turns.repositories import MountPathError, clone_target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from aod_notebook.local.config import Config
-    from aod_notebook.local.output import Output
     from aod_notebook.local.processes import Stop, Supervisor
     from aod_notebook.local.runtimes import Runtime, Turn
+    from aod_notebook.local.turns.output import Output
 
 _TAIL = 2000
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.local.clock import now
-from aod_notebook.local.output import append_if_there
 from aod_notebook.local.storage import log
+from aod_notebook.local.turns.output import append_if_there
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,12 +10,12 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.local.vault import SealError
+from aod_notebook.local.storage.vault import SealError
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from aod_notebook.local.vault import Vault
+    from aod_notebook.local.storage.vault import Vault
 
 _NONCE = 16
 _TAG = 32

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aod_notebook.local.repositories import git_settings
+from aod_notebook.local.turns.repositories import git_settings
 from aod_notebook.local.variables import (
     CLI_VARIABLES,
     EVERYWHERE,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
-    from aod_notebook.local.feeds import Feeds
     from aod_notebook.local.storage import Database
+    from aod_notebook.local.turns.feeds import Feeds
 
 _HIGH_WATER = 4 * 1024 * 1024  # bytes that may wait for the database
 
