@@ -12,6 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from aod_notebook.logs.claude_lines import (
+    INTERRUPTED,
+    Line,
+    LineUsage,
+    Message,
+    parse,
+    prompt_of,
+)
 from aod_notebook.logs.lines import iso, lines_of, micros
 from aod_notebook.logs.session import LogSession, Request, Turn
 from aod_notebook.transcripts import Usage
@@ -22,46 +30,14 @@ _SKIPPED = (b'{"type":"api-request', b'{"type":"queue-operation', b'{"type":"too
 _KEPT = frozenset({"assistant", "user", "system"})
 _TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}
 """Lines that hold a title, each with its field; the one that counts most comes last."""
-_NOT_PROMPTS = ("<local-command-stdout>", "<local-command-stderr>", "<bash-")
-_INTERRUPTED = "[Request interrupted by user"
 _SYNTHETIC = "<synthetic>"
-_ABSENT = msgspec.Raw()
-
-
-class _Message(msgspec.Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    content: msgspec.Raw = _ABSENT
-    usage: dict[str, Any] | None = None
-
-
-class _Line(msgspec.Struct, rename="camel", gc=False):
-    type: str
-    uuid: str | None = None
-    timestamp: str | None = None
-    session_id: str | None = None
-    request_session_id: str | None = None
-    request_id: str | None = None
-    agent_id: str | None = None
-    cwd: str | None = None
-    git_branch: str | None = None
-    version: str | None = None
-    is_sidechain: bool = False
-    is_meta: bool = False
-    is_compact_summary: bool = False
-    is_api_error_message: bool = False
-    permission_decision: Any = None
-    message: _Message | None = None
-
-
-_decode = msgspec.json.Decoder(_Line).decode
 
 
 class _Record(NamedTuple):
     """One line of the conversation, with the call that its subagent works for."""
 
     at: int | None
-    line: _Line
+    line: Line
     raw: bytes
     parent_tool_use_id: str | None
 
@@ -85,12 +61,15 @@ def session_id_of(path: Path) -> str:
     return path.stem
 
 
-def read_session(main: Path | None, sides: Iterable[Path] = ()) -> LogSession:
+def read_session(
+    main: Path | None, sides: Iterable[Path] = (), *, usage_only: bool = False
+) -> LogSession:
     """Read the files of one session.
 
     Args:
         main: the session's own file; None if only those of its subagents are left.
         sides: the files of its subagents.
+        usage_only: make one turn of all requests, without lines.
 
     Raises:
         OSError: a file cannot be read.
@@ -102,12 +81,15 @@ def read_session(main: Path | None, sides: Iterable[Path] = ()) -> LogSession:
     records: list[_Record] = []
     titles: list[dict[str, Any]] = []
     for path in files:
-        agents = {} if path == main else _call_of_side(path)
+        agents = {} if path == main or usage_only else _call_of_side(path)
         records += _records(path, session, agents, titles)
-    records = _link_inline_agents(_in_time(records))
+    records = _in_time(records)
     _describe(session, records)
-    session.title = _title(titles, {record.line.uuid for record in records})
-    _split_turns(session, records)
+    session.title = _title(titles, {record.line.uuid for record in records}) if titles else None
+    if usage_only:
+        _add_up(session, records)
+    else:
+        _split_turns(session, _link_inline_agents(records))
     return session
 
 
@@ -130,7 +112,7 @@ def _records(
     for number, raw, is_whole in lines_of(path):
         if raw.startswith(_SKIPPED):
             continue
-        line = _parse(raw)
+        line = parse(raw)
         if line is None:
             if not is_whole:
                 session.note("the last line is incomplete", number)
@@ -148,41 +130,6 @@ def _records(
     if unread > 1:
         session.note(f"{unread} lines could not be read")
     return records
-
-
-def _parse(raw: bytes) -> _Line | None:
-    try:
-        return _decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass
-    value = loads(raw)
-    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
-        return None
-    try:
-        return msgspec.convert(_tidy(value), _Line)
-    except (msgspec.ValidationError, RecursionError):
-        return None
-
-
-def _tidy(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a line that have the expected types."""
-    texts = ("type", "uuid", "timestamp", "sessionId", "requestSessionId", "requestId", "agentId")
-    tidy: dict[str, Any] = {
-        name: value.get(name)
-        for name in (*texts, "cwd", "gitBranch", "version")
-        if isinstance(value.get(name), str)
-    }
-    flags = ("isSidechain", "isMeta", "isCompactSummary", "isApiErrorMessage")
-    tidy |= {name: value.get(name) is True for name in flags}
-    message = value.get("message")
-    if isinstance(message, dict):
-        tidy["message"] = {
-            "id": as_str(message.get("id")),
-            "model": as_str(message.get("model")),
-            "content": msgspec.Raw(msgspec.json.encode(message.get("content"))),
-            "usage": message.get("usage") if isinstance(message.get("usage"), dict) else None,
-        }
-    return tidy
 
 
 def _title(lines: list[dict[str, Any]], uuids: set[str | None]) -> str | None:
@@ -248,7 +195,7 @@ def _link_inline_agents(records: list[_Record]) -> list[_Record]:
             calls |= dict(_agent_calls(line))
         elif record.parent_tool_use_id is None:
             agent = line.agent_id or ""
-            call = calls.get(_prompt(line) or "") if line.type == "user" else None
+            call = calls.get(prompt_of(line) or "") if line.type == "user" else None
             if call is not None:
                 current[agent] = call
             record = record._replace(parent_tool_use_id=current.get(agent))  # noqa: PLW2901
@@ -256,7 +203,7 @@ def _link_inline_agents(records: list[_Record]) -> list[_Record]:
     return linked
 
 
-def _agent_calls(line: _Line) -> Iterator[tuple[str, str]]:
+def _agent_calls(line: Line) -> Iterator[tuple[str, str]]:
     if line.type != "assistant" or line.message is None:
         return
     for block in as_list(loads(bytes(line.message.content))):
@@ -283,26 +230,38 @@ def _describe(session: LogSession, records: list[_Record]) -> None:
             session.forked_from_id = session.forked_from_id or maker
 
 
+def _add_up(session: LogSession, records: list[_Record]) -> None:
+    """Make one turn of all answers."""
+    own, turn = _own_messages(records), Turn(lines=[], times=[], requests=[])
+    answers: dict[str, _Answer] = {}
+    for record in records:
+        message = record.line.message
+        if message is not None and _is_billed(record.line, message, own):
+            _take_answer(answers, turn, record, message)
+    turn.requests = [_request(key, answer) for key, answer in answers.items()]
+    session.turns = [turn]
+
+
 def _split_turns(session: LogSession, records: list[_Record]) -> None:
     """Begin a turn at each prompt of the person; put each answer in the turn that it ended in."""
-    own = {r.line.message.id for r in records if not r.line.is_sidechain and r.line.message}
+    own = _own_messages(records)
     turn = Turn(lines=[], times=[], requests=[], denied=[])
     answers: dict[str, _Answer] = {}
     turns = [turn]
     for record in records:
-        prompt = None if record.line.is_sidechain else _prompt(record.line)
+        line, message = record.line, record.line.message
+        prompt = None if line.is_sidechain else prompt_of(line)
         if prompt is not None:
             turn = Turn(prompt=prompt, lines=[], times=[], requests=[], denied=[])
             turns.append(turn)
             continue
         turn.add(_output_line(record), record.at)
-        message = record.line.message
-        if message is None or record.line.type != "assistant":
-            turn.is_error = turn.is_error or _is_interruption(record.line)
-            turn.denied += _denied(record.line)
+        if message is None or line.type != "assistant":
+            turn.is_error = turn.is_error or _is_interruption(line)
+            turn.denied += _denied(line)
         elif message.model == _SYNTHETIC:
-            turn.is_error = turn.is_error or record.line.is_api_error_message
-        elif not record.line.is_sidechain or message.id not in own or message.id is None:
+            turn.is_error = turn.is_error or line.is_api_error_message
+        elif _is_billed(line, message, own):
             _take_answer(answers, turn, record, message)
             turn.is_error = False
     for key, answer in answers.items():
@@ -310,41 +269,59 @@ def _split_turns(session: LogSession, records: list[_Record]) -> None:
     session.turns = [one for one in turns if one.lines or one.prompt is not None]
 
 
+def _own_messages(records: list[_Record]) -> set[str | None]:
+    """Return the messages of the main conversation, which side files may repeat."""
+    return {r.line.message.id for r in records if not r.line.is_sidechain and r.line.message}
+
+
+def _is_billed(line: Line, message: Message, own: set[str | None]) -> bool:
+    if line.type != "assistant" or message.model == _SYNTHETIC:
+        return False
+    return not line.is_sidechain or message.id not in own or message.id is None
+
+
 class _Answer(msgspec.Struct):
     """The largest usage that the lines of one message report, and the turn of that line."""
 
     turn: Turn
     record: _Record
-    usage: dict[str, Any]
+    usage: LineUsage
     written: int
 
 
 def _take_answer(
-    answers: dict[str, _Answer], turn: Turn, record: _Record, message: _Message
+    answers: dict[str, _Answer], turn: Turn, record: _Record, message: Message
 ) -> None:
     key = message.id or record.line.request_id or record.line.uuid
     if key is None or message.usage is None:
         return
-    written = as_int(message.usage.get("output_tokens")) or 0
+    written = message.usage.output_tokens or 0
     known = answers.get(key)
     if known is None or written >= known.written:
         answers[key] = _Answer(turn, record, message.usage, written)
 
 
 def _request(key: str, answer: _Answer) -> Request:
-    line = answer.record.line
-    tools = as_dict(answer.usage.get("server_tool_use"))
+    line, usage = answer.record.line, answer.usage
+    hour, details, tools = usage.cache_creation, usage.output_tokens_details, usage.server_tool_use
     return Request(
         key,
         None if line.message is None else line.message.model,
-        _usage(answer.usage),
+        Usage(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_input_tokens,
+            usage.cache_creation_input_tokens,
+            None if hour is None else hour.ephemeral_1h_input_tokens,
+            None if details is None else details.thinking_tokens,
+        ),
         answer.record.at,
         line.request_session_id,
-        web_searches=as_int(tools.get("web_search_requests")),
+        web_searches=None if tools is None else tools.web_search_requests,
     )
 
 
-def _denied(line: _Line) -> list[str]:
+def _denied(line: Line) -> list[str]:
     """Return the calls whose results say that they were not permitted."""
     decision = line.permission_decision
     if not isinstance(decision, dict) or decision.get("decision") != "reject":
@@ -355,52 +332,9 @@ def _denied(line: _Line) -> list[str]:
     return [call for block in blocks if (call := as_str(block.get("tool_use_id")))]
 
 
-def _usage(counts: dict[str, Any]) -> Usage:
-    written = as_dict(counts.get("cache_creation"))
-    details = as_dict(counts.get("output_tokens_details"))
-    return Usage(
-        as_int(counts.get("input_tokens")),
-        as_int(counts.get("output_tokens")),
-        as_int(counts.get("cache_read_input_tokens")),
-        as_int(counts.get("cache_creation_input_tokens")),
-        as_int(written.get("ephemeral_1h_input_tokens")),
-        as_int(details.get("thinking_tokens")),
-    )
-
-
-def _prompt(line: _Line) -> str | None:
-    """Return the words of the person, or of whoever started a subagent; None if it has none."""
-    if line.type != "user" or line.is_meta or line.is_compact_summary or line.message is None:
-        return None
-    content = loads(bytes(line.message.content))
-    if isinstance(content, list):
-        blocks = [as_dict(block) for block in content]
-        if any(block.get("type") == "tool_result" for block in blocks):
-            return None
-        content = "\n".join(as_str(block.get("text")) or "" for block in blocks)
-    if not isinstance(content, str) or not content.strip():
-        return None
-    if content.startswith((*_NOT_PROMPTS, _INTERRUPTED)):
-        return None
-    return _command(content)
-
-
-def _command(text: str) -> str:
-    """Return a slash command as the person typed it."""
-    if not text.lstrip().startswith("<command-"):
-        return text
-    name = _between(text, "<command-name>", "</command-name>")
-    return f"{name} {_between(text, '<command-args>', '</command-args>')}".strip() or text
-
-
-def _between(text: str, start: str, end: str) -> str:
-    _, found, rest = text.partition(start)
-    return rest.partition(end)[0].strip() if found else ""
-
-
-def _is_interruption(line: _Line) -> bool:
+def _is_interruption(line: Line) -> bool:
     message = line.message
-    return message is not None and _INTERRUPTED.encode() in bytes(message.content)[:200]
+    return message is not None and INTERRUPTED.encode() in bytes(memoryview(message.content)[:200])
 
 
 def _output_line(record: _Record) -> bytes:

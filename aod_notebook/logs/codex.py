@@ -19,6 +19,11 @@ _OUTPUT = re.compile(r"(?:^|\n)Output:(?:\n|$)")
 """What stands between the header of a command's output and the output."""
 _COPY_GAP_US = 20_000
 """A fork copies its parent's lines without a pause; no answer comes as fast."""
+_COUNTED = frozenset({"user_message", "item_completed", "token_count", "turn_aborted", "error"})
+"""Events that say what was used, and where turns begin."""
+_EVENTS = _COUNTED | {"exec_command_end", "stream_error"}
+"""Events that are read; most others repeat what a response item says."""
+_ABSENT = msgspec.Raw(b"null")
 _PATCHED = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$", re.MULTILINE)
 _KINDS = {"Add": "add", "Update": "update", "Delete": "delete"}
 
@@ -31,10 +36,28 @@ class _Count(NamedTuple):
     usage: Usage
 
 
+class _Head(msgspec.Struct, gc=False):
+    """A line, with a payload that is only decoded where it is needed."""
+
+    type: str
+    timestamp: str | None = None
+    payload: msgspec.Raw = _ABSENT
+
+
+class _Kind(msgspec.Struct, gc=False):
+    type: str = ""
+    role: str = ""
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+
+
 class _Rollout:
     """Reads one file line by line into a session."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, usage_only: bool) -> None:
+        self._usage_only = usage_only
         self.session = LogSession(session_id=path.stem[-36:], runtime="codex", source=path)
         self.session.turns = []
         self._turn = Turn(lines=[], times=[], requests=[])
@@ -55,20 +78,32 @@ class _Rollout:
             b'"UserMessage"' in raw or b'"user_message"' in raw for _, raw, _ in lines
         )
         for number, raw, is_whole in lines:
-            value = loads(raw)
-            payload = as_dict(as_dict(value).get("payload"))
-            if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+            head = _head(raw)
+            if head is None:
                 what = "a line is not a rollout line" if is_whole else "the last line is incomplete"
                 self.session.note(what, number)
                 continue
-            at = micros(value.get("timestamp"))
+            at = micros(head.timestamp)
             if at is not None:
                 self.session.created_at = self.session.created_at or at
                 self.session.updated_at = max(self.session.updated_at or at, at)
                 self._note_copy(at)
-            self._take(value["type"], payload, at)
+            if self._is_needed(head):
+                self._take(head.type, as_dict(loads(bytes(head.payload))), at)
         self._end_turn()
         return self.session
+
+    def _is_needed(self, head: _Head) -> bool:
+        """Check whether a line may matter: of most, only the kind is decoded."""
+        if head.type not in ("response_item", "event_msg"):
+            return True
+        try:
+            kind = _decode_kind(head.payload)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return True
+        if head.type == "event_msg":
+            return kind.type in (_COUNTED if self._usage_only else _EVENTS)
+        return not self._usage_only or (kind.role == "user" and not self._prompts_by_event)
 
     def _take(self, kind: str, payload: dict[str, Any], at: int | None) -> None:
         if kind == "session_meta":
@@ -152,7 +187,8 @@ class _Rollout:
         self._emit({"type": "item.completed", "item": done}, at)
 
     def _emit(self, value: dict[str, Any], at: int | None) -> None:
-        self._turn.add(dumps(value).encode(), at)
+        if not self._usage_only:
+            self._turn.add(dumps(value).encode(), at)
 
     # -- what Codex says of it ---------------------------------------------------------------
 
@@ -252,13 +288,30 @@ _COUNTS = (
 )
 
 
-def read_session(path: Path) -> LogSession:
+def read_session(path: Path, *, usage_only: bool = False) -> LogSession:
     """Read one rollout file.
+
+    Args:
+        path: the file.
+        usage_only: read no more than the requests of each turn; the turns have no lines.
 
     Raises:
         OSError: the file cannot be read.
     """
-    return _Rollout(path).read(list(lines_of(path)))
+    return _Rollout(path, usage_only=usage_only).read(list(lines_of(path)))
+
+
+def _head(raw: bytes) -> _Head | None:
+    """Decode a line as far as its payload; None if it is not a line of a rollout."""
+    try:
+        return _decode_head(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        value = as_dict(loads(raw))
+    kind = as_str(value.get("type"))
+    if kind is None:
+        return None
+    payload = msgspec.Raw(msgspec.json.encode(value.get("payload")))
+    return _Head(kind, as_str(value.get("timestamp")), payload)
 
 
 def _usage(counts: dict[str, Any]) -> Usage:

@@ -53,8 +53,12 @@ class _Chat:
             del self.messages[later]
 
 
-def read_session(path: Path) -> LogSession:
+def read_session(path: Path, *, usage_only: bool = False) -> LogSession:
     """Read one chat.
+
+    Args:
+        path: the file.
+        usage_only: read no more than the requests of each turn; the turns have no lines.
 
     Raises:
         OSError: the file cannot be read.
@@ -74,7 +78,7 @@ def read_session(path: Path) -> LogSession:
         session.parent_session_id, chats = chats.name, chats.parent
     with contextlib.suppress(OSError, UnicodeError):
         session.cwd = (chats.parent / ".project_root").read_text(encoding="utf-8").strip() or None
-    _split_turns(session, chat)
+    _split_turns(session, chat, usage_only=usage_only)
     return session
 
 
@@ -103,7 +107,7 @@ def _header(session: LogSession, value: dict[str, Any]) -> None:
     session.updated_at = micros(value.get("lastUpdated")) or session.updated_at
 
 
-def _split_turns(session: LogSession, chat: _Chat) -> None:
+def _split_turns(session: LogSession, chat: _Chat, *, usage_only: bool) -> None:
     turn = Turn(lines=[], times=[], requests=[])
     turns: list[Turn] = []
     left = dict(chat.billed)
@@ -117,7 +121,7 @@ def _split_turns(session: LogSession, chat: _Chat) -> None:
                 turns.append(turn)
             turn = Turn(prompt=prompt, lines=[], times=[], requests=[])
             session.title = session.title or prompt.strip().splitlines()[0]
-        else:
+        elif not usage_only:
             _take(session, turn, message, at)
         if key in left:
             turn.requests.append(_request(key, left.pop(key)))

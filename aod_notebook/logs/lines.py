@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _BOM = b"\xef\xbb\xbf"
+_BUFFER = 1 << 20
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, bytes, bool]]:
@@ -14,14 +15,13 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes, bool]]:
         The number of each non-empty line (from 1), the line, and whether it ends in a newline:
         the last one may be half written.
     """
-    data = path.read_bytes()
-    data = data.removeprefix(_BOM)
-    *whole, last = data.split(b"\n")
-    for number, line in enumerate(whole, 1):
-        if line and not line.isspace():
-            yield number, line.removesuffix(b"\r"), True
-    if last and not last.isspace():
-        yield len(whole) + 1, last, False
+    with path.open("rb", buffering=_BUFFER) as file:
+        for number, line in enumerate(file, 1):
+            if number == 1:
+                line = line.removeprefix(_BOM)  # noqa: PLW2901
+            text = line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n")
+            if text and not text.isspace():
+                yield number, text, line.endswith(b"\n")
 
 
 def micros(text: object) -> int | None:

@@ -51,39 +51,23 @@ class _Message(dict[str, Any]):
     parts: list[dict[str, Any]]
 
 
-def read_sessions(path: Path, only: Iterable[str] | None = None) -> Iterator[LogSession]:
+def read_sessions(path: Path, *, usage_only: bool = False) -> Iterator[LogSession]:
     """Read the sessions of a database, without writing anything beside it.
 
     Args:
         path: the database, or a folder of the older layout (`storage`).
-        only: ids of the sessions to read; all by default.
+        usage_only: read no more than the requests of each turn; the turns have no lines.
 
     Raises:
         OSError: the database cannot be read.
     """
     if path.is_dir():
-        yield from _read_storage(path, None if only is None else set(only))
+        yield from _read_storage(path, usage_only=usage_only)
         return
     try:
         with _open(path) as database:
             for row in _session_rows(database):
-                if only is None or row["id"] in only:
-                    yield _read_row(path, database, row)
-    except sqlite3.Error as error:
-        raise OSError(f"{path} could not be read as an opencode database: {error}") from error
-
-
-def session_times(path: Path) -> dict[str, int]:
-    """Return the sessions of a database, each with the time of its last change in ms.
-
-    Raises:
-        OSError: the database cannot be read.
-    """
-    if path.is_dir():
-        return {}
-    try:
-        with _open(path) as database:
-            return {row["id"]: row.get("time_updated") or 0 for row in _session_rows(database)}
+                yield _read_row(path, database, row, usage_only=usage_only)
     except sqlite3.Error as error:
         raise OSError(f"{path} could not be read as an opencode database: {error}") from error
 
@@ -120,14 +104,16 @@ def _session_rows(database: sqlite3.Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in database.execute(query)]
 
 
-def _read_row(path: Path, database: sqlite3.Connection, row: dict[str, Any]) -> LogSession:
+def _read_row(
+    path: Path, database: sqlite3.Connection, row: dict[str, Any], *, usage_only: bool
+) -> LogSession:
     session = _session(path, row)
     messages: dict[str, _Message] = {}
     by_session = "FROM {} WHERE session_id = ? ORDER BY time_created, id"
     for found in database.execute("SELECT id, data " + by_session.format("message"), [row["id"]]):
         messages[found["id"]] = _message(session, found["id"], found["data"])
     query = "SELECT id, message_id, data " + by_session.format("part")
-    for found in database.execute(query, [row["id"]]):
+    for found in [] if usage_only else database.execute(query, [row["id"]]):
         message = messages.get(found["message_id"])
         part = loads(found["data"])
         if not isinstance(part, dict):
@@ -257,12 +243,10 @@ def _micros(ms: Any) -> int | None:
 # -- the layout before the database -------------------------------------------------------------
 
 
-def _read_storage(folder: Path, only: set[str] | None) -> Iterator[LogSession]:
+def _read_storage(folder: Path, *, usage_only: bool) -> Iterator[LogSession]:
     for path in sorted(folder.glob("session/*/*.json")):
         info = as_dict(loads(path.read_bytes()))
         key = as_str(info.get("id")) or path.stem
-        if only is not None and key not in only:
-            continue
         time = as_dict(info.get("time"))
         row = {
             "id": key,
@@ -275,7 +259,8 @@ def _read_storage(folder: Path, only: set[str] | None) -> Iterator[LogSession]:
         messages = []
         for file in sorted((folder / "message" / key).glob("*.json")):
             message = _message(session, file.stem, loads(file.read_bytes()))
-            for part_file in sorted((folder / "part" / message.id).glob("*.json")):
+            files = [] if usage_only else (folder / "part" / message.id).glob("*.json")
+            for part_file in sorted(files):
                 part = as_dict(loads(part_file.read_bytes()))
                 message.parts.append({**part, "messageID": message.id, "sessionID": key})
             messages.append(message)

@@ -10,8 +10,13 @@ from aod_notebook.logs.session import LogSession, Turn
 from aod_notebook.transcripts import Usage
 
 
-def read_log(log: LogFile) -> list[LogSession]:
+def read_log(log: LogFile, *, usage_only: bool = False) -> list[LogSession]:
     """Read the sessions of a log.
+
+    Args:
+        log: its files.
+        usage_only: read no more than what was used, several times as fast: each session has one
+            turn of all its requests, without lines.
 
     Lines that cannot be read are counted in `problems`; they never stop the reading.
 
@@ -21,12 +26,13 @@ def read_log(log: LogFile) -> list[LogSession]:
     if log.agent == "claude":
         is_main = not claude.is_side(log.path)
         main = log.path if is_main else None
-        return [claude.read_session(main, log.sides if is_main else (log.path, *log.sides))]
+        sides = log.sides if is_main else (log.path, *log.sides)
+        return [claude.read_session(main, sides, usage_only=usage_only)]
     if log.agent == "codex":
-        return [codex.read_session(log.path)]
+        return [codex.read_session(log.path, usage_only=usage_only)]
     if log.agent == "gemini":
-        return [gemini.read_session(log.path)]
-    return list(opencode.read_sessions(log.path))
+        return [gemini.read_session(log.path, usage_only=usage_only)]
+    return list(opencode.read_sessions(log.path, usage_only=usage_only))
 
 
 def printed_turns(session: LogSession) -> Iterator[Turn]:
