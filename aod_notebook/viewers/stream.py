@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import uuid
 from collections import OrderedDict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 from msgspec import to_builtins
 from traitlets import Dict
 
 from aod_notebook.core.text import clean
-from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.flusher import flusher
 from aod_notebook.viewers.questions import Questions
 from aod_notebook.viewers.row import Question
+from aod_notebook.viewers.widget import PageWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamViewer"]
 
-HERE = Path(__file__).parent
-_IMPORT = re.compile(r"^import .*? from \"\./parts\.js\";\n", re.MULTILINE)
 LIVE_ROWS = 200
 """So many rows are in the static HTML beside the live view; more when the session has ended."""
 STILL_BYTES = 200_000
@@ -45,15 +40,7 @@ _frozen_lock = threading.Lock()  # guards _frozen
 _frozen: OrderedDict[int, StreamViewer] = OrderedDict()
 
 
-def page_module() -> str:
-    """Return the page's module: its parts in one text, which needs no other file."""
-    parts, stream = (
-        (HERE / name).read_text(encoding="utf-8") for name in ("parts.js", "stream.js")
-    )
-    return parts + _IMPORT.sub("", stream, count=1)
-
-
-class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
+class StreamViewer(PageWidget):
     """Shows a followed session or run as it goes, and leaves static HTML when it has ended.
 
     New rows go to the page at most 20 times a second, from one thread for all viewers. The rows
@@ -77,8 +64,7 @@ class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # a
         >>> StreamViewer(session, stop=session.stop).show()
     """
 
-    _esm = page_module()
-    _css = (HERE / "stream.css").read_text(encoding="utf-8")
+    _widget = "stream"
 
     facts = Dict().tag(sync=True)
 
@@ -309,6 +295,10 @@ class StreamViewer(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # a
         """Take a message of the page; it may come in any thread and hold anything."""
         if not isinstance(content, dict):
             return
+        if content.get("type") == "source":
+            self.send_source()
+            return
+        self.heard_of()
         page = str(content.get("page"))
         match content.get("type"):
             case "hello":

@@ -24,7 +24,7 @@ SLICE = 200
 SLICE_WORDS = 20_000
 
 KINDS = {kind: number for number, kind in enumerate(Kind)}
-"""The page has the same list (`KINDS` in stream.js)."""
+"""The page has the same list (`page/kinds.js`)."""
 IS_ERROR, IS_MINOR = 1, 2
 
 _encode = msgspec.json.Encoder().encode

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-const part = (name) => readFileSync(new URL(`../../aod_notebook/viewers/${name}`, import.meta.url), "utf8");
-const source = part("parts.js") + part("stream.js").replace(/^import .*? from "\.\/parts\.js";\n/m, ""); // as stream.py does
-const module = await import(`data:text/javascript;base64,${Buffer.from(source).toString("base64")}`);
+const module = await import("../../build/js/page.mjs"); // written by `run`
 const { Heights, KINDS, RowStore, Talk, duration, searchFor, segments, shown } = module;
 
 const kind = (name) => KINDS.indexOf(name);

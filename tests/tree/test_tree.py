@@ -117,8 +117,8 @@ def test_the_wheel_carries_the_notebook_the_recording_and_the_type_marker(tmp_pa
         "aod_notebook/notebooks/quickstart.ipynb",
         "aod_notebook/local/recordings/claude-coding.jsonl",
         "aod_notebook/local/recordings/claude-coding.times",
-        "aod_notebook/viewers/stream.js",
-        "aod_notebook/viewers/stream.css",
+        "aod_notebook/viewers/page/stream.js",
+        "aod_notebook/viewers/page/page.css",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
 

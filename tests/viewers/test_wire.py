@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aod_notebook.viewers import wire
+from aod_notebook.viewers import page
+from aod_notebook.viewers.page import joined, module, stub
 from aod_notebook.viewers.row import FOLDED, Kind, Row
-from aod_notebook.viewers.stream import page_module
 from aod_notebook.viewers.styles import styled
 from aod_notebook.viewers.wire import BODY_BYTES, WIRE_CHARS, chunk, wire_rows
 
-PAGE = Path(wire.__file__).with_name("stream.js").read_text(encoding="utf-8")
+PAGE = joined()
 
 
 def test_the_page_knows_the_kinds_in_the_same_order():
@@ -20,8 +20,20 @@ def test_the_page_knows_the_kinds_in_the_same_order():
     assert re.findall(r'"([^"]+)"', listed) == [str(kind) for kind in Kind]
 
 
-def test_the_page_is_small_enough_to_be_sent_with_every_viewer():
-    assert len(page_module().encode()) <= 64 * 1024
+def test_the_parts_are_small_and_a_widget_that_finds_them_is_tiny():
+    assert len(module().encode()) <= 160 * 1024  # with the style sheet
+    assert len(stub("stream").encode()) <= 2 * 1024
+
+
+def test_the_joined_parts_import_nothing_and_keep_every_line_of_code():
+    assert "import {" not in PAGE
+    for part in Path(page.__file__).parent.glob("*.js"):
+        if part.name == "stub.js":
+            continue
+        names = re.findall(r"^export (?:class|function|const) (\w+)", part.read_text(), re.MULTILINE)
+        assert names
+        for name in names:
+            assert len(re.findall(rf"^export (?:class|function|const) {name}\b", PAGE, re.M)) == 1
 
 
 def test_chunks_together_are_all_rows_in_order():

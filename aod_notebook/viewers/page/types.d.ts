@@ -1,4 +1,34 @@
-/** What stream.js works with, for the type checker; the page does not need it. */
+/** What the parts work with, for the type checker; the page does not need it. */
+
+type Page = import("./stream.js").Page;
+type RowStore = import("./store.js").RowStore;
+
+/** The page side of a widget: it gets its model, and messages that came before the module did. */
+type WidgetMaker = (
+  model: Model,
+  early: [any, DataView[]][],
+) => {
+  /** Be shown in an element; what is returned is called when that is taken away. */
+  show(el: HTMLElement): () => void;
+  close(): void;
+};
+
+/** What a `VirtualList` asks of its owner. */
+interface ListOwner {
+  estimate(key: number): number;
+  element(key: number, place: number): HTMLElement;
+  update?(key: number, element: HTMLElement): void;
+  before?(): void;
+  after?(): void;
+  /** The reader has left the end. */
+  left?(): void;
+}
+
+/** What all rows are drawn with. */
+interface Look {
+  query: RegExp | null;
+  raw: boolean;
+}
 
 /** A row on the wire (`wire.wire_rows`): a line of output, or kind, text, title, flags, depth, parent, length, marks. */
 type WireRow =
@@ -68,6 +98,7 @@ interface Facts {
 interface Model {
   get(name: string): any;
   on(name: string, callback: Function): void;
+  off?(name: string, callback: Function): void;
   send(content: object): void;
   widget_manager?: any;
 }

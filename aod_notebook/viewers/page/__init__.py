@@ -1,0 +1,58 @@
+"""The page side of the widgets: parts of one idea each, joined into one module when first needed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from pathlib import Path
+
+__all__ = ["joined", "module", "page_hash", "stub"]
+
+HERE = Path(__file__).parent
+MAIN = "main"
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
+
+
+@functools.cache
+def joined() -> str:
+    """Return all parts as one module, each behind those that it imports, with their style sheet."""
+    texts: dict[str, str] = {}
+    _add(MAIN, texts)
+    css = json.dumps((HERE / "page.css").read_text(encoding="utf-8"))
+    return "".join(texts.values()).replace('"page.css"', css)
+
+
+def _add(name: str, texts: dict[str, str]) -> None:
+    text = _read(name)
+    for needed in _IMPORT.findall(text):
+        if needed not in texts:
+            _add(needed, texts)
+    texts[name] = _IMPORT.sub("", text)
+
+
+def _read(name: str) -> str:
+    """Return a part without the comments that stand on lines of their own."""
+    return _COMMENT.sub("", (HERE / f"{name}.js").read_text(encoding="utf-8")).replace(
+        "// @ts-check\n", ""
+    )
+
+
+@functools.cache
+def page_hash() -> str:
+    """Return what tells this version of the parts from others that a page may have."""
+    return hashlib.sha256(joined().encode()).hexdigest()[:16]
+
+
+@functools.cache
+def stub(widget: str) -> str:
+    """Return the module of a widget for a page that has the parts already, or asks for them."""
+    return _read("stub").replace("HASH", page_hash()).replace('"NAME"', json.dumps(widget))
+
+
+@functools.cache
+def module() -> str:
+    """Return the parts as a module that makes them known to the whole page."""
+    return f'{joined()}\nglobalThis[Symbol.for("aod-notebook {page_hash()}")] ??= widgets;\n'

@@ -1,0 +1,189 @@
+// @ts-check
+/** The stream viewer: the rows of one session or run in this page, and the talk with its kernel. */
+
+import { KINDS } from "./kinds.js";
+import { Talk } from "./protocol.js";
+import { still } from "./still.js";
+import { RowStore } from "./store.js";
+import { View } from "./view.js";
+
+const SYNC_RETRY_MS = 1000;
+const GONE_S = 3;
+/** States of a kernel in which it takes no messages. */
+const GONE = ["restarting", "autorestarting", "terminating", "dead"];
+
+/** It outlives the outputs that show it: JupyterLab draws them again when it likes. */
+export class Page {
+  /** @param {Model} model @param {[any, DataView[]][]} early messages that came already */
+  constructor(model, early) {
+    this.end = new AbortController(); // of all that listens
+    this.id = Math.random().toString(36).slice(2);
+    this.model = model;
+    this.talk = new Talk(this.id, (content) => model.send(content));
+    this.store = new RowStore();
+    this.head = 0;
+    this.half = ["", ""]; // the kind and the text of the row that is being written
+    this.lastNews = Date.now();
+    this.factsAt = Date.now();
+    this.askedAt = 0;
+    this.absent = 0; // seconds without an output that shows the rows
+    /** @type {Set<View>} */ this.views = new Set();
+    this.observer = new MutationObserver(() => this.mount());
+    model.on("msg:custom", this.#receive.bind(this));
+    model.on("change:facts", () => {
+      this.lastNews = this.factsAt = Date.now();
+      this.header();
+    });
+    model.on("comm_live_update", () => this.#gone());
+    const changed = model.widget_manager?.kernel?.statusChanged;
+    const look = (/** @type {any} */ _, /** @type {string} */ status) => GONE.includes(status) && this.#gone();
+    changed?.connect(look);
+    this.end.signal.addEventListener("abort", () => {
+      changed?.disconnect(look);
+      this.observer.disconnect();
+      clearInterval(this.timer);
+    });
+    this.timer = setInterval(() => this.#tick(), 1000);
+    this.talk.hello();
+    for (const [message, buffers] of early) this.#receive(message, buffers);
+  }
+
+  /** @returns {Facts} */
+  get facts() {
+    return this.model.get("facts");
+  }
+
+  #gone() {
+    this.talk.gone();
+    this.header();
+  }
+
+  /** A view that is in no output, or a new one. */
+  view() {
+    let view = [...this.views].find((each) => !each.root.isConnected);
+    if (!view) this.views.add((view = new View(this)));
+    return view;
+  }
+
+  /** Put views over the HTML that outputs keep for them, and which shows without a kernel. */
+  mount() {
+    for (const place of document.getElementsByClassName(`aod-live-${this.facts.key}`)) {
+      if (place.firstElementChild?.classList.contains("aod-viewer")) continue;
+      const view = this.view();
+      place.replaceChildren(view.root);
+      if (place.parentElement) this.observer.observe(place.parentElement, { childList: true });
+      view.attached();
+    }
+  }
+
+  /** An output is being drawn again. */
+  mountSoon(frames = 30) {
+    this.mount();
+    if (frames) requestAnimationFrame(() => this.mountSoon(frames - 1));
+  }
+
+  #tick() {
+    this.mount();
+    const shown = [...this.views].filter((view) => view.root.isConnected);
+    if (shown.length) this.talk.tick();
+    for (const view of shown) {
+      view.header();
+      view.list.schedule(); // it may have lost its place unseen
+      view.selection.note();
+    }
+    if (!shown.length) {
+      if (++this.absent === GONE_S) this.send({ type: "gone" });
+      return;
+    }
+    if (this.absent >= GONE_S) this.talk.hello();
+    this.absent = 0;
+    // A page that was reloaded does not hear what becomes of the output of a running cell.
+    if (this.facts.frozen) this.send({ type: "still" });
+  }
+
+  /** Bring the headers of all views up to date. */
+  header() {
+    for (const view of this.views) view.header();
+  }
+
+  /** The model has gone: nothing comes any more, and what is shown stays. */
+  close() {
+    this.end.abort();
+    this.lastNews = 0;
+    this.header();
+  }
+
+  /** @param {object} content */
+  send(content) {
+    this.talk.send(content);
+  }
+
+  /** @param {any} message @param {DataView[]} buffers */
+  #receive(message, buffers) {
+    this.lastNews = Date.now();
+    this.talk.receive(message);
+    if (message.head > this.head) this.head = message.head;
+    switch (message.type) {
+      case "rows":
+        if (this.store.take(message.from, JSON.parse(new TextDecoder().decode(buffers[0])))) {
+          this.askedAt = 0;
+          this.half = ["", ""];
+          for (const view of this.views) view.list.schedule();
+        }
+        break;
+      case "welcome":
+      case "took":
+        this.header();
+        break;
+      case "partial":
+        this.half = [KINDS[message.kind], message.text];
+        for (const view of this.views) view.list.schedule();
+        break;
+      case "text":
+        this.store.extend(message.row, message.start, message.text);
+        for (const view of this.views) view.redraw(message.row);
+        break;
+      case "still":
+        if (message.page === this.id) {
+          const live = `.aod-live-${this.facts.key}`;
+          for (const { root } of this.views) (root.closest(live) ?? root).replaceWith(still(message.html));
+          for (const view of this.views) view.close();
+          this.views.clear();
+        }
+        break;
+      case "note":
+        for (const view of this.views) view.note(message.text, message.isError);
+        break;
+    }
+    this.#catchUp();
+  }
+
+  /** Ask for the rows that are lacking; one question at a time, again if nothing comes. */
+  #catchUp() {
+    if (this.store.length >= this.head || Date.now() - this.askedAt < SYNC_RETRY_MS) return;
+    this.askedAt = Date.now();
+    this.send({ type: "sync", from: this.store.length });
+  }
+}
+
+/** @type {WidgetMaker} */
+export function stream(model, early) {
+  const page = new Page(model, early);
+  return {
+    close: () => page.close(),
+    show(el) {
+      const view = page.view();
+      const { root } = view;
+      el.append(root);
+      page.talk.hello();
+      view.attached();
+      requestAnimationFrame(() => {
+        if (el.closest(".jp-OutputArea")) page.send({ type: "shown" });
+      });
+      return () => {
+        if (root.parentElement === el) root.remove(); // else it lives on in another output
+        page.mountSoon();
+      };
+    },
+  };
+}

@@ -1,0 +1,56 @@
+"""`PageWidget`: what all widgets have in common; the page's parts are sent once per page."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import anywidget
+
+from aod_notebook.core.unpicklable import Unpicklable
+from aod_notebook.viewers.page import module, stub
+
+__all__ = ["PageWidget"]
+
+UNHEARD_S = 1.0
+"""A page that has not spoken for so long after a widget came may lack the parts, and be unable to
+ask for them while a cell runs."""
+
+_parts_are_there = threading.Event()  # a page of this kernel has spoken, so it has the parts
+
+
+class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
+    """A widget whose page side is one of `page/main.js`.
+
+    The first widget brings the parts, as does each one until a page was heard of; later ones bring
+    a few lines that find them. A page that was loaded since asks for the parts, and gets them
+    without asking when it cannot ask because a cell runs.
+
+    A subclass sets `_widget` to the name of its page side, calls `heard_of` when a message comes,
+    and passes `source` messages to `send_source`.
+    """
+
+    _widget = ""
+
+    def __init__(self, **traits: Any) -> None:
+        self._is_heard = threading.Event()
+        has_parts = _parts_are_there.is_set()
+        self._esm = stub(self._widget) if has_parts else module() + stub(self._widget)
+        super().__init__(**traits)
+        if has_parts:
+            timer = threading.Timer(UNHEARD_S, self._send_source_unasked)
+            timer.daemon = True
+            timer.start()
+
+    def heard_of(self) -> None:
+        """Note that a page has the parts: a message of its widget came."""
+        self._is_heard.set()
+        _parts_are_there.set()
+
+    def send_source(self) -> None:
+        """Send the parts to pages that lack them."""
+        self.send({"type": "source", "text": module()})
+
+    def _send_source_unasked(self) -> None:
+        if not self._is_heard.is_set() and self.comm is not None:
+            self.send_source()
