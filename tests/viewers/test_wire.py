@@ -30,10 +30,15 @@ def test_the_joined_parts_import_nothing_and_keep_every_line_of_code():
     for part in Path(page.__file__).parent.glob("*.js"):
         if part.name == "stub.js":
             continue
-        names = re.findall(r"^export (?:class|function|const) (\w+)", part.read_text(), re.MULTILINE)
+        names = re.findall(
+            r"^export (?:class|function|const) (\w+)", part.read_text(), re.MULTILINE
+        )
         assert names
         for name in names:
-            assert len(re.findall(rf"^export (?:class|function|const) {name}\b", PAGE, re.M)) == 1
+            assert (
+                len(re.findall(rf"^export (?:class|function|const) {name}\b", PAGE, re.MULTILINE))
+                == 1
+            )
 
 
 def test_chunks_together_are_all_rows_in_order():

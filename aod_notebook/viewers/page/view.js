@@ -128,7 +128,7 @@ export class View {
       title: "Copy the rows that are shown as text",
     });
     const rest = make("div", "aod-rest");
-    rest.append(...this.filters, only, this.foldButton, this.wrapButton, this.rawButton, copy);
+    rest.append(...this.filters, only, this.foldButton, this.rawButton, this.wrapButton, copy);
     tools.append(this.search.input, this.search.found, this.errors.button, view, rest);
     this.scroller.append(this.half);
     this.scroller.addEventListener("keydown", (event) => this.#key(event), { signal });
