@@ -26,8 +26,8 @@ class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # any
     a few lines that find them. A page that was loaded since asks for the parts, and gets them
     without asking when it cannot ask because a cell runs.
 
-    A subclass sets `_widget` to the name of its page side, calls `heard_of` when a message comes,
-    and passes `source` messages to `send_source`.
+    A subclass sets `_widget` to the name of its page side, and registers what it does with
+    messages by `on_msg`.
     """
 
     _widget = ""
@@ -37,20 +37,23 @@ class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # any
         has_parts = _parts_are_there.is_set()
         self._esm = stub(self._widget) if has_parts else module() + stub(self._widget)
         super().__init__(**traits)
+        self.on_msg(self._hear)
         if has_parts:
             timer = threading.Timer(UNHEARD_S, self._send_source_unasked)
             timer.daemon = True
             timer.start()
 
-    def heard_of(self) -> None:
-        """Note that a page has the parts: a message of its widget came."""
+    def _hear(self, _: object, content: object, __: object) -> None:
+        """Send the parts to a page that asks for them; any other message shows that it has them."""
+        if isinstance(content, dict) and content.get("type") == "source":
+            self._send_source()
+            return
         self._is_heard.set()
         _parts_are_there.set()
 
-    def send_source(self) -> None:
-        """Send the parts to pages that lack them."""
+    def _send_source(self) -> None:
         self.send({"type": "source", "text": module()})
 
     def _send_source_unasked(self) -> None:
         if not self._is_heard.is_set() and self.comm is not None:
-            self.send_source()
+            self._send_source()

@@ -94,7 +94,7 @@ export class Search {
   }
 
   /** Where the first hit in a text ends. @param {string} text */
-  endIn(text) {
+  hitEnd(text) {
     return this.query ? text.search(this.query) + this.input.value.length : 0;
   }
 }

@@ -347,7 +347,7 @@ export class View {
   /** @param {number} n */
   #goToHit(n) {
     const row = this.store.row(n);
-    const end = this.search.endIn(row.text);
+    const end = this.search.hitEnd(row.text);
     if (end > shown(row, this.wanted.get(n)).length) {
       this.wanted.set(n, end + CLIP_CHARS);
       this.list.redraw(n);
