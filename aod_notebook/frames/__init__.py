@@ -9,9 +9,10 @@ from aod_notebook.frames.checks import FrameError, MissingPackageError
 from aod_notebook.frames.compare import compare_df, compare_edits, compare_totals
 from aod_notebook.frames.decode.events import decode_events
 from aod_notebook.frames.decode.run_events import decode_run_events
-from aod_notebook.frames.imports import import_logs
 from aod_notebook.frames.insights import insights_df
-from aod_notebook.frames.opened import OpenedLog, open_log
+from aod_notebook.frames.logs.imports import import_logs
+from aod_notebook.frames.logs.opened import OpenedLog, open_log
+from aod_notebook.frames.logs.spending import spending_df
 from aod_notebook.frames.otlp import otlp_to_protobuf, runs_to_otlp, sessions_to_otlp
 from aod_notebook.frames.parquet import read_parquet, to_parquet
 from aod_notebook.frames.report import FrameWarning, Problem
@@ -19,7 +20,6 @@ from aod_notebook.frames.runs.runs import run_events_df, runs_df, spans_df, task
 from aod_notebook.frames.runs.spans import spans_from_run_events
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
 from aod_notebook.frames.sessions.sessions import sessions_df, turns_df
-from aod_notebook.frames.spending import spending_df
 from aod_notebook.frames.store import Store, scan
 from aod_notebook.frames.transcripts.messages import messages_from_events
 from aod_notebook.frames.transcripts.results import model_usage_from_events, results_from_events

@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.fetch import session_events
-from aod_notebook.frames.own_logs import (
+from aod_notebook.frames.logs.rows import (
     events_of_logs,
     is_path,
     sessions_at,

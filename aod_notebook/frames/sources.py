@@ -17,8 +17,8 @@ from aod_notebook.frames.fetch import (
     each,
     session_events,
 )
+from aod_notebook.frames.logs.rows import events_of_logs, is_path, sessions_at
 from aod_notebook.frames.native import completed
-from aod_notebook.frames.own_logs import events_of_logs, is_path, sessions_at
 from aod_notebook.frames.protocols import Event, FollowedSession
 from aod_notebook.frames.report import Framed, Report
 from aod_notebook.frames.schema import SCHEMAS

@@ -26,7 +26,7 @@ def recording_of(given: str, folder: Path, client: Any) -> str:
         AodNotebookError: it is none of these, or there is nothing in it to be played.
     """
     from aod_notebook.frames import FrameError
-    from aod_notebook.frames.own_logs import is_path
+    from aod_notebook.frames.logs.rows import is_path
 
     if is_path(given):
         path = Path(given).expanduser().resolve()

@@ -80,7 +80,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
 
 
 def _compare(options: argparse.Namespace, names: Mapping[str, object]) -> live.Comparison:
-    from aod_notebook.frames.own_logs import is_path
+    from aod_notebook.frames.logs.rows import is_path
 
     a, b = (
         one if is_path(one) and one not in names else find_session(one, names).catch_up()

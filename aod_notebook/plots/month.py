@@ -11,7 +11,7 @@ import pandas as pd
 
 from aod_notebook.core.text import counted
 from aod_notebook.frames.checks import number
-from aod_notebook.frames.spending import spending_of, tables_of
+from aod_notebook.frames.logs.spending import spending_of, tables_of
 from aod_notebook.plots._draw import Canvas, PlotError, pyplot, ready
 from aod_notebook.plots._text import dollars, duration, shown
 from aod_notebook.transcripts.files import touched

@@ -63,7 +63,7 @@ def test_failed_calls_and_durations_are_there(store):
 
 
 def test_a_second_import_reads_no_unchanged_file(home, store, monkeypatch):
-    monkeypatch.setattr("aod_notebook.frames.own_logs.read_log", lambda log: 1 / 0)
+    monkeypatch.setattr("aod_notebook.frames.logs.rows.read_log", lambda log: 1 / 0)
 
     again = frames.import_logs(home, into=store.path)
 

@@ -8,14 +8,14 @@ import pandas as pd
 
 from aod_notebook.frames._signatures import sessions_function, turns_function
 from aod_notebook.frames.fetch import base_url_of, each
-from aod_notebook.frames.native import Table
-from aod_notebook.frames.own_logs import (
+from aod_notebook.frames.logs.rows import (
     events_of_logs,
     is_path,
     sessions_at,
     sessions_of_logs,
     turns_of_logs,
 )
+from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Framed, Report, finish, now
 from aod_notebook.frames.rows import (
     column,

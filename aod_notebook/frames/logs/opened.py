@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 from aod_notebook.aod import StreamEvent
 from aod_notebook.core.settings import home
 from aod_notebook.frames.checks import FrameError
-from aod_notebook.frames.own_logs import (
+from aod_notebook.frames.logs.rows import (
     LogPath,
     events_of_logs,
     found_logs,

@@ -18,7 +18,7 @@ import msgspec
 from aod_notebook.core.settings import home
 from aod_notebook.frames._collect import store_sessions
 from aod_notebook.frames.checks import FrameError
-from aod_notebook.frames.own_logs import (
+from aod_notebook.frames.logs.rows import (
     LogPath,
     events_of_logs,
     found_logs,

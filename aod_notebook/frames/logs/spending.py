@@ -11,7 +11,7 @@ from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.core.settings import home
 from aod_notebook.frames import prices
 from aod_notebook.frames.checks import FrameError, shown
-from aod_notebook.frames.own_logs import (
+from aod_notebook.frames.logs.rows import (
     events_of_logs,
     is_path,
     sessions_at,
