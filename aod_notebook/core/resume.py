@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from aod_notebook.core.sse import SSEDecoder
+from aod_notebook.core.sse import BlockCutter, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -42,6 +42,7 @@ class Resume(ABC, Generic[T]):
         self._connections = 0
         self._given: set[Hashable] = set()
         self._decoder = SSEDecoder()
+        self._cutter = BlockCutter()
         self._heard_at = 0.0
 
     @abstractmethod
@@ -60,6 +61,7 @@ class Resume(ABC, Generic[T]):
         """Note that a connection stands; its body starts from scratch."""
         self._connections += 1
         self._decoder = SSEDecoder()
+        self._cutter = BlockCutter()
         self._heard_at = self._retry.clock()
 
     def feed(self, chunk: bytes) -> Iterator[T]:
@@ -68,6 +70,13 @@ class Resume(ABC, Generic[T]):
         if batch.data:
             self._heard_at = self._retry.clock()
         return self.read(batch)
+
+    def cut(self, chunk: bytes) -> bytes:
+        """Return the whole events that the next bytes of the body complete, undecoded."""
+        block = self._cutter.feed(chunk)
+        if block.startswith(b"data:") or b"\ndata:" in block:
+            self._heard_at = self._retry.clock()
+        return block
 
     def is_overdue(self) -> bool:
         """Check whether heartbeats alone have come for longer than allowed."""

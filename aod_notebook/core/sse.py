@@ -6,7 +6,7 @@ from io import BytesIO
 
 import msgspec
 
-__all__ = ["Batch", "SSEDecoder"]
+__all__ = ["Batch", "BlockCutter", "SSEDecoder", "framed"]
 
 _BOM = b"\xef\xbb\xbf"
 _ID, _DATA = b"id: ", b"data: "
@@ -47,12 +47,11 @@ class SSEDecoder:
         self._lines: list[bytes] = []  # the whole lines of an event that is not complete
         self._torn: list[bytes] = []  # the parts of a line that is not complete
         self._started = False
-        self._after_cr = False
+        self._breaks = _LineBreaks()
 
     def feed(self, chunk: bytes) -> Batch:
         """Take the next bytes; return the events that they completed."""
-        if self._after_cr or b"\r" in chunk:
-            chunk = self._line_feeds_only(chunk)
+        chunk = self._breaks.as_line_feeds(chunk)
         lines = self._whole_lines(chunk)
         end = len(lines)
         while end and lines[end - 1] != b"\n":
@@ -77,13 +76,73 @@ class SSEDecoder:
             lines[0] = lines[0].removeprefix(_BOM)
         return lines
 
-    def _line_feeds_only(self, chunk: bytes) -> bytes:
+
+class BlockCutter:
+    r"""Cuts one body of server-sent events into blocks of whole events; nothing is decoded.
+
+    All lines of a block end with a line feed, whatever ended them in the body.
+
+    Example:
+        >>> cutter = BlockCutter()
+        >>> cutter.feed(b"id: 7\ndata: {}\n\nid: 8\nda")
+        b'id: 7\ndata: {}\n\n'
+        >>> cutter.feed(b"ta: {}\n\n")
+        b'id: 8\ndata: {}\n\n'
+    """
+
+    def __init__(self) -> None:
+        self._tail: list[bytes] = []
+        self._started = False
+        self._breaks = _LineBreaks()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes; return the events that they completed, empty if none."""
+        chunk = self._breaks.as_line_feeds(chunk)
+        if b"\n" not in chunk:
+            self._tail.append(chunk)
+            return b""
+        if self._tail:
+            chunk = b"".join([*self._tail, chunk])
+        if not self._started:
+            self._started = True
+            chunk = chunk.removeprefix(_BOM)
+        end = chunk.rfind(b"\n\n") + 2
+        if end < 2:  # noqa: PLR2004 - there is no blank line
+            end = 0
+        self._tail = [chunk[end:]] if end < len(chunk) else []
+        return chunk[:end]
+
+
+class _LineBreaks:
+    """Makes line feeds of all the line breaks of a body, also where two chunks part one."""
+
+    def __init__(self) -> None:
+        self._after_cr = False
+
+    def as_line_feeds(self, chunk: bytes) -> bytes:
+        if not self._after_cr and b"\r" not in chunk:
+            return chunk
         if self._after_cr and chunk[:1] == b"\n":
             chunk = chunk[1:]
             self._after_cr = False
         if chunk:
             self._after_cr = chunk[-1:] == b"\r"
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def framed(data: bytes, mark: bytes, name: bytes) -> bytes:
+    r"""Return the lines of one event.
+
+    Example:
+        >>> framed(b"{}", b"7", b"")
+        b'id: 7\ndata: {}\n\n'
+    """
+    lines = [b"data: " + line for line in data.split(b"\n")]
+    if name:
+        lines.insert(0, b"event: " + name)
+    if mark:
+        lines.insert(0, b"id: " + mark)
+    return b"\n".join([*lines, b"\n"])
 
 
 def _read_regular(lines: list[bytes]) -> Batch | None:

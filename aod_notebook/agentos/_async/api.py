@@ -51,14 +51,27 @@ class AsyncApi:
         seconds: float | None,
     ) -> Any:
         """Call a remote procedure, and return its data."""
+        if seconds is None:
+            seconds = INVOKE_TIMEOUT_S if method.is_long else CALL_TIMEOUT_S
+        return await self.data(self._rpc(method, arguments, workspace), seconds)
+
+    async def rpc_body(
+        self,
+        method: Method,
+        arguments: dict[str, Any],
+        workspace: str | None,
+        seconds: float | None,
+    ) -> bytes:
+        """Call a remote procedure, and return the body of the answer as it came."""
+        transport = self.transport(check_timeout(CALL_TIMEOUT_S if seconds is None else seconds))
+        return await transport.body(self._rpc(method, arguments, workspace))
+
+    def _rpc(self, method: Method, arguments: dict[str, Any], workspace: str | None) -> Call:
         body = dict(arguments)
         if chosen := workspace or self.workspace:
             body["workspace"] = chosen
-        if seconds is None:
-            seconds = INVOKE_TIMEOUT_S if method.is_long else CALL_TIMEOUT_S
         repeat = Repeat.SAFE if method.is_read else Repeat.REFUSED
-        call = post(f"/api/v1/rpc/{method.rpc}", encode(body), repeat)
-        return await self.data(call, seconds)
+        return post(f"/api/v1/rpc/{method.rpc}", encode(body), repeat)
 
     async def data(self, call: Call, seconds: float, patience: float | None = None) -> Any:
         """Make a call and return the `data` of its answer; `patience` limits the repeats.

@@ -10,7 +10,7 @@ import builtins
 from typing import Any, Unpack
 
 from aod_notebook.agentos._async.namespace import AsyncNamespace
-from aod_notebook.agentos.control import UNSET, CallOptions, Listing, read, write
+from aod_notebook.agentos.control import UNSET, CallOptions, Listing, methods_of, read, write
 from aod_notebook.agentos.options import INVOKE_TIMEOUT_S
 from aod_notebook.agentos.rows import (
     ApprovalRow,
@@ -46,6 +46,16 @@ class AsyncRuns(AsyncNamespace):
         self, *, run_id: str, limit: int = UNSET, **options: Unpack[CallOptions]
     ) -> Listing[EventRow]:
         """Return a run's events in the order of their numbers."""
+
+    async def events_body(
+        self, *, run_id: str, limit: int = UNSET, **options: Unpack[CallOptions]
+    ) -> bytes:
+        """Return the JSON body with a run's events as it came, `{"data": [...]}`.
+
+        `frames.decode_run_events` makes a frame of it, at a fraction of what the rows cost.
+        """
+        arguments = {"run_id": run_id} if limit is UNSET else {"run_id": run_id, "limit": limit}
+        return await self._body(methods_of(AsyncRuns)["events"], arguments, **options)
 
     @read("runs_get")
     async def get(self, *, run_id: str, **options: Unpack[CallOptions]) -> RunRow:

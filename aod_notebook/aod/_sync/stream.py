@@ -9,6 +9,8 @@ from aod_notebook.aod.events import StreamEvent
 from aod_notebook.core._sync.stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aod_notebook.aod.follow import SessionFollow
     from aod_notebook.core._sync.transport import Transport
 
@@ -41,6 +43,20 @@ class EventStream(Stream[StreamEvent]):
     def terminal(self) -> StreamEvent | None:
         """The event that ended the stream: exit, error, terminated or stale; None before."""
         return self._rules.terminal
+
+    def chunks(self) -> Iterator[bytes]:
+        r"""Iterate over the bytes of the events instead: whole events, nothing decoded.
+
+        They are the events that the iteration gives, each exactly once over all connections, in
+        pieces of any size that end after an event. A frame is made of them at a fraction of
+        the cost. Read a stream in one of the two ways, not in both.
+
+        Example:
+            >>> with client.sessions.stream(session_id) as events:  # doctest: +SKIP
+            ...     body = b"".join([chunk for chunk in events.chunks()])
+            >>> aod_notebook.frames.decode_events(body, session_id)  # doctest: +SKIP
+        """
+        return self._follow(self._rules.whole)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of session {self.session_id} at {self.last_event_id}>"

@@ -15,7 +15,7 @@ from aod_notebook.core.retry import is_passing
 from aod_notebook.core.wire import attempt_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncStream"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class AsyncStream(Generic[T]):
@@ -40,7 +41,7 @@ class AsyncStream(Generic[T]):
         self._body: AsyncBody | None = None
         self._closed = False
         self._reading = False  # whether someone waits for bytes
-        self._events = self._follow()
+        self._events = self._follow(resume.feed)
 
     @property
     def last_event_id(self) -> int | None:
@@ -86,7 +87,7 @@ class AsyncStream(Generic[T]):
                 await self._body.aclose()
         return self._body
 
-    async def _follow(self) -> AsyncGenerator[T, None]:
+    async def _follow(self, feed: Callable[[bytes], Iterator[U]]) -> AsyncGenerator[U, None]:
         body = None if self._closed else await self._open()
         while body is not None:
             failure = None
@@ -95,7 +96,7 @@ class AsyncStream(Generic[T]):
                 with awaited(self._resume.call().left):
                     async for chunk in body.response.aiter_bytes():
                         self._reading = False
-                        for event in self._resume.feed(chunk):
+                        for event in feed(chunk):
                             yield event
                             if self._closed:
                                 return

@@ -17,7 +17,7 @@ from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
 from aod_notebook.core.wire import Call, attempt_of, call_timeout, decoded, stream_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from aod_notebook.core.retry import RetryPolicy
     from aod_notebook.core.wire import BearerAuth
@@ -94,12 +94,18 @@ class AsyncTransport:
     async def request(self, call: Call) -> Any:
         """Make a call; return the JSON value of its answer, None for an empty one."""
         with awaited(call.left):
-            return await self._repeat(call, stream=False)
+            return await self._repeat(call, self._ask_once)
+
+    async def body(self, call: Call) -> bytes:
+        """Make a call; return the body of its answer as it came."""
+        with awaited(call.left):
+            body: bytes = await self._repeat(call, self._body_once)
+        return body
 
     async def open(self, call: Call) -> AsyncBody:
         """Open a stream of server-sent events; status and content type are checked here."""
         with awaited(call.left):
-            body: AsyncBody = await self._repeat(call, stream=True)
+            body: AsyncBody = await self._repeat(call, self._open_once)
         return body
 
     async def open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
@@ -120,7 +126,7 @@ class AsyncTransport:
         """The URL of a call without its query."""
         return self.base_url + call.path
 
-    async def _repeat(self, call: Call, *, stream: bool) -> Any:
+    async def _repeat(self, call: Call, once: Callable[[Call], Awaitable[Any]]) -> Any:
         if self.is_closed:
             raise self.error(call.failure(FailureKind.CLOSED, self.url(call)))
         flow = retry_flow(self.retry, call.repeat)
@@ -131,7 +137,6 @@ class AsyncTransport:
                 await anyio.sleep(wait)
             cause = None
             try:
-                once = self._open_once if stream else self._ask_once
                 result, failure = await once(call)
             except (httpx.HTTPError, httpx.StreamError) as error:
                 result, failure, cause = None, call.failure_of(error, self.url(call)), error
@@ -150,11 +155,18 @@ class AsyncTransport:
         self.retry.announce(Retry(call=what, wait=wait, status=failure.status))
 
     async def _ask_once(self, call: Call) -> tuple[Any, Failure | None]:
+        response, failure = await self._answer_once(call)
+        return (None, failure) if failure else decoded(call, response, self.url(call))
+
+    async def _body_once(self, call: Call) -> tuple[bytes, Failure | None]:
+        response, failure = await self._answer_once(call)
+        return response.content, failure
+
+    async def _answer_once(self, call: Call) -> tuple[httpx.Response, Failure | None]:
         response = await self._http.request(
             call.method, timeout=call_timeout(self.timeouts), **self._fields(call)
         )
-        failure = call.failed_answer(response, self.url(call))
-        return (None, failure) if failure else decoded(call, response, self.url(call))
+        return response, call.failed_answer(response, self.url(call))
 
     async def _open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
         async with AsyncExitStack() as stack:

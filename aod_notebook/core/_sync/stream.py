@@ -16,7 +16,7 @@ from aod_notebook.core.retry import is_passing
 from aod_notebook.core.wire import attempt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Stream"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Stream(Generic[T]):
@@ -41,7 +42,7 @@ class Stream(Generic[T]):
         self._body: Body | None = None
         self._closed = False
         self._reading = False  # whether someone waits for bytes
-        self._events = self._follow()
+        self._events = self._follow(resume.feed)
 
     @property
     def last_event_id(self) -> int | None:
@@ -87,7 +88,7 @@ class Stream(Generic[T]):
                 self._body.close()
         return self._body
 
-    def _follow(self) -> Generator[T, None, None]:
+    def _follow(self, feed: Callable[[bytes], Iterator[U]]) -> Generator[U, None, None]:
         body = None if self._closed else self._open()
         while body is not None:
             failure = None
@@ -96,7 +97,7 @@ class Stream(Generic[T]):
                 with awaited(self._resume.call().left):
                     for chunk in body.response.iter_bytes():
                         self._reading = False
-                        for event in self._resume.feed(chunk):
+                        for event in feed(chunk):
                             yield event
                             if self._closed:
                                 return

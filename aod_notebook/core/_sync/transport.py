@@ -95,12 +95,18 @@ class Transport:
     def request(self, call: Call) -> Any:
         """Make a call; return the JSON value of its answer, None for an empty one."""
         with awaited(call.left):
-            return self._repeat(call, stream=False)
+            return self._repeat(call, self._ask_once)
+
+    def body(self, call: Call) -> bytes:
+        """Make a call; return the body of its answer as it came."""
+        with awaited(call.left):
+            body: bytes = self._repeat(call, self._body_once)
+        return body
 
     def open(self, call: Call) -> Body:
         """Open a stream of server-sent events; status and content type are checked here."""
         with awaited(call.left):
-            body: Body = self._repeat(call, stream=True)
+            body: Body = self._repeat(call, self._open_once)
         return body
 
     def open_once(self, call: Call) -> tuple[Body | None, Failure | None]:
@@ -121,7 +127,7 @@ class Transport:
         """The URL of a call without its query."""
         return self.base_url + call.path
 
-    def _repeat(self, call: Call, *, stream: bool) -> Any:
+    def _repeat(self, call: Call, once: Callable[[Call], Any]) -> Any:
         if self.is_closed:
             raise self.error(call.failure(FailureKind.CLOSED, self.url(call)))
         flow = retry_flow(self.retry, call.repeat)
@@ -132,7 +138,6 @@ class Transport:
                 time.sleep(wait)
             cause = None
             try:
-                once = self._open_once if stream else self._ask_once
                 result, failure = once(call)
             except (httpx.HTTPError, httpx.StreamError) as error:
                 result, failure, cause = None, call.failure_of(error, self.url(call)), error
@@ -151,11 +156,18 @@ class Transport:
         self.retry.announce(Retry(call=what, wait=wait, status=failure.status))
 
     def _ask_once(self, call: Call) -> tuple[Any, Failure | None]:
+        response, failure = self._answer_once(call)
+        return (None, failure) if failure else decoded(call, response, self.url(call))
+
+    def _body_once(self, call: Call) -> tuple[bytes, Failure | None]:
+        response, failure = self._answer_once(call)
+        return response.content, failure
+
+    def _answer_once(self, call: Call) -> tuple[httpx.Response, Failure | None]:
         response = self._http.request(
             call.method, timeout=call_timeout(self.timeouts), **self._fields(call)
         )
-        failure = call.failed_answer(response, self.url(call))
-        return (None, failure) if failure else decoded(call, response, self.url(call))
+        return response, call.failed_answer(response, self.url(call))
 
     def _open_once(self, call: Call) -> tuple[Body | None, Failure | None]:
         with ExitStack() as stack:

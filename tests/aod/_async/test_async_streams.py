@@ -20,6 +20,7 @@ from aod_notebook.aod import (
     NotSupportedError,
     StreamInterrupted,
     Timeouts,
+    iter_events,
 )
 
 SID = SESSION["id"]
@@ -281,3 +282,75 @@ async def test_waiting_goes_on_while_a_session_is_not_final(scripted, aconnect):
     result = await aconnect(service).sessions.wait_for_completion(SID)
     assert result.session.status == "completed"
     assert [event.type for event in result.events] == ["start", "exit", "exit"]
+
+
+def gap(*numbers):
+    return b"".join(output(number, f"text {number}\n") for number in numbers)
+
+
+LONG = gap(*range(1, 1001))
+NOTE = b'data: {"type": "note"}\n\n'
+BODIES = {
+    "rows without a gap": [stream(start() + gap(1, 2, 3) + terminal(3))],
+    "rows with gaps": [stream(start() + gap(5, 9, 12) + terminal(12))],
+    "a row twice, another missing": [stream(start() + gap(1, 1, 3) + gap(4) + terminal(4))],
+    "rows out of order": [stream(start() + gap(7, 3, 9) + terminal(9))],
+    "rows after the end": [stream(start() + gap(1) + terminal(1) + gap(2, 3))],
+    "two turns": [stream(TWO_TURNS)],
+    "broken and repeated": [
+        stream(start() + turn_start(1, 1) + gap(1, 2), then="reset"),
+        stream(start() + turn_start(1, 1) + gap(1, 2, 2, 3) + terminal(3)),
+    ],
+    "torn within an event": [
+        stream(start() + gap(1, 2) + output(3)[:20], then="reset"),
+        stream(start() + turn_start(3, 1) + gap(3, 4) + terminal(4)),
+    ],
+    "events without a number": [stream(start() + NOTE + NOTE + gap(1) + NOTE + terminal(1))],
+    "a number of no use": [
+        stream(start() + b'id: x\ndata: {"type": "output", "data": "a"}\n\n' + terminal(0))
+    ],
+    "carriage returns": [stream((start() + gap(1, 2) + terminal(2)).replace(b"\n\n", b"\r\n\r\n"))],
+    "heartbeats": [
+        stream(start() + b": heartbeat\n\n" + gap(1) + b": heartbeat\n\n" + terminal(1))
+    ],
+    "a long past": [stream(start() + turn_start(1, 1) + LONG + terminal(1000))],
+    "a long past, broken and repeated from its start": [
+        stream(start() + turn_start(1, 1) + LONG + output(1001), then="reset"),
+        stream(start() + turn_start(1, 1) + LONG + gap(1001, 1002) + terminal(1002)),
+    ],
+    "a long past, broken and resumed in the next turn": [
+        stream(start() + turn_start(1, 1) + LONG + runtime_start(1001), then="reset"),
+        stream(start() + turn_start(1, 1) + turn_start(1002, 2) + gap(1002) + terminal(1002)),
+    ],
+    "an output that looks like an end": [
+        stream(start() + output(1, '{"type": "exit"}\n') + gap(2) + terminal(2))
+    ],
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("turn", [None, 1])
+@pytest.mark.parametrize("case", BODIES)
+async def test_chunks_hold_the_events_of_the_iteration(scripted, aconnect, case, turn):
+    async with aconnect(scripted(*BODIES[case])).sessions.stream(SID, turn=turn) as events:
+        expected = [event.model_dump() async for event in events]
+    async with aconnect(scripted(*BODIES[case])).sessions.stream(SID, turn=turn) as raw:
+        chunks = []
+        async for chunk in raw.chunks():
+            chunks += [chunk]
+    assert all(chunk.endswith(b"\n\n") for chunk in chunks)
+    assert [event.model_dump() for event in iter_events(chunks)] == expected
+    assert raw.last_event_id == events.last_event_id
+    assert raw.terminal == events.terminal
+
+
+@pytest.mark.anyio
+async def test_chunks_of_a_stream_that_breaks_for_good_end_with_the_error(scripted, aconnect):
+    service = scripted(stream(start() + gap(1, 2), then="reset"))
+    async with aconnect(service).sessions.stream(SID, resume=False) as events:
+        chunks = events.chunks()
+        assert len(list(iter_events(await anext(chunks)))) == 1
+        assert len(list(iter_events(await anext(chunks)))) == 2
+        with pytest.raises(StreamInterrupted) as caught:
+            await anext(chunks)
+    assert caught.value.last_event_id == 2
