@@ -1,6 +1,9 @@
 // @ts-check
 /** Elements: everything on the page is made here, and text goes in by `textContent` only. */
 
+/** Elements that take the focus, and what is around them: the notebook's keys are not for them. */
+const FOCUSED = ["section", "form", "button", "input", "textarea", "select", "a"];
+
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag @param {string} name class @param {string} [text]
@@ -8,7 +11,7 @@
  */
 export function make(tag, name, text, attributes = {}) {
   const element = document.createElement(tag);
-  element.dataset.lmSuppressShortcuts = ""; // the notebook's keys are not for what has the focus
+  if (FOCUSED.includes(tag)) element.dataset.lmSuppressShortcuts = "";
   if (name) element.className = name;
   if (text) element.textContent = text;
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);

@@ -7,6 +7,7 @@
 import { make } from "./dom.js";
 
 const OVERSCAN = 8; // rows that are drawn above and below those in sight
+const FOLLOWED = 2; // the same while the end is followed
 const NEAR_END_PX = 10;
 const HIDDEN_MS = 500;
 
@@ -78,6 +79,7 @@ export class VirtualList {
     /** @type {Map<number, HTMLElement>} by key */ this.drawn = new Map();
     this.follows = follows;
     this.scrollTop = 0;
+    this.height = -1; // of the space, as it was set
     this.scheduled = false;
     this.stale = false; // rows that are drawn have to be drawn again
     this.space.append(this.rows);
@@ -116,14 +118,17 @@ export class VirtualList {
 
   /** @param {number} y */
   scrollTo(y) {
-    this.space.style.height = `${this.heights.total}px`;
+    if (this.height !== this.heights.total) {
+      this.height = this.heights.total;
+      this.space.style.height = `${this.height}px`;
+    }
     this.scroller.scrollTop = y;
     this.scrollTop = this.scroller.scrollTop;
   }
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (clientHeight === 0) return;
+    if (clientHeight === 0 || scrollTop === this.scrollTop) return; // hidden, or it is our own doing
     const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     if (scrollTop < this.scrollTop - 1 && !atEnd) this.unfollow();
     else if (atEnd && scrollTop > this.scrollTop) this.follows = true;
@@ -198,8 +203,9 @@ export class VirtualList {
     for (let pass = 0; pass < 4; pass++) {
       // Not where the page has it: an output that was collapsed forgets its place.
       this.scrollTo(this.follows ? 1e9 : this.scrollTop);
-      const first = Math.max(0, this.heights.at(scroller.scrollTop) - OVERSCAN);
-      const last = Math.min(this.keys.length, this.heights.at(scroller.scrollTop + viewport) + 1 + OVERSCAN);
+      const more = this.follows ? FOLLOWED : OVERSCAN;
+      const first = Math.max(0, this.heights.at(this.scrollTop) - more);
+      const last = Math.min(this.keys.length, this.heights.at(this.scrollTop + viewport) + 1 + more);
       this.#fill(first, last);
       this.rows.style.transform = `translateY(${this.heights.top(first)}px)`;
       if (!this.#measure(first, last)) break;
@@ -238,7 +244,7 @@ export class VirtualList {
 
   /** Note how high rows came out; say whether any changed. @param {number} first @param {number} last */
   #measure(first, last) {
-    const top = this.heights.at(this.scroller.scrollTop);
+    const top = this.heights.at(this.scrollTop);
     let [above, changed] = [0, false];
     for (let i = first; i < last; i++) {
       const height = this.drawn.get(this.keys[i])?.offsetHeight ?? 0;
@@ -247,7 +253,7 @@ export class VirtualList {
       if (i < top) above += change;
       changed = true;
     }
-    if (above && !this.follows) this.scrollTo(this.scroller.scrollTop + above);
+    if (above && !this.follows) this.scrollTo(this.scrollTop + above);
     return changed;
   }
 }

@@ -9,6 +9,7 @@ import { View } from "./view.js";
 
 const SYNC_RETRY_MS = 1000;
 const GONE_S = 3;
+const FLOWS = 8; // messages with rows in a second: no other sign of life is needed
 /** States of a kernel in which it takes no messages. */
 const GONE = ["restarting", "autorestarting", "terminating", "dead"];
 
@@ -26,6 +27,7 @@ export class Page {
     this.lastNews = Date.now();
     this.factsAt = Date.now();
     this.askedAt = 0;
+    this.flow = 0; // messages with rows in this second
     this.absent = 0; // seconds without an output that shows the rows
     /** @type {Set<View>} */ this.views = new Set();
     this.observer = new MutationObserver(() => this.mount());
@@ -82,8 +84,15 @@ export class Page {
     if (frames) requestAnimationFrame(() => this.mountSoon(frames - 1));
   }
 
+  /** Stop what turns while rows flow. @param {boolean} flows */
+  #flows(flows) {
+    for (const { root } of this.views) root.classList.toggle("aod-flows", flows);
+  }
+
   #tick() {
     this.mount();
+    if (this.flow < FLOWS) this.#flows(false);
+    this.flow = 0;
     const shown = [...this.views].filter((view) => view.root.isConnected);
     if (shown.length) this.talk.tick();
     for (const view of shown) {
@@ -127,6 +136,7 @@ export class Page {
       case "rows":
         if (this.store.take(message.from, JSON.parse(new TextDecoder().decode(buffers[0])))) {
           this.askedAt = 0;
+          if (++this.flow === FLOWS) this.#flows(true);
           this.half = ["", ""];
           for (const view of this.views) view.list.schedule();
         }

@@ -210,7 +210,7 @@ export class View {
     this.#takeNew();
     if (this.search.scan(this.seen)) this.list.schedule();
     const [kind, half] = this.page.half;
-    this.half.className = `aod-half aod-is-${kind}`;
+    if (this.half.hidden !== !half || half) this.half.className = `aod-half aod-is-${kind}`;
     this.half.hidden = !half;
     setText(this.half, half);
   }
