@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aod_notebook.cli.say import say
 from aod_notebook.cli.source import Source, agent_name, source_of
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.text import clean, counted, one_line
+from aod_notebook.core.text import counted, one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -134,13 +134,10 @@ def _cell(text: str, width: int, *, right: bool) -> str:
 
 def _show(options: argparse.Namespace) -> None:
     from aod_notebook.viewers.plain import about, status_word
-    from aod_notebook.viewers.static import Transcript
 
     source, (session_id,) = source_of(options.store, [options.id])
     (shown,) = source.shown([session_id])
-    transcript = Transcript(shown.title, shown.runtime)
-    transcript.add(shown.events)
-    transcript.finish()
+    transcript = shown.transcript()
     colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     replay = "replay of a recording" if shown.is_replay else ""
     facts = [
@@ -152,11 +149,8 @@ def _show(options: argparse.Namespace) -> None:
     ]
     say(_styled(one_line(shown.title), _BOLD, colours))
     say(_styled(" · ".join(filter(None, facts)), _DIM, colours))
-    turn, after = 0, None
+    after = None
     for row in transcript.rows:
-        if row.kind.value == "turn":
-            turn += 1
-            _say_prompt(shown.prompts.get(turn), colours=colours)
         for line in _row_lines(row, after):
             say(_styled(line, _look(row), colours))
         after = row
@@ -168,14 +162,11 @@ def _row_lines(row: Row, after: Row | None) -> list[str]:
     return list(plain_text([row], after))
 
 
-def _say_prompt(prompt: str | None, *, colours: bool) -> None:
-    for line in clean(prompt).splitlines() if prompt else ():
-        say(_styled(f"> {line}", _CYAN, colours))
-
-
 def _look(row: Row) -> str:
     if row.is_error:
         return _RED
+    if row.kind.value == "prompt":
+        return _CYAN
     if row.kind.value in ("turn", "tool"):
         return _BOLD
     return _DIM if row.kind.value in _QUIET else ""

@@ -59,7 +59,7 @@ def plain_lines(row: Row) -> Iterator[str]:
         lines = [f"{row.title}  {' '.join(lines)}".rstrip()]
     elif row.title:
         lines = [row.title, *(f"  {line}" for line in lines)]
-    if row.kind not in (Kind.TEXT, Kind.OUTPUT):
+    if row.kind not in (Kind.TEXT, Kind.OUTPUT, Kind.PROMPT):
         lines = [clip(line, LINE_CHARS) for line in lines]
     for number, line in enumerate(lines):
         lead = f"{sign} " if sign and (number == 0 or row.kind is Kind.STDERR) else ""

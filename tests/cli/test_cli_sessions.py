@@ -70,7 +70,7 @@ def test_only_the_newest_twenty_are_listed_unless_all_are_wanted(store, capsys, 
 def test_a_session_is_shown_with_its_prompt_and_without_colours_in_a_pipe(capsys):
     session = shell("echo one\necho two")
     told = run(capsys, "show", session.id)
-    assert "> echo one\n> echo two\n" in told
+    assert "> echo one\n  echo two\n" in told
     assert "\none\ntwo\n" in told
     assert ESCAPE not in told
 

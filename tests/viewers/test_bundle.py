@@ -109,11 +109,12 @@ def test_a_page_allows_no_request_and_no_script_but_its_own(tmp_path, name):
 
 
 def test_the_prompt_of_each_turn_is_shown_whole(tmp_path):
-    shown = session("one", prompts={1: "First\nand more", 2: "Second"})
+    later = StreamEvent("turn_start", None, {"turn": 2})
+    shown = session("one", later, prompts={1: "First\nand more", 2: "Second"})
     write_bundle(tmp_path, [shown], None)
     page = (tmp_path / "one.html").read_text()
-    assert "First\nand more</pre>" in page
-    assert ">Turn 2</div><pre>Second</pre>" in page
+    first, second = page.index("First\nand more"), page.rindex("Second")
+    assert page.index("Turn 1") < first < page.index("Turn 2") < second
 
 
 def test_ids_make_no_paths(tmp_path):

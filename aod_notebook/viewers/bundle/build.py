@@ -13,13 +13,13 @@ from aod_notebook.core.text import clean, counted, one_line
 from aod_notebook.core.words import dollars, state_word
 from aod_notebook.viewers.bundle.page import document, part
 from aod_notebook.viewers.bundle.shown import Shown, redacted
-from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from aod_notebook.core.redactor import Redactor
+    from aod_notebook.viewers.static import Transcript
 
 __all__ = ["write_bundle"]
 
@@ -49,7 +49,7 @@ def write_bundle(folder: Path, sessions: Iterable[Shown], redactor: Redactor | N
     for session in sessions:
         before = dict(redactor.counts) if redactor else {}
         shown = session if redactor is None else redacted(session, redactor)
-        transcript = _transcript(shown)
+        transcript = shown.transcript()
         note = _note(redactor, before)
         path = folder / f"{_file_name(shown.id)}.html"
         page = document(shown.title, _session_body(shown, transcript, note, made))
@@ -74,13 +74,6 @@ def _file_name(session_id: str) -> str:
     return f"{name}-{hashlib.sha256(session_id.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def _transcript(shown: Shown) -> Transcript:
-    transcript = Transcript(shown.title, shown.runtime)
-    transcript.add(shown.events)
-    transcript.finish()
-    return transcript
-
-
 def _note(redactor: Redactor | None, before: dict[str, int]) -> str:
     if redactor is None:
         return "Not redacted: secrets and paths stand here as they were recorded."
@@ -95,19 +88,8 @@ def _session_body(shown: Shown, transcript: Transcript, note: str, made: datetim
     return (
         f'<header class="top"><a href="index.html">All sessions</a> {_facts(shown)}</header><main>'
         f'<h1 class="unseen">{_escaped(one_line(shown.title, _PROMPT_CHARS))}</h1>'
-        f"{_prompts(shown)}{transcript.html(_PAGE_ROWS, _PAGE_BYTES)}</main>"
+        f"{transcript.html(_PAGE_ROWS, _PAGE_BYTES)}</main>"
         f"{_footer(note, made)}"
-    )
-
-
-def _prompts(shown: Shown) -> str:
-    """Return the prompts, whole; of several each with the number of its turn."""
-    label = '<div class="quiet">Turn {}</div>' if len(shown.prompts) > 1 else ""
-    return "".join(
-        f'<section class="prompt" aria-label="Prompt of turn {turn}">'
-        f"{label.format(turn)}"
-        f"<pre>{_escaped(text)}</pre></section>"
-        for turn, text in sorted(shown.prompts.items())
     )
 
 
@@ -123,9 +105,7 @@ def _facts(shown: Shown) -> str:
 
 def _row(shown: Shown, transcript: Transcript, name: str) -> str:
     """Return a session's row of the index; `data-text` is what the search looks through."""
-    words = "\n".join(
-        [*shown.prompts.values(), *(f"{row.title} {row.text}" for row in transcript.rows)]
-    )
+    words = "\n".join(f"{row.title} {row.text}" for row in transcript.rows)
     cost = dollars(shown.cost_usd)
     known = " ".join(filter(None, (shown.id, shown.agent, shown.model, shown.runtime)))
     replay = ' <span class="quiet">replay</span>' if shown.is_replay else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.aod import StreamEvent
+from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,6 +52,13 @@ class Shown:
         """The first line of the first prompt; without one, the id."""
         first = self.prompts[min(self.prompts)].strip() if self.prompts else ""
         return first.partition("\n")[0] or f"Session {self.id}"
+
+    def transcript(self) -> Transcript:
+        """Return its transcript, with the prompts in their places."""
+        transcript = Transcript(self.title, self.runtime, prompts=self.prompts, id=self.id)
+        transcript.add(self.events)
+        transcript.finish()
+        return transcript
 
 
 def redacted(shown: Shown, redactor: Redactor) -> Shown:
