@@ -127,6 +127,12 @@ class RowFeed:
         with self._lock:
             return self.transcript.summary.questions
 
+    def row_at(self, order: int) -> int:
+        """Return the number of the row that shows a row of the tables; -1 if none does so far."""
+        with self._lock:
+            found = self.transcript.row_at(order)
+            return -1 if found is None else found
+
     def facts(self) -> dict[str, Any]:
         """Return what the page's header says; small, of JSON's types only."""
         with self._lock:

@@ -43,6 +43,10 @@ class RowBuilder:
         runtime: what wrote a session's output; None to recognise it from the lines.
         prompts: the prompts by the numbers of their turns, as far as they are known; it may grow.
 
+    Attributes:
+        places: for each row of the tables by its `order`, from 1, the number of the row here that
+            shows it, or of the one before; -1 if no row does.
+
     Example:
         >>> from aod_notebook.aod import StreamEvent
         >>> builder = RowBuilder("shell")
@@ -69,6 +73,7 @@ class RowBuilder:
         self._at: object = None  # when the event under way came about, as the service says it
         self._recorded: object = None  # the same of a replay's recording
         self._words = 0  # characters of Markdown so far
+        self.places: list[int] = []
 
     def pass_over(self, events: Iterable[Event]) -> None:
         """Take events of earlier turns, which give no rows.
@@ -82,8 +87,9 @@ class RowBuilder:
                 self._begin(turn)
                 self.summary.turn = turn
             elif event.type == "output" and event.extra.get("stream") != "stderr" and has_lines:
-                self._stdout.feed(str(event.extra.get("data") or ""))
-        self._stdout.flush()
+                passed = self._stdout.feed(str(event.extra.get("data") or ""))
+                self.places += [-1] * len(passed)
+        self.places += [-1] * len(self._stdout.flush())
         self._stdout.account.skip()
 
     def feed(self, event: Event) -> list[Row]:
@@ -149,12 +155,13 @@ class RowBuilder:
     def _output_rows(self, data: str) -> list[Row]:
         self.summary.status, self.summary.stage = "running", ""
         if self._plain is not None:
-            return text_rows(Kind.OUTPUT, self._plain.feed(data))
+            return self._plain_rows(self._plain.feed(data), self._number)
         return self._stdout_rows(self._stdout.feed(data))
 
     def _flushed(self) -> list[Row]:
         plain = [] if self._plain is None else self._plain.flush()
-        rows = self._stdout_rows(self._stdout.flush()) + text_rows(Kind.OUTPUT, plain)
+        rows = self._stdout_rows(self._stdout.flush())
+        rows += self._plain_rows(plain, self._number + len(rows))
         return rows + _stderr_rows(self._stderr.flush()) + self._run.flushed()
 
     def _stage_rows(self, extra: Mapping[str, Any]) -> list[Row]:
@@ -228,11 +235,24 @@ class RowBuilder:
         for entry in entries:
             new = self._entry_rows(entry, self._number + len(rows))
             self._states += sum(row.replaces is not None for row in new)
+            self.places.append(self._place(new, self._number + len(rows)))
             rows += new
             if entry.result is not None:
                 self.summary.answer = clean(entry.result.text or "") or self.summary.answer
         self._count()
         return rows
+
+    def _plain_rows(self, lines: list[str], number: int) -> list[Row]:
+        rows = text_rows(Kind.OUTPUT, lines)
+        self.places += [place for place, line in enumerate(lines, number) if line]
+        return rows
+
+    def _place(self, new: list[Row], number: int) -> int:
+        """Return the row that shows an entry: its own, or the one that it changed."""
+        own = next((at for at, row in enumerate(new, number) if row.replaces is None), None)
+        if own is None and new:
+            own = new[0].replaces
+        return (self.places[-1] if self.places else -1) if own is None else own
 
     def _entry_rows(self, entry: Entry, number: int) -> list[Row]:
         if entry.line_type == "text":

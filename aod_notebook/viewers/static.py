@@ -114,6 +114,12 @@ class Transcript:
             self._heading = one_line(first, TITLE_CHARS)
         return self._heading or self.title
 
+    def row_at(self, order: int) -> int | None:
+        """Return the number of the row that shows a row of the tables, by its `order`; None so far."""
+        places = self._builder.places
+        found = places[order - 1] if 0 < order <= len(places) else -1
+        return None if found < 0 else found
+
     @property
     def running(self) -> Row | None:
         """The row of the tool call that waits longest for its result; None if none waits."""

@@ -56,6 +56,7 @@ class StreamViewer(PageWidget):
         decide: called with the id of an approval that the run waits for, and whether to approve.
         freeze: put static HTML in the place of the view when the session's turn has ended.
         is_held: the end of a turn is not the end: who made the viewer calls `freeze`.
+        at: the row of the tables (`order`) at which the view opens; 0 for the last one.
         metadata: gives what is kept in the output's metadata, each time that it is shown.
 
     Example:
@@ -79,6 +80,7 @@ class StreamViewer(PageWidget):
         decide: Callable[[str, bool], object] | None = None,
         freeze: bool = True,
         is_held: bool = False,
+        at: int = 0,
         metadata: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._source = source
@@ -100,6 +102,7 @@ class StreamViewer(PageWidget):
         self._pages: set[str] = set()
         self._taken: set[tuple[str, int]] = set()  # what pages asked for, by its number there
         self._is_frozen = False
+        self._order, self._visits = at, int(at > 0)  # where readers were sent, and how often
         self._covers_html = False  # whether the output is HTML, over which a page puts the view
         self._turns_shown = 0
         self._rows_kept = -1  # how many rows the output's HTML was made of
@@ -140,6 +143,12 @@ class StreamViewer(PageWidget):
 
     def _ipython_display_(self) -> None:
         self.show()
+
+    def go_to(self, order: int) -> None:
+        """Bring a row of the tables, by its `order`, into sight in all pages."""
+        with self._lock:
+            self._order, self._visits = order, self._visits + 1
+        self._say_facts()
 
     def refresh(self) -> None:
         """Bring the static HTML that is kept for the output up to date."""
@@ -280,6 +289,7 @@ class StreamViewer(PageWidget):
             "can": sorted(self._actions),
             "again": getattr(self._source, "shown_again_by", ""),
             "questions": questions,
+            "at": [self.feed.row_at(self._order), self._visits],
         }
 
     def _stop_listening(self) -> None:

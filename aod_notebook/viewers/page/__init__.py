@@ -12,6 +12,8 @@ __all__ = ["joined", "module", "page_hash", "stub"]
 
 HERE = Path(__file__).parent
 MAIN = "main"
+SHEETS = ("page", "trace", "board")
+"""In this order, for later ones build on `page.css`."""
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 _COMMENT = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
 
@@ -21,7 +23,7 @@ def joined() -> str:
     """Return all parts as one module, each behind those that it imports, with their style sheet."""
     texts: dict[str, str] = {}
     _add(MAIN, texts)
-    css = json.dumps((HERE / "page.css").read_text(encoding="utf-8"))
+    css = json.dumps("".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS))
     return "".join(texts.values()).replace('"page.css"', css)
 
 

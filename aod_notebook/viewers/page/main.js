@@ -12,6 +12,7 @@
  */
 
 import { stream } from "./stream.js";
+import { trace } from "./trace.js";
 
 /** @type {Record<string, WidgetMaker>} */
-export const widgets = { stream };
+export const widgets = { stream, trace };

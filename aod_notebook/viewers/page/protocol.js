@@ -1,6 +1,8 @@
 // @ts-check
 /** How a page and its kernel talk. */
 
+export const SYNC_RETRY_MS = 1000;
+export const GONE_S = 3; // without an output, a page tells its kernel that it has gone
 const HASTY_TRIES = 60; // a kernel that is busy for long keeps what it is asked
 
 /**

@@ -2,16 +2,13 @@
 /** The stream viewer: the rows of one session or run in this page, and the talk with its kernel. */
 
 import { KINDS } from "./kinds.js";
-import { Talk } from "./protocol.js";
+import { Outputs, watchKernel } from "./outputs.js";
+import { GONE_S, SYNC_RETRY_MS, Talk } from "./protocol.js";
 import { still } from "./still.js";
 import { RowStore } from "./store.js";
 import { View } from "./view.js";
 
-const SYNC_RETRY_MS = 1000;
-const GONE_S = 3;
 const FLOWS = 8; // messages with rows in a second: no other sign of life is needed
-/** States of a kernel in which it takes no messages. */
-const GONE = ["restarting", "autorestarting", "terminating", "dead"];
 
 /** It outlives the outputs that show it: JupyterLab draws them again when it likes. */
 export class Page {
@@ -29,22 +26,15 @@ export class Page {
     this.askedAt = 0;
     this.flow = 0; // messages with rows in this second
     this.absent = 0; // seconds without an output that shows the rows
-    /** @type {Set<View>} */ this.views = new Set();
-    this.observer = new MutationObserver(() => this.mount());
+    const { signal } = this.end;
+    this.outputs = new Outputs(() => this.facts.key, () => new View(this), signal);
     model.on("msg:custom", this.#receive.bind(this));
     model.on("change:facts", () => {
       this.lastNews = this.factsAt = Date.now();
       this.header();
     });
-    model.on("comm_live_update", () => this.#gone());
-    const changed = model.widget_manager?.kernel?.statusChanged;
-    const look = (/** @type {any} */ _, /** @type {string} */ status) => GONE.includes(status) && this.#gone();
-    changed?.connect(look);
-    this.end.signal.addEventListener("abort", () => {
-      changed?.disconnect(look);
-      this.observer.disconnect();
-      clearInterval(this.timer);
-    });
+    watchKernel(model, () => this.#gone(), signal);
+    signal.addEventListener("abort", () => clearInterval(this.timer));
     this.timer = setInterval(() => this.#tick(), 1000);
     this.talk.hello();
     for (const [message, buffers] of early) this.#receive(message, buffers);
@@ -60,28 +50,8 @@ export class Page {
     this.header();
   }
 
-  /** A view that is in no output, or a new one. */
-  view() {
-    let view = [...this.views].find((each) => !each.root.isConnected);
-    if (!view) this.views.add((view = new View(this)));
-    return view;
-  }
-
-  /** Put views over the HTML that outputs keep for them, and which shows without a kernel. */
-  mount() {
-    for (const place of document.getElementsByClassName(`aod-live-${this.facts.key}`)) {
-      if (place.firstElementChild?.classList.contains("aod-viewer")) continue;
-      const view = this.view();
-      place.replaceChildren(view.root);
-      if (place.parentElement) this.observer.observe(place.parentElement, { childList: true });
-      view.attached();
-    }
-  }
-
-  /** An output is being drawn again. */
-  mountSoon(frames = 30) {
-    this.mount();
-    if (frames) requestAnimationFrame(() => this.mountSoon(frames - 1));
+  get views() {
+    return this.outputs.views;
   }
 
   /** Stop what turns while rows flow. @param {boolean} flows */
@@ -90,10 +60,10 @@ export class Page {
   }
 
   #tick() {
-    this.mount();
+    this.outputs.mount();
     if (this.flow < FLOWS) this.#flows(false);
     this.flow = 0;
-    const shown = [...this.views].filter((view) => view.root.isConnected);
+    const { shown } = this.outputs;
     if (shown.length) this.talk.tick();
     for (const view of shown) {
       view.header();
@@ -182,18 +152,8 @@ export function stream(model, early) {
   return {
     close: () => page.close(),
     show(el) {
-      const view = page.view();
-      const { root } = view;
-      el.append(root);
       page.talk.hello();
-      view.attached();
-      requestAnimationFrame(() => {
-        if (el.closest(".jp-OutputArea")) page.send({ type: "shown" });
-      });
-      return () => {
-        if (root.parentElement === el) root.remove(); // else it lives on in another output
-        page.mountSoon();
-      };
+      return page.outputs.show(el, () => page.send({ type: "shown" }));
     },
   };
 }

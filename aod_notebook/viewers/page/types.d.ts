@@ -13,6 +13,40 @@ type WidgetMaker = (
   close(): void;
 };
 
+/** A view of a widget in one output. */
+interface OutputView {
+  root: HTMLElement;
+  attached(): void;
+  close(): void;
+}
+
+/** A view of records (`records.js`). */
+interface RecordView extends OutputView {
+  header(): void;
+  /** Records have come. */
+  changed(): void;
+  /** A second has passed. */
+  tick(): void;
+  /** A message for it, or for all. */
+  receive(message: any): void;
+}
+
+/** A span of a trace; times in microseconds, the start from an origin of the kernel's. */
+interface Span {
+  parent: number;
+  start: number | null;
+  duration: number | null;
+  flags: number;
+  kind: string;
+  name: string;
+  text: string;
+  tokens: number | null;
+  cost: number | null;
+  own: number | null;
+  bad: string;
+  order: number;
+}
+
 /** What a `VirtualList` asks of its owner. */
 interface ListOwner {
   estimate(key: number): number;
@@ -85,6 +119,8 @@ interface Facts {
   frozen: boolean;
   elapsed: number;
   id?: string;
+  /** The row that readers are sent to, -1 if it is not there yet; and how often they were. */
+  at?: [number, number];
   /** What goes on, and for how many seconds that went on when this was sent. */
   activity?: string;
   waited?: number;

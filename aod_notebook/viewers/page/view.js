@@ -58,6 +58,7 @@ export class View {
     this.columns = 120;
     this.leftAt = 0; // how many rows there were when the reader scrolled up
     this.mustRelist = false;
+    this.visits = 0; // how often the kernel has sent the reader to a row
     this.parted = ""; // what is shown because the kernel has gone
     this.list = new VirtualList(this.scroller, this.#owner(), { signal, follows: true });
     this.selection = new Selection(this.list.rows, this.root, signal);
@@ -153,6 +154,7 @@ export class View {
     this.head.update(silent);
     this.prompt.update(works);
     this.questions.update(works);
+    if (facts.at && facts.at[1] !== this.visits) this.list.schedule();
     this.#part(talk.isGone && !facts.frozen);
   }
 
@@ -208,11 +210,20 @@ export class View {
   /** Take what came since the last drawing. */
   #before() {
     this.#takeNew();
+    this.#visit();
     if (this.search.scan(this.seen)) this.list.schedule();
     const [kind, half] = this.page.half;
     if (this.half.hidden !== !half || half) this.half.className = `aod-half aod-is-${kind}`;
     this.half.hidden = !half;
     setText(this.half, half);
+  }
+
+  /** Go to the row that the kernel has named, once it is there. */
+  #visit() {
+    const [row, visits] = this.page.facts.at ?? [-1, 0];
+    if (visits === this.visits || row < 0 || row >= this.seen) return;
+    this.visits = visits;
+    this.#reveal(row);
   }
 
   #takeNew() {

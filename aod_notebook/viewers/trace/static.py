@@ -10,6 +10,7 @@ from aod_notebook.viewers.markup import MONO, QUIET, code, text_html
 from aod_notebook.viewers.plain import status_word
 
 if TYPE_CHECKING:
+    from aod_notebook.core.card import Fact
     from aod_notebook.viewers.trace.model import Trace
     from aod_notebook.viewers.trace.tree import Span
 
@@ -57,24 +58,24 @@ CHIPS = {
 }
 
 
-def facts_of(trace: Trace) -> list[str]:
-    """Return what is known of the whole, a few words each, in the order of headers."""
+def facts_of(trace: Trace) -> list[Fact]:
+    """Return what is known of the whole, in the order of headers: a few words and their tone."""
     whole = trace.totals
-    failed = f" ({whole.failed:,} failed)" if whole.failed else ""
     times = [("model", whole.model_us), ("tools", whole.tools_us)]
     shares = [f"{name} {words.duration(us / 1e6)}" for name, us in times if us]
     tokens = words.tokens(whole.tokens)
-    facts = [
-        trace.runtime or "",
-        words.model_name(trace.model),
-        counted(whole.spans, "span"),
-        counted(whole.calls, "tool") + failed if whole.calls else "",
-        ", ".join(shares),
-        f"{tokens} tokens" if tokens else "",
-        words.dollars(whole.cost),
-        words.duration(None if whole.took_us is None else whole.took_us / 1e6),
+    facts: list[Fact] = [
+        (trace.runtime or ("run" if trace.is_run else ""), "strong"),
+        (words.model_name(trace.model), ""),
+        (counted(whole.spans, "span"), ""),
+        (counted(whole.calls, "tool") if whole.calls else "", ""),
+        (f"({whole.failed:,} failed)" if whole.failed else "", "bad"),
+        (", ".join(shares), ""),
+        (f"{tokens} tokens" if tokens else "", ""),
+        (words.dollars(whole.cost), "strong"),
+        (words.duration(None if whole.took_us is None else whole.took_us / 1e6), ""),
     ]
-    return [fact for fact in facts if fact]
+    return [fact for fact in facts if fact[0]]
 
 
 def span_facts(span: Span) -> list[str]:
@@ -109,7 +110,7 @@ def trace_html(trace: Trace) -> str:
 def _header(trace: Trace) -> str:
     colour, sign = CHIPS.get(trace.status, CHIPS["pending"])
     word = status_word(trace.status).capitalize()
-    facts = " · ".join(map(text_html, facts_of(trace)))
+    facts = " · ".join(text_html(fact) for fact, _ in facts_of(trace))
     return (
         f'<div style="padding:8px 12px;border-bottom:1px solid {_LINE}">'
         '<div style="font-size:14px;font-weight:600"><span style="display:inline-block;'
@@ -232,7 +233,13 @@ def _detail(span: Span) -> str:
 
 def trace_plain(trace: Trace) -> str:
     """Return the header and the outer spans as lines of text."""
-    head = " · ".join([status_word(trace.status), clip(trace.title, PLAIN_CHARS), *facts_of(trace)])
+    head = " · ".join(
+        [
+            status_word(trace.status),
+            clip(trace.title, PLAIN_CHARS),
+            *(fact for fact, _ in facts_of(trace)),
+        ]
+    )
     lines = [head]
     tree = trace.tree
     for one in tree.order[:PLAIN_LINES]:
