@@ -45,8 +45,9 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if name == "frames":
-        # whoever uses frames has `df.aod` too; frames themselves know nothing of plots above them
+        # whoever uses frames has `df.aod` and views too; frames themselves know nothing of them
         import_module(f"{__name__}.plots")
+        import_module(f"{__name__}.viewers")
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

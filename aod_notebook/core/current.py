@@ -1,4 +1,7 @@
-"""The slots for "the current connection": filled by `live`, read by the rooms below it."""
+"""The slots for "the current connection", filled by `live`, and for views, filled by `viewers`.
+
+The rooms below these read them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ __all__ = [
     "received_times",
     "set_provider",
     "set_received",
+    "set_views",
+    "view",
 ]
 
 _provider: Callable[[], Any] | None = None
@@ -23,6 +28,7 @@ _agentos_provider: Callable[[], Any] | None = None
 
 
 _received: Callable[[str], dict[int, int]] | None = None
+_views: Callable[[str], Callable[..., Any]] | None = None
 
 
 class NoConnectionError(AodNotebookError):
@@ -72,6 +78,26 @@ def received_times(session_id: str) -> dict[int, int]:
     Empty for a session that this process does not follow.
     """
     return {} if _received is None else _received(session_id)
+
+
+def set_views(views: Callable[[str], Callable[..., Any]] | None) -> None:
+    """Set the function that returns by name what makes a view."""
+    global _views  # noqa: PLW0603 - a slot, as above
+    _views = views
+
+
+def view(name: str) -> Callable[..., Any]:
+    """Return what makes a view: `board`, `trace` or `viewer`.
+
+    Raises:
+        AodNotebookError: no views are loaded in this process.
+    """
+    if _views is None:
+        raise AodNotebookError(
+            "No views are loaded: write `from aod_notebook import frames`, or load the extension "
+            "(%load_ext aod_notebook)."
+        )
+    return _views(name)
 
 
 def _given(provider: Callable[[], Any] | None) -> Any:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aod_notebook.live.service import Closable, Service
     from aod_notebook.viewers.protocols import Event
     from aod_notebook.viewers.stream import StreamViewer
+    from aod_notebook.viewers.trace.widget import TraceViewer
 
 __all__ = ["CONFIRM_S", "Handle", "StopOutcome"]
 
@@ -151,15 +152,39 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     # -- how it is shown and kept ---------------------------------------------------------------
 
-    def viewer(self) -> StreamViewer:
+    def viewer(self, at: Any = None) -> StreamViewer:
         """Return a viewer that stays live, with buttons for what can be done.
 
         As the last line of a cell it shows itself; `.show()` displays it from anywhere.
+
+        Args:
+            at: the row at which it opens: a row of `tool_calls` or `messages`, a finding of
+                `frames.insights_df`, or an `order`; None follows the last row.
+
+        Raises:
+            AodNotebookError: `at` names no row, or one of another session.
         """
+        from aod_notebook.viewers.place import checked_order
         from aod_notebook.viewers.stream import StreamViewer
 
         actions = self.viewer_actions()
-        return StreamViewer(self, freeze=False, metadata=self.provenance, **actions)
+        order = checked_order(at, self.id)
+        return StreamViewer(self, freeze=False, at=order, metadata=self.provenance, **actions)
+
+    def trace(self) -> TraceViewer:
+        """Return a live trace: what was done, as a tree on a time axis.
+
+        A session's tree has turns, messages, tool calls and subagents, a run's its spans, calls
+        and tasks. As the last line of a cell it shows itself.
+
+        Example:
+            >>> from aod_notebook.live import SessionRequest, start
+            >>> session = start(SessionRequest(prompt="echo hi", runtime="shell")).wait()
+            >>> session.trace().show()  # doctest: +SKIP
+        """
+        from aod_notebook.viewers.trace.widget import TraceViewer
+
+        return TraceViewer(self, transcript=self.viewer, metadata=self.provenance)
 
     def viewer_actions(self) -> dict[str, Any]:
         """Return what the buttons of a viewer do (arguments of `StreamViewer`)."""

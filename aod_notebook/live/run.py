@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aod_notebook.core.card import Card
     from aod_notebook.live.run_connection import AgentOSConnection
     from aod_notebook.viewers.stream import StreamViewer
+    from aod_notebook.viewers.trace.widget import TraceViewer
 
 __all__ = ["LiveRun", "told"]
 
@@ -100,13 +101,18 @@ class LiveRun(RunTables):
             return "pending"
         return str(self._row().get("status", "running"))
 
-    def viewer(self) -> StreamViewer:
+    def viewer(self, at: Any = None) -> StreamViewer:
         """Return a viewer that stays live, where questions and approvals can be answered.
 
         As the last line of a cell it shows itself; `.show()` displays it from anywhere.
         """
         self.follow()
-        return super().viewer()
+        return super().viewer(at)
+
+    def trace(self) -> TraceViewer:
+        """Return a live trace of the run: its spans, tool calls and tasks on a time axis."""
+        self.follow()
+        return super().trace()
 
     def viewer_actions(self) -> dict[str, Any]:
         """Return what the buttons of a viewer do (arguments of `StreamViewer`)."""

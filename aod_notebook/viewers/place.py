@@ -11,7 +11,7 @@ import pandas as pd
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
 
-__all__ = ["Place", "place_of"]
+__all__ = ["Place", "checked_order", "place_of"]
 
 ORDERS = ("order", "first_order", "orders", "result_order")
 """Where a row keeps its place; of several, as a finding has them, the first counts."""
@@ -64,6 +64,22 @@ def place_of(given: Any) -> Place:
         )
     session = fields.get("session_id")
     return Place(None if _is_missing(session) else str(session), _number(fields.get("turn")), order)
+
+
+def checked_order(at: Any, session_id: str) -> int:
+    """Return the `order` of a place in one session; 0 for None.
+
+    Raises:
+        AodNotebookError: it names no row of a transcript, or one of another session.
+    """
+    if at is None:
+        return 0
+    place = place_of(at)
+    if place.session_id not in (None, session_id):
+        raise AodNotebookError(
+            f"The row is of session {place.session_id}, not of {session_id}: open that session."
+        )
+    return place.order
 
 
 def _number(value: Any) -> int | None:

@@ -174,10 +174,6 @@ class RecordView(PageWidget):
         """Take a message of the page; it may come in any thread and hold anything."""
         if not isinstance(content, dict):
             return
-        if content.get("type") == "source":
-            self.send_source()
-            return
-        self.heard_of()
         page = str(content.get("page"))
         match content.get("type"):
             case "hello":

@@ -121,7 +121,7 @@ class RowBuilder:
         self._at = extra.get("created_at")
         self._recorded = extra.get("recorded_at")
         if "payload" in extra:  # an event that a run recorded; its type can be any word
-            return self._run.rows(event, self._number)
+            return self._of_run(event)
         match event.type:
             case "output":
                 data = str(extra.get("data") or "")
@@ -139,7 +139,13 @@ class RowBuilder:
                 rows.append(self._end_row(event))
                 return rows if event.type == "stale" else self._turn_ended(rows)
             case _:
-                return self._run.rows(event, self._number)
+                return self._of_run(event)
+
+    def _of_run(self, event: Event) -> list[Row]:
+        """Return the rows of a run's event; its tables number these, not the blocks in them."""
+        rows = self._run.rows(event, self._number)
+        self.places.append(self._place(rows, self._number))
+        return rows
 
     @property
     def partial(self) -> tuple[Kind, str]:

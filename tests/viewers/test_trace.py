@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from aod_notebook.viewers.trace.model import Trace
+from aod_notebook.viewers.trace.static import trace_html, trace_plain
 from aod_notebook.viewers.trace.tree import detail_of
 
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -254,14 +255,14 @@ class Tags(HTMLParser):
 
 def test_static_html_has_allowed_elements_only_and_closes_them(session, run):
     for story in (session, run):
-        found = Tags(traced(story).html())
+        found = Tags(trace_html(traced(story)))
         assert found.tags <= TAGS
         assert found.attributes <= ATTRIBUTES
         assert not found.open
 
 
 def test_static_bars_stand_where_their_spans_ran(session):
-    html = traced(session).html()
+    html = trace_html(traced(session))
     bars = re.findall(r"margin:5px 0 0 ([\d.]+)%;width:([\d.]+)%", html)
     assert bars[0] == ("0.00", "100.00")
     assert bars[2] == ("25.00", "10.00")  # of the first call: 5 s to 7 s of 20 s
@@ -275,9 +276,9 @@ def test_hostile_names_and_values_stay_text():
     story.returned(6, HOSTILE, HOSTILE, is_error=True)
     story.end(7)
     trace = traced(story)
-    found = Tags(trace.html())
+    found = Tags(trace_html(trace))
     assert found.tags <= TAGS - {"a"}
-    assert "\u202e" not in trace.html() + trace.plain()
+    assert "\u202e" not in trace_html(trace) + trace_plain(trace)
     assert "\u202e" not in json.dumps(detail_of(trace.spans[-1]), ensure_ascii=False)
 
 
@@ -288,9 +289,9 @@ def test_a_chain_of_30000_spans_is_shown_without_deep_nesting():
         story.span(number / 1e4, 10 - number / 1e4, f"s{number}", parent)
     trace = traced(story)
     assert max(trace.tree.depths) == 30_000
-    found = Tags(trace.html())
+    found = Tags(trace_html(trace))
     assert found.most < 60
-    assert len(trace.html()) < 400_000
+    assert len(trace_html(trace)) < 400_000
 
 
 def test_unknown_numbers_are_left_out():
@@ -298,6 +299,6 @@ def test_unknown_numbers_are_left_out():
     story.at(0, "turn_start", turn=1)
     story.said(1, "m1", words("hello"))
     story.end(2)
-    text = traced(story).plain()
+    text = trace_plain(traced(story))
     assert "$" not in text
     assert "tokens" not in text

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 
 from aod_notebook.aod import StreamEvent
+from aod_notebook.core import current
 from aod_notebook.core.settings import home
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.logs.rows import (
@@ -103,6 +104,22 @@ class OpenedLog:
         end = {"message": "failed"} if self.status == "failed" else {"code": 0}
         made.append(StreamEvent("error" if self.status == "failed" else "exit", None, end))
         return made
+
+    def viewer(self, at: Any = None) -> Any:
+        """Return a viewer of the transcript.
+
+        Args:
+            at: the row at which it opens: a row of `tool_calls` or `messages`, a finding of
+                `frames.insights_df`, or an `order`; None for the last row.
+
+        Raises:
+            AodNotebookError: `at` names no row of this session.
+        """
+        return current.view("viewer")(self, at)
+
+    def trace(self) -> Any:
+        """Return a trace: turns, messages, tool calls and subagents on a time axis."""
+        return current.view("trace")(self)
 
 
 def open_log(session_id: str, where: Store | LogPath | None = None) -> OpenedLog:

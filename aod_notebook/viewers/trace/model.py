@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from aod_notebook.core.text import one_line
 from aod_notebook.viewers.trace.run import RunSpans
 from aod_notebook.viewers.trace.session import SessionSpans
-from aod_notebook.viewers.trace.static import trace_html, trace_plain
 from aod_notebook.viewers.trace.tree import Span, Totals, Tree
 
 if TYPE_CHECKING:
@@ -133,14 +132,6 @@ class Trace:
         """The last time that is known of any span."""
         times = [time for span in self.spans for time in (span.start, span.end) if time is not None]
         return max(times, default=None)
-
-    def html(self) -> str:
-        """Return the trace as static HTML."""
-        return trace_html(self)
-
-    def plain(self) -> str:
-        """Return the trace as text."""
-        return trace_plain(self)
 
     def _forget(self) -> None:
         """Forget what was made of fewer spans."""

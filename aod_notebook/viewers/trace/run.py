@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.contract import RUN_ENDED
+from aod_notebook.contract import RUN_ENDED, TERMINAL_EVENTS
 from aod_notebook.core.text import failure_text, one_line
 from aod_notebook.transcripts import summary
 from aod_notebook.viewers.row import TITLE_CHARS
@@ -22,6 +22,8 @@ __all__ = ["RUN", "RunSpans"]
 RUN = "run"
 """The key of the span that all others are in."""
 _KINDS = {"tool": "tool", "llm": "model", "agent": "agent", "chain": "step"}
+SESSION_EVENTS = (*TERMINAL_EVENTS, "output", "stage", "turn_start")
+"""Events that are no run's, unless they have a payload."""
 _CALLED, _RETURNED, _FAILED = "tool.called", "tool.returned", "tool.failed"
 
 
@@ -47,10 +49,12 @@ class RunSpans:
         self.model = ""
         self._numbers: dict[str, int] = {RUN: 0}
         self._calls: dict[tuple[str, str], deque[int]] = {}
+        self._order = 0  # of the last event, as `RowBuilder.places` counts them
 
     def feed(self, event: Event, received: float | None = None) -> None:
         """Take an event and the time at which it came, in seconds since 1970."""
         extra, type_ = event.extra, event.type
+        self._order += "payload" in extra or type_ not in SESSION_EVENTS
         at = micros(extra.get("occurred_at") or extra.get("created_at"))
         at = round(received * 1e6) if at is None and received is not None else at
         if "payload" in extra:
@@ -195,6 +199,7 @@ class RunSpans:
 
     def _put(self, span: Span) -> int:
         """Add a span, or put it in the place of the one with its key."""
+        span.order = self._order
         number = self._numbers.setdefault(span.key, len(self.spans))
         if number == len(self.spans):
             self.spans.append(span)

@@ -10,7 +10,7 @@ from aod_notebook.core.text import clean
 from aod_notebook.viewers.plain import status_word
 from aod_notebook.viewers.record_view import RecordView
 from aod_notebook.viewers.trace.model import Trace
-from aod_notebook.viewers.trace.static import facts_of
+from aod_notebook.viewers.trace.static import facts_of, trace_html, trace_plain
 from aod_notebook.viewers.trace.tree import detail_of
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ class TraceViewer(RecordView):
     def plain(self) -> str:
         """Return the trace so far as text."""
         with self._reading:
-            return self._trace.plain()
+            return trace_plain(self._trace)
 
     def html(self) -> str:
         """Return the trace so far as static HTML."""
         with self._reading:
-            return self._trace.html()
+            return trace_html(self._trace)
 
     def static_bundle(self) -> dict[str, str]:
         """Return the trace so far as static HTML and as plain text."""
