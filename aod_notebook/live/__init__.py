@@ -13,6 +13,7 @@ from aod_notebook.live.errors import (
     WrongVariableError,
 )
 from aod_notebook.live.handle import StopOutcome
+from aod_notebook.live.mirroring import Mirrored, mirror
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.run_connection import (
     AgentOSConnection,
@@ -38,6 +39,7 @@ __all__ = [
     "Connection",
     "LiveRun",
     "LiveSession",
+    "Mirrored",
     "NestedRunError",
     "NoLastRunError",
     "NoLastSessionError",
@@ -62,6 +64,7 @@ __all__ = [
     "connection",
     "disconnect",
     "invoke",
+    "mirror",
     "open_run",
     "open_session",
     "start",

@@ -9,6 +9,7 @@ from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
 from aod_notebook.live import LiveSession, SessionStoppedError, start
 from aod_notebook.live.connections import current_if_any, default_notice
+from aod_notebook.live.mirroring import mirror, mirror_at_end
 from aod_notebook.live.root import let_root
 from aod_notebook.live.start import held_id
 from aod_notebook.magics import aod_commands
@@ -145,13 +146,17 @@ class AodMagics(Magics):
         if options.background:
             held = f", bound to {options.output}" if options.output else ""
             say(f"Session {session.id} runs in the background{held}. %aod attach last shows it.")
+            if options.report:
+                mirror_at_end(session)
             if not options.quiet:
                 leave_live(session, start=position, view=options.view)
             return
         watch(session, start=position, quiet=options.quiet, view=options.view)
-        told = session.failed_answer()
-        if told is not None:
-            say(told)
+        failure = session.failed_answer()
+        if failure is not None:
+            say(failure)
+        if options.report:
+            say(str(mirror(session)))
         if not options.no_raise:
             session.raise_for_status()
 

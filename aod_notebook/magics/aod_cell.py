@@ -71,6 +71,7 @@ def cell_parser() -> MagicParser:
     add("--view", nargs="?", choices=VIEWS, const="live",
         help="how it is shown while it runs: live, html, lines; auto chooses")  # fmt: skip
     add("--background", action="store_true", help="return at once; the session goes on")
+    add("--report", action="store_true", help="mirror the session into AgentOS as a run")
     add("--no-raise", action="store_true", help="a failed session does not stop Run All")
     add("--quiet", action="store_true", help="show one line at the end instead of a transcript")
     add("--raw", action="store_true", help="send the text as it stands: {{name}} is not filled in")

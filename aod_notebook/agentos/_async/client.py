@@ -175,11 +175,14 @@ class AsyncAgentOS(Unpicklable):
         trigger_type: str = "sdk",
         external_run_id: str | None = None,
         parent_run_id: str | None = None,
+        ends_with_process: bool = True,
     ) -> AsyncRun:
         """Report that a run of the caller's own code begins.
 
         Waits at most 2 s for the service's answer; without one the run goes on offline,
-        and is delivered later. The same `external_run_id` gives the same run.
+        and is delivered later. The same `external_run_id` gives the same run. A run without an
+        end fails with its process; with `ends_with_process=False` it stays open, for another
+        process to continue by its `external_run_id`.
 
         Raises:
             AgentOSAuthError, AgentOSForbiddenError: the key is refused.
@@ -200,18 +203,23 @@ class AsyncAgentOS(Unpicklable):
         }
         if parent_run_id:
             request["parent_run_id"] = str(parent_run_id)
-        recorder.state = self._reporter.open_run(name, snapshot(request).text)
+        recorder.state = self._reporter.open_run(
+            name, snapshot(request).text, owner=ends_with_process
+        )
         run = AsyncRun(recorder, self._api)
         await run.started()
         return run
 
     async def flush(self, timeout: float = FLUSH_S) -> Receipt:  # noqa: ASYNC109 - the same as sync
-        """Wait at most `timeout` seconds until the service has everything recorded so far."""
+        """Wait at most `timeout` seconds until the service has everything recorded so far.
+
+        That includes what processes that have died left for the same service and key.
+        """
         reporter = self._reporter
         if reporter is None:
             return Receipt()
         reporter.hurry()
-        asked = reporter.ask_for_children()
+        asked = reporter.ask_for_orphans()
         await wait_until(
             lambda: (reporter.is_settled() and reporter.is_joined(asked)) or reporter.is_hopeless(),
             timeout,

@@ -176,11 +176,14 @@ class AgentOS(Unpicklable):
         trigger_type: str = "sdk",
         external_run_id: str | None = None,
         parent_run_id: str | None = None,
+        ends_with_process: bool = True,
     ) -> Run:
         """Report that a run of the caller's own code begins.
 
         Waits at most 2 s for the service's answer; without one the run goes on offline,
-        and is delivered later. The same `external_run_id` gives the same run.
+        and is delivered later. The same `external_run_id` gives the same run. A run without an
+        end fails with its process; with `ends_with_process=False` it stays open, for another
+        process to continue by its `external_run_id`.
 
         Raises:
             AgentOSAuthError, AgentOSForbiddenError: the key is refused.
@@ -201,18 +204,23 @@ class AgentOS(Unpicklable):
         }
         if parent_run_id:
             request["parent_run_id"] = str(parent_run_id)
-        recorder.state = self._reporter.open_run(name, snapshot(request).text)
+        recorder.state = self._reporter.open_run(
+            name, snapshot(request).text, owner=ends_with_process
+        )
         run = Run(recorder, self._api)
         run.started()
         return run
 
     def flush(self, timeout: float = FLUSH_S) -> Receipt:
-        """Wait at most `timeout` seconds until the service has everything recorded so far."""
+        """Wait at most `timeout` seconds until the service has everything recorded so far.
+
+        That includes what processes that have died left for the same service and key.
+        """
         reporter = self._reporter
         if reporter is None:
             return Receipt()
         reporter.hurry()
-        asked = reporter.ask_for_children()
+        asked = reporter.ask_for_orphans()
         wait_until(
             lambda: (reporter.is_settled() and reporter.is_joined(asked)) or reporter.is_hopeless(),
             timeout,

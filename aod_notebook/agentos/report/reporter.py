@@ -139,13 +139,16 @@ class Reporter:
             )
         return transport
 
-    def open_run(self, external_run_id: str, request: bytes) -> RunState:
-        """Record that a run starts, and ask for its id before anything else is sent."""
+    def open_run(self, external_run_id: str, request: bytes, *, owner: bool = True) -> RunState:
+        """Record that a run starts, and ask for its id before anything else is sent.
+
+        The run of an `owner` is ended as failed if this process dies before its end.
+        """
         self.transport()
         with self._lock:
             run = self._runs.get(external_run_id)
             if run is None or run.status is RunStatus.REFUSED:
-                run = RunState(external_run_id, request)
+                run = RunState(external_run_id, request, is_owner=owner)
             run.status = RunStatus.OPEN
             if len(self._runs) >= self._prune_at:
                 self._prune()
@@ -199,8 +202,10 @@ class Reporter:
 
     def ask_for_children(self) -> int:
         """Have the sender look for what dead children of this process left; see `is_joined`."""
-        if not self.has_forked:
-            return 0
+        return self.ask_for_orphans() if self.has_forked else 0
+
+    def ask_for_orphans(self) -> int:
+        """Have the sender look for what dead processes left for this destination."""
         self._scans_wanted += 1
         self._wake()
         return self._scans_wanted

@@ -1,0 +1,38 @@
+"""`%aod report`: mirror sessions into AgentOS as runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aod_notebook.live.mirroring import mirror
+from aod_notebook.magics.command import Command, argument
+from aod_notebook.magics.find import find_session
+from aod_notebook.magics.show import say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+__all__ = ["COMMANDS"]
+
+
+def _report(options: argparse.Namespace, names: Mapping[str, object]) -> None:
+    from aod_notebook import frames
+
+    for reference in options.session:
+        if options.where is None:
+            say(str(mirror(find_session(reference, names).catch_up())))
+        else:
+            say(str(mirror(frames.open_log(reference, options.where))))
+
+
+COMMANDS = {
+    "report": Command(
+        "mirror sessions into AgentOS as runs; repeating sends only what is new",
+        (
+            argument("session", metavar="SESSION", nargs="+", help="ids, variables or `last`"),
+            argument("--from", dest="where", metavar="PATH", help="a store, or a path of logs"),
+        ),
+        _report,
+    ),
+}
