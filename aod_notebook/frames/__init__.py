@@ -19,21 +19,21 @@ from aod_notebook.frames.report import FrameWarning, Problem
 from aod_notebook.frames.runs.runs import run_events_df, runs_df, spans_df, tasks_df
 from aod_notebook.frames.runs.spans import spans_from_run_events
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
-from aod_notebook.frames.sessions.sessions import sessions_df, turns_df
+from aod_notebook.frames.sessions.events import events_df
+from aod_notebook.frames.sessions.sessions import sessions_df
+from aod_notebook.frames.sessions.turns import turns_df
 from aod_notebook.frames.store import Store, scan
-from aod_notebook.frames.transcripts.messages import messages_from_events
-from aod_notebook.frames.transcripts.results import model_usage_from_events, results_from_events
-from aod_notebook.frames.transcripts.tables import (
-    events_df,
-    messages_df,
+from aod_notebook.frames.transcripts.messages import messages_df, messages_from_events
+from aod_notebook.frames.transcripts.results import (
     model_usage_df,
+    model_usage_from_events,
     results_df,
-    tool_calls_df,
+    results_from_events,
 )
-from aod_notebook.frames.transcripts.tool_calls import tool_calls_from_events
+from aod_notebook.frames.transcripts.tool_calls import tool_calls_df, tool_calls_from_events
 
 if TYPE_CHECKING:
-    from aod_notebook.frames import aio, prepare
+    from aod_notebook.frames import prepare
 
 __all__ = [
     "SCHEMAS",
@@ -45,7 +45,6 @@ __all__ = [
     "Problem",
     "Schema",
     "Store",
-    "aio",
     "collect",
     "compare_df",
     "compare_edits",
@@ -86,6 +85,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what not everybody needs on first use."""
-    if name in ("aio", "prepare"):
+    if name == "prepare":
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from aod_notebook.aod import AsyncClient, Client, Timeouts
+from aod_notebook.aod import Client, Timeouts
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames._loop import OnLoop
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,7 @@ class Service:
         Raises:
             AodNotebookError: it is not a `Client` of this package.
         """
-        if isinstance(client, OnLoop):
-            client = client.target
-        if not isinstance(client, Client | AsyncClient):
+        if not isinstance(client, Client):
             raise AodNotebookError(
                 f"Workers cannot make a client like this {type(client).__name__}: "
                 "pass client=Client(…), or leave out dask="

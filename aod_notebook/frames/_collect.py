@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 from uuid import uuid4
 
 import numpy as np
@@ -22,11 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aod_notebook.frames._cluster import Service, workers
-from aod_notebook.frames.checks import FrameError, options, shown
+from aod_notebook.frames.checks import FrameError, at_least, shown
 from aod_notebook.frames.fetch import agent_model, each, session_events
 from aod_notebook.frames.protocols import FollowedSession
-from aod_notebook.frames.report import Framed, Problem, Report, warn
-from aod_notebook.frames.sessions.sessions import sessions_of, turns_of
+from aod_notebook.frames.report import Framed, Report, warn
+from aod_notebook.frames.sessions.sessions import sessions_of
+from aod_notebook.frames.sessions.turns import turns_of
 from aod_notebook.frames.sources import asked, followed_events
 from aod_notebook.frames.store import (
     KEY,
@@ -74,7 +75,6 @@ def collect(
     dask: None = None,
     jobs: int = 8,
     progress: bool = False,
-    strict: Literal[True] = True,
 ) -> Store: ...
 @overload
 def collect(
@@ -82,33 +82,10 @@ def collect(
     *,
     into: str | os.PathLike[str],
     client: Any = None,
-    dask: None = None,
-    jobs: int = 8,
-    progress: bool = False,
-    strict: Literal[False],
-) -> tuple[Store, list[Problem]]: ...
-@overload
-def collect(
-    source: Any = None,
-    *,
-    into: str | os.PathLike[str],
-    client: Any = None,
     dask: "distributed.Client",
     jobs: int = 8,
     progress: bool = False,
-    strict: Literal[True] = True,
 ) -> "dd.DataFrame": ...
-@overload
-def collect(
-    source: Any = None,
-    *,
-    into: str | os.PathLike[str],
-    client: Any = None,
-    dask: "distributed.Client",
-    jobs: int = 8,
-    progress: bool = False,
-    strict: Literal[False],
-) -> tuple["dd.DataFrame", list[Problem]]: ...
 def collect(
     source: Any = None,
     *,
@@ -117,7 +94,6 @@ def collect(
     dask: Any = None,
     jobs: int = 8,
     progress: bool = False,
-    strict: bool = True,
 ) -> Any:
     """Fetch sessions and keep all their frames in a directory.
 
@@ -134,8 +110,7 @@ def collect(
             of their own; `into` must be a directory that they share with this process.
         jobs: how many sessions are fetched at the same time; with `dask`, what its workers
             have threads for.
-        progress: say on stderr how far it is.
-        strict: False returns a pair with the list of problems, and warns of nothing.
+        progress: show on stderr how far it is.
 
     Returns:
         The `Store`; with `dask`, its events as a dask DataFrame (`scan(into).dask(name)`
@@ -149,15 +124,12 @@ def collect(
     Warns:
         FrameWarning: sessions could not be read; the others are stored.
     """
-    options({"jobs": jobs, "progress": progress, "strict": strict})
-    collected, report = collected_in(source, into, client, dask, jobs=jobs, progress=progress)
-    if not strict:
-        return collected, report.problems
+    collected, report = _collected(source, into, client, dask, jobs=jobs, progress=progress)
     warn(report, f"sessions into {os.fspath(into)}", stacklevel=2)
     return collected
 
 
-def collected_in(
+def _collected(
     source: Any,
     into: str | os.PathLike[str],
     client: Any,
@@ -167,6 +139,7 @@ def collected_in(
     progress: bool,
 ) -> tuple[Any, Report]:
     """Do what `collect` does, and say what went wrong."""
+    at_least("jobs", jobs, 1)
     folder = folder_of("into", into).absolute()
     if dask is not None and not hasattr(dask, "get_executor"):
         raise FrameError(f"dask must be a dask.distributed.Client, not {shown(dask)}")

@@ -22,7 +22,8 @@ from aod_notebook.frames.logs.rows import (
 from aod_notebook.frames.report import Report
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.sessions.details import of_pieces
-from aod_notebook.frames.sessions.sessions import sessions_of, turns_of
+from aod_notebook.frames.sessions.sessions import sessions_of
+from aod_notebook.frames.sessions.turns import turns_of
 from aod_notebook.frames.sources import asked, followed_events, held_events
 from aod_notebook.frames.store import Store
 from aod_notebook.frames.transcripts.pieces import Piece, pieces

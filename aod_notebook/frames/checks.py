@@ -1,15 +1,9 @@
-"""What callers give, checked: else one line says what was given, and what is expected."""
+"""Checks of arguments, and errors that say in one line what was given and what to do."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import partial
-from math import isfinite
 from numbers import Real
-from operator import index
-from typing import Any, Final
-
-import numpy as np
-import pandas as pd
+from typing import Any
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
@@ -19,7 +13,7 @@ _SHOWN_COLUMNS = 6
 
 
 class FrameError(AodNotebookError, ValueError, TypeError):
-    """What was given has not the form, or is not of the type, that the function takes."""
+    """An argument does not have the form that the function takes."""
 
 
 class MissingPackageError(AodNotebookError, ModuleNotFoundError):
@@ -27,7 +21,7 @@ class MissingPackageError(AodNotebookError, ModuleNotFoundError):
 
 
 def shown(value: object) -> str:
-    """How an error quotes what was given: a plain value as it is, anything else by its type.
+    """Return an argument as errors quote it: a plain value as it is, anything else by its type.
 
     Example:
         >>> shown("eight"), shown([1, 2])
@@ -37,121 +31,24 @@ def shown(value: object) -> str:
     return one_line(repr(value), _SHOWN_CHARS) if is_plain else type(value).__name__
 
 
-def whole(name: str, value: object, least: int, error: type[FrameError] = FrameError) -> int:
-    """Check that a parameter is a whole number that is not too small.
+def at_least(name: str, value: float, least: float, error: type[FrameError] = FrameError) -> None:
+    """Check that a number is not too small.
 
     Raises:
-        FrameError: it is not; or the error given.
+        FrameError: it is; or the error given.
+    """
+    if not value >= least:  # NaN is not
+        raise error(f"`{name}` is {shown(value)}. Use {least} or more.")
+
+
+def names(value: str | Iterable[str]) -> list[str]:
+    """Return a list of what is one name or several.
 
     Example:
-        >>> whole("jobs", 8, 1)
-        8
-    """
-    try:
-        number = None if isinstance(value, bool | np.bool_) else index(value)  # type: ignore[arg-type]  # what has no index is refused below
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        raise error(f"{name} must be a whole number from {least} on, not {shown(value)}")
-    return number
-
-
-def number(name: str, value: object) -> float:
-    """Check that a parameter is a number from 0 on.
-
-    Raises:
-        FrameError: it is not.
-    """
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not isfinite(value) or value < 0:  # type: ignore[arg-type,operator]  # a number by now
-        raise FrameError(f"{name} must be a number from 0 on, not {shown(value)}")
-    return float(value)  # type: ignore[arg-type]  # a number by now
-
-
-def flag(name: str, value: object, error: type[FrameError] = FrameError) -> bool:
-    """Check that a parameter is True or False.
-
-    Raises:
-        FrameError: it is not; or the error given.
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise error(f"{name} must be True or False, not {shown(value)}")
-    return bool(value)
-
-
-def text(name: str, value: object) -> None:
-    """Check that a parameter is a text or None.
-
-    Raises:
-        FrameError: it is not.
-    """
-    if value is not None and not isinstance(value, str):
-        raise FrameError(f"{name} must be a text or None, not {shown(value)}")
-
-
-def _id(name: str, value: object) -> None:
-    if value is not None:
-        whole(name, value, 0)
-
-
-_OPTIONS: Final[Mapping[str, Callable[[str, Any], object]]] = {
-    "jobs": partial(whole, least=1),
-    "since": _id,
-    "session_id": text,
-    "run_id": text,
-    "progress": flag,
-    "results": flag,
-    "content": flag,
-    "strict": flag,
-}
-
-
-def options(given: Mapping[str, Any]) -> None:
-    """Check the parameters that many functions have in common.
-
-    Raises:
-        FrameError: one of them is of no use.
-    """
-    for name, value in given.items():
-        if name in _OPTIONS:
-            _OPTIONS[name](name, value)
-
-
-def names(name: str, value: Any) -> list[str]:
-    """Check that a parameter is a name or several of them.
-
-    Raises:
-        FrameError: it is not.
-
-    Example:
-        >>> names("by", "tool"), names("by", ["session_id", "tool"])
+        >>> names("tool"), names(["session_id", "tool"])
         (['tool'], ['session_id', 'tool'])
     """
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, Iterable) or isinstance(found, bytes):
-        raise FrameError(f"{name} must be names of columns, not {shown(value)}")
-    found = list(found)
-    for one in found:
-        if not isinstance(one, str):
-            raise FrameError(f"{name} must be names of columns, and {shown(one)} is none")
-    return found
-
-
-def chunks(name: str, value: Any) -> Iterator[bytes]:
-    """Return the chunks of what is bytes, or an iterable of bytes.
-
-    Raises:
-        FrameError: it is neither.
-    """
-    if isinstance(value, bytes | bytearray | memoryview):
-        yield bytes(value)
-        return
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise FrameError(f"{name} must be bytes, or chunks of bytes, not {shown(value)}")
-    for chunk in value:
-        if not isinstance(chunk, bytes | bytearray | memoryview):
-            raise FrameError(f"{name} must be chunks of bytes, and {shown(chunk)} is none")
-        yield bytes(chunk)
+    return [value] if isinstance(value, str) else list(value)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -197,7 +94,7 @@ def need(frame: Any, known: Iterable[Any], wanted: Iterable[str], *, by: str, of
         known: its columns.
         wanted: those that are needed.
         by: the function.
-        of: what gives such frames.
+        of: what returns such frames.
 
     Raises:
         FrameError: some are missing.
@@ -209,23 +106,5 @@ def need(frame: Any, known: Iterable[Any], wanted: Iterable[str], *, by: str, of
         columns = "the column" if len(lacking) == 1 else "the columns"
         raise FrameError(
             f"{by} needs {columns} {', '.join(lacking)}, and the frame given has "
-            f"{held(frame, known)}: pass what {of} gave"
+            f"{held(frame, known)}: pass what {of} returned"
         )
-
-
-def pandas_frame(frame: Any, wanted: Iterable[str], *, by: str, of: str) -> pd.DataFrame:
-    """Check that something is a pandas frame with the columns that a function needs.
-
-    Raises:
-        FrameError: it is not.
-    """
-    if not isinstance(frame, pd.DataFrame):
-        hint = "call its to_pandas()" if is_frame(frame) else f"pass what {of} gave"
-        raise FrameError(f"{by} takes a pandas DataFrame, not {shown(frame)}: {hint}")
-    need(frame, frame.columns, wanted, by=by, of=of)
-    return frame
-
-
-def is_frame(value: object) -> bool:
-    """Whether something is a frame, of pandas or another library."""
-    return hasattr(type(value), "columns")

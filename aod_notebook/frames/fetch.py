@@ -1,11 +1,10 @@
-"""Asking the service: many things at once, in order, whatever happens to one of them."""
+"""Requests to the service: many at once, answered in order, whatever happens to one of them."""
 
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -15,8 +14,7 @@ from aod_notebook.aod.events import StreamEvent
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames._loop import OnLoop
-from aod_notebook.frames.checks import FrameError, shown
+from aod_notebook.frames.checks import FrameError, at_least, shown
 from aod_notebook.frames.decode.events import events_of_stream
 from aod_notebook.frames.report import Framed, Report, now
 
@@ -45,8 +43,8 @@ def client_with(noun: str, client: Any) -> Any:
     """
     if isinstance(client, AsyncClient) or _is_async_agentos(client):
         raise FrameError(
-            f"An {type(client).__name__} is asked by the functions of frames.aio, such as: "
-            f"await frames.aio.{noun}_df(client=client)"
+            f"Frames ask a sync client, not an {type(client).__name__}. In async code: "
+            f"await asyncio.to_thread(frames.{noun}_df, client=…)"
         )
     if not hasattr(client, noun):
         wanted = "a Client of Agent on Demand" if noun == "sessions" else "an AgentOS client"
@@ -78,15 +76,16 @@ def each(
     noun: str = "session",
     pool: Executor | None = None,
 ) -> Iterator[tuple[str, T]]:
-    """Ask for every id, `jobs` at a time; give the answers in the order of the ids.
+    """Ask for every id, `jobs` at a time; yield the answers in the order of the ids.
 
     The asking is done by threads of its own, or by a pool, which is shut down in the end.
 
-    An id that cannot be answered is left out and said in the report.
+    An id that cannot be answered is left out and noted in the report.
 
     Raises:
         AodNotebookError: not one id could be answered.
     """
+    at_least("jobs", jobs, 1)
     failures: list[AodNotebookError] = []
     with pool or ThreadPoolExecutor(max(1, min(jobs, len(ids) or 1))) as asking:
         waiting = [(one, asking.submit(ask, one)) for one in ids]
@@ -128,8 +127,8 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     silent for 1.5 s; the frame then is not `complete`.
     """
     is_active, session_id = str(session.status) in ACTIVE_STATUSES, str(session.id)
-    read = client.read_events if isinstance(client, OnLoop) else partial(_read_events, client)
-    events, interrupted = read(session_id, since, QUIET_S if is_active else None)
+    quiet_s = QUIET_S if is_active else None
+    events, interrupted = _read_events(client, session_id, since, quiet_s)
     framed = events_of_stream(events, session_id)
     known = current.received_times(session_id)
     if known:
@@ -145,7 +144,7 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
 def _read_events(
     client: Any, session_id: str, since: int | None, quiet_s: float | None
 ) -> tuple[list[StreamEvent], StreamInterrupted | None]:
-    """Read events to the stream's end, or until it is silent for so long; say if it broke."""
+    """Read events to the stream's end, or until it is silent for so long; return what broke it."""
     events: list[StreamEvent] = []
     try:
         with client.sessions.stream(session_id, since=since) as stream:

@@ -20,7 +20,8 @@ from aod_notebook.frames._otlp import (
     traces,
     whole_counts,
 )
-from aod_notebook.frames.checks import FrameError, MissingPackageError, flag, pandas_frame, shown
+from aod_notebook.frames.checks import FrameError, MissingPackageError, shown
+from aod_notebook.frames.exchange import pandas_frame
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.runs.spans import spans_of
@@ -70,7 +71,6 @@ def runs_to_otlp(
         >>> [span["name"] for span in trace["spans"]]
         ['run', 'plan']
     """
-    flag("content", content)
     of_runs = _rows(runs, "runs", ("run_id",), "runs_to_otlp")
     spans: dict[Any, list[Row]] = {}
     events: dict[Any, list[Row]] = {}
@@ -117,7 +117,6 @@ def sessions_to_otlp(
     Raises:
         FrameError: a frame is not of that kind, or has a row without a `session_id`.
     """
-    flag("content", content)
     by = "sessions_to_otlp"
     of_sessions = _rows(sessions, "sessions", ("session_id", "created_at"), by)
     of_turns = _rows(turns, "turns", ("session_id", "turn", "status"), by)

@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.core.text import one_line
-from aod_notebook.frames.checks import FrameError, pandas_frame, shown
+from aod_notebook.frames.checks import FrameError, shown
+from aod_notebook.frames.exchange import pandas_frame
 from aod_notebook.frames.native import conform, is_whole
 from aod_notebook.frames.schema import SCHEMAS
 

@@ -1,16 +1,14 @@
-"""How frames reach the caller: what they say of themselves, and what went wrong on the way."""
+"""What a frame reports of itself: where it comes from, and what went wrong on the way."""
 
-import functools
-import inspect
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from aod_notebook.frames import checks
+from aod_notebook.frames.exchange import Library, converted
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.schema import Schema
 
@@ -36,7 +34,7 @@ class FrameWarning(UserWarning):
 
 @dataclass
 class Report:
-    """What a frame says of its own origin; it ends up in `df.attrs`."""
+    """What a frame reports of its origin; it ends up in `df.attrs`."""
 
     base_url: str | None = None
     fetched_at: str | None = None
@@ -53,7 +51,7 @@ class Report:
         self.problems.append(Problem(what, where, text[:_SHOWN_CHARS]))
 
     def cut(self, reason: str, where: str = "") -> None:
-        """Say that the frame is not all there is."""
+        """Note that the frame is not all there is."""
         self.complete = False
         self.truncated_by = reason if self.truncated_by in (None, reason) else "several reasons"
         self.problems.append(Problem(reason, where, ""))
@@ -65,7 +63,7 @@ class Report:
             self.problems.append(problem)
 
     def join(self, others: Iterable["Report"]) -> "Report":
-        """Take over what other reports say of the parts that this frame is made of."""
+        """Take over the reports of the parts that this frame is made of."""
         for other in others:
             self.base_url = self.base_url or other.base_url
             self.fetched_at = max(filter(None, (self.fetched_at, other.fetched_at)), default=None)
@@ -81,16 +79,16 @@ class Report:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "Report":
-        """Read back what a frame says of itself."""
-        told = frame.attrs
+        """Read back what a frame reports of itself."""
+        attrs = frame.attrs
         return cls(
-            told.get("base_url"),
-            told.get("fetched_at"),
-            told.get("last_event_id"),
-            bool(told.get("complete", True)),
-            told.get("truncated_by"),
-            int(told.get("dropped") or 0),
-            [Problem(**problem) for problem in told.get("problems") or ()],
+            attrs.get("base_url"),
+            attrs.get("fetched_at"),
+            attrs.get("last_event_id"),
+            bool(attrs.get("complete", True)),
+            attrs.get("truncated_by"),
+            int(attrs.get("dropped") or 0),
+            [Problem(**problem) for problem in attrs.get("problems") or ()],
         )
 
     def attrs(self, schema: Schema) -> dict[Hashable | None, Any]:
@@ -126,43 +124,13 @@ def finish(table: Table, schema: Schema, report: Report) -> Framed:
     return Framed(frame, report)
 
 
-def delivering(function: Callable[..., Framed]) -> Any:
-    """Make a function give the frame alone with one warning, or with `strict=False` a pair.
+def deliver(framed: Framed, to: Library = "pandas") -> pd.DataFrame:
+    """Return the frame in the form that is asked for, and warn of what is missing.
 
-    The function itself stays within reach as `__wrapped__`.
+    Call it in a public function: the warning then points at the line that called that.
     """
-
-    @functools.wraps(function)
-    def delivered(*args: Any, strict: bool = True, **options: Any) -> Any:
-        check(function, args, {**options, "strict": strict})
-        return deliver(function(*args, **options), strict=strict, stacklevel=2)
-
-    # what help() and completion show
-    own = inspect.signature(function)
-    strictness = inspect.Parameter("strict", inspect.Parameter.KEYWORD_ONLY, default=True)
-    vars(delivered)["__signature__"] = own.replace(
-        parameters=[*own.parameters.values(), strictness], return_annotation=pd.DataFrame
-    )
-    return delivered
-
-
-def check(function: Callable[..., Any], args: Iterable[Any], options: Mapping[str, Any]) -> None:
-    """Check the common parameters of a call before anything is asked for.
-
-    Raises:
-        FrameError: one of them is of no use.
-    """
-    placed = zip(inspect.signature(function).parameters, args, strict=False)
-    checks.options({**dict(placed), **options})
-
-
-def deliver(framed: Framed, *, strict: bool, stacklevel: int) -> Any:
-    """Return the frame and warn of what is missing; without `strict`, give the problems too."""
-    frame, report = framed
-    if not strict:
-        return frame, report.problems
-    warn(report, frame.attrs["schema"], stacklevel=stacklevel + 1)
-    return frame
+    warn(framed.report, framed.frame.attrs["schema"], stacklevel=3)
+    return converted(framed.frame, to)
 
 
 def warn(report: Report, what: str, stacklevel: int) -> None:
@@ -175,5 +143,5 @@ def warn(report: Report, what: str, stacklevel: int) -> None:
     if report.truncated_by:
         parts.append(f"not everything is there ({report.truncated_by})")
     first = f"; first: {report.problems[0].what}" if report.problems else ""
-    text = f"{what}: {' and '.join(parts)}{first}. Pass strict=False to get the list."
+    text = f"{what}: {' and '.join(parts)}{first}. See df.attrs['problems']."
     warnings.warn(text, FrameWarning, stacklevel=stacklevel + 1)

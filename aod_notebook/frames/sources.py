@@ -8,8 +8,9 @@ from uuid import UUID
 import pandas as pd
 
 from aod_notebook.core.ids import full_ids
-from aod_notebook.frames.checks import FrameError, is_frame, pandas_frame, shown
+from aod_notebook.frames.checks import FrameError, at_least, shown
 from aod_notebook.frames.decode.events import events_of_bytes, events_of_stream
+from aod_notebook.frames.exchange import is_frame, pandas_frame
 from aod_notebook.frames.fetch import (
     agent_model,
     client_with,
@@ -44,7 +45,7 @@ class Gathered:
         client: who is asked; by default the current connection's client.
         since: only events after this id.
         jobs: how many sessions are asked for at the same time.
-        progress: say on stderr how far it is.
+        progress: show on stderr how far it is.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Gathered:
         jobs: int = 8,
         progress: bool = False,
     ) -> None:
+        at_least("since", since or 0, 0)
         self.report = Report()
         self._source = source
         self._client = client
@@ -64,6 +66,10 @@ class Gathered:
         self._progress = progress
         self._models: dict[str, str | None] = {}
         self._agents: dict[str, tuple[Any, Any]] = {}
+
+    def read(self, derive: Derive, columns: Iterable[str] | None, exclude: Iterable[str]) -> Framed:
+        """Make a frame of the transcripts in the source."""
+        return with_report(derive(self.pieces(), columns, exclude), self.report)
 
     def pieces(self) -> Iterator[Piece]:
         """Read the transcripts in the source."""
@@ -160,7 +166,7 @@ def _models(models: Models) -> ModelOf:
     if models is None or isinstance(models, str):
         one = models
         return lambda _: one
-    if isinstance(models, pd.DataFrame):
+    if is_frame(models):
         of = "a frame with the columns session_id and model"
         named = pandas_frame(models, ("session_id", "model"), by="models", of=of)
         named = named.dropna(subset=["session_id", "model"])
@@ -175,18 +181,19 @@ def _models(models: Models) -> ModelOf:
 
 
 def with_report(framed: Framed, report: Report) -> Framed:
-    """Let a frame say of itself what is known of its origin."""
+    """Return a frame with what is known of its origin in its attrs."""
     whole = framed.report.join([report])
-    told = {**whole.attrs(SCHEMAS["events"]), "schema": framed.frame.attrs["schema"]}
-    framed.frame.attrs |= told
+    attrs = {**whole.attrs(SCHEMAS["events"]), "schema": framed.frame.attrs["schema"]}
+    framed.frame.attrs |= attrs
     return Framed(framed.frame, whole)
 
 
 def held_events(source: Any) -> Framed | None:
     """Make events of a source that holds them itself; None if it only names sessions."""
-    if isinstance(source, pd.DataFrame):
-        if set(EVENT_COLUMNS) <= set(source.columns):
-            return Framed(completed(source, SCHEMAS["events"].columns), Report.of(source))
+    if is_frame(source):
+        given = pandas_frame(source, (), by="A transcript", of="frames.events_df()")
+        if set(EVENT_COLUMNS) <= set(given.columns):
+            return Framed(completed(given, SCHEMAS["events"].columns), Report.of(given))
         return None
     if isinstance(source, bytes | bytearray | memoryview):
         return events_of_bytes(bytes(source))
@@ -227,7 +234,7 @@ def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
     A session that is named twice is asked for once, and a followed one holds its own events.
 
     Raises:
-        FrameError: the source is nothing that names sessions, or the client is none.
+        FrameError: the source does not name sessions, or the client is not one.
         AodNotebookError: there is no client and no current connection.
     """
     if client is not None:
@@ -262,7 +269,7 @@ def ids_in(frame: Any, column: str) -> list[Any]:
     """The different ids in a column of a frame.
 
     Raises:
-        FrameError: it is no pandas frame, or has no such column.
+        FrameError: it has no such column.
     """
     of = "a function of frames"
     given = pandas_frame(frame, [column], by="What names sessions or runs", of=of)
@@ -294,4 +301,9 @@ def _id(item: Any) -> str:
         return str(item)
     if hasattr(item, "id") and hasattr(item, "status"):
         return str(item.id)
-    raise FrameError(f"{shown(item)} names no session: pass ids or sessions")
+    raise FrameError(f"{shown(item)} is not a session: pass ids or sessions")
+
+
+def ids_of(items: Iterable[Any]) -> list[str]:
+    """Return the ids of sessions, which may be ids already."""
+    return [str(getattr(item, "id", item)) for item in items]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames.checks import FrameError, shown, whole
+from aod_notebook.frames.checks import FrameError, at_least, shown
 from aod_notebook.plots._look import DARK, LIGHT, page_theme
 from aod_notebook.plots._text import PLAIN
 
@@ -81,10 +81,11 @@ def most_rows(limit: int | None, ax: Axes | None, default: int) -> int:
     """How many rows may be drawn: so many, or what an Axes has room for; else the default.
 
     Raises:
-        PlotError: the limit is no whole number from 1 on.
+        PlotError: the limit is below 1.
     """
     if limit is not None:
-        return whole("limit", limit, 1, PlotError)
+        at_least("limit", limit, 1, PlotError)
+        return limit
     if ax is None:
         return default
     height = ax.get_window_extent().height / ax.figure.dpi

@@ -10,11 +10,10 @@ import pandas as pd
 from aod_notebook import frames
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
-from aod_notebook.frames.checks import flag
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, PlotError, most_rows, ready
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
 from aod_notebook.plots._given import has, is_agentos, refuse
 from aod_notebook.plots._text import dollars, duration, short, shown, time_unit
 
@@ -71,7 +70,6 @@ def overview_df(source: Any = None, *, client: Any = None, results: bool = False
            id  status  duration_s  turns
         0  s1  failed         2.5      1
     """
-    flag("results", results, PlotError)
     if is_agentos(source, client):
         source = frames.runs_df(source, client=client)
     if has(source, "run_id", "status", "duration_ms"):

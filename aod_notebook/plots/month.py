@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook.core.text import counted
-from aod_notebook.frames.checks import number
 from aod_notebook.frames.logs.spending import spending_of, tables_of
 from aod_notebook.plots._draw import Canvas, PlotError, pyplot, ready
 from aod_notebook.plots._text import dollars, duration, shown
@@ -93,7 +92,6 @@ def month(source: Any = None, *, days: int = _DAYS, theme: Theme = "auto") -> Fi
 
 def _last(tables: dict[str, pd.DataFrame], days: int) -> dict[str, pd.DataFrame]:
     """Keep what happened in the last days of the sessions."""
-    number("days", days)
     if days < 1 or days != int(days):
         raise PlotError(f"days={days!r} is not a whole number from 1 on.")
     turns = tables["turns"]

@@ -6,7 +6,8 @@ import random
 from known_sessions import KnownSession, chunked
 
 from aod_notebook import frames
-from aod_notebook.frames.sessions.sessions import sessions_of, turns_of
+from aod_notebook.frames.sessions.sessions import sessions_of
+from aod_notebook.frames.sessions.turns import turns_of
 
 
 def event(number, /, *, has_id=True, **fields):

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import AsyncClient, Client
+from aod_notebook.aod import Client
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames import aio
 from aod_notebook.frames.schema import DETAIL_COLUMNS
 from aod_notebook.frames.sessions.sessions import newest_sessions
 
@@ -136,10 +135,3 @@ def test_a_store_has_the_details_that_the_service_has(client, replayed, spoken, 
         for name in set(DETAILS) - {"agent", "model"}:  # a store knows no agents
             value = stored.loc[row["session_id"], name]
             assert (pd.isna(value) and pd.isna(row[name])) or value == row[name], name
-
-
-@pytest.mark.anyio
-async def test_details_can_be_awaited(service, replayed):
-    async with AsyncClient(base_url=service.url, token=service.aod_token) as client:
-        frame = await aio.sessions_df(str(replayed.id), client=client, details=True)
-    assert list(frame["prompt"]) == ["What was asked?"]

@@ -64,7 +64,7 @@ def test_the_examples_of_the_page_on_questions_run(connected):
         names["frames"].tool_calls_df(names["frames"].scan("sessions"))
     )
     assert timed["median_s"].notna().all()
-    assert isinstance(names["stored"], pl.LazyFrame)
+    assert isinstance(names["stored"], pl.DataFrame)
     assert len(names["joined"]) == len(names["turns"])
 
 

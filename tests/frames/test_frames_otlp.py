@@ -12,7 +12,8 @@ from known_sessions import RUNTIMES, known_session
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
 from aod_notebook import frames
-from aod_notebook.frames.sessions.sessions import sessions_of, turns_of
+from aod_notebook.frames.sessions.sessions import sessions_of
+from aod_notebook.frames.sessions.turns import turns_of
 
 RUN_ID = "0a1b2c3d-0000-4000-8000-00000000000f"
 SESSION_ID = "8d0c0000-0000-4000-8000-000000000001"

@@ -1,9 +1,11 @@
-"""Tables for questions: known answers, in pandas, polars and lazily alike."""
+"""Tables for questions: known answers, whatever library the tables are of."""
 
 import math
 
+import duckdb
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from aod_notebook import frames
@@ -11,12 +13,10 @@ from aod_notebook.frames import prepare
 from aod_notebook.frames.schema import SCHEMAS
 
 KINDS = {
-    "pandas": (lambda frame: frame, lambda frame: frame),
-    "polars": (pl.from_pandas, lambda frame: frame.to_pandas()),
-    "lazy polars": (
-        lambda frame: pl.from_pandas(frame).lazy(),
-        lambda frame: frame.collect().to_pandas(),
-    ),
+    "pandas": lambda frame: frame,
+    "polars": pl.from_pandas,
+    "arrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "duckdb": lambda frame: duckdb.from_arrow(KINDS["arrow"](frame)),
 }
 
 
@@ -48,12 +48,12 @@ def records(frame, columns):
 
 
 def run(kind, function, *tables, **options):
-    """Call a function with frames of a kind; the answer is of that kind."""
-    there, back = KINDS[kind]
+    """Call a function with tables of a library; the answer is pandas' whatever they are."""
+    there = KINDS[kind]
     given = [there(table) if isinstance(table, pd.DataFrame) else table for table in tables]
     answer = function(*given, **options)
-    assert type(answer) is type(given[0])
-    return back(answer)
+    assert isinstance(answer, pd.DataFrame)
+    return answer
 
 
 SESSIONS = made(
@@ -284,3 +284,22 @@ def test_frames_as_they_come_are_taken(kind):
     body = b'data: {"type": "stage", "id": 1, "stage": "skills", "state": "done", "duration_ms": 4}'
     events = frames.decode_events(body + b"\n\n", "s1")
     assert list(run(kind, prepare.stage_durations, events)["duration_ms"]) == [4]
+
+
+@pytest.mark.parametrize(
+    ("to", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("arrow", pa.Table)]
+)
+def test_an_answer_is_returned_as_what_is_asked_for(to, kind):
+    answers = [
+        prepare.turns_with_results(TURNS, RESULTS, to=to),
+        prepare.tool_stats(CALLS, to=to),
+        prepare.stage_durations(made("events", []), to=to),
+        prepare.compare(ROWS, "model", "cost_usd", "a", to=to),
+        prepare.outliers(ROWS, "cost_usd", to=to),
+    ]
+    assert {type(answer) for answer in answers} == {kind}
+
+
+def test_a_lazy_frame_is_refused_with_what_to_call():
+    with pytest.raises(frames.FrameError, match=r"call its collect\(\) first"):
+        prepare.tool_stats(pl.from_pandas(CALLS).lazy())

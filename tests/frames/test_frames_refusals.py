@@ -4,9 +4,9 @@ import io
 from contextlib import suppress
 from types import SimpleNamespace
 
-import narwhals.stable.v2 as nw
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from bodies import body_of, frames_of
@@ -15,7 +15,7 @@ from known_sessions import known_session
 from aod_notebook import frames
 from aod_notebook.aod import AsyncClient
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames import aio, prepare
+from aod_notebook.frames import prepare
 
 SESSION = "8d0c0000-0000-4000-8000-000000000001"
 MADE = known_session("claude", 5)
@@ -33,7 +33,7 @@ SOME = {
     "run_events": RUN_EVENTS,
     "spans": frames.spans_from_run_events(RUN_EVENTS),
 }
-CLIENT = SimpleNamespace(sessions=None, agents=None)
+CLIENT = SimpleNamespace(sessions=SimpleNamespace(get=None, turns=None), agents=None)
 AGENTOS = SimpleNamespace(runs=None, start_run=None)
 PURE = {
     "messages_from_events": frames.messages_from_events,
@@ -92,7 +92,8 @@ def refused(call):
 
 @pytest.mark.parametrize("name", PURE)
 def test_what_is_no_frame_of_the_kind_is_refused(name):
-    for given in (5, "x", object(), [5], {"a": 1}, pl.DataFrame({"a": [1]})):
+    tables = [] if name == "to_parquet" else [pl.DataFrame({"a": [1]})]
+    for given in (5, "x", object(), [5], {"a": 1}, *tables):
         refused(lambda given=given: PURE[name](given))
 
 
@@ -118,15 +119,13 @@ def test_any_frame_gives_an_answer_or_one_line(name, step):
             PURE[name](given)
 
 
-@pytest.mark.parametrize(
-    "there", [pd.DataFrame, pl.from_pandas, lambda f: pl.from_pandas(f).lazy()]
-)
+@pytest.mark.parametrize("there", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas])
 def test_missing_columns_are_named_with_the_function_and_what_gives_them(there):
     told = refused(
         lambda: prepare.tool_stats(there(CALLS.drop(columns=["duration_s", "is_error"])))
     )
     assert told.startswith("tool_stats needs the columns is_error, duration_s, and the frame given")
-    assert told.endswith("pass what frames.tool_calls_df() gave")
+    assert told.endswith("pass what frames.tool_calls_df() returned")
 
 
 @pytest.mark.parametrize(
@@ -134,23 +133,13 @@ def test_missing_columns_are_named_with_the_function_and_what_gives_them(there):
     [
         (lambda: frames.runs_to_otlp(TURNS), "needs the column run_id.* aod.turns/1: pass what"),
         (lambda: frames.sessions_to_otlp(SESSIONS, RESULTS), "frames.turns_df"),
-        (lambda: frames.sessions_to_otlp(SESSIONS, TURNS, content="no"), "content must be True or"),
         (lambda: frames.runs_to_otlp(RUN_EVENTS.assign(run_id=None)), "run_id in every row"),
         (lambda: frames.otlp_to_protobuf({"x": 1}), "takes what runs_to_otlp or sessions_to_otlp"),
         (lambda: frames.spans_from_run_events(EVENTS), "pass what frames.run_events_df"),
         (lambda: frames.messages_from_events(TURNS), "A transcript needs the columns type, stream"),
-        (lambda: frames.messages_from_events([b"", 5]), "chunks of bytes, and 5 is none"),
-        (lambda: frames.decode_events("text"), "chunks must be bytes, or chunks of bytes, not"),
-        (lambda: frames.decode_events(b"", session_id=5), "session_id must be a text or None"),
-        (lambda: frames.decode_events(b"", 5), "session_id must be a text or None"),
-        (lambda: frames.decode_events(b"", columns=5), "columns must be names of columns, not 5"),
-        (
-            lambda: frames.decode_events(b"", exclude=[None]),
-            "exclude must be names of columns, and",
-        ),
         (lambda: frames.decode_events(b"", columns="tol"), "has no column 'tol'"),
-        (lambda: frames.decode_events(b"", strict="no"), "strict must be True or False, not 'no'"),
-        (lambda: frames.decode_run_events(None), "body must be bytes"),
+        (lambda: frames.decode_events(b"", exclude=[None]), "has no column None"),
+        (lambda: frames.decode_events(b"", to="excel"), "Use one of pandas, polars, arrow"),
         (lambda: frames.SCHEMAS["turns"]["turns"], "did you mean 'turn'"),
         (lambda: frames.read_parquet("typo"), "No frame could be read from 'typo'"),
         (lambda: frames.to_parquet(TURNS, "no/such/directory/x"), "No frame could be written to"),
@@ -165,11 +154,10 @@ def test_a_pure_function_says_what_is_wrong(call, told):
     ("call", "told"),
     [
         *(
-            (lambda k=k: prepare.outliers(CALLS, "output_chars", k=k), "k must be a number from 0")
-            for k in (-1, float("nan"), float("inf"), "2", None, True)
+            (lambda k=k: prepare.outliers(CALLS, "output_chars", k=k), "`k` is .*Use 0 or more")
+            for k in (-1, float("nan"))
         ),
         (lambda: prepare.outliers(CALLS, "output"), "needs numbers in the column output"),
-        (lambda: prepare.outliers(CALLS, 5), "column must be names of columns"),
         (lambda: prepare.outliers(CALLS, "output_char"), "did you mean 'output_chars'"),
         (lambda: prepare.tool_stats(CALLS, by=[]), "at least one column to group by"),
         (lambda: prepare.tool_stats(CALLS, by="tol"), "did you mean 'tool'"),
@@ -178,10 +166,6 @@ def test_a_pure_function_says_what_is_wrong(call, told):
         (
             lambda: prepare.turns_with_results(TURNS, pd.concat([RESULTS] * 2)),
             "one row per session",
-        ),
-        (
-            lambda: prepare.turns_with_results(TURNS, pl.from_pandas(RESULTS)),
-            "frames of one library",
         ),
     ],
 )
@@ -204,7 +188,7 @@ def test_outliers_of_outliers_are_looked_for_anew():
 def test_keys_of_other_widths_are_joined():
     results = pl.from_pandas(RESULTS).with_columns(pl.col("turn").cast(pl.Int64))
     joined = prepare.turns_with_results(pl.from_pandas(TURNS), results)
-    assert joined["result"].drop_nulls().to_list() == RESULTS["result"].dropna().to_list()
+    assert list(joined["result"].dropna()) == RESULTS["result"].dropna().to_list()
 
 
 def test_a_frame_from_text_or_without_the_payload_is_read_as_it_was():
@@ -222,33 +206,28 @@ OF_RUNS = ["runs_df", "run_events_df", "spans_df", "tasks_df"]
 
 
 @pytest.mark.parametrize("name", [*OF_SESSIONS, *OF_RUNS])
-def test_options_are_checked_before_anything_is_asked_for(name):
+def test_a_call_that_cannot_be_answered_is_refused(name):
     function = getattr(frames, name)
     right, wrong = (CLIENT, AGENTOS) if name in OF_SESSIONS else (AGENTOS, CLIENT)
-    for jobs in ("x", 0, -1, 1.5, None, True):
-        told = refused(lambda jobs=jobs: function(client=right, jobs=jobs))
-        assert told == f"jobs must be a whole number from 1 on, not {jobs!r}"
-    assert "progress must be" in refused(lambda: function(client=right, progress="x"))
+    for jobs in (0, -1):
+        told = refused(lambda jobs=jobs: function([SESSION], client=right, jobs=jobs))
+        assert told == f"`jobs` is {jobs}. Use 1 or more."
+    assert "Use one of pandas" in refused(lambda: function(client=right, to="excel"))
     assert "client must be a" in refused(lambda: function(client=wrong))
     assert "client must be a" in refused(lambda: function(client="x"))
     for source in (5, "", [None], {"a": 1}, pd.DataFrame({"x": [1]}), pl.DataFrame({"x": [1]})):
         refused(lambda source=source: function(source, client=right))
 
 
-def test_options_of_one_function_are_checked_too():
-    assert "since must be" in refused(lambda: frames.events_df(EVENTS, since="x"))
-    assert "results must be" in refused(lambda: frames.turns_df(client=CLIENT, results="x"))
+def test_an_event_id_below_0_is_refused():
+    assert "`since` is -1" in refused(lambda: frames.events_df(EVENTS, since=-1))
 
 
 @pytest.mark.anyio
-async def test_the_awaited_functions_check_the_same(tmp_path):
-    with pytest.raises(frames.FrameError, match="jobs must be a whole number from 1 on, not 'x'"):
-        await aio.events_df(client=CLIENT, jobs="x")
-    with pytest.raises(frames.FrameError, match="jobs must be"):
-        await aio.collect(into=tmp_path, client=CLIENT, jobs=0)
+async def test_an_async_client_is_refused_with_the_way_to_use_a_sync_one():
     async with AsyncClient("http://127.0.0.1:9", "unused-token") as client:
         told = refused(lambda: frames.events_df(client=client))
-    assert "frames.aio" in told
+    assert "await asyncio.to_thread(frames.sessions_df" in told
 
 
 def test_collect_says_what_is_wrong(tmp_path):
@@ -258,8 +237,7 @@ def test_collect_says_what_is_wrong(tmp_path):
     told = refused(lambda: frames.collect([], **given | {"into": tmp_path / "file"}))
     assert told.startswith("No store can be made in")
     assert "dask must be a dask" in refused(lambda: frames.collect([], **given, dask=5))
-    assert "jobs must be" in refused(lambda: frames.collect([], **given, jobs=0))
-    assert "strict must be" in refused(lambda: frames.collect([], **given, strict="no"))
+    assert "`jobs` is 0" in refused(lambda: frames.collect([], **given, jobs=0))
     assert not (tmp_path / "store").exists()
 
 
@@ -281,7 +259,3 @@ def test_a_store_says_what_is_wrong(tmp_path):
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"no parquet")
     assert "is damaged: collect session x" in refused(lambda: store.frame("turns"))
-
-
-def test_narwhals_frames_are_frames_too():
-    assert "needs the columns" in refused(lambda: prepare.tool_stats(nw.from_native(TURNS)))

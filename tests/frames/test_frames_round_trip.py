@@ -88,11 +88,11 @@ def test_traces_of_files_equal_those_of_the_frames(through, tables):
 
 def test_a_text_that_is_not_a_flag_is_refused(tables):
     calls = csv(tables[2]).assign(is_error="perhaps")
-    with pytest.raises(FrameError, match="needs booleans in the column is_error"):
+    with pytest.raises(FrameError, match=r"column is_error .* not boolean"):
         prepare.tool_stats(calls)
 
 
 def test_a_number_is_not_taken_for_a_time(tables):
     joined = prepare.turns_with_results(*tables[1::2], tables[0])
-    with pytest.raises(FrameError, match="needs times in the column started_at"):
+    with pytest.raises(FrameError, match=r"column started_at .* not datetime"):
         prepare.cost_per_agent_and_day(joined.assign(started_at=1_767_225_600_000))

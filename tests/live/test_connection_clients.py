@@ -12,7 +12,6 @@ from aod_notebook.agentos import AgentOS
 from aod_notebook.aod import AodUsageError, Client
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.frames import aio
 from aod_notebook.live import SessionRequest, start
 
 
@@ -100,7 +99,7 @@ def test_the_async_client_is_the_callers_loops_own():
     async def cell():
         client = aod_notebook.connect().async_client
         assert client is aod_notebook.connect().async_client
-        assert len(await aio.messages_df(session.id, client=client))
+        assert (await client.sessions.get(session.id)).status == "completed"
         assert done().status == "completed"  # on the background loop
         await client.aclose()
         assert not aod_notebook.connect().async_client.is_closed

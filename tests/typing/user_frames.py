@@ -1,4 +1,4 @@
-"""A user's code over the frames, for mypy only: what the public surface gives."""
+"""A user's code over the frames, for mypy only: what the public surface returns."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ from typing import TYPE_CHECKING, assert_type
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.frames import aio, prepare
+from aod_notebook.frames import prepare
 
 if TYPE_CHECKING:
-    from aod_notebook.aod import AsyncClient, Client
-
-Pair = tuple[pd.DataFrame, list[frames.Problem]]
+    from aod_notebook.aod import Client
 
 
-def sync(client: Client) -> None:
-    """A frame; with `strict=False`, the problems too."""
-    assert_type(frames.messages_df(client=client), pd.DataFrame)
-    assert_type(frames.messages_df(client=client, strict=False), Pair)
+def fetched(client: Client) -> None:
+    """Frames of a service."""
+    assert_type(frames.messages_df(client=client, exclude=["raw"]), pd.DataFrame)
     assert_type(frames.turns_df(client, results=True), pd.DataFrame)
-    assert_type(frames.decode_events(b""), pd.DataFrame)
-    assert_type(frames.results_from_events(b"", strict=False), Pair)
+    assert_type(frames.sessions_df(client, details=True), pd.DataFrame)
     assert_type(frames.collect(client, into="sessions"), frames.Store)
 
 
-async def awaited(client: AsyncClient) -> None:
-    """The same, awaited."""
-    assert_type(await aio.messages_df(client=client, exclude=["raw"]), pd.DataFrame)
-    assert_type(await aio.turns_df(client, strict=False), Pair)
+def decoded() -> None:
+    """Frames of bytes."""
+    assert_type(frames.decode_events(b""), pd.DataFrame)
+    assert_type(frames.results_from_events(b"", models="m"), pd.DataFrame)
 
 
 def prepared(calls: pd.DataFrame) -> None:
-    """What came in comes out."""
+    """Answers."""
     assert_type(prepare.tool_stats(calls), pd.DataFrame)

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import pandas as pd
 
 from aod_notebook.aod.events import MALFORMED
 from aod_notebook.contract import EVENT_TYPES, FINAL_EVENTS
-from aod_notebook.frames._signatures import decode_function
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.decode.wire import EventRows, read_bodies, wire_event
+from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import Table
-from aod_notebook.frames.report import Framed, Report, finish
+from aod_notebook.frames.report import Framed, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS
 
 _SCHEMA = SCHEMAS["events"]
@@ -45,7 +46,7 @@ def events_of_stream(
     rows = EventRows(table, report, session_id)
     for index, event in enumerate(events):
         if not (hasattr(event, "type") and hasattr(event, "extra")):
-            raise FrameError(f"events must be StreamEvent objects, and {shown(event)} is none")
+            raise FrameError(f"events must be StreamEvent objects, not {shown(event)}")
         if event.type == MALFORMED:
             report.drop("an event is not a JSON object", session_id or "", _raw(event.extra))
             continue
@@ -66,14 +67,14 @@ def _text(fields: dict[str, Any]) -> str:
     return msgspec.json.encode({k: v for k, v in fields.items() if v is not None}).decode()
 
 
-@decode_function
 def decode_events(
     chunks: Iterable[bytes] | bytes,
     session_id: str | None = None,
     *,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+    to: Library = "pandas",
+) -> pd.DataFrame:
     r"""Decode the bytes of SSE bodies to the events frame.
 
     Args:
@@ -81,7 +82,7 @@ def decode_events(
         session_id: session of the rows; by default what the stream's `start` events say.
         columns: only these columns.
         exclude: all columns but these.
-        strict: False returns `(frame, problems)` and warns of nothing.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         One row per event. `df.attrs["complete"]` says whether the stream reached the
@@ -96,4 +97,5 @@ def decode_events(
            order  event_id    type data
         0      1         7  output   hi
     """
-    return events_of_bytes(chunks, session_id, columns, exclude)
+    library(to)
+    return deliver(events_of_bytes(chunks, session_id, columns, exclude), to)

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 
-from aod_notebook.frames import checks
-from aod_notebook.frames._signatures import decode_run_function
+from aod_notebook.frames.decode.wire import as_chunks
+from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import (
     ROWS_PER_BATCH,
     Table,
@@ -17,7 +18,7 @@ from aod_notebook.frames.native import (
     constant,
     time_array,
 )
-from aod_notebook.frames.report import Framed, Report, finish
+from aod_notebook.frames.report import Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.transcripts._json import loads
 
@@ -78,14 +79,14 @@ _FROM_PAYLOAD = {name: attrgetter(name) for name in _PAYLOAD_NAMES}
 _TIMES = {name: attrgetter(name) for name in ("occurred_at", "started_at", "ended_at")}
 
 
-@decode_run_function
 def decode_run_events(
     body: bytes | str | Iterable[bytes],
     run_id: str | None = None,
     *,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+    to: Library = "pandas",
+) -> pd.DataFrame:
     """Decode the events of a run to the run_events frame.
 
     Args:
@@ -94,7 +95,7 @@ def decode_run_events(
         run_id: run of the rows; by default what the events say.
         columns: only these columns.
         exclude: all columns but these; `exclude=["payload"]` saves most of the memory.
-        strict: False returns `(frame, problems)` and warns of nothing.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         One row per event. `order` is the service's `sequence_number`, or the position where
@@ -109,10 +110,11 @@ def decode_run_events(
           run_id  order         type tool
         0     r1      1  tool.called   ls
     """
+    library(to)
     report = Report()
     table = Table(_SCHEMA.select(columns, exclude))
     add_run_events(table, _whole(body), run_id, report)
-    return finish(table, _SCHEMA, report)
+    return deliver(finish(table, _SCHEMA, report), to)
 
 
 def add_run_events(table: Table, body: bytes, run_id: str | None, report: Report) -> None:
@@ -126,7 +128,7 @@ def add_run_events(table: Table, body: bytes, run_id: str | None, report: Report
 def _whole(body: bytes | str | Iterable[bytes]) -> bytes:
     if isinstance(body, str):
         return body.encode(errors="replace")
-    return b"".join(checks.chunks("body", body))
+    return b"".join(as_chunks(body))
 
 
 def _read(body: bytes, report: Report, where: str) -> list[RunEvent]:
@@ -239,11 +241,11 @@ def _values(events: list[RunEvent], start: int, run_id: str | None, table: Table
     for source, readers in ((events, _FROM_EVENT), (promoted, _FROM_PAYLOAD)):
         for name, read in readers.items():
             if name in table:
-                values[name] = _told(list(map(read, source)))
+                values[name] = _unless_missing(list(map(read, source)))
     for name, read in _TIMES.items():
         if name in table:
             values[name] = time_array(list(map(read, events)))
-    errors = _told([payload.error for payload in promoted])
+    errors = _unless_missing([payload.error for payload in promoted])
     if errors is not None:
         values["error"] = [_error(value) for value in errors]
     ids = [event.id for event in events]
@@ -262,8 +264,8 @@ def _values(events: list[RunEvent], start: int, run_id: str | None, table: Table
     return values
 
 
-def _told(values: list[Any]) -> list[Any] | None:
-    """The values, or None if there is not one."""
+def _unless_missing(values: list[Any]) -> list[Any] | None:
+    """Return the values, or None if all are missing."""
     return None if values.count(None) == len(values) else values
 
 

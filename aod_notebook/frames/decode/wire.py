@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from aod_notebook.contract import EVENT_TYPES
 from aod_notebook.core.sse import SSEDecoder
-from aod_notebook.frames import checks
 from aod_notebook.frames.native import (
     ROWS_PER_BATCH,
     Table,
@@ -88,11 +87,16 @@ _FRAMING = re.compile(rb"\n\n(?:: heartbeat\n\n)*(?:id: \d+\n)?data: (?=\{)")
 """What stands before the JSON of a usual event; anything else stays, and is no JSON."""
 
 
+def as_chunks(value: Iterable[bytes] | bytes) -> Iterable[bytes]:
+    """Return chunks of bytes of what may be bytes itself."""
+    return [bytes(value)] if isinstance(value, bytes | bytearray | memoryview) else value
+
+
 def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
     """Re-cut chunks to pieces of about 64 KiB: long ones are sliced, short ones joined."""
     waiting: list[bytes] = []
     length = 0
-    for chunk in checks.chunks("chunks", chunks):
+    for chunk in as_chunks(chunks):
         if len(chunk) > _BATCH_BYTES:
             yield b"".join(waiting)
             waiting, length = [], 0

@@ -1,24 +1,25 @@
 """The runs, run_events, spans and tasks frames of an AgentOS service."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import pandas as pd
 
 from aod_notebook.contract import RUN_STATUSES, TOKEN_FIELDS
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_ids
-from aod_notebook.frames._signatures import Runs, runs_function
-from aod_notebook.frames.checks import FrameError, is_frame, shown
+from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.decode.run_events import add_run_events
+from aod_notebook.frames.exchange import Library, is_frame, library
 from aod_notebook.frames.fetch import base_url_of, client_with, each
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.protocols import is_of_sessions
-from aod_notebook.frames.report import Framed, Report, finish, now
+from aod_notebook.frames.report import Framed, Report, deliver, finish, now
 from aod_notebook.frames.rows import column, fields_of, json_text, micros, rest, text
 from aod_notebook.frames.runs.spans import spans_of
 from aod_notebook.frames.schema import SCHEMAS
@@ -44,32 +45,6 @@ _TASK_PLAIN = ("name", "status", "error_message")
 _TASK_NAMED = ("id", "task_id", "run_id", "input", "output", *_TASK_PLAIN, *_TIMES)
 
 
-_ARGUMENTS = """
-    Args:
-        source: a run id, a run, several of these, a frame with a `run_id` column, a client;
-            None means the latest 1,000 runs.
-        client: the `aod_notebook.agentos.AgentOS` to ask; without one, that of the source or
-            of the current connection.
-        columns: only these columns.
-        exclude: all columns but these.
-        jobs: how many runs are asked for at the same time.
-        progress: say on stderr how far it is.
-        strict: False returns `(frame, problems)` and warns of nothing.
-
-    Raises:
-        AodNotebookError: there is no client, or not one of the runs could be read.
-
-    Warns:
-        FrameWarning: something is missing; `df.attrs` says what.
-"""
-
-
-def _documented(function: Callable[..., Framed]) -> Runs:
-    function.__doc__ = f"{function.__doc__}\n{_ARGUMENTS}"
-    return runs_function(function)
-
-
-@_documented
 def runs_df(
     source: Any = None,
     *,
@@ -78,8 +53,31 @@ def runs_df(
     exclude: Iterable[str] = (),
     jobs: int = 8,
     progress: bool = False,
-) -> Framed:
-    """One row per run."""
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return runs: one row per run.
+
+    Args:
+        source: a run id, a run, several of these, a frame with a `run_id` column, a client;
+            None means the latest 1,000 runs.
+        client: the `aod_notebook.agentos.AgentOS` to ask; without one, that of the source or
+            of the current connection.
+        columns: only these columns.
+        exclude: all columns but these.
+        jobs: how many runs are asked for at the same time.
+        progress: show on stderr how far it is.
+        to: "pandas", "polars" or "arrow".
+
+    Returns:
+        The runs frame. A run that could not be read has no row; `df.attrs["problems"]` names it.
+
+    Raises:
+        AodNotebookError: there is no client, or not one of the runs could be read.
+
+    Warns:
+        FrameWarning: something is missing; `df.attrs` says what.
+    """
+    library(to)
     owner, ids = _asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:
@@ -90,10 +88,9 @@ def runs_df(
         rows = [fields_of(run) for _, run in answers]
     table = Table(_RUNS.select(columns, exclude))
     table.add(len(rows), _run_values(rows))
-    return finish(table, _RUNS, report)
+    return deliver(finish(table, _RUNS, report), to)
 
 
-@_documented
 def run_events_df(
     source: Any = None,
     *,
@@ -102,13 +99,17 @@ def run_events_df(
     exclude: Iterable[str] = (),
     jobs: int = 8,
     progress: bool = False,
-) -> Framed:
-    """One row per event of the runs."""
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return the events of runs: one row per event.
+
+    Arguments, errors and warnings are those of `runs_df`.
+    """
+    library(to)
     table = Table(_EVENTS.select(columns, exclude))
-    return _filled(table, source, client, jobs=jobs, progress=progress)
+    return deliver(_filled(table, source, client, jobs=jobs, progress=progress), to)
 
 
-@_documented
 def spans_df(
     source: Any = None,
     *,
@@ -117,13 +118,17 @@ def spans_df(
     exclude: Iterable[str] = (),
     jobs: int = 8,
     progress: bool = False,
-) -> Framed:
-    """One row per span of the runs, as a tree."""
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return the spans of runs: one row per span, parents before their children.
+
+    Arguments, errors and warnings are those of `runs_df`.
+    """
+    library(to)
     events, report = _filled(Table(_EVENTS.columns), source, client, jobs=jobs, progress=progress)
-    return Framed(spans_of(events, columns, exclude).frame, report)
+    return deliver(Framed(spans_of(events, columns, exclude).frame, report), to)
 
 
-@_documented
 def tasks_df(
     source: Any = None,
     *,
@@ -132,8 +137,13 @@ def tasks_df(
     exclude: Iterable[str] = (),
     jobs: int = 8,
     progress: bool = False,
-) -> Framed:
-    """One row per task of the runs."""
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return the tasks of runs: one row per task.
+
+    Arguments, errors and warnings are those of `runs_df`.
+    """
+    library(to)
     owner, ids = _asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:
@@ -147,7 +157,7 @@ def tasks_df(
     ]
     table = Table(_TASKS.select(columns, exclude))
     table.add(len(rows), _task_values(rows))
-    return finish(table, _TASKS, report)
+    return deliver(finish(table, _TASKS, report), to)
 
 
 def _filled(table: Table, source: Any, client: Any, *, jobs: int, progress: bool) -> Framed:
@@ -202,10 +212,10 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
 
 
 def _refuse_sessions(given: Any) -> None:
-    """Make sure that what was given is of no sessions.
+    """Check that an argument is not a session or a client of sessions.
 
     Raises:
-        FrameError: it is.
+        FrameError: it is one.
     """
     if is_of_sessions(given):
         raise FrameError(
@@ -223,7 +233,7 @@ def _id(item: Any) -> str:
     found = item.get("id") or item.get("run_id") if isinstance(item, Mapping) else None
     found = found or getattr(item, "run_id", None) or getattr(item, "id", None)
     if found is None:
-        raise FrameError(f"{shown(item)} names no run: pass ids or runs")
+        raise FrameError(f"{shown(item)} is not a run: pass ids or runs")
     return str(found)
 
 
@@ -276,7 +286,7 @@ def _run_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _total(row: Mapping[str, Any]) -> int | None:
-    """The service's own total, else the sum of what is told."""
+    """Return the service's own total, else the sum of the counts that it reports."""
     if isinstance(row.get("total_tokens"), int):
         return int(row["total_tokens"])
     counts = [row[name] for name in TOKEN_FIELDS if isinstance(row.get(name), int)]

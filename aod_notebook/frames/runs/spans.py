@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aod_notebook.frames._signatures import derive_function
-from aod_notebook.frames.checks import pandas_frame
+from aod_notebook.frames.exchange import Library, library, pandas_frame
 from aod_notebook.frames.native import Table, completed
-from aod_notebook.frames.report import Framed, Report, finish
+from aod_notebook.frames.report import Framed, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.trees import covered, forest
 
@@ -66,33 +65,37 @@ class _Span:
         return self.start + self.duration * _MS
 
 
-@derive_function
 def spans_from_run_events(
-    events: Any, *, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
-) -> Framed:
+    events: Any,
+    *,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    to: Library = "pandas",
+) -> pd.DataFrame:
     """Build the trees of spans in a run_events frame.
 
     Args:
         events: a run_events frame, of one run or of several.
         columns: only these columns.
         exclude: all columns but these.
-        strict: False returns `(frame, problems)` and warns of nothing.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         The spans frame: each run's spans with parents before their children and siblings in
         order of their start. A span whose parent was never reported, or which is its own
         ancestor, is an orphan and stands at depth 0. A span reported twice is one row.
     """
-    return spans_of(events, columns, exclude)
+    library(to)
+    return deliver(spans_of(events, columns, exclude), to)
 
 
 def spans_of(
-    events: pd.DataFrame, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
+    events: Any, columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
 ) -> Framed:
     """Make the spans frame of a run_events frame.
 
     Raises:
-        FrameError: it is none.
+        FrameError: it is not one.
     """
     needed = ("run_id", "span_id", "type")
     events = pandas_frame(events, needed, by="A tree of spans", of="frames.run_events_df()")

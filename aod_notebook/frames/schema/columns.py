@@ -71,11 +71,11 @@ class Schema:
             >>> [c.name for c in SCHEMAS["turns"].select(["turn", "session_id"])]
             ['session_id', 'turn']
         """
-        wanted = set(self.names if columns is None else names("columns", columns))
-        unwanted = set(names("exclude", exclude))
-        for name in sorted(wanted | unwanted):
+        wanted = set(self.names if columns is None else names(columns))
+        unwanted = set(names(exclude))
+        for name in sorted(wanted | unwanted, key=str):
             if name not in self.names:
-                hint = nearest(name, self.names)
+                hint = nearest(str(name), self.names)
                 raise FrameError(f"The {self.name} frame has no column {name!r}{hint}")
         return tuple(c for c in self.columns if c.name in wanted and c.name not in unwanted)
 

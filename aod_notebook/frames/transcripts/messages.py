@@ -5,13 +5,14 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from aod_notebook.frames._signatures import transcript_function
+from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import ROWS_PER_BATCH, Table
-from aod_notebook.frames.report import Framed, Report, finish
+from aod_notebook.frames.report import Framed, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
-from aod_notebook.frames.sources import Events, Models, derived
+from aod_notebook.frames.sources import Events, Gathered, Models, derived
 from aod_notebook.frames.transcripts.pieces import Piece
 from aod_notebook.transcripts import Entry, Usage
 
@@ -60,14 +61,35 @@ def messages_of(
     return finish(table, _SCHEMA, Report())
 
 
-@transcript_function
+def messages_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return the messages of sessions: one row per content block of their transcripts.
+
+    Arguments, errors and warnings are those of `events_df`.
+    `exclude=["raw"]` halves the size.
+    """
+    library(to)
+    gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return deliver(gathered.read(messages_of, columns, exclude), to)
+
+
 def messages_from_events(
     events: Events,
     *,
     models: Models = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+    to: Library = "pandas",
+) -> pd.DataFrame:
     """Read the transcripts in events: a row per content block.
 
     Args:
@@ -76,14 +98,15 @@ def messages_from_events(
             mapping or a frame from `session_id` to `model`.
         columns: only these columns.
         exclude: all columns but these; `exclude=["raw"]` halves the size.
-        strict: False returns `(frame, problems)` and warns of nothing.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         The messages frame. A line without content blocks is one row with `block` NA; a
         line that is not JSON has `line_type` "text". The token columns hold the usage of a
         message on its last row only, so that their sums are right.
     """
-    return derived(messages_of, events, columns, exclude, models)
+    library(to)
+    return deliver(derived(messages_of, events, columns, exclude, models), to)
 
 
 def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:

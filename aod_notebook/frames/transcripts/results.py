@@ -4,14 +4,15 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import pandas as pd
 from msgspec.structs import replace
 
 from aod_notebook.frames import prices
-from aod_notebook.frames._signatures import transcript_function
+from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import Table
-from aod_notebook.frames.report import Framed, Report, finish
+from aod_notebook.frames.report import Framed, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
-from aod_notebook.frames.sources import Events, Models, derived
+from aod_notebook.frames.sources import Events, Gathered, Models, derived
 from aod_notebook.frames.transcripts.pieces import Piece
 from aod_notebook.transcripts import ModelUsage, Result, Usage
 
@@ -97,7 +98,7 @@ def turn_results(pieces: Iterable[Piece], report: Report | None = None) -> list[
     The report is given the turns of Claude that never said how they ended.
     """
     found: dict[tuple[str | None, int | None], _TurnResult] = {}
-    untold: dict[tuple[str | None, int | None], None] = {}
+    unreported: dict[tuple[str | None, int | None], None] = {}
     for piece in pieces:
         key = piece.session_id, piece.turn
         for entry, at in zip(piece.entries, piece.times, strict=True):
@@ -105,9 +106,9 @@ def turn_results(pieces: Iterable[Piece], report: Report | None = None) -> list[
                 result = _named(entry.result, piece.model)
                 found[key] = _TurnResult(piece.session_id, piece.turn, result, at)
         if piece.runtime == "claude":
-            untold[key] = None
+            unreported[key] = None
     if report is not None:
-        for session_id, turn in [key for key in untold if key not in found]:
+        for session_id, turn in [key for key in unreported if key not in found]:
             where = f"turn {turn}" if session_id is None else f"{session_id}, turn {turn}"
             report.once("a turn of Claude has no result line", where)
     return list(found.values())
@@ -155,8 +156,8 @@ def _sum(costs: list[float | None]) -> float | None:
 
 def _cost_values(reported: list[float | None], computed: list[float | None]) -> dict[str, Any]:
     sources = [
-        "reported" if told is not None else None if made is None else "computed"
-        for told, made in zip(reported, computed, strict=True)
+        "reported" if given is not None else None if made is None else "computed"
+        for given, made in zip(reported, computed, strict=True)
     ]
     return {"computed_cost_usd": computed, "cost_source": sources}
 
@@ -166,14 +167,54 @@ def _priced(framed: Framed) -> Framed:
     return framed
 
 
-@transcript_function
+def results_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return how turns ended: one row per turn that reported it, with its tokens and cost.
+
+    Arguments, errors and warnings are those of `events_df`.
+    """
+    library(to)
+    gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return deliver(gathered.read(results_of, columns, exclude), to)
+
+
+def model_usage_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return what models used: one row per model of a turn.
+
+    Arguments, errors and warnings are those of `events_df`.
+    """
+    library(to)
+    gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return deliver(gathered.read(model_usage_of, columns, exclude), to)
+
+
 def results_from_events(
     events: Events,
     *,
     models: Models = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+    to: Library = "pandas",
+) -> pd.DataFrame:
     """Find how each turn ended in the agent's own words.
 
     Args:
@@ -182,7 +223,7 @@ def results_from_events(
             mapping or a frame from `session_id` to `model`.
         columns: only these columns.
         exclude: all columns but these.
-        strict: False returns `(frame, problems)` and warns of nothing.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         The results frame: one row per turn, none for a turn of Claude that has no result line,
@@ -190,17 +231,18 @@ def results_from_events(
         sums of its `model_usage` rows. `computed_cost_usd` is what they come to by the prices
         that `df.attrs["price_version"]` names. What a runtime does not report is NA, never 0.
     """
-    return derived(results_of, events, columns, exclude, models)
+    library(to)
+    return deliver(derived(results_of, events, columns, exclude, models), to)
 
 
-@transcript_function
 def model_usage_from_events(
     events: Events,
     *,
     models: Models = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+    to: Library = "pandas",
+) -> pd.DataFrame:
     """Find what each model used in each turn.
 
     Args:
@@ -209,13 +251,14 @@ def model_usage_from_events(
             mapping or a frame from `session_id` to `model`.
         columns: only these columns.
         exclude: all columns but these.
-        strict: False returns `(frame, problems)` and warns of nothing.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         The model_usage frame; where the runtime does not name the model and `models` neither, it
         is NA, and so is its `computed_cost_usd`.
     """
-    return derived(model_usage_of, events, columns, exclude, models)
+    library(to)
+    return deliver(derived(model_usage_of, events, columns, exclude, models), to)
 
 
 def _words(result: Result) -> str | None:

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aod_notebook.frames._signatures import derive_function
+import pandas as pd
+
+from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import ROWS_PER_BATCH, Table
-from aod_notebook.frames.report import Framed, Report, finish
+from aod_notebook.frames.report import Framed, Report, deliver, finish
 from aod_notebook.frames.rows import seconds_between
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.frames.sources import Events, derived
+from aod_notebook.frames.sources import Events, Gathered, derived
 from aod_notebook.frames.transcripts.pieces import Piece
 from aod_notebook.transcripts import Entry, one_line, summary
 
@@ -55,20 +57,40 @@ def call_failures(pieces: Iterable[Piece]) -> Iterator[bool]:
         yield call.result is not None and bool(call.result.is_error)
 
 
-@derive_function
+def tool_calls_df(
+    source: Any = None,
+    *,
+    client: Any = None,
+    columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    since: int | None = None,
+    jobs: int = 8,
+    progress: bool = False,
+    to: Library = "pandas",
+) -> pd.DataFrame:
+    """Return the tool calls of sessions: one row per call, joined with its result.
+
+    Arguments, errors and warnings are those of `events_df`.
+    """
+    library(to)
+    gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    return deliver(gathered.read(tool_calls_of, columns, exclude), to)
+
+
 def tool_calls_from_events(
     events: Events,
     *,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+    to: Library = "pandas",
+) -> pd.DataFrame:
     """Find the tool calls in events, each with its result.
 
     Args:
         events: an events frame, `StreamEvent` objects, or bytes of SSE bodies.
         columns: only these columns.
         exclude: all columns but these.
-        strict: False returns `(frame, problems)` and warns of nothing.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         The tool_calls frame. A call without a result has `has_result` False and `is_error`
@@ -76,7 +98,8 @@ def tool_calls_from_events(
         where the agent writes any, else of the events: of their creation, which the embedded
         service adds, or of their arrival, which a followed session knows.
     """
-    return derived(tool_calls_of, events, columns, exclude)
+    library(to)
+    return deliver(derived(tool_calls_of, events, columns, exclude), to)
 
 
 def _calls(pieces: Iterable[Piece]) -> list[_Call]:

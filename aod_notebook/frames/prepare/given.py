@@ -1,0 +1,109 @@
+"""Tables that a question is asked of, with the columns and dtypes that the answer needs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from aod_notebook.frames.checks import FrameError, nearest, once, shown
+from aod_notebook.frames.exchange import Library, converted, pandas_frame
+from aod_notebook.frames.native import conform, is_whole
+from aod_notebook.frames.schema import SCHEMAS, Column
+
+_TEXT_KEYS: Final = ("session_id", "agent_id")
+_COLUMNS: Final[Mapping[str, Column]] = {
+    column.name: column
+    for schema in SCHEMAS.values()
+    for column in schema.columns
+    if column.dtype not in ("str", "json", "category") or column.name in _TEXT_KEYS
+}
+"""Columns of numbers, flags and times, and the keys of joins, which keep their dtypes."""
+
+
+def taken(frame: Any, wanted: Sequence[str], *, by: str, of: str) -> pd.DataFrame:
+    """Return a table of any library as a frame whose wanted columns have their dtypes.
+
+    Args:
+        frame: the table.
+        wanted: names of columns of the schemas.
+        by: the function that needs them.
+        of: what returns such frames.
+
+    Raises:
+        FrameError: it is not a table, lacks a column, or a column holds something else.
+    """
+    return _restored(pandas_frame(frame, wanted, by=by, of=of), wanted)
+
+
+def taken_any(frame: Any, named: Iterable[str], *, by: str) -> pd.DataFrame:
+    """Return a table of any library as a frame that has the columns which the caller named.
+
+    Raises:
+        FrameError: it is not a table, or lacks a column.
+    """
+    given = pandas_frame(frame, (), by=by, of="a function of frames")
+    for name in named:
+        if name not in given:
+            hint = nearest(name, map(str, given)) or f": there are {', '.join(map(str, given))}"
+            raise FrameError(f"{by}: the frame given has no column {shown(name)}{hint}")
+    return given
+
+
+def numbers(frame: pd.DataFrame, name: str, *, by: str, or_flags: bool = False) -> Any:
+    """Return a column as numbers; flags are 0 and 1 where they are allowed.
+
+    Raises:
+        FrameError: the column holds something else.
+    """
+    values = _restored(frame, [name])[name]
+    dtype = values.dtype
+    is_flag = pd.api.types.is_bool_dtype(dtype)
+    may_be = (
+        isinstance(dtype, np.dtype) and dtype.kind == "O"
+    ) or values.isna().all()  # what pandas has no dtype for
+    if pd.api.types.is_numeric_dtype(dtype) and (or_flags or not is_flag):
+        return values.astype("Float64")
+    if may_be and not is_flag:
+        try:
+            return values.astype("Float64")
+        except (TypeError, ValueError):
+            pass
+    noun = "numbers or booleans" if or_flags else "numbers"
+    raise FrameError(f"{by} needs {noun} in the column {name}, which holds {dtype}")
+
+
+def one_row_each(frame: pd.DataFrame, keys: Sequence[str], *, by: str, of: str) -> pd.DataFrame:
+    """Check that a frame has one row per key.
+
+    Raises:
+        FrameError: it has several.
+    """
+    if frame.duplicated(list(keys)).any():
+        raise FrameError(
+            f"{by} needs one row per {' and '.join(keys)}, and the frame given has several: "
+            f"pass what {of} returned"
+        )
+    return frame
+
+
+def answer(frame: pd.DataFrame, to: Library) -> pd.DataFrame:
+    """Return the table of an answer, with a fresh index, in the form that is asked for."""
+    fresh = frame.reset_index(drop=True)
+    fresh.attrs = {}
+    return converted(fresh, to)
+
+
+def _restored(frame: pd.DataFrame, wanted: Iterable[str]) -> pd.DataFrame:
+    """Return a frame with the dtypes that a file or another library lost.
+
+    Raises:
+        FrameError: a column holds what its dtype cannot hold.
+    """
+    once(frame.columns)
+    made = {}
+    for name in wanted:
+        column = _COLUMNS.get(name)
+        if column is not None and name in frame and not is_whole(frame[name].dtype, column):
+            made[name] = conform(frame[name], column)
+    return frame.assign(**made) if made else frame
