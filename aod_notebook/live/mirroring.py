@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aod_notebook.agentos import AgentOS, Receipt, Run
+    from aod_notebook.aod import Client
     from aod_notebook.live.run_connection import AgentOSConnection
     from aod_notebook.live.session import LiveSession
 
@@ -121,6 +122,7 @@ def mirror(
     source: Any,
     *,
     on: AgentOSConnection | None = None,
+    client: Client | None = None,
     timeout: float = DELIVERY_S,
 ) -> Mirrored:
     """Report a session as a run: its turns, model use and tool calls as spans, its cost.
@@ -137,6 +139,7 @@ def mirror(
     Args:
         source: a session id, a `LiveSession`, or a session of a log (`frames.open_log`).
         on: the AgentOS service; None for the current connection.
+        client: the client to ask for a session by id; None for the current connection's.
         timeout: seconds to wait for delivery; the rest is sent in the background.
 
     Raises:
@@ -149,7 +152,7 @@ def mirror(
         >>> live.mirror(session).sent
         1
     """
-    planned = plan(source)
+    planned = plan(source, client)
     on = on or agentos_connection()
     if on.client.disabled:
         raise AodNotebookError("AGENTOS_DISABLED is set, so nothing is mirrored. Unset it first.")
@@ -173,7 +176,7 @@ def mirror_at_end(session: LiveSession) -> threading.Thread:
     return thread
 
 
-def plan(source: Any) -> Mirror:
+def plan(source: Any, client: Client | None = None) -> Mirror:
     """Read a session's tables and lay out its run; nothing is sent.
 
     Raises:
@@ -186,8 +189,10 @@ def plan(source: Any) -> Mirror:
         tables = {name: _rows(getattr(source, name)) for name in _TABLES}
         about = {"session_id": source.id, "runtime": source.runtime, "status": source.status}
     else:
-        tables = {name: _rows(getattr(frames, f"{name}_df")(source)) for name in _TABLES}
-        about = _rows(frames.sessions_df(source))[0]
+        tables = {
+            name: _rows(getattr(frames, f"{name}_df")(source, client=client)) for name in _TABLES
+        }
+        about = _rows(frames.sessions_df(source, client=client))[0]
     return lay_out(about, **tables)
 
 
