@@ -13,7 +13,13 @@ from aod_notebook.frames.insights import insights_df
 from aod_notebook.frames.logs.imports import import_logs
 from aod_notebook.frames.logs.opened import OpenedLog, open_log
 from aod_notebook.frames.logs.spending import spending_df
-from aod_notebook.frames.otlp import otlp_to_protobuf, runs_to_otlp, sessions_to_otlp
+from aod_notebook.frames.otlp import (
+    export_runs,
+    export_sessions,
+    otlp_to_protobuf,
+    runs_to_otlp,
+    sessions_to_otlp,
+)
 from aod_notebook.frames.parquet import read_parquet, to_parquet
 from aod_notebook.frames.report import FrameWarning, Problem
 from aod_notebook.frames.runs.runs import run_events_df, runs_df, spans_df, tasks_df
@@ -52,6 +58,8 @@ __all__ = [
     "decode_events",
     "decode_run_events",
     "events_df",
+    "export_runs",
+    "export_sessions",
     "import_logs",
     "insights_df",
     "messages_df",

@@ -1,17 +1,26 @@
 """Traces for OpenTelemetry, read back with its own protobuf definitions."""
 
 import base64
+import gzip
 import json
 import re
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from bodies import frames_of, output
 from google.protobuf import json_format
 from known_sessions import RUNTIMES, known_session
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
+from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from aod_notebook import frames
+from aod_notebook.frames import otlp
 from aod_notebook.frames.sessions.sessions import sessions_of
 from aod_notebook.frames.sessions.turns import turns_of
 
@@ -104,6 +113,27 @@ def told(item):
     return {
         pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in item.attributes
     }
+
+
+@pytest.fixture
+def collector():
+    """A server that takes what is posted, as it was before it was compressed."""
+    bodies = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            is_gzip = self.headers.get("Content-Encoding") == "gzip"
+            bodies.append(gzip.decompress(body) if is_gzip else body)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args): ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}/v1/traces", bodies=bodies)
+        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +295,7 @@ def test_times_that_otlp_cannot_tell_are_left_out(year):
 
 
 def test_no_sessions_are_no_spans():
-    assert spans_of(frames.sessions_to_otlp(sessions_of([]), turns_of([]))) == []
+    assert frames.sessions_to_otlp(sessions_of([]), turns_of([])) == {"resourceSpans": []}
 
 
 def of_claude(model="claude-sonnet-4-6"):
@@ -324,3 +354,38 @@ def test_the_agent_is_named_by_its_own_spans_and_the_schema_by_the_document():
     [resource] = document["resourceSpans"]
     assert resource["schemaUrl"].startswith("https://opentelemetry.io/schemas/1.")
     assert resource["scopeSpans"][0]["schemaUrl"] == resource["schemaUrl"]
+
+
+def test_an_exporter_is_sent_the_same_spans_a_few_hundred_at_a_time(monkeypatch):
+    monkeypatch.setattr(otlp, "_BATCH", 2)
+    exporter = InMemorySpanExporter()
+    count = frames.export_runs(exporter, *runs_and_events())
+    spans = exporter.get_finished_spans()
+    assert count == len(spans) == 4
+    told = frames.runs_to_otlp(*runs_and_events())["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert [f"{span.context.span_id:016x}" for span in spans] == [span["spanId"] for span in told]
+
+
+def test_sessions_are_sent_to_a_collector_as_the_binary_form_of_the_document(collector):
+    sessions, turns, calls, results, usage = of_claude()
+    exporter = OTLPSpanExporter(endpoint=collector.url)
+    more = {"tool_calls": calls, "results": results, "model_usage": usage}
+    assert frames.export_sessions(exporter, sessions, turns, **more) == 4
+    [body] = collector.bodies
+    document = frames.sessions_to_otlp(sessions, turns, **more)
+    assert TracesData.FromString(body) == parsed(document)
+
+
+def test_spans_that_an_exporter_refuses_are_an_error():
+    refusing = SimpleNamespace(export=lambda spans: SpanExportResult.FAILURE)
+    with pytest.raises(frames.FrameError, match="did not take spans 1 to 4"):
+        frames.export_runs(refusing, *runs_and_events())
+
+
+@pytest.mark.parametrize("name", ["opentelemetry", "opentelemetry.sdk"])
+def test_without_opentelemetry_the_error_names_the_extra(monkeypatch, name):
+    for known in [known for known in sys.modules if known.startswith("opentelemetry")]:
+        monkeypatch.delitem(sys.modules, known)
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(frames.MissingPackageError, match="otel"):
+        frames.runs_to_otlp(*runs_and_events())

@@ -1,0 +1,243 @@
+"""Runs and sessions as traces for OpenTelemetry, on its own SDK (the extra `otel`)."""
+
+from __future__ import annotations
+
+import base64
+from importlib.util import find_spec
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.core.text import one_line
+from aod_notebook.frames.checks import FrameError, MissingPackageError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+__all__ = ["export_runs", "export_sessions", "otlp_to_protobuf", "runs_to_otlp", "sessions_to_otlp"]
+
+_ID_KEYS = ("traceId", "spanId", "parentSpanId")
+_BATCH = 512
+"""Spans that are handed to an exporter at once; collectors take 4 MB at most."""
+
+
+def runs_to_otlp(runs: Any, run_events: Any = None, *, content: bool = False) -> dict[str, Any]:
+    """Make traces of runs: a trace per run, with its spans below it.
+
+    Args:
+        runs: a runs frame.
+        run_events: their run_events frame. Reported spans become spans; the other events
+            become events of the run's own span.
+        content: export inputs, outputs and payloads too; they can be large, and private.
+
+    Returns:
+        OTLP's `TracesData` as JSON values: what `json.dumps` makes of it is a body for
+        `/v1/traces` of any collector. Columns that OpenTelemetry has a name for have it
+        (`frames.otel_names`); the others are called `agentos.<column>`.
+
+    Raises:
+        FrameError: a frame is not of that kind, or has a row without a `run_id`.
+        MissingPackageError: the extra `otel` is not installed.
+
+    Example:
+        >>> from aod_notebook import frames
+        >>> events = frames.decode_run_events(b'[{"type": "plan", "span_id": "a"}]', "r1")
+        >>> runs = events[["run_id"]]
+        >>> trace = runs_to_otlp(runs, events)["resourceSpans"][0]["scopeSpans"][0]
+        >>> [span["name"] for span in trace["spans"]]
+        ['run', 'plan']
+    """
+    _needed()
+    from aod_notebook.frames.otlp.runs import run_spans
+
+    return _traces(run_spans(runs, run_events, content=content))
+
+
+def sessions_to_otlp(
+    sessions: Any,
+    turns: Any,
+    tool_calls: Any = None,
+    results: Any = None,
+    model_usage: Any = None,
+    *,
+    content: bool = False,
+) -> dict[str, Any]:
+    """Make traces of sessions: a trace per session, its turns below it, their tool calls below.
+
+    Args:
+        sessions: a sessions frame.
+        turns: their turns frame.
+        tool_calls: their tool_calls frame. Calls without times stand at the start of their
+            turn and say `aod.is_timed` false.
+        results: their results frame; it adds tokens and cost to the turns.
+        model_usage: their model_usage frame; it adds a span per model below each turn, which
+            has the tokens instead of the turn and names the model.
+        content: export prompts, results, and what tools were given and returned; they can
+            be large, and private.
+
+    Returns:
+        OTLP's `TracesData` as JSON values: what `json.dumps` makes of it is a body for
+        `/v1/traces` of any collector. Columns that OpenTelemetry has a name for have it
+        (`frames.otel_names`); the others are called `aod.<column>`.
+
+    Raises:
+        FrameError: a frame is not of that kind, or has a row without a `session_id`.
+        MissingPackageError: the extra `otel` is not installed.
+    """
+    _needed()
+    from aod_notebook.frames.otlp.sessions import session_spans
+
+    tables = (sessions, turns, tool_calls, results, model_usage)
+    return _traces(session_spans(*tables, content=content))
+
+
+def export_runs(
+    exporter: SpanExporter, runs: Any, run_events: Any = None, *, content: bool = False
+) -> int:
+    """Send the traces of runs to a collector, a few hundred spans at a time.
+
+    Args:
+        exporter: any exporter of OpenTelemetry, such as its `OTLPSpanExporter`.
+        runs: a runs frame.
+        run_events: their run_events frame.
+        content: export inputs, outputs and payloads too; they can be large, and private.
+
+    Returns:
+        How many spans were sent.
+
+    Raises:
+        FrameError: a frame is not of that kind, or the collector did not take the spans.
+        MissingPackageError: the extra `otel` is not installed.
+    """
+    _needed()
+    from aod_notebook.frames.otlp.runs import run_spans
+
+    return _send(run_spans(runs, run_events, content=content), exporter)
+
+
+def export_sessions(
+    exporter: SpanExporter,
+    sessions: Any,
+    turns: Any,
+    *,
+    tool_calls: Any = None,
+    results: Any = None,
+    model_usage: Any = None,
+    content: bool = False,
+) -> int:
+    """Send the traces of sessions to a collector, a few hundred spans at a time.
+
+    Args:
+        exporter: any exporter of OpenTelemetry, such as its `OTLPSpanExporter`.
+        sessions: a sessions frame; this and the other frames are those of `sessions_to_otlp`.
+        turns: their turns frame.
+        tool_calls: their tool_calls frame.
+        results: their results frame.
+        model_usage: their model_usage frame.
+        content: export prompts, results, inputs and outputs too.
+
+    Returns:
+        How many spans were sent.
+
+    Raises:
+        FrameError: a frame is not of that kind, or the collector did not take the spans.
+        MissingPackageError: the extra `otel` is not installed.
+    """
+    _needed()
+    from aod_notebook.frames.otlp.sessions import session_spans
+
+    tables = (sessions, turns, tool_calls, results, model_usage)
+    return _send(session_spans(*tables, content=content), exporter)
+
+
+def otlp_to_protobuf(traces: dict[str, Any]) -> bytes:
+    """Make the binary form of traces, which some collectors want (`application/x-protobuf`).
+
+    Args:
+        traces: what `runs_to_otlp` and `sessions_to_otlp` return.
+
+    Raises:
+        MissingPackageError: OpenTelemetry is not installed.
+        FrameError: it is something else.
+    """
+    _needed()
+    from google.protobuf.json_format import ParseDict, ParseError
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+    try:
+        data: bytes = ParseDict(_with_base64(traces), TracesData()).SerializeToString()
+    except (ParseError, AttributeError, TypeError, ValueError) as error:
+        raise FrameError(
+            f"otlp_to_protobuf takes what runs_to_otlp or sessions_to_otlp returned, not this "
+            f"{shown(traces)}: {one_line(str(error))}"
+        ) from error
+    return data
+
+
+def _with_base64(value: Any) -> Any:
+    """Return ids in base64, as protobuf's own JSON has them where OTLP's has hex."""
+    if isinstance(value, list):
+        return [_with_base64(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64encode(bytes.fromhex(item)).decode()
+        if key in _ID_KEYS
+        else _with_base64(item)
+        for key, item in value.items()
+    }
+
+
+def _needed() -> None:
+    """Check that OpenTelemetry is installed.
+
+    Raises:
+        MissingPackageError: it is not.
+    """
+    names = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.common")
+    try:
+        missing = [name for name in names if find_spec(name) is None]
+    except ModuleNotFoundError:
+        missing = list(names)
+    if missing:
+        raise MissingPackageError(
+            "Traces need OpenTelemetry. Install it with pip install 'aod-notebook[otel]'."
+        )
+
+
+def _traces(spans: Iterator[ReadableSpan]) -> dict[str, Any]:
+    """Return the whole document: OTLP's `TracesData`."""
+    from google.protobuf.json_format import MessageToDict
+    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+    message = encode_spans(list(spans))
+    document: dict[str, Any] = MessageToDict(message, use_integers_for_enums=True)
+    document.setdefault("resourceSpans", [])
+    for resource in document["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            scope["spans"] = [_in_json(span) for span in scope["spans"]]
+    return document
+
+
+def _in_json(span: dict[str, Any]) -> dict[str, Any]:
+    """Return a span with ids in hex, as OTLP has them, and with what protobuf leaves out as 0."""
+    span |= {key: base64.b64decode(span[key]).hex() for key in _ID_KEYS if key in span}
+    whole = {"startTimeUnixNano": "0", "endTimeUnixNano": "0", "attributes": [], **span}
+    whole["status"] = {"code": 0, **span["status"]}
+    return whole
+
+
+def _send(spans: Iterator[ReadableSpan], exporter: SpanExporter) -> int:
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    count = 0
+    while batch := list(islice(spans, _BATCH)):
+        if exporter.export(batch) is not SpanExportResult.SUCCESS:
+            raise FrameError(
+                f"The exporter did not take spans {count + 1} to {count + len(batch)}. "
+                "Check its endpoint, and export again: the ids stay the same."
+            )
+        count += len(batch)
+    return count
