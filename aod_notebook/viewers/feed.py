@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -31,6 +32,10 @@ FACTS_S = 0.25
 BEAT_S = 1.0
 LAST_BEATS = 3
 """Beats after the end: they show a page that the last rows were lost."""
+REPEATS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""A page that has not spoken, as it can't while a cell runs, is sent all rows again after so long."""
+UNHEARD = ""
+"""Stands for such a page among those that ask for rows."""
 TEXT_CHARS = 60_000
 """How much of a long row is sent in one message."""
 ACTIVITY_CHARS = 120
@@ -55,6 +60,7 @@ class RowFeed:
         transcript: the rows so far.
         is_held: the end of a turn is not the end of the view: another turn may follow.
         is_watched: whether there is a page to send rows to.
+        is_shown: whether a page was given the view, but may not be ready for it yet.
     """
 
     def __init__(self, source: Source, start: int = 0) -> None:
@@ -63,6 +69,8 @@ class RowFeed:
             self.transcript.pass_over(event for event, _ in source.received()[:start])
         self.is_held = False
         self.is_watched = True
+        self.is_shown = False
+        self._repeats: deque[float] = deque()  # when rows are sent again to a page unheard of
         self._source = source
         self._start = start
         self._lock = threading.RLock()  # guards everything below, and the transcript
@@ -218,12 +226,14 @@ class RowFeed:
                 self._is_behind = is_much or self._pushed < len(self.transcript.rows)
                 if message is not None:
                     return message
+            self._repeat(now)
             return self._rows_asked_for(now) or self._beat(now)
 
     def is_quiet(self) -> bool:
         """Whether all was told, often enough, and nothing more happens by itself."""
         with self._lock:
             is_busy = self._replies or self._syncs or self._beats_left or not self.is_final
+            is_busy = is_busy or self.is_shown or self._repeats
             if is_busy and self.is_watched:
                 return False
             is_behind = not self._is_over and self._source.received(self._position)
@@ -250,6 +260,16 @@ class RowFeed:
             return None
         self._partial = text
         return Message({"type": "partial", "kind": KINDS[kind], "text": text})
+
+    def _repeat(self, now: float) -> None:
+        """Send all rows again where a page was not ready for them, and could not say so yet."""
+        if self.is_shown:
+            self.is_shown = False
+            self._repeats.extend(now + after for after in itertools.accumulate(REPEATS_S))
+        if self._repeats and now >= self._repeats[0]:
+            self._repeats.popleft()
+            if self._pushed:
+                self._syncs[UNHEARD] = 0, self._pushed
 
     def _rows_asked_for(self, now: float) -> Message | None:
         if not self._syncs:
@@ -281,7 +301,9 @@ class RowFeed:
     def answer_hello(self, page: str) -> None:
         """Tell a page that messages arrive, and how many rows there are."""
         with self._lock:
-            self.is_watched = True
+            self.is_watched, self.is_shown = True, False
+            self._repeats.clear()
+            self._syncs.pop(UNHEARD, None)
             self._beats_left, self._partial = LAST_BEATS, ""
             welcome = Message({"type": "welcome", "page": page, "head": self._pushed})
             if (

@@ -135,7 +135,9 @@ class StreamViewer(PageWidget):
         with self._lock:  # one that was frozen is shown as long as somebody looks
             self._freezes = self._freezes and not self._is_frozen
             self._is_frozen = False
-            self._covers_html = not self._freezes and not _is_page()
+            is_page = _is_page()
+            self._covers_html = not self._freezes and not is_page
+            self.feed.is_shown = is_page and not self._pages
             self._refresh_at = 0.0 if self._covers_html else None
         self._handle = display(  # type: ignore[no-untyped-call]
             self._bundle(), raw=True, metadata=self._metadata(), display_id=True

@@ -190,3 +190,28 @@ def test_a_title_and_a_cost_from_elsewhere_fit_into_json(source):
     facts = feed.facts()
     json.dumps(facts, allow_nan=False).encode()
     assert (facts["title"], facts["about"]) == ("half \ufffd ⟨U+202E⟩ title", "")
+
+
+def test_a_page_that_is_ready_late_and_cannot_ask_gets_every_row(source):
+    feed = RowFeed(source)
+    feed.is_shown = True
+    source.lines(*(f"line {n}" for n in range(5_000)))
+    missed = rows_of(drain(feed, 1.0))
+    source.lines("one more")
+    came = rows_of([*drain(feed, 1.5), *drain(feed, 2.1), *drain(feed, 3.0)])
+    assert came == missed | {5_000: "one more"}
+
+
+def test_rows_are_repeated_until_a_page_is_heard_and_not_for_ever(source):
+    feed = RowFeed(source)
+    source.lines("a")
+    source.end()
+    feed.is_shown = True
+    feed.read()
+    feed.due_facts(0.5)
+    times = [now / 2 for now in range(2, 100) if rows_of(drain(feed, now / 2))]
+    assert times == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+    assert feed.is_quiet()
+    feed.is_shown = True
+    feed.answer_hello("page")
+    assert rows_of([each for now in range(100, 200) for each in drain(feed, now)]) == {}

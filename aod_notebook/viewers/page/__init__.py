@@ -15,7 +15,8 @@ MAIN = "main"
 SHEETS = ("page", "trace", "board")
 """In this order, for later ones build on `page.css`."""
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
-_COMMENT = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*", re.DOTALL)
+_BLANK = re.compile(r"^\s+", re.MULTILINE)
 
 
 @functools.cache
@@ -36,10 +37,9 @@ def _add(name: str, texts: dict[str, str]) -> None:
 
 
 def _read(name: str) -> str:
-    """Return a part without the comments that stand on lines of their own."""
-    return _COMMENT.sub("", (HERE / f"{name}.js").read_text(encoding="utf-8")).replace(
-        "// @ts-check\n", ""
-    )
+    """Return a part without what only its readers need: types, comments, indents."""
+    text = (HERE / f"{name}.js").read_text(encoding="utf-8").replace("// @ts-check\n", "")
+    return _BLANK.sub("", _COMMENT.sub("", text))
 
 
 @functools.cache
