@@ -233,8 +233,7 @@ class RowFeed:
         """Whether all was told, often enough, and nothing more happens by itself."""
         with self._lock:
             is_busy = self._replies or self._syncs or self._beats_left or not self.is_final
-            is_busy = is_busy or self.is_shown or self._repeats
-            if is_busy and self.is_watched:
+            if (is_busy or self.is_shown or self._repeats) and self.is_watched:
                 return False
             is_behind = not self._is_over and self._source.received(self._position)
             return not is_behind and self._are_known(self.facts())
