@@ -3,19 +3,20 @@
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Self, TypeVar
 
 import pandas as pd
 
 from aod_notebook.aod import AsyncClient, Client, StreamInterrupted
-from aod_notebook.aod.events import StreamEvent
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.checks import FrameError, at_least, shown
-from aod_notebook.frames.decode.events import events_of_stream
+from aod_notebook.frames.decode.events import events_of_bytes
 from aod_notebook.frames.report import Framed, Report, now
 
 QUIET_S = 1.5
@@ -88,9 +89,13 @@ def each(
     at_least("jobs", jobs, 1)
     failures: list[AodNotebookError] = []
     with pool or ThreadPoolExecutor(max(1, min(jobs, len(ids) or 1))) as asking:
-        waiting = [(one, asking.submit(ask, one)) for one in ids]
+        # Answers that nobody takes yet are held in memory, so no more are asked for than needed.
+        ahead = len(ids) if pool else 2 * jobs
+        waiting = deque((one, asking.submit(ask, one)) for one in ids[:ahead])
+        to_come = iter(ids[ahead:])
         try:
-            for count, (one, future) in enumerate(waiting, 1):
+            for count in range(1, len(ids) + 1):
+                one, future = waiting.popleft()
                 try:
                     answer = future.result()
                 except AodNotebookError as error:
@@ -99,7 +104,9 @@ def each(
                 finally:
                     if progress:
                         _show(count, len(ids), noun)
+                    waiting.extend((more, asking.submit(ask, more)) for more in islice(to_come, 1))
                 yield one, answer
+                del answer, future
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -127,35 +134,55 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     silent for 1.5 s; the frame then is not `complete`.
     """
     is_active, session_id = str(session.status) in ACTIVE_STATUSES, str(session.id)
-    quiet_s = QUIET_S if is_active else None
-    events, interrupted = _read_events(client, session_id, since, quiet_s)
-    framed = events_of_stream(events, session_id)
+    with Body(client, session_id, since, QUIET_S if is_active else None) as body:
+        framed = events_of_bytes(body, session_id)
     known = current.received_times(session_id)
     if known:
         came = pd.to_datetime(framed.frame["event_id"].map(known), unit="us", utc=True)
         framed.frame["received_at"] = came.astype("datetime64[us, UTC]")
     report = framed.report
     report.base_url, report.fetched_at = base_url_of(client), now()
-    if interrupted is not None:
-        report.cut("the stream broke off", str(interrupted))
+    if body.broken is not None:
+        report.cut("the stream broke off", str(body.broken))
     return Framed(framed.frame, report)
 
 
-def _read_events(
-    client: Any, session_id: str, since: int | None, quiet_s: float | None
-) -> tuple[list[StreamEvent], StreamInterrupted | None]:
-    """Read events to the stream's end, or until it is silent for so long; return what broke it."""
-    events: list[StreamEvent] = []
-    try:
-        with client.sessions.stream(session_id, since=since) as stream:
-            events.extend(stream if quiet_s is None else _until_quiet(stream, quiet_s))
-    except StreamInterrupted as error:
-        return events, error
-    return events, None
+class Body:
+    """The bytes of a session's events, each event whole, up to the stream's end.
+
+    Attributes:
+        broken: what broke the stream before its end, if anything did.
+    """
+
+    def __init__(
+        self, client: Any, session_id: str, since: int | None = None, quiet_s: float | None = None
+    ) -> None:
+        self._stream = client.sessions.stream(session_id, since=since)
+        self._quiet_s = quiet_s
+        self.broken: StreamInterrupted | None = None
+
+    def __enter__(self) -> Self:
+        """Open the stream."""
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Close the stream."""
+        self._stream.__exit__(*failure)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Iterate to the stream's end, or until it is silent for so long."""
+        try:
+            if self._quiet_s is None:
+                yield from self._stream.chunks()
+            else:
+                yield from _until_quiet(self._stream, self._quiet_s)
+        except StreamInterrupted as error:
+            self.broken = error
 
 
-def _until_quiet(stream: Any, quiet_s: float) -> Iterator[StreamEvent]:
-    """Return the events of a stream; close it when none comes for a while."""
+def _until_quiet(stream: Any, quiet_s: float) -> Iterator[bytes]:
+    """Return the chunks of a stream; close it when none comes for a while."""
     last = time.monotonic()
     over = threading.Event()
 
@@ -168,9 +195,9 @@ def _until_quiet(stream: Any, quiet_s: float) -> Iterator[StreamEvent]:
     watcher = threading.Thread(target=watch, name="aod-notebook-quiet", daemon=True)
     watcher.start()
     try:
-        for event in stream:
+        for chunk in stream.chunks():
             last = time.monotonic()
-            yield event
+            yield chunk
     finally:
         over.set()
         watcher.join()

@@ -1,18 +1,19 @@
 """The runs, run_events, spans and tasks frames of an AgentOS service."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pandas as pd
 
 from aod_notebook.contract import RUN_STATUSES, TOKEN_FIELDS
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_ids
+from aod_notebook.core.text import one_line
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.decode.run_events import add_run_events
 from aod_notebook.frames.exchange import Library, is_frame, library
@@ -29,6 +30,7 @@ LIST_LIMIT = 1000
 """How many runs are asked for when no ids are given."""
 ROUND = 50
 """Caps of services are multiples of this."""
+_USUAL = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
 EVENT_LIMIT = 1_000_000
 """How many events of a run are asked for."""
 
@@ -167,18 +169,31 @@ def _filled(table: Table, source: Any, client: Any, *, jobs: int, progress: bool
     if ids is None:
         ids = [_id(run) for run in _listed(owner, report)]
     ask = partial(_events, owner)
-    for one, events in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
-        if len(events) >= EVENT_LIMIT:
+    for one, body in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
+        before = table.count + report.dropped
+        add_run_events(table, body, one, report)
+        if table.count + report.dropped - before >= EVENT_LIMIT:
             report.cut("a limit on events", one)
-        add_run_events(table, _json(events), one, report)
     return finish(table, _EVENTS, report)
 
 
-def _json(events: list[Any]) -> bytes:
+def _listing(body: bytes) -> bytes:
+    """Return a body `{"data": [...]}`; some services wrap it once more.
+
+    Raises:
+        AgentOSDecodeError: the answer holds no list.
+    """
+    if _USUAL.match(body):
+        return body
     try:
-        return msgspec.json.encode(events)
-    except UnicodeEncodeError:  # half surrogates, which only an escape can write
-        return json.dumps(events).encode()
+        data = json.loads(body)["data"]
+        data = data["data"] if isinstance(data, dict) else data
+    except (ValueError, KeyError, TypeError, RecursionError):
+        from aod_notebook.agentos import AgentOSDecodeError
+
+        text = one_line(body[:200].decode(errors="replace"))
+        raise AgentOSDecodeError(f"The answer holds no list of events: {text}") from None
+    return json.dumps(data or []).encode()
 
 
 def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
@@ -269,8 +284,11 @@ def _run(client: Any, run_id: str) -> Any:
     return client.runs.get(run_id=run_id)
 
 
-def _events(client: Any, run_id: str) -> list[Any]:
-    return list(client.runs.events(run_id=run_id, limit=EVENT_LIMIT) or ())
+def _events(client: Any, run_id: str) -> bytes:
+    if not hasattr(client.runs, "events_body"):  # a client of the published SDK
+        rows = list(client.runs.events(run_id=run_id, limit=EVENT_LIMIT) or ())
+        return json.dumps({"data": rows}).encode()
+    return _listing(client.runs.events_body(run_id=run_id, limit=EVENT_LIMIT))
 
 
 def _run_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
