@@ -13,6 +13,7 @@ from aod_notebook.frames.insights import insights_df
 from aod_notebook.frames.logs.imports import import_logs
 from aod_notebook.frames.logs.opened import OpenedLog, open_log
 from aod_notebook.frames.logs.spending import spending_df
+from aod_notebook.frames.logs.usage import usage_df
 from aod_notebook.frames.otlp import (
     export_runs,
     export_sessions,
@@ -88,6 +89,7 @@ __all__ = [
     "tool_calls_df",
     "tool_calls_from_events",
     "turns_df",
+    "usage_df",
 ]
 
 

@@ -6,9 +6,13 @@ turns or lines. It reads each file whole and asks which answers were billed.
 
 import json
 import random
+import sqlite3
 import uuid
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+
+from databases import make_database
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5")
@@ -377,10 +381,92 @@ def naive_gemini(home):
     return total
 
 
+# -- opencode -----------------------------------------------------------------------------------
+
+
+class OpencodeTree:
+    """A database of sessions with subagents, forks that copy messages, and rows that are broken."""
+
+    def __init__(self, rng, home):
+        self._rng, self._home, self._ids = rng, home, 0
+        self._tables = {"session": [], "message": [], "part": []}
+
+    def write(self, sessions=3):
+        for _ in range(self._rng.randint(1, sessions)):
+            first = self._session()
+            if self._rng.random() < 0.4:
+                self._session(parent=first)
+            if self._rng.random() < 0.4:
+                self._fork(first)
+        folder = self._home / ".local" / "share" / "opencode"
+        make_database(folder / "opencode.db", self._tables)
+
+    def _session(self, parent=None):
+        session, at = f"ses_{fresh(self._rng)}", self._rng.randrange(10**12, 10**12 + 10**9)
+        row = {"id": session, "parent_id": parent, "title": "Count"}
+        self._tables["session"].append({**row, "time_created": at, "time_updated": at + 10**6})
+        for _ in range(self._rng.randint(1, 3)):
+            at += self._rng.randint(1, 99_999)
+            self._message(session, at, {"role": "user"})
+            for _ in range(self._rng.randint(1, 3)):
+                at += self._rng.randint(1, 99_999)
+                self._message(session, at, self._answer(at))
+        return session
+
+    def _message(self, session, at, data):
+        self._ids += 1
+        key = f"msg_{self._ids:05}"
+        row = {"id": key, "session_id": session, "time_created": at, "data": json.dumps(data)}
+        self._tables["message"].append(row)
+        part = {"id": f"prt_{self._ids:05}", "message_id": key, "session_id": session}
+        text = {"type": "text", "text": "So it is."}
+        shown = json.dumps(text) if self._rng.random() < 0.9 else '{"type": "te'
+        self._tables["part"].append({**part, "time_created": at, "data": shown})
+        if "tokens" in data:
+            step = {"type": "step-finish", "reason": "stop", "tokens": data["tokens"]}
+            step |= {"cost": data["cost"]}
+            row = {**part, "id": f"prt_{self._ids:05}z", "time_created": at + 1}
+            self._tables["part"].append({**row, "data": json.dumps(step)})
+
+    def _answer(self, at):
+        rng = self._rng
+        cache = {"read": rng.randint(0, 500), "write": rng.randint(0, 500)}
+        tokens = {name: rng.randint(1, 500) for name in ("input", "output", "reasoning")}
+        answer = {"role": "assistant", "modelID": rng.choice(MODELS), "cost": rng.random()}
+        times = {"created": at, "completed": at + 500}
+        return {**answer, "tokens": {**tokens, "cache": cache}, "time": times}
+
+    def _fork(self, origin):
+        """A session that begins with the messages of another one, under new ids."""
+        rows = [row for row in self._tables["message"] if row["session_id"] == origin]
+        last = self._tables["session"][-1]["time_created"]
+        row = {"id": f"ses_{fresh(self._rng)}", "parent_id": None, "title": "Count (fork #1)"}
+        row |= {"time_created": last + 10**7, "time_updated": last + 2 * 10**7}
+        self._tables["session"].append(row)
+        for copied in rows:
+            self._message(row["id"], copied["time_created"], json.loads(copied["data"]))
+        self._message(row["id"], last + 10**7 + 5, self._answer(last + 10**7 + 5))
+
+
+def naive_opencode(home):
+    """Each message with tokens once, however many sessions hold it: its times show that."""
+    path = home / ".local" / "share" / "opencode" / "opencode.db"
+    with closing(sqlite3.connect(path)) as database:
+        rows = [json.loads(data) for (data,) in database.execute("SELECT data FROM message")]
+    answers = {row["time"]["created"]: row["tokens"] for row in rows if "tokens" in row}
+    total = Counter()
+    for tokens in answers.values():
+        total["input"] += tokens["input"]
+        total["output"] += tokens["output"]
+        total["read"] += tokens["cache"]["read"]
+    return total
+
+
 TREES = {
     "claude": (ClaudeTree, naive_claude),
     "codex": (CodexTree, naive_codex),
     "gemini": (GeminiTree, naive_gemini),
+    "opencode": (OpencodeTree, naive_opencode),
 }
 
 

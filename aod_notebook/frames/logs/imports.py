@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,9 +20,11 @@ from aod_notebook.frames._collect import store_sessions
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.logs.rows import (
     LogPath,
+    changed_at,
     events_of_logs,
     found_logs,
     read_sessions,
+    recent,
     sessions_of_logs,
     turns_of_logs,
 )
@@ -110,7 +112,7 @@ def import_logs(
     Warns:
         FrameWarning: some lines or files could not be read, or a CLI's own sum differs.
     """
-    logs = _recent(found_logs(where, agents), since)
+    logs = recent(found_logs(where, agents), since)
     store = made_store(Path(into).expanduser() if into is not None else home() / "imported")
     index, report = _Index.of(store), Report()
     changed = [log for log in logs if index.stamps.get(str(log.path)) != log.stamp]
@@ -138,31 +140,9 @@ def import_logs(
     return store
 
 
-def _recent(logs: list[LogFile], since: datetime | str | None) -> list[LogFile]:
-    if since is None:
-        return logs
-    try:
-        limit = since if isinstance(since, datetime) else datetime.fromisoformat(since)
-    except (TypeError, ValueError) as error:
-        raise FrameError(f"since={since!r} is not a date. Use 2026-01-31 or a datetime.") from error
-    if limit.tzinfo is None:
-        limit = limit.replace(tzinfo=UTC)
-    return [log for log in logs if _changed_at(log) >= limit.timestamp()]
-
-
-def _changed_at(log: LogFile) -> float:
-    times = [0.0]
-    for path in (log.path, *log.sides):
-        try:
-            times.append(path.stat().st_mtime)
-        except OSError:
-            continue
-    return max(times)
-
-
 def _batches(logs: Iterable[LogFile]) -> Iterator[list[LogFile]]:
     """Group files by folder and time: forks are read with the session that they copy."""
-    ordered = sorted(logs, key=lambda log: (log.agent, str(log.path.parent), _changed_at(log)))
+    ordered = sorted(logs, key=lambda log: (log.agent, str(log.path.parent), changed_at(log)))
     batch: list[LogFile] = []
     size = 0
     for log in ordered:

@@ -1,7 +1,9 @@
 """Frames of the sessions in the agents' own logs, without a service and without a store."""
 
+import math
 import os
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final, TypeGuard
 
 import numpy as np
@@ -9,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.contract import TOKEN_FIELDS
+from aod_notebook.frames import prices
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.native import Table, bytes_array, constant
 from aod_notebook.frames.report import Report, finish
@@ -17,12 +20,14 @@ from aod_notebook.frames.store import IMPORTED_NAMES, stored_schema
 from aod_notebook.logs import (
     LogFile,
     LogSession,
+    Request,
     count_once,
     find_logs,
     one_each,
     printed_turns,
     read_log,
 )
+from aod_notebook.transcripts import Spent
 
 _EVENTS: Final = SCHEMAS["events"]
 _SESSIONS: Final = stored_schema("sessions", IMPORTED_NAMES)
@@ -55,6 +60,34 @@ def found_logs(
         raise FrameError(f"{error}.") from error
 
 
+def recent(logs: list[LogFile], since: datetime | str | None) -> list[LogFile]:
+    """Return the logs that changed at or after a time.
+
+    Raises:
+        FrameError: it is not a time.
+    """
+    if since is None:
+        return logs
+    try:
+        limit = since if isinstance(since, datetime) else datetime.fromisoformat(since)
+    except (TypeError, ValueError) as error:
+        raise FrameError(f"since={since!r} is not a date. Use 2026-01-31 or a datetime.") from error
+    if limit.tzinfo is None:
+        limit = limit.replace(tzinfo=UTC)
+    return [log for log in logs if changed_at(log) >= limit.timestamp()]
+
+
+def changed_at(log: LogFile) -> float:
+    """Return when one of the files of a log changed last, in seconds since 1970."""
+    times = [0.0]
+    for path in (log.path, *log.sides):
+        try:
+            times.append(path.stat().st_mtime)
+        except OSError:
+            continue
+    return max(times)
+
+
 def sessions_at(where: LogPath, report: Report) -> list[LogSession]:
     """Read all sessions of the logs at a path, each request counted once.
 
@@ -66,31 +99,64 @@ def sessions_at(where: LogPath, report: Report) -> list[LogSession]:
     return sessions
 
 
-def read_sessions(logs: Iterable[LogFile], report: Report) -> Iterator[LogSession]:
+def read_sessions(
+    logs: Iterable[LogFile], report: Report, *, usage_only: bool = False
+) -> Iterator[LogSession]:
     """Read the sessions of log files; what cannot be read is reported, and the rest goes on."""
     for log in logs:
         try:
-            found = read_log(log)
+            found = read_log(log, usage_only=usage_only)
         except OSError as error:
             report.once(f"{log.path.name} could not be read ({error.strerror or error})", "")
             continue
         for session in found:
             for problem in session.problems:
                 report.once(problem.what, problem.where)
-            _check_sum(session, report)
+            _check_sums(session, report)
             yield session
 
 
-def _check_sum(session: LogSession, report: Report) -> None:
-    """Compare with the CLI's own sum; that of a fork includes what its origin used."""
+def _check_sums(session: LogSession, report: Report) -> None:
+    """Compare with the CLI's own sums; those of a fork include what its origin used."""
     used, total = session.used(), session.total
-    if used is None or total is None or session.forked_from_id is not None:
+    if used is None or session.forked_from_id is not None:
         return
     for name in TOKEN_FIELDS:
-        ours, theirs = getattr(used, name) or 0, getattr(total, name)
+        ours, theirs = getattr(used, name) or 0, getattr(total, name, None)
         if theirs is not None and theirs != ours:
             what = f"the log's own sum of {name} is {theirs:,}, its requests come to {ours:,}"
             report.once(what, session.session_id)
+            return
+    theirs = session.total_cost_usd
+    costs = [_cost(session, request) for request in session.requests]
+    if theirs is None or None in costs:
+        return
+    ours = math.fsum(cost for cost in costs if cost is not None)
+    if not math.isclose(ours, theirs, rel_tol=1e-6, abs_tol=1e-9):
+        what = f"the log's own cost is ${theirs:.7g}, its requests come to ${ours:.7g}"
+        report.once(what, session.session_id)
+
+
+def _cost(session: LogSession, request: Request) -> float | None:
+    """Return what a request cost: as the CLI says, else by the table of prices."""
+    return computed_cost(session, request) if request.cost_usd is None else request.cost_usd
+
+
+def computed_cost(session: LogSession, request: Request) -> float | None:
+    """Compute what a request cost by the table of prices."""
+    if request.model is None:
+        return None
+    counts = COUNTS[session.runtime]
+    return prices.cost(request.model, request.usage, counts, request.web_searches, request.at)
+
+
+COUNTS: Final = {
+    "claude": Spent(input_includes_cache=False, output_includes_reasoning=True),
+    "codex": Spent(input_includes_cache=True, output_includes_reasoning=True),
+    "gemini": Spent(input_includes_cache=True, output_includes_reasoning=False),
+    "opencode": Spent(input_includes_cache=False, output_includes_reasoning=False),
+}
+"""What the counts of each CLI include."""
 
 
 def events_of_logs(sessions: Iterable[LogSession]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from aod_notebook.frames.schema.sessions import (
     IMPORTED_COLUMNS,
     INSIGHTS,
     TURN_RESULT_COLUMNS,
+    USAGE,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "SCHEMAS",
     "TOKENS",
     "TURN_RESULT_COLUMNS",
+    "USAGE",
     "Column",
     "Dtype",
     "Schema",

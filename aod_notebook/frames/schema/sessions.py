@@ -260,6 +260,26 @@ IMPORTED_COLUMNS: Final = (
 )
 """What the sessions of imported logs have in addition."""
 
+USAGE: Final = Schema(
+    "aod.usage/1",
+    "usage",
+    "One row per billed request of imported logs.",
+    (
+        SESSION_ID,
+        category("runtime", "CLI that made the request", RUNTIMES),
+        Column("request_id", "str", "Id of the answer, the same wherever a log repeats it"),
+        Column("created_at", "datetime", "When the answer was written", "UTC"),
+        MODEL,
+        *TOKEN_COLUMNS,
+        *MORE_TOKEN_COLUMNS,
+        Column("web_search_requests", "Int64", "Searches that the provider ran for it"),
+        *COST_COLUMNS,
+        *INCLUDES_COLUMNS,
+        Column("cwd", "str", "Folder in which the agent worked"),
+        Column("git_branch", "str", "Branch that was checked out there"),
+    ),
+)
+
 INSIGHTS: Final = Schema(
     "aod.insights/1",
     "insights",
