@@ -103,7 +103,7 @@ class Canvas:
 
     def __init__(self, ax: Axes | None, theme: Theme, height: float) -> None:
         if ax is None:
-            theme = page_theme() if theme == "auto" else theme
+            theme = page_theme() if theme == "auto" and _is_plain() else theme
             ax = pyplot().subplots(figsize=(WIDTH_IN, height), layout="constrained")[1]
         self.ax = ax
         self.look = self._look(theme)
@@ -256,6 +256,13 @@ class Canvas:
 
     def _width(self) -> float:
         return float(self.ax.get_window_extent().width / self.ax.figure.dpi)
+
+
+def _is_plain() -> bool:
+    """Check that matplotlib has no style whose ground figures should have."""
+    from matplotlib import rcParams, rcParamsDefault
+
+    return bool(rcParams["figure.facecolor"] == rcParamsDefault["figure.facecolor"])
 
 
 def _inches(text: str, size: str) -> float:

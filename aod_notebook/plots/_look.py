@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from aod_notebook.core.theme import page_is_dark
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,7 +24,8 @@ def use_theme(theme: Theme) -> None:
     """Draw new figures, of theme "auto" and without an Axes of their own, in the page's theme.
 
     Args:
-        theme: "light", "dark", or "auto" for what matplotlib's style has, which is light.
+        theme: "light", "dark", or "auto": as the page in which this kernel has shown a session;
+            without one, as matplotlib's style has it, which is light.
 
     Raises:
         ValueError: it is none of these.
@@ -39,8 +42,11 @@ def use_theme(theme: Theme) -> None:
 
 
 def page_theme() -> Theme:
-    """Return the theme that `use_theme` set last."""
-    return _page[0]
+    """Return the theme that `use_theme` set last, or that of the page that shows this kernel."""
+    if _page[0] != "auto":
+        return _page[0]
+    is_dark = page_is_dark()
+    return "auto" if is_dark is None else "dark" if is_dark else "light"
 
 
 @dataclass(frozen=True, slots=True)

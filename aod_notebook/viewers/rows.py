@@ -199,7 +199,7 @@ class RowBuilder:
         self._stages, whole.stage = None, ""
         head = Row(Kind.TURN, one_line(f"Turn {turn}", TITLE_CHARS))
         self._tools.begin_turn()
-        spent = self._stdout.account.total.cost_usd
+        spent = self._stdout.account.total
         self._turn = Turn(self._number + len(rows), head, micros(self._at), spent, self._states)
         return [*rows, head, *self._prompt_rows(turn)]
 
@@ -216,7 +216,7 @@ class RowBuilder:
         if turn is None:
             return rows
         count = self._number + len(rows) - turn.number - 1 - (self._states - turn.states)
-        spent = self._stdout.account.total.cost_usd
+        spent = self._stdout.account.total
         return [*rows, turn.row(count, self._tools, spent, micros(self._at))]
 
     def _begin(self, turn: int) -> None:

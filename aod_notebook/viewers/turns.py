@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from aod_notebook.core.text import counted, one_line
+from aod_notebook.core.words import dollars, tokens
+from aod_notebook.transcripts.model import Spent
 from aod_notebook.viewers.row import Extra
 from aod_notebook.viewers.tools import seconds
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.row import Row
     from aod_notebook.viewers.tools import Tools
 
-__all__ = ["Turn", "micros", "money", "turn_begun"]
+__all__ = ["Turn", "micros", "turn_begun"]
 
 LAST_WORDS = 80
 STARTED = ("stage", "runtime_start", "started")
@@ -35,7 +37,7 @@ class Turn:
         number: the number of the row that heads it.
         head: that row.
         began: when it began, in microseconds since 1970; None if that is unknown.
-        spent: the cost of the turns before it.
+        spent: what the turns before it used and cost.
         states: how many rows replaced others before it.
         prompt: what was asked, on one line; empty if that is unknown.
         words: the agent's last words.
@@ -44,18 +46,19 @@ class Turn:
     number: int
     head: Row
     began: int | None = None
-    spent: float | None = None
+    spent: Spent = Spent()
     states: int = 0
     prompt: str = ""
     words: str = ""
 
-    def row(self, rows: int, tools: Tools, spent: float | None, ended: int | None) -> Row:
-        """Return the head with what happened: rows, calls by tool, cost, time, last words."""
+    def row(self, rows: int, tools: Tools, spent: Spent, ended: int | None) -> Row:
+        """Return the head with what happened: rows, calls, tokens, cost, time, last words."""
         facts = [counted(rows, "row")]
         calls = tools.counts.most_common(MOST_TOOLS)
         facts.append(", ".join(f"{name} {count}{_failed(tools, name)}" for name, count in calls))
-        cost = None if spent is None else spent - (self.spent or 0.0)
-        facts.append("" if cost is None else money(cost))
+        facts.append(_tokens(spent, self.spent))
+        cost = None if spent.cost_usd is None else spent.cost_usd - (self.spent.cost_usd or 0.0)
+        facts.append(dollars(cost))
         if self.began is not None and ended is not None and ended > self.began:
             facts.append(seconds((ended - self.began) / 1e6))
         if self.words:
@@ -64,14 +67,16 @@ class Turn:
         return structs.replace(self.head, extra=Extra(note=note), replaces=self.number)
 
 
-def money(dollars: float) -> str:
-    """Return a cost: in cents, below one cent with two figures more.
-
-    Example:
-        >>> money(0.174), money(0.0079), money(0.0)
-        ('$0.17', '$0.0079', '$0.00')
-    """
-    return f"${dollars:.4f}" if 0 < dollars < 0.01 else f"${dollars:.2f}"  # noqa: PLR2004 - a cent
+def _tokens(now: Spent, before: Spent) -> str:
+    """Return the tokens of a turn, or nothing where its runtime reports none."""
+    if now.usage is None or (now.tokens_in, now.tokens_out) == (
+        before.tokens_in,
+        before.tokens_out,
+    ):
+        return ""
+    read = (now.tokens_in or 0) - (before.tokens_in or 0)
+    written = (now.tokens_out or 0) - (before.tokens_out or 0)
+    return f"{tokens(read)} tokens in, {tokens(written)} out"
 
 
 def micros(time: object) -> int | None:

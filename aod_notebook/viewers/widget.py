@@ -8,6 +8,7 @@ from typing import Any
 import anywidget
 from ipywidgets import Layout
 
+from aod_notebook.core.theme import report_page
 from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.viewers.page import module, stub
 
@@ -52,6 +53,8 @@ class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # any
             return
         self._is_heard.set()
         _parts_are_there.set()
+        if isinstance(content, dict) and isinstance(content.get("dark"), bool):
+            report_page(is_dark=content["dark"])
 
     def _send_source(self) -> None:
         self.send({"type": "source", "text": module()})

@@ -149,7 +149,7 @@ function talking(loses) {
     kernel.seen.add(message.number);
     toPage({ type: "took", page: message.page, number: message.number });
   };
-  const talk = new Talk("p", post);
+  const talk = new Talk("p", post, () => false);
   talk.hello();
   return { talk, kernel, seconds: (n) => { for (let i = 0; i < n; i++) talk.tick(); } };
 }
@@ -192,7 +192,7 @@ test("a text that was not taken is not given up", () => {
 
 test("nothing is sent to a kernel that has gone, until it is heard of again", () => {
   let sent = 0;
-  const talk = new Talk("p", () => sent++);
+  const talk = new Talk("p", () => sent++, () => false);
   talk.receive({ type: "welcome", page: "p" });
   talk.gone();
   talk.tick();
@@ -213,7 +213,7 @@ test("a page that can not send learns it from the front end's refusal", () => {
 
 test("a kernel that is busy for an hour is not asked every second", () => {
   let sent = 0;
-  const talk = new Talk("p", () => sent++);
+  const talk = new Talk("p", () => sent++, () => false);
   for (let i = 0; i < 3600; i++) talk.tick();
   assert.ok(sent < 450, `${sent} messages`);
 });

@@ -176,6 +176,22 @@ def test_the_head_of_a_turn_says_what_is_in_it():
     assert rows[0].extra.note == note
 
 
+def test_the_head_of_each_turn_says_what_it_used_and_cost():
+    def result(tokens, cost, session="s"):
+        line = {
+            "type": "result", "subtype": "success", "session_id": session, "total_cost_usd": cost,
+            "usage": {"input_tokens": tokens, "output_tokens": 40},
+        }  # fmt: skip
+        return event("output", stream="stdout", data=json.dumps(line) + "\n")
+
+    turns = (begun(), result(900, 0.05), ended(), begun(2), result(12_000, 0.2), ended())
+    rows, _ = rows_of(*turns, begun(3), ended())
+    first, second, third = (row.extra.note for row in rows if row.kind is Kind.TURN)
+    assert "900 tokens in, 40 out · $0.05" in first
+    assert "12k tokens in, 40 out · $0.15" in second
+    assert "tokens" not in third
+
+
 def test_a_subagents_last_words_are_not_repeated_as_its_result():
     words = said({"type": "text", "text": "Two callers."}, parent_tool_use_id="t")
     rows, _ = rows_of(call("Task", description="look"), words, returned("Two callers."))

@@ -3,10 +3,13 @@ import time
 from types import SimpleNamespace
 
 import comm
+import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from sources import Source
 
+from aod_notebook import plots
+from aod_notebook.core import theme
 from aod_notebook.viewers.stream import StreamViewer
 
 DEADLINE_S = 10
@@ -133,6 +136,20 @@ def test_a_view_that_is_held_is_frozen_by_its_maker_only(made, displayed):
     assert WIDGET in displayed[-1]
     viewer.freeze()
     assert WIDGET not in displayed[-1]
+
+
+@pytest.mark.parametrize(("dark", "ground"), [(True, 0.067), (False, 1.0)])
+def test_figures_look_as_the_page_unless_a_theme_is_chosen(made, dark, ground):
+    receive(made(Source()), type="hello", page="p", dark=dark)
+    try:
+        sessions = pd.DataFrame({"session_id": ["s1"], "status": ["failed"], "turn_count": [1]})
+        drawn = plots.overview(sessions)
+        assert drawn.figure.get_facecolor()[0] == pytest.approx(ground, abs=0.01)
+        plots.use_theme("light")
+        assert plots.overview(sessions).figure.get_facecolor()[0] == 1.0
+    finally:
+        plots.use_theme("auto")
+        theme._page[0] = None
 
 
 def test_a_page_that_says_hello_is_answered(made):
