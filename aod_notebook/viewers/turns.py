@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class Turn:
     number: int
     head: Row
     began: int | None = None
-    spent: Spent = Spent()
+    spent: Spent = field(default_factory=Spent)
     states: int = 0
     prompt: str = ""
     words: str = ""

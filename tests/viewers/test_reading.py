@@ -188,7 +188,7 @@ def test_the_head_of_each_turn_says_what_it_used_and_cost():
     rows, _ = rows_of(*turns, begun(3), ended())
     first, second, third = (row.extra.note for row in rows if row.kind is Kind.TURN)
     assert "900 tokens in, 40 out · $0.05" in first
-    assert "12k tokens in, 40 out · $0.15" in second
+    assert "12k tokens in, 40 out · $0.20" in second
     assert "tokens" not in third
 
 
