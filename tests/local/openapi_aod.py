@@ -281,10 +281,31 @@ SESSION_FIELDS: dict = {
     "resources": array(MOUNTED),
     "turn_count": INTEGER,
     "current_turn": nullable(INTEGER),
+    "idempotency_key": nullable(TEXT),
 }
 SESSION = exact(**SESSION_FIELDS)
 # How far its log is at this moment: for readers that want all of that, and no more.
 SESSION_NOW = exact(**SESSION_FIELDS, last_event_id=INTEGER)
+MODEL_USED = exact(
+    model=nullable(TEXT),
+    requests=INTEGER,
+    input_tokens=nullable(INTEGER),
+    output_tokens=nullable(INTEGER),
+    cache_read_tokens=nullable(INTEGER),
+    cache_creation_tokens=nullable(INTEGER),
+    cache_creation_1h_tokens=nullable(INTEGER),
+    reasoning_tokens=nullable(INTEGER),
+    web_searches=INTEGER,
+    cost_usd=nullable({"type": "number"}),
+)
+USAGE = exact(
+    session_id=TEXT,
+    status=STATUS,
+    source=nullable(choice("log")),
+    input_includes_cache={"type": "boolean"},
+    output_includes_reasoning={"type": "boolean"},
+    models=array(MODEL_USED),
+)
 TURN = exact(
     turn_number=integer(1, 10**6),
     prompt=TEXT,
@@ -340,6 +361,7 @@ def session_paths(ids):
                 answers(202, exact(**ACK)), *BODY, 404, 409, 503, takes=prompt, parameters=one
             )
         },
+        "/sessions/{id}/usage": {"get": operation(answers(200, USAGE), 404, parameters=one)},
         "/sessions/{id}/turns": {"get": operation(answers(200, listed(TURN)), 404, parameters=one)},
         "/sessions/{id}/terminate": {
             "post": operation(

@@ -118,6 +118,8 @@ def first_edition(tmp_path, monkeypatch):
         database.execute("UPDATE environment SET env_vars = ?", (sealed,))
         database.execute("UPDATE environment_version SET env_vars = ?", (sealed,))
         database.execute("DROP TABLE sealing")
+        database.execute("DROP INDEX session_idempotency")
+        database.execute("ALTER TABLE session DROP COLUMN idempotency_key")
         database.execute("PRAGMA user_version = 2")
     assert files_with(folder, SECRET) == ["service.db"]
     return folder, agent, environment

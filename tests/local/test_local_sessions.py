@@ -50,8 +50,31 @@ def test_a_finished_session_has_every_field_of_both_generations(kit):
         "resources": [],
         "turn_count": 1,
         "current_turn": 1,
+        "idempotency_key": None,
         "last_event_id": kit.stream(session)[-1]["id"],
     }
+
+
+def test_repeated_create_with_the_same_key_makes_one_session(http, kit):
+    body = {"agent_id": kit.agent()["id"], "prompt": "true"}
+    headers = {"Idempotency-Key": f"key-{uuid.uuid4()}"}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(lambda _: http.post("/sessions", json=body, headers=headers), range(4))
+        )
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    session = kit.finish(answers[0].json())
+    assert (session["idempotency_key"], session["turn_count"]) == (headers["Idempotency-Key"], 1)
+
+
+def test_key_of_another_session_is_refused(http, kit):
+    agent, headers = kit.agent(), {"Idempotency-Key": f"key-{uuid.uuid4()}"}
+    for prompt, status in (("true", 202), ("false", 409)):
+        body = {"agent_id": agent["id"], "prompt": prompt}
+        answer = http.post("/sessions", json=body, headers=headers)
+        assert answer.status_code == status
+    assert answer.json() == {"detail": "This Idempotency-Key has made another session"}
 
 
 def test_a_sessions_provider_is_its_agents_current_one(http, kit):

@@ -8,7 +8,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aod_notebook.local.aod import agents, environments, sessions, stream
+from aod_notebook.local.aod import agents, environments, sessions, stream, usage
 from aod_notebook.local.aod.health import health
 from aod_notebook.local.aod.http import Action, Resource
 
@@ -76,6 +76,7 @@ def aod_routes() -> list[BaseRoute]:
         ),
         Route(session, Action("GET", sessions.get_session)),
         Route(f"{session}/prompt", Action("POST", sessions.prompt_session)),
+        Route(f"{session}/usage", Action("GET", usage.session_usage)),
         Route(f"{session}/turns", Action("GET", sessions.list_turns)),
         Route(f"{session}/terminate", Action("POST", sessions.terminate_session)),
         Route(f"{session}/interrupt", Action("POST", sessions.interrupt_session)),

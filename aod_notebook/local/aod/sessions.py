@@ -59,12 +59,19 @@ async def get_session(call: Call) -> Response:
 
 
 async def create_session(call: Call) -> Response:
-    """`POST /sessions`: checks in the order of A.10.1, the limit counted where the row is made."""
+    """`POST /sessions`: the limit is counted where the row is made.
+
+    A repeat with the same `Idempotency-Key` answers with the session that there is.
+    """
     fields = validated(SessionCreate, await call.json())
     state = call.state
     available = state.worker.available()
+    key = call.request.headers.get("idempotency-key")
 
-    def job(connection: sqlite3.Connection) -> dict[str, Any]:
+    def job(connection: sqlite3.Connection) -> tuple[dict[str, Any], bool]:
+        made = None if key is None else _made_before(connection, call.owner, key, fields)
+        if made is not None:
+            return made, False
         agent = agents.find(connection, call.owner, fields.agent_id)
         if agent["archived_at"] is not None:
             raise AodRefusal(409, "Cannot create session with archived agent")
@@ -83,7 +90,7 @@ async def create_session(call: Call) -> Response:
             raise AodRefusal(503, "Session backend is not configured")
         _check_limit(connection, call.owner, state.config.max_active_sessions)
         setup = _setup(connection, state.vault, agent, environment_id, fields)
-        return _insert(
+        ack = _insert(
             connection,
             call,
             agent=agent,
@@ -91,9 +98,11 @@ async def create_session(call: Call) -> Response:
             fields=fields,
             sealed=state.vault.seal(setup),
         )
+        return ack, True
 
-    ack = await state.database.write(job)
-    state.worker.start(ack["id"], 1, fields.local_env_vars)
+    ack, is_new = await state.database.write(job)
+    if is_new:
+        state.worker.start(ack["id"], 1, fields.local_env_vars)
     return answer(ack, 202)
 
 
@@ -219,6 +228,33 @@ def render(row: sqlite3.Row) -> dict[str, Any]:
         "resources": json.loads(row["resources"]),
         "turn_count": row["turn_count"],
         "current_turn": row["current_turn"],
+        "idempotency_key": row["idempotency_key"],
+    }
+
+
+def _made_before(
+    connection: sqlite3.Connection, owner: str, key: str, fields: SessionCreate
+) -> dict[str, Any] | None:
+    """Return the answer to the create that made a session with this key; None if none did."""
+    row = connection.execute(f"{_SELECT} AND s.idempotency_key = ?", (owner, key)).fetchone()
+    if row is None:
+        return None
+    (prompt,) = connection.execute(
+        "SELECT prompt FROM turn WHERE session_id = ? AND turn_number = 1", (row["id"],)
+    ).fetchone()
+    if (row["agent_id"], prompt) != (fields.agent_id, fields.prompt):
+        raise AodRefusal(409, "This Idempotency-Key has made another session")
+    return _ack(row["id"], row["environment_id"], json.loads(row["resources"]))
+
+
+def _ack(session_id: str, environment_id: str | None, resources: list[Any]) -> dict[str, Any]:
+    return {
+        "id": session_id,
+        "status": "pending",
+        "stream_url": f"/sessions/{session_id}/stream",
+        "environment_id": environment_id,
+        "resources": resources,
+        "current_turn": 1,
     }
 
 
@@ -317,8 +353,8 @@ def _insert(
     ]
     connection.execute(
         "INSERT INTO session (id, owner, agent_id, environment_id, generation, runtime, model,"
-        " status, resources, setup, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)",
+        " status, resources, setup, created_at, updated_at, idempotency_key)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)",
         (
             session_id,
             call.owner,
@@ -331,17 +367,11 @@ def _insert(
             sealed,
             time,
             time,
+            call.request.headers.get("idempotency-key"),
         ),
     )
     _insert_turn(connection, session_id, 1, fields)
-    return {
-        "id": session_id,
-        "status": "pending",
-        "stream_url": f"/sessions/{session_id}/stream",
-        "environment_id": environment_id,
-        "resources": shown,
-        "current_turn": 1,
-    }
+    return _ack(session_id, environment_id, shown)
 
 
 def _insert_turn(

@@ -247,7 +247,14 @@ CREATE TABLE sealing (is_done INTEGER NOT NULL);
 INSERT INTO sealing VALUES (0);
 """
 
-STEPS: tuple[str, ...] = (_TOKENS_AND_AOD, _AGENTOS, _SEALING)
+# By its key a repeated create finds the session that the first one made.
+_CREATED_ONCE = """
+ALTER TABLE session ADD COLUMN idempotency_key TEXT;
+CREATE UNIQUE INDEX session_idempotency ON session (owner, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+"""
+
+STEPS: tuple[str, ...] = (_TOKENS_AND_AOD, _AGENTOS, _SEALING, _CREATED_ONCE)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
