@@ -2,6 +2,7 @@
 
 import logging
 
+from aod_notebook.live.batch import Batch, BatchError, BatchStoppedError, LimitError, batch
 from aod_notebook.live.connections import Connection, connect, connection, disconnect
 from aod_notebook.live.errors import (
     NoLastSessionError,
@@ -35,8 +36,12 @@ from aod_notebook.viewers.compare import Comparison, compare
 
 __all__ = [
     "AgentOSConnection",
+    "Batch",
+    "BatchError",
+    "BatchStoppedError",
     "Comparison",
     "Connection",
+    "LimitError",
     "LiveRun",
     "LiveSession",
     "Mirrored",
@@ -58,6 +63,7 @@ __all__ = [
     "agentos_connection",
     "attach",
     "attach_run",
+    "batch",
     "compare",
     "connect",
     "connect_agentos",

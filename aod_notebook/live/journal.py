@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 import warnings
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from aod_notebook.core.files import make_private, narrow
 from aod_notebook.core.settings import home
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JournalWarning", "forget", "last_session", "remember"]
 
-_VERSION = 1
+_VERSION = 2
 NEWER = "a newer version of aod-notebook wrote it, and its rows are kept: update this one"
 _SCHEMA = """
 create table if not exists followed (
@@ -25,8 +27,55 @@ create table if not exists followed (
     runtime     text,
     followed_at real not null,
     primary key (session_id, service)
-) without rowid
+) without rowid;
+
+create table if not exists worked (
+    session_id text not null,
+    service    text not null,
+    notebook   text not null,
+    at         real not null,
+    primary key (session_id, service, notebook)
+) without rowid;
+
+create table if not exists spent (
+    session_id text not null,
+    service    text not null,
+    state      text not null,
+    turns      text not null,
+    primary key (session_id, service)
+) without rowid;
+
+create table if not exists batch (
+    id          text primary key,
+    service     text not null,
+    fingerprint text not null,
+    sessions    integer not null,
+    about       text not null,
+    owner       text not null,
+    began_at    real not null,
+    ended_at    real
+) without rowid;
+
+create table if not exists batch_session (
+    batch_id   text not null,
+    number     integer not null,
+    attempt    integer not null,
+    claimed_at real not null,
+    session_id text,
+    outcome    text,
+    primary key (batch_id, number)
+) without rowid;
+
+create table if not exists reusable (
+    key        text not null,
+    service    text not null,
+    session_id text not null,
+    at         real not null,
+    primary key (key, service)
+) without rowid;
 """
+
+_process = f"process {uuid4()}"
 
 _last: dict[str, str] = {}
 """The last session of this process, by service: another kernel's is not ours."""
@@ -36,24 +85,28 @@ class JournalWarning(UserWarning):
     """The journal can't be written; `last` is known in this kernel only."""
 
 
-def remember(session_id: str, service: str, runtime: str | None) -> None:
+def remember(session_id: str, service: str, runtime: str | None, *, works: bool = True) -> None:
     """Note that a session was started or continued; `service` is its `Connection.key`.
+
+    One that does not `works` was only looked at.
 
     A journal that can't be written is warned of; the session goes on.
     """
     _last[service] = session_id
-    with _tolerant(), _journal() as rows:
+    with _tolerant(), opened() as rows:
         rows.execute(
             "insert or replace into followed values (?, ?, ?, ?)",
             (session_id, service, runtime, time.time()),
         )
+        if works:
+            note_work(rows, session_id, service)
 
 
 def forget(session_id: str, service: str) -> None:
     """Note that a session was deleted."""
     if _last.get(service) == session_id:
         del _last[service]
-    with _tolerant(), _journal() as rows:
+    with _tolerant(), opened() as rows:
         rows.execute(
             "delete from followed where session_id = ? and service = ?", (session_id, service)
         )
@@ -64,12 +117,25 @@ def last_session(service: str) -> str | None:
     if service in _last:
         return _last[service]
     row = None
-    with _tolerant(), _journal() as rows:
+    with _tolerant(), opened() as rows:
         row = rows.execute(
             "select session_id from followed where service = ? order by followed_at desc limit 1",
             (service,),
         ).fetchone()
     return None if row is None else str(row[0])
+
+
+def note_work(rows: sqlite3.Connection, session_id: str, service: str) -> None:
+    """Note that this notebook had a session work, for what that costs."""
+    rows.execute(
+        "insert or ignore into worked values (?, ?, ?, ?)",
+        (session_id, service, notebook(), time.time()),
+    )
+
+
+def notebook() -> str:
+    """Return what names this notebook: its path where the server says it, else this process."""
+    return os.environ.get("JPY_SESSION_NAME") or _process
 
 
 @contextlib.contextmanager
@@ -88,7 +154,7 @@ def _tolerant() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _journal() -> Iterator[sqlite3.Connection]:
+def opened() -> Iterator[sqlite3.Connection]:
     """Open the journal for one transaction; kernels share the file."""
     path = make_private(home()) / "journal.db"
     path.touch(mode=0o600)  # SQLite's own files beside it take its mode
@@ -102,7 +168,8 @@ def _journal() -> Iterator[sqlite3.Connection]:
             if version > _VERSION:
                 raise sqlite3.DatabaseError(NEWER)
             if version < _VERSION:
-                connection.execute(_SCHEMA)
+                for statement in _SCHEMA.split(";"):  # a script would end the transaction
+                    connection.execute(statement)
                 connection.execute(f"pragma user_version = {_VERSION}")
             yield connection
     finally:

@@ -238,28 +238,36 @@ def _last_session(on: Connection) -> str:
 
 
 async def _create(request: SessionRequest, on: Connection) -> LiveSession:
+    agent, given = await creation(request, on)
+    ack = await on.background_client.sessions.create(prompt=request.prompt, **given)
+    session = LiveSession(on, str(ack.id), agent.runtime or agent.provider, agent.model)
+    session.prompts[1] = request.prompt
+    return session
+
+
+async def creation(request: SessionRequest, on: Connection) -> tuple[Agent, dict[str, Any]]:
+    """Return the agent of a session, and what `sessions.create` takes beside the prompt.
+
+    Runs on the background loop; an agent of the notebook's own is made if need be.
+    """
     from aod_notebook.live.embedded import check_cli
 
-    client = on.background_client
     if on.is_embedded:
         check_cli(request.runtime)
     agent = await _agent(request, on)
     if on.is_embedded:
         check_cli(agent.runtime)
-    optional: dict[str, Any] = {
+    given: dict[str, Any] = {
+        "agent_id": str(agent.id),
         "timeout": request.timeout,
         "resources": list(request.resources) or None,
         "secret_env_vars": dict(request.secrets) or None,
     }
     if request.environment is not None:
-        environments = await client.environments.list()
+        environments = await on.background_client.environments.list()
         found = pick(environments, request.environment, "environment", "%aod envs")
-        optional["environment_id"] = str(found.id)
-    given = {name: value for name, value in optional.items() if value is not None}
-    ack = await client.sessions.create(agent_id=str(agent.id), prompt=request.prompt, **given)
-    session = LiveSession(on, str(ack.id), agent.runtime or agent.provider, agent.model)
-    session.prompts[1] = request.prompt
-    return session
+        given["environment_id"] = str(found.id)
+    return agent, {name: value for name, value in given.items() if value is not None}
 
 
 async def _agent(request: SessionRequest, on: Connection) -> Agent:

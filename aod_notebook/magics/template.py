@@ -1,12 +1,12 @@
-"""The one substitution in a prompt: a bare `{{identifier}}` becomes the text of that variable."""
+"""Filling variables of the notebook into a prompt and a magic's options."""
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.template import BARE_NAME, substitute
 
 if TYPE_CHECKING:
     import argparse
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["BARE_NAME", "UnknownNameError", "fill", "fill_options"]
 
 _RAW = "Define it, or pass --raw to send the text as it stands."
-BARE_NAME = re.compile(r"\{\{([^\W\d]\w*)\}\}")
-"""What is filled in."""
 
 
 class UnknownNameError(AodNotebookError):
@@ -43,13 +41,12 @@ def fill(text: str, names: Mapping[str, object], *, hint: str = _RAW) -> str:
         'Sum [1, 2] in {x}.'
     """
 
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
+    def value(name: str) -> object:
         if name not in names:
             raise UnknownNameError(_unknown(name, names, hint))
-        return str(names[name])
+        return names[name]
 
-    return BARE_NAME.sub(value, text)
+    return substitute(text, value)
 
 
 def _unknown(name: str, names: Mapping[str, object], hint: str) -> str:

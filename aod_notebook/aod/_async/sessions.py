@@ -154,6 +154,31 @@ class AsyncSessions(AsyncResource):
         """
         return await self._list(SessionTurn, self._item(session_id, "turns"))
 
+    async def usage(self, session_id: str | UUID) -> dict[str, Any]:
+        """Return what a session has used so far by its CLI's own log, also in mid-turn.
+
+        Only the embedded service has this.
+
+        Returns:
+            A dict with `source` (`"log"`; None while there is no log), `input_includes_cache`,
+            `output_includes_reasoning` and `models`: per model its `requests`, token counts,
+            `web_searches` and `cost_usd` (None where the CLI reports no cost).
+
+        Raises:
+            NotSupportedError: this service does not have it.
+            NotFoundError: no such session.
+
+        Example:
+            >>> (await client.sessions.usage(ack.id))["source"]  # doctest: +SKIP
+            'log'
+        """
+        call = Call(method="GET", path=self._item(session_id, "usage"))
+        try:
+            answer: dict[str, Any] = await self._transport.request(call)
+        except AodHTTPError as error:
+            raise _unsupported(error) from None
+        return answer
+
     async def terminate(self, session_id: str | UUID) -> SessionAck:
         """End a session for good, whatever it is doing.
 
@@ -190,11 +215,7 @@ class AsyncSessions(AsyncResource):
                 SessionAck, Call(method="POST", path=path, repeat=Repeat.REFUSED)
             )
         except AodHTTPError as error:
-            is_missing = error.status_code == _NOT_FOUND and error.detail != "Session not found"
-            if not is_missing and error.status_code != _NOT_ALLOWED:
-                raise
-            problem = NotSupportedError(error.status_code, error.detail, error.method, error.url)
-        raise problem
+            raise _unsupported(error) from None
 
     async def delete(self, session_id: str | UUID) -> None:
         """Delete a session with its turns, its log and its sandbox.
@@ -347,3 +368,11 @@ def _key(idempotency_key: str | None) -> dict[str, str]:
     if not (idempotency_key.isascii() and idempotency_key.isprintable() and idempotency_key):
         raise AodUsageError("idempotency_key must be printable ASCII text")
     return {"idempotency_key": idempotency_key}
+
+
+def _unsupported(error: AodHTTPError) -> AodHTTPError:
+    """Return the error of a service that lacks a path; any other error as it is."""
+    is_missing = error.status_code == _NOT_FOUND and error.detail != "Session not found"
+    if not is_missing and error.status_code != _NOT_ALLOWED:
+        return error
+    return NotSupportedError(error.status_code, error.detail, error.method, error.url)

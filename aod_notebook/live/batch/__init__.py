@@ -1,0 +1,17 @@
+"""Batches: a session for each row of a table, and limits to what sessions may spend."""
+
+from aod_notebook.live.batch.guards import LimitError
+from aod_notebook.live.batch.journal import BatchBusyError
+from aod_notebook.live.batch.plan import BatchError
+from aod_notebook.live.batch.run import Batch, BatchStoppedError, Progress
+from aod_notebook.live.batch.start import batch
+
+__all__ = [
+    "Batch",
+    "BatchBusyError",
+    "BatchError",
+    "BatchStoppedError",
+    "LimitError",
+    "Progress",
+    "batch",
+]
