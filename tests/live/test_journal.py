@@ -98,7 +98,7 @@ def test_the_first_use_by_several_threads_keeps_every_row(tmp_path, monkeypatch)
 def test_a_newer_journals_rows_are_kept_and_said(tmp_path, restarted):
     journal.remember("a", "http://one", "shell")
     with contextlib.closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as connection:
-        connection.execute("pragma user_version = 2")
+        connection.execute("pragma user_version = 1000")
     with pytest.warns(journal.JournalWarning, match="newer version"):
         journal.remember("b", "http://one", "shell")
     assert rows(tmp_path / "home") == [("a",)]
