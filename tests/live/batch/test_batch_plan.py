@@ -73,7 +73,7 @@ def test_an_arrow_table_is_taken(connected):
         ("{{n}}", TABLE.assign(n=[1, None]), {}, "Row 'b' has no value in the column 'n'"),
         ("{{who}}", TABLE.assign(who=["x", " "]), {}, "Row 'b' has an empty prompt"),
         ("x", TABLE, {"repeat": 0}, "repeat takes a whole number from 1 on, not 0"),
-        ("x", TABLE, {"over": {"modle": ["x"]}}, "over can't vary 'modle'"),
+        ("x", TABLE, {"over": {"colour": ["x"]}}, "over can't vary 'colour'"),
         ("x", TABLE, {"over": {"model": "opus"}}, "needs a list of values for 'model'"),
         ("x", TABLE, {"over": {"model": []}}, "needs a list of values for 'model'"),
         ("x", TABLE, {"over": {"model": ["a", ""]}}, "has '' for 'model'"),
