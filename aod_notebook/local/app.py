@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import re
 import sqlite3
@@ -14,10 +12,16 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Router
 
-from aod_notebook.core.proof import PATH
+from aod_notebook.core.proof import CHALLENGE, PATH, PROOF, TOKEN_ID, code, secret_of
 from aod_notebook.local.agentos.routes import agentos_routes
 from aod_notebook.local.aod.routes import aod_routes
-from aod_notebook.local.proof import prove
+from aod_notebook.local.errors import (
+    ForbiddenError,
+    ServiceError,
+    UnavailableError,
+    UnexpectedError,
+)
+from aod_notebook.local.http import refusal
 from aod_notebook.local.state import STATE
 from aod_notebook.local.storage.database import DatabaseDamagedError, naming_damage
 
@@ -36,11 +40,11 @@ _OWN_ORIGIN = re.compile(f"https?://{_HOST}", re.IGNORECASE)
 def make_app(state: State) -> ASGIApp:
     """Return the application of both halves."""
     router = Router([*aod_routes(), *agentos_routes()], redirect_slashes=False)
-    return Doorkeeper(router, state)
+    return RequestGuard(router, state)
 
 
-class Doorkeeper:
-    """Refuses foreign hosts and origins, counts open requests, turns a defect into a clean 500.
+class RequestGuard:
+    """Refuses foreign hosts and origins, and answers every error in the form of its half.
 
     A web page that resolves its own name to this machine (DNS rebinding) sends its own name as
     `Host`, and a page of another site sends its `Origin`: neither gets further than this.
@@ -56,21 +60,18 @@ class Doorkeeper:
         if scope["type"] != "http":
             return
         self._state.visitors.ask(scope["client"])
-        refusal = _refusal(Headers(scope=scope))
-        if refusal is not None:
-            await _error(scope, 403, refusal)(scope, receive, send)
+        foreign = _foreign(Headers(scope=scope))
+        if foreign is not None:
+            await refusal(ForbiddenError(foreign), scope["path"])(scope, receive, send)
             return
         if scope["path"] == PATH:
-            await prove(scope, self._proof_key)(scope, receive, send)
+            await _proof(scope, self._proof_key)(scope, receive, send)
             return
         scope[STATE] = self._state
-        activity = self._state.activity
-        activity.open += 1
         try:
             await self._guarded(scope, receive, send)
         finally:
-            activity.open -= 1
-            activity.last = asyncio.get_running_loop().time()
+            self._state.activity.end(scope)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -85,20 +86,23 @@ class Doorkeeper:
                 await self._app(scope, receive, noting)
         except ClientDisconnect:
             return  # nobody is there to be answered
+        except ServiceError as error:
+            await refusal(error, scope["path"])(scope, receive, send)
         except (sqlite3.OperationalError, DatabaseDamagedError) as error:
             logger.error("%s %s: the database: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - a disk that is full or damaged is no defect to be traced
             if begun:
                 raise
             text = f"The service's database can't be used at present: {error}"
-            await _error(scope, 503, text)(scope, receive, send)
+            await refusal(UnavailableError(text), scope["path"])(scope, receive, send)
         except Exception:
             logger.exception("%s %s", scope["method"], scope["path"])
             if begun:
                 raise
-            await _error(scope, 500, "Internal server error")(scope, receive, send)
+            defect = UnexpectedError("Internal server error")
+            await refusal(defect, scope["path"])(scope, receive, send)
 
 
-def _refusal(headers: Headers) -> str | None:
+def _foreign(headers: Headers) -> str | None:
     if not _OWN_HOST.fullmatch(headers.get("host", "")):
         return "Host not allowed: this service answers to localhost only"
     if not all(map(_OWN_ORIGIN.fullmatch, headers.getlist("origin"))):
@@ -106,11 +110,15 @@ def _refusal(headers: Headers) -> str | None:
     return None
 
 
-def _error(scope: Scope, status: int, text: str) -> Response:
-    """Make an error answer in the envelope of the half that was asked."""
-    if scope["path"].startswith("/api/"):
-        code = "INTERNAL_ERROR" if status >= 500 else "FORBIDDEN"  # noqa: PLR2004 - HTTP's own class
-        body: dict[str, object] = {"data": None, "error": {"code": code, "message": text}}
-    else:
-        body = {"detail": text}
-    return Response(json.dumps(body), status, media_type="application/json")
+def _proof(scope: Scope, key: bytes) -> Response:
+    """Prove that this is the service, for this very connection.
+
+    It says nothing of whether a token is valid.
+    """
+    headers = Headers(scope=scope)
+    challenge, token_id = headers.get(CHALLENGE), headers.get(TOKEN_ID)
+    if not challenge or not token_id:
+        return Response(status_code=400)
+    secret = secret_of(token_id, key)
+    proof = code(secret, challenge, scope["client"], scope["server"])
+    return Response(status_code=204, headers={PROOF: proof})

@@ -1,42 +1,110 @@
-"""What the two halves of the service refuse: raised where it is found out, answered in `http.py`."""
+"""Why the service refuses something. `http.py` says how each half answers it.
+
+ServiceError
+├── MissingError               no such thing, or another owner's
+│   └── HostedOnlyError         a method that only the hosted AgentOS has
+├── WrongStateError               its state does not allow it
+├── InvalidError                a field has a value that is not valid
+│   └── UnknownRuntimeError
+├── MalformedError              the request can't be read at all
+├── TooLargeError               more bytes or parts than the service takes
+├── MethodNotAllowedError
+├── UnauthenticatedError        no token, or none that is valid
+├── ForbiddenError              a valid key that may not do this
+├── LimitError                  too many active sessions
+├── UnavailableError            sessions can't be run at present
+├── RunTimeoutError             no result or no answer in time
+├── RunFailedError
+├── RuntimeNotInstalledError
+└── UnexpectedError             a defect
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-_STATUS = {
-    "VALIDATION_ERROR": 400,
-    "UNAUTHENTICATED": 401,
-    "FORBIDDEN": 403,
-    "NOT_FOUND": 404,
-    "NOT_AVAILABLE_LOCALLY": 404,
-    "METHOD_NOT_ALLOWED": 405,
-    "TIMEOUT": 408,
-    "CONFLICT": 409,
-    "PAYLOAD_TOO_LARGE": 413,
-    "RUN_FAILED": 422,
-    "RUNTIME_NOT_INSTALLED": 422,
-    "INTERNAL_ERROR": 500,
-}
 
+class ServiceError(Exception):
+    """A request that is refused.
 
-class AodRefusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of the service
-    """An answer of the AoD half other than 2xx.
-
-    The body is `{"detail": …}`, with `limit` and `active` for a 429.
+    Attributes:
+        detail: what the answer says: a text, or a list of the fields that are not valid.
     """
 
-    def __init__(self, status: int, detail: str | list[Any], **extra: int) -> None:
+    def __init__(self, detail: str | list[Any]) -> None:
         super().__init__(detail)
-        self.status = status
-        self.body = {"detail": detail, **extra}
+        self.detail = detail
 
 
-class AgentOSRefusal(Exception):  # noqa: N818 - as above
-    """An answer of the AgentOS half other than 2xx; the status follows from the code."""
+class MissingError(ServiceError):
+    """What was named is not there, or belongs to somebody else."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = _STATUS[code]
+
+class HostedOnlyError(MissingError):
+    """The hosted AgentOS has the method, this service has not."""
+
+
+class WrongStateError(ServiceError):
+    """The state of what was named does not allow it."""
+
+
+class InvalidError(ServiceError):
+    """A field has a value that is not valid."""
+
+
+class UnknownRuntimeError(InvalidError):
+    """No runtime has that name."""
+
+
+class MalformedError(ServiceError):
+    """The request can't be read."""
+
+
+class TooLargeError(ServiceError):
+    """The body has more bytes, or more objects and lists, than the service takes."""
+
+
+class MethodNotAllowedError(ServiceError):
+    """The path does not take this method."""
+
+
+class UnauthenticatedError(ServiceError):
+    """No token was sent, or one that is not valid."""
+
+
+class ForbiddenError(ServiceError):
+    """The key is valid, and not for this."""
+
+
+class LimitError(ServiceError):
+    """As many sessions as are allowed are active.
+
+    Attributes:
+        limit: how many are allowed.
+        active: how many are active.
+    """
+
+    def __init__(self, detail: str, *, limit: int, active: int) -> None:
+        super().__init__(detail)
+        self.limit = limit
+        self.active = active
+
+
+class UnavailableError(ServiceError):
+    """Sessions can't be run at present."""
+
+
+class RunTimeoutError(ServiceError):
+    """A run had no result, or a question no answer, in time."""
+
+
+class RunFailedError(ServiceError):
+    """A run failed."""
+
+
+class RuntimeNotInstalledError(ServiceError):
+    """The agent's CLI is not installed."""
+
+
+class UnexpectedError(ServiceError):
+    """Something happened that nobody foresaw; the log has it."""

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
+# Without a handler Python prints warnings, such as uvicorn's of a stranger's broken request, to the
+# stderr of the program that the service is a part of. `serve` has a handler of its own.
+for _name in ("aod_notebook.local", "uvicorn.error"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
 _STOP_S = 10.0
 _FILES = 4096
 

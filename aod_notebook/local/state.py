@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from starlette.types import Scope
+
     from aod_notebook.local.agentos.hosted import Hosted
     from aod_notebook.local.agentos.keys import Keys
     from aod_notebook.local.aod.tokens import Tokens
@@ -20,14 +22,29 @@ if TYPE_CHECKING:
 
 STATE = "aod_notebook.service"
 """The key of a request's scope under which the service's parts are."""
+_COUNTED = "aod_notebook.counted"
 
 
 @dataclass(slots=True)
 class Activity:
-    """How many requests are open, and when the last one ended (event-loop time)."""
+    """How many requests of clients are open, and when the last one ended (event-loop time).
+
+    A request without a valid token keeps no service from its idle exit.
+    """
 
     open: int = 0
     last: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    def begin(self, scope: Scope) -> None:
+        """Count a request that showed a valid token."""
+        scope[_COUNTED] = True
+        self.open += 1
+
+    def end(self, scope: Scope) -> None:
+        """Count a request no longer; one without a valid token was never counted."""
+        if scope.get(_COUNTED, False):
+            self.open -= 1
+            self.last = asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +62,8 @@ class State:
     hosted: Hosted
     activity: Activity
     visitors: Visitors
+
+    def welcome(self, scope: Scope) -> None:
+        """Take a request as one of a client: it showed a valid token."""
+        self.visitors.welcome(scope["client"])
+        self.activity.begin(scope)

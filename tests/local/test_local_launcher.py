@@ -125,6 +125,24 @@ def test_an_idle_service_leaves_by_itself(data_dir):
     assert find_service(data_dir) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [("/health", None), ("/agents", None), ("/api/v1/rpc/runs_list", "aos_ws_guessed")],
+)
+def test_requests_without_a_valid_token_keep_no_service(data_dir, path, token):
+    started = ensure_service(data_dir, idle_exit_s=0.5)
+    with connect(started.url, token) as stranger:
+
+        def is_gone():
+            try:
+                stranger.get(path)
+            except httpx.TransportError:
+                return True
+            return False
+
+        until(is_gone)
+
+
 @pytest.mark.parametrize("keeps", ["session", "stream", "requests"])
 def test_a_service_that_is_used_stays(data_dir, keeps):
     started = ensure_service(data_dir, idle_exit_s=0.5)
@@ -139,7 +157,7 @@ def test_a_service_that_is_used_stays(data_dir, keeps):
             kit.stream(kit.session("true", environment_id=environment["id"]))
         else:
             for _ in range(12):
-                client.get("/health")
+                client.get("/agents")
                 ended.wait(0.1)
         assert client.get("/agents").status_code == 200
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from service_kit import Kit, Rpc, connect
 
-from aod_notebook.local import LocalService, body
+from aod_notebook.local import LocalService, http
 
 MIB = 2**20
 SESSIONS = 10_000
@@ -133,7 +133,7 @@ def test_a_text_that_is_full_of_brackets_is_no_large_structure(reporter, service
     ],
 )
 def test_brackets_are_counted_outside_of_strings(text, count):
-    assert body._containers_outside_strings(text) == count
+    assert http._containers_outside_strings(text) == count
 
 
 def test_metadata_that_grows_by_updates_is_limited_too(kit):

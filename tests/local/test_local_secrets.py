@@ -186,6 +186,8 @@ def test_the_first_version_refuses_a_database_that_it_could_not_read(first_editi
         ("/agents", {"runtime": "shell", "mcp_servers": [{**SERVERS[1], "type": "http"}]}),
         ("/agents", {"runtime": "shell", "mcp_servers": [SERVERS[1], SERVERS[1]]}),
         ("/agents", {"runtime": "shell", "mcp_servers": {"own": SERVERS[1]}}),
+        ("/agents", {"runtime": "shell", "mcp_servers": [{**SERVERS[1], "type": SECRET}]}),
+        ("/agents", {"runtime": "shell", "mcp_servers": [{**SERVERS[1], "type": {"k": SECRET}}]}),
         ("/agents", {"runtime": "shell", "metadata": [{"key": SECRET}]}),
     ],
 )

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import signal
 import socket
+import subprocess
 import sys
 import time
 from urllib.parse import urlsplit
@@ -56,6 +57,20 @@ def test_a_connection_without_a_whole_request_is_closed(hurried, said):
     with dial(hurried.url) as connection:
         connection.sendall(said)
         assert is_closed(connection)
+
+
+def test_broken_requests_write_nothing_to_stderr():
+    program = (
+        "import socket, sys; from urllib.parse import urlsplit;"
+        "from aod_notebook.local import LocalService\n"
+        "with LocalService() as service:\n"
+        "    at = urlsplit(service.url)\n"
+        "    with socket.create_connection((at.hostname, at.port)) as connection:\n"
+        "        connection.sendall(b'no HTTP\\r\\n\\r\\n')\n"
+        "        assert connection.recv(100).startswith(b'HTTP/1.1 400')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stderr == b""
 
 
 def test_a_connection_that_asks_on_and_on_without_a_token_is_closed(hurried, monkeypatch):

@@ -16,7 +16,14 @@ from aod_notebook.local.agentos.plan import Pause, Plan, load_plan
 from aod_notebook.local.agentos.transcript import Event, Transcript
 from aod_notebook.local.clock import now
 from aod_notebook.local.credentials import make_private
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import (
+    RunFailedError,
+    RuntimeNotInstalledError,
+    RunTimeoutError,
+    ServiceError,
+    UnexpectedError,
+    WrongStateError,
+)
 from aod_notebook.local.processes import Stop
 from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError, Setup, Turn, runtime_for
 from aod_notebook.local.runtimes.base import Folder
@@ -76,7 +83,7 @@ class Hosted:
     ) -> asyncio.Task[dict[str, Any]]:
         """Take a running run to its end or its next pause; the task's result is the answer's data.
 
-        The task raises AgentOSRefusal if the run fails.
+        The task raises a ServiceError if the run fails.
         """
         active = _Active()
         active.task = asyncio.create_task(self._advance(run_id, active, listener))
@@ -108,7 +115,7 @@ class Hosted:
         """Refuse an agent whose CLI is not installed; the run is recorded as failed.
 
         Raises:
-            AgentOSRefusal: `RUNTIME_NOT_INSTALLED` with what to install.
+            RuntimeNotInstalledError: with what to install.
         """
         turn = self._turn(agent, run)
         try:
@@ -116,7 +123,7 @@ class Hosted:
         except RuntimeMissingError as error:
             message = f"{error}".replace("the runtime shell or replay", "provider_type 'replay'")
             await self._database.write(_ending(run["id"], "failed", error_message=message))
-            raise AgentOSRefusal("RUNTIME_NOT_INSTALLED", message) from None
+            raise RuntimeNotInstalledError(message) from None
 
     async def _advance(
         self, run_id: str, active: _Active, listener: Listener | None
@@ -128,7 +135,7 @@ class Hosted:
             if active.stop.reason == "terminated":
                 ending = _ending(run_id, "cancelled")
             else:
-                ending = _ending(run_id, "failed", error_message=failure.message)
+                ending = _ending(run_id, "failed", error_message=str(failure))
             await self._database.persist(ending)
             raise failure from None
         finally:
@@ -156,7 +163,7 @@ class Hosted:
             await asyncio.to_thread(shutil.rmtree, turn.folder.root, ignore_errors=True)
         await transcript.finish()
         if stop.reason == "shutdown":
-            raise AgentOSRefusal("RUN_FAILED", runs.RECOVERED)
+            raise RunFailedError(runs.RECOVERED)
         failure = _failure(outcome, plan, transcript, turn.timeout)
         if failure is not None:
             raise failure
@@ -176,7 +183,7 @@ class Hosted:
             runtime.configure(turn)
             return await runtime.run(turn, self._supervisor, transcript, stop)
         except (OSError, ValueError, ConfigError, RuntimeMissingError) as error:
-            raise AgentOSRefusal("RUN_FAILED", f"the runtime could not be run: {error}") from None
+            raise RunFailedError(f"the runtime could not be run: {error}") from None
 
     def _output(
         self, agent: sqlite3.Row, run: sqlite3.Row, transcript: Transcript
@@ -246,19 +253,19 @@ def _look_at(task: asyncio.Task[dict[str, Any]]) -> None:
         task.exception()
 
 
-def _failure_of(error: Exception) -> AgentOSRefusal:
+def _failure_of(error: Exception) -> ServiceError:
     """Return what a run's caller is told of an error; what nobody foresaw goes to the log."""
-    if isinstance(error, AgentOSRefusal):
+    if isinstance(error, ServiceError):
         return error
     logger.error("a hosted run failed unexpectedly", exc_info=error)
-    return AgentOSRefusal("INTERNAL_ERROR", f"unexpected error: {type(error).__name__}")
+    return UnexpectedError(f"unexpected error: {type(error).__name__}")
 
 
 def _find_running(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
     """Return the run's row; 409 if it was cancelled meanwhile."""
     run = runs.find_run(connection, run_id)
     if run["status"] != "running":
-        raise AgentOSRefusal("CONFLICT", f"Run {run_id} has already ended: {run['status']}")
+        raise WrongStateError(f"Run {run_id} has already ended: {run['status']}")
     return run
 
 
@@ -298,17 +305,17 @@ def _ask(
 
 def _failure(
     outcome: Outcome, plan: Plan, transcript: Transcript, limit: float
-) -> AgentOSRefusal | None:
+) -> ServiceError | None:
     if outcome.killed == "timeout":
-        return AgentOSRefusal("TIMEOUT", f"the run was not done after {limit:g} s")
+        return RunTimeoutError(f"the run was not done after {limit:g} s")
     if outcome.killed == "stopped":
-        return AgentOSRefusal("CONFLICT", "the run was cancelled")
+        return WrongStateError("the run was cancelled")
     if plan.fail is not None:
-        return AgentOSRefusal("RUN_FAILED", plan.fail)
+        return RunFailedError(plan.fail)
     if outcome.exit_code != 0:
         said = transcript.errors.strip() or transcript.summary or "it said nothing"
         message = f"the agent ended with exit code {outcome.exit_code}: {said}"
-        return AgentOSRefusal("RUN_FAILED", message)
+        return RunFailedError(message)
     return None
 
 

@@ -14,9 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from aod_notebook.contract import TOKEN_FIELDS, TaskStatus
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import Call, answer
+from aod_notebook.local.agentos.call import AgentOSCall, answer
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import InvalidError, ServiceError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -107,7 +107,7 @@ class Cancel(msgspec.Struct):
     reason: str | None = None
 
 
-async def start_run(call: Call) -> Response:
+async def start_run(call: AgentOSCall) -> Response:
     """`run/start`: the same `external_run_id` gives the same run."""
     fields = call.fields(Start)
     call.key.check_agent(fields.agent_id)
@@ -135,7 +135,7 @@ async def start_run(call: Call) -> Response:
     return answer({"run_id": run_id, "accepts": ["event_id"]})
 
 
-async def add_events(call: Call) -> Response:
+async def add_events(call: AgentOSCall) -> Response:
     """`events`: all of a batch or none."""
     fields = call.fields(Events)
     bodies = [_body(index, event) for index, event in enumerate(fields.events)]
@@ -147,7 +147,7 @@ async def add_events(call: Call) -> Response:
     return answer({"accepted": len(bodies)})
 
 
-async def put_task(call: Call) -> Response:
+async def put_task(call: AgentOSCall) -> Response:
     """`tasks`: creates the task, or updates the one with this id."""
     fields = call.fields(Task)
     task = fields.task
@@ -179,14 +179,14 @@ async def put_task(call: Call) -> Response:
     return answer({"task_id": task.id})
 
 
-async def complete_run(call: Call) -> Response:
+async def complete_run(call: AgentOSCall) -> Response:
     """`run/complete`."""
     fields = call.fields(Complete)
     tokens = {name: getattr(fields, name) for name in TOKEN_FIELDS}
     return await _end(call, fields.run_id, "completed", output=runs.dumps(fields.output), **tokens)
 
 
-async def fail_run(call: Call) -> Response:
+async def fail_run(call: AgentOSCall) -> Response:
     """`run/fail`."""
     fields = call.fields(Fail)
     detail = runs.dumps(fields.error_detail)
@@ -195,13 +195,13 @@ async def fail_run(call: Call) -> Response:
     )
 
 
-async def cancel_run(call: Call) -> Response:
+async def cancel_run(call: AgentOSCall) -> Response:
     """`run/cancel`: pending questions are cancelled with it."""
     fields = call.fields(Cancel)
     return await _end(call, fields.run_id, "cancelled", error_message=fields.reason)
 
 
-def _own_run(connection: sqlite3.Connection, call: Call, run_id: str) -> sqlite3.Row:
+def _own_run(connection: sqlite3.Connection, call: AgentOSCall, run_id: str) -> sqlite3.Row:
     run = runs.find_run(connection, run_id)
     call.key.check_agent(run["agent_id"])
     return run
@@ -223,11 +223,11 @@ def _check_time(text: str, place: str) -> None:
         raise _invalid(f"Expected an ISO 8601 time - at `{place}`") from None
 
 
-def _invalid(text: str) -> AgentOSRefusal:
-    return AgentOSRefusal("VALIDATION_ERROR", f"Invalid request body: {text}")
+def _invalid(text: str) -> ServiceError:
+    return InvalidError(f"Invalid request body: {text}")
 
 
-async def _end(call: Call, run_id: str, status: str, **columns: Any) -> Response:
+async def _end(call: AgentOSCall, run_id: str, status: str, **columns: Any) -> Response:
     def job(connection: sqlite3.Connection) -> list[str]:
         run = _own_run(connection, call, run_id)
         runs.end_run(connection, run, status, **columns)

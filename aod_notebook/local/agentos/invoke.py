@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from aod_notebook.local.agentos import runs
+from aod_notebook.local.agentos.call import AgentOSCall, run_answer
 from aod_notebook.local.agentos.hosted import Listener, provider
-from aod_notebook.local.agentos.http import Call, run_answer
 from aod_notebook.local.agentos.plan import Plan, Script, make_prompt, read_script
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import InvalidError, MissingError, ServiceError, WrongStateError
+from aod_notebook.local.http import code_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,7 +51,7 @@ class RpcInvoke(Invoke, kw_only=True):
     agent_id: Text
 
 
-async def invoke(call: Call) -> ASGIApp:
+async def invoke(call: AgentOSCall) -> ASGIApp:
     """`/api/v1/agents/{agent_id}/invoke`."""
     agent_id = str(call.request.path_params["agent_id"])
     call.key.check_agent(agent_id)
@@ -61,9 +62,7 @@ async def run_agent(state: State, agent_id: str, fields: Invoke, trigger: str) -
     """Start a hosted run and answer with its result, its pause or its stream."""
     chosen = (fields.session_id is not None, fields.start_session, fields.history is not None)
     if sum(chosen) > 1:
-        raise AgentOSRefusal(
-            "VALIDATION_ERROR", "Give at most one of session_id, start_session and history"
-        )
+        raise InvalidError("Give at most one of session_id, start_session and history")
     agent, run = await state.database.write(
         lambda connection: _begin(connection, agent_id, fields, trigger)
     )
@@ -78,7 +77,7 @@ def _begin(
 ) -> tuple[sqlite3.Row, sqlite3.Row]:
     agent = runs.find_agent(connection, agent_id)
     if agent["status"] != "active":
-        raise AgentOSRefusal("CONFLICT", f"Agent {agent_id} is {agent['status']}")
+        raise WrongStateError(f"Agent {agent_id} is {agent['status']}")
     script = read_script(fields.input) if provider(agent) == "replay" else Script()
     conversation_id = _conversation(connection, agent_id, fields)
     settings = json.loads(agent["settings"])
@@ -110,7 +109,7 @@ def _conversation(connection: sqlite3.Connection, agent_id: str, fields: Invoke)
             (fields.session_id, agent_id),
         ).fetchone()
         if row is None:
-            raise AgentOSRefusal("NOT_FOUND", f"Session {fields.session_id} not found")
+            raise MissingError(f"Session {fields.session_id} not found")
         return fields.session_id
     if not fields.start_session:
         return None
@@ -169,8 +168,8 @@ class RunStream:
 async def _last(task: asyncio.Task[dict[str, Any]]) -> dict[str, Any]:
     try:
         data = await task
-    except AgentOSRefusal as error:
-        return {"type": "error", "message": error.message, "code": error.code}
+    except ServiceError as error:
+        return {"type": "error", "message": error.detail, "code": code_of(error)}
     for kind in ("awaiting_input", "awaiting_approval"):
         waiting = data.pop(kind, None)
         if waiting is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from aod_notebook.core.proof import new_token
 from aod_notebook.local.clock import now
 from aod_notebook.local.credentials import digest
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import ForbiddenError, UnauthenticatedError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,35 +32,38 @@ class Key:
     def check_agent(self, agent_id: str) -> None:
         """Refuse an agent key of another agent."""
         if self.agent_id is not None and self.agent_id != agent_id:
-            raise AgentOSRefusal("FORBIDDEN", "This key belongs to another agent")
+            raise ForbiddenError("This key belongs to another agent")
 
     def check_control(self) -> None:
         """Refuse agent keys."""
         if self.kind == "agent":
-            raise AgentOSRefusal("FORBIDDEN", "An agent key can't do this: use a workspace key")
+            raise ForbiddenError("An agent key can't do this: use a workspace key")
 
 
 class Keys:
-    """The keys of one data directory. Only digests are stored, compared in constant time."""
+    """The keys of one data directory. Only digests are stored and looked up."""
 
     def __init__(self, database: Database, proof_key: bytes) -> None:
         self._database = database
         self._proof_key = proof_key
 
     def check(self, text: str) -> Key:
-        """Return whose key it is, and note its use.
+        """Return the kind of a key and its agent, and note its use.
 
         Raises:
-            AgentOSRefusal: 401 for an unknown or a revoked key.
+            UnauthenticatedError: the key is unknown or revoked.
         """
-        sent, found = digest(text), None
-        for row in self._database.read().execute(
-            "SELECT seq, kind, agent_id, digest, last_used_at FROM api_key WHERE revoked_at IS NULL"
-        ):
-            if hmac.compare_digest(row["digest"], sent):
-                found = row
+        found = (
+            self._database.read()
+            .execute(
+                "SELECT seq, kind, agent_id, last_used_at FROM api_key"
+                " WHERE digest = ? AND revoked_at IS NULL",
+                (digest(text),),
+            )
+            .fetchone()
+        )
         if found is None:
-            raise AgentOSRefusal("UNAUTHENTICATED", "Invalid or revoked API key")
+            raise UnauthenticatedError("Invalid or revoked API key")
         self._note_use(found)
         return Key(found["kind"], found["agent_id"])
 

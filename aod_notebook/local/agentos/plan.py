@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import InvalidError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,16 +56,14 @@ def read_script(value: dict[str, Any]) -> Script:
     """Read the script out of an input.
 
     Raises:
-        AgentOSRefusal: 400 if the key `replay` is not what this module's docstring says.
+        InvalidError: the key `replay` is not what this module's docstring says.
     """
     try:
         script = msgspec.convert(value.get("replay", {}), Script)
     except msgspec.ValidationError as error:
-        raise AgentOSRefusal("VALIDATION_ERROR", f"Invalid input.replay: {error}") from None
+        raise InvalidError(f"Invalid input.replay: {error}") from None
     if any((pause.ask is None) == (pause.approve is None) for pause in script.pauses):
-        raise AgentOSRefusal(
-            "VALIDATION_ERROR", "Invalid input.replay: a pause has either 'ask' or 'approve'"
-        )
+        raise InvalidError("Invalid input.replay: a pause has either 'ask' or 'approve'")
     return script
 
 

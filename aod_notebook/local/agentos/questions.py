@@ -12,9 +12,9 @@ from msgspec import Meta
 
 from aod_notebook.contract import RUN_ENDED
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import Call, answer, run_answer
+from aod_notebook.local.agentos.call import AgentOSCall, answer, run_answer
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import MissingError, RunTimeoutError, WrongStateError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,7 +44,7 @@ class Reply(msgspec.Struct):
     request_id: Text | None = None
 
 
-async def request_input(call: Call) -> Response:
+async def request_input(call: AgentOSCall) -> Response:
     """Ask, or poll again: held until answered or for the hold time, then `pending`."""
     fields = call.fields(Ask)
 
@@ -54,7 +54,7 @@ async def request_input(call: Call) -> Response:
         if fields.request_id is not None:
             return str(_find(connection, fields.run_id, fields.request_id)["id"])
         if run["status"] in RUN_ENDED:
-            raise AgentOSRefusal("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
+            raise WrongStateError(f"Run {run['id']} has already ended: {run['status']}")
         expires = datetime.now(UTC) + timedelta(seconds=fields.timeout_seconds)
         return runs.insert_question(
             connection,
@@ -68,7 +68,7 @@ async def request_input(call: Call) -> Response:
     return await _hold(call, fields.run_id, request_id)
 
 
-async def _hold(call: Call, run_id: str, request_id: str) -> Response:
+async def _hold(call: AgentOSCall, run_id: str, request_id: str) -> Response:
     state = call.state
     clock = asyncio.get_running_loop().time
     deadline = clock() + state.config.human_input_hold_s
@@ -79,12 +79,10 @@ async def _hold(call: Call, run_id: str, request_id: str) -> Response:
             if row["status"] == "answered":
                 return answer({"input": row["response"], "request_id": request_id})
             if row["status"] == "cancelled":
-                raise AgentOSRefusal(
-                    "CONFLICT", f"Question {request_id} was cancelled with its run"
-                )
+                raise WrongStateError(f"Question {request_id} was cancelled with its run")
             left = _left(row)
             if left <= 0:
-                raise AgentOSRefusal("TIMEOUT", f"Question {request_id} was not answered in time")
+                raise RunTimeoutError(f"Question {request_id} was not answered in time")
             if clock() >= deadline or state.feeds.closing:
                 return answer({"status": "pending", "request_id": request_id})
             with contextlib.suppress(TimeoutError):
@@ -92,7 +90,7 @@ async def _hold(call: Call, run_id: str, request_id: str) -> Response:
                     await event.wait()
 
 
-async def reply(call: Call) -> Response:
+async def reply(call: AgentOSCall) -> Response:
     """Answer a run's question; a hosted run goes on, to its end or the next pause."""
     call.key.check_control()
     fields = call.fields(Reply)
@@ -121,7 +119,7 @@ def _find(connection: sqlite3.Connection, run_id: str, request_id: str) -> sqlit
         "SELECT * FROM question WHERE run_id = ? AND id = ?", (run_id, request_id)
     ).fetchone()
     if row is None:
-        raise AgentOSRefusal("NOT_FOUND", f"Question {request_id} not found")
+        raise MissingError(f"Question {request_id} not found")
     return cast("sqlite3.Row", row)
 
 
@@ -135,7 +133,7 @@ def _pending(connection: sqlite3.Connection, run_id: str, request_id: str | None
             (run_id, now()),
         ).fetchone()
     if row is None or row["status"] != "pending" or _left(row) <= 0:
-        raise AgentOSRefusal("CONFLICT", f"Run {run_id} asks nothing that could be answered")
+        raise WrongStateError(f"Run {run_id} asks nothing that could be answered")
     return row
 
 

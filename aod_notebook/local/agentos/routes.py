@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from aod_notebook.local.agentos import ingest, questions
+from aod_notebook.local.agentos.call import Endpoint
 from aod_notebook.local.agentos.control.rpc import rpc
-from aod_notebook.local.agentos.http import Endpoint, refused
 from aod_notebook.local.agentos.invoke import invoke
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import MissingError
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -23,9 +23,9 @@ class Unknown:
     """Every other path below `/api`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 404 in the envelope."""
-        error = AgentOSRefusal("NOT_FOUND", f"There is no endpoint {scope['path']}")
-        await refused(error)(scope, receive, send)
+        """Refuse the request."""
+        del receive, send
+        raise MissingError(f"There is no endpoint {scope['path']}")
 
 
 def agentos_routes() -> list[BaseRoute]:

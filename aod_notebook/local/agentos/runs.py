@@ -11,7 +11,7 @@ import msgspec
 
 from aod_notebook.contract import RUN_ENDED, TOKEN_FIELDS
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import MissingError, WrongStateError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,7 @@ def find_run(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
     """Return the run's row, or raise 404 `NOT_FOUND`."""
     row = connection.execute("SELECT * FROM run WHERE id = ?", (run_id,)).fetchone()
     if row is None:
-        raise AgentOSRefusal("NOT_FOUND", f"Run {run_id} not found")
+        raise MissingError(f"Run {run_id} not found")
     return cast("sqlite3.Row", row)
 
 
@@ -32,7 +32,7 @@ def find_agent(connection: sqlite3.Connection, agent_id: str) -> sqlite3.Row:
     """Return the agent's row, or raise 404 `NOT_FOUND`."""
     row = connection.execute("SELECT * FROM hosted_agent WHERE id = ?", (agent_id,)).fetchone()
     if row is None:
-        raise AgentOSRefusal("NOT_FOUND", f"Agent {agent_id} not found")
+        raise MissingError(f"Agent {agent_id} not found")
     return cast("sqlite3.Row", row)
 
 
@@ -94,7 +94,7 @@ def end_run(connection: sqlite3.Connection, run: sqlite3.Row, status: str, **col
     if run["status"] == status:
         return
     if run["status"] in RUN_ENDED:
-        raise AgentOSRefusal("CONFLICT", f"Run {run['id']} has already ended: {run['status']}")
+        raise WrongStateError(f"Run {run['id']} has already ended: {run['status']}")
     changes = {"status": status, "ended_at": now(), **columns}
     marks = ", ".join(f"{name} = :{name}" for name in changes)
     connection.execute(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.contract import LOCAL_RUNTIMES
 from aod_notebook.local.aod import catalog
-from aod_notebook.local.aod.http import MAX_METADATA, Call, answer, listing, validated
+from aod_notebook.local.aod.call import MAX_METADATA, AodCall, answer, listing, validated
 from aod_notebook.local.aod.models import (
     ProviderAgentCreate,
     ProviderAgentUpdate,
@@ -17,7 +17,12 @@ from aod_notebook.local.aod.models import (
     RuntimeAgentUpdate,
 )
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AodRefusal
+from aod_notebook.local.errors import (
+    InvalidError,
+    MissingError,
+    TooLargeError,
+    WrongStateError,
+)
 from aod_notebook.local.storage.vault import SealError
 
 if TYPE_CHECKING:
@@ -37,7 +42,7 @@ _ONE_GENERATION = (
 _JSON_FIELDS = ("skills", "metadata")
 
 
-async def list_agents(call: Call) -> Response:
+async def list_agents(call: AodCall) -> Response:
     """`GET /agents`: the owner's agents that are not archived, newest first."""
     return await listing(
         call,
@@ -48,17 +53,17 @@ async def list_agents(call: Call) -> Response:
     )
 
 
-async def get_agent(call: Call) -> Response:
+async def get_agent(call: AodCall) -> Response:
     """`GET /agents/{id}`."""
     return answer(render(find(call.state.database.read(), call.owner, call.id), call.state.vault))
 
 
-async def create_agent(call: Call) -> Response:
+async def create_agent(call: AodCall) -> Response:
     """`POST /agents`, in either generation."""
     body = await call.json()
     kind = _kind(body)
     if kind is None:
-        raise AodRefusal(422, _ONE_GENERATION)
+        raise InvalidError(_ONE_GENERATION)
     model: type[Create] = RuntimeAgentCreate if kind == "runtime" else ProviderAgentCreate
     strict = call.state.config.strict_models
     fields = validated(model, body, free=_free(body.get(kind)), strict=strict)
@@ -69,7 +74,7 @@ async def create_agent(call: Call) -> Response:
     return answer(render(row, call.state.vault), 201)
 
 
-async def update_agent(call: Call) -> Response:
+async def update_agent(call: AodCall) -> Response:
     """`PUT /agents/{id}`: checks in the order of A.7.2; a new version only if something changed."""
     body = await call.json()
     kind = _kind(body)
@@ -90,13 +95,13 @@ async def update_agent(call: Call) -> Response:
     return answer(render(row, call.state.vault))
 
 
-async def archive_agent(call: Call) -> Response:
+async def archive_agent(call: AodCall) -> Response:
     """`POST /agents/{id}/archive`."""
 
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
         row = find(connection, call.owner, call.id)
         if row["archived_at"] is not None:
-            raise AodRefusal(409, "Agent is already archived")
+            raise WrongStateError("Agent is already archived")
         time = now()
         connection.execute(
             "UPDATE agent SET archived_at = ?, updated_at = ? WHERE id = ?", (time, time, call.id)
@@ -106,7 +111,7 @@ async def archive_agent(call: Call) -> Response:
     return answer(render(await call.state.database.write(job), call.state.vault))
 
 
-async def list_versions(call: Call) -> Response:
+async def list_versions(call: AodCall) -> Response:
     """`GET /agents/{id}/versions`: highest first."""
     find(call.state.database.read(), call.owner, call.id)
 
@@ -129,7 +134,7 @@ def find(connection: sqlite3.Connection, owner: str, agent_id: str) -> sqlite3.R
         "SELECT * FROM agent WHERE owner = ? AND id = ?", (owner, _text(agent_id))
     ).fetchone()
     if row is None:
-        raise AodRefusal(404, "Agent not found")
+        raise MissingError("Agent not found")
     return cast("sqlite3.Row", row)
 
 
@@ -174,9 +179,9 @@ def check_environment(
         (owner, _text(environment_id)),
     ).fetchone()
     if row is None:
-        raise AodRefusal(404, "Environment not found")
+        raise MissingError("Environment not found")
     if row["archived_at"] is not None:
-        raise AodRefusal(409, archived)
+        raise WrongStateError(archived)
 
 
 def _text(value: str) -> str:
@@ -187,7 +192,7 @@ def _kind(body: dict[str, Any]) -> catalog.Generation | None:
     """Return the generation that the body speaks; None if it names neither."""
     runtime, provider = "runtime" in body, "provider" in body
     if runtime and provider:
-        raise AodRefusal(422, _ONE_GENERATION)
+        raise InvalidError(_ONE_GENERATION)
     if runtime:
         return "runtime"
     return "provider" if provider else None
@@ -197,15 +202,15 @@ def _free(kind: object) -> bool:
     return isinstance(kind, str) and kind.strip() in LOCAL_RUNTIMES
 
 
-def _peek(call: Call) -> sqlite3.Row | None:
+def _peek(call: AodCall) -> sqlite3.Row | None:
     try:
         return find(call.state.database.read(), call.owner, call.id)
-    except AodRefusal:
+    except MissingError:
         return None
 
 
 def _insert(
-    connection: sqlite3.Connection, call: Call, fields: Create, engine: catalog.Engine
+    connection: sqlite3.Connection, call: AodCall, fields: Create, engine: catalog.Engine
 ) -> sqlite3.Row:
     owner = call.owner
     if fields.environment_id is not None:
@@ -242,7 +247,7 @@ def _check_assignable(connection: sqlite3.Connection, owner: str, environment_id
 
 def _apply(
     connection: sqlite3.Connection,
-    call: Call,
+    call: AodCall,
     fields: Update,
     generation: catalog.Generation,
     *,
@@ -253,9 +258,9 @@ def _apply(
         _check_assignable(connection, owner, fields.environment_id)
     row = find(connection, owner, agent_id)
     if row["archived_at"] is not None:
-        raise AodRefusal(409, "Cannot update an archived agent")
+        raise WrongStateError("Cannot update an archived agent")
     if fields.version != row["version"]:
-        raise AodRefusal(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
+        raise WrongStateError(f"Version mismatch: expected {row['version']}, got {fields.version}")
     kind = getattr(fields, generation) or row[generation]
     model = row["model"] if fields.model is None else fields.model
     changes = _changes(row, fields, call.state.vault)
@@ -296,7 +301,7 @@ def _changes(row: sqlite3.Row, fields: Update, vault: Vault) -> dict[str, Any]:
 def _metadata(value: dict[str, Any]) -> str:
     text = json.dumps(value)
     if len(text) > MAX_METADATA:
-        raise AodRefusal(413, f"metadata is larger than {MAX_METADATA} bytes of JSON")
+        raise TooLargeError(f"metadata is larger than {MAX_METADATA} bytes of JSON")
     return text
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aod_notebook.contract import AGENT_RUNTIMES, LOCAL_RUNTIMES, PROVIDERS, RUNTIMES
-from aod_notebook.local.errors import AodRefusal
+from aod_notebook.local.errors import InvalidError, UnknownRuntimeError
 from aod_notebook.local.runtimes.cli import PREFIXES
 
 Generation = Literal["runtime", "provider"]
@@ -51,9 +51,11 @@ class Engine:
 
 
 def check_runtime(runtime: str) -> None:
-    """Refuse an unknown runtime with a 400 (runtime API)."""
+    """Refuse an unknown runtime (runtime API)."""
     if runtime not in RUNTIMES:
-        raise AodRefusal(400, f"Unknown runtime: {runtime}. Must be one of: {list(AGENT_RUNTIMES)}")
+        raise UnknownRuntimeError(
+            f"Unknown runtime: {runtime}. Must be one of: {list(AGENT_RUNTIMES)}"
+        )
 
 
 def runtime_engine(runtime: str, model: str, *, strict: bool) -> Engine:
@@ -63,11 +65,10 @@ def runtime_engine(runtime: str, model: str, *, strict: bool) -> Engine:
         return Engine("runtime", runtime, runtime, model)
     provider = MODELS.get(model) if strict else _provider(runtime, model)
     if provider is None:
-        raise AodRefusal(422, f"Model {model} not supported on runtime {runtime}")
+        raise InvalidError(f"Model {model} not supported on runtime {runtime}")
     if provider not in _SERVES[runtime] and (strict or runtime != "opencode"):
         served = sorted(_SERVES[runtime])
-        raise AodRefusal(
-            422,
+        raise InvalidError(
             f"Runtime {runtime} cannot serve model {model}: provider {provider} not in {served}",
         )
     return Engine("runtime", runtime, provider, model)
@@ -79,17 +80,17 @@ def provider_engine(provider: str, model: str) -> Engine:
     if provider in LOCAL_RUNTIMES:
         return Engine("provider", provider, provider, model)
     if provider not in PROVIDERS:
-        raise AodRefusal(422, f"Unknown provider: {provider}. Must be one of: {list(PROVIDERS)}")
+        raise InvalidError(f"Unknown provider: {provider}. Must be one of: {list(PROVIDERS)}")
     model = model.strip()
     prefix, slash, rest = model.partition("/")
     if slash and prefix in PREFIXES:
         if prefix != provider:
-            raise AodRefusal(
-                422, f"Model provider prefix '{prefix}' does not match provider '{provider}'"
+            raise InvalidError(
+                f"Model provider prefix '{prefix}' does not match provider '{provider}'"
             )
         model = rest.strip()
     if not model:
-        raise AodRefusal(422, "Model must be a non-empty string")
+        raise InvalidError("Model must be a non-empty string")
     return Engine("provider", _RUNTIME_OF[provider], provider, model)
 
 

@@ -6,10 +6,10 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from aod_notebook.local.aod.http import Call, answer, listing, validated
+from aod_notebook.local.aod.call import AodCall, answer, listing, validated
 from aod_notebook.local.aod.models import EnvironmentCreate, EnvironmentUpdate
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AodRefusal
+from aod_notebook.local.errors import MissingError, WrongStateError
 from aod_notebook.local.storage.vault import SealError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aod_notebook.local.storage.vault import Vault
 
 
-async def list_environments(call: Call) -> Response:
+async def list_environments(call: AodCall) -> Response:
     """`GET /environments`: the owner's environments that are not archived, newest first."""
     return await listing(
         call,
@@ -31,12 +31,12 @@ async def list_environments(call: Call) -> Response:
     )
 
 
-async def get_environment(call: Call) -> Response:
+async def get_environment(call: AodCall) -> Response:
     """`GET /environments/{id}`."""
     return answer(render(find(call.state.database.read(), call.owner, call.id)))
 
 
-async def create_environment(call: Call) -> Response:
+async def create_environment(call: AodCall) -> Response:
     """`POST /environments`."""
     fields = validated(EnvironmentCreate, await call.json())
     vault = call.state.vault
@@ -66,7 +66,7 @@ async def create_environment(call: Call) -> Response:
     return answer(render(await call.state.database.write(job)), 201)
 
 
-async def update_environment(call: Call) -> Response:
+async def update_environment(call: AodCall) -> Response:
     """`PUT /environments/{id}`: archived before the body, the name last."""
     _check_open(find(call.state.database.read(), call.owner, call.id))
     fields = validated(EnvironmentUpdate, await call.json())
@@ -76,13 +76,13 @@ async def update_environment(call: Call) -> Response:
     return answer(render(row))
 
 
-async def archive_environment(call: Call) -> Response:
+async def archive_environment(call: AodCall) -> Response:
     """`POST /environments/{id}/archive`."""
 
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
         row = find(connection, call.owner, call.id)
         if row["archived_at"] is not None:
-            raise AodRefusal(409, "Environment is already archived")
+            raise WrongStateError("Environment is already archived")
         time = now()
         connection.execute(
             "UPDATE environment SET archived_at = ?, updated_at = ? WHERE id = ?",
@@ -93,7 +93,7 @@ async def archive_environment(call: Call) -> Response:
     return answer(render(await call.state.database.write(job)))
 
 
-async def delete_environment(call: Call) -> Response:
+async def delete_environment(call: AodCall) -> Response:
     """`DELETE /environments/{id}/delete`: refused while any session row refers to it."""
 
     def job(connection: sqlite3.Connection) -> None:
@@ -102,7 +102,7 @@ async def delete_environment(call: Call) -> Response:
             "SELECT 1 FROM session WHERE environment_id = ? LIMIT 1", (call.id,)
         ).fetchone()
         if used is not None:
-            raise AodRefusal(409, "Cannot delete environment with existing sessions")
+            raise WrongStateError("Cannot delete environment with existing sessions")
         connection.execute("DELETE FROM environment_version WHERE environment_id = ?", (call.id,))
         connection.execute(
             "UPDATE agent SET environment_id = NULL WHERE environment_id = ?", (call.id,)
@@ -113,7 +113,7 @@ async def delete_environment(call: Call) -> Response:
     return answer({"detail": "Environment deleted"})
 
 
-async def list_versions(call: Call) -> Response:
+async def list_versions(call: AodCall) -> Response:
     """`GET /environments/{id}/versions`: highest first."""
     find(call.state.database.read(), call.owner, call.id)
     return await listing(
@@ -124,7 +124,7 @@ async def list_versions(call: Call) -> Response:
     )
 
 
-def check_exists(call: Call) -> None:
+def check_exists(call: AodCall) -> None:
     """Raise the 404 of `/environments/{id}`, which comes before its 405."""
     find(call.state.database.read(), call.owner, call.id)
 
@@ -135,7 +135,7 @@ def find(connection: sqlite3.Connection, owner: str, environment_id: str) -> sql
         "SELECT * FROM environment WHERE owner = ? AND id = ?", (owner, environment_id)
     ).fetchone()
     if row is None:
-        raise AodRefusal(404, "Environment not found")
+        raise MissingError("Environment not found")
     return cast("sqlite3.Row", row)
 
 
@@ -163,7 +163,7 @@ def _shown_networking(networking: dict[str, Any]) -> dict[str, Any]:
 
 def _check_open(row: sqlite3.Row) -> None:
     if row["archived_at"] is not None:
-        raise AodRefusal(409, "Cannot update an archived environment")
+        raise WrongStateError("Cannot update an archived environment")
 
 
 def _check_name(connection: sqlite3.Connection, owner: str, name: str) -> None:
@@ -172,16 +172,16 @@ def _check_name(connection: sqlite3.Connection, owner: str, name: str) -> None:
         (owner, name),
     ).fetchone()
     if taken is not None:
-        raise AodRefusal(409, f"An active environment named '{name}' already exists")
+        raise WrongStateError(f"An active environment named '{name}' already exists")
 
 
 def _apply(
-    connection: sqlite3.Connection, call: Call, fields: EnvironmentUpdate, vault: Vault
+    connection: sqlite3.Connection, call: AodCall, fields: EnvironmentUpdate, vault: Vault
 ) -> sqlite3.Row:
     row = find(connection, call.owner, call.id)
     _check_open(row)
     if fields.version != row["version"]:
-        raise AodRefusal(409, f"Version mismatch: expected {row['version']}, got {fields.version}")
+        raise WrongStateError(f"Version mismatch: expected {row['version']}, got {fields.version}")
     changes: dict[str, Any] = {}
     for name in ("name", "setup_script"):
         value = getattr(fields, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from aod_notebook.local.aod.http import answer
+from aod_notebook.local.aod.call import answer
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.local.aod.rules import MANAGERS
+from aod_notebook.local.aod.rules import HIDDEN, MANAGERS, plain_word
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-HIDDEN = "**********"
 _SHOWN = frozenset(
     {
         *("agent_id", "description", "environment_id", "model", "mount_path", "name", "prompt"),
@@ -60,15 +59,22 @@ def error_items(error: ValidationError) -> list[dict[str, Any]]:
 def redact(value: Any, *, servers: bool = False) -> Any:
     """Copy a JSON value with all hidden that may be secret; of MCP servers name and type stay."""
     if isinstance(value, dict):
-        shown = {"name", "type"} if servers else _SHOWN
+        if servers:
+            return {key: _of_server(key, inner) for key, inner in value.items()}
         return {
-            key: redact(inner) if key in shown else _hide(inner) for key, inner in value.items()
+            key: redact(inner) if key in _SHOWN else _hide(inner) for key, inner in value.items()
         }
     if isinstance(value, list):
         return [redact(inner, servers=servers) for inner in value]
     if servers:
         return _hide(value)
     return _URL_SECRET.sub(HIDDEN, value) if isinstance(value, str) else value
+
+
+def _of_server(key: str, value: Any) -> Any:
+    if key == "type":
+        return plain_word(value)
+    return redact(value) if key == "name" else _hide(value)
 
 
 def _hide(value: Any) -> Any:

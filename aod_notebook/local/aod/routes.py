@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aod_notebook.local.aod import agents, environments, sessions, stream, usage
+from aod_notebook.local.aod.call import Action, Resource
 from aod_notebook.local.aod.health import health
-from aod_notebook.local.aod.http import Action, Resource
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute

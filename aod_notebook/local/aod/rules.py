@@ -8,6 +8,7 @@ from typing import Any
 from aod_notebook.local.turns.packages import check_name
 from aod_notebook.local.turns.skills import SOURCE
 
+HIDDEN = "**********"
 MANAGERS = ("apt", "cargo", "gem", "go", "npm", "pip")
 _MAX_ENTRIES = 20
 _MAX_CONTENT = 65536
@@ -16,7 +17,13 @@ _HEREDOC = "SKILL_EOF"
 _INLINE = {"content", "description", "name"}
 _GITHUB = {"description", "name", "source", "type"}
 _SKILL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,15}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def plain_word(value: Any) -> str:
+    """Return a word such as `sse`; what may be a secret in the wrong field is hidden."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else HIDDEN
 
 
 def check_skills(skills: list[Any]) -> list[Any]:
@@ -94,7 +101,8 @@ def check_mcp_servers(servers: list[Any]) -> list[Any]:
             raise ValueError(f"{where} missing required field: name")
         kind = server.get("type", "url")
         if kind not in ("url", "stdio"):
-            raise ValueError(f"{where}: unknown type '{kind}'. Must be one of: ['stdio', 'url']")
+            shown = plain_word(kind)
+            raise ValueError(f"{where}: unknown type '{shown}'. Must be one of: ['stdio', 'url']")
         needed = "url" if kind == "url" else "command"
         if needed not in server:
             raise ValueError(f"{where} ({kind}): missing required field: {needed}")

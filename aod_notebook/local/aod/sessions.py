@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.contract import ACTIVE_STATUSES, AGENT_RUNTIMES
 from aod_notebook.local.aod import agents, catalog
-from aod_notebook.local.aod.http import Call, answer, listing, validated
+from aod_notebook.local.aod.call import AodCall, answer, listing, validated
 from aod_notebook.local.aod.models import Prompt, SessionCreate
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AodRefusal
+from aod_notebook.local.errors import (
+    InvalidError,
+    LimitError,
+    MissingError,
+    UnavailableError,
+    WrongStateError,
+)
 from aod_notebook.local.runtimes import Setup
 from aod_notebook.local.storage import log
 from aod_notebook.local.storage.vault import SealError
@@ -41,13 +47,13 @@ _NOT_INTERRUPTIBLE = {
 }
 
 
-async def list_sessions(call: Call) -> Response:
+async def list_sessions(call: AodCall) -> Response:
     """`GET /sessions`: every status, newest first."""
     query = f"{_SELECT} ORDER BY s.created_at DESC, s.seq DESC"
     return await listing(call, query, (call.owner,), render)
 
 
-async def get_session(call: Call) -> Response:
+async def get_session(call: AodCall) -> Response:
     """`GET /sessions/{id}`, with the id of the last row in the session's log.
 
     By that a reader knows when it has all that the session had at this moment.
@@ -58,7 +64,7 @@ async def get_session(call: Call) -> Response:
     return answer({**render(row), "last_event_id": last})
 
 
-async def create_session(call: Call) -> Response:
+async def create_session(call: AodCall) -> Response:
     """`POST /sessions`: the limit is counted where the row is made.
 
     A repeat with the same `Idempotency-Key` answers with the session that there is.
@@ -74,7 +80,7 @@ async def create_session(call: Call) -> Response:
             return made, False
         agent = agents.find(connection, call.owner, fields.agent_id)
         if agent["archived_at"] is not None:
-            raise AodRefusal(409, "Cannot create session with archived agent")
+            raise WrongStateError("Cannot create session with archived agent")
         environment_id = fields.environment_id
         if environment_id is None:
             environment_id = agent["environment_id"]
@@ -87,7 +93,7 @@ async def create_session(call: Call) -> Response:
             )
         _check_engine(agent, strict=state.config.strict_models)
         if not available:
-            raise AodRefusal(503, "Session backend is not configured")
+            raise UnavailableError("Session backend is not configured")
         _check_limit(connection, call.owner, state.config.max_active_sessions)
         setup = _setup(connection, state.vault, agent, environment_id, fields)
         ack = _insert(
@@ -106,21 +112,21 @@ async def create_session(call: Call) -> Response:
     return answer(ack, 202)
 
 
-async def prompt_session(call: Call) -> Response:
+async def prompt_session(call: AodCall) -> Response:
     """`POST /sessions/{id}/prompt`: state errors win over body errors."""
     state = call.state
     _check_promptable(find(state.database.read(), call.owner, call.id))
     fields = validated(Prompt, await call.json())
     if not state.worker.available():
-        raise AodRefusal(503, "Session backend token is not configured")
+        raise UnavailableError("Session backend token is not configured")
     if not state.worker.has_sandbox(call.id):
-        raise AodRefusal(409, "Session backend is no longer available; start a new session.")
+        raise WrongStateError("Session backend is no longer available; start a new session.")
 
     def job(connection: sqlite3.Connection) -> int:
         row = find(connection, call.owner, call.id)
         _check_promptable(row)
         if row["status"] == "pending":
-            raise AodRefusal(409, "Session already has a pending turn")
+            raise WrongStateError("Session already has a pending turn")
         number = int(row["current_turn"]) + 1
         connection.execute(
             "UPDATE session SET status = 'pending', exit_code = NULL, updated_at = ? WHERE id = ?",
@@ -140,7 +146,7 @@ async def prompt_session(call: Call) -> Response:
     return answer(ack, 202)
 
 
-async def list_turns(call: Call) -> Response:
+async def list_turns(call: AodCall) -> Response:
     """`GET /sessions/{id}/turns`: in order."""
     find(call.state.database.read(), call.owner, call.id)
     return await listing(
@@ -152,7 +158,7 @@ async def list_turns(call: Call) -> Response:
     )
 
 
-async def terminate_session(call: Call) -> Response:
+async def terminate_session(call: AodCall) -> Response:
     """`POST /sessions/{id}/terminate`: from any status but `terminated`.
 
     What is at work ends even while the disk takes nothing; its session is terminated later then.
@@ -161,7 +167,7 @@ async def terminate_session(call: Call) -> Response:
 
     def job(connection: sqlite3.Connection) -> None:
         if find(connection, call.owner, call.id)["status"] == "terminated":
-            raise AodRefusal(409, "Session is already terminated")
+            raise WrongStateError("Session is already terminated")
         connection.execute(
             "UPDATE session SET status = 'terminated', updated_at = ? WHERE id = ?",
             (now(), call.id),
@@ -176,21 +182,21 @@ async def terminate_session(call: Call) -> Response:
     return answer({"id": call.id, "status": "terminated"})
 
 
-async def interrupt_session(call: Call) -> Response:
+async def interrupt_session(call: AodCall) -> Response:
     """`POST /sessions/{id}/interrupt`: ends the turn in flight, the session can go on."""
     status = find(call.state.database.read(), call.owner, call.id)["status"]
     if status in _NOT_INTERRUPTIBLE:
-        raise AodRefusal(409, _NOT_INTERRUPTIBLE[status])
+        raise WrongStateError(_NOT_INTERRUPTIBLE[status])
     call.state.worker.interrupt(call.id)
     return answer({"id": call.id, "status": status}, 202)
 
 
-async def delete_session(call: Call) -> Response:
+async def delete_session(call: AodCall) -> Response:
     """`DELETE /sessions/{id}/delete`: row, turns, log and directory go."""
 
     def job(connection: sqlite3.Connection) -> None:
         if find(connection, call.owner, call.id)["status"] in ACTIVE_STATUSES:
-            raise AodRefusal(409, "Cannot delete an active session")
+            raise WrongStateError("Cannot delete an active session")
         connection.execute("DELETE FROM log_block WHERE session_id = ?", (call.id,))
         connection.execute("DELETE FROM turn WHERE session_id = ?", (call.id,))
         connection.execute("DELETE FROM session WHERE id = ?", (call.id,))
@@ -204,7 +210,7 @@ def find(connection: sqlite3.Connection, owner: str, session_id: str) -> sqlite3
     """Return the session's row with its agent's provider and turn counts, or raise the 404."""
     row = connection.execute(f"{_SELECT} AND s.id = ?", (owner, session_id)).fetchone()
     if row is None:
-        raise AodRefusal(404, "Session not found")
+        raise MissingError("Session not found")
     return cast("sqlite3.Row", row)
 
 
@@ -243,7 +249,7 @@ def _made_before(
         "SELECT prompt FROM turn WHERE session_id = ? AND turn_number = 1", (row["id"],)
     ).fetchone()
     if (row["agent_id"], prompt) != (fields.agent_id, fields.prompt):
-        raise AodRefusal(409, "This Idempotency-Key has made another session")
+        raise WrongStateError("This Idempotency-Key has made another session")
     return _ack(row["id"], row["environment_id"], json.loads(row["resources"]))
 
 
@@ -260,7 +266,7 @@ def _ack(session_id: str, environment_id: str | None, resources: list[Any]) -> d
 
 def _check_promptable(row: sqlite3.Row) -> None:
     if row["status"] in _NOT_PROMPTABLE:
-        raise AodRefusal(409, _NOT_PROMPTABLE[row["status"]])
+        raise WrongStateError(_NOT_PROMPTABLE[row["status"]])
 
 
 def _check_engine(agent: sqlite3.Row, *, strict: bool) -> None:
@@ -269,7 +275,7 @@ def _check_engine(agent: sqlite3.Row, *, strict: bool) -> None:
         catalog.check_runtime(agent["runtime"])
         is_cli = agent["runtime"] in AGENT_RUNTIMES
         if strict and is_cli and agent["model"] not in catalog.MODELS:
-            raise AodRefusal(422, f"Unknown model: {agent['model']}")
+            raise InvalidError(f"Unknown model: {agent['model']}")
     kind = agent[agent["generation"]]
     catalog.engine(agent["generation"], kind, agent["model"], strict=strict)
 
@@ -280,8 +286,7 @@ def _check_limit(connection: sqlite3.Connection, owner: str, limit: int) -> None
         (owner,),
     ).fetchone()
     if active >= limit:
-        raise AodRefusal(
-            429,
+        raise LimitError(
             f"Concurrent session limit reached ({active}/{limit}). "
             "Terminate an active session before starting a new one.",
             limit=limit,
@@ -299,7 +304,7 @@ def _setup(
     try:
         servers = vault.open_servers(agent["mcp_servers"])
     except SealError as error:
-        raise AodRefusal(503, f"Session backend is not configured: {error}") from None
+        raise UnavailableError(f"Session backend is not configured: {error}") from None
     setup = Setup(
         system=agent["system"],
         skills=json.loads(agent["skills"]),
@@ -328,7 +333,7 @@ def _environment(
     try:
         env_vars = vault.open(row["env_vars"])
     except SealError as error:
-        raise AodRefusal(503, f"Session backend is not configured: {error}") from None
+        raise UnavailableError(f"Session backend is not configured: {error}") from None
     return {
         "packages": json.loads(row["packages"]),
         "networking": json.loads(row["networking"]),
@@ -339,7 +344,7 @@ def _environment(
 
 def _insert(
     connection: sqlite3.Connection,
-    call: Call,
+    call: AodCall,
     *,
     agent: sqlite3.Row,
     environment_id: str | None,

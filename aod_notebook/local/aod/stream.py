@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.contract import SESSION_ENDED
 from aod_notebook.local import clock
 from aod_notebook.local.aod import sessions
-from aod_notebook.local.errors import AodRefusal
+from aod_notebook.local.errors import MalformedError
 from aod_notebook.local.storage import log
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from aod_notebook.local.aod.http import Call
+    from aod_notebook.local.aod.call import AodCall
     from aod_notebook.local.state import State
 
 _HEADERS = [
@@ -35,18 +35,18 @@ _HEADERS = [
 _HEARTBEAT = b": heartbeat\n\n"
 
 
-async def stream_session(call: Call) -> ASGIApp:
+async def stream_session(call: AodCall) -> ASGIApp:
     """Check the session, then the cursor; the answer streams until a terminal event."""
     row = sessions.find(call.state.database.read(), call.owner, call.id)
     return EventStream(call.state, row, _cursor(call))
 
 
-def _cursor(call: Call) -> int:
+def _cursor(call: AodCall) -> int:
     text = call.request.headers.get("last-event-id") or call.request.query_params.get("since", "0")
     try:
         return max(0, int(text))
     except ValueError:
-        raise AodRefusal(400, "since must be an integer") from None
+        raise MalformedError("since must be an integer") from None
 
 
 @dataclass(slots=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.proof import new_token
 from aod_notebook.local.credentials import digest
-from aod_notebook.local.errors import AodRefusal
+from aod_notebook.local.errors import UnauthenticatedError
 
 if TYPE_CHECKING:
     from aod_notebook.local.storage import Database
@@ -18,7 +17,7 @@ _PREFIX = 12
 
 
 class Tokens:
-    """The tokens of one data directory. Only digests are stored, compared in constant time."""
+    """The tokens of one data directory. Only digests are stored and looked up."""
 
     def __init__(self, database: Database, proof_key: bytes) -> None:
         self._database = database
@@ -45,19 +44,20 @@ class Tokens:
         """Return the token's owner.
 
         Raises:
-            AodRefusal: 401 with the contract's text.
+            UnauthenticatedError: it is unknown, inactive or has expired.
         """
-        sent, found = digest(token), None
-        for row in self._database.read().execute("SELECT * FROM api_token"):
-            if hmac.compare_digest(row["digest"], sent):
-                found = row
+        found = (
+            self._database.read()
+            .execute("SELECT * FROM api_token WHERE digest = ?", (digest(token),))
+            .fetchone()
+        )
         if found is None:
-            raise AodRefusal(401, "Invalid API key")
+            raise UnauthenticatedError("Invalid API key")
         if not found["active"]:
-            raise AodRefusal(401, "API key is inactive")
+            raise UnauthenticatedError("API key is inactive")
         expires_at = found["expires_at"]
         if expires_at is not None and datetime.fromisoformat(expires_at) <= datetime.now(UTC):
-            raise AodRefusal(401, "API key has expired")
+            raise UnauthenticatedError("API key has expired")
         return str(found["owner"])
 
     def _store(self, token: str, owner: str, *, active: bool, expires_at: datetime | None) -> None:

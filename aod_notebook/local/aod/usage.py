@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.local.aod import sessions
-from aod_notebook.local.aod.http import answer
+from aod_notebook.local.aod.call import answer
 from aod_notebook.logs import AGENTS, LogFile, find_logs, read_log
 from aod_notebook.transcripts import Usage
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aod_notebook.local.aod.http import Call
+    from aod_notebook.local.aod.call import AodCall
     from aod_notebook.logs import LogSession
 
 _INCLUDES_CACHE = ("codex", "gemini")
 _LEAVES_REASONING_OUT = ("gemini", "opencode")
 
 
-async def session_usage(call: Call) -> Response:
+async def session_usage(call: AodCall) -> Response:
     """Answer with the tokens per model; `source` is null where no log is kept."""
     row = sessions.find(call.state.database.read(), call.owner, call.id)
     home = call.state.worker.folder(call.id).home

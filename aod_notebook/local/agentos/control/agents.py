@@ -11,12 +11,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import MissingError, WrongStateError
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from aod_notebook.local.agentos.http import Call
+    from aod_notebook.local.agentos.call import AgentOSCall
 
 Text = Annotated[str, Meta(min_length=1)]
 Provider = Literal["anthropic", "openai", "replay"]
@@ -82,7 +82,7 @@ class List(msgspec.Struct):
 _OWN = ("name", "folder_id", "agent_id")
 
 
-async def create(call: Call) -> Object:
+async def create(call: AgentOSCall) -> Object:
     """Make a hosted agent; it runs on its provider's CLI, or on `replay`."""
     fields = call.fields(Create)
     settings = {"provider_type": "anthropic", **_given(fields)}
@@ -98,7 +98,7 @@ async def create(call: Call) -> Object:
     return {**agent, "agent_id": agent["id"]}
 
 
-async def update(call: Call) -> Object:
+async def update(call: AgentOSCall) -> Object:
     """Change what is given."""
     fields = call.fields(Update)
 
@@ -107,7 +107,7 @@ async def update(call: Call) -> Object:
         settings = {**json.loads(agent["settings"]), **_given(fields)}
         folder_id = agent["folder_id"] if fields.folder_id is UNSET else fields.folder_id
         if folder_id is not None and agent["built_in"]:
-            raise AgentOSRefusal("CONFLICT", "A built-in agent can't be filed in a folder")
+            raise WrongStateError("A built-in agent can't be filed in a folder")
         _check_folder(connection, folder_id)
         name = agent["name"] if fields.name is UNSET else fields.name
         connection.execute(
@@ -120,7 +120,7 @@ async def update(call: Call) -> Object:
     return render(await call.state.database.write(job))
 
 
-async def set_status(call: Call) -> Object:
+async def set_status(call: AgentOSCall) -> Object:
     """Activate, pause or archive; only an active agent can be invoked."""
     fields = call.fields(SetStatus)
 
@@ -135,13 +135,13 @@ async def set_status(call: Call) -> Object:
     return render(await call.state.database.write(job))
 
 
-async def delete(call: Call) -> Object:
+async def delete(call: AgentOSCall) -> Object:
     """Remove an agent with its keys; its runs stay."""
     fields = call.fields(ById)
 
     def job(connection: sqlite3.Connection) -> None:
         if runs.find_agent(connection, fields.agent_id)["built_in"]:
-            raise AgentOSRefusal("CONFLICT", "The built-in agent can't be deleted")
+            raise WrongStateError("The built-in agent can't be deleted")
         connection.execute("DELETE FROM api_key WHERE agent_id = ?", (fields.agent_id,))
         connection.execute("DELETE FROM hosted_agent WHERE id = ?", (fields.agent_id,))
 
@@ -149,12 +149,12 @@ async def delete(call: Call) -> Object:
     return {"agent_id": fields.agent_id, "deleted": True}
 
 
-def get(call: Call) -> Object:
+def get(call: AgentOSCall) -> Object:
     """Return one agent."""
     return render(runs.find_agent(call.state.database.read(), call.fields(ById).agent_id))
 
 
-def list_all(call: Call) -> list[Object]:
+def list_all(call: AgentOSCall) -> list[Object]:
     """Return the agents, newest first; without a status all but the archived ones."""
     fields = call.fields(List)
     rows = call.state.database.read().execute("SELECT * FROM hosted_agent ORDER BY seq DESC")
@@ -210,4 +210,4 @@ def _check_folder(connection: sqlite3.Connection, folder_id: str | None) -> None
     if folder_id is None:
         return
     if connection.execute("SELECT 1 FROM folder WHERE id = ?", (folder_id,)).fetchone() is None:
-        raise AgentOSRefusal("NOT_FOUND", f"Folder {folder_id} not found")
+        raise MissingError(f"Folder {folder_id} not found")

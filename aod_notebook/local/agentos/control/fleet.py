@@ -11,7 +11,7 @@ from msgspec import Meta
 if TYPE_CHECKING:
     import sqlite3
 
-    from aod_notebook.local.agentos.http import Call
+    from aod_notebook.local.agentos.call import AgentOSCall
 
 _PERFECT = 100
 
@@ -22,7 +22,7 @@ class Health(msgspec.Struct):
     days: Annotated[int, Meta(ge=1, le=3650)] = 7
 
 
-def health(call: Call) -> list[dict[str, Any]]:
+def health(call: AgentOSCall) -> list[dict[str, Any]]:
     """Return each agent's run counts, failure rate and score, worst first.
 
     The score is the percentage of ended runs that did not fail: `score` within the last `days`,

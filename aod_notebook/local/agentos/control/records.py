@@ -10,12 +10,12 @@ from msgspec import Meta
 
 from aod_notebook.local.agentos import keys, runs
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import MissingError, WrongStateError
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from aod_notebook.local.agentos.http import Call
+    from aod_notebook.local.agentos.call import AgentOSCall
 
 Text = Annotated[str, Meta(min_length=1)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -77,7 +77,7 @@ class DeleteFolder(msgspec.Struct):
     folder_id: Text
 
 
-async def create_key(call: Call) -> Object:
+async def create_key(call: AgentOSCall) -> Object:
     """Make an agent key; its text is given this once."""
     fields = call.fields(CreateKey)
     text = call.state.keys.new("agent")
@@ -91,7 +91,7 @@ async def create_key(call: Call) -> Object:
     return {**_render_key(row), "key_id": key_id, "api_key_id": key_id, "api_key": text}
 
 
-def list_keys(call: Call) -> list[Object]:
+def list_keys(call: AgentOSCall) -> list[Object]:
     """Return agent keys, newest first; never their text."""
     fields = call.fields(ListKeys)
     rows = call.state.database.read().execute(
@@ -102,7 +102,7 @@ def list_keys(call: Call) -> list[Object]:
     return [_render_key(row) for row in rows]
 
 
-async def revoke_key(call: Call) -> Object:
+async def revoke_key(call: AgentOSCall) -> Object:
     """Revoke a key: it is refused from now on."""
     key_id = call.fields(RevokeKey).key_id
 
@@ -116,7 +116,7 @@ async def revoke_key(call: Call) -> Object:
     return _render_key(await call.state.database.write(job))
 
 
-def get_conversation(call: Call) -> Object:
+def get_conversation(call: AgentOSCall) -> Object:
     """Return a conversation with its messages, oldest first."""
     fields = call.fields(GetConversation)
     connection = call.state.database.read()
@@ -139,7 +139,7 @@ def get_conversation(call: Call) -> Object:
     return {**_render_conversation(row), "messages": shown}
 
 
-def list_conversations(call: Call) -> list[Object]:
+def list_conversations(call: AgentOSCall) -> list[Object]:
     """Return conversations, newest first."""
     fields = call.fields(ListConversations)
     rows = call.state.database.read().execute(
@@ -150,7 +150,7 @@ def list_conversations(call: Call) -> list[Object]:
     return [_render_conversation(row) for row in rows]
 
 
-async def delete_conversation(call: Call) -> Object:
+async def delete_conversation(call: AgentOSCall) -> Object:
     """Remove a conversation and its messages."""
     conversation_id = call.fields(DeleteConversation).conversation_id
 
@@ -163,13 +163,13 @@ async def delete_conversation(call: Call) -> Object:
     return {"conversation_id": conversation_id, "deleted": True}
 
 
-async def create_folder(call: Call) -> Object:
+async def create_folder(call: AgentOSCall) -> Object:
     """Make a folder; its name is its own."""
     name = call.fields(CreateFolder).name
 
     def job(connection: sqlite3.Connection) -> str:
         if connection.execute("SELECT 1 FROM folder WHERE name = ?", (name,)).fetchone():
-            raise AgentOSRefusal("CONFLICT", f"A folder named '{name}' already exists")
+            raise WrongStateError(f"A folder named '{name}' already exists")
         folder_id = str(uuid.uuid4())
         connection.execute(
             "INSERT INTO folder (id, name, created_at) VALUES (?, ?, ?)", (folder_id, name, now())
@@ -180,7 +180,7 @@ async def create_folder(call: Call) -> Object:
     return {"id": folder_id, "folder_id": folder_id, "name": name}
 
 
-def list_folders(call: Call) -> list[Object]:
+def list_folders(call: AgentOSCall) -> list[Object]:
     """Return folders with the number of their agents, newest first."""
     rows = call.state.database.read().execute(
         "SELECT f.id, f.name, f.created_at, count(a.id) AS agent_count FROM folder f"
@@ -189,7 +189,7 @@ def list_folders(call: Call) -> list[Object]:
     return [dict(row) for row in rows]
 
 
-async def delete_folder(call: Call) -> Object:
+async def delete_folder(call: AgentOSCall) -> Object:
     """Remove a folder; its agents stay, not filed."""
     folder_id = call.fields(DeleteFolder).folder_id
 
@@ -204,7 +204,7 @@ async def delete_folder(call: Call) -> Object:
     return {"folder_id": folder_id, "deleted": True}
 
 
-def list_workspaces(call: Call) -> list[Object]:
+def list_workspaces(call: AgentOSCall) -> list[Object]:
     """Return the one workspace of a data directory."""
     role = {"role": "owner"} if call.key.kind == "user" else {}
     return [{**WORKSPACE, **role}]
@@ -213,7 +213,7 @@ def list_workspaces(call: Call) -> list[Object]:
 def _find(connection: sqlite3.Connection, table: str, row_id: str, noun: str) -> sqlite3.Row:
     row = connection.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 - our own table names
     if row is None:
-        raise AgentOSRefusal("NOT_FOUND", f"{noun} {row_id} not found")
+        raise MissingError(f"{noun} {row_id} not found")
     return cast("sqlite3.Row", row)
 
 

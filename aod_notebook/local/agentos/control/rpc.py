@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aod_notebook.local.agentos.call import AgentOSCall, answer
 from aod_notebook.local.agentos.control import agents, fleet, records, runs
 from aod_notebook.local.agentos.control.records import WORKSPACE
-from aod_notebook.local.agentos.http import Call, answer
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import HostedOnlyError, InvalidError, MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 # a method that only reads is no coroutine: it is called in a thread, as its rows may be many
-LIVE: dict[str, Callable[[Call], Any]] = {
+LIVE: dict[str, Callable[[AgentOSCall], Any]] = {
     "agents_create": agents.create,
     "agents_delete": agents.delete,
     "agents_get": agents.get,
@@ -90,18 +90,17 @@ class _Workspace(msgspec.Struct):
     workspace: str | None = None
 
 
-async def rpc(call: Call) -> ASGIApp:
-    """Call a control-plane method."""
+async def rpc(call: AgentOSCall) -> ASGIApp:
+    """AgentOSCall a control-plane method."""
     call.key.check_control()
     name = str(call.request.path_params["name"])
     if name in ELSEWHERE:
-        raise AgentOSRefusal(
-            "NOT_AVAILABLE_LOCALLY",
+        raise HostedOnlyError(
             f"{name} is not part of the local service: it needs the hosted AgentOS",
         )
     method = LIVE.get(name)
     if method is None:
-        raise AgentOSRefusal("NOT_FOUND", f"There is no method {name}")
+        raise MissingError(f"There is no method {name}")
     _check_workspace(call, name)
     if inspect.iscoroutinefunction(method):
         return _answered(await method(call))
@@ -112,12 +111,10 @@ def _answered(result: Any) -> ASGIApp:
     return answer(result) if isinstance(result, dict | list) else result
 
 
-def _check_workspace(call: Call, name: str) -> None:
+def _check_workspace(call: AgentOSCall, name: str) -> None:
     workspace = call.fields(_Workspace).workspace
     if workspace is None:
         if call.key.kind == "user" and name != "workspaces_list":
-            raise AgentOSRefusal(
-                "VALIDATION_ERROR", "A personal key needs the parameter 'workspace'"
-            )
+            raise InvalidError("A personal key needs the parameter 'workspace'")
     elif workspace not in (WORKSPACE["id"], WORKSPACE["slug"]):
-        raise AgentOSRefusal("NOT_FOUND", f"Workspace {workspace} not found")
+        raise MissingError(f"Workspace {workspace} not found")

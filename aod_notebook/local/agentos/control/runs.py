@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.http import Call, enveloped
+from aod_notebook.local.agentos.call import AgentOSCall, enveloped
 from aod_notebook.local.agentos.invoke import RpcInvoke, run_agent
 from aod_notebook.local.agentos.questions import OPEN
 from aod_notebook.local.clock import now
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import MissingError, WrongStateError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -66,7 +66,7 @@ class Approvals(msgspec.Struct):
     limit: Limit = 20
 
 
-def get(call: Call) -> Object:
+def get(call: AgentOSCall) -> Object:
     """Return a run with its tasks, and what it waits for."""
     connection = call.state.database.read()
     run = runs.find_run(connection, call.fields(ById).run_id)
@@ -86,7 +86,7 @@ def get(call: Call) -> Object:
     return {**runs.render_run(run), "tasks": runs.render_tasks(connection, run["id"]), **waiting}
 
 
-def list_all(call: Call) -> list[Object]:
+def list_all(call: AgentOSCall) -> list[Object]:
     """Return runs, newest first."""
     fields = call.fields(List)
     rows = call.state.database.read().execute(
@@ -97,7 +97,7 @@ def list_all(call: Call) -> list[Object]:
     return [runs.render_run(row) for row in rows]
 
 
-def events(call: Call) -> ASGIApp:
+def events(call: AgentOSCall) -> ASGIApp:
     """Return a run's events; without a limit all of them."""
     fields = call.fields(Events)
     connection = call.state.database.read()
@@ -105,7 +105,7 @@ def events(call: Call) -> ASGIApp:
     return enveloped(runs.events_json(connection, run, fields.limit, fields.after))
 
 
-async def cancel(call: Call) -> Object:
+async def cancel(call: AgentOSCall) -> Object:
     """Cancel a run that has not ended."""
     run_id = call.fields(ById).run_id
 
@@ -123,13 +123,13 @@ async def cancel(call: Call) -> Object:
     return runs.render_run(run)
 
 
-async def invoke(call: Call) -> ASGIApp:
+async def invoke(call: AgentOSCall) -> ASGIApp:
     """Run an agent; `data` is that of an invoke."""
     fields = call.fields(RpcInvoke)
     return await run_agent(call.state, fields.agent_id, fields, "manual")
 
 
-def approvals(call: Call) -> list[Object]:
+def approvals(call: AgentOSCall) -> list[Object]:
     """Return approvals of every status, newest first."""
     fields = call.fields(Approvals)
     rows = call.state.database.read().execute(
@@ -140,7 +140,7 @@ def approvals(call: Call) -> list[Object]:
     return [_render_approval(row) for row in rows]
 
 
-async def decide(call: Call) -> Object:
+async def decide(call: AgentOSCall) -> Object:
     """Approve, which lets the run go on, or reject, which fails it."""
     fields = call.fields(Decide)
     approved = fields.decision == "approved"
@@ -148,9 +148,7 @@ async def decide(call: Call) -> Object:
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
         approval = _find_approval(connection, fields.approval_id)
         if approval["status"] != "pending":
-            raise AgentOSRefusal(
-                "CONFLICT", f"Approval {approval['id']} is already {approval['status']}"
-            )
+            raise WrongStateError(f"Approval {approval['id']} is already {approval['status']}")
         connection.execute(
             "UPDATE approval SET status = ?, decision_note = ?, decided_at = ? WHERE id = ?",
             (fields.decision, fields.decision_note, now(), approval["id"]),
@@ -172,7 +170,7 @@ async def decide(call: Call) -> Object:
 def _find_approval(connection: sqlite3.Connection, approval_id: str) -> sqlite3.Row:
     row = connection.execute("SELECT * FROM approval WHERE id = ?", (approval_id,)).fetchone()
     if row is None:
-        raise AgentOSRefusal("NOT_FOUND", f"Approval {approval_id} not found")
+        raise MissingError(f"Approval {approval_id} not found")
     return cast("sqlite3.Row", row)
 
 

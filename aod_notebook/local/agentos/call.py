@@ -1,8 +1,7 @@
-"""Requests and answers of the AgentOS half: envelope, errors, bodies."""
+"""Requests and answers of the AgentOS half: envelope and bodies."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,8 +9,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aod_notebook.local.body import BodyTooLargeError, read_body
-from aod_notebook.local.errors import AgentOSRefusal
+from aod_notebook.local.errors import (
+    InvalidError,
+    MethodNotAllowedError,
+    UnauthenticatedError,
+)
+from aod_notebook.local.http import bearer, read_body
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AgentOSCall:
     """One authenticated request: the key that asks, and its body as it came."""
 
     state: State
@@ -35,11 +38,11 @@ class Call:
     body: bytes
 
     def fields(self, kind: type[T]) -> T:
-        """Decode the body; 400 `VALIDATION_ERROR` with the place of the first failure."""
+        """Decode the body; `InvalidError` with the place of the first failure."""
         try:
             return msgspec.json.decode(self.body or b"{}", type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise AgentOSRefusal("VALIDATION_ERROR", f"Invalid request body: {error}") from None
+            raise InvalidError(f"Invalid request body: {error}") from None
 
 
 def answer(data: Any, status: int = 200) -> Response:
@@ -59,41 +62,26 @@ def run_answer(data: dict[str, Any]) -> Response:
     return answer(data, 202 if paused else 200)
 
 
-def refused(error: AgentOSRefusal) -> Response:
-    """Make an error answer."""
-    body = {"data": None, "error": {"code": error.code, "message": error.message}}
-    return Response(json.dumps(body), error.status, media_type="application/json")
-
-
 class Endpoint:
     """A path that takes authenticated POSTs only."""
 
-    def __init__(self, endpoint: Callable[[Call], Awaitable[ASGIApp]]) -> None:
+    def __init__(self, endpoint: Callable[[AgentOSCall], Awaitable[ASGIApp]]) -> None:
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        app = await self._app(Request(scope, receive))
+        app = await self._endpoint(await _call(Request(scope, receive)))
         await app(scope, receive, send)
 
-    async def _app(self, request: Request) -> ASGIApp:
-        try:
-            return await self._endpoint(await _call(request))
-        except AgentOSRefusal as error:
-            return refused(error)
 
-
-async def _call(request: Request) -> Call:
+async def _call(request: Request) -> AgentOSCall:
     if request.method != "POST":
-        raise AgentOSRefusal("METHOD_NOT_ALLOWED", "Every call is a POST")
+        raise MethodNotAllowedError("Every call is a POST")
     state: State = request.scope[STATE]
-    header = request.headers.get("authorization", "")
-    if not header.startswith("Bearer "):
-        raise AgentOSRefusal("UNAUTHENTICATED", "Missing or invalid authorization header")
-    key = state.keys.check(header.removeprefix("Bearer "))
-    state.visitors.welcome(request.scope["client"])
-    try:
-        body = await read_body(request, state.config.max_body_bytes)
-    except BodyTooLargeError as error:
-        raise AgentOSRefusal("PAYLOAD_TOO_LARGE", str(error)) from None
-    return Call(state, key, request, body)
+    token = bearer(request)
+    if token is None:
+        raise UnauthenticatedError("Missing or invalid authorization header")
+    key = state.keys.check(token)
+    state.welcome(request.scope)
+    body = await read_body(request, state.config.max_body_bytes)
+    return AgentOSCall(state, key, request, body)

@@ -1,4 +1,4 @@
-"""Requests and answers of the AoD half: errors, JSON bodies, and the two kinds of 405."""
+"""Requests and answers of the AoD half: JSON bodies, lists, and the two kinds of 405."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from starlette.responses import Response
 
 from aod_notebook.core.text import one_line
 from aod_notebook.local.aod.redaction import error_items
-from aod_notebook.local.body import BodyTooLargeError, read_body
 from aod_notebook.local.config import MIB
-from aod_notebook.local.errors import AodRefusal
+from aod_notebook.local.errors import (
+    InvalidError,
+    MalformedError,
+    MethodNotAllowedError,
+    TooLargeError,
+    UnauthenticatedError,
+)
+from aod_notebook.local.http import bearer, read_body
 from aod_notebook.local.state import STATE
 
 if TYPE_CHECKING:
@@ -36,7 +42,7 @@ _MAX_PART = 4 * MIB  # of any other object or list: twenty skills of 64 KiB, wit
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AodCall:
     """One authenticated request: who asks, and what."""
 
     state: State
@@ -49,20 +55,17 @@ class Call:
         return str(self.request.path_params["id"])
 
     async def json(self) -> dict[str, Any]:
-        """Read the body as a JSON object; 400 `Invalid JSON` for anything else."""
-        try:
-            body = await read_body(self.request, self.state.config.max_body_bytes)
-        except BodyTooLargeError as error:
-            raise AodRefusal(413, str(error)) from None
+        """Read the body as a JSON object; `MalformedError` for anything else."""
+        body = await read_body(self.request, self.state.config.max_body_bytes)
         _check_parts(body)
         try:
             value = json.loads(
                 body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
             )
         except (ValueError, RecursionError):
-            raise AodRefusal(400, "Invalid JSON") from None
+            raise MalformedError("Invalid JSON") from None
         if not isinstance(value, dict):
-            raise AodRefusal(400, "Invalid JSON")
+            raise MalformedError("Invalid JSON")
         return value
 
 
@@ -70,19 +73,20 @@ def _check_parts(body: bytes) -> None:
     """Refuse what would take long to read or to show again, before it is read.
 
     Raises:
-        AodRefusal: 413 that names the field; 400 `Invalid JSON`.
+        TooLargeError: an object or a list is too large.
+        MalformedError: the text is not JSON.
     """
     if len(body) <= MAX_METADATA:
         return
     try:
         parts = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise AodRefusal(400, "Invalid JSON") from None
+        raise MalformedError("Invalid JSON") from None
     for name, part in parts.items():
         limit = MAX_METADATA if name == "metadata" else _MAX_PART
         value = bytes(part)
         if len(value) > limit and not value.startswith(b'"'):
-            raise AodRefusal(413, f"{one_line(name)} is larger than {limit} bytes of JSON")
+            raise TooLargeError(f"{one_line(name)} is larger than {limit} bytes of JSON")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -102,7 +106,7 @@ def answer(data: Any, status: int = 200) -> Response:
 
 
 async def listing(
-    call: Call, query: str, parameters: tuple[Any, ...], render: Callable[[sqlite3.Row], Any]
+    call: AodCall, query: str, parameters: tuple[Any, ...], render: Callable[[sqlite3.Row], Any]
 ) -> Response:
     """Answer with the rows of a query, which a thread renders while other calls go on.
 
@@ -122,11 +126,11 @@ def validated(model: type[M], body: dict[str, Any], **context: Any) -> M:
     try:
         return model.model_validate(body, context=context)
     except ValidationError as error:
-        raise AodRefusal(422, error_items(error)) from None
+        raise InvalidError(error_items(error)) from None
 
 
-async def _not_allowed(_: Call) -> NoReturn:
-    raise AodRefusal(405, "Method not allowed")
+async def _not_allowed(_: AodCall) -> NoReturn:
+    raise MethodNotAllowedError("Method not allowed")
 
 
 class Resource:
@@ -138,8 +142,8 @@ class Resource:
 
     def __init__(
         self,
-        methods: Mapping[str, Callable[[Call], Awaitable[ASGIApp]]],
-        before: Callable[[Call], object] | None = None,
+        methods: Mapping[str, Callable[[AodCall], Awaitable[ASGIApp]]],
+        before: Callable[[AodCall], object] | None = None,
     ) -> None:
         self._methods = methods
         self._before = before
@@ -150,19 +154,16 @@ class Resource:
         await app(scope, receive, send)
 
     async def _app(self, request: Request) -> ASGIApp:
-        try:
-            call = authenticated(request)
-            if self._before is not None:
-                self._before(call)
-            return await self._methods.get(request.method, _not_allowed)(call)
-        except AodRefusal as error:
-            return answer(error.body, error.status)
+        call = authenticated(request)
+        if self._before is not None:
+            self._before(call)
+        return await self._methods.get(request.method, _not_allowed)(call)
 
 
 class Action:
     """The endpoint of a path with one method, whose 405 comes before authentication."""
 
-    def __init__(self, method: str, endpoint: Callable[[Call], Awaitable[ASGIApp]]) -> None:
+    def __init__(self, method: str, endpoint: Callable[[AodCall], Awaitable[ASGIApp]]) -> None:
         self._method = method
         self._resource = Resource({method: endpoint})
 
@@ -175,16 +176,16 @@ class Action:
             await refused(scope, receive, send)
 
 
-def authenticated(request: Request) -> Call:
+def authenticated(request: Request) -> AodCall:
     """Check the token.
 
     Raises:
-        AodRefusal: 401 with the contract's text.
+        UnauthenticatedError: it is missing or not valid.
     """
     state: State = request.scope[STATE]
-    header = request.headers.get("authorization", "")
-    if not header.startswith("Bearer "):
-        raise AodRefusal(401, "Missing or invalid Authorization header")
-    owner = state.tokens.check(header.removeprefix("Bearer "))
-    state.visitors.welcome(request.scope["client"])
-    return Call(state, owner, request)
+    token = bearer(request)
+    if token is None:
+        raise UnauthenticatedError("Missing or invalid Authorization header")
+    owner = state.tokens.check(token)
+    state.welcome(request.scope)
+    return AodCall(state, owner, request)
