@@ -85,6 +85,24 @@ def use(path: str | os.PathLike[str] | None) -> None:
     rates.cache_clear()
 
 
+def given() -> tuple[dict[str, Rates], list[str]]:
+    """Return the prices of your own that are in use, for another process to `take`."""
+    return dict(_own), list(_own_version)
+
+
+def take(prices: tuple[dict[str, Rates], list[str]]) -> None:
+    """Use the prices of your own that another process has `given`."""
+    _own.clear()
+    _own.update(prices[0])
+    _own_version[:] = prices[1]
+    rates.cache_clear()
+
+
+def is_own(model: str) -> bool:
+    """Check whether the price of a model is one of your own."""
+    return model in _own or model.rpartition("/")[2] in _own
+
+
 def version() -> str | None:
     """Return what stands in `df.attrs["price_version"]`; None if there are no prices at all.
 

@@ -14,6 +14,8 @@ from aod_notebook.frames import FrameError, FrameWarning
 SAMPLES = Path(__file__).parents[1] / "logs" / "samples" / "home"
 CLAUDE = "11111111-1111-4111-8111-111111111111"
 FORK = "4b6b04ae-38cc-498e-aebc-0d3676182156"
+BILLED = 12081 + 1010 + 7121 + 2041 + 7182
+"""Input tokens that the model served to the sessions of the samples."""
 PROJECT = Path(".claude") / "projects" / "-srv-project"
 
 pytestmark = pytest.mark.filterwarnings("ignore:computed_cost_usd")
@@ -35,7 +37,7 @@ def tokens(store):
 
 
 def test_the_sum_of_model_usage_is_what_was_billed(store):
-    assert store.frame("model_usage")["input_tokens"].sum() == 12081 + 1010 + 7121 + 2041 + 7182
+    assert store.frame("model_usage")["input_tokens"].sum() == BILLED
 
 
 def test_sessions_have_what_only_logs_know(store):
@@ -193,3 +195,62 @@ def test_a_fork_of_opencode_has_the_counts_of_its_own_answers_only(tmp_path):
 
     assert store.frame("results")["input_tokens"].sum() == 10
     assert store.frame("results")["cost_usd"].sum() == pytest.approx(0.01)
+
+
+@pytest.mark.filterwarnings("ignore:.*own sum of input_tokens")  # the copy lacks the subagent
+def test_several_processes_import_the_same_as_one(home, store, tmp_path, monkeypatch):
+    other = home / ".claude" / "projects" / "-srv-other"
+    other.mkdir()
+    copy = (home / PROJECT / f"{CLAUDE}.jsonl").read_text().replace(CLAUDE, "a-copy")
+    (other / "a-copy.jsonl").write_text(copy)
+    monkeypatch.setattr("aod_notebook.frames.logs.imports._BATCH_BYTES", 1)
+    one, two = (frames.import_logs(home, into=tmp_path / str(jobs), jobs=jobs) for jobs in (1, 2))
+
+    for name in ("sessions", "turns", "messages", "tool_calls", "model_usage"):
+        keys = ["session_id"] if name == "sessions" else None
+        first, second = (
+            made.frame(name).sort_values(keys or ["session_id", "turn"], kind="stable")
+            for made in (one, two)
+        )
+        pd.testing.assert_frame_equal(
+            first.reset_index(drop=True), second.reset_index(drop=True), check_categorical=False
+        )
+    assert two.frame("model_usage")["input_tokens"].sum() == BILLED
+
+
+def test_prices_of_your_own_count_in_every_process(home, tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text('version = "1"\n[models.claude-sonnet-4-6]\ninput = 7\noutput = 0\n')
+    frames.prices.use(prices)
+    try:
+        store = frames.import_logs(home / ".claude", into=tmp_path / "store", jobs=2)
+    finally:
+        frames.prices.use(None)
+
+    used = store.frame("model_usage")
+    read = used["input_tokens"] + used["cache_read_tokens"] + used["cache_creation_tokens"]
+    assert used["computed_cost_usd"].sum() == pytest.approx(read.sum() * 7 / 1e6)
+
+
+def test_a_process_that_fails_is_an_error_and_no_wait(home, tmp_path, monkeypatch):
+    monkeypatch.setattr("aod_notebook.frames.logs.imports._BATCH_BYTES", 1)
+    monkeypatch.setattr("aod_notebook.frames.prices.given", lambda: "nonsense")
+
+    with pytest.raises(FrameError, match=r"The import into .* stopped: ValueError"):
+        frames.import_logs(home, into=tmp_path / "store", jobs=2)
+
+
+def test_a_session_in_two_folders_stays_whole_when_only_its_part_changes(home, tmp_path):
+    whole = home / PROJECT / f"{FORK}.jsonl"
+    part = home / ".claude" / "projects" / "-srv-other" / f"{FORK}.jsonl"
+    part.parent.mkdir()
+    lines = whole.read_text().splitlines(keepends=True)
+    part.write_text("".join(lines[:4]))
+    store = frames.import_logs(home, into=tmp_path / "store")
+    before = len(store.frame("messages"))
+    part.write_text("".join(lines[:5]))
+
+    after = frames.import_logs(home, into=tmp_path / "store")
+
+    assert len(after.frame("messages")) == before
+    assert after.frame("model_usage")["input_tokens"].sum() == BILLED

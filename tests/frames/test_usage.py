@@ -97,7 +97,7 @@ def test_a_path_that_does_not_exist_is_named():
 
 
 def claude_log(home, cost):
-    """Write a session of one request that costs $0.00045 by the prices above."""
+    """Write a session of one request that costs $0.00045 by the price table."""
     message = {"id": "m1", "model": "claude-sonnet-4-6", "content": []}
     message["usage"] = {"input_tokens": 100, "output_tokens": 10}
     line = {"type": "assistant", "uuid": "a", "timestamp": "2026-03-01T09:00:00Z"}
@@ -110,7 +110,7 @@ def claude_log(home, cost):
 
 
 @pytest.mark.parametrize(("cost", "problems"), [(0.00045, 0), (0.0009, 1)])
-def test_a_cost_that_the_cli_states_otherwise_is_reported(tmp_path, own_prices, cost, problems):
+def test_a_cost_that_the_cli_states_otherwise_is_reported(tmp_path, cost, problems):
     claude_log(tmp_path, cost)
 
     found = frames.usage_df(tmp_path).attrs["problems"]

@@ -5,9 +5,13 @@ imported session are made by the same readers as those of any other.
 """
 
 import os
+import threading
+import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from aod_notebook.core.settings import home
+from aod_notebook.frames import prices
 from aod_notebook.frames._collect import store_sessions
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.logs.rows import (
@@ -28,13 +33,19 @@ from aod_notebook.frames.logs.rows import (
     sessions_of_logs,
     turns_of_logs,
 )
+from aod_notebook.frames.logs.workers import Channel, Worker, cores
 from aod_notebook.frames.report import FrameWarning, Report
 from aod_notebook.frames.store import IMPORTED, Store, made_store
 from aod_notebook.frames.transcripts.pieces import pieces
-from aod_notebook.logs import LogFile, LogSession, count_once, one_each
+from aod_notebook.logs import LogFile, LogSession, Turn, count_once, one_each
 
-_BATCH_BYTES: Final = 64_000_000
+_BATCH_BYTES: Final = 24_000_000
 """Files are read in batches of about this size: what is held in memory stays bounded."""
+_BYTES_PER_JOB: Final = 100_000_000
+"""A process takes about as long to start as to read so much."""
+_MOST_JOBS: Final = 8
+_SAVED_S: Final = 2.0
+"""How often what is known is written while an import goes on."""
 _PART_BYTES: Final = 8_000_000
 """Frames are made of sessions with about so many bytes of lines."""
 
@@ -52,6 +63,7 @@ class _Index:
 
     folder: Path
     stamps: dict[str, str]
+    _saved: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, store: Store) -> "_Index":
@@ -64,8 +76,15 @@ class _Index:
         """Return the requests that are counted, each with its session."""
         return _loaded(self.folder / "requests.msgpack", dict[str, str]) or {}
 
+    def take(self, logs: Iterable[LogFile], requests: Mapping[str, str]) -> None:
+        """Note that logs are imported, and write it down now and then."""
+        self.stamps |= {str(log.path): log.stamp for log in logs}
+        if time.monotonic() - self._saved > _SAVED_S:
+            self.save(requests)
+
     def save(self, requests: Mapping[str, str]) -> None:
         """Write what is known now; requests first, so that a file counts once they are kept."""
+        self._saved = time.monotonic()
         _write(self.folder / "requests.msgpack", dict(requests))
         _write(self.folder / "files.msgpack", _Known(self.stamps))
 
@@ -88,6 +107,7 @@ def import_logs(
     into: LogPath | None = None,
     since: datetime | str | None = None,
     agents: Iterable[str] | None = None,
+    jobs: int | None = None,
 ) -> Store:
     """Import the logs of Claude Code, Codex, Gemini and opencode from this machine.
 
@@ -101,6 +121,8 @@ def import_logs(
         into: the folder of the store; by default `imported` in this package's own home.
         since: only files that changed at or after this time.
         agents: only the logs of these CLIs: claude, codex, gemini, opencode.
+        jobs: how many processes share the work; None takes one for each core if there is so much
+            to read that it pays.
 
     Returns:
         The store, with all sessions imported so far. Its `sessions` also have `title`, `cwd`,
@@ -118,17 +140,13 @@ def import_logs(
     changed = [log for log in logs if index.stamps.get(str(log.path)) != log.stamp]
     if not changed:
         return store
-    counted = index.requests()
+    batches = _batches(_with_copies(logs, changed))
+    jobs = _jobs(changed) if jobs is None else max(1, jobs)
     try:
-        for batch in _batches(changed):
-            _import_batch(store, batch, counted, report)
-            if hasattr(os, "sync"):  # one for all files of the batch
-                os.sync()
-            index.stamps |= {str(log.path): log.stamp for log in batch}
-            index.save(counted)
+        _Import(store, index, report).run(batches, min(jobs, len(batches)))
     except OSError as error:
         raise FrameError(
-            f"The store in {str(store.path)!r} cannot be written: {error.strerror or error}. "
+            f"The import into {str(store.path)!r} stopped: {error.strerror or error}. "
             "Make room or choose another folder, and import again: what is stored stays."
         ) from error
     store.problems = report.problems
@@ -140,32 +158,149 @@ def import_logs(
     return store
 
 
-def _batches(logs: Iterable[LogFile]) -> Iterator[list[LogFile]]:
-    """Group files by folder and time: forks are read with the session that they copy."""
-    ordered = sorted(logs, key=lambda log: (log.agent, str(log.path.parent), changed_at(log)))
-    batch: list[LogFile] = []
+def _with_copies(logs: list[LogFile], changed: list[LogFile]) -> list[LogFile]:
+    """Add the other files of a session that has several, such as one that was archived."""
+    names = {(log.agent, log.path.name) for log in changed}
+    return [log for log in logs if (log.agent, log.path.name) in names]
+
+
+def _jobs(logs: list[LogFile]) -> int:
+    size = sum(map(_size, logs))
+    return max(1, min(size // _BYTES_PER_JOB, cores(), _MOST_JOBS))
+
+
+def _size(log: LogFile) -> int:
+    return sum(int(part.partition(":")[0]) for part in log.stamp.split())
+
+
+def _batches(logs: Iterable[LogFile]) -> list[list[LogFile]]:
+    """Group files by folder and time: forks are read with the session that they copy.
+
+    Files of one name are one session, wherever they are, and stay together.
+    """
+    groups: dict[tuple[str, str], list[LogFile]] = {}
+    for log in sorted(logs, key=lambda log: (log.agent, str(log.path.parent), changed_at(log))):
+        groups.setdefault((log.agent, log.path.name), []).append(log)
+    batches: list[list[LogFile]] = [[]]
     size = 0
-    for log in ordered:
-        batch.append(log)
-        size += sum(int(part.partition(":")[0]) for part in log.stamp.split())
+    for group in groups.values():
+        batches[-1] += group
+        size += sum(map(_size, group))
         if size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+            batches.append([])
+            size = 0
+    return [batch for batch in batches if batch]
+
+
+class _Import:
+    """An import that is going on, in this process or in several."""
+
+    def __init__(self, store: Store, index: _Index, report: Report) -> None:
+        self._store, self._index, self._report = store, index, report
+        self._counted = index.requests()
+        self._changed = threading.Condition()
+        self._settled = 0
+        """Batches that know which requests they count: the first come first."""
+        self._is_broken = False
+
+    def run(self, batches: list[list[LogFile]], jobs: int) -> None:
+        """Import files, batch by batch.
+
+        Raises:
+            OSError: the store cannot be written.
+        """
+        if jobs == 1:
+            for batch in batches:
+                settle = partial(count_once, counted=self._counted)
+                _import_batch(self._store, batch, settle, self._report)
+                self._index.take(batch, self._counted)
+        else:
+            self._share(batches, jobs)
+        self._index.save(self._counted)
+
+    def _share(self, batches: list[list[LogFile]], jobs: int) -> None:
+        numbered = enumerate(batches)
+        with ExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(jobs))
+            workers = [stack.enter_context(Worker(f"{__name__}:work")) for _ in range(jobs)]
+            following = [pool.submit(self._follow, worker, numbered) for worker in workers]
+            for one in following:
+                one.result()
+
+    def _follow(self, worker: Worker, numbered: "enumerate[list[LogFile]]") -> None:
+        """Give one process a batch after the other."""
+        try:
+            worker.send((self._store.path, prices.given()))
+            while True:
+                with self._changed:
+                    number, batch = next(numbered, (0, None))
+                if batch is None:
+                    return
+                worker.send(batch)
+                worker.send(self._settle(number, worker.receive()))
+                report = worker.receive()
+                with self._changed:
+                    self._report.join([report])
+                    self._index.take(batch, self._counted)
+        except BaseException:
+            with self._changed:
+                self._is_broken = True
+                self._changed.notify_all()
+            raise
+
+    def _settle(self, number: int, sessions: list[LogSession]) -> list[LogSession]:
+        """Decide which requests a batch counts, after those before it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_broken or self._settled == number)
+            if self._is_broken:
+                raise OSError("another process of the import has failed")
+            count_once(sessions, self._counted)
+            self._settled += 1
+            self._changed.notify_all()
+        return sessions
+
+
+def work(channel: Channel) -> None:
+    """Import the batches that come through a channel: what a process of several does."""
+
+    def settle(sessions: list[LogSession]) -> None:
+        channel.send([_bare(session) for session in sessions])
+        for session, kept in zip(sessions, channel.receive(), strict=True):
+            session.forked_from_id = kept.forked_from_id
+            for turn, kept_turn in zip(session.turns, kept.turns, strict=True):
+                turn.requests = kept_turn.requests
+
+    path, given = channel.receive()
+    prices.take(given)
+    while True:
+        report = Report()
+        _import_batch(Store(path), channel.receive(), settle, report)
+        channel.send(report)
+
+
+def _bare(session: LogSession) -> LogSession:
+    """Return a session with its requests, and no more than the number of its lines."""
+    replace = msgspec.structs.replace
+    turns = [Turn(None, [b""] * len(one.lines), [], one.requests) for one in session.turns]
+    return replace(session, turns=turns, problems=[])
 
 
 def _import_batch(
-    store: Store, logs: list[LogFile], counted: dict[str, str], report: Report
+    store: Store,
+    logs: list[LogFile],
+    settle: Callable[[list[LogSession]], None],
+    report: Report,
 ) -> None:
     sessions = one_each(read_sessions(logs, report))
-    count_once(sessions, counted)
+    settle(sessions)
     for part in _parts(sessions):
         models = {session.session_id: session.model for session in part}
         events = events_of_logs(part)
         own = {"sessions": sessions_of_logs(part), "turns": turns_of_logs(part), "events": events}
         transcript = list(pieces([events], partial(_model_of, models)))
         store_sessions(store.path, own, transcript, {one.session_id: _state(one) for one in part})
+    if hasattr(os, "sync"):  # one for all files of the batch
+        os.sync()
 
 
 def _parts(sessions: list[LogSession]) -> Iterator[list[LogSession]]:

@@ -129,8 +129,9 @@ def _check_sums(session: LogSession, report: Report) -> None:
             return
     theirs = session.total_cost_usd
     costs = [_cost(session, request) for request in session.requests]
-    if theirs is None or None in costs:
-        return
+    models = {request.model or "" for request in session.requests}
+    if theirs is None or None in costs or any(map(prices.is_own, models)):
+        return  # the CLI knows nothing of prices of your own
     ours = math.fsum(cost for cost in costs if cost is not None)
     if not math.isclose(ours, theirs, rel_tol=1e-6, abs_tol=1e-9):
         what = f"the log's own cost is ${theirs:.7g}, its requests come to ${ours:.7g}"
