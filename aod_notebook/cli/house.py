@@ -137,8 +137,7 @@ def _service_clean(options: argparse.Namespace) -> None:
 def _outbox(options: argparse.Namespace) -> int:
     from aod_notebook.agentos.outbox import refused, waiting
     from aod_notebook.core.text import counted
-    from aod_notebook.live.discard import by_service, discard, told
-    from aod_notebook.live.run_outbox import send
+    from aod_notebook.live.outbox import by_service, discard, send, told
 
     lines = (
         told(send(agent=options.agent)) if options.send else discard() if options.discard else []
@@ -171,7 +170,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _data_dir(options: argparse.Namespace) -> Path:
-    from aod_notebook.live.service import embedded_data_dir
+    from aod_notebook.live.embedded import embedded_data_dir
 
     given: Path | None = options.data_dir
     return embedded_data_dir() if given is None else given

@@ -3,10 +3,24 @@
 import logging
 
 from aod_notebook.live.batch import Batch, BatchError, BatchStoppedError, LimitError, batch
-from aod_notebook.live.connections import Connection, connect, connection, disconnect
+from aod_notebook.live.connections import (
+    AgentOSConnection,
+    Connection,
+    agentos_connection,
+    connect,
+    connect_agentos,
+    connection,
+    disconnect,
+)
 from aod_notebook.live.errors import (
+    NestedRunError,
+    NoLastRunError,
     NoLastSessionError,
     NotFollowedError,
+    RunFailedError,
+    RunNotFollowedError,
+    RunStoppedError,
+    RunUnknownError,
     ServiceGoneWarning,
     SessionFailedError,
     SessionStoppedError,
@@ -16,22 +30,16 @@ from aod_notebook.live.errors import (
 from aod_notebook.live.handle import StopOutcome
 from aod_notebook.live.mirroring import Mirrored, mirror
 from aod_notebook.live.run import LiveRun
-from aod_notebook.live.run_connection import (
-    AgentOSConnection,
-    agentos_connection,
-    connect_agentos,
-)
-from aod_notebook.live.run_errors import (
-    NestedRunError,
-    NoLastRunError,
-    RunFailedError,
-    RunNotFollowedError,
-    RunStoppedError,
-    RunUnknownError,
-)
-from aod_notebook.live.run_start import attach_run, invoke, open_run
 from aod_notebook.live.session import LiveSession
-from aod_notebook.live.start import SessionRequest, attach, open_session, start
+from aod_notebook.live.start import (
+    SessionRequest,
+    attach,
+    attach_run,
+    invoke,
+    open_run,
+    open_session,
+    start,
+)
 from aod_notebook.viewers.compare import Comparison, compare
 
 __all__ = [

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.aod import Agent, AsyncClient
 
-__all__ = ["AmbiguousNameError", "NoSuchNameError", "default_agent", "pick"]
 
 DEFAULT_MODELS = {
     "claude": "anthropic/claude-sonnet-4-6",
@@ -39,7 +38,7 @@ class AmbiguousNameError(AodNotebookError):
     """Several rows on the service have that name."""
 
 
-class Named(Protocol):
+class _Named(Protocol):
     """A row that can be meant by its id or its name."""
 
     @property
@@ -48,7 +47,7 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
-N = TypeVar("N", bound=Named)
+N = TypeVar("N", bound=_Named)
 
 
 def pick(rows: Sequence[N], wanted: str, noun: str, list_command: str) -> N:

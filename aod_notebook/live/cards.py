@@ -12,7 +12,6 @@ from aod_notebook.core.text import counted
 if TYPE_CHECKING:
     from aod_notebook.core.card import Fact
 
-__all__ = ["run_card", "session_card"]
 
 ASK_S = 2.0
 """How long a service may take to say what was asked; the card is shown without it then."""

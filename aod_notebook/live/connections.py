@@ -1,68 +1,194 @@
-"""Which services this kernel talks to: the configured ones, or the embedded one if none is."""
+"""The services that this kernel talks to: a `Connection` to each API, configured or embedded."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
-import os
 import threading
-from typing import TYPE_CHECKING, Self
+from concurrent.futures import CancelledError
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
-from aod_notebook.core import current
+from pydantic import SecretStr
+
+from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.settings import base_url
+from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.live.credentials import (
+    AGENTOS,
     AOD,
-    TOKEN_VARIABLE,
-    URL_VARIABLE,
+    Choice,
     check_given,
-    find_token,
-    named,
-    remember,
+    is_named,
+    settings_of,
     variable,
-    warn_if_in_clear,
 )
-from aod_notebook.live.follow import close_all
-from aod_notebook.live.service import (
+from aod_notebook.live.embedded import (
     EMBEDDED,
-    Service,
+    EmbeddedAsyncClient,
+    EmbeddedClient,
     embedded_data_dir,
-    opened,
     start_embedded,
     was_killed,
     without_home,
 )
+from aod_notebook.live.registry import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
 
-    from aod_notebook.agentos import AgentOS
+    from aod_notebook.agentos import AgentOS, AsyncAgentOS
     from aod_notebook.aod import AsyncClient, Client
+    from aod_notebook.live.credentials import Half
 
-__all__ = [
-    "Connection",
-    "connect",
-    "connection",
-    "current_if_any",
-    "default_notice",
-    "disconnect",
-    "offer",
-]
-
+CLOSE_S = 2.0
+"""How long unsent records may hold up `disconnect`; the rest waits in the spool."""
 
 log = logging.getLogger("aod_notebook.live")
 
 
-class Connection(Service["Client", "AsyncClient"]):
-    """The connection to an Agent on Demand service; `agentos` is that to AgentOS beside it.
+class Closable(Protocol):
+    """What the clients of both SDKs have in common here."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, for good."""
+
+
+C = TypeVar("C", bound=Closable)
+A = TypeVar("A", bound=Closable)
+T = TypeVar("T")
+
+
+class Connection(Unpicklable, Generic[C, A]):
+    """A connection to a service: its URL, its secret, and the clients that speak to it.
+
+    A client that somebody closed (`with connect().client as client`) is replaced when it is next
+    asked for.
 
     Args:
+        half: the API that it speaks (`AOD`, `AGENTOS`).
         base_url: where the service answers.
-        token: its bearer token; it is never shown.
-        sources: for each setting (`base_url`, `token`) where its value came from.
+        secret: its token or key; it is never shown.
+        sources: for each setting (`base_url`, `token` or `key`) where its value came from.
+        agent_id: AgentOS: the agent of runs and invokes that name none.
+        workspace: AgentOS: slug or id for calls of the control plane.
+        data_dir: the data folder of the embedded service; None for any other service.
     """
 
-    def __init__(self, base_url: str, token: str, sources: Mapping[str, str]) -> None:
-        super().__init__(base_url, token, sources)
+    def __init__(
+        self,
+        half: Half,
+        base_url: str,
+        secret: str,
+        sources: Mapping[str, str],
+        *,
+        agent_id: str | None = None,
+        workspace: str | None = None,
+        data_dir: Path | None = None,
+    ) -> None:
+        self.half = half
+        self.base_url = base_url
+        self.sources = dict(sources)
+        self.agent_id = agent_id
+        self.workspace = workspace
+        self._secret = SecretStr(secret)
+        self._data_dir = data_dir
+        self._client: C | None = None
+        self._making = threading.Lock()  # one client, however many threads ask for the first
+        self._by_loop: dict[asyncio.AbstractEventLoop, A] = {}
+        self._retired: list[C] = []
+        self._retired_async: list[A] = []
+        self._tasks: set[asyncio.Task[Any]] = set()  # of `in_background`; used on its loop only
+
+    def __repr__(self) -> str:
+        kind = EMBEDDED if self.is_embedded else self.half.service
+        return f"<Connection to the {kind} at {self.base_url}>"
+
+    def _instead_of_a_copy(self) -> str:
+        return "Call aod_notebook.connect() where it is needed."
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is the embedded service, which stops when it is idle and is started again."""
+        return self._data_dir is not None
+
+    @property
+    def key(self) -> str:
+        """What the journal knows the service by.
+
+        The embedded service has its data folder, since its port changes with each start; the two
+        APIs of one service differ.
+        """
+        where = f"embedded:{self._data_dir}" if self.is_embedded else self.base_url
+        return where if self.half is AOD else f"{self.half.name}:{where}"
+
+    def is_same(self, other: Connection[Any, Any]) -> bool:
+        """Whether it is the same service with the same secret, agent and workspace."""
+        one, two = (
+            (each.key, each._secret, each.agent_id, each.workspace)  # noqa: SLF001 - of its class
+            for each in (self, other)
+        )
+        return one == two
+
+    # -- the service --------------------------------------------------------------------------
+
+    def ensure(self) -> Self:
+        """Start the embedded service if it has stopped; nothing is done for another one.
+
+        Raises:
+            ServiceNotStartedError: it does not start.
+        """
+        if self._data_dir is not None:
+            url = start_embedded(self._data_dir).url
+            if url != self.base_url:
+                self._retire()
+                self.base_url = url
+        return self
+
+    def revive(self) -> None:
+        """Start the embedded service again if it was killed; one that was stopped stays stopped."""
+        if self._data_dir is not None and was_killed(self._data_dir):
+            self.ensure()
+
+    # -- clients ------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> C:
+        """The sync client, for tables and for the user's own calls."""
+        with self._making:
+            if self._client is None or self._client.is_closed:
+                registry.open.add(self)
+                self._client = self._make_client()
+            return self._client
+
+    @property
+    def async_client(self) -> A:
+        """An async client for the caller's event loop: one per loop.
+
+        A client belongs to the loop that uses it first; so where none runs, each call makes a new
+        one, which is the caller's to close.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return self._make_async_client()
+        for ended in [each for each in self._by_loop if each.is_closed()]:
+            del self._by_loop[ended]
+        client = self._by_loop.get(loop)
+        if client is None or client.is_closed:
+            registry.open.add(self)
+            client = self._by_loop[loop] = self._make_async_client()
+        return client
+
+    @cached_property
+    def background_client(self) -> A:
+        """The async client of the background loop (`core.bridge`); it is used only there."""
+        registry.open.add(self)
+        return self._make_async_client()
 
     @property
     def agentos(self) -> AgentOS:
@@ -72,87 +198,144 @@ class Connection(Service["Client", "AsyncClient"]):
             ServiceNotStartedError: there is no key in the environment and the embedded service
                 does not start.
         """
-        return _agentos()
+        return agentos_connection().client
 
-    def _make_client(self) -> Client:
-        from aod_notebook.aod import Client
+    def in_background(self, work: Callable[[A], Awaitable[T]]) -> Future[T]:
+        """Start `work(client)` on the background loop; it ends with the connection at the latest."""
+        return bridge.submit(self._until_closed, work, self.background_client)
 
-        return Client(base_url=self.base_url, token=self._secret)
+    async def _until_closed(self, work: Callable[[A], Awaitable[T]], client: A) -> T:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+        try:
+            return await work(client)
+        finally:
+            self._tasks.discard(task)
 
-    def _make_async_client(self) -> AsyncClient:
-        from aod_notebook.aod import AsyncClient
+    def _make_client(self) -> C:
+        made: Any
+        if self.half is AGENTOS:
+            from aod_notebook.agentos import AgentOS
 
-        return AsyncClient(base_url=self.base_url, token=self._secret)
+            if self.is_embedded:
+                from aod_notebook.live.outbox import readdress
 
-    def _close_client(self, client: Client) -> None:
-        client.close()
+                # What was left for the service's former port is for this one.
+                readdress(self._secret.get_secret_value(), self.base_url)
+            made = AgentOS(**self._agentos_settings())
+        else:
+            from aod_notebook.aod import Client
 
-    async def _close_async_client(self, client: AsyncClient) -> None:
-        await client.aclose()
+            kind = EmbeddedClient if self.is_embedded else Client
+            made = kind(base_url=self.base_url, token=self._secret)
+        return cast("C", made)
 
+    def _make_async_client(self) -> A:
+        made: Any
+        if self.half is AGENTOS:
+            from aod_notebook.agentos import AsyncAgentOS
 
-class EmbeddedConnection(Connection):
-    """The connection to the embedded service, which leaves when it is idle and comes back.
+            made = AsyncAgentOS(**self._agentos_settings())
+        else:
+            from aod_notebook.aod import AsyncClient
 
-    Raises:
-        ServiceNotStartedError: it does not start.
-    """
+            kind = EmbeddedAsyncClient if self.is_embedded else AsyncClient
+            made = kind(base_url=self.base_url, token=self._secret)
+        return cast("A", made)
 
-    is_embedded = True
+    def _agentos_settings(self) -> dict[str, Any]:
+        return {
+            "base_url": self.base_url,
+            "api_key": self._secret,
+            "agent_id": self.agent_id,
+            "workspace": self.workspace,
+        }
 
-    def __init__(self) -> None:
-        self._data_dir = embedded_data_dir()
-        service = start_embedded(self._data_dir)
-        sources = {"base_url": EMBEDDED, "token": EMBEDDED}
-        super().__init__(service.url, service.aod_token, sources)
+    # -- the end ------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close every client that was made."""
+        registry.open.discard(self)
+        self._retire()
+        clients, self._retired = self._retired, []
+        async_clients, self._retired_async = self._retired_async, []
+        for client in clients:
+            cast("Any", client).close(*self._patience)
+        for async_client in async_clients:
+            if bridge.is_running():
+                with contextlib.suppress(CancelledError):  # the loop is being stopped
+                    bridge.call(self._end_work_and_close, async_client)
+
+    async def _end_work_and_close(self, client: A) -> None:
+        """Close a client that nothing uses any more: what connects meanwhile would stay open."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._close_async_client(client)
+
+    async def _close_async_client(self, client: A) -> None:
+        await cast("Any", client).aclose(*self._patience)
 
     @property
-    def key(self) -> str:
-        """Its data folder: its port is another one after each start."""
-        return f"embedded:{self._data_dir}"
+    def _patience(self) -> tuple[float, ...]:
+        """How long closing a client may take: an AgentOS client sends what it has first."""
+        return (CLOSE_S,) if self.half is AGENTOS else ()
 
-    def ensure(self) -> Self:
-        """Start the service again if it has left."""
-        service = start_embedded(self._data_dir)
-        if service.url != self.base_url:
-            self._retire()
-            self.base_url = service.url
-        return self
+    def forget(self) -> None:
+        """In a forked child: the parent's connections are not ours to use or to close."""
+        self.__dict__.pop("background_client", None)
+        self._client, self._by_loop, self._making = None, {}, threading.Lock()
+        self._retired, self._retired_async, self._tasks = [], [], set()
 
-    def _make_client(self) -> Client:
-        from aod_notebook.live.embedded import EmbeddedClient
-
-        return EmbeddedClient(base_url=self.base_url, token=self._secret)
-
-    def _make_async_client(self) -> AsyncClient:
-        from aod_notebook.live.embedded import EmbeddedAsyncClient
-
-        return EmbeddedAsyncClient(base_url=self.base_url, token=self._secret)
-
-    def revive(self) -> None:
-        """Start the service again if it was killed; one that was stopped stays so."""
-        if was_killed(self._data_dir):
-            self.ensure()
+    def _retire(self) -> None:
+        """Make new clients from now on; what still reads from the old ones may continue."""
+        with self._making:
+            if self._client is not None:
+                self._retired.append(self._client)
+                self._client = None
+        if "background_client" in self.__dict__:
+            self._retired_async.append(self.__dict__.pop("background_client"))
+        by_loop, self._by_loop = self._by_loop, {}
+        for loop, client in by_loop.items():
+            if loop.is_running():  # that loop may be waiting for us, so we don't wait for it
+                asyncio.run_coroutine_threadsafe(self._close_async_client(client), loop)
 
 
-_lock = threading.RLock()  # guards _current
-_current: Connection | None = None
+AodConnection: TypeAlias = "Connection[Client, AsyncClient]"
+AgentOSConnection: TypeAlias = "Connection[AgentOS, AsyncAgentOS]"
 
 
-def connection() -> Connection:
+# -- the current connections ----------------------------------------------------------------------
+
+
+def connection() -> AodConnection:
     """Return the current connection; the first call makes it by the environment.
 
     Raises:
         ServiceNotStartedError: there is no token in the environment and the embedded service
             does not start.
     """
-    with _lock:
-        return connect() if _current is None else _current.ensure()
+    return _current(AOD, None)
 
 
-def current_if_any() -> Connection | None:
+def agentos_connection(ask_key: Callable[[str], str] | None = None) -> AgentOSConnection:
+    """Return the current AgentOS connection; the first call makes it by choice or environment.
+
+    Args:
+        ask_key: called with a question when no key is found.
+
+    Raises:
+        ServiceNotStartedError: there is no key in the environment and the embedded service
+            does not start.
+        TokenMissingError: a service was chosen by name, and there is no key for it.
+    """
+    return _current(AGENTOS, ask_key)
+
+
+def current_if_any(half: Half = AOD) -> Connection[Any, Any] | None:
     """Return the current connection if one was made already; nothing is started for it."""
-    return _current
+    return registry.current.get(half.name)
 
 
 def connect(
@@ -161,10 +344,10 @@ def connect(
     local: bool = False,
     name: str | None = None,
     ask_token: Callable[[str], str] | None = None,
-) -> Connection:
+) -> AodConnection:
     """Connect this process to a service and make that the current connection.
 
-    `local` and a name that has an AgentOS service too hold for both services. An AgentOS service
+    `local`, and a name that has an AgentOS service too, hold for both APIs. An AgentOS service
     alone is chosen by `aod_notebook.live.connect_agentos`.
 
     Args:
@@ -184,93 +367,134 @@ def connect(
         >>> aod_notebook.connect(local=True).client.health()["status"]
         'ok'
     """
-    global _current  # noqa: PLW0603 - the current connection
     check_given(URL=url, name=name)
-    if local and (url or name):
-        raise AodNotebookError(
-            "A connection is either local or to a URL, which a name stands for; name one of the two."
-        )
-    from aod_notebook.live import run_connection
+    with registry.lock:
+        made = _choose(AOD, Choice(url=url, name=name, local=local), ask_token)
+        if local or (name and not url and is_named(name, AGENTOS)):
+            registry.choices[AGENTOS.name] = Choice(name=name, local=local)
+            registry.current.pop(AGENTOS.name, None)
+        return made
 
-    with _lock:
-        if local or (name and not url):
-            run_connection.follow_choice(local=local, name=name)
-        remote = url or name or variable(TOKEN_VARIABLE)
-        made = _remote(url, name, ask_token) if remote and not local else EmbeddedConnection()
-        if _current is not None and _current.is_same(made):
-            _current.sources = made.sources
-        else:
-            _current = made
-            log.info("Connected: %s, token from: %s", made.base_url, made.sources["token"])
-        offer()
-        return _current
+
+def connect_agentos(
+    url: str | None = None,
+    *,
+    local: bool = False,
+    name: str | None = None,
+    agent_id: str | None = None,
+    workspace: str | None = None,
+    ask_key: Callable[[str], str] | None = None,
+) -> AgentOSConnection:
+    """Connect this process to an AgentOS service and make that the current connection.
+
+    Args:
+        url: the service's base URL; without it that of `name`, then `AGENTOS_BASE_URL`, then the
+            SDK's default.
+        local: take the embedded service whatever the environment says.
+        name: with `url`, remember the service by this name; without, take the one of that name.
+        agent_id: the agent of runs and invokes; else what was remembered, else `AGENTOS_AGENT_ID`.
+        workspace: slug or id of the workspace; else what was remembered, else `AGENTOS_WORKSPACE`.
+        ask_key: called with a question when no key is found for the URL.
+
+    Raises:
+        UnknownConnectionError: no service was remembered by that name.
+        TokenMissingError: there is no key for the URL and no way to ask for one.
+        ServiceNotStartedError: the embedded service does not start.
+
+    Example:
+        >>> from aod_notebook.live import connect_agentos
+        >>> connect_agentos(local=True).client.workspaces.list()[0]["slug"]
+        'local'
+    """
+    check_given(URL=url, name=name, agent=agent_id, workspace=workspace)
+    choice = Choice(url=url, name=name, local=local, agent_id=agent_id, workspace=workspace)
+    return _choose(AGENTOS, choice, ask_key)
 
 
 def disconnect() -> None:
     """Stop following and close all connections of this process; the next use makes a new one."""
-    from aod_notebook.live import run_connection
-
-    global _current  # noqa: PLW0603 - the current connection
-    with _lock:
-        _current = None
-        current.set_provider(None)
-    run_connection.forget_choice()
-    close_all()
-    for made in list(opened):
-        made.close()
+    current.set_provider(None)
+    registry.close()
 
 
 def offer() -> None:
-    """Let the tables and viewers use the current connection when they are given none."""
-    current.set_provider(lambda: connection().client, _agentos)
+    """Let the tables and viewers use the current connections when they are given none."""
+    current.set_provider(lambda: connection().client, lambda: agentos_connection().client)
 
 
-def _agentos() -> AgentOS:
-    from aod_notebook.live.run_connection import agentos_connection
-
-    return agentos_connection().client
-
-
-def default_notice() -> str | None:
-    """Return the line that says that the embedded service is used and where; None if it is not."""
-    if variable(TOKEN_VARIABLE) is not None:
+def default_notice(half: Half = AOD) -> str | None:
+    """Return the line that says that the embedded service is used by default; None if it is not."""
+    if variable(half.variable) is not None or _choice(half).local:
         return None
-    ignored = f" ({URL_VARIABLE} is set, but without a token it is not used)"
+    made = current_if_any(half)
+    if made is not None and not made.is_embedded:
+        return None
+    name = "aod_notebook: " if half is AOD else ""  # which is printed as the extension is loaded
+    use = f"the {EMBEDDED} is used" if half is AOD else f"runs go to the {EMBEDDED}"
+    ignored = f" ({half.url_variable} is set, but without a {half.noun} it is not used)"
     return (
-        f"aod_notebook: {TOKEN_VARIABLE} is not set, so the {EMBEDDED} is used; "
+        f"{name}{half.variable} is not set, so {use}; "
         f"its data is in {without_home(embedded_data_dir())}"
-        f"{ignored if variable(URL_VARIABLE) else ''}"
+        f"{ignored if variable(half.url_variable) else ''}"
     )
 
 
-def _remote(
-    url: str | None, name: str | None, ask_token: Callable[[str], str] | None
-) -> Connection:
-    if url:
-        origin = "argument"
-    elif name:
-        url, origin = named(name)["url"], f"remembered as {name}"
-    elif configured := variable(URL_VARIABLE):
-        url, origin = configured, URL_VARIABLE
-    else:
-        url, origin = AOD.default_url, "default"
-    try:
-        url = base_url(url)
-    except ValueError as error:
-        raise AodNotebookError(f"Not connected: {error}.") from error
-    token, token_origin = find_token(url, ask_token)
-    warn_if_in_clear(url, AOD)
-    if name:
-        remember(name, AOD, url=url)
-    return Connection(url, token, {"base_url": origin, "token": token_origin})
+def _choice(half: Half) -> Choice:
+    choice: Choice = registry.choices.get(half.name, Choice())
+    return choice
 
 
-def _forget_after_fork() -> None:
-    global _lock  # noqa: PLW0603 - a thread of the parent may have held it
-    _lock = threading.RLock()
-    for made in list(opened):
-        made.forget()
+def _choose(half: Half, choice: Choice, ask: Callable[[str], str] | None) -> Connection[Any, Any]:
+    if choice.local and (choice.url or choice.name):
+        raise AodNotebookError(
+            "A connection is either local or to a URL, which a name stands for; name one of the two."
+        )
+    with registry.lock:
+        before = _choice(half)
+        registry.choices[half.name] = choice
+        try:
+            return _connected(half, ask)
+        except BaseException:  # an interrupted question for a token, too
+            registry.choices[half.name] = before
+            raise
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+def _current(half: Half, ask: Callable[[str], str] | None) -> Connection[Any, Any]:
+    with registry.lock:
+        made = current_if_any(half)
+        return _connected(half, ask) if made is None else made.ensure()
+
+
+def _connected(half: Half, ask: Callable[[str], str] | None) -> Connection[Any, Any]:
+    """Make the chosen connection the current one, unless it is that already."""
+    choice, known = _choice(half), current_if_any(half)
+    is_remote = choice.url or choice.name or variable(half.variable)
+    made = (
+        Connection(half, **settings_of(half, choice, ask))
+        if is_remote and not choice.local
+        else _embedded(half, choice)
+    )
+    if half is AOD:
+        offer()
+    if known is not None and known.is_same(made):
+        known.sources = made.sources
+        return known
+    registry.current[half.name] = made
+    log.info("Connected: %s, %s from: %s", made.base_url, half.noun, made.sources[half.noun])
+    return made
+
+
+def _embedded(half: Half, choice: Choice) -> Connection[Any, Any]:
+    data_dir = embedded_data_dir()
+    service = start_embedded(data_dir)
+    sources = {"base_url": EMBEDDED, half.noun: EMBEDDED}
+    if half is AOD:
+        return Connection(half, service.url, service.aod_token, sources, data_dir=data_dir)
+    return Connection(
+        half,
+        service.url,
+        service.agentos_key,
+        sources,
+        agent_id=choice.agent_id or service.agent_id,
+        data_dir=data_dir,
+    )

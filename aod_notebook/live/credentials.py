@@ -5,46 +5,35 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.files import check_owner, make_private, write_private
-from aod_notebook.core.settings import DEFAULT_AGENTOS_URL, DEFAULT_AOD_URL, home, is_loopback
+from aod_notebook.core.settings import (
+    DEFAULT_AGENTOS_URL,
+    DEFAULT_AOD_URL,
+    base_url,
+    home,
+    is_loopback,
+)
+from aod_notebook.live.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "AGENTOS",
-    "AOD",
-    "TOKEN_VARIABLE",
-    "URL_VARIABLE",
-    "Half",
-    "PlainHttpWarning",
-    "TokenMissingError",
-    "UnknownConnectionError",
-    "check_given",
-    "find_token",
-    "is_named",
-    "named",
-    "remember",
-    "variable",
-    "warn_if_in_clear",
-]
-
 URL_VARIABLE = "AOD_API_URL"
 TOKEN_VARIABLE = "AOD_API_TOKEN"  # noqa: S105 - the variable's name
 KEYRING_SERVICE = "aod-notebook"
-_warned: set[str] = set()
-"""URLs that were warned of in this process."""
 
 
 class Half(NamedTuple):
-    """One of the two services that a connection may have.
+    """One of the two APIs that a service may have.
 
     Attributes:
         name: what it is called where names of connections are kept.
+        service: what its service is called.
         magic: the magic that speaks to it.
         noun: what its secret is called.
         variable: the environment variable with its secret.
@@ -55,6 +44,7 @@ class Half(NamedTuple):
     """
 
     name: str
+    service: str
     magic: str
     noun: str
     variable: str
@@ -63,9 +53,10 @@ class Half(NamedTuple):
     keyring_prefix: str = ""
 
 
-AOD = Half("aod", "%aod", "token", TOKEN_VARIABLE, URL_VARIABLE, DEFAULT_AOD_URL)
+AOD = Half("aod", "service", "%aod", "token", TOKEN_VARIABLE, URL_VARIABLE, DEFAULT_AOD_URL)
 AGENTOS = Half(
     "agentos",
+    "AgentOS service",
     "%agentos",
     "key",
     "AGENTOS_API_KEY",
@@ -73,6 +64,17 @@ AGENTOS = Half(
     DEFAULT_AGENTOS_URL,
     keyring_prefix="agentos ",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which service is wanted, as far as somebody chose; the rest is for the environment."""
+
+    url: str | None = None
+    name: str | None = None
+    local: bool = False
+    agent_id: str | None = None
+    workspace: str | None = None
 
 
 class TokenMissingError(AodNotebookError):
@@ -90,6 +92,49 @@ class UnknownConnectionError(AodNotebookError):
 def variable(name: str) -> str | None:
     """Return an environment variable without blanks around it; None if it is unset or empty."""
     return os.environ.get(name, "").strip() or None
+
+
+def settings_of(half: Half, choice: Choice, ask: Callable[[str], str] | None) -> dict[str, Any]:
+    """Return the arguments of the `Connection` to a service that is not the embedded one.
+
+    Args:
+        half: the API.
+        choice: what somebody chose.
+        ask: called with a question, returns what was typed in; None if nobody can be asked.
+
+    Raises:
+        UnknownConnectionError: no service was remembered by the chosen name.
+        TokenMissingError: there is no secret for it.
+    """
+    known: dict[str, str] = {}
+    if choice.url:
+        url, origin = choice.url, "argument"
+    elif choice.name:
+        known = named(choice.name, half)
+        url, origin = known["url"], f"remembered as {choice.name}"
+    elif configured := variable(half.url_variable):
+        url, origin = configured, half.url_variable
+    else:
+        url, origin = half.default_url, "default"
+    try:
+        url = base_url(url)
+    except ValueError as error:
+        raise AodNotebookError(f"Not connected: {error}.") from error
+    secret, secret_origin = find_token(url, ask, half)
+    warn_if_in_clear(url, half)
+    if choice.url and choice.name:
+        remember(choice.name, half, url=url, agent=choice.agent_id, workspace=choice.workspace)
+    settings = {
+        "base_url": url,
+        "secret": secret,
+        "sources": {"base_url": origin, half.noun: secret_origin},
+    }
+    if half is AOD:
+        return settings
+    return settings | {
+        "agent_id": choice.agent_id or known.get("agent") or variable("AGENTOS_AGENT_ID"),
+        "workspace": choice.workspace or known.get("workspace") or variable("AGENTOS_WORKSPACE"),
+    }
 
 
 def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> tuple[str, str]:
@@ -131,9 +176,9 @@ def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> 
 
 def warn_if_in_clear(url: str, half: Half) -> None:
     """Warn, once per URL, that a secret goes to another machine unencrypted."""
-    if urlsplit(url).scheme == "https" or is_loopback(url) or url in _warned:
+    if urlsplit(url).scheme == "https" or is_loopback(url) or url in registry.warned:
         return
-    _warned.add(url)
+    registry.warned.add(url)
     warnings.warn(
         f"{url} is plain http on another machine: everyone on the way can read the {half.noun} "
         "and change what comes back. Use https, or a tunnel that ends on this machine.",

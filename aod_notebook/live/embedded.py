@@ -1,11 +1,13 @@
-"""Clients of the embedded service: they send it the variables that the agent CLIs read.
+"""The embedded local service: starting it, and the clients that send it this kernel's variables.
 
-No other service gets these. The embedded one runs on this machine as this person, has proved
-itself on the connection, and holds them in memory only.
+No other service gets those variables. The embedded one runs on this machine as this person, has
+proved itself on the connection, and holds them in memory only.
 """
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.aod import AsyncClient, Client
@@ -13,33 +15,102 @@ from aod_notebook.aod._async.sessions import AsyncSessions
 from aod_notebook.aod._sync.sessions import Sessions
 from aod_notebook.aod.requests import Prompt, SessionCreate
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live import root
+from aod_notebook.core.settings import home
+from aod_notebook.core.text import one_line
+from aod_notebook.live.credentials import variable
+from aod_notebook.live.registry import registry
 from aod_notebook.local.variables import own_variables, refusal
 
 if TYPE_CHECKING:
     from aod_notebook.core._async.transport import AsyncTransport
     from aod_notebook.core._sync.transport import Transport
     from aod_notebook.core.wire import Call
+    from aod_notebook.local import ServiceInfo
 
-__all__ = ["EmbeddedAsyncClient", "EmbeddedClient", "RuntimeMissingError", "check_cli"]
-
+EMBEDDED = "embedded local service"
+WRITABLE_HOME = (
+    "Make that folder yours and writable, or set AOD_NOTEBOOK_HOME to one that is before the kernel "
+    "starts."
+)
+"""What to do where the state folder can't be written."""
 _FIELD = "local_env_vars"
+
+
+class ServiceNotStartedError(AodNotebookError):
+    """The embedded service could not be found or started."""
 
 
 class RuntimeMissingError(AodNotebookError):
     """The agent's command line is not installed on this machine, so no session was started."""
 
 
+# -- the service ----------------------------------------------------------------------------------
+
+
+def start_embedded(data_dir: Path) -> ServiceInfo:
+    """Return the embedded service of a data folder; start it if it is not running.
+
+    Raises:
+        ServiceNotStartedError: it does not start.
+    """
+    from aod_notebook.local import ServiceStartError, ensure_service
+
+    try:
+        return ensure_service(data_dir)
+    except (OSError, ServiceStartError) as error:
+        if isinstance(error, (PermissionError, NotADirectoryError, FileExistsError)) or (
+            isinstance(error, OSError) and error.errno == errno.EROFS
+        ):
+            raise ServiceNotStartedError(
+                f"The {EMBEDDED} did not start: {without_home(data_dir)} can't be written "
+                f"({error.strerror}). {WRITABLE_HOME}"
+            ) from error
+        why = error.strerror if isinstance(error, OSError) else one_line(error.reason)
+        raise ServiceNotStartedError(
+            f"The {EMBEDDED} did not start{f': {why}' if why else ''}. Its log is "
+            f"{without_home(data_dir / 'service.log')}; `aod-notebook serve` shows why."
+        ) from error
+
+
+def was_killed(data_dir: Path) -> bool:
+    """Check whether the embedded service ended without deregistering."""
+    from aod_notebook.local import was_killed as service_was_killed
+
+    return service_was_killed(data_dir)
+
+
+def embedded_data_dir() -> Path:
+    """Return the folder in which the embedded service keeps its data and its tokens."""
+    return home() / "service"
+
+
+def without_home(path: Path) -> str:
+    """Return a path without the user's name, so that a saved notebook does not show it."""
+    configured = variable("AOD_NOTEBOOK_HOME")
+    for folder, name in ((configured, "$AOD_NOTEBOOK_HOME"), (str(Path.home()), "~")):
+        if folder and path.is_relative_to(folder):
+            return str(Path(name) / path.relative_to(folder))
+    return str(path)
+
+
+# -- the variables that the agent CLIs read ------------------------------------------------------
+
+
+def allow_root(allow: bool) -> None:
+    """Allow claude to run as root from now on, or forbid it (`%config AodMagics.allow_root`)."""
+    registry.allows_root = allow
+
+
 def variables() -> dict[str, str]:
-    """Return what is sent with a session."""
-    return own_variables() | ({"IS_SANDBOX": "1"} if root.allowed else {})
+    """Return the variables that are sent with a session."""
+    return own_variables() | ({"IS_SANDBOX": "1"} if registry.allows_root else {})
 
 
 def check_cli(runtime: str | None) -> None:
-    """Refuse a session for which this machine has no CLI, before it is made.
+    """Refuse a session whose CLI is not installed on this machine, before it is created.
 
     Raises:
-        RuntimeMissingError: so it is; the message names what to install.
+        RuntimeMissingError: it is not installed; the message names what to install.
     """
     reason = refusal(runtime or "", own_variables())
     if reason is not None:

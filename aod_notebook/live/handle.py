@@ -1,16 +1,21 @@
-"""What `LiveSession` and `LiveRun` have in common: the handle of what is followed in the background."""
+"""`Handle`: what `LiveSession` and `LiveRun` have in common."""
 
 from __future__ import annotations
 
 import asyncio
 import enum
 import logging
+import platform
 import time
 from abc import ABC, abstractmethod
 from concurrent.futures import CancelledError
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
+from aod_notebook._version import __version__
 from aod_notebook.core import bridge
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError
@@ -23,17 +28,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from aod_notebook.core.card import Card
-    from aod_notebook.live.follow import Follower
-    from aod_notebook.live.service import Closable, Service
+    from aod_notebook.live.connections import Closable, Connection
+    from aod_notebook.live.follow.follower import Follower
     from aod_notebook.viewers.protocols import Event
     from aod_notebook.viewers.stream import StreamViewer
     from aod_notebook.viewers.trace.widget import TraceViewer
 
-__all__ = ["CONFIRM_S", "Handle", "StopOutcome"]
-
 STOP_TIMEOUT_S = 10.0
 TAIL_TIMEOUT_S = 5.0
-"""How long the last events of what was stopped are waited for."""
+"""How long `stop` waits for the last events of what it stopped."""
 CONFIRM_S = 5.0
 """How long an interrupted call waits to learn what it did."""
 
@@ -44,25 +47,11 @@ log = logging.getLogger("aod_notebook.live")
 
 
 class StopOutcome(enum.StrEnum):
-    """The three ends that stopping a session or a run can have."""
+    """The three ways that stopping a session or a run can end."""
 
     STOPPED = "stopped"
     ALREADY_FINISHED = "already finished"
     UNCONFIRMED = "unconfirmed"
-
-    def told(self, session_id: str) -> str:
-        """Return the outcome as a sentence: the session's id and, where needed, the next step."""
-        return self.said(f"session {session_id}", "terminated", f"%aod stop {session_id}")
-
-    def said(self, what: str, how: str, command: str) -> str:
-        """Return the outcome as a sentence: what was to be stopped, and what else stops it."""
-        return {
-            StopOutcome.STOPPED: f"{what} was {how} on the service.",
-            StopOutcome.ALREADY_FINISHED: f"{what} had already finished.",
-            StopOutcome.UNCONFIRMED: (
-                f"the service did not confirm that {what} was {how}; {command} ends it."
-            ),
-        }[self]
 
 
 class Handle(Unpicklable, ABC, Generic[E, C]):
@@ -73,18 +62,28 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         follower: what follows it.
 
     Attributes:
+        noun: what it is called in messages (`session`, `run`).
+        stop_command: the magic that ends it.
+        show_command: the magic that shows it.
+        stopped_as: its status after a stop.
+        stopped_error: what an interrupted cell raises.
+        tables: the tables that `to_parquet` writes.
+        takes_prompts: whether it can be sent another prompt when its turn has ended.
+        replaces_events: whether events that were received may be replaced by more complete ones.
         runtime: what writes its output, if that is known.
     """
 
+    noun: ClassVar[str]
+    stop_command: ClassVar[str]
+    show_command: ClassVar[str]
+    stopped_as: ClassVar[str]
+    stopped_error: ClassVar[type[AodNotebookError]]
+    tables: ClassVar[tuple[str, ...]]
+    takes_prompts: ClassVar[bool] = False
+    replaces_events: ClassVar[bool] = False
     runtime: str | None = None
 
-    _noun: ClassVar[str]
-    _FILES: ClassVar[tuple[str, ...]]
-    """The tables that `to_parquet` writes."""
-    _COMMANDS: ClassVar[tuple[str, str]]
-    """The magics that end it and that show it."""
-
-    def __init__(self, connection: Service[C, Any], follower: Follower[E, Any]) -> None:
+    def __init__(self, connection: Connection[C, Any], follower: Follower[E, Any]) -> None:
         self._connection = connection
         self._follower = follower
 
@@ -113,7 +112,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     @property
     def shown_again_by(self) -> str:
         """The magic that shows it again, also in a new kernel."""
-        return f"{self._COMMANDS[1]} {self.id}"
+        return f"{self.show_command} {self.id}"
 
     @property
     def prompts(self) -> dict[int, str]:
@@ -126,6 +125,11 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return self._follower.is_final
 
     @property
+    def is_paused(self) -> bool:
+        """Whether it continues only when somebody answers."""
+        return False
+
+    @property
     def notice(self) -> str:
         """Why nothing comes at the moment, such as a service that does not answer; else empty."""
         return self._follower.notice
@@ -133,10 +137,10 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     @property
     def title(self) -> str:
         """What heads the transcript: the id, and what ran it if that is known."""
-        return f"{self.runtime or self._noun} · {self.id}"
+        return f"{self.runtime or self.noun} · {self.id}"
 
     def received(self, start: int = 0) -> list[tuple[E, float]]:
-        """The events from number `start` on, each with its time in seconds (`time.time()`)."""
+        """Return the events from number `start` on, each with its time in seconds (`time.time()`)."""
         return self._follower.received(start)
 
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
@@ -190,8 +194,8 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         """Return what the buttons of a viewer do (arguments of `StreamViewer`)."""
 
         def stop() -> str:
-            told = self._told(self.stop())
-            return told[0].upper() + told[1:]
+            text = self.stop_text(self.stop())
+            return text[0].upper() + text[1:]
 
         return {"stop": stop}
 
@@ -209,14 +213,14 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return whole_page(transcript.heading, transcript.html())
 
     def to_parquet(self, folder: str | Path) -> Path:
-        """Write the tables as Parquet files into `folder/ID`, which is made; give it.
+        """Write the tables as Parquet files into `folder/ID`, and return that folder.
 
         The files are `turns`, `events`, `messages` and `tool_calls` of a session, `runs`,
         `run_events`, `spans` and `tasks` of a run; what was there is replaced.
 
         Raises:
             OSError: the folder can't be written.
-            AodNotebookError: the service does not tell them.
+            AodNotebookError: the service does not send them.
 
         Example:
             >>> from aod_notebook import frames
@@ -229,7 +233,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
         own = Path(folder).expanduser() / self.known_id()
         own.mkdir(parents=True, exist_ok=True)
-        for name in self._FILES:
+        for name in self.tables:
             frames.to_parquet(self._frame(name), own / f"{name}.parquet")
         return own
 
@@ -258,7 +262,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         self._follower.wait(None if timeout is None else time.monotonic() + timeout)
         if not self._follower.is_at_rest:
             raise WaitTimeoutError(
-                f"{self._noun.capitalize()} {self.id} has not ended after {timeout:g} s; it goes "
+                f"{self.noun.capitalize()} {self.id} has not ended after {timeout:g} s; it goes "
                 "on. Wait again with .wait(), or end it with .stop()."
             )
         self._raise_if_lost()
@@ -272,7 +276,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         self._follower.pause(seconds)
 
     def stop(self) -> StopOutcome:
-        """End it on its service and say how that went; no error is raised."""
+        """End it on its service and return how that went; no error is raised."""
         try:
             if self.is_final:
                 self._connection.ensure()  # while it is followed its service is there, or hangs
@@ -281,15 +285,27 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
             outcome = StopOutcome.UNCONFIRMED
         else:
             self._follower.wait_for_end(TAIL_TIMEOUT_S)
-        log.info("%s %s was to be stopped: %s", self._noun.capitalize(), self.id, outcome)
+        log.info("%s %s was to be stopped: %s", self.noun.capitalize(), self.id, outcome)
         return outcome
+
+    def stop_text(self, outcome: StopOutcome) -> str:
+        """Return how a stop ended as a sentence, with the next step where one is needed."""
+        what = f"{self.noun} {self.id}"
+        return {
+            StopOutcome.STOPPED: f"{what} was {self.stopped_as} on the service.",
+            StopOutcome.ALREADY_FINISHED: f"{what} had already finished.",
+            StopOutcome.UNCONFIRMED: (
+                f"the service did not confirm that {what} was {self.stopped_as}; "
+                f"{self.stop_command} {self.id} ends it."
+            ),
+        }[outcome]
 
     @abstractmethod
     def raise_for_status(self) -> None:
         """Raise if it failed, was stopped, or could not be followed to its end."""
 
     def close(self) -> None:
-        """Stop following; it goes on by itself."""
+        """Stop following; it continues on its service."""
         self._follower.close()
 
     def __str__(self) -> str:
@@ -298,7 +314,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     def __repr__(self) -> str:
         known = type(self).__name__, self.id, self.runtime, self._known_status
-        return f"<{' '.join(filter(None, known))}>"
+        return f"<{' '.join(filter(None, known))}{self._remark}>"
 
     def _repr_html_(self) -> str:
         """Return a card: how it is, what it took, what can be done with it."""
@@ -312,7 +328,12 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     # -- inside ---------------------------------------------------------------------------------
 
     def _instead_of_a_copy(self) -> str:
-        return f"Keep its id, {self.id}: {self._COMMANDS[1]} {self.id} shows it again."
+        return f"Keep its id, {self.id}: {self.show_command} {self.id} shows it again."
+
+    @property
+    def _remark(self) -> str:
+        """What `repr` adds to the status."""
+        return ""
 
     @property
     def _known_status(self) -> str:
@@ -326,10 +347,6 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     @abstractmethod
     async def _stop(self) -> StopOutcome:
         """End it on its service; runs on the background loop."""
-
-    @abstractmethod
-    def _told(self, outcome: StopOutcome) -> str:
-        """Explain how stopping it ended."""
 
     @abstractmethod
     def provenance(self) -> dict[str, Any]:
@@ -347,11 +364,11 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         """Wait as `wait` does, but hold up no loop."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
-        def tell() -> None:
+        def notify() -> None:
             if self._follower.is_at_rest:
                 loop.call_soon_threadsafe(changed.set)
 
-        stop = self.listen(tell)
+        stop = self.listen(notify)
         try:
             with awaited(self._left):
                 while not self._follower.is_at_rest:
@@ -365,13 +382,41 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     def _left(self) -> str:
         """Describe what became of it when somebody stopped awaiting it."""
         if self._follower.is_final:
-            return f"interrupted: {self._noun} {self.id} has ended ({self._known_status})."
-        stop, watch = self._COMMANDS
+            return f"interrupted: {self.noun} {self.id} has ended ({self._known_status})."
         return (
-            f"interrupted: {self._noun} {self.id} is not awaited any more and continues. "
-            f"{stop} {self.id} ends it, {watch} {self.id} shows it."
+            f"interrupted: {self.noun} {self.id} is not awaited any more and continues. "
+            f"{self.stop_command} {self.id} ends it, {self.show_command} {self.id} shows it."
         )
 
     def _raise_if_lost(self) -> None:
         if self._follower.error is not None:
             raise self._follower.error
+
+
+def provenance(own: dict[str, Any]) -> dict[str, Any]:
+    """Return an output's metadata: where it came from, and the versions that made it.
+
+    Example:
+        >>> provenance({"status": "completed"})["aod_notebook"]["status"]
+        'completed'
+    """
+    return {"aod_notebook": {**own, "versions": dict(_versions())}}
+
+
+def iso(at: datetime | float | None) -> str | None:
+    """Return a time, or seconds since 1970, as ISO 8601 text in UTC."""
+    if at is None:
+        return None
+    moment = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {"aod-notebook": __version__, "python": platform.python_version()}
+    for package in ("ipython", "ipykernel"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -12,11 +12,11 @@ from uuid import uuid4
 
 from aod_notebook.core.files import make_private, narrow
 from aod_notebook.core.settings import home
+from aod_notebook.live.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JournalWarning", "forget", "last_session", "remember"]
 
 _VERSION = 2
 NEWER = "a newer version of aod-notebook wrote it, and its rows are kept: update this one"
@@ -77,9 +77,6 @@ create table if not exists reusable (
 
 _process = f"process {uuid4()}"
 
-_last: dict[str, str] = {}
-"""The last session of this process, by service: another kernel's is not ours."""
-
 
 class JournalWarning(UserWarning):
     """The journal can't be written; `last` is known in this kernel only."""
@@ -92,7 +89,7 @@ def remember(session_id: str, service: str, runtime: str | None, *, works: bool 
 
     A journal that can't be written is warned of; the session goes on.
     """
-    _last[service] = session_id
+    registry.last[service] = session_id
     with _tolerant(), opened() as rows:
         rows.execute(
             "insert or replace into followed values (?, ?, ?, ?)",
@@ -104,8 +101,8 @@ def remember(session_id: str, service: str, runtime: str | None, *, works: bool 
 
 def forget(session_id: str, service: str) -> None:
     """Note that a session was deleted."""
-    if _last.get(service) == session_id:
-        del _last[service]
+    if registry.last.get(service) == session_id:
+        del registry.last[service]
     with _tolerant(), opened() as rows:
         rows.execute(
             "delete from followed where session_id = ? and service = ?", (session_id, service)
@@ -114,8 +111,8 @@ def forget(session_id: str, service: str) -> None:
 
 def last_session(service: str) -> str | None:
     """Return the id of this process's last session on a service, else of any; None if none was."""
-    if service in _last:
-        return _last[service]
+    if service in registry.last:  # another kernel's is not ours
+        return registry.last[service]
     row = None
     with _tolerant(), opened() as rows:
         row = rows.execute(

@@ -9,15 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live import connections, run_connection
+from aod_notebook.live.connections import current_if_any
+from aod_notebook.live.credentials import AGENTOS, AOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from aod_notebook.live.service import Service
+    from aod_notebook.live.connections import Connection
 
-__all__ = ["Known", "known", "known_runs"]
 
 FRESH_S = 5.0
 """How long a list counts as fresh; after that it is asked for again in the background."""
@@ -33,7 +33,7 @@ class Known:
         current: gives the connection, if one was made already.
     """
 
-    def __init__(self, current: Callable[[], Service[Any, Any] | None]) -> None:
+    def __init__(self, current: Callable[[], Connection[Any, Any] | None]) -> None:
         self._current = current
         self._lock = threading.Lock()  # guards the three fields below
         self._names: dict[tuple[str, str], list[str]] = {}
@@ -78,7 +78,7 @@ def _name(row: Any) -> str:
     return str(found.get("name") or found.get("id"))
 
 
-known = Known(connections.current_if_any)
+known = Known(partial(current_if_any, AOD))
 """What this process knows of Agent on Demand."""
-known_runs = Known(run_connection.agentos_if_any)
+known_runs = Known(partial(current_if_any, AGENTOS))
 """What this process knows of AgentOS."""

@@ -16,7 +16,7 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.redact import redact
 from aod_notebook.core.redactor import is_secret_name
 from aod_notebook.core.text import counted
-from aod_notebook.live.run_connection import agentos_connection
+from aod_notebook.live.connections import agentos_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos import AgentOS, Receipt, Run
     from aod_notebook.aod import Client
-    from aod_notebook.live.run_connection import AgentOSConnection
+    from aod_notebook.live.connections import AgentOSConnection
     from aod_notebook.live.session import LiveSession
 
 log = logging.getLogger("aod_notebook.live")

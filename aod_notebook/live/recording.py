@@ -1,16 +1,51 @@
-"""Making a recording of a session that is there: of a service, or of a CLI's own log."""
+"""What the runtime `replay` plays: checking it, and making recordings of sessions and logs."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local.runtimes.base import RuntimeMissingError
 from aod_notebook.local.runtimes.recordings import Line, load, write
 
-__all__ = ["record", "recording_of"]
+if TYPE_CHECKING:
+    from aod_notebook.live.connections import AodConnection
+
+
+def check_replay(recording: str | None, speed: float | None, runtime: str | None) -> None:
+    """Refuse a recording or a speed for another runtime than `replay`.
+
+    Raises:
+        AodNotebookError: one is given, or the speed is not a number above 0.
+    """
+    if (recording is not None or speed is not None) and runtime != "replay":
+        raise AodNotebookError(
+            "A recording and a speed are for the runtime replay. Leave them out, or use "
+            "runtime='replay' without an agent."
+        )
+    if speed is not None and not 0 < speed < float("inf"):
+        raise AodNotebookError(f"speed takes a number above 0, not {speed}.")
+
+
+def replay_options(recording: str | None, speed: float | None, on: AodConnection) -> dict[str, Any]:
+    """Return what the agent of a replay gets; the recording of a session or log is made first.
+
+    Raises:
+        AodNotebookError: the service is not on this machine, or there is nothing to play.
+    """
+    options: dict[str, Any] = {} if speed is None else {"speed": speed}
+    if recording is None:
+        return options
+    if not on.is_embedded:
+        raise AodNotebookError(
+            f"{on.base_url} can't play recordings of this machine. Connect to the embedded service "
+            "(%aod connect --local)."
+        )
+    folder = embedded_data_dir() / "recordings"
+    return options | {"recording": recording_of(recording, folder, on.client)}
 
 
 def recording_of(given: str, folder: Path, client: Any) -> str:
@@ -23,7 +58,7 @@ def recording_of(given: str, folder: Path, client: Any) -> str:
         client: the client of the service that has the session.
 
     Raises:
-        AodNotebookError: it is none of these, or there is nothing in it to be played.
+        AodNotebookError: it is none of these, or there is nothing in it to play.
     """
     from aod_notebook.frames import FrameError
     from aod_notebook.frames.logs.rows import is_path

@@ -1,49 +1,60 @@
-"""`LiveRun`: a run of AgentOS that this process follows, with its tables."""
+"""`LiveRun`: a run of AgentOS that this process follows or reports, with its tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from aod_notebook.agentos.errors import AgentOSConflictError
-from aod_notebook.contract import RUN_ENDED
+from aod_notebook.contract import RUN_ENDED, TOKEN_FIELDS
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.text import one_line
+from aod_notebook.core.text import failure_text, one_line
 from aod_notebook.live.cards import run_card
-from aod_notebook.live.handle import StopOutcome
-from aod_notebook.live.provenance import provenance
-from aod_notebook.live.run_errors import RunFailedError
-from aod_notebook.live.run_events import RunEvent
-from aod_notebook.live.run_follow import RunFollower
-from aod_notebook.live.run_tables import RunTables
+from aod_notebook.live.connections import Connection
+from aod_notebook.live.credentials import AGENTOS
+from aod_notebook.live.errors import RunFailedError, RunStoppedError, RunUnknownError
+from aod_notebook.live.follow.run import RunFollower
+from aod_notebook.live.follow.streamed import RunEvent
+from aod_notebook.live.handle import Handle, StopOutcome, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from aod_notebook.agentos import Run
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from aod_notebook.agentos import AgentOS, Run
     from aod_notebook.core.card import Card
-    from aod_notebook.live.run_connection import AgentOSConnection
+    from aod_notebook.live.connections import AgentOSConnection
+    from aod_notebook.plots import Theme
     from aod_notebook.viewers.stream import StreamViewer
     from aod_notebook.viewers.trace.widget import TraceViewer
 
-__all__ = ["LiveRun", "told"]
+
+class Unreported(NamedTuple):
+    """The state of a run of this process that no service gets.
+
+    Attributes:
+        reason: why it is not reported.
+        outcome: its `status`, and `output` or `error_message` once there is one; who makes this
+            keeps it up to date.
+    """
+
+    reason: str
+    outcome: dict[str, Any]
 
 
-def told(outcome: StopOutcome, run_id: str) -> str:
-    """Return a sentence that says which end stopping a run had, and where it is needed what to do next."""
-    return outcome.said(f"run {run_id}", "cancelled", f"%agentos cancel {run_id}")
-
-
-class LiveRun(RunTables):
+class LiveRun(Handle[RunEvent, "AgentOS"]):
     """A run, hosted or reported: what it did so far, its tables, and what it waits for.
 
     Made by `%agentos invoke -o NAME`, `%%agentos -o NAME` and `aod_notebook.live.invoke`. As far
     as it is followed, its events come in the background until it has ended.
 
     Args:
-        connection: the service that the run is on.
+        connection: the service that the run is on; None for a run that is not reported.
         run_id: the run's id, if it is known.
         request: what to invoke (arguments of `AgentOS.invoke_stream`), if that is how it begins.
         reported: the run of this process, if it is one.
+        unreported: why that run is not reported, and how it ended; None if it is reported.
 
     Example:
         >>> from aod_notebook.live import invoke
@@ -52,35 +63,67 @@ class LiveRun(RunTables):
         ('completed', True)
     """
 
-    _noun = "run"
-    _COMMANDS = ("%agentos cancel", "%agentos watch")
-    _connection: AgentOSConnection
+    noun = "run"
+    stop_command = "%agentos cancel"
+    show_command = "%agentos watch"
+    stopped_as = "cancelled"
+    stopped_error = RunStoppedError
+    tables = ("runs", "run_events", "spans", "tasks")
+    replaces_events = True  # a stream's tool calls by the recorded ones, with their arguments
+    _follower: RunFollower
+    _ended: dict[str, Any] | None = None
+    """The run as the service showed it after its end, if nobody followed it."""
 
     def __init__(
         self,
-        connection: AgentOSConnection,
+        connection: AgentOSConnection | None,
         run_id: str | None = None,
         *,
         request: Mapping[str, Any] | None = None,
         reported: Run | None = None,
+        unreported: Unreported | None = None,
     ) -> None:
         def known() -> str | None:
+            if unreported is not None:
+                return None
             return run_id or (None if reported is None else reported.run_id)
 
-        super().__init__(connection, RunFollower(connection, known, request))
+        on: AgentOSConnection = connection or Connection(AGENTOS, "", "", {})
+        super().__init__(on, RunFollower(on, known, request))
         self._reported = reported
+        self._unreported = unreported
 
     # -- what is known ------------------------------------------------------------------------
 
     @property
     def id(self) -> str:
-        """The run's id; as long as the service has told none, the one that this side made."""
+        """The run's id; as long as the service has sent none, the one that was made here."""
         own = "" if self._reported is None else self._reported.external_run_id
         return self.run_id or own
 
     @property
+    def run_id(self) -> str | None:
+        """The run's id on the service; None as long as the service has sent none."""
+        return self._follower.run_id
+
+    @property
+    def client(self) -> AgentOS:
+        """The sync client of its service.
+
+        Raises:
+            RunUnknownError: the run is not reported to any.
+        """
+        self._check_reported()
+        return super().client
+
+    @property
+    def latest(self) -> dict[str, Any] | None:
+        """The run as the service showed it last; None before that."""
+        return self._follower.latest if self._unreported is None else self._unreported.outcome
+
+    @property
     def is_paused(self) -> bool:
-        """Whether it goes on only when somebody answers."""
+        """Whether it continues only when somebody answers."""
         return self._follower.is_paused
 
     @property
@@ -97,9 +140,73 @@ class LiveRun(RunTables):
         waits_for = self.waits_for
         if waits_for is not None:
             return str(waits_for["status"])
-        if self.run_id is None:
+        if self.run_id is None and self._unreported is None:
             return "pending"
         return str(self._row().get("status", "running"))
+
+    @property
+    def output(self) -> Any:
+        """Its output; None as long as there is none."""
+        return self._row().get("output")
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, in the words of who reported it; None if it did not."""
+        return failure_text(self._row()) or None
+
+    @property
+    def text(self) -> str:
+        """The agent's own words so far."""
+        pieces: list[str] = []
+        was_chunk = False
+        for event, _ in self.received():
+            is_chunk = event.type == "chunk"
+            body = event.extra if is_chunk else event.extra.get("payload")
+            if is_chunk and was_chunk:
+                pieces[-1] += str(event.extra.get("text") or "")
+            elif (is_chunk or event.type == "agent.message") and isinstance(body, dict):
+                pieces.append(str(body.get("text") or ""))
+            was_chunk = is_chunk
+        return "\n".join(pieces)
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Tokens of the whole run as the service counts them; a count it lacks is left out."""
+        row = self._row()
+        return {name: int(row[name]) for name in TOKEN_FIELDS if isinstance(row.get(name), int)}
+
+    @property
+    def cost(self) -> float | None:
+        """What the run cost in USD; None if the service reports no cost."""
+        cost = self._row().get("cost_usd")
+        return float(cost) if isinstance(cost, (int, float)) else None
+
+    # -- tables and figures -------------------------------------------------------------------
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row per recorded event (`frames.run_events_df`), asked of the service."""
+        return self._frame("run_events")
+
+    @property
+    def spans(self) -> pd.DataFrame:
+        """One row per span, as a tree (`frames.spans_df`), asked of the service."""
+        return self._frame("spans")
+
+    @property
+    def tasks(self) -> pd.DataFrame:
+        """One row per task (`frames.tasks_df`), asked of the service."""
+        return self._frame("tasks")
+
+    def plot(self, *, ax: Axes | None = None, theme: Theme = "auto") -> Axes:
+        """Draw the run's spans and tool calls so far (`plots.waterfall`).
+
+        Raises:
+            MissingMatplotlibError: matplotlib is not installed.
+        """
+        from aod_notebook import plots
+
+        return plots.waterfall(self, ax=ax, theme=theme)
 
     def viewer(self, at: Any = None) -> StreamViewer:
         """Return a viewer that stays live, where questions and approvals can be answered.
@@ -128,12 +235,15 @@ class LiveRun(RunTables):
     # -- what can be done -----------------------------------------------------------------------
 
     def follow(self) -> Self:
-        """Follow the run in the background, unless it is known to have ended; return at once."""
+        """Follow the run in the background, unless it is known to have ended; return at once.
+
+        A run that is not reported has nothing to follow.
+        """
         ended = (self._follower.latest or {}).get("status") in RUN_ENDED
-        return self if ended else super().follow()
+        return self if ended or self._unreported is not None else super().follow()
 
     def wait_for_id(self, timeout: float | None = None) -> bool:
-        """Begin what is to be invoked; wait until the run's id is known, and say whether it is.
+        """Begin what is to be invoked; wait for the run's id, and return whether it is known.
 
         Raises:
             AgentOSError: the service refused it, or could not be reached.
@@ -145,7 +255,7 @@ class LiveRun(RunTables):
         return self.run_id is not None
 
     def catch_up(self) -> LiveRun:
-        """Wait until what the run did so far is here; one that goes on is not waited for."""
+        """Wait until what the run did so far is here; one that continues is not waited for."""
         self.follow()
         self._follower.catch_up()
         self._raise_if_lost()
@@ -167,7 +277,7 @@ class LiveRun(RunTables):
             AgentOSError: the answer was refused.
         """
         asked = request_id or (self.waits_for or {}).get("request_id")
-        return self._say(RunEvent("answer", {"response": text, "request_id": asked}))
+        return self._send(RunEvent("answer", {"response": text, "request_id": asked}))
 
     def approve(self, note: str | None = None) -> LiveRun:
         """Approve what the run waits for, and follow it on.
@@ -184,6 +294,16 @@ class LiveRun(RunTables):
             AodNotebookError: the run waits for no approval.
         """
         return self._decide("rejected", note=note)
+
+    def stop(self) -> StopOutcome:
+        """End it on its service and return how that went; no error is raised.
+
+        A run that is not reported can be stopped only in its own cell.
+        """
+        if self._unreported is not None:
+            ended = self.status in RUN_ENDED
+            return StopOutcome.ALREADY_FINISHED if ended else StopOutcome.UNCONFIRMED
+        return super().stop()
 
     def raise_for_status(self) -> None:
         """Raise if the run failed, was cancelled, or could not be followed.
@@ -202,6 +322,32 @@ class LiveRun(RunTables):
         if status == "cancelled":
             raise RunFailedError(f"Run {self.id} was cancelled.", self.id)
 
+    def known_id(self) -> str:
+        """Return the run's id on the service.
+
+        Raises:
+            RunUnknownError: the service has sent none, or the run is not reported.
+        """
+        self._check_reported()
+        if self.run_id is None:
+            raise RunUnknownError(
+                f"The service does not know run {self.id} yet; %agentos outbox shows what waits "
+                "to be sent."
+            )
+        return self.run_id
+
+    def provenance(self) -> dict[str, Any]:
+        """Return where an output that shows the run came from; nothing of it is secret.
+
+        Returns:
+            A dict whose key `aod_notebook` holds a dict with the keys `run_id`, `service`,
+            `agent_id`, `status`, `started_at`, `ended_at` (as the service reports them, None where
+            it does not) and `versions`.
+        """
+        row = self.latest or {}
+        facts = {name: row.get(name) for name in ("agent_id", "status", "started_at", "ended_at")}
+        return provenance({"run_id": self.id, "service": self.service_url, **facts})
+
     # -- inside ---------------------------------------------------------------------------------
 
     @property
@@ -210,28 +356,43 @@ class LiveRun(RunTables):
         own = "" if self._reported is None or not self._reported.is_ended else "ended"
         return str(row.get("status") or (own if self.is_final else "running"))
 
+    @property
+    def _remark(self) -> str:
+        return "" if self._unreported is None else ", not reported"
+
+    def _check_reported(self) -> None:
+        if self._unreported is not None:
+            raise RunUnknownError(f"Run {self.id} was not reported: {self._unreported.reason}.")
+
+    def _row(self) -> dict[str, Any]:
+        """Return the run as last shown; one that is not followed is asked for, until it ended."""
+        if self._unreported is not None:
+            return self._unreported.outcome
+        row = self.latest
+        if row is not None and (not self.is_final or row.get("status") in RUN_ENDED):
+            return row
+        if not self.is_final:
+            return {}
+        if self._ended is not None:
+            return self._ended
+        fetched: Any = self.client.runs.get(run_id=self.known_id())
+        if not isinstance(fetched, dict):
+            return {}
+        if fetched.get("status") in RUN_ENDED:
+            self._ended = fetched
+        return fetched
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        from aod_notebook import frames
+
+        table: pd.DataFrame = getattr(frames, f"{name}_df")(self.known_id(), client=self.client)
+        return table
+
     def _card(self) -> Card:
         return run_card(self, self._known_status)
 
     def _resume(self) -> None:
         self.follow()
-
-    def _told(self, outcome: StopOutcome) -> str:
-        return told(outcome, self.id)
-
-    def provenance(self) -> dict[str, Any]:
-        """Return where an output that shows the run came from; nothing of it is secret.
-
-        Returns:
-            A dict whose key `aod_notebook` holds a dict with the keys `run_id`, `service`, `agent_id`, `status`,
-            `started_at`, `ended_at` (as the service reports them, None where it does not) and
-            `versions`.
-        """
-        row = self.latest or {}
-        reported = {
-            name: row.get(name) for name in ("agent_id", "status", "started_at", "ended_at")
-        }
-        return provenance({"run_id": self.id, "service": self.service_url, **reported})
 
     def _decide(
         self, decision: str, approval_id: str | None = None, note: str | None = None
@@ -244,14 +405,14 @@ class LiveRun(RunTables):
             raise AodNotebookError(
                 f"Run {self.id} waits for no approval; it is {self.status.replace('_', ' ')}."
             )
-        said = {"decision": decision, "approval_id": approval_id, "decision_note": note}
-        return self._say(RunEvent("decision", said))
+        body = {"decision": decision, "approval_id": approval_id, "decision_note": note}
+        return self._send(RunEvent("decision", body))
 
-    def _say(self, answer: RunEvent) -> LiveRun:
-        """Send an answer; return when the run goes on, whose end the sending may wait for."""
+    def _send(self, answer: RunEvent) -> LiveRun:
+        """Send an answer; return when the run continues, whose end the sending may wait for."""
         self.known_id()
         self.follow()
-        self._follower.say(answer)
+        self._follower.send(answer)
         return self
 
     async def _stop(self) -> StopOutcome:
@@ -263,5 +424,5 @@ class LiveRun(RunTables):
             await runs.cancel(run_id=run_id)
         except AgentOSConflictError:  # it ended in between
             return StopOutcome.ALREADY_FINISHED
-        await self._follower.hurry()
+        await self._follower.look_now()
         return StopOutcome.STOPPED

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import warnings
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import bridge
@@ -14,23 +14,27 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
 from aod_notebook.live.cards import session_card
-from aod_notebook.live.errors import ServiceGoneWarning, SessionFailedError, SessionStoppedError
-from aod_notebook.live.handle import CONFIRM_S, StopOutcome
-from aod_notebook.live.provenance import iso, provenance
-from aod_notebook.live.reasons import advice, error_line, failed_result
-from aod_notebook.live.session_follow import SessionFollower
-from aod_notebook.live.session_tables import SessionTables
+from aod_notebook.live.errors import (
+    ServiceGoneWarning,
+    SessionFailedError,
+    SessionStoppedError,
+    advice,
+    error_line,
+    failed_result,
+)
+from aod_notebook.live.follow.session import SessionFollower
+from aod_notebook.live.handle import CONFIRM_S, Handle, StopOutcome, iso, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+    from matplotlib.axes import Axes
 
-    from aod_notebook.aod import Session
+    from aod_notebook.aod import Client, Session, StreamEvent  # noqa: F401 - the base's arguments
     from aod_notebook.core.card import Card
-    from aod_notebook.live.connections import Connection
-
-__all__ = ["LiveSession", "check_prompt"]
+    from aod_notebook.live.connections import AodConnection
+    from aod_notebook.plots import Theme
 
 log = logging.getLogger("aod_notebook.live")
 
@@ -41,10 +45,10 @@ ASK_S = 2.0
 
 
 def check_prompt(text: object, refusal: str) -> None:
-    """Refuse a prompt that is no text or says nothing.
+    """Refuse a prompt that is not text or is empty.
 
     Raises:
-        AodNotebookError: so it is; `refusal` says what therefore was not done.
+        AodNotebookError: it is; the message ends with `refusal`, which names what was not done.
     """
     if not isinstance(text, str):
         raise AodNotebookError(f"A prompt is text, not {type(text).__name__}, so {refusal}.")
@@ -52,7 +56,7 @@ def check_prompt(text: object, refusal: str) -> None:
         raise AodNotebookError(f"The prompt is empty, so {refusal}. Say what the agent is to do.")
 
 
-class LiveSession(SessionTables):
+class LiveSession(Handle["StreamEvent", "Client"]):
     """A session of an agent: what it said so far, its tables, and the next prompt.
 
     Made by `%%aod -o NAME` and `aod_notebook.live.start`. It follows the session's event stream
@@ -71,14 +75,19 @@ class LiveSession(SessionTables):
         model: the agent's model, if known.
     """
 
-    _noun = "session"
-    _COMMANDS = ("%aod stop", "%aod attach")
-    _connection: Connection
+    noun = "session"
+    stop_command = "%aod stop"
+    show_command = "%aod attach"
+    stopped_as = "terminated"
+    stopped_error = SessionStoppedError
+    tables = ("turns", "events", "messages", "tool_calls")
+    takes_prompts = True
+    _connection: AodConnection
     _follower: SessionFollower
 
     def __init__(
         self,
-        connection: Connection,
+        connection: AodConnection,
         session_id: str,
         runtime: str | None = None,
         model: str | None = None,
@@ -103,15 +112,15 @@ class LiveSession(SessionTables):
 
     @property
     def row(self) -> Session | None:
-        """The session as its service told it at the end of the turn; None while that goes on."""
+        """The session as its service showed it at the end of the turn; None while the turn runs."""
         return self._follower.row
 
     @property
     def status(self) -> str:
         """`pending`, `running`, `completed`, `failed` or `terminated`, as last known.
 
-        Of a session that could not be followed to its end the service is asked; `unknown` if it
-        does not answer.
+        The service is asked about a session that could not be followed to its end; `unknown` if
+        it does not answer.
         """
         if self.row is not None:
             return self.row.status
@@ -138,6 +147,79 @@ class LiveSession(SessionTables):
             self.wait().prompt(text)
 
         return {**super().viewer_actions(), "prompt": prompt}
+
+    # -- tables and figures -------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """The agent's own words so far (for a shell, what it printed), turn after turn."""
+        messages = self.messages
+        if self.runtime == "shell":  # which may print JSON that looks like an agent's
+            lines = messages[messages["raw"].notna() | messages["line_type"].eq("text")]
+            return "\n".join(lines["raw"].fillna(lines["text"]))
+        own = messages["block"].eq("text") & messages["line_type"].isin(["assistant", "text"])
+        return "\n".join(messages.loc[own & messages["text"].notna(), "text"])
+
+    @property
+    def cost(self) -> float | None:
+        """What the session cost so far in USD, as its runtime reported it; None if it reported no cost."""
+        costs = self.results["cost_usd"].dropna()
+        return float(costs.sum()) if len(costs) else None
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Tokens so far, as the runtime reported them; a count that it did not report is left out."""
+        results = self.results
+        columns = [name for name in results.columns if name.endswith("_tokens")]
+        return {
+            name: int(results[name].sum()) for name in columns if bool(results[name].notna().any())
+        }
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """One row per turn (`frames.turns_df`), asked of the service."""
+        return self._frame("turns")
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row per event received so far (`frames.events_df`)."""
+        return self._frame("events")
+
+    @property
+    def messages(self) -> pd.DataFrame:
+        """One row per content block of the transcript so far (`frames.messages_df`)."""
+        return self._frame("messages")
+
+    @property
+    def tool_calls(self) -> pd.DataFrame:
+        """One row per tool call so far (`frames.tool_calls_df`)."""
+        return self._frame("tool_calls")
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """One row per turn whose agent reported a result (`frames.results_df`)."""
+        return self._frame("results")
+
+    def plot(
+        self,
+        figure: Literal["timeline", "tokens", "cost", "tools", "latency"] = "timeline",
+        *,
+        ax: Axes | None = None,
+        theme: Theme = "auto",
+    ) -> Axes:
+        """Draw the session so far: its timeline, or another figure of `aod_notebook.plots`.
+
+        Raises:
+            PlotError: there is no such figure.
+            MissingMatplotlibError: matplotlib is not installed.
+        """
+        from aod_notebook import plots
+
+        draw = plots.SESSION_FIGURES.get(figure)
+        if draw is None:
+            known = ", ".join(plots.SESSION_FIGURES)
+            raise plots.PlotError(f"There is no figure {figure!r} of a session: use {known}")
+        return draw(self, ax=ax, theme=theme)
 
     # -- what can be done -----------------------------------------------------------------------
 
@@ -175,7 +257,7 @@ class LiveSession(SessionTables):
         raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
 
     def catch_up(self) -> LiveSession:
-        """Wait until what the service has of it now is here; one that goes on is not waited for.
+        """Wait until what the service has of it now is here; one that continues is not waited for.
 
         If its service can't be reached, what was received before is what there is; a
         `ServiceGoneWarning` says so.
@@ -192,7 +274,7 @@ class LiveSession(SessionTables):
         return self
 
     def sync_or_warn(self) -> bool:
-        """Do as `sync` does, and say whether the service could be reached.
+        """Do as `sync` does, and return whether the service could be reached.
 
         Raises:
             AodConnectionError: it could not, and nothing was received before.
@@ -272,22 +354,22 @@ class LiveSession(SessionTables):
                 ServiceGoneWarning,
                 stacklevel=4,
             )
-        return super()._frame(name)
+        from aod_notebook import frames
+
+        table: pd.DataFrame = getattr(frames, f"{name}_df")(self)
+        return table
 
     def _resume(self) -> None:
         self.sync()
-
-    def _told(self, outcome: StopOutcome) -> str:
-        return outcome.told(self.id)
 
     def provenance(self) -> dict[str, Any]:
         """Return where an output that shows the session came from; nothing of it is secret.
 
         Returns:
-            A dict whose key `aod_notebook` holds a dict with the keys `session_id`, `service` (its URL, which never
-            holds a user or a password), `runtime`, `model`, `status`, `exit_code`, `started_at`
-            and `ended_at` (ISO 8601, UTC, by the service's clock once the turn has ended; None
-            while it runs) and `versions`.
+            A dict with one key, `aod_notebook`: a dict with the keys `session_id`, `service` (its
+            URL, which never holds a user or a password), `runtime`, `model`, `status`,
+            `exit_code`, `started_at` and `ended_at` (ISO 8601, UTC, by the service's clock once
+            the turn has ended; None while it runs) and `versions`.
         """
         row, received = self.row, self.received()
         began = received[0][1] if received else None
@@ -317,35 +399,35 @@ class LiveSession(SessionTables):
         return StopOutcome.STOPPED
 
     def _stop_what_began(self, answer: Callable[[float], object]) -> str:
-        """After an interrupt: wait for the answer to a prompt, stop its turn, say what happened."""
+        """After an interrupt: wait for the answer to a prompt, stop its turn, return what happened."""
         try:
             answer(CONFIRM_S)
         except (TimeoutError, CancelledError):
-            return self._told(StopOutcome.UNCONFIRMED)
+            return self.stop_text(StopOutcome.UNCONFIRMED)
         except AodNotebookError as error:
             return f"the prompt had been refused. {error}"
-        return self._told(self.follow().stop())
+        return self.stop_text(self.follow().stop())
 
     def _failure(self) -> str:
         code = self.exit_code
         last = error_line(event for event, _ in self.received())
         own = self._agents_reason()
-        if own is not None:  # in the agent's own words, which say more than a number
+        if own is not None:  # in the agent's own words, which explain more than a number
             how = f": {own}"
-        elif code is None:  # it never ran or was killed; the service says why
+        elif code is None:  # it never ran or was killed; the service knows why
             how = f": {last.removeprefix('provision failed: ').removeprefix('turn failed: ')}"
         else:
             how = f": its {self.runtime or 'agent'} exited with code {code}"
             how = f"{how} ({last})" if last else how
         where = advice(self.runtime, f"{own or ''} {last}")
-        told = f"Session {self.id} failed{how.rstrip(': .')}. {where}".rstrip()
-        return f"{told} %aod events {self.id} shows its log."
+        failure = f"Session {self.id} failed{how.rstrip(': .')}. {where}".rstrip()
+        return f"{failure} %aod events {self.id} shows its log."
 
     def failed_answer(self) -> str | None:
-        """Return a line that says why the last turn failed although its program ended well.
+        """Return a line about why the last turn failed although its program exited with code 0.
 
-        Gemini and opencode exit with code 0 then. None if the turn did not fail, or if the
-        session did, which `raise_for_status` says.
+        Gemini and opencode do that. None if the turn did not fail, or if the session did: then
+        `raise_for_status` raises.
         """
         reason = self._agents_reason() if self.status == "completed" else None
         if reason is None:
@@ -355,14 +437,14 @@ class LiveSession(SessionTables):
         return f"The turn failed, though {name} exited with code 0: {reason.rstrip('.')}. {where}".rstrip()
 
     def _agents_reason(self) -> str | None:
-        """Return what the agent itself said of its last turn's failure; None if it did not fail."""
+        """Return the agent's own reason for its last turn's failure; None if it did not fail."""
         if self.runtime == "shell":  # which may print what looks like an agent's result
             return None
         turns = [
             event.extra.get("turn") for event, _ in self.received() if event.type == "turn_start"
         ]
         reason = failed_result(self.results, turns[-1] if turns else None)
-        if reason == "":  # gemini says it on a line of its own, or on stderr
+        if reason == "":  # gemini writes it on a line of its own, or on stderr
             messages = self.messages
             errors = messages.loc[messages["line_type"].eq("error"), "text"].dropna()
             last = (

@@ -1,4 +1,4 @@
-"""Starting a session, or continuing one: from what a cell asks for to a followed `LiveSession`."""
+"""Starting sessions and runs, and attaching to those that are there: `start`, `attach`, `invoke`."""
 
 from __future__ import annotations
 
@@ -7,40 +7,44 @@ import contextlib
 import logging
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aod_notebook.agentos.errors import AgentOSForbiddenError
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_id
 from aod_notebook.live import journal
 from aod_notebook.live.agents import default_agent, pick
-from aod_notebook.live.connections import connection
+from aod_notebook.live.connections import agentos_connection, connection
+from aod_notebook.live.embedded import check_cli
 from aod_notebook.live.errors import (
+    NoLastRunError,
     NoLastSessionError,
+    RunStoppedError,
     SessionStoppedError,
     WrongVariableError,
     reference_of,
 )
 from aod_notebook.live.handle import CONFIRM_S
+from aod_notebook.live.recording import check_replay, replay_options
+from aod_notebook.live.registry import registry
+from aod_notebook.live.run import LiveRun
 from aod_notebook.live.session import LiveSession, check_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
+    from aod_notebook.agentos import Run
     from aod_notebook.aod import Agent
-    from aod_notebook.live.connections import Connection
-
-__all__ = ["LAST", "SessionRequest", "attach", "held_id", "open_session", "start"]
+    from aod_notebook.live.connections import AgentOSConnection, AodConnection, Connection
 
 LAST = "last"
-"""The word that means the session that was followed last."""
+"""The word that means the session or run that was followed last."""
+LISTED_RUNS = 1000
+"""How many of the newest runs a short id is looked for in."""
 
 log = logging.getLogger("aod_notebook.live")
-
-_followed: WeakValueDictionary[tuple[str, str], LiveSession] = WeakValueDictionary()
-"""The sessions that this process follows or followed, as long as somebody holds them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,7 @@ class SessionRequest:
     speed: float | None = None
 
 
-def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
+def start(request: SessionRequest, on: AodConnection | None = None) -> LiveSession:
     """Start a session and follow it in the background.
 
     Args:
@@ -83,7 +87,7 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
         on: the service; None for the current connection.
 
     Raises:
-        AodNotebookError: it is no request, or its prompt is empty.
+        AodNotebookError: it is not a request, or its prompt is empty.
         NoSuchNameError: there is no such agent or environment.
         SessionStoppedError: interrupted; what had been started was stopped.
         RuntimeMissingError: the agent's CLI is not installed here (embedded service).
@@ -106,17 +110,17 @@ def start(request: SessionRequest, on: Connection | None = None) -> LiveSession:
     with contextlib.suppress(KeyboardInterrupt):
         session = future.result()
         log.info("Session %s started on %s: %s", session.id, on.base_url, session.runtime)
-        _followed[on.key, session.id] = session
-        journal.remember(session.id, on.key, session.runtime)
+        remember(session, on)
         return session.follow()
-    raise SessionStoppedError(f"Interrupted: {_stop_what_began(future)}")
+    raise SessionStoppedError(f"Interrupted: {_stop_session(future)}")
 
 
-def attach(reference: str, on: Connection | None = None) -> LiveSession:
+def attach(reference: str, on: AodConnection | None = None) -> LiveSession:
     """Follow a session that is there already; return once all that the service had of it is read.
 
-    A session that goes on is followed in the background from there. What an earlier kernel received of it is read from its event log; if the service can't be
-    reached, that is all there is, and a `ServiceGoneWarning` says so.
+    A session that continues is followed in the background from there. What an earlier kernel
+    received of it is read from its event log; if the service can't be reached, that is all there
+    is, and a `ServiceGoneWarning` is issued.
 
     Args:
         reference: its id or the first characters of it (four or more), or `last`.
@@ -131,24 +135,31 @@ def attach(reference: str, on: Connection | None = None) -> LiveSession:
     """
     reference = reference_of(reference, "attach", "session")
     on = on or connection()
-    session_id = _last_session(on) if reference == LAST else _whole_id(reference, on)
-    session = _followed.get((on.key, session_id))
+    session_id = _last_session(on) if reference == LAST else _whole_session_id(reference, on)
+    session: LiveSession | None = registry.handles.get((on.key, session_id))
     if session is None:
         session = _found(on, session_id)
-        _followed[on.key, session.id] = session
+        registry.handles[on.key, session.id] = session
     return session.catch_up()
 
 
-def followed(on: Connection) -> dict[str, LiveSession]:
+def remember(session: LiveSession, on: AodConnection) -> None:
+    """Let `last` mean this session, also after a restart of the kernel."""
+    registry.handles[on.key, session.id] = session
+    journal.remember(session.id, on.key, session.runtime)
+
+
+def followed(on: AodConnection) -> dict[str, LiveSession]:
     """Return the sessions of a service that this process follows or followed, by id."""
-    return {name: session for (key, name), session in list(_followed.items()) if key == on.key}
+    return registry.held(on.key)
 
 
 def received_times(session_id: str) -> dict[int, int]:
     """Return when the events of a followed session came, in microseconds since 1970, by id."""
     times: dict[int, int] = {}
-    for (_, known), session in list(_followed.items()):
-        for event, at in session.received() if known == session_id else ():
+    for (_, known), handle in list(registry.handles.items()):
+        is_it = known == session_id and isinstance(handle, LiveSession)
+        for event, at in handle.received() if is_it else ():
             # A `turn_start` has the id of the row to come, a terminal event that of the last one.
             if event.id is not None and event.type != "turn_start":
                 times.setdefault(event.id, round(at * 1e6))
@@ -198,7 +209,7 @@ def held_id(reference: str, held: object, noun: str) -> str:
     return held.strip()
 
 
-def _stop_what_began(creating: Future[LiveSession]) -> str:
+def _stop_session(creating: Future[LiveSession]) -> str:
     """After an interrupt: wait for the answer, so that nothing is left running unseen."""
     try:
         session = creating.result(CONFIRM_S)
@@ -206,10 +217,10 @@ def _stop_what_began(creating: Future[LiveSession]) -> str:
         return "a session was being started; %aod sessions shows whether it is there."
     except AodNotebookError as error:
         return f"no session had been started. {error}"
-    return session.follow().stop().told(session.id)
+    return session.stop_text(session.follow().stop())
 
 
-def _found(on: Connection, session_id: str) -> LiveSession:
+def _found(on: AodConnection, session_id: str) -> LiveSession:
     """Return a session by its event log; if it has none, by what the service says of it."""
     session = LiveSession(on, session_id)
     if session.received():
@@ -220,14 +231,21 @@ def _found(on: Connection, session_id: str) -> LiveSession:
     return LiveSession(on, str(row.id), row.runtime or row.provider, model)
 
 
-def _whole_id(reference: str, on: Connection) -> str:
+def _whole_session_id(reference: str, on: AodConnection) -> str:
     """Return the id of the session that begins so."""
-    if (on.key, reference) in _followed:
-        return reference
-    return full_id(reference, lambda: (row.id for row in on.client.sessions.list()), "session")
+    return _whole_id(
+        reference, on, "session", lambda: (row.id for row in on.client.sessions.list())
+    )
 
 
-def _last_session(on: Connection) -> str:
+def _whole_id(
+    reference: str, on: Connection[Any, Any], noun: str, listed: Callable[[], Iterable[object]]
+) -> str:
+    known = (on.key, reference) in registry.handles
+    return reference if known else full_id(reference, listed, noun)
+
+
+def _last_session(on: AodConnection) -> str:
     last = journal.last_session(on.key)
     if last is None:
         raise NoLastSessionError(
@@ -237,7 +255,7 @@ def _last_session(on: Connection) -> str:
     return last
 
 
-async def _create(request: SessionRequest, on: Connection) -> LiveSession:
+async def _create(request: SessionRequest, on: AodConnection) -> LiveSession:
     agent, given = await creation(request, on)
     ack = await on.background_client.sessions.create(prompt=request.prompt, **given)
     session = LiveSession(on, str(ack.id), agent.runtime or agent.provider, agent.model)
@@ -245,13 +263,11 @@ async def _create(request: SessionRequest, on: Connection) -> LiveSession:
     return session
 
 
-async def creation(request: SessionRequest, on: Connection) -> tuple[Agent, dict[str, Any]]:
+async def creation(request: SessionRequest, on: AodConnection) -> tuple[Agent, dict[str, Any]]:
     """Return the agent of a session, and what `sessions.create` takes beside the prompt.
 
     Runs on the background loop; an agent of the notebook's own is made if need be.
     """
-    from aod_notebook.live.embedded import check_cli
-
     if on.is_embedded:
         check_cli(request.runtime)
     agent = await _agent(request, on)
@@ -270,44 +286,191 @@ async def creation(request: SessionRequest, on: Connection) -> tuple[Agent, dict
     return agent, {name: value for name, value in given.items() if value is not None}
 
 
-async def _agent(request: SessionRequest, on: Connection) -> Agent:
+async def _agent(request: SessionRequest, on: AodConnection) -> Agent:
     client = on.background_client
     if request.agent is not None:
-        _check_replay(request, None)
+        check_replay(request.recording, request.speed, None)
         return pick(await client.agents.list(), request.agent, "agent", "%aod agents")
-    _check_replay(request, request.runtime or request.provider)
+    check_replay(request.recording, request.speed, request.runtime or request.provider)
     return await default_agent(
         client,
         runtime=request.runtime,
         provider=request.provider,
         model=request.model,
-        replay=await asyncio.to_thread(_replay_options, request, on),
+        replay=await asyncio.to_thread(replay_options, request.recording, request.speed, on),
     )
 
 
-def _check_replay(request: SessionRequest, runtime: str | None) -> None:
-    given = request.recording is not None or request.speed is not None
-    if given and runtime != "replay":
-        raise AodNotebookError(
-            "A recording and a speed are for the runtime replay. Leave them out, or use "
-            "runtime='replay' without an agent."
+class _Agent(NamedTuple):
+    id: str
+    name: str
+
+
+def invoke(
+    input: Mapping[str, Any] | None = None,  # noqa: A002 - the name that it has in the SDK
+    *,
+    agent: str | None = None,
+    on: AgentOSConnection | None = None,
+    **options: Any,
+) -> LiveRun:
+    """Run a hosted agent and follow it in the background.
+
+    Args:
+        input: what the agent gets.
+        agent: id or name of the agent; None for the connection's own.
+        on: the service; None for the current connection.
+        options: further arguments of `AgentOS.invoke_stream`, such as `session_id`.
+
+    Raises:
+        NoSuchNameError: there is no such agent.
+        RunStoppedError: interrupted; what had been started was cancelled.
+        AgentOSError: what the service answered.
+
+    Example:
+        >>> from aod_notebook.live import invoke
+        >>> invoke({"query": "hi"}).wait().status
+        'completed'
+    """
+    on = on or agentos_connection()
+    if on.client.disabled:
+        raise AodNotebookError("AGENTOS_DISABLED is set, so nothing is invoked. Unset it first.")
+    request = {"input": dict(input or {}), **options}
+    if agent is not None:
+        request["agent_id"] = find_agent_id(on, agent)
+    run = LiveRun(on, request=request)
+    with contextlib.suppress(KeyboardInterrupt):
+        run.wait_for_id()
+        remember_run(run, on)
+        return run
+    raise RunStoppedError(f"Interrupted: {_stop_run(run)}")
+
+
+def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
+    """Follow a run that is there already; return once all that the service had of it is read.
+
+    Args:
+        reference: its id or the first characters of it (four or more), or `last`.
+        on: the service; None for the current connection.
+
+    Raises:
+        AgentOSNotFoundError: there is no such run.
+        NoLastRunError: `last`, and no run was followed on this service yet.
+    """
+    reference = reference_of(reference, "attach_run", "run")
+    on = on or agentos_connection()
+    run_id = _last_run(on) if reference == LAST else _whole_run_id(reference, on)
+    run: LiveRun | None = registry.handles.get((on.key, run_id))
+    if run is None:
+        on.client.runs.get(run_id=run_id)
+        run = LiveRun(on, run_id)
+        registry.handles[on.key, run_id] = run
+    return run.catch_up()
+
+
+def open_run(reference: str, names: Mapping[str, object]) -> LiveRun:
+    """Follow the run that a cell names by a variable, an id or `last`.
+
+    Args:
+        reference: a name in `names` that holds a run or an id, an id, or `last`.
+        names: the notebook's variables.
+
+    Raises:
+        AgentOSNotFoundError: there is no such run.
+        NoLastRunError: `last`, and no run was followed on this service yet.
+    """
+    held = names.get(reference)
+    if isinstance(held, LiveRun):
+        return held.follow()
+    return attach_run(find_run_id(reference, names))
+
+
+def find_run_id(
+    reference: str, names: Mapping[str, object], on: AgentOSConnection | None = None
+) -> str:
+    """Return the id that a cell means by a variable's name, an id or `last`.
+
+    The service is asked only about a short id.
+
+    Raises:
+        RunUnknownError: the variable's run is not known to the service.
+        WrongVariableError: the variable holds something else.
+        NoLastRunError: `last`, and no run was followed on this service yet.
+    """
+    held: Any = names.get(reference)
+    if isinstance(held, LiveRun):
+        return held.known_id()
+    run_id = held_id(reference, getattr(held, "run_id", held), "run")  # of the SDK's run or result
+    on = on or agentos_connection()
+    return _last_run(on) if run_id == LAST else _whole_run_id(run_id, on)
+
+
+def remember_run(run: LiveRun, on: AgentOSConnection) -> None:
+    """Let `last` mean this run, also after a restart of the kernel."""
+    if run.run_id is not None:
+        registry.handles[on.key, run.run_id] = run
+        journal.remember(run.run_id, on.key, None)
+
+
+def reported_run(run: Run, on: AgentOSConnection) -> LiveRun:
+    """Return the handle of a run that this process reports."""
+    handle = LiveRun(on, reported=run)
+    remember_run(handle, on)
+    return handle
+
+
+def _stop_run(run: LiveRun) -> str:
+    """After an interrupt: wait for the run's id, so that nothing is left running unseen."""
+    try:
+        is_known = run.wait_for_id(CONFIRM_S)
+    except KeyboardInterrupt:
+        is_known = False
+    except AodNotebookError as error:
+        return f"no run had been started. {error}"
+    if is_known:
+        return run.stop_text(run.stop())
+    run.close()
+    return "a run was being started; %agentos runs shows whether it is there."
+
+
+def _whole_run_id(reference: str, on: AgentOSConnection) -> str:
+    """Return the id of the run that begins so."""
+
+    def listed() -> list[str]:
+        rows: Any = on.client.runs.list(limit=LISTED_RUNS) or ()
+        return [str(row.get("id") or row.get("run_id")) for row in rows]
+
+    return _whole_id(reference, on, "run", listed)
+
+
+def _last_run(on: AgentOSConnection) -> str:
+    last = journal.last_session(on.key)
+    if last is None:
+        raise NoLastRunError(
+            f"No run was followed on {on.base_url} yet, so there is no last one. "
+            "%agentos runs lists what is there."
         )
-    if request.speed is not None and not 0 < request.speed < float("inf"):
-        raise AodNotebookError(f"speed takes a number above 0, not {request.speed}.")
+    return last
 
 
-def _replay_options(request: SessionRequest, on: Connection) -> dict[str, Any]:
-    """Return what the agent of a replay is told; a session's or log's recording is made first."""
-    from aod_notebook.live.recording import recording_of
-    from aod_notebook.live.service import embedded_data_dir
+def agent_names(on: AgentOSConnection) -> dict[str, str]:
+    """Return the names of agents by id; none if the key may not list them."""
+    try:
+        rows: Any = on.client.agents.list()
+    except AgentOSForbiddenError:
+        return {}
+    return {str(row.get("id")): str(row.get("name")) for row in rows}
 
-    options: dict[str, Any] = {} if request.speed is None else {"speed": request.speed}
-    if request.recording is None:
-        return options
-    if not on.is_embedded:
-        raise AodNotebookError(
-            f"{on.base_url} can't play recordings of this machine. Connect to the embedded service "
-            "(%aod connect --local)."
-        )
-    folder = embedded_data_dir() / "recordings"
-    return options | {"recording": recording_of(request.recording, folder, on.client)}
+
+def find_agent_id(on: AgentOSConnection, wanted: str) -> str:
+    """Find the agent by id or name; a key that may not list them leaves it to the service.
+
+    Raises:
+        NoSuchNameError: there is no such agent; the nearest name is named.
+        AmbiguousNameError: several agents have that name.
+    """
+    try:
+        rows: Any = on.client.agents.list()
+    except AgentOSForbiddenError:
+        return wanted
+    agents = [_Agent(str(row.get("id")), str(row.get("name"))) for row in rows]
+    return pick(agents, wanted, "agent", "%agentos call agents.list").id

@@ -13,9 +13,10 @@ from aod_notebook import live
 from aod_notebook.agentos.errors import is_failure
 from aod_notebook.core.awaited import Pulse
 from aod_notebook.live import NestedRunError
-from aod_notebook.live.run_connection import default_agentos_notice
-from aod_notebook.live.run_report import Report, start_run
-from aod_notebook.live.service import ServiceNotStartedError
+from aod_notebook.live.connections import current_if_any, default_notice
+from aod_notebook.live.credentials import AGENTOS
+from aod_notebook.live.embedded import ServiceNotStartedError
+from aod_notebook.live.report import Report, start_run
 from aod_notebook.magics.agentos_capture import Capture
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.parser import MagicParser, MagicUsageError, split
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-    from aod_notebook.live.run_connection import AgentOSConnection
+    from aod_notebook.live.connections import AgentOSConnection
 
 __all__ = ["BEGIN", "CELL", "ReportedCells", "cell_parser", "connection", "input_of"]
 
@@ -193,9 +194,9 @@ class _OpenRun:
 
 def connection() -> AgentOSConnection:
     """Return the AgentOS connection; the first time that it is the embedded one by default, say so."""
-    is_new = live.run_connection.agentos_if_any() is None
+    is_new = current_if_any(AGENTOS) is None
     on = live.agentos_connection()
-    notice = default_agentos_notice(on) if is_new else None
+    notice = default_notice(AGENTOS) if is_new else None
     if notice is not None:
         say(notice)
     return on

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook import live
 from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
 from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
-from aod_notebook.live.run import told
-from aod_notebook.live.run_connection import reach
-from aod_notebook.live.run_start import agent_names, find_agent_id, find_run_id, remember_run
+from aod_notebook.live.doctor import reach
+from aod_notebook.live.start import agent_names, find_agent_id, find_run_id, remember_run
 from aod_notebook.magics import command
 from aod_notebook.magics.agentos_call import call
 from aod_notebook.magics.agentos_cell import connection, input_of
@@ -202,8 +201,8 @@ def _paused(reference: str, names: Names) -> tuple[LiveRun, int]:
 def _cancel(options: argparse.Namespace, names: Names) -> None:
     connection()
     run = find_run(options.run_id, names)
-    said = told(run.stop(), run.id)
-    say(said[:1].upper() + said[1:])
+    text = run.stop_text(run.stop())
+    say(text[:1].upper() + text[1:])
 
 
 def _show(

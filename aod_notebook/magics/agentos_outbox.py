@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.text import counted
-from aod_notebook.live.discard import discard, told
-from aod_notebook.live.run_outbox import send
+from aod_notebook.live.outbox import discard, send, told
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.show import say
 

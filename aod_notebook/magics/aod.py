@@ -9,8 +9,8 @@ from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
 from aod_notebook.live import LiveSession, SessionStoppedError, start
 from aod_notebook.live.connections import current_if_any, default_notice
+from aod_notebook.live.embedded import allow_root
 from aod_notebook.live.mirroring import mirror, mirror_at_end
-from aod_notebook.live.root import let_root
 from aod_notebook.live.start import held_id
 from aod_notebook.magics import aod_commands
 from aod_notebook.magics.aod_cell import (
@@ -81,7 +81,7 @@ class AodMagics(Magics):
     @observe("allow_root")
     def _let_root(self, change: dict[str, Any]) -> None:
         """Send the choice with every session from now on."""
-        let_root(change["new"])
+        allow_root(change["new"])
 
     @validate("timeout")
     def _check_timeout(self, proposal: dict[str, Any]) -> int:

@@ -108,8 +108,8 @@ def _prompt(options: argparse.Namespace, names: Mapping[str, object]) -> None:
 
 def _stop(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     session = find_session(options.session, names)
-    told = session.stop().told(session.id)
-    say(told[:1].upper() + told[1:])
+    text = session.stop_text(session.stop())
+    say(text[:1].upper() + text[1:])
 
 
 def _rm(options: argparse.Namespace, names: Mapping[str, object]) -> None:

@@ -9,14 +9,14 @@ from aod_notebook import live
 from aod_notebook.agentos import AgentOSNotFoundError
 from aod_notebook.aod import NotFoundError
 from aod_notebook.live.agents import NoSuchNameError
-from aod_notebook.live.service import EMBEDDED
+from aod_notebook.live.embedded import EMBEDDED
 from aod_notebook.live.start import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aod_notebook.live import LiveRun, LiveSession
-    from aod_notebook.live.service import Service
+    from aod_notebook.live.connections import Connection
 
 __all__ = ["find_run", "find_session", "known_run"]
 
@@ -63,7 +63,7 @@ def known_run(reference: str, names: Mapping[str, object], noun: str = "run") ->
 
 @contextlib.contextmanager
 def _said(
-    noun: str, reference: str, names: Mapping[str, object], on: Service[Any, Any], command: str
+    noun: str, reference: str, names: Mapping[str, object], on: Connection[Any, Any], command: str
 ) -> Iterator[None]:
     try:
         yield

@@ -1,4 +1,4 @@
-"""The live view of a run, whose static transcript tells what its tools were called with."""
+"""A live view that makes its static transcript again in the end."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from aod_notebook.viewers.static import Transcript
 from aod_notebook.viewers.stream import StreamViewer
 
 if TYPE_CHECKING:
-    from aod_notebook.live import LiveRun
+    from aod_notebook.live.handle import Handle
 
-__all__ = ["RunViewer"]
+__all__ = ["RebuiltViewer"]
 
 
-class RunViewer(StreamViewer):
-    """Shows a run as it goes; what stays is made of the events as they are known in the end.
+class RebuiltViewer(StreamViewer):
+    """Shows a run as it goes; its transcript is made of the events as they are in the end.
 
     Args:
-        run: the run.
+        followed: the run, which replaces events (`Handle.replaces_events`).
         start: how many of its events to pass over.
         settings: further arguments of `StreamViewer`.
     """
 
-    def __init__(self, run: LiveRun, start: int = 0, **settings: Any) -> None:
-        self._run, self._start = run, start
-        super().__init__(run, start=start, **settings)
+    def __init__(self, followed: Handle[Any, Any], start: int = 0, **settings: Any) -> None:
+        self._followed, self._start = followed, start
+        super().__init__(followed, start=start, **settings)
 
     def freeze(self) -> None:
         """Put the static transcript in the place of the live view; once, from any thread."""
         self.feed.end()  # from now on nothing is added to its transcript
-        whole = Transcript.of(self._run)
-        whole.add(event for event, _ in self._run.received(self._start))
+        whole = Transcript.of(self._followed)
+        whole.add(event for event, _ in self._followed.received(self._start))
         whole.finish()
         self.feed.transcript = whole
         super().freeze()

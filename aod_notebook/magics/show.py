@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
 
-from aod_notebook.live import (
-    LiveRun,
-    RunFailedError,
-    RunStoppedError,
-    SessionFailedError,
-    SessionStoppedError,
-    StopOutcome,
-)
-from aod_notebook.live.run import told
+from aod_notebook.live import RunFailedError, SessionFailedError
 from aod_notebook.magics.ways import (
     Html,
     Lines,
     LinesThenHtml,
     Live,
-    LiveOfRun,
     OneLine,
     say,
     viewer,
@@ -30,7 +21,6 @@ from aod_notebook.magics.ways import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aod_notebook.core.errors import AodNotebookError
     from aod_notebook.magics.ways import Followed
 
 __all__ = ["VIEWS", "leave_live", "say", "tell_failure", "watch", "why_not_live"]
@@ -40,20 +30,6 @@ VIEWS = ("auto", "live", "html", "lines")
 
 LIVE_WIDGETS = 8
 """The first ipywidgets whose pages are sure to load the live view."""
-
-
-class _Words(NamedTuple):
-    """How one speaks of what is shown."""
-
-    noun: str
-    told: Callable[[StopOutcome, str], str]
-    stop: str
-    watch: str
-    error: type[AodNotebookError]
-
-
-_SESSION = _Words("session", StopOutcome.told, "%aod stop", "%aod attach", SessionStoppedError)
-_RUN = _Words("run", told, "%agentos cancel", "%agentos watch", RunStoppedError)
 
 
 def watch(
@@ -82,7 +58,7 @@ def watch(
     """
     shown = message = None
     try:
-        way = OneLine if quiet else _way(view, is_run=isinstance(session, LiveRun))
+        way = OneLine if quiet else _way(view)
         shown = way(session, start)
         shown.follow()
     except KeyboardInterrupt:
@@ -91,7 +67,7 @@ def watch(
         if shown is not None:
             shown.end()
     if message is not None:
-        raise _words(session).error(message)
+        raise session.stopped_error(message)
 
 
 def tell_failure(followed: Followed) -> None:
@@ -122,13 +98,9 @@ def why_not_live() -> str | None:
     return f"the live view needs ipywidgets {LIVE_WIDGETS}, and this is {here}"
 
 
-def _words(followed: Followed) -> _Words:
-    return _RUN if isinstance(followed, LiveRun) else _SESSION
-
-
-def _way(view: str, *, is_run: bool) -> Callable[[Any, int], OneLine | Live | LiveOfRun]:
+def _way(view: str) -> Callable[[Followed, int], OneLine | Live]:
     if _is_live(view):
-        return LiveOfRun if is_run else Live
+        return Live
     if get_kernel() is None:
         return Html if view == "html" else Lines
     return LinesThenHtml if view in ("auto", "lines") and _is_whole_cell() else Html
@@ -166,20 +138,19 @@ def _is_whole_cell() -> bool:
 
 def _stop(followed: Followed) -> str:
     """Stop what an interrupted cell started; say which end that had."""
-    words = _words(followed)
     try:
-        return f"Interrupted: {words.told(followed.stop(), followed.id)}"
+        return f"Interrupted: {followed.stop_text(followed.stop())}"
     except KeyboardInterrupt:
         return (
-            f"Interrupted twice: left at once. {words.noun.capitalize()} {followed.id} may still "
-            f"run; {words.stop} {followed.id} ends it."
+            f"Interrupted twice: left at once. {followed.noun.capitalize()} {followed.id} may "
+            f"still run; {followed.stop_command} {followed.id} ends it."
         )
 
 
 def _let_go(followed: Followed) -> str:
     """Leave what was only looked at."""
-    words, name = _words(followed), followed.id
+    name = followed.id
     return (
-        f"No longer shown; {words.noun} {name} goes on. {words.stop} {name} ends it, "
-        f"{words.watch} {name} shows it again."
+        f"No longer shown; {followed.noun} {name} goes on. {followed.stop_command} {name} ends it, "
+        f"{followed.show_command} {name} shows it again."
     )

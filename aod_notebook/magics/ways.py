@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from IPython.display import clear_output, display
 
 from aod_notebook.core.text import one_line
-from aod_notebook.live import LiveRun, LiveSession, StopOutcome
 from aod_notebook.viewers.plain import plain_text, status_line
 from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aod_notebook.live import LiveSession
+    from aod_notebook.live.handle import Handle
     from aod_notebook.viewers.row import Row
     from aod_notebook.viewers.stream import StreamViewer
 
@@ -25,7 +26,6 @@ __all__ = [
     "Lines",
     "LinesThenHtml",
     "Live",
-    "LiveOfRun",
     "OneLine",
     "say",
     "viewer",
@@ -38,14 +38,7 @@ HTML_ROWS = 200
 """So many rows are shown while the HTML is updated; all of them when the turn has ended."""
 SILENCE_S = 3.0
 """A page that has not answered after this long may show only the HTML beside the live view."""
-STOP_NOTES = {
-    StopOutcome.STOPPED: "The session was terminated on the service.",
-    StopOutcome.ALREADY_FINISHED: "The session had already finished.",
-    StopOutcome.UNCONFIRMED: "The service did not confirm that the session was terminated.",
-}
-"""What the stop button of the live view answers."""
-
-Followed: TypeAlias = LiveSession | LiveRun
+Followed: TypeAlias = "Handle[Any, Any]"
 
 
 def say(text: str) -> None:
@@ -97,12 +90,12 @@ class OneLine:
         rest: Iterable[Any] = self.session.received(self.start + transcript.taken)
         rows = transcript.add(event for event, _ in rest)
         self.show([*rows, *transcript.finish()])
-        if isinstance(self.session, LiveRun):
-            self.transcript = self._told_anew()
+        if self.session.replaces_events:
+            self.transcript = self._rebuilt()
         self.leave()
 
-    def _told_anew(self) -> Transcript:
-        """Make the transcript again: of a run's calls, more is known in the end (`RunFollower`)."""
+    def _rebuilt(self) -> Transcript:
+        """Make the transcript again: more may be known of earlier events in the end."""
         whole = Transcript.of(self.session)
         whole.add(event for event, _ in self.session.received(self.start))
         whole.finish()
@@ -181,11 +174,12 @@ class Html(OneLine):
 class Live:
     """Shows the live view; prompts that are typed there run in the same cell."""
 
-    def __init__(self, session: LiveSession, start: int) -> None:
+    def __init__(self, session: Followed, start: int) -> None:
         self.session = session
         self.prompts: deque[str] = deque()
         self._notices = _Notices()
-        self.viewer = viewer(session, start, prompt=self.take, is_held=True)
+        typed = {"prompt": self.take, "is_held": True} if session.takes_prompts else {}
+        self.viewer = viewer(session, start, **typed)
         self.viewer.show()
 
     def take(self, text: str) -> str:
@@ -194,23 +188,26 @@ class Live:
         return "This prompt is sent when the turn in progress has ended."
 
     def follow(self) -> None:
-        """Wait for the end of the turn, and of those that were asked for meanwhile."""
+        """Wait until it ends or waits for somebody, and for the turns of prompts typed meanwhile."""
         self._wait()
         while self.prompts and self.session.status == "completed":
             self.viewer.note("")
-            self.session.prompt(self.prompts.popleft())
+            cast("LiveSession", self.session).prompt(self.prompts.popleft())
             self._wait()
         for prompt in self.prompts:
             say(f"Not sent, for the session is {self.session.status}: {one_line(prompt, 200)}")
 
     def end(self) -> None:
-        """Leave the static transcript."""
-        self.viewer.freeze()
+        """Leave the static transcript; the view of what waits for an answer stays live."""
+        if self.session.is_paused:
+            self.viewer.refresh()
+        else:
+            self.viewer.freeze()
 
     def _wait(self) -> None:
         """Wait for the end of a turn; keep the HTML fresh as long as no page has answered."""
         began, wait = time.monotonic(), SILENCE_S
-        while not self.session.is_final:
+        while not (self.session.is_final or self.session.is_paused):
             self.session.pause(wait)
             self._notices.tell(self.session, self.viewer.note)
             if not self.viewer.heard.is_set() and not self.session.is_final:
@@ -218,48 +215,20 @@ class Live:
                 wait = max(SILENCE_S, (time.monotonic() - began) / 10)
 
 
-class LiveOfRun:
-    """Shows the live view of a run, where its questions and approvals can be answered."""
-
-    def __init__(self, run: LiveRun, start: int) -> None:
-        self.run = run
-        self._notices = _Notices()
-        self.viewer = viewer(run, start)
-        self.viewer.show()
-
-    def follow(self) -> None:
-        """Wait until the run has ended or waits for somebody; that is answered after the cell."""
-        while not (self.run.is_final or self.run.is_paused):
-            self.run.pause(SILENCE_S)
-            self._notices.tell(self.run, self.viewer.note)
-            if not self.viewer.heard.is_set():
-                self.viewer.refresh()
-
-    def end(self) -> None:
-        """Leave the static transcript; the view of a run that waits for an answer stays live."""
-        if self.run.is_paused:
-            self.viewer.refresh()
-        else:
-            self.viewer.freeze()
-
-
 def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
-    """Make the live view, with the buttons that what is shown can serve."""
-    if isinstance(followed, LiveRun):
-        from aod_notebook.magics.run_viewer import RunViewer
+    """Make the live view, with the buttons for what can be done.
 
-        settings |= followed.viewer_actions()
-        return RunViewer(followed, start, metadata=followed.provenance, **settings)
-
+    Args:
+        followed: what is shown.
+        start: how many of its events to pass over.
+        settings: further arguments of `StreamViewer`; a `prompt` takes the place of its own.
+    """
+    from aod_notebook.magics.run_viewer import RebuiltViewer
     from aod_notebook.viewers.stream import StreamViewer
 
-    return StreamViewer(
-        followed,
-        start=start,
-        stop=lambda: STOP_NOTES[followed.stop()],
-        metadata=followed.provenance,
-        **settings,
-    )
+    actions = {**followed.viewer_actions(), "prompt": None, **settings}
+    kind = RebuiltViewer if followed.replaces_events else StreamViewer
+    return kind(followed, start=start, metadata=followed.provenance, **actions)
 
 
 def _metadata(followed: Followed) -> dict[str, Any]:

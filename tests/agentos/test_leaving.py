@@ -12,7 +12,7 @@ from collector import Collector, until
 from aod_notebook.agentos import AgentOS, AgentOSConfigError, outbox
 from aod_notebook.agentos.report.notices import Notices
 from aod_notebook.agentos.report.reporter import spool_folder
-from aod_notebook.live.run_outbox import send
+from aod_notebook.live.outbox import send
 
 
 def client_of(url, **options):

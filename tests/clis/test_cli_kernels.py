@@ -9,7 +9,7 @@ from cli_processes import WAIT, of_session, until
 from kernels import Kernel, clean_environment
 from test_cli_matrix import SUMS
 
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 from aod_notebook.testing import Delay, ModelServer
 

@@ -13,7 +13,7 @@ import pytest
 import tls_proxy
 from kernels import Kernel, clean_environment
 
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 from aod_notebook.testing import ModelServer
 

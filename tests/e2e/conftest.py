@@ -11,7 +11,7 @@ from pages import NotebookPage
 from playwright.sync_api import expect, sync_playwright
 from servers import Server
 
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from aod_notebook.aod import pretty
 from aod_notebook.aod.events import iter_events
 from aod_notebook.frames import prepare
 from aod_notebook.frames.sessions.sessions import sessions_of
-from aod_notebook.live.session_tables import SessionTables
+from aod_notebook.live import LiveSession
 from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.static import render_html
 
@@ -87,11 +87,12 @@ def truth(session):
     return sum(tokens[name] for tokens in counted for name in names), written, cost
 
 
-class Held(SessionTables):
+class Held(LiveSession):
     """A followed session without a service: its events are at hand."""
 
     id, is_final, status, model = "s1", True, "completed", None
     title = "session"
+    _follower = SimpleNamespace(error=None)
 
     def __init__(self, session, events):
         self.runtime, self._session, self._events = session.runtime, session, events

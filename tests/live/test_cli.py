@@ -9,7 +9,7 @@ import pytest
 from aod_notebook import cli
 from aod_notebook.aod import Client
 from aod_notebook.live import SessionRequest, disconnect, start
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 
@@ -30,7 +30,7 @@ def test_serve_says_first_where_it_is_and_leaves_on_sigterm():
         with Client(base_url=told["url"], token=told["aod_token"]) as client:
             assert client.health()["status"] == "ok"
         serving.send_signal(signal.SIGTERM)
-        assert serving.wait(3) == 0
+        assert serving.wait(60) == 0
 
 
 def test_the_service_is_examined_backed_up_cleaned_and_stopped(tmp_path, capsys):

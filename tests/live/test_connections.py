@@ -17,7 +17,7 @@ from aod_notebook.live.credentials import (
     UnknownConnectionError,
     find_token,
 )
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 URL = "https://aod.example"

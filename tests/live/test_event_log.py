@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from aod_notebook import live
 from aod_notebook.aod import AodConnectionError, Client, NotFoundError, StreamEvent
 from aod_notebook.core import bridge
-from aod_notebook.live import LiveSession, ServiceGoneWarning, SessionRequest, attach, event_log
+from aod_notebook.live import LiveSession, ServiceGoneWarning, SessionRequest, attach
 from aod_notebook.live.connections import Connection
-from aod_notebook.live.event_log import EventLog
+from aod_notebook.live.credentials import AOD
+from aod_notebook.live.follow import event_log
+from aod_notebook.live.follow.event_log import EventLog
 from aod_notebook.local import LocalService
 
 WAITS = "echo begun; while [ ! -e go ]; do sleep 0.02; done; echo done"
@@ -30,7 +32,7 @@ def on(service):
     made = []
 
     def connect():
-        made.append(Connection(service.url, service.aod_token, {}))
+        made.append(Connection(AOD, service.url, service.aod_token, {}))
         return made[-1]
 
     yield connect
@@ -71,10 +73,10 @@ def kept(log):
 
 def test_a_session_is_there_when_kernel_and_service_are_gone():
     with LocalService() as lost:
-        on = Connection(lost.url, lost.aod_token, {})
+        on = Connection(AOD, lost.url, lost.aod_token, {})
         first = shell("echo one; exit 3", on).wait()
         on.close()
-    gone = Connection(lost.url, lost.aod_token, {})
+    gone = Connection(AOD, lost.url, lost.aod_token, {})
     gone._client = Client(lost.url, lost.aod_token, max_retries=0)
     with pytest.warns(
         ServiceGoneWarning, match=rf"Session {first.id} is shown as far as"
@@ -88,7 +90,7 @@ def test_a_session_is_there_when_kernel_and_service_are_gone():
 
 
 def test_a_session_that_was_never_received_needs_its_service(unused_port):
-    gone = Connection(f"http://127.0.0.1:{unused_port}", "aod_x", {})
+    gone = Connection(AOD, f"http://127.0.0.1:{unused_port}", "aod_x", {})
     gone._client = Client(gone.base_url, "aod_x", max_retries=0)
     with pytest.raises(AodConnectionError):
         attach("0-0", gone)

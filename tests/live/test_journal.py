@@ -7,18 +7,19 @@ import threading
 import pytest
 
 from aod_notebook.live import journal
+from aod_notebook.live.registry import registry
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(journal, "_last", {})
+    monkeypatch.setattr(registry, "last", {})
 
 
 @pytest.fixture
 def restarted(monkeypatch):
     """Forgets what only the process knows, as a restart of the kernel does."""
-    return lambda: monkeypatch.setattr(journal, "_last", {})
+    return lambda: monkeypatch.setattr(registry, "last", {})
 
 
 def test_the_last_session_is_the_one_worked_with_last_on_that_service(restarted):

@@ -8,6 +8,7 @@ from aod_notebook.aod import AodError, AsyncClient, Client
 from aod_notebook.core import bridge
 from aod_notebook.live import SessionRequest, start
 from aod_notebook.live.connections import Connection
+from aod_notebook.live.credentials import AOD
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,7 @@ def test_the_life_of_a_session_is_logged_without_prompt_token_and_secret(
 def test_a_session_that_is_lost_is_logged_as_a_warning(service, records):
     with ChaosProxy(service.url) as proxy:
         token = service.issue_token(proved=False)
-        on = Connection(proxy.url, token, {})
+        on = Connection(AOD, proxy.url, token, {})
         on.background_client = AsyncClient(proxy.url, token, max_retries=0)
         session = start(SessionRequest(prompt="sleep 60", runtime="shell"), on)
     with pytest.raises(AodError):

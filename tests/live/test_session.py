@@ -20,10 +20,11 @@ from aod_notebook.live import (
     StopOutcome,
     WaitTimeoutError,
     attach,
-    follow,
     start,
 )
 from aod_notebook.live.connections import Connection
+from aod_notebook.live.credentials import AOD
+from aod_notebook.live.follow import follower
 from aod_notebook.local import LocalService
 
 WAITS = "echo begun; while [ ! -e go ]; do sleep 0.02; done; echo done"
@@ -101,7 +102,7 @@ def test_waiting_has_a_limit_and_the_session_goes_on():
     assert session.stop() is StopOutcome.STOPPED
 
 
-@pytest.mark.parametrize("name", ["provenance", "start"])
+@pytest.mark.parametrize("name", ["handle", "start"])
 def test_the_examples_run(name):
     module = importlib.import_module(f"aod_notebook.live.{name}")
     tried = doctest.testmod(module)
@@ -158,11 +159,11 @@ def test_following_that_was_interrupted_as_it_began_can_be_taken_up(monkeypatch)
 
 
 def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path, monkeypatch):
-    monkeypatch.setattr(follow, "PATIENCE_S", 0)
+    monkeypatch.setattr(follower, "PATIENCE_S", 0)
     data = tmp_path / "data"
     with LocalService(data_dir=data) as first:
         port = int(first.url.rsplit(":", 1)[1])
-        on = Connection(first.url, first.aod_token, {})
+        on = Connection(AOD, first.url, first.aod_token, {})
         on.background_client = AsyncClient(first.url, first.aod_token, max_retries=0)
         session = start(SessionRequest(prompt=WAITS, runtime="shell"), on)
     for _ in session.batches():
@@ -179,10 +180,10 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path, monkeypat
 
 
 def test_a_lost_stream_says_how_a_cell_goes_on(service, monkeypatch):
-    monkeypatch.setattr(follow, "PATIENCE_S", 0)
+    monkeypatch.setattr(follower, "PATIENCE_S", 0)
     with ChaosProxy(service.url) as proxy:
         token = service.issue_token(proved=False)
-        on = Connection(proxy.url, token, {})
+        on = Connection(AOD, proxy.url, token, {})
         on.background_client = AsyncClient(proxy.url, token, max_retries=0)
         session = start(SessionRequest(prompt=WAITS, runtime="shell"), on)
         next(session.batches())
@@ -246,7 +247,7 @@ def test_stopping_tells_the_three_ends(client, monkeypatch, unused_port):
     assert shell("true").wait().stop() is StopOutcome.ALREADY_FINISHED
     running = begun()
     assert running.stop() is StopOutcome.STOPPED
-    gone = LiveSession(Connection(f"http://127.0.0.1:{unused_port}", "aod_x", {}), "0-0", None)
+    gone = LiveSession(Connection(AOD, f"http://127.0.0.1:{unused_port}", "aod_x", {}), "0-0", None)
     assert gone.stop() is StopOutcome.UNCONFIRMED
 
 

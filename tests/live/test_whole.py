@@ -13,12 +13,14 @@ from aod_notebook.core import bridge
 from aod_notebook.live import (
     SessionRequest,
     attach,
-    follow,
     start,
 )
 from aod_notebook.live.connections import Connection
+from aod_notebook.live.credentials import AOD
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.live.errors import ServiceGoneWarning
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.follow import follower
+from aod_notebook.live.registry import registry
 from aod_notebook.local import LocalService, find_service, stop_service
 
 
@@ -111,10 +113,10 @@ def test_an_id_of_a_followed_session_has_its_times(connected):
 
 def lost(service, monkeypatch):
     """A session that the service had when it went away."""
-    monkeypatch.setattr(follow, "PATIENCE_S", 0)
-    on = Connection(service.url, service.aod_token, {})
+    monkeypatch.setattr(follower, "PATIENCE_S", 0)
+    on = Connection(AOD, service.url, service.aod_token, {})
     on.background_client = AsyncClient(service.url, service.aod_token, max_retries=0)
-    live.service.opened.add(on)  # so that it is closed at the end
+    registry.open.add(on)  # so that it is closed at the end
     session = start(SessionRequest(prompt="echo up; exec sleep 600", runtime="shell"), on)
     next(batch for batch in session.batches() if any(e.type == "output" for e in batch))
     return session
@@ -159,7 +161,7 @@ def test_a_session_is_followed_through_a_restart_of_its_service(tmp_path, monkey
 def test_what_keeps_a_session_from_going_on_is_said(connected, tmp_path, monkeypatch):
     with LocalService(data_dir=tmp_path / "d") as first:
         session = lost(first, monkeypatch)
-        monkeypatch.setattr(follow, "PATIENCE_S", 60)
+        monkeypatch.setattr(follower, "PATIENCE_S", 60)
     deadline = time.monotonic() + 20
     while not session.notice and session.row is None and time.monotonic() < deadline:
         time.sleep(0.02)

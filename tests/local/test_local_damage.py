@@ -9,7 +9,7 @@ import pytest
 from service_kit import Kit, Rpc, connect, detail
 
 from aod_notebook.cli.entry import main
-from aod_notebook.live.service import ServiceNotStartedError, start_embedded
+from aod_notebook.live.embedded import ServiceNotStartedError, start_embedded
 from aod_notebook.local import LocalService, ServiceStartError, ensure_service
 
 REMEDY = (

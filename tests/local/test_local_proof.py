@@ -22,7 +22,7 @@ from aod_notebook.aod import AodConnectionError, AsyncClient, Client, Timeouts
 from aod_notebook.core import bridge, proof
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import SessionRequest, start
-from aod_notebook.live.run_connection import agentos_connection
+from aod_notebook.live.connections import agentos_connection
 from aod_notebook.local import LocalService, ensure_service, find_service, stop_service
 from aod_notebook.local.credentials import load_credentials, read_credentials
 

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from aod_notebook.live import journal
+from aod_notebook.live.registry import registry
 
 
 class Shell:
@@ -36,7 +36,7 @@ def reporting_shell(service, folder):
         patch.setenv("AGENTOS_BASE_URL", service.url)
         patch.setenv("AGENTOS_API_KEY", service.agentos_key)
         patch.setenv("AGENTOS_AGENT_ID", service.agent_id)
-        patch.setattr(journal, "_last", {})
+        patch.setattr(registry, "last", {})
         shell = Shell()
         yield shell
         shell.ip.run_line_magic("unload_ext", "aod_notebook")

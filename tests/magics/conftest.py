@@ -6,8 +6,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from kernels import Kernel, clean_environment
 
-from aod_notebook.live import journal
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
+from aod_notebook.live.registry import registry
 from aod_notebook.local import stop_service
 
 
@@ -49,7 +49,7 @@ def shell(service, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("AOD_API_URL", service.url)
     monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
-    monkeypatch.setattr(journal, "_last", {})
+    monkeypatch.setattr(registry, "last", {})
     shell = TestingShell()
     yield shell
     shell.close()

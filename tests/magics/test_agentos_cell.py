@@ -11,8 +11,8 @@ from aod_notebook.live import (
     NestedRunError,
     RunFailedError,
     RunUnknownError,
-    run_connection,
-    run_report,
+    connections,
+    report,
 )
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.template import UnknownNameError
@@ -282,8 +282,8 @@ def test_a_dead_service_costs_the_code_nothing_but_a_moment(
     shell, monkeypatch, unused_port, capsys
 ):
     monkeypatch.setenv("AGENTOS_BASE_URL", f"http://127.0.0.1:{unused_port}")
-    monkeypatch.setattr(run_report, "REPORT_S", 0.1)
-    monkeypatch.setattr(run_connection, "CLOSE_S", 0.1)
+    monkeypatch.setattr(report, "REPORT_S", 0.1)
+    monkeypatch.setattr(connections, "CLOSE_S", 0.1)
     began = time.monotonic()
     assert shell.run("%%agentos -o r\n6 * 7") == 42
     assert time.monotonic() - began < 10

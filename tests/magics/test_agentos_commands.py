@@ -12,12 +12,15 @@ from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import NoLastRunError, RunFailedError, journal
 from aod_notebook.live.agents import NoSuchNameError
+from aod_notebook.live.connections import current_if_any
+from aod_notebook.live.credentials import AGENTOS
 from aod_notebook.live.known import Known
+from aod_notebook.live.registry import registry
 from aod_notebook.magics import complete
 from aod_notebook.magics.agentos_commands import COMMANDS
 from aod_notebook.magics.complete import candidates
 from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.run_viewer import RunViewer
+from aod_notebook.magics.run_viewer import RebuiltViewer
 from aod_notebook.magics.ways import Html
 
 ASK = {"replay": {"pauses": [{"ask": "Which one?", "options": ["a", "b"]}]}}
@@ -233,7 +236,7 @@ def test_the_runs_of_an_agent_that_was_deleted_are_there(shell, agentos):
     assert len(shell.run(f"%agentos runs --agent {made['id']}")) == 1
 
 
-@pytest.mark.parametrize("way", [Html, RunViewer])
+@pytest.mark.parametrize("way", [Html, RebuiltViewer])
 def test_the_transcript_that_stays_tells_the_arguments_of_tools(shell, way):
     run = live.invoke({"query": "hi"})
     shown = way(run, 0)
@@ -308,7 +311,7 @@ def test_an_agents_key_invokes_and_sees_the_end(shell, service, monkeypatch, cap
 @pytest.mark.usefixtures("reconnecting")
 def test_connect_remembers_a_service_and_its_agent_by_name(shell, service, capsys):
     shell.run(f"%agentos connect --url {service.url}/ --name prod --agent {service.agent_id}")
-    assert f"<AgentOSConnection to the AgentOS service at {service.url}>" in capsys.readouterr().out
+    assert f"<Connection to the AgentOS service at {service.url}>" in capsys.readouterr().out
     live.disconnect()
     shell.run("%agentos connect --name prod")
     on = live.agentos_connection()
@@ -410,7 +413,7 @@ def test_no_key_is_in_any_error_also_with_verbose_tracebacks(shell, service, age
 @pytest.mark.usefixtures("reconnecting")
 def test_last_without_any_run_says_so(shell, monkeypatch, tmp_path):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path))
-    monkeypatch.setattr(journal, "_last", {})
+    monkeypatch.setattr(registry, "last", {})
     with pytest.raises(NoLastRunError, match="No run was followed on http"):
         shell.run("%agentos events")
 
@@ -438,7 +441,7 @@ def test_a_word_is_completed_by_where_it_stands(shell, reported, text, offered):
 
 
 def test_runs_and_agents_are_offered_once_known(shell, monkeypatch):
-    fresh = Known(live.run_connection.agentos_if_any)
+    fresh = Known(lambda: current_if_any(AGENTOS))
     monkeypatch.setattr(complete, "known_runs", fresh)
     shell.run("%agentos invoke --quiet -o newest")
     for text in ("%agentos events ", "%agentos invoke lo"):

@@ -6,9 +6,8 @@ import os
 import pytest
 
 from aod_notebook.aod import Client
-from aod_notebook.live import root
 from aod_notebook.live.connections import connection
-from aod_notebook.live.embedded import RuntimeMissingError
+from aod_notebook.live.embedded import RuntimeMissingError, allow_root
 
 GEMINI = """#!/bin/sh
 echo '{"type":"init","session_id":"s","model":"gemini-x"}'
@@ -46,7 +45,7 @@ def embedded(home, tmp_path, monkeypatch, new_shell):
     shell.install = install
     yield shell
     shell.close()
-    root.let_root(False)
+    allow_root(False)
 
 
 def test_a_missing_cli_is_refused_in_one_line_before_a_session_is_made(embedded):

@@ -12,7 +12,7 @@ from kernels import Kernel, clean_environment, notebook, run_all
 from nbclient.exceptions import CellExecutionError
 
 from aod_notebook.aod import Client
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import find_service
 
 UUID = r"[0-9a-f]{8}-[0-9a-f-]{27}"
@@ -108,7 +108,7 @@ def test_stop_terminates_the_session_on_the_service_and_says_so(kernel, home):
 
 
 def test_stop_that_the_service_does_not_confirm_says_how_to_end_the_session(kernel, home):
-    kernel.run("from aod_notebook.live import session; session.STOP_TIMEOUT_S = 1.0")
+    kernel.run("from aod_notebook.live import handle; handle.STOP_TIMEOUT_S = 1.0")
     request = kernel.begin("%%aod --runtime shell -o s\necho begun; exec sleep 987655")
     kernel.wait_for_text(request, "begun")
     service = psutil.Process(find_service(embedded_data_dir()).pid)

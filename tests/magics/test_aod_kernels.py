@@ -6,7 +6,7 @@ import pytest
 from kernels import Kernel, clean_environment, older
 
 from aod_notebook.aod import Client
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import find_service, stop_service
 
 PACKAGES = "import ipykernel, IPython, ipywidgets as w; print(ipykernel.__version__, IPython.__version__, w.__version__)"
@@ -91,7 +91,7 @@ def test_a_background_session_writes_into_its_own_output(kernel):
     (shown,) = [content for kind, content in begun.outputs if kind == "display_data"]
     running = kernel.run(
         "s.catch_up()\n"
-        "from aod_notebook.live.service import embedded_data_dir\n"
+        "from aod_notebook.live.embedded import embedded_data_dir\n"
         "(embedded_data_dir() / 'sessions' / s.id / 'workspace' / 'go').touch()\n"
         "_ = s.wait()\n"
         "print('own line')"

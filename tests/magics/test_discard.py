@@ -8,9 +8,8 @@ from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.record import EVENT, pack
 from aod_notebook.agentos.report.reporter import spool_folder
 from aod_notebook.agentos.report.spool import SpoolWriter
-from aod_notebook.live import discard as discarding
-from aod_notebook.live.discard import discard
-from aod_notebook.live.run_outbox import Sent
+from aod_notebook.live import outbox
+from aod_notebook.live.outbox import Sent, discard
 
 
 def leave(url, key):
@@ -63,7 +62,7 @@ def test_what_a_living_process_wrote_is_kept(dead_url):
 
 
 def test_what_a_service_took_meanwhile_is_said(dead_url, monkeypatch):
-    monkeypatch.setattr(discarding, "send", lambda _: [Sent("http://there", 3, 0)])
+    monkeypatch.setattr(outbox, "send", lambda _: [Sent("http://there", 3, 0)])
     assert discard() == [
         "http://there: 3 records delivered, 0 left",
         f"{dead_url}: 4 records thrown away",

@@ -6,7 +6,7 @@ import time
 import pytest
 from kernels import Kernel, clean_environment, older
 
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 START = """\

@@ -7,7 +7,7 @@ from nbconvert import HTMLExporter
 
 from aod_notebook import cli
 from aod_notebook.demo import quickstart
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import find_service, stop_service
 
 

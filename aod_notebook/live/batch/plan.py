@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from aod_notebook.live.connections import Connection
+    from aod_notebook.live.connections import AodConnection
 
 OVER = ("agent", "runtime", "provider", "model", "environment", "recording")
 """The fields of a session that a batch can vary."""
@@ -79,7 +79,7 @@ class Plan:
 def plan(
     rows: object,
     request: SessionRequest,
-    on: Connection,
+    on: AodConnection,
     *,
     over: Mapping[str, Sequence[str]] | None = None,
     repeat: int = 1,
@@ -245,7 +245,7 @@ def _filled(
 
 
 def _creations(
-    requests: Sequence[SessionRequest], on: Connection
+    requests: Sequence[SessionRequest], on: AodConnection
 ) -> list[tuple[Any, dict[str, Any]]]:
     """Return, for each request, its agent and the fields that its session is created with."""
     found: dict[str, tuple[Any, dict[str, Any]]] = {}

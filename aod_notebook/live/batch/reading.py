@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from aod_notebook.live.reasons import error_line
+from aod_notebook.live.errors import error_line
 from aod_notebook.transcripts import Reader, Spent, Usage
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aod_notebook.live.batch.guards import Limit
     from aod_notebook.live.batch.plan import Item, Plan
     from aod_notebook.live.batch.reading import Reading
-    from aod_notebook.live.connections import Connection
+    from aod_notebook.live.connections import AodConnection
 
 WAKE_S = 0.2
 """How often the waiting thread wakes up, so that an interrupt is seen and progress shown."""
@@ -99,7 +99,7 @@ class Batch:
     def __init__(
         self,
         plan: Plan,
-        on: Connection,
+        on: AodConnection,
         records: BatchJournal,
         *,
         jobs: int = 4,

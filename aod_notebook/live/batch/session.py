@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aod_notebook.aod import Client, StreamEvent
     from aod_notebook.live.batch.guards import Limit
     from aod_notebook.live.batch.plan import Item
-    from aod_notebook.live.connections import Connection
+    from aod_notebook.live.connections import AodConnection
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """How long a session waits that the service's limit of active ones keeps from starting."""
@@ -107,7 +107,7 @@ class Hooks:
 class Here:
     """A connection of this process as the source."""
 
-    on: Connection
+    on: AodConnection
 
     def client(self) -> Client:
         """Return the connection's client."""

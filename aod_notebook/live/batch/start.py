@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from aod_notebook.live.batch.plan import Plan
-    from aod_notebook.live.connections import Connection
+    from aod_notebook.live.connections import AodConnection
 
 MOST_JOBS = 64
 
@@ -48,7 +48,7 @@ def batch(
     resume: bool = True,
     dask: Any = None,
     progress: bool | Callable[[Batch], None] = True,
-    on: Connection | None = None,
+    on: AodConnection | None = None,
 ) -> pd.DataFrame:
     """Run a session for each row of a table and return the results, aligned with its index.
 
@@ -133,7 +133,7 @@ def batch(
 
 def prepare(
     made: Plan,
-    on: Connection,
+    on: AodConnection,
     *,
     jobs: int,
     limits: Sequence[Limit],

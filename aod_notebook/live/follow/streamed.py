@@ -12,7 +12,6 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["RunEvent", "Streamed", "merged", "recorded", "seconds"]
 
 CALLS = {"tool.called": "calling", "tool.returned": "returned", "tool.failed": "failed"}
 """What the stream of an invoke says of a tool, by the event that is recorded of it."""

@@ -6,14 +6,14 @@ import pytest
 
 import aod_notebook
 from aod_notebook import live
-from aod_notebook.live import connections, run_connection
-from aod_notebook.live.credentials import AGENTOS, TokenMissingError, UnknownConnectionError, named
-from aod_notebook.live.run_connection import (
+from aod_notebook.live.connections import (
     agentos_connection,
     connect_agentos,
-    default_agentos_notice,
+    connection,
+    default_notice,
 )
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.credentials import AGENTOS, TokenMissingError, UnknownConnectionError, named
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 URL = "https://agentos.example"
@@ -62,7 +62,7 @@ def test_the_keys_of_both_services_of_one_url_are_kept_apart():
     live.connect(URL, ask_token=lambda _: "aod_typed")
     on = connect_agentos(URL, ask_key=lambda question: f"aos_ws_{len(question)}")
     assert on.sources["key"] == "typed in, kept in the keyring"
-    assert connections.connection().sources["token"] == "typed in, kept in the keyring"
+    assert connection().sources["token"] == "typed in, kept in the keyring"
     assert keyring.get_password("aod-notebook", URL) == "aod_typed"
     assert keyring.get_password("aod-notebook", f"agentos {URL}").startswith("aos_ws_")
 
@@ -101,7 +101,6 @@ def test_a_failed_connecting_leaves_the_former_choice():
     with pytest.raises(TokenMissingError):
         connect_agentos("https://another.example")
     assert agentos_connection().base_url == URL
-    run_connection.forget_choice()
 
 
 def test_a_connection_shows_no_key():
@@ -117,9 +116,7 @@ def test_without_a_key_the_embedded_service_is_used_and_comes_back(monkeypatch):
     assert on.agentos.workspaces.list()[0]["slug"] == "local"
     before = agentos_connection()
     assert before.base_url == on.base_url
-    assert "AGENTOS_BASE_URL is set, but without a key it is not used" in default_agentos_notice(
-        before
-    )
+    assert "AGENTOS_BASE_URL is set, but without a key it is not used" in default_notice(AGENTOS)
     run = live.invoke({"query": "hi"}).wait()
     stop_service(embedded_data_dir())
     assert live.attach_run("last").id == run.id

@@ -1,4 +1,5 @@
 import doctest
+import importlib
 import threading
 
 import anyio
@@ -24,14 +25,13 @@ from aod_notebook.live import (
     WaitTimeoutError,
     attach_run,
     invoke,
-    journal,
     open_run,
-    run_start,
 )
-from aod_notebook.live import handle as handle_module
-from aod_notebook.live import run as run_module
 from aod_notebook.live.agents import NoSuchNameError
-from aod_notebook.live.run_connection import AgentOSConnection
+from aod_notebook.live.connections import Connection
+from aod_notebook.live.credentials import AGENTOS
+from aod_notebook.live.registry import registry
+from aod_notebook.live.start import reported_run
 from aod_notebook.local import LocalService
 
 ASK = {"replay": {"pauses": [{"ask": "Which one?"}]}}
@@ -209,7 +209,7 @@ def test_stopping_tells_the_three_ends(agentos, unused_port):
     assert run.stop() is StopOutcome.STOPPED
     assert (run.status, agentos.runs.get(run_id=run.id)["status"]) == ("cancelled", "cancelled")
     assert run.stop() is StopOutcome.ALREADY_FINISHED
-    on = AgentOSConnection(f"http://127.0.0.1:{unused_port}", "aos_ws_x", {})
+    on = Connection(AGENTOS, f"http://127.0.0.1:{unused_port}", "aos_ws_x", {})
     assert LiveRun(on, "0-0").stop() is StopOutcome.UNCONFIRMED
 
 
@@ -222,7 +222,7 @@ def test_a_run_is_shown_on_one_line():
 
 def test_a_run_that_nobody_followed_shows_its_end_once_that_is_known(agentos):
     reported = agentos.start_run()
-    run = run_start.reported_run(reported, live.agentos_connection())
+    run = reported_run(reported, live.agentos_connection())
     reported.fail("no disk")
     assert (run.status, run.error) == ("failed", "no disk")
     assert repr(run) == f"<LiveRun {run.id} failed>"
@@ -242,7 +242,7 @@ def test_its_tables_are_written_and_read_back_the_same(tmp_path):
 def test_the_last_run_is_found_after_a_restart_of_the_kernel(monkeypatch):
     run = invoke(ASK).wait()
     live.disconnect()
-    monkeypatch.setattr(journal, "_last", {})
+    monkeypatch.setattr(registry, "last", {})
     again = attach_run("last").wait()
     assert (again.id, again.status) == (run.id, "awaiting_input")
     assert again.reply("now").wait().status == "completed"
@@ -264,7 +264,7 @@ def test_variables_of_the_sdk_name_their_runs(agentos):
 
 
 def test_a_run_that_waits_in_the_spool_says_so(unused_port):
-    on = AgentOSConnection(f"http://127.0.0.1:{unused_port}", "aos_ws_x", {}, agent_id="a")
+    on = Connection(AGENTOS, f"http://127.0.0.1:{unused_port}", "aos_ws_x", {}, agent_id="a")
     run = on.client.start_run()
     handle = LiveRun(on, reported=run)
     assert (handle.id, handle.status) == (run.external_run_id, "pending")
@@ -332,16 +332,16 @@ def test_a_refused_answer_leaves_the_question_open_and_who_waits_hears_of_it():
 
 def test_the_stop_button_tells_the_id_as_it_is(monkeypatch):
     monkeypatch.setattr(LiveRun, "stop", lambda _: StopOutcome.UNCONFIRMED)
-    on = AgentOSConnection("http://nowhere.example", "aos_ws_x", {})
+    on = Connection(AGENTOS, "http://nowhere.example", "aos_ws_x", {})
     assert LiveRun(on, "01HX").viewer_actions()["stop"]() == (
         "The service did not confirm that run 01HX was cancelled; %agentos cancel 01HX ends it."
     )
 
 
-@pytest.mark.parametrize("module", [handle_module, run_module, run_start])
+@pytest.mark.parametrize("module", ["handle", "run", "start"])
 def test_the_examples_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert doctest.testmod(module).failed == 0
+    assert doctest.testmod(importlib.import_module(f"aod_notebook.live.{module}")).failed == 0
 
 
 def test_a_viewer_shows_a_run():

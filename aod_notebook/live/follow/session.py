@@ -12,17 +12,16 @@ import anyio
 from aod_notebook.contract import ACTIVE_STATUSES, TERMINAL_EVENTS
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.errors import NotFollowedError
-from aod_notebook.live.event_log import EventLog
-from aod_notebook.live.follow import WAKE_S, Follower
+from aod_notebook.live.follow.event_log import EventLog
+from aod_notebook.live.follow.follower import WAKE_S, Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from aod_notebook.aod import Session, SessionTurn, StreamEvent
-    from aod_notebook.live.connections import Connection
-    from aod_notebook.live.event_log import Kept
+    from aod_notebook.live.connections import AodConnection
+    from aod_notebook.live.follow.event_log import Kept
 
-__all__ = ["SessionFollower"]
 
 log = logging.getLogger("aod_notebook.live")
 
@@ -47,7 +46,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         prompts: the prompts by the numbers of their turns, as far as they are known.
     """
 
-    def __init__(self, connection: Connection, session_id: str, **about: str | None) -> None:
+    def __init__(self, connection: AodConnection, session_id: str, **about: str | None) -> None:
         super().__init__(connection)
         self._connection = connection
         self._id = session_id

@@ -22,16 +22,15 @@ from aod_notebook.contract import ACTIVE_STATUSES, RUN_ENDED, RUN_WAITING
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import is_loopback
-from aod_notebook.live.follow import WAKE_S, Follower
-from aod_notebook.live.run_errors import RunNotFollowedError
-from aod_notebook.live.run_events import RunEvent, Streamed, merged, recorded, seconds
+from aod_notebook.live.errors import RunNotFollowedError
+from aod_notebook.live.follow.follower import WAKE_S, Follower
+from aod_notebook.live.follow.streamed import RunEvent, Streamed, merged, recorded, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from aod_notebook.live.run_connection import AgentOSConnection
+    from aod_notebook.live.connections import AgentOSConnection
 
-__all__ = ["RunFollower"]
 
 KEYS = {"awaiting_input": "request_id", "awaiting_approval": "approval_id"}
 
@@ -51,7 +50,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 
     Args:
         connection: the service that the run is on.
-        run_id: gives the run's id, or None as long as it is not known.
+        run_id: returns the run's id, or None as long as it is not known.
         request: what to invoke (arguments of `invoke_stream`); None for a run that is there.
     """
 
@@ -64,7 +63,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         super().__init__(connection)
         self._connection = connection
         self._find_id = run_id
-        self._told_id: str | None = None
+        self._sent_id: str | None = None
         self._request = request
         self._latest: dict[str, Any] | None = None
         self._waits_for: dict[str, Any] | None = None
@@ -76,13 +75,13 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._streamed = Streamed()
         self._tasks: dict[str, str] = {}  # status by id
         self._state: tuple[object, ...] = ()  # what the last event of type `run` said
-        self._nudge: anyio.Event | None = None
+        self._look_early: anyio.Event | None = None
         self._is_streaming = request is not None
 
     @property
     def run_id(self) -> str | None:
-        """The run's id; None as long as the service has not told it."""
-        return self._told_id or self._find_id()
+        """The run's id; None as long as the service has not sent it."""
+        return self._sent_id or self._find_id()
 
     @property
     def latest(self) -> dict[str, Any] | None:
@@ -111,10 +110,10 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         with self._changed:
             wanted = self._looks + 1
         if bridge.is_running():
-            bridge.submit(self.hurry)
+            bridge.submit(self.look_now)
         self._wait_until(lambda: self._looked >= wanted or self._is_streaming or self._is_final)
 
-    def say(self, answer: RunEvent) -> None:
+    def send(self, answer: RunEvent) -> None:
         """Send the service a person's answer, and return once it is accepted.
 
         Args:
@@ -125,16 +124,16 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         """
         with self._changed:
             self._answer, before = answer, self._taken
-        sending = bridge.submit(self._send_answer, answer)
+        sending = bridge.submit(self._deliver, answer)
         sending.add_done_callback(lambda _: self._wake())
         self._wait_until(lambda: self._taken > before or sending.done())
         if sending.done():
             sending.result()
 
-    async def hurry(self) -> None:
+    async def look_now(self) -> None:
         """Ask the service at once."""
-        if self._nudge is not None:
-            self._nudge.set()
+        if self._look_early is not None:
+            self._look_early.set()
 
     def _wait_until(self, condition: Callable[[], bool], timeout: float | None = None) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -145,7 +144,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 
     def _wake(self) -> None:
         with self._changed:
-            self._tell()
+            self._notify()
 
     @property
     def is_at_rest(self) -> bool:
@@ -169,7 +168,9 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                 return row
         pause = self._shortest()
         while True:
-            self._nudge = anyio.Event()  # before looking: who asks for a look means the next one
+            self._look_early = (
+                anyio.Event()
+            )  # before looking: who asks for a look wants the next one
             client, began = self._connection.background_client, time.monotonic()
             try:
                 changed = self.run_id is not None and await self._counted_look()
@@ -185,19 +186,19 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                 return self._latest
             pause = self._shortest() if changed else min(pause * 1.5, LONGEST_S)
             with anyio.move_on_after(max(pause, SHARE * (time.monotonic() - began))):
-                await self._nudge.wait()
+                await self._look_early.wait()
 
     def _shortest(self) -> float:
         return NEAR_S if is_loopback(self._connection.base_url) else FAR_S
 
     async def _read_stream(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Read the stream to its end; give the run only if that is all one can learn of it."""
+        """Read the stream to its end; return the run only if nothing more can be learned of it."""
         failure = None
         async with self._connection.background_client.invoke_stream(**request) as stream:
             try:
                 async for event in stream:
                     extra: dict[str, Any] = {**event}
-                    self._told_id = stream.run_id or self._told_id
+                    self._sent_id = stream.run_id or self._sent_id
                     if extra.get("type") == "awaiting_approval":
                         extra = await self._with_request(extra)
                     self._take(RunEvent(extra.pop("type", ""), extra))
@@ -208,7 +209,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             except (AgentOSStreamInterrupted, AgentOSTransientError):
                 if stream.run_id is None:
                     raise
-                return None  # the run may go on: its record tells
+                return None  # the run may continue: its record shows it
         try:
             await self._pass_over()
         except AgentOSForbiddenError:  # a key that may only invoke
@@ -249,7 +250,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         return missed
 
     async def _counted_look(self) -> bool:
-        """Look, and let those know who wait for a look that began after they asked."""
+        """Look, and wake those who wait for a look that began after they asked."""
         self._looks += 1
         changed = await self._look()
         with self._changed:
@@ -258,9 +259,9 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         return changed
 
     async def _look(self) -> bool:
-        """Ask for the run and append what is new; say whether anything was."""
+        """Ask for the run and append what is new; return whether anything was."""
         taken, row = self._taken, await self._get()
-        if taken != self._taken:  # what the service said may be older than the answer
+        if taken != self._taken:  # the row may be older than the answer
             row = await self._get()
         before = len(self._received)
         self._settle_answer(row)
@@ -273,16 +274,16 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
     async def _get(self) -> dict[str, Any]:
         row: Any = await self._connection.background_client.runs.get(run_id=str(self.run_id))
         if not isinstance(row, dict):
-            told = f"The service's answer for run {self.run_id} is no run: {describe(row)}"
-            raise AgentOSDecodeError(told, "INVALID_ANSWER", run_id=self.run_id)
+            wrong = f"The service's answer for run {self.run_id} is not a run: {describe(row)}"
+            raise AgentOSDecodeError(wrong, "INVALID_ANSWER", run_id=self.run_id)
         if isinstance(row.get("awaiting_approval"), dict):
             row["awaiting_approval"] = await self._with_request(row["awaiting_approval"])
         return row
 
     async def _with_request(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Add what an approval asks for: streams and runs tell its id only.
+        """Add what an approval asks for: streams and runs have only its id.
 
-        A key that may not read approvals, or a service that fails, leaves it untold.
+        A key that may not read approvals, or a service that fails, leaves it out.
         """
         key = str(asked.get("approval_id"))
         if "request" not in asked and key not in self._requests:
@@ -319,7 +320,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                 yield seconds(task.get("ended_at")), RunEvent("task", dict(task))
 
     def _note(self, row: dict[str, Any]) -> None:
-        """Keep the run, and say so if its state has changed."""
+        """Keep the run, and append an event if its state has changed."""
         with self._changed:
             self._latest = row
             asked = self._waits_for
@@ -343,7 +344,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 
     # -- answers --------------------------------------------------------------------------------
 
-    async def _send_answer(self, answer: RunEvent) -> None:
+    async def _deliver(self, answer: RunEvent) -> None:
         try:
             await self._send(answer)
         except AodNotebookError as error:
@@ -353,10 +354,10 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                     self._answer = None
                     if is_too_late:  # what was known of it was old
                         self._waits_for = None
-                await self.hurry()
+                await self.look_now()
                 raise
         self._take_answer()
-        await self.hurry()
+        await self.look_now()
 
     async def _send(self, answer: RunEvent) -> None:
         client, said = self._connection.background_client, answer.extra
@@ -383,7 +384,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             self._take_answer()
 
     def _take_answer(self) -> None:
-        """Make what was said a part of the run's story."""
+        """Append the answer to the run's events."""
         with self._changed:
             answer, self._answer = self._answer, None
             if answer is None:

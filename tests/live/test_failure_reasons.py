@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from aod_notebook.aod import StreamEvent
-from aod_notebook.live.reasons import advice, error_line, failed_result
+from aod_notebook.live.errors import advice, error_line, failed_result
 
 
 @pytest.mark.parametrize(

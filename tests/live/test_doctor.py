@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aod_notebook.live import root
-from aod_notebook.live.doctor import summary
-from aod_notebook.live.doctor_clis import examine_clis
+from aod_notebook.live.doctor import examine_clis, summary
+from aod_notebook.live.registry import registry
 from aod_notebook.local.variables import CLI_VARIABLES, PLACES
 
 SECRET = "not-a-real-key"
@@ -23,7 +22,7 @@ def home(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    monkeypatch.setattr(root, "allowed", True)
+    monkeypatch.setattr(registry, "allows_root", True)
     install("claude", "echo '2.1.332 (Claude Code)'")
     install("codex", "echo codex-cli 0.171.0")
     return tmp_path / "home"
@@ -112,7 +111,7 @@ def test_settings_that_can_not_be_read_are_a_problem(home):
 
 def test_root_is_told_where_claude_would_refuse(home, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(root, "allowed", False)
+    monkeypatch.setattr(registry, "allows_root", False)
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     state, text = told("claude")
     assert state == "note"

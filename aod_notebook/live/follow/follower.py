@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
-import weakref
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio.to_thread
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
 
-__all__ = ["Follower", "close_all"]
-
 E = TypeVar("E")
 R = TypeVar("R")
 
 WAKE_S = 0.5
 """How often a waiting thread wakes up, so that an interrupt is seen on every platform."""
-CLOSE_S = 2.0
-"""How long a following that was cancelled may take to end."""
 
 
 class Client(Protocol):
@@ -77,7 +72,7 @@ class Follower(ABC, Generic[E, R]):
         self._number = 0  # of the following: the last one counts
         self._away_since: float | None = None  # since when the service does not answer
         self._notice = ""
-        _all.add(self)
+        registry.followers.add(self)
 
     @abstractmethod
     async def _follow_to_the_end(self) -> R:
@@ -249,12 +244,12 @@ class Follower(ABC, Generic[E, R]):
         with self._changed:
             if notice != self._notice:
                 self._notice = notice
-                self._tell()
+                self._notify()
 
     def _append(self, event: E, at: float | None = None) -> None:
         with self._changed:
             self._received.append((event, time.time() if at is None else at))
-            self._tell()
+            self._notify()
 
     def _finish(self, number: int, row: R | None, error: BaseException | None) -> None:
         """End the following, unless it has been ended, or another one has begun since."""
@@ -266,14 +261,14 @@ class Follower(ABC, Generic[E, R]):
         with self._changed:
             self._row, self._error, self._is_final, self._following = row, error, True, None
             self._away_since, self._notice = None, ""
-            self._tell()
+            self._notify()
 
     def _end_cancelled(self, following: Future[None], number: int) -> None:
         """End a following that was cancelled, perhaps before it ran."""
         if following.cancelled():
             self._finish(number, None, self._not_followed())
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.notify_all()
         for changed in self._listeners:
             changed()
@@ -291,22 +286,3 @@ class Follower(ABC, Generic[E, R]):
         self._changed = threading.Condition()
         if not self._is_final:
             self._end(None, self._not_followed())
-
-
-_all: weakref.WeakSet[Follower[Any, Any]] = weakref.WeakSet()
-
-
-def close_all() -> None:
-    """Stop following everything that this process follows, and wait until that is done."""
-    for follower in list(_all):
-        follower.close()
-        follower.wait_for_end(CLOSE_S)
-
-
-def _forget_after_fork() -> None:
-    for follower in list(_all):
-        follower.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)

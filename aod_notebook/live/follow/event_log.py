@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.aod import Session, StreamEvent
 
-__all__ = ["EventLog", "Kept"]
 
 MAX_BYTES = 100_000_000
 """A session's log ends here; what comes later is asked of the service."""

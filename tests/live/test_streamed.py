@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from aod_notebook import live
 from aod_notebook.core import bridge
 from aod_notebook.live import invoke
-from aod_notebook.live.run_connection import AgentOSConnection
-from aod_notebook.live.run_events import CALLS, RunEvent, Streamed, recorded
+from aod_notebook.live.connections import Connection
+from aod_notebook.live.credentials import AGENTOS
+from aod_notebook.live.follow.streamed import CALLS, RunEvent, Streamed, recorded
 
 TOOLS = st.sampled_from(["Bash", "Read"])
 MESSAGES = st.text("ab ", min_size=1).filter(str.strip)
@@ -89,7 +90,7 @@ def broken(service, tmp_path, monkeypatch):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
     key = service.issue_key("workspace", proved=False)
     with ChaosProxy(service.url) as proxy:
-        on = AgentOSConnection(proxy.url, key, {}, agent_id=service.agent_id)
+        on = Connection(AGENTOS, proxy.url, key, {}, agent_id=service.agent_id)
 
         def run(after):
             proxy.plan(Fault(after=after))

@@ -6,8 +6,9 @@ import pytest
 from aod_notebook import cli, live
 from aod_notebook.agentos import AgentOS
 from aod_notebook.agentos.outbox import waiting
-from aod_notebook.live import agentos_connection, run_outbox
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live import agentos_connection
+from aod_notebook.live.embedded import embedded_data_dir
+from aod_notebook.live.outbox import send
 from aod_notebook.local import LocalService, stop_service
 from aod_notebook.local.credentials import load_credentials, make_private
 
@@ -76,7 +77,7 @@ def test_what_was_left_for_the_embedded_service_follows_it_to_its_new_port(
     leave_records(monkeypatch, url, own.agentos_key, own.agent_id)
     monkeypatch.delenv("AGENTOS_BASE_URL")
     monkeypatch.delenv("AGENTOS_API_KEY")
-    (sent,) = run_outbox.send()
+    (sent,) = send()
     assert (sent.left, sent.base_url == url) == (0, False)
     (run,) = agentos_connection().client.runs.list()
     assert run["external_run_id"] == "left"

@@ -20,20 +20,18 @@ from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.redact import redact
 from aod_notebook.core.text import counted
+from aod_notebook.live.errors import RunStoppedError
 from aod_notebook.live.handle import CONFIRM_S
-from aod_notebook.live.run_errors import RunStoppedError
-from aod_notebook.live.run_start import reported_run
-from aod_notebook.live.run_unreported import UnreportedRun
+from aod_notebook.live.run import LiveRun, Unreported
+from aod_notebook.live.start import reported_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from aod_notebook.agentos import Receipt, Run, Span
-    from aod_notebook.live.run import LiveRun
-    from aod_notebook.live.run_connection import AgentOSConnection
+    from aod_notebook.live.connections import AgentOSConnection
 
-__all__ = ["Begun", "Report", "start_run"]
 
 REPORT_S = 2.0
 """How long the end of the work waits for a slow service; the rest is sent in the background."""
@@ -129,10 +127,13 @@ class Report:
     def handle(self, on: AgentOSConnection | None) -> LiveRun:
         """Return the run as an object to look at; without a service one that says so."""
         if on is None:
-            return UnreportedRun(self.run, self._outcome, "there was no service to report it to")
+            return self._unreported("there was no service to report it to")
         if on.client.disabled:
-            return UnreportedRun(self.run, self._outcome, "AGENTOS_DISABLED is set")
+            return self._unreported("AGENTOS_DISABLED is set")
         return reported_run(self.run, on)
+
+    def _unreported(self, reason: str) -> LiveRun:
+        return LiveRun(None, reported=self.run, unreported=Unreported(reason, self._outcome))
 
     def printed(self, stream: str, text: str) -> None:
         """Report a piece of output, as an event `stdout.written`, `stderr.written`, …."""

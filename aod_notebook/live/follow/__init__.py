@@ -1,0 +1,1 @@
+"""Following sessions and runs in the background: their events, and what is kept of them."""

@@ -1,0 +1,82 @@
+"""What this process is connected to and follows, in one place, which a forked child clears."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, Protocol
+from weakref import WeakSet, WeakValueDictionary
+
+__all__ = ["Registry", "registry"]
+
+CLOSE_S = 2.0
+"""How long following that was cancelled may take to end."""
+
+
+class _Connection(Protocol):
+    def close(self) -> None: ...
+    def forget(self) -> None: ...
+
+
+class _Follower(Protocol):
+    def close(self) -> None: ...
+    def forget(self) -> None: ...
+    def wait_for_end(self, seconds: float) -> None: ...
+
+
+class Registry:
+    """The state of this kernel.
+
+    Attributes:
+        lock: guards `current` and `choices`.
+        current: the current connection to each API, by `Half.name`.
+        choices: which service the next connection to each API is for, where somebody chose.
+        open: the connections that have clients to close.
+        followers: what follows a session or a run in the background.
+        handles: the `LiveSession`s and `LiveRun`s that somebody holds, by `Connection.key` and id.
+        last: the id of this process's last session or run, by `Connection.key`.
+        warned: URLs for which a warning was shown.
+        allows_root: whether claude may run as root on the embedded service.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.current: dict[str, Any] = {}
+        self.choices: dict[str, Any] = {}
+        self.open: set[_Connection] = set()
+        self.followers: WeakSet[_Follower] = WeakSet()
+        self.handles: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
+        self.last: dict[str, str] = {}
+        self.warned: set[str] = set()
+        self.allows_root = False
+
+    def held(self, connection_key: str) -> dict[str, Any]:
+        """Return the handles on one service, by id."""
+        return {
+            name: one for (key, name), one in list(self.handles.items()) if key == connection_key
+        }
+
+    def close(self) -> None:
+        """Stop following, wait until that is done, and close every connection."""
+        with self.lock:
+            self.current.clear()
+            self.choices.clear()
+        for follower in list(self.followers):
+            follower.close()
+            follower.wait_for_end(CLOSE_S)
+        for connection in list(self.open):
+            connection.close()
+
+    def forget(self) -> None:
+        """In a forked child: nothing is followed, and the parent's connections are not ours."""
+        self.lock = threading.RLock()  # a thread of the parent may have held it
+        for follower in list(self.followers):
+            follower.forget()
+        for connection in list(self.open):
+            connection.forget()
+
+
+registry = Registry()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=registry.forget)
