@@ -103,7 +103,8 @@ def test_waiting_has_a_limit_and_the_session_goes_on():
 
 
 @pytest.mark.parametrize("name", ["handle", "start"])
-def test_the_examples_run(name):
+def test_the_examples_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     module = importlib.import_module(f"aod_notebook.live.{name}")
     tried = doctest.testmod(module)
     assert (tried.failed, tried.attempted > 0) == (0, True)
