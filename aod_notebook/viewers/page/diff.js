@@ -4,11 +4,13 @@
 import { make } from "./dom.js";
 import { fill } from "./text.js";
 
-/** The lines of a diff. @param {Diff} diff @param {RegExp?} query */
-export function diffOf(diff, query) {
+export const DIFF_LINES = 40; // of a diff that is not opened
+
+/** The first lines of a diff. @param {Diff} diff @param {RegExp?} query @param {number} [limit] */
+export function diffOf(diff, query, limit = Infinity) {
   const box = make("div", "aod-diff");
   const numbered = diff.lines.some(([, old, fresh]) => old !== null || fresh !== null);
-  for (const [sign, old, fresh, text, start, end] of diff.lines) {
+  for (const [sign, old, fresh, text, start, end] of diff.lines.slice(0, limit)) {
     if (sign === "@") {
       box.append(make("div", "aod-hunk", text));
       continue;
@@ -21,6 +23,6 @@ export function diffOf(diff, query) {
     line.append(fill(content, text.slice(Math.max(start, end)), [], query, false));
     box.append(line);
   }
-  if (diff.cut) box.append(make("div", "aod-hunk", `${diff.cut} more lines`));
+  if (diff.cut && limit > diff.lines.length) box.append(make("div", "aod-hunk", `${diff.cut} more lines`));
   return box;
 }

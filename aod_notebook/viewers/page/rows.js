@@ -1,7 +1,7 @@
 // @ts-check
 /** A row of the transcript as an element: what of it is shown, and how. */
 
-import { diffOf } from "./diff.js";
+import { DIFF_LINES, diffOf } from "./diff.js";
 import { button, make, setText } from "./dom.js";
 import { iconOf } from "./icons.js";
 import { FOLDED, IS_ERROR, KINDS, OUTPUT, PROMPT, RESULT, STDERR, THINKING, TOOL, TOOL_RESULT, TURN } from "./kinds.js";
@@ -41,7 +41,8 @@ export function estimate(store, n, columns, wanted) {
   const kind = store.kind(n);
   const pad = kind === OUTPUT || kind === STDERR ? 0 : PAD_PX;
   const whole = store.texts[n];
-  if ((!columns || whole.length <= columns) && !whole.includes("\n")) return LINE_PX + pad;
+  const diff = Math.min(store.extras.get(n)?.diff?.lines.length ?? 0, wanted ? Infinity : DIFF_LINES) * LINE_PX;
+  if ((!columns || whole.length <= columns) && !whole.includes("\n")) return LINE_PX + pad + diff;
   const row = store.row(n);
   const text = shown(row, wanted);
   let lines = text.length < row.text.length ? 2 : 1;
@@ -51,23 +52,31 @@ export function estimate(store, n, columns, wanted) {
     lines--;
     for (const line of text.split("\n")) lines += Math.ceil(line.length / columns) || 1;
   }
-  return lines * LINE_PX + pad;
+  return lines * LINE_PX + pad + diff;
 }
 
-/** @param {Row} row @param {string} text */
-function moreLabel(row, text) {
+/** How many lines of a change are not shown. @param {Row} row @param {number} wanted */
+function moreOfDiff(row, wanted) {
+  const lines = row.extra.diff?.lines.length ?? 0;
+  return wanted || lines <= DIFF_LINES ? 0 : lines - DIFF_LINES + (row.extra.diff?.cut ?? 0);
+}
+
+/** @param {Row} row @param {string} text @param {number} wanted */
+function moreLabel(row, text, wanted) {
+  const ofDiff = moreOfDiff(row, wanted);
+  if (ofDiff) return `show ${count(ofDiff, "more line")}`;
   if (text === row.extra.short) return `show all ${count(row.text.split("\n").length, "line")}`;
   const lines = row.size === row.text.length ? row.text.slice(text.length).split("\n").length - 1 : 0;
   if (lines > 1) return `show ${count(lines, "more line")}`;
   return `show ${count(Math.min(row.size - text.length, MORE_CHARS), "more character")}`;
 }
 
-/** @param {HTMLElement} element @param {Row} row @param {string} text what is shown of its text @param {Look} look */
-function content(element, row, text, { query, raw }) {
+/** @param {HTMLElement} element @param {Row} row @param {string} text what is shown of its text @param {Look} look @param {number} wanted */
+function content(element, row, text, { query, raw }, wanted) {
   const { extra, kind } = row;
   if (kind === TOOL) {
     toolContent(element, row, query);
-    if (extra.diff && !raw) element.append(diffOf(extra.diff, query));
+    if (extra.diff && !raw) element.append(diffOf(extra.diff, query, wanted ? Infinity : DIFF_LINES));
     return;
   }
   const hasSign = row.flags & IS_ERROR && kind !== STDERR && kind !== TOOL_RESULT;
@@ -104,11 +113,12 @@ export function rowElement(store, n, look, { id, place, all, isActive, wanted, m
   });
   if (row.depth) element.style.marginInlineStart = `${Math.min(row.depth, 12) * INDENT_PX}px`;
   const text = shown(row, wanted);
-  content(element, row, text, look);
+  content(element, row, text, look, wanted);
   const isWhole = row.extra.words && !look.raw;
-  if (!isWhole && (text.length < row.text.length || (wanted && row.size > text.length))) {
+  const hasMore = text.length < row.text.length || (wanted && row.size > text.length) || moreOfDiff(row, wanted);
+  if (!isWhole && hasMore) {
     // No stop of the Tab key: Enter does the same.
-    element.append(button("aod-all", moreLabel(row, text), more, { tabindex: "-1" }));
+    element.append(button("aod-all", moreLabel(row, text, wanted), more, { tabindex: "-1" }));
   }
   return element;
 }
