@@ -1,5 +1,6 @@
 """Imported sessions: opened one by one, and what they cost together."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from aod_notebook.frames import FrameError
 SAMPLES = Path(__file__).parents[1] / "logs" / "samples" / "home"
 CLAUDE = "11111111-1111-4111-8111-111111111111"
 FORK = "4b6b04ae-38cc-498e-aebc-0d3676182156"
+SUBAGENT_INPUT = 2013
+"""Input tokens that were served to the subagent of the first session."""
 PRICES = """version = "1"
 [models.claude-sonnet-4-6]
 input = 3.0
@@ -94,3 +97,41 @@ def test_a_store_and_its_logs_cost_the_same(home, tmp_path, own_prices):
 def test_an_unknown_group_is_refused(home):
     with pytest.raises(FrameError, match="must name some of day, model"):
         frames.spending_df(home, by="moon")
+
+
+def test_costs_by_tool_and_subagent_add_up_to_what_was_billed(home, own_prices):
+    whole = frames.spending_df(home / ".claude", by="model")
+    spent = frames.spending_df(home / ".claude", by=["tool", "subagent"])
+
+    for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cost_usd"):
+        assert spent[name].sum() == pytest.approx(whole[name].sum(), abs=1e-12)
+    by_agent = spent.groupby("subagent")["input_tokens"].sum().to_dict()
+    assert by_agent == {"(main)": 13091 - SUBAGENT_INPUT, "general-purpose": SUBAGENT_INPUT}
+    assert {"Bash", "Agent", "(no tool)"} <= set(spent["tool"])
+
+
+def test_a_request_with_two_calls_counts_evenly_for_their_files(tmp_path, own_prices):
+    read = [
+        {"type": "tool_use", "id": f"t{at}", "name": "Read", "input": {"file_path": path}}
+        for at, path in enumerate(("a.py", "b.py"))
+    ]
+    usage = {"input_tokens": 1001, "output_tokens": 10}
+    message = {"id": "m1", "model": "claude-sonnet-4-6", "content": read, "usage": usage}
+    message["stop_reason"] = "tool_use"
+    line = {"type": "assistant", "uuid": "a", "timestamp": "2026-03-01T09:00:00Z"}
+    path = tmp_path / ".claude" / "projects" / "-srv" / "s1.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({**line, "message": message}) + "\n")
+
+    spent = frames.spending_df(tmp_path, by="file").set_index("file")
+
+    assert spent["input_tokens"].to_dict() == {"a.py": 501, "b.py": 500}
+    assert spent["cost_usd"].sum() == pytest.approx((1001 * 3 + 10 * 15) / 1e6, abs=1e-12)
+
+
+def test_what_no_call_can_be_charged_with_stays_na(home):
+    spent = frames.spending_df(home / ".codex", by=["tool", "subagent"])
+
+    assert spent["tool"].isna().all()
+    assert spent["input_tokens"].sum() == 7121 + 2041
+    assert set(spent["subagent"].dropna()) == {"(subagent)"}

@@ -1,4 +1,4 @@
-"""What imported sessions cost: by day, model, project, branch, CLI or session."""
+"""What imported sessions cost: by day, model, project, branch, tool, file, subagent and more."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -18,8 +18,10 @@ from aod_notebook.frames.logs.rows import (
     sessions_of_logs,
     turns_of_logs,
 )
+from aod_notebook.frames.logs.shares import MESSAGE_COLUMNS, SHARED, shared
 from aod_notebook.frames.report import Report
 from aod_notebook.frames.store import Store, scan
+from aod_notebook.frames.transcripts.messages import messages_of
 from aod_notebook.frames.transcripts.pieces import pieces
 from aod_notebook.frames.transcripts.results import model_usage_of
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
@@ -31,9 +33,20 @@ _GROUPS: Final = {
     "branch": "git_branch",
     "runtime": "runtime",
     "session": "session_id",
+    "tool": "tool",
+    "file": "file",
+    "subagent": "subagent",
 }
 """What can be grouped by, each with its column."""
-_TABLES: Final = ("sessions", "turns", "tool_calls", "model_usage")
+_TABLES: Final = ("sessions", "turns", "tool_calls", "model_usage", "messages")
+_COLUMNS: Final = {
+    "tool_calls": (
+        *("session_id", "turn", "tool_use_id", "message_id"),
+        *("tool", "input", "is_error"),
+    ),
+    "messages": MESSAGE_COLUMNS,
+}
+"""Of large tables no more than is needed."""
 
 
 def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
@@ -51,7 +64,7 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
     if is_path(source) and _is_store(Path(source).expanduser()):
         source = scan(source)
     if isinstance(source, Store):
-        return {name: source.frame(name) for name in _TABLES}
+        return {name: source.frame(name, columns=_COLUMNS.get(name)) for name in _TABLES}
     if not is_path(source):
         raise FrameError(
             f"{shown(source)} is not a store or a path of logs. Use frames.import_logs()."
@@ -62,7 +75,8 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
     return {
         "sessions": sessions_of_logs(logs),
         "turns": turns_of_logs(logs),
-        "tool_calls": tool_calls_of(read).frame,
+        "tool_calls": tool_calls_of(read, _COLUMNS["tool_calls"]).frame,
+        "messages": messages_of(read, _COLUMNS["messages"]).frame,
         "model_usage": model_usage_of(read).frame,
     }
 
@@ -82,7 +96,10 @@ def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) 
         source: a store or its folder, or the path of logs such as `~/.claude`; None for the
             store that `import_logs` fills by default.
         by: what to group by: `day` (UTC), `model`, `project` (the folder), `branch`, `runtime`,
-            `session`.
+            `session`, `tool`, `file`, `subagent`. A request that made several calls counts evenly
+            for each; one without a call is `(no tool)`. What a subagent used counts for its
+            kind, the rest is `(main)`. Only Claude Code counts each request in its transcript:
+            for the others `tool` and `file` are NA, and sessions of subagents `(subagent)`.
 
     Returns:
         The columns of `by`; `session_count`; the tokens as each CLI counts them (Codex's and
@@ -106,17 +123,25 @@ def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) 
 
 def spending_of(tables: dict[str, pd.DataFrame], by: Iterable[str]) -> pd.DataFrame:
     """Group the costs of tables of `tables_of`."""
+    names = list(by)
+    columns = [_GROUPS[name] for name in names]
     used = _used(tables)
-    groups = used.groupby([_GROUPS[name] for name in by], dropna=False, observed=True)
+    if set(columns) & set(SHARED):
+        used = shared(used, tables)
+    saved = [_saved(row) for row in used.to_dict("records")]
+    used = used.assign(cache_saved_usd=pd.array(saved, dtype="Float64"))
+    groups = used.groupby(columns, dropna=False, observed=True)
     made = groups.agg(session_count=("session_id", "nunique")).astype("Int64")
     for name in (*TOKEN_FIELDS, "cost_usd", "cache_saved_usd"):
         made[name] = groups[name].sum(min_count=1)
-    made["unpriced_count"] = groups["cost_usd"].agg(lambda costs: int(costs.isna().sum()))
-    return made.reset_index().rename(columns={_GROUPS[name]: name for name in by})
+    turns = used[used["cost_usd"].isna()].drop_duplicates([*columns, "session_id", "turn"])
+    unpriced = turns.groupby(columns, dropna=False, observed=True).size()
+    made["unpriced_count"] = unpriced.reindex(made.index).fillna(0).astype("int64")
+    return made.reset_index().rename(columns=dict(zip(columns, names, strict=True)))
 
 
 def _used(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of model_usage with the day, the session's facts and what they cost."""
+    """Return the rows of model_usage with the day, the session's facts and one cost."""
     facts = ["session_id", "runtime", "cwd", "git_branch"]
     sessions = tables["sessions"].reindex(columns=facts)
     turns = tables["turns"][["session_id", "turn", "started_at"]]
@@ -125,8 +150,7 @@ def _used(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     used["day"] = used["started_at"].dt.floor("D")
     used["cost_usd"] = used["cost_usd"].fillna(used["computed_cost_usd"])
     used["model"] = used["model"].astype("str")
-    saved = [_saved(row) for row in used.to_dict("records")]
-    return used.assign(cache_saved_usd=pd.array(saved, dtype="Float64"))
+    return used
 
 
 def _saved(row: dict[Any, Any]) -> float | None:
