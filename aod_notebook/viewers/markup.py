@@ -103,9 +103,10 @@ def row_html(row: Row, below: str = "") -> str:
             return _boxed(row, _tool(row, below), _tool_edge(row))
         case Kind.PROMPT:
             return (
-                '<div style="margin:8px 0;padding:8px 12px;border-radius:6px;font-size:14px;'
-                'background:rgba(33,130,230,0.13);white-space:pre-wrap;overflow-wrap:break-word">'
-                f"<b>&#10095;</b>&nbsp; {text_html(row.text)}</div>{below}"
+                '<pre style="margin:8px 0;padding:8px 12px;border:0;border-radius:6px;color:inherit;'
+                "font-family:inherit;font-size:14px;line-height:20px;white-space:pre-wrap;"
+                'overflow-wrap:break-word;background:rgba(33,130,230,0.13)">'
+                f"<b>&#10095;</b>&nbsp; {text_html(row.text)}</pre>{below}"
             )
         case Kind.TEXT if row.extra is not None and row.extra.words:
             nodes = tree(row.text)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.text import clip, counted
+from aod_notebook.core.words import dollars, tokens
 from aod_notebook.viewers.row import FOLDED, INLINE, Kind
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def about(summary: Summary) -> str:
     Example:
         >>> from aod_notebook.viewers.row import Summary
         >>> about(Summary(model="m-1", tool_calls=1, tokens_in=213_868, tokens_out=2_569))
-        'm-1 · 1 tool call · 213.9k tokens in, 2,569 out'
+        'm-1 · 1 tool call · 214k tokens in, 2.6k out'
     """
     parts = [summary.model]
     if summary.exit_code not in (None, 0):
@@ -121,12 +122,12 @@ def about(summary: Summary) -> str:
         failed = f" ({summary.failed_calls} failed)" if summary.failed_calls else ""
         parts.append(counted(summary.tool_calls, "tool call") + failed)
     if summary.tokens_in is not None:
-        cached = f" ({_short(summary.tokens_cached)} cached)" if summary.tokens_cached else ""
+        cached = f" ({tokens(summary.tokens_cached)} cached)" if summary.tokens_cached else ""
         parts.append(
-            f"{_short(summary.tokens_in)} tokens in{cached}, {_short(summary.tokens_out or 0)} out"
+            f"{tokens(summary.tokens_in)} tokens in{cached}, {tokens(summary.tokens_out or 0)} out"
         )
     if summary.cost_usd is not None and math.isfinite(summary.cost_usd):
-        parts.append(f"${summary.cost_usd:.4f}")
+        parts.append(dollars(summary.cost_usd))
     return " · ".join(filter(None, parts))
 
 
@@ -135,9 +136,3 @@ def _turns(count: int, last: int) -> str:
     if last <= count:
         return counted(count, "turn")
     return f"turn {last}" if count == 1 else f"turns {last - count + 1} to {last}"
-
-
-def _short(number: int) -> str:
-    if number < 10_000:  # noqa: PLR2004 - a number of four digits is short enough
-        return f"{number:,}"
-    return f"{number / 1e3:.1f}k" if number < 1e6 else f"{number / 1e6:.2f}M"  # noqa: PLR2004 - a million

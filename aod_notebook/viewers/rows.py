@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aod_notebook.core.text import clean, one_line
+from aod_notebook.core.words import dollars
 from aod_notebook.transcripts import Reader
 from aod_notebook.transcripts.noise import is_noise
 from aod_notebook.viewers.lines import TextLines
@@ -365,7 +366,7 @@ def _result_row(result: Result) -> Row:
     if result.duration_ms is not None:
         facts.append(seconds(result.duration_ms / 1000))
     if result.cost_usd is not None:
-        facts.append(f"${result.cost_usd:.4f}")
+        facts.append(dollars(result.cost_usd))
     failed = bool(result.is_error)
     title = ("Failed" if failed else "Done") + "".join(f" · {fact}" for fact in facts)
     problems = [*result.errors, *(_denial(denial) for denial in result.permission_denials)]

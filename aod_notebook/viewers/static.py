@@ -215,7 +215,7 @@ class Transcript:
             f'<div style="padding:8px 12px;border-bottom:1px solid {_LINE}">'
             '<div style="font-size:14px;font-weight:600"><span style="display:inline-block;'
             f"border-radius:10px;padding:0 8px;margin-right:8px;background-color:{colour};"
-            f'color:#ffffff;font-size:12px">{sign} {text_html(word)}</span>'
+            f'color:#ffffff;font-size:12px">{sign} {text_html(word)}</span> '
             f"{text_html(self.heading)}</div>"
             f'<div style="margin-top:4px;font-size:12px;{QUIET}">'
             f"{' · '.join(filter(None, facts))}</div></div>"
