@@ -5,6 +5,7 @@ The rooms below these read them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import AodNotebookError
@@ -16,7 +17,9 @@ __all__ = [
     "NoConnectionError",
     "agentos",
     "client",
+    "opened",
     "received_times",
+    "set_opener",
     "set_provider",
     "set_received",
     "set_views",
@@ -29,6 +32,7 @@ _agentos_provider: Callable[[], Any] | None = None
 
 _received: Callable[[str], dict[int, int]] | None = None
 _views: Callable[[str], Callable[..., Any]] | None = None
+_opener: Callable[[str, str], Any] | None = None
 
 
 class NoConnectionError(AodNotebookError):
@@ -98,6 +102,21 @@ def view(name: str) -> Callable[..., Any]:
             "(%load_ext aod_notebook)."
         )
     return _views(name)
+
+
+def set_opener(opener: Callable[[str, str], Any] | None) -> None:
+    """Set the function that opens a session or a run by its kind and its id."""
+    global _opener  # noqa: PLW0603 - a slot, as above
+    _opener = opener
+
+
+def opened(kind: str, name: str) -> Any:
+    """Return a `session` or a `run` of the current connection, with the events that it has now.
+
+    Raises:
+        NoConnectionError: nothing is connected in this process.
+    """
+    return _given(None if _opener is None else partial(_opener, kind, name))
 
 
 def _given(provider: Callable[[], Any] | None) -> Any:

@@ -29,6 +29,7 @@ from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
 from aod_notebook.frames.sessions.events import events_df
 from aod_notebook.frames.sessions.sessions import sessions_df
 from aod_notebook.frames.sessions.turns import turns_df
+from aod_notebook.frames.shown import board
 from aod_notebook.frames.store import Store, scan
 from aod_notebook.frames.transcripts.messages import messages_df, messages_from_events
 from aod_notebook.frames.transcripts.results import (
@@ -52,6 +53,7 @@ __all__ = [
     "Problem",
     "Schema",
     "Store",
+    "board",
     "collect",
     "compare_df",
     "compare_edits",

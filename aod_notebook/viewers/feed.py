@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core.text import one_line
 from aod_notebook.viewers.plain import about, status_word
+from aod_notebook.viewers.row import Kind
 from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
 from aod_notebook.viewers.turns import micros
 from aod_notebook.viewers.wire import KINDS, chunk
@@ -140,6 +141,15 @@ class RowFeed:
         with self._lock:
             found = self.transcript.row_at(order)
             return -1 if found is None else found
+
+    def first_failure(self, tool: str) -> int:
+        """Return the number of the row of the first call of a tool that failed; -1 if none did."""
+        with self._lock:
+            self.read()
+            for row in self.transcript.rows:
+                if row.kind is Kind.TOOL and row.is_error and row.title == tool:
+                    return -1 if row.replaces is None else row.replaces
+            return -1
 
     def facts(self) -> dict[str, Any]:
         """Return what the page's header says; small, of JSON's types only."""

@@ -24,10 +24,21 @@ __all__ = ["Opened", "trace", "viewer"]
 class OpenedSession(Protocol):
     """What was opened, such as `frames.OpenedLog`."""
 
-    id: str
-    runtime: str | None
-    title: str | None
-    status: str
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def runtime(self) -> str | None:
+        """What wrote its output; None if that is unknown."""
+
+    @property
+    def title(self) -> str | None:
+        """Its title, or the first words of its first prompt."""
+
+    @property
+    def status(self) -> str:
+        """How it ended."""
 
     @property
     def turns(self) -> pd.DataFrame:

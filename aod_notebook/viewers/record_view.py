@@ -97,6 +97,8 @@ class RecordView(PageWidget):
 
     def close(self) -> None:
         """Stop sending and take the view from the page."""
+        if not hasattr(self, "_children"):  # it was never made whole
+            return
         while self._listening:
             self._listening.pop()()
         flusher.drop(self)

@@ -102,7 +102,8 @@ class StreamViewer(PageWidget):
         self._pages: set[str] = set()
         self._taken: set[tuple[str, int]] = set()  # what pages asked for, by its number there
         self._is_frozen = False
-        self._order, self._visits = at, int(at > 0)  # where readers were sent, and how often
+        self._order, self._row = at, -1  # where readers are sent, by the tables or by the row here
+        self._visits = int(at > 0)  # how often
         self._covers_html = False  # whether the output is HTML, over which a page puts the view
         self._turns_shown = 0
         self._rows_kept = -1  # how many rows the output's HTML was made of
@@ -149,8 +150,16 @@ class StreamViewer(PageWidget):
     def go_to(self, order: int) -> None:
         """Bring a row of the tables, by its `order`, into sight in all pages."""
         with self._lock:
-            self._order, self._visits = order, self._visits + 1
+            self._order, self._row, self._visits = order, -1, self._visits + 1
         self._say_facts()
+
+    def go_to_failure(self, tool: str) -> None:
+        """Bring the first call of a tool that failed into sight in all pages."""
+        row = self.feed.first_failure(tool)
+        if row >= 0:
+            with self._lock:
+                self._row, self._visits = row, self._visits + 1
+            self._say_facts()
 
     def refresh(self) -> None:
         """Bring the static HTML that is kept for the output up to date."""
@@ -291,7 +300,7 @@ class StreamViewer(PageWidget):
             "can": sorted(self._actions),
             "again": getattr(self._source, "shown_again_by", ""),
             "questions": questions,
-            "at": [self.feed.row_at(self._order), self._visits],
+            "at": [self._row if self._row >= 0 else self.feed.row_at(self._order), self._visits],
         }
 
     def _stop_listening(self) -> None:

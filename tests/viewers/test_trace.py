@@ -50,6 +50,9 @@ class Story:
     def received(self, start=0):
         return self.events[start:]
 
+    def listen(self, changed):
+        return lambda: None
+
     def span(self, start, end, key, parent=None, name=None, **extra):
         times = [(START + timedelta(seconds=at)).isoformat() for at in (start, end)]
         self.at(

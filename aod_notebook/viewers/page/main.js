@@ -11,8 +11,9 @@
  * - `dom.js`, `text.js`, `numbers.js`, `icons.js`: elements, hostile text, durations, icons.
  */
 
+import { board } from "./board.js";
 import { stream } from "./stream.js";
 import { trace } from "./trace.js";
 
 /** @type {Record<string, WidgetMaker>} */
-export const widgets = { stream, trace };
+export const widgets = { board, stream, trace };

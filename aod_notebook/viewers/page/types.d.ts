@@ -47,6 +47,28 @@ interface Span {
   order: number;
 }
 
+/** A row of a board (`board/row.py`); what is unknown is null, or empty. */
+interface BoardRow {
+  id: string;
+  status: string;
+  prompt: string;
+  agent: string;
+  model: string;
+  turns: number | null;
+  tools: number | null;
+  failed: number | null;
+  tokens: number | null;
+  cost: number | null;
+  /** Seconds from its start to its end. */
+  duration: number | null;
+  /** Seconds since 1970. */
+  created: number | null;
+  last: string;
+  isRun: boolean;
+  /** The tools that failed, with how often. */
+  failing: [string, number][];
+}
+
 /** What a `VirtualList` asks of its owner. */
 interface ListOwner {
   estimate(key: number): number;

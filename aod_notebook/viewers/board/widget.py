@@ -1,0 +1,236 @@
+"""`Board`: sessions and runs as one live table in a notebook."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.core import words
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.text import counted, one_line
+from aod_notebook.viewers.board.row import QUEUED, is_active
+from aod_notebook.viewers.board.sources import source_of
+from aod_notebook.viewers.board.static import board_html, board_plain
+from aod_notebook.viewers.compare import compare
+from aod_notebook.viewers.record_view import RecordView
+from aod_notebook.viewers.stream import StreamViewer
+from aod_notebook.viewers.trace.widget import TraceViewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aod_notebook.viewers.board.row import BoardRow
+    from aod_notebook.viewers.board.sources import Progress
+
+__all__ = ["Board"]
+
+LEAST_ENDED = 10
+"""From so many finished sessions on the rest can be estimated."""
+RECENT = 50
+MOST_FAILING = 3
+SIDES = 2
+STATES = ("completed", "failed", "running", QUEUED)
+"""How many rows are in these states comes first, in this order."""
+TONES = {"completed": "good", "failed": "bad"}
+
+
+class Board(RecordView):
+    """Shows sessions and runs as one table that goes on by itself.
+
+    The page sorts, filters and searches; a click opens the transcript or the trace below, two
+    selected sessions can be compared.
+
+    Args:
+        source: what `frames.board` takes.
+        client: the client to ask; by default the current connection's.
+        title: what heads it; by default what it is of.
+        stop: called when the page's stop button is pressed; None shows no button.
+        again: the command that shows it again.
+
+    Attributes:
+        selected: the ids of the rows that are selected in the page, in their order there.
+
+    Example:
+        >>> from aod_notebook.live import SessionRequest, start
+        >>> session = start(SessionRequest(prompt="echo hi", runtime="shell")).wait()
+        >>> Board([session]).selected
+        []
+    """
+
+    _widget = "board"
+
+    def __init__(
+        self,
+        source: Any = None,
+        *,
+        client: Any = None,
+        title: str = "",
+        stop: Callable[[], object] | None = None,
+        again: str = "",
+    ) -> None:
+        self.selected: list[str] = []
+        self._source = source_of(source, client)
+        self._title, self._again = title or self._source.title, again
+        self._stop = stop
+        self._reading = threading.RLock()  # guards the rows
+        super().__init__()
+        self._read(0.0)
+        self.facts = self._all_facts()
+        self._listening.append(self._source.listen(self._wake))
+        self._wake()
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all rows."""
+        with self._reading:
+            return [row.id for row in self._source.rows]
+
+    def static_bundle(self) -> dict[str, str]:
+        """Return the board so far as static HTML and as plain text."""
+        with self._reading:
+            rows, facts = list(self._source.rows), [text for text, _ in self._counts()]
+        html = board_html(self._title, facts, rows, self._again)
+        return {"text/html": html, "text/plain": board_plain(self._title, facts, rows)}
+
+    # -- what is sent -----------------------------------------------------------------------------
+
+    def _read(self, now: float) -> bool:
+        with self._reading:
+            is_news = False
+            for number in self._source.changed(now):
+                is_news |= self.feed.put(number, self._source.rows[number].record())
+            self.feed.is_final = self._source.is_final
+            return is_news
+
+    def _facts(self) -> dict[str, Any]:
+        with self._reading:
+            rows = self._source.rows
+            active = sum(map(is_active, rows))
+            known = self._source.progress()
+            status = "running" if active else "completed"
+            return {
+                "title": self._title,
+                "subtitle": self._subtitle(),
+                "status": status,
+                "label": status,
+                "isList": known is None and not active,
+                "about": self._counts(),
+                "progress": None if known is None else self._progress(known),
+                "final": self._source.is_final,
+                "failing": _failing(rows),
+                "again": self._again,
+            }
+
+    def _subtitle(self) -> str:
+        rows = self._source.rows
+        return counted(len(rows), "run" if rows and all(row.is_run for row in rows) else "session")
+
+    def _counts(self) -> list[tuple[str, str]]:
+        """Return how many rows are in which state, and what all of them cost."""
+        rows = self._source.rows
+        states = Counter(row.status for row in rows)
+        facts = []
+        for state in (*STATES, *(each for each in states if each and each not in STATES)):
+            if states[state]:
+                sign = words.GLYPHS.get(state, "") if state in TONES else ""
+                said = f"{sign} {states[state]:,} {words.state_word(state).lower()}".strip()
+                facts.append((said, TONES.get(state, "")))
+        costs = [row.cost for row in rows if row.cost is not None]
+        if costs:
+            facts.append((words.dollars(sum(costs)), "strong"))
+        return facts
+
+    def _progress(self, told: Progress) -> dict[str, Any]:
+        """Return what the bar and the line below it show of a batch."""
+        rows = self._source.rows
+        done = [row for row in rows if not is_active(row)]
+        spent = told.cost_usd
+        return {
+            "done": told.done,
+            "total": told.total,
+            "failed": sum(row.status != "completed" for row in done),
+            "running": sum(is_active(row) and row.status != QUEUED for row in rows),
+            "queued": sum(row.status == QUEUED for row in rows),
+            "cost": spent,
+            "whole": _estimate(done, told),
+            "left": words.duration(told.eta_s) if told.done >= LEAST_ENDED else "",
+            "waits": one_line(told.waits, 120),
+        }
+
+    # -- what the page asks for ---------------------------------------------------------------------
+
+    def _actions(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], object]]:
+        acts = {"open": self._open_row, "compare": self._compare, "select": self._select}
+        return acts if self._stop is None else {**acts, "stop": self._stop_all}
+
+    def _row(self, number: object) -> BoardRow:
+        rows = self._source.rows
+        if not isinstance(number, int) or not 0 <= number < len(rows):
+            raise AodNotebookError("There is no such row.")
+        return rows[number]
+
+    def _select(self, page: str, content: Mapping[str, Any]) -> None:
+        del page
+        numbers = content.get("rows")
+        if isinstance(numbers, list):
+            with self._reading:
+                self.selected = [self._row(number).id for number in numbers]
+
+    def _open_row(self, page: str, content: Mapping[str, Any]) -> None:
+        """Show a row's transcript or its trace below; with a tool, its first failed call."""
+        with self._reading:
+            row = self._row(content.get("row"))
+        what, tool = str(content.get("what")), content.get("tool")
+
+        def make() -> RecordView | StreamViewer:
+            source = self._source.opened(row)
+            actions: dict[str, Any] = getattr(source, "viewer_actions", dict)()
+            if what == "trace":
+                return TraceViewer(
+                    source, transcript=lambda order: _transcript(source, order, actions)
+                )
+            return _transcript(source, 0, actions)
+
+        child = self._open(page, f"{what} {row.id}", make)
+        if isinstance(child, StreamViewer) and isinstance(tool, str):
+            child.go_to_failure(tool)
+
+    def _compare(self, page: str, content: Mapping[str, Any]) -> None:
+        del content
+        if len(self.selected) != SIDES:
+            raise AodNotebookError("Select two sessions to compare them.")
+        a, b = self.selected
+        made = compare(a, b, source=self._source.compared_in)
+        self.feed.reply(type="html", page=page, html=made._repr_html_())
+        self._wake()
+
+    def _stop_all(self, page: str, content: Mapping[str, Any]) -> None:
+        del page, content
+        if self._stop is not None:
+            said = self._stop()
+            self.note("" if said is None else str(said))
+
+
+def _transcript(source: Any, order: int, actions: Mapping[str, Any]) -> StreamViewer:
+    return StreamViewer(source, freeze=False, at=order, **actions)
+
+
+def _failing(rows: list[BoardRow]) -> list[tuple[str, int, int]]:
+    """Return the tools that failed most often: name, failures, and in how many sessions."""
+    times: Counter[str] = Counter()
+    sessions: Counter[str] = Counter()
+    for row in rows:
+        for tool, count in row.failing:
+            times[tool] += count
+            sessions[tool] += 1
+    return [(one_line(tool, 60), n, sessions[tool]) for tool, n in times.most_common(MOST_FAILING)]
+
+
+def _estimate(done: list[BoardRow], told: Progress) -> float | None:
+    """Return what the whole batch will cost, from the median of the last sessions."""
+    costs = [row.cost for row in done if row.cost is not None][-RECENT:]
+    if len(costs) < LEAST_ENDED or told.cost_usd is None or told.done >= told.total:
+        return None
+    return told.cost_usd + statistics.median(costs) * (told.total - told.done)

@@ -1,0 +1,515 @@
+// @ts-check
+/** The board: sessions and runs as one table that goes on by itself. */
+
+import { BoardHead } from "./boardhead.js";
+import { COLUMNS, Sorting, boardRow, filterOf, isActive, stateWord } from "./boardrows.js";
+import { button, make, setText } from "./dom.js";
+import { VirtualList } from "./list.js";
+import { count } from "./numbers.js";
+import { Below, RecordPage, widgetOf } from "./records.js";
+import { copied } from "./selection.js";
+import { still } from "./still.js";
+import { fill, searchFor } from "./text.js";
+import { styled } from "./theme.js";
+
+const WIDE_PX = 28;
+const NARROW_PX = 48;
+const NARROW_BOX_PX = 720;
+const RESORT_MS = 1000; // rows that change are put in order again no more often
+const ROWS_A_PAGE = 12;
+const QUEUED_LIMIT = "-status:queued";
+const SAID_MS = 3000;
+
+/** All rows by number, those that changed since the last drawing apart. */
+class RowTable {
+  /** @type {Map<number, BoardRow>} */ rows = new Map();
+  /** @type {Set<number>} */ fresh = new Set(); // never shown before
+  /** @type {Set<number>} */ changed = new Set();
+
+  /** @param {number} n @param {any[]} record */
+  take(n, record) {
+    if (!this.rows.has(n)) this.fresh.add(n);
+    this.rows.set(n, boardRow(record));
+    this.changed.add(n);
+  }
+}
+
+class BoardView {
+  root = make("section", "aod-viewer aod-board mathjax_ignore", "", { "aria-label": "Board" });
+  search = make("input", "aod-search", "", {
+    type: "search", placeholder: "Search, or status:failed cost:>0.1", "aria-label": "Search and filter the rows",
+  });
+  found = make("span", "aod-found", "", { role: "status" });
+  failing = make("span", "aod-failing");
+  more = button("aod-next", "", () => this.#resort(), { hidden: "" });
+  queued = button("aod-filter", "Queued", () => this.#toggleQueued(), { "aria-pressed": "false", hidden: "" });
+  header_ = make("div", "aod-br aod-hd", "", { role: "group", "aria-label": "Sort the rows" });
+  scroller = make("div", "aod-log", "", {
+    role: "grid", tabindex: "0", "aria-multiselectable": "true",
+    "aria-label": "Sessions: arrow keys move, Enter opens the transcript below, T the trace, Space selects",
+  });
+  empty = make("div", "aod-nothing", "", { hidden: "" });
+  selbar = make("div", "aod-selbar", "", { hidden: "" });
+  selcount = make("b", "", "", { role: "status" });
+  peek = make("div", "aod-peek", "", { hidden: "" });
+  notes = make("div", "aod-note", "", { role: "status", hidden: "" });
+
+  /** @param {RecordPage} page */
+  constructor(page) {
+    this.page = page;
+    this.table = /** @type {RowTable} */ (page.store);
+    this.end = new AbortController();
+    const { signal } = this.end;
+    this.sorting = new Sorting();
+    /** @type {Set<number>} */ this.selected = new Set();
+    this.active = -1; // the row that keys act on
+    this.opened = -1; // the row that is open below
+    this.what = "transcript"; // what is open of it
+    this.hides = true; // whether queued rows are left out
+    this.narrow = false;
+    this.isOver = false; // whether the pointer is over the rows
+    this.sortedAt = 0;
+    this.mustRelist = true;
+    /** @type {RegExp?} */ this.query = null;
+    this.head = new BoardHead(() => page.talk.ask({ type: "stop" }));
+    this.list = new VirtualList(this.scroller, this.#owner(), { signal });
+    this.below = new Below(page.model);
+    this.compareButton = button("aod-send", "Compare", () => this.#compare());
+    this.#build(signal);
+    this.header();
+  }
+
+  /** @returns {ListOwner} */
+  #owner() {
+    return {
+      estimate: () => (this.narrow ? NARROW_PX : WIDE_PX),
+      element: (n, place) => this.#row(n, place),
+      update: (n, element) => this.#update(n, element),
+      before: () => this.#before(),
+    };
+  }
+
+  // -- the frame
+
+  /** @param {AbortSignal} signal */
+  #build(signal) {
+    const tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "Rows" });
+    tools.append(this.search, this.found, this.more, this.queued, this.failing);
+    this.search.addEventListener("input", () => this.#relist(), { signal });
+    this.search.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.search.value = "";
+      this.#relist();
+    }, { signal });
+    const all = make("span", "aod-cb", "", { role: "checkbox", tabindex: "0", "aria-checked": "false", "aria-label": "Select all rows that are shown" });
+    this.all = all;
+    all.addEventListener("click", () => this.#selectAll(), { signal });
+    all.addEventListener("keydown", (event) => {
+      if (event.key !== " " && event.key !== "Enter") return;
+      event.preventDefault();
+      this.#selectAll();
+    }, { signal });
+    this.header_.append(wrap(all));
+    for (const { key, head, kind } of COLUMNS) {
+      const sorter = button("aod-sort", head, (_, event) => this.#sort(key, event.shiftKey), { "data-key": key, title: "Sort; with Shift as a further key" });
+      const cell = make("span", kind.replace("aod-quiet", ""));
+      cell.append(sorter);
+      this.header_.append(cell);
+    }
+    this.selbar.append(
+      this.selcount, this.compareButton,
+      button("aod-edged", "Copy ids", () => this.#copy([...this.selected].map((n) => this.table.rows.get(n)?.id ?? "").join("\n"), "ids")),
+      button("aod-push", "Clear", () => this.#select([])),
+    );
+    this.#buildPeek();
+    this.root.append(this.head.root, tools, this.header_, this.scroller, this.empty, this.selbar, this.notes, this.peek, this.below.root);
+    this.scroller.addEventListener("click", (event) => this.#click(event), { signal });
+    this.scroller.addEventListener("dblclick", (event) => this.#rowOf(event) >= 0 && this.#open(this.#rowOf(event), "trace"), { signal });
+    this.scroller.addEventListener("keydown", (event) => this.#key(event), { signal });
+    this.scroller.addEventListener("pointerenter", () => (this.isOver = true), { signal });
+    this.scroller.addEventListener("pointerleave", () => (this.isOver = false), { signal });
+    const observer = new ResizeObserver(() => this.#resized());
+    observer.observe(this.scroller);
+    signal.addEventListener("abort", () => observer.disconnect());
+    Object.assign(this.root, { viewer: this });
+  }
+
+  /** What stands over the row that is open. */
+  #buildPeek() {
+    this.peekTitle = make("b", "aod-about");
+    this.other = button("aod-edged", "Trace", () => this.#open(this.opened, this.what === "trace" ? "transcript" : "trace"));
+    const acts = make("span", "aod-acts");
+    acts.append(
+      button("aod-step", "↑", () => this.#walk(-1), { "aria-label": "Open the row above", title: "Open the row above" }),
+      button("aod-step", "↓", () => this.#walk(1), { "aria-label": "Open the row below", title: "Open the row below" }),
+      this.other,
+      button("aod-close", "✕", () => this.#close(), { "aria-label": "Close", title: "Close (Esc)" }),
+    );
+    this.peek.append(this.peekTitle, acts);
+  }
+
+  header() {
+    const { facts, talk } = this.page;
+    if (!facts.title) return;
+    this.head.update(facts, talk.arrives, talk.isGone);
+    this.queued.hidden = !facts.progress?.queued;
+    const key = JSON.stringify(facts.failing);
+    if (this.failing.dataset.key !== key) {
+      this.failing.dataset.key = key;
+      this.failing.replaceChildren(...facts.failing.map((/** @type {[string, number, number]} */ each) => this.#failing(...each)));
+    }
+    if (talk.isGone && !this.notes.textContent) this.note("The kernel has gone: this board is a copy.");
+  }
+
+  /** A tool that failed, as a button that shows where. @param {string} tool @param {number} times @param {number} rows */
+  #failing(tool, times, rows) {
+    const name = button("aod-edged", "", () => {
+      const quoted = /\s/.test(tool) ? `fails:"${tool}"` : `fails:${tool}`;
+      this.search.value = this.search.value === quoted ? "" : quoted;
+      this.#relist();
+    }, { title: `${tool} failed ${count(times, "time")} in ${count(rows, "session")}: show these` });
+    name.append(`${tool} `, make("span", "aod-badge", `✗ ${times.toLocaleString("en")}`));
+    return name;
+  }
+
+  tick() {
+    this.header();
+    this.list.schedule();
+  }
+
+  /** @param {string} text */
+  note(text, isError = false) {
+    this.notes.textContent = text;
+    this.notes.hidden = !text;
+    this.notes.classList.toggle("aod-bad", isError);
+  }
+
+  attached() {
+    styled(this.root);
+    this.list.attached();
+  }
+
+  close() {
+    this.end.abort();
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    if (message.type === "opened") void this.below.show(message.model);
+    else if (message.type === "html") {
+      this.#close();
+      this.below.put(still(message.html));
+      this.below.root.prepend(button("aod-close aod-push", "✕", () => this.below.clear(), { "aria-label": "Close the comparison" }));
+    } else if (message.type === "note") this.note(message.text, message.isError);
+  }
+
+  changed() {
+    this.list.schedule();
+  }
+
+  #resized() {
+    styled(this.root); // it may have come into a shadow root
+    const { scroller } = this;
+    this.root.style.setProperty("--aod-scrollbar", `${scroller.offsetWidth - scroller.clientWidth}px`);
+    const narrow = this.root.clientWidth > 0 && this.root.clientWidth < NARROW_BOX_PX;
+    if (narrow !== this.narrow) {
+      this.narrow = narrow;
+      this.#relist();
+    }
+    this.list.schedule();
+  }
+
+  // -- which rows are shown
+
+  #before() {
+    const { table } = this;
+    const now = Date.now();
+    const isDue = now - this.sortedAt >= RESORT_MS && table.changed.size > 0;
+    const isNew = table.fresh.size > 0 && !this.isOver;
+    if (this.mustRelist || isNew || (isDue && !this.isOver && (this.sorting.keys.length || this.search.value))) this.#order(now);
+    else for (const n of table.changed) this.list.drawn.get(n)?.setAttribute("data-stale", "");
+    table.changed.clear();
+    this.more.hidden = !table.fresh.size;
+    if (table.fresh.size) setText(this.more, `${table.fresh.size.toLocaleString("en")} new`);
+  }
+
+  /** Choose and order the rows again. @param {number} now */
+  #order(now) {
+    const { table } = this;
+    this.mustRelist = false;
+    this.sortedAt = now;
+    table.fresh.clear();
+    const text = this.search.value.trim();
+    const isHiding = this.hides && !/\bstatus:/.test(text);
+    const passes = filterOf(text);
+    const hidden = isHiding ? filterOf(QUEUED_LIMIT) : null;
+    const words = text.split(/\s+/).filter((word) => word && !word.includes(":"));
+    this.query = words.length === 1 ? searchFor(words[0]) : null;
+    const seconds = now / 1000;
+    const numbers = [...table.rows.keys()].filter((n) => {
+      const row = /** @type {BoardRow} */ (table.rows.get(n));
+      return (!hidden || hidden(row, seconds)) && (!passes || passes(row, seconds));
+    });
+    const tool = /(?:^|\s)fails:(?:"([^"]+)"|(\S+))/.exec(text);
+    this.tool = (tool?.[1] ?? tool?.[2] ?? "").toLowerCase();
+    const sorted = this.sorting.keys.length || this.tool ? this.sorting.sort(table.rows, numbers, seconds, this.tool) : numbers.sort((a, b) => a - b);
+    this.list.set(sorted);
+    setText(this.found, `${sorted.length.toLocaleString("en")} of ${table.rows.size.toLocaleString("en")}`);
+    this.scroller.setAttribute("aria-rowcount", String(sorted.length));
+    this.empty.hidden = sorted.length > 0;
+    setText(this.empty, table.rows.size ? "No row passes the filter." : "No sessions yet.");
+    this.#showSelected();
+  }
+
+  #relist() {
+    this.mustRelist = true;
+    this.list.schedule();
+  }
+
+  #resort() {
+    this.isOver = false;
+    this.#relist();
+  }
+
+  /** @param {string} key @param {boolean} adds */
+  #sort(key, adds) {
+    this.sorting.press(key, adds);
+    for (const sorter of this.header_.querySelectorAll("button")) {
+      const at = this.sorting.keys.findIndex((each) => each.key === sorter.dataset.key);
+      const isDown = at >= 0 && this.sorting.keys[at].isDown;
+      const head = COLUMNS.find((each) => each.key === sorter.dataset.key)?.head ?? "";
+      setText(sorter, at < 0 ? head : `${head} ${isDown ? "↓" : "↑"}`);
+      sorter.setAttribute("aria-pressed", String(at >= 0));
+      sorter.setAttribute("aria-label", at < 0 ? head : `${head}, sorted ${isDown ? "down" : "up"}`);
+    }
+    this.#relist();
+  }
+
+  #toggleQueued() {
+    this.hides = !this.hides;
+    this.queued.setAttribute("aria-pressed", String(!this.hides));
+    this.#relist();
+  }
+
+  // -- drawing
+
+  /** @param {number} n @param {number} place */
+  #row(n, place) {
+    const row = make("div", "aod-br", "", { id: `${this.page.id}-${n}`, role: "row", "data-row": String(n), "aria-rowindex": String(place + 1) });
+    this.#content(n, row);
+    return row;
+  }
+
+  /** @param {number} n @param {HTMLElement} row */
+  #content(n, row) {
+    const own = /** @type {BoardRow} */ (this.table.rows.get(n));
+    const now = Date.now() / 1000;
+    const box = make("span", "aod-cb", "", { role: "checkbox", "aria-label": "Select", "aria-checked": "false" });
+    const cells = COLUMNS.map(({ key, kind, text, title }) => {
+      const said = text(own, now);
+      const told = title?.(own);
+      const cell = make("span", kind, "", { role: "gridcell", ...(told ? { title: told } : {}) });
+      if (key === "status") {
+        cell.dataset.status = own.status;
+        cell.append(make("span", "aod-word", said));
+        cell.title = said;
+      } else if (key === "prompt") {
+        cell.append(fill(make("span", "aod-line1"), said, [], this.query, false), make("span", "aod-meta", meta(own, now)));
+      } else if (key === "tools") {
+        cell.append(make("span", "", said), own.failed ? make("span", "aod-bad", `✗${own.failed}`, { title: failures(own) }) : "");
+      } else fill(cell, said, [], key === "last" || key === "id" ? this.query : null, false);
+      return cell;
+    });
+    row.replaceChildren(wrap(box, "gridcell"), ...cells);
+    row.removeAttribute("data-stale");
+    this.#mark(n, row);
+  }
+
+  /** @param {number} n @param {HTMLElement} element */
+  #update(n, element) {
+    const own = this.table.rows.get(n);
+    if (!own) return;
+    if (element.hasAttribute("data-stale")) this.#content(n, element);
+    const now = Date.now() / 1000;
+    COLUMNS.forEach(({ key, text }, i) => {
+      if (key === "age" || (key === "time" && isActive(own.status))) setText(element.children[i + 1], text(own, now));
+    });
+  }
+
+  /** Show whether a row is selected, open, or the one that keys act on. @param {number} n @param {HTMLElement} element */
+  #mark(n, element) {
+    const isSelected = this.selected.has(n);
+    element.classList.toggle("aod-selected", isSelected);
+    element.classList.toggle("aod-opened", n === this.opened);
+    element.classList.toggle("aod-active", n === this.active);
+    element.setAttribute("aria-selected", String(isSelected));
+    element.querySelector(".aod-cb")?.setAttribute("aria-checked", String(isSelected));
+  }
+
+  #markAll() {
+    for (const [n, element] of this.list.drawn) this.#mark(n, element);
+  }
+
+  // -- what a reader does
+
+  /** @param {Event} event */
+  #rowOf(event) {
+    const element = /** @type {HTMLElement?} */ (/** @type {HTMLElement} */ (event.target).closest(".aod-br"));
+    return element?.dataset.row === undefined ? -1 : Number(element.dataset.row);
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const n = this.#rowOf(event);
+    if (n < 0 || getSelection()?.toString()) return;
+    this.#activate(n, false);
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.closest(".aod-cb") || target.querySelector(".aod-cb")) this.#toggle(n);
+    else if (event.detail < 2) this.#open(n, this.opened >= 0 ? this.what : "transcript");
+  }
+
+  /** @param {number} n @param {boolean} [scrolls] */
+  #activate(n, scrolls = true) {
+    this.active = n;
+    this.scroller.setAttribute("aria-activedescendant", `${this.page.id}-${n}`);
+    this.#markAll();
+    if (scrolls) this.list.reveal(n);
+  }
+
+  /** Show a row's transcript or trace below. @param {number} n @param {string} what */
+  #open(n, what) {
+    const row = this.table.rows.get(n);
+    if (!row) return;
+    this.opened = n;
+    this.what = what;
+    this.peek.hidden = false;
+    if (this.peekTitle) setText(this.peekTitle, row.prompt);
+    if (this.other) setText(this.other, what === "trace" ? "Transcript" : "Trace");
+    this.note("");
+    const tool = this.tool ? row.failing.find(([name]) => name.toLowerCase() === this.tool)?.[0] : undefined;
+    this.page.talk.ask({ type: "open", row: n, what, ...(tool ? { tool } : {}) });
+    this.#markAll();
+  }
+
+  /** Open the row above or below the one that is open. @param {number} step */
+  #walk(step) {
+    const { keys } = this.list;
+    const n = keys[Math.max(0, Math.min(keys.length - 1, keys.indexOf(this.opened) + step))];
+    if (n === undefined || n === this.opened) return;
+    this.#activate(n);
+    this.#open(n, this.what);
+  }
+
+  #close() {
+    this.opened = -1;
+    this.peek.hidden = true;
+    this.below.clear();
+    this.#markAll();
+  }
+
+  /** @param {number} n */
+  #toggle(n) {
+    this.#select(this.selected.has(n) ? [...this.selected].filter((each) => each !== n) : [...this.selected, n]);
+  }
+
+  #selectAll() {
+    const { keys } = this.list;
+    this.#select(keys.every((n) => this.selected.has(n)) ? [] : keys);
+  }
+
+  /** @param {number[]} numbers */
+  #select(numbers) {
+    this.selected = new Set(numbers);
+    this.page.talk.ask({ type: "select", rows: numbers });
+    this.#showSelected();
+    this.#markAll();
+  }
+
+  #showSelected() {
+    const { size } = this.selected;
+    const { keys } = this.list;
+    this.selbar.hidden = !size;
+    setText(this.selcount, `${size.toLocaleString("en")} selected`);
+    const two = [...this.selected].map((n) => this.table.rows.get(n));
+    const canCompare = size === 2 && two.every((row) => row && row.id && !row.isRun);
+    this.compareButton.disabled = !canCompare;
+    this.compareButton.title = canCompare ? "Compare the two sessions step by step" : "Select exactly two sessions";
+    const whole = size && keys.every((n) => this.selected.has(n));
+    this.all?.setAttribute("aria-checked", whole ? "true" : size ? "mixed" : "false");
+  }
+
+  #compare() {
+    this.note("Comparing…");
+    this.page.talk.ask({ type: "compare" }, () => this.note(""));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.target !== this.scroller || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { keys } = this.list;
+    const act = this.#acts()[event.key];
+    if (!keys.length || !act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }
+
+  /** @returns {Record<string, () => void>} */
+  #acts() {
+    const { keys } = this.list;
+    const at = keys.indexOf(this.active);
+    const n = keys[Math.max(0, at)];
+    /** @param {number} place */
+    const go = (place) => {
+      const next = keys[Math.max(0, Math.min(keys.length - 1, place))];
+      this.#activate(next);
+      if (this.opened >= 0) this.#open(next, this.what);
+    };
+    return {
+      ArrowDown: () => go(at + 1),
+      ArrowUp: () => go(at - 1),
+      PageDown: () => go(at + ROWS_A_PAGE),
+      PageUp: () => go(at - ROWS_A_PAGE),
+      Home: () => go(0),
+      End: () => go(keys.length - 1),
+      Enter: () => this.#open(n, "transcript"),
+      t: () => this.#open(n, "trace"),
+      " ": () => this.#toggle(n),
+      a: () => this.#selectAll(),
+      c: () => this.#copy(this.table.rows.get(n)?.id ?? "", "id"),
+      Escape: () => this.#close(),
+      "/": () => this.search.focus(),
+    };
+  }
+
+  /** @param {string} text @param {string} what */
+  #copy(text, what) {
+    const note = `${copied(text, this.root) ? "Copied" : "Not allowed"}: ${what}`;
+    this.note(note);
+    setTimeout(() => {
+      if (this.notes.textContent === note) this.note("");
+    }, SAID_MS);
+  }
+}
+
+/** @param {HTMLElement} element @param {string} [role] */
+function wrap(element, role) {
+  const cell = make("span", "", "", role ? { role } : {});
+  cell.append(element);
+  return cell;
+}
+
+/** The second line of a row on narrow pages. @param {BoardRow} row @param {number} now */
+function meta(row, now) {
+  const [model, ageText] = [COLUMNS[3].text(row, now), COLUMNS[9].text(row, now)];
+  const tools = row.tools === null ? "" : `${count(row.tools, "tool")}${row.failed ? ` (${row.failed} failed)` : ""}`;
+  return [stateWord(row.status), model, tools, ageText, row.last].filter(Boolean).join(" · ");
+}
+
+/** @param {BoardRow} row */
+const failures = (row) => row.failing.map(([tool, times]) => `${tool} failed ${count(times, "time")}`).join(", ") || `${row.failed} failed`;
+
+/** @type {WidgetMaker} */
+export function board(model, early) {
+  return widgetOf(new RecordPage(model, early, new RowTable(), (page) => new BoardView(page)));
+}

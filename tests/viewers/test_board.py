@@ -1,0 +1,177 @@
+"""The rows of a board: from what is followed, from tables, from a batch; and its static form."""
+
+import json
+import time
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from sources import Source
+from test_trace import HOSTILE, Story, Tags, use, words
+
+from aod_notebook import frames
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.viewers.board import Board
+from aod_notebook.viewers.board.row import BoardRow, Followed
+from aod_notebook.viewers.board.sources import source_of
+from aod_notebook.viewers.board.static import board_html, board_plain
+
+TAGS = {"div", "span", "b", "code", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def failing(key="t1"):
+    story = Story()
+    story.prompts = {1: "Fix the report\nplease"}
+    story.at(0, "turn_start", turn=1)
+    story.said(5, "m1", use(key, command="pytest"))
+    story.returned(7, key, "Exit code 2\nno", is_error=True)
+    story.said(8, "m2", words("It fails."))
+    story.end(9)
+    return story
+
+
+def test_a_followed_session_says_what_it_did():
+    followed = Followed(failing())
+    assert followed.read()
+    row = followed.row()
+    assert (row.prompt, row.status, row.tools, row.failed) == ("Fix the report", "completed", 1, 1)
+    assert (row.duration, row.turns, row.last) == (9.0, 1, "It fails.")
+    assert row.failing == (("Bash", 1),)
+    assert not followed.read()
+
+
+def test_what_a_session_does_not_say_stays_unknown():
+    source = Source()
+    source.lines("hello")
+    followed = Followed(source)
+    followed.read()
+    row = followed.row()
+    assert (row.cost, row.tokens, row.duration) == (None, None, None)
+
+
+def test_only_rows_with_news_are_read_again():
+    sources = [Source() for _ in range(5)]
+    made = source_of(sources)
+    stop = made.listen(lambda: None)
+    assert sorted(made.changed(0.0)) == [0, 1, 2, 3, 4]
+    sources[3].lines("news")
+    assert list(made.changed(0.1)) == [3]
+    assert made.rows[3].last == "news"
+    stop()
+
+
+def test_a_frame_of_sessions_is_a_board():
+    frame = pd.DataFrame(
+        {
+            "session_id": ["2bc7f561-935d-44ed-92d0-4a435721ed3f"],
+            "status": ["failed"],
+            "prompt": ["Fix it"],
+            "cost_usd": [0.5],
+        }
+    )
+    (row,) = source_of(frame).rows
+    assert (row.prompt, row.status, row.cost, row.tokens) == ("Fix it", "failed", 0.5, None)
+
+
+def test_a_frame_of_other_things_is_refused():
+    with pytest.raises(AodNotebookError, match="sessions or runs"):
+        source_of(pd.DataFrame({"a": [1]}))
+
+
+class Batch:
+    """What a board needs of a batch."""
+
+    id = "nightly"
+
+    def __init__(self, total):
+        self.states = [None] * total
+        self.plan = SimpleNamespace(
+            items=[
+                SimpleNamespace(prompt=f"task {n}", runtime="claude", model="claude-haiku-4-5")
+                for n in range(total)
+            ]
+        )
+
+    @property
+    def progress(self):
+        ended = sum(state == "completed" for state in self.states)
+        return SimpleNamespace(
+            total=len(self.states), ended=ended, cost_usd=0.1 * ended, eta_s=60.0, waits=""
+        )
+
+    def frame(self):
+        return pd.DataFrame(
+            {
+                "session": [
+                    None if state is None else f"s{n}" for n, state in enumerate(self.states)
+                ],
+                "status": self.states,
+                "text": ["done" if state == "completed" else None for state in self.states],
+                "cost_usd": [0.1 if state == "completed" else None for state in self.states],
+            }
+        )
+
+
+def test_sessions_of_a_batch_that_were_not_created_are_queued():
+    batch = Batch(3)
+    batch.states[0] = "running"
+    made = source_of(batch)
+    assert list(made.changed(0.0)) == [0, 1, 2]
+    assert [row.status for row in made.rows] == ["running", "queued", "queued"]
+    assert made.rows[1].prompt == "task 1"
+    assert not made.is_final
+    batch.states[0] = "completed"
+    assert list(made.changed(1.0)) == [0]
+
+
+def test_the_cost_of_a_whole_batch_is_estimated_from_ten_finished_sessions_on():
+    batch = Batch(20)
+    batch.states[:9] = ["completed"] * 9
+    board = Board(batch)
+    assert board.facts["progress"]["whole"] is None
+    batch.states[9] = "completed"
+    board._read(float("inf"))
+    assert board._all_facts()["progress"]["whole"] == pytest.approx(2.0)
+
+
+def test_what_the_page_selects_comes_back_as_ids():
+    board = Board([failing(), failing("t2")])
+    board._receive(None, {"type": "select", "page": "1", "rows": [1], "number": 1}, [])
+    deadline = time.monotonic() + 20
+    while not board.selected and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert board.selected == ["5f0c2f6e"]
+
+
+def test_the_board_says_which_tools_fail_most():
+    board = Board([failing(), failing()])
+    assert board.facts["failing"] == [("Bash", 2, 2)]
+
+
+def test_static_html_is_a_plain_table_of_fifty_rows():
+    rows = [BoardRow(id=f"s{n}", status="completed", prompt=f"task {n}") for n in range(80)]
+    html = board_html("Sessions", ["80 completed"], rows)
+    found = Tags(html)
+    assert found.tags <= TAGS
+    assert html.count("<tr>") == 51
+    assert "50 of 80" in html
+
+
+def test_columns_without_a_value_are_left_out():
+    text = board_plain("Sessions", [], [BoardRow(id="s1", status="failed", prompt="fix")])
+    assert "COST" not in text
+    assert "✗ Failed" in text
+
+
+def test_hostile_names_and_values_stay_text():
+    row = BoardRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, last=HOSTILE)
+    html = board_html(HOSTILE, [HOSTILE], [row])
+    assert Tags(html).tags <= TAGS
+    sent = json.dumps(row.record(), ensure_ascii=False)
+    assert "\u202e" not in html + sent + board_plain(HOSTILE, [], [row])
+
+
+def test_frames_offer_the_board():
+    board = frames.board([failing()], title="mine")
+    assert board.facts["title"] == "mine"
+    assert "Fix the report" in board.static_bundle()["text/plain"]
