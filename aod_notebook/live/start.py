@@ -169,6 +169,14 @@ def received_times(session_id: str) -> dict[int, int]:
 current.set_received(received_times)
 
 
+def _opened(kind: str, name: str) -> LiveSession | LiveRun:
+    """Return a session or a run by its id, with what its service has of it now."""
+    return attach(name) if kind == "session" else attach_run(name)
+
+
+current.set_opener(_opened)
+
+
 def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
     """Follow the session that a cell names by a variable, an id or `last`.
 

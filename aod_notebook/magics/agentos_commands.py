@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook import live
 from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
 from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.doctor import reach
 from aod_notebook.live.start import agent_names, find_agent_id, find_run_id, remember_run
 from aod_notebook.magics import command
@@ -18,7 +19,7 @@ from aod_notebook.magics.aod_cell import check_name, check_view
 from aod_notebook.magics.command import NEXT_STEP, Command, argument, ask_secret
 from aod_notebook.magics.find import find_run, known_run
 from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.show import VIEWS, leave_live, say, tell_failure, watch
+from aod_notebook.magics.show import VIEWS, get_kernel, leave_live, say, tell_failure, watch
 
 if TYPE_CHECKING:
     import argparse
@@ -110,7 +111,8 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
     return table
 
 
-def _run(options: argparse.Namespace, names: Names) -> None:
+def _run(options: argparse.Namespace, names: Names) -> object:
+    """Print the run as its service has it; return its trace, whose root stands first."""
     from aod_notebook.core.text import clean
 
     on = connection()
@@ -118,6 +120,12 @@ def _run(options: argparse.Namespace, names: Names) -> None:
     with known_run(options.run_id, names):
         row = on.client.runs.get(run_id=run_id)
     say(clean(json.dumps(row, indent=2, ensure_ascii=False)))
+    if get_kernel() is None:  # a terminal, whose output others may read as JSON
+        return None
+    try:
+        return find_run(run_id, {}).catch_up().trace()
+    except AodNotebookError:  # a key that may read runs, but not their events
+        return None
 
 
 # -- runs -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from aod_notebook.contract import SESSION_STATUSES
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
-from aod_notebook.magics import aod_logs, aod_report, aod_rows, command
+from aod_notebook.magics import aod_board, aod_logs, aod_report, aod_rows, command
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import NEXT_STEP, Command, argument, ask_secret
 from aod_notebook.magics.doctor import examine
@@ -198,6 +198,7 @@ COMMANDS = {
         _export,
     ),
     **aod_report.COMMANDS,
+    **aod_board.COMMANDS,
     **aod_logs.COMMANDS,
     **aod_rows.COMMANDS,
 }

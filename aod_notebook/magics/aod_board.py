@@ -1,0 +1,70 @@
+"""`%aod board` and `%aod trace`: sessions as one live table, and one of them on a time axis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aod_notebook.magics.aod_cell import check_name
+from aod_notebook.magics.command import Command, argument
+from aod_notebook.magics.find import find_session
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+__all__ = ["COMMANDS"]
+
+
+def _board(options: argparse.Namespace, names: dict[str, object]) -> Any:
+    from aod_notebook.viewers.board import Board
+
+    check_name(options.output, "%aod board")
+    made = Board(_source(options.source, names), again=f"%aod board {' '.join(options.source)}")
+    if options.output is not None:
+        names[options.output] = made
+    return made
+
+
+def _source(given: list[str], names: Mapping[str, object]) -> Any:
+    """Return what a board is made of: variables, ids, or the folder of a store; None for all."""
+    from aod_notebook.frames import scan
+
+    if not given:
+        return None
+    if len(given) == 1:
+        held = names.get(given[0])
+        if held is not None:
+            return held
+        if (Path(given[0]).expanduser() / "_sessions").is_dir():
+            return scan(Path(given[0]).expanduser())
+    return [find_session(one, names) for one in given]
+
+
+def _trace(options: argparse.Namespace, names: Mapping[str, object]) -> Any:
+    return find_session(options.session, names).catch_up().trace()
+
+
+COMMANDS = {
+    "board": Command(
+        "sessions as one live table: sort, filter, select, open",
+        (
+            argument(
+                "source", metavar="SOURCE", nargs="*",
+                help="a variable (sessions, a batch, a frame, a store), a store's folder, or ids; none for all",
+            ),
+            argument("-o", "--output", metavar="NAME", help="bind the board to a variable"),
+        ),
+        _board,
+    ),
+    "trace": Command(
+        "what a session did, on a time axis",
+        (
+            argument(
+                "session", metavar="SESSION", nargs="?", default="last",
+                help="an id, a variable or `last`",
+            ),
+        ),
+        _trace,
+    ),
+}  # fmt: skip

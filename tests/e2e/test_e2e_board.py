@@ -1,0 +1,162 @@
+"""The board in JupyterLab and Notebook 7: reading, sorting, filters, selection, what opens below."""
+
+import pytest
+from playwright.sync_api import expect
+from views import KINDS
+
+BOARD = "import traced\nb = traced.board(traced.rows(300), title='nightly-triage')\nb"
+FOLLOWED = """import traced
+a, z = traced.coding(), traced.coding()
+z.id = "0a1b2c3d-7a41-4c0e-9d53-2b8a61c1d7e4"
+b = traced.board([a, z])
+b"""
+RUNNING = "import traced\nss = traced.running(6)\nb = traced.board(ss)\nb"
+HOSTILE = "import traced\ntraced.board([traced.hostile()])"
+STORED = """import traced, stored
+from aod_notebook import frames
+store = stored.store("sessions", 300)
+b = frames.board(store)
+b"""
+WIDTHS = {1280: "wide", 600: "narrow"}
+
+
+@pytest.fixture
+def shown(opened):
+    def show(*cells, kind="lab"):
+        nb = opened(*cells, kind=kind)
+        nb.run_cell(0)
+        expect(rows(nb).first).to_be_visible(timeout=60_000)
+        return nb
+
+    return show
+
+
+def rows(nb):
+    return nb.page.locator(".aod-board .aod-br[data-row]")
+
+
+def column(nb, name):
+    return nb.page.locator(".aod-board .aod-sort", has_text=name)
+
+
+def texts(nb, kind):
+    return nb.page.locator(f".aod-board .aod-br[data-row] > .{kind}").all_inner_texts()
+
+
+def resize(nb, width):
+    nb.page.evaluate(
+        "width => { document.querySelector('.aod-board').style.width = `${width}px`; }", width
+    )
+    nb.page.wait_for_timeout(200)  # for the observer and the frame after it
+
+
+def search(nb, text):
+    nb.page.get_by_role("searchbox", name="Search and filter the rows").fill(text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_sorted_filtered_searched_and_selected(shown, shot, kind):
+    nb = shown(BOARD, "print(len(b.selected), b.selected[0] in b.ids)", kind=kind)
+    found = nb.page.locator(".aod-board .aod-found")
+    expect(found).to_have_text("300 of 300")
+    column(nb, "Cost").click()
+    costs = [float(text[1:]) for text in texts(nb, "aod-r")[3::6] if text.startswith("$")]
+    assert costs == sorted(costs, reverse=True)
+    search(nb, "status:failed cost:>0.1 CSV")
+    expect(found).not_to_have_text("300 of 300")
+    assert set(texts(nb, "aod-st")) == {"Failed"}
+    assert all("CSV" in text for text in texts(nb, "aod-pt"))
+    search(nb, "")
+    expect(found).to_have_text("300 of 300")
+    for place in (1, 3):
+        rows(nb).nth(place).get_by_role("checkbox").click()
+    expect(nb.page.locator(".aod-selbar")).to_contain_text("2 selected")
+    nb.page.mouse.move(0, 0)
+    shot(nb.page.locator(".aod-board"), f"board-1280-light-{kind}")
+    nb.run_cell(1)
+    expect(nb.output(1)).to_contain_text("2 True")
+
+
+def test_a_click_opens_the_transcript_and_the_trace_below(shown, shot):
+    nb = shown(FOLLOWED)
+    rows(nb).first.locator(".aod-pt").click()
+    below = nb.page.locator(".aod-below")
+    expect(below.locator(".aod-title")).to_contain_text("The report for March")
+    expect(below.get_by_role("tree", name="Transcript")).to_be_visible()
+    nb.page.locator(".aod-peek").get_by_role("button", name="Trace").click()
+    expect(below.locator(".aod-tr[data-row]").first).to_be_visible()
+    shot(nb.page.locator(".aod-board"), "board-with-trace")
+    nb.page.locator(".aod-peek").get_by_role("button", name="Close").click()
+    expect(below).to_be_hidden()
+
+
+def test_two_selected_sessions_are_compared(shown, shot):
+    nb = shown(STORED)
+    for place in (0, 1):
+        rows(nb).nth(place).get_by_role("checkbox").click()
+    nb.page.locator(".aod-selbar").get_by_role("button", name="Compare").click()
+    expect(nb.page.locator(".aod-below")).to_contain_text("only in", timeout=60_000)
+    shot(nb.page.locator(".aod-board"), "board-compare")
+
+
+def test_keys_walk_open_and_select(shown):
+    nb = shown(FOLLOWED)
+    nb.page.locator(".aod-board > .aod-log").focus()
+    nb.page.keyboard.press("ArrowDown")
+    expect(rows(nb).first).to_have_class("aod-br aod-active")
+    nb.page.keyboard.press(" ")
+    expect(rows(nb).first).to_have_attribute("aria-selected", "true")
+    nb.page.keyboard.press("Enter")
+    expect(nb.page.locator(".aod-below").get_by_role("tree")).to_be_visible()
+    nb.page.keyboard.press("Escape")
+    expect(nb.page.locator(".aod-below")).to_be_hidden()
+
+
+def test_rows_go_on_by_themselves(shown):
+    nb = shown(RUNNING, "ss[2].call(70, 'a', command='make test')")
+    nb.run_cell(1)
+    expect(rows(nb).nth(2)).to_contain_text("Bash: make test")
+    expect(rows(nb).nth(2).locator(".aod-tools-cell")).to_have_text("1")
+
+
+def test_hostile_names_and_values_run_nothing(shown):
+    nb = shown(HOSTILE)
+    expect(rows(nb).first).to_contain_text("<img src=x")
+    rows(nb).first.locator(".aod-pt").click()
+    expect(nb.page.locator(".aod-below").get_by_role("tree")).to_be_visible()
+    assert nb.page.evaluate("window.ran") is None
+    assert nb.page.locator(".aod-board img, .aod-board script").count() == 0
+    assert "\u202e" not in nb.page.locator(".aod-board").inner_text()
+
+
+def test_three_actions_lead_from_which_tool_fails_most_to_its_failed_call(shown, shot):
+    """Of 300 sessions: the tool's button, a row, and nothing more than a look."""
+    nb = shown(STORED)
+    worst = nb.page.locator(".aod-failing .aod-button").first
+    expect(worst).to_contain_text("Bash")
+    worst.click()  # 1: the sessions in which it failed, the worst of them first
+    expect(nb.page.locator(".aod-board .aod-found")).to_have_text("100 of 300")
+    rows(nb).first.locator(".aod-pt").click()  # 2: the transcript, at the failed call
+    call = nb.page.locator(".aod-below .aod-row.aod-active")
+    expect(call).to_contain_text("Bash")
+    expect(call).to_contain_text("exit code 1")
+    expect(call).to_be_visible()
+    shot(nb.page.locator(".aod-board"), "board-to-failed-call")
+    nb.page.locator(".aod-below .aod-next").click()  # 3: the next one
+    expect(nb.page.locator(".aod-below .aod-row.aod-active")).to_contain_text("✗")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_at_any_width_in_either_theme(shown, shot, problems, theme, width):
+    nb = shown(BOARD)
+    nb.set_theme(theme)
+    try:
+        resize(nb, width)
+        for place in (1, 3):
+            rows(nb).nth(place).get_by_role("checkbox").click()
+        nb.page.mouse.move(0, 0)
+        shot(nb.page.locator(".aod-board"), f"board-{width}-{theme.lower()}")
+        assert problems(nb.page, ".aod-board") == []
+    finally:
+        nb.set_theme("Light")
