@@ -24,6 +24,8 @@ RUN = "run"
 _KINDS = {"tool": "tool", "llm": "model", "agent": "agent", "chain": "step"}
 SESSION_EVENTS = (*TERMINAL_EVENTS, "output", "stage", "turn_start")
 """Events that are no run's, unless they have a payload."""
+_TOLD = ("input", "prompt", "messages", "output", "response", "error")
+"""Parts of a payload that are shown as input and output."""
 _CALLED, _RETURNED, _FAILED = "tool.called", "tool.returned", "tool.failed"
 
 
@@ -55,14 +57,15 @@ class RunSpans:
         """Take an event and the time at which it came, in seconds since 1970."""
         extra, type_ = event.extra, event.type
         self._order += "payload" in extra or type_ not in SESSION_EVENTS
+        payload = extra.get("payload")
+        if payload is not None and extra.get("span_id") is not None:
+            self._span(type_, extra, payload if isinstance(payload, Mapping) else {})
+            self._reach(None)
+            return
         at = micros(extra.get("occurred_at") or extra.get("created_at"))
         at = round(received * 1e6) if at is None and received is not None else at
         if "payload" in extra:
-            payload = extra["payload"] if isinstance(extra["payload"], Mapping) else {}
-            if extra.get("span_id") is not None:
-                self._span(type_, extra, payload)
-            else:
-                self._recorded(type_, extra, payload, at)
+            self._recorded(type_, extra, payload if isinstance(payload, Mapping) else {}, at)
         elif type_ == "tool":
             how = {"calling": _CALLED, "returned": _RETURNED, "failed": _FAILED}
             self._recorded(how.get(str(extra.get("status")), ""), extra, extra, at)
@@ -101,16 +104,16 @@ class RunSpans:
             whole.is_error = status == "failed"
             whole.bad = one_line(failure_text(row), TITLE_CHARS) if whole.is_error else ""
             whole.bad = "stopped" if status == "cancelled" else whole.bad
-            whole.gave = text_of(row.get("output"))
+            whole.gave = row.get("output")
         self.changed.add(0)
 
     def _reach(self, at: int | None) -> None:
         """Let the run begin no later than the first thing that is known of it."""
-        starts = [at, self.spans[-1].start, self.spans[0].start]
-        first = min((start for start in starts if start is not None), default=None)
-        if first != self.spans[0].start:
-            self.spans[0].start = first
-            self.changed.add(0)
+        whole = self.spans[0]
+        for start in (at, self.spans[-1].start):
+            if start is not None and (whole.start is None or start < whole.start):
+                whole.start = start
+                self.changed.add(0)
 
     # -- what was recorded ------------------------------------------------------------------------
 
@@ -134,24 +137,21 @@ class RunSpans:
     def _fill(self, span: Span, payload: Mapping[str, Any]) -> None:
         """Take what a payload says of a span: what it was given, what came out, what it used."""
         given = payload.get("input", payload.get("prompt", payload.get("messages")))
-        gave = payload.get("output", payload.get("response", payload.get("error")))
-        rest = {
-            key: value
-            for key, value in payload.items()
-            if key not in ("input", "prompt", "messages", "output", "response", "error")
-        }
-        span.given, span.gave = (rest or None) if given is None else given, text_of(gave)
+        rest = {key: value for key, value in payload.items() if key not in _TOLD}
+        span.gave = payload.get("output", payload.get("response", payload.get("error")))
+        span.given = (rest or None) if given is None else given
         model = one_line(str(payload.get("model") or ""), TITLE_CHARS)
         if span.kind == "model":
             self.model = self.model or model
         about = model if span.kind == "model" else summary(span.name, given)
         span.text = one_line(about or text_of(span.given), TITLE_CHARS)
-        read, _, written = tokens_of(payload)
-        span.tokens = None if read is None and written is None else (read or 0) + (written or 0)
+        if "input_tokens" in payload or "output_tokens" in payload:
+            read, _, written = tokens_of(payload)
+            span.tokens = None if read is None and written is None else (read or 0) + (written or 0)
         cost = payload.get("cost_usd")
         span.cost = float(cost) if isinstance(cost, int | float) else None
         if given is not None:
-            span.facts = tuple((one_line(key, 40), text_of(value)) for key, value in rest.items())
+            span.facts = rest
 
     def _recorded(
         self, type_: str, extra: Mapping[str, Any], payload: Mapping[str, Any], at: int | None
@@ -181,7 +181,7 @@ class RunSpans:
         self._fill(span, {**payload, "input": before} if before is not None else payload)
         span.is_open, span.end = False, at
         span.is_error = type_ == _FAILED
-        span.bad = one_line(span.gave, TITLE_CHARS) or "failed" if span.is_error else ""
+        span.bad = one_line(text_of(span.gave), TITLE_CHARS) or "failed" if span.is_error else ""
         self.changed.add(number)
 
     def _task(self, task: Mapping[str, Any]) -> None:
@@ -191,7 +191,7 @@ class RunSpans:
         span.is_open = status in (None, "pending", "running")
         span.end = None if span.is_open else span.end
         span.is_error = status == "failed"
-        span.given, span.gave = task.get("input"), text_of(task.get("output"))
+        span.given, span.gave = task.get("input"), task.get("output")
         if span.is_error:
             span.bad = one_line(str(task.get("error_message") or "failed"), TITLE_CHARS)
         span.text = one_line(text_of(span.given), TITLE_CHARS)

@@ -245,7 +245,7 @@ class SessionSpans:
             span = Span("", lane.above, name, kind="message")
             span.start, span.end = start if lane.last is not None else at, at
             span.order = self._order
-            span.facts = (("model", entry.model),) if entry.model else ()
+            span.facts = {"model": entry.model} if entry.model else None
             known = self._add(span)
             if key is not None:
                 lane.messages[key] = known
@@ -295,7 +295,7 @@ class SessionSpans:
         span = Span("", parent, name, text, kind, at, is_open=True)
         span.order, span.given = self._order, entry.input or entry.input_json
         if entry.tool_use_id:
-            span.facts = (("tool call", entry.tool_use_id),)
+            span.facts = {"tool call": entry.tool_use_id}
         number = self._add(span)
         self._calls[entry.tool_use_id or span.key] = number
 

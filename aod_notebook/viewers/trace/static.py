@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING
 
 from aod_notebook.core import words
-from aod_notebook.core.text import clean, clip, counted
+from aod_notebook.core.text import clip, counted
 from aod_notebook.viewers.markup import MONO, QUIET, code, text_html
 from aod_notebook.viewers.plain import status_word
+from aod_notebook.viewers.trace.tree import output_of
 
 if TYPE_CHECKING:
     from aod_notebook.core.card import Fact
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["facts_of", "span_facts", "trace_html", "trace_plain"]
 
-MAX_SPANS = 600
+MAX_SPANS = 400
 """So many are read; the live view has all."""
 MAX_NESTED = 40
 """Deeper spans are no further nested: browsers and sanitisers give up on very deep pages."""
@@ -136,7 +138,8 @@ def _chosen(trace: Trace) -> set[int]:
     spans, tree = trace.spans, trace.tree
     if len(spans) <= MAX_SPANS:
         return set(range(len(spans)))
-    by_weight = sorted(
+    by_weight = heapq.nsmallest(
+        MAX_SPANS,
         range(len(spans)),
         key=lambda one: (
             not spans[one].is_error,
@@ -220,8 +223,10 @@ def _bar(trace: Trace, span: Span) -> str:
 
 def _detail(span: Span) -> str:
     """Return the output of a failed call, and of a short one."""
-    text = clean(span.gave).strip()
-    if span.kind not in ("tool", "task", "step") or not text:
+    if span.kind not in ("tool", "task", "step") or not span.gave:
+        return ""
+    text = output_of(span).strip()
+    if not text:
         return ""
     limit = ERROR_CHARS if span.is_error else DETAIL_CHARS
     text = text if len(text) <= limit else f"…{text[-limit:]}"  # the end says most

@@ -9,11 +9,12 @@ import msgspec
 
 from aod_notebook.core.text import clean, clip
 from aod_notebook.frames.trees import covered, forest
+from aod_notebook.viewers.run_rows import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Span", "Totals", "Tree", "detail_of"]
+__all__ = ["Span", "Totals", "Tree", "detail_of", "output_of"]
 
 DETAIL_CHARS = 60_000
 FACT_CHARS = 400
@@ -40,8 +41,8 @@ class Span(msgspec.Struct, gc=False):
         bad: how it failed, in a few words.
         order: its row in the session's transcript (`order` of `frames.messages_df`); 0 for none.
         given: what it was given: a mapping or a text.
-        gave: what came out of it.
-        facts: more facts of it, each with its name.
+        gave: what came out of it: a text, or what a run reported.
+        facts: more facts of it by name.
     """
 
     key: str
@@ -59,8 +60,8 @@ class Span(msgspec.Struct, gc=False):
     bad: str = ""
     order: int = 0
     given: Any = None
-    gave: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
+    gave: Any = ""
+    facts: Mapping[str, Any] | None = None
 
     @property
     def duration(self) -> int | None:
@@ -165,10 +166,18 @@ def detail_of(span: Span) -> dict[str, Any]:
         shown = [["", _value(given)]] if given else []
     return {
         "input": shown,
-        "output": clip(clean(span.gave), DETAIL_CHARS),
-        "facts": [[name, clip(clean(value), FACT_CHARS)] for name, value in span.facts],
+        "output": clip(output_of(span), DETAIL_CHARS),
+        "facts": [
+            [clean(str(name)), clip(clean(text_of(value)), FACT_CHARS)]
+            for name, value in (span.facts or {}).items()
+        ],
         "is_computed": span.is_computed,
     }
+
+
+def output_of(span: Span) -> str:
+    """Return what came out of a span as text, cleaned."""
+    return clean(text_of(span.gave))
 
 
 def _value(value: Any) -> str:

@@ -6,7 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.core.text import clean
 from aod_notebook.viewers.plain import status_word
 from aod_notebook.viewers.record_view import RecordView
 from aod_notebook.viewers.trace.model import Trace
@@ -140,8 +139,8 @@ class TraceViewer(RecordView):
         )
         start = None if span.start is None or base is None else span.start - base
         record: list[Any] = [tree.parents[number], start, span.duration, flags, span.kind]
-        record += [clean(span.name), clean(span.text), span.tokens, span.cost]
-        return [*record, tree.own[number], clean(span.bad), span.order]
+        record += [span.name, span.text, span.tokens, span.cost]  # cleaned where they were made
+        return [*record, tree.own[number], span.bad, span.order]
 
     def _facts(self) -> dict[str, Any]:
         with self._reading:
