@@ -17,7 +17,9 @@ def test_board_shows_variables_and_binds_itself(shell):
 
 def test_board_of_nothing_shows_all_sessions(shell):
     session = ended("echo one")
-    assert session.id in shell.run("%aod board").ids
+    board = shell.run("%aod board")
+    assert session.id in board.ids
+    board.close()
 
 
 def test_trace_shows_the_turns_of_a_session(shell):

@@ -305,7 +305,7 @@ class _Service(_Fixed):
                     break
                 self._stopped.wait(LOOK_S)
                 wanted += self._find_new()
-        except AodNotebookError:  # it went away: what is shown stays
+        except (AodNotebookError, RuntimeError):  # it went away, or its client was closed
             pass
         finally:
             self._is_filled = True

@@ -58,12 +58,12 @@ const TEST = /^(-?)(\w+):(<=|>=|<|>|=)?(.*)$/;
  * @returns {((row: BoardRow, now: number) => boolean)?} null if it lets everything pass
  */
 export function filterOf(text) {
-  const tests = text.match(/(?:[^\s"]|"[^"]*")+/g)?.map((word) => testOf(word.replaceAll('"', ""))) ?? [];
+  const tests = text.match(/(?:[^\s"]|"[^"]*")+/g)?.map((word) => wordTest(word.replaceAll('"', ""))) ?? [];
   return tests.length ? (row, now) => tests.every((test) => test(row, now)) : null;
 }
 
 /** @param {string} word @returns {(row: BoardRow, now: number) => boolean} */
-function testOf(word) {
+function wordTest(word) {
   const found = TEST.exec(word);
   const test = found ? fieldTest(found[2].toLowerCase(), found[3] ?? "", found[4].toLowerCase()) : null;
   if (test && found) return found[1] ? (row, now) => !test(row, now) : test;
