@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core import words
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live.batch.reading import NOTHING, Spending, added
+from aod_notebook.live.batch.reading import NOTHING, Reading, Spending, added
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aod_notebook.aod import Client
-    from aod_notebook.live.batch.reading import Reading
+    from aod_notebook.live.session import LiveSession
 
 log = logging.getLogger("aod_notebook.live")
 
@@ -312,3 +312,50 @@ def with_budget(fields: dict[str, Any], remaining_usd: float | None) -> dict[str
         return fields
     secrets = {**fields.get("secret_env_vars", {}), BUDGET_VARIABLE: f"{remaining_usd:.6f}"}
     return {**fields, "secret_env_vars": secrets}
+
+
+class Guarded:
+    """The limits of one session that this process follows; made by `guarded`.
+
+    Attributes:
+        ended: why the session was ended; None if it was not.
+    """
+
+    def __init__(self, session: LiveSession, watch: Watch) -> None:
+        self.ended: str | None = None
+        self._session, self._watch = session, watch
+        self._reading = Reading(session.runtime, session.model)
+        self._taken = 0
+        self._taking = threading.Lock()  # events are taken in their order
+
+    def _take(self) -> None:
+        with self._taking:
+            events = self._session.received(self._taken)
+            self._taken += len(events)
+            for event, _ in events:
+                self._reading.take(event)
+        self._watch.wake(self._session.id)
+
+
+@contextlib.contextmanager
+def guarded(session: LiveSession, limits: Sequence[Limit]) -> Iterator[Guarded]:
+    """Keep limits of a session as long as the context lasts.
+
+    Args:
+        session: a followed session.
+        limits: the limits.
+    """
+    watch = Watch(Guard(limits), lambda: session.client)
+    held = Guarded(session, watch)
+    held._take()  # noqa: SLF001
+    stop = session.listen(held._take)  # noqa: SLF001
+    watch.add(session.id, held._reading)  # noqa: SLF001
+    try:
+        yield held
+    finally:
+        stop()
+        watch.close()
+        reason = watch.remove(session.id)
+        if reason is not None:
+            held._take()  # noqa: SLF001
+            held.ended = ended_by_guard(reason, held._reading.spending)  # noqa: SLF001
