@@ -90,8 +90,11 @@ async def default_agent(
     provider: str | None,
     model: str | None,
     replay: Mapping[str, Any] | None = None,
-) -> Agent:
+    make: bool = True,
+) -> Agent | None:
     """Return the notebook's own agent for a runtime or provider and a model; make it if need be.
+
+    Without `make`, None is returned where there is none.
 
     Agents can't be deleted, so there is one per combination, recognised by its metadata. `replay`
     is what the runtime `replay` is to play.
@@ -117,6 +120,8 @@ async def default_agent(
     for agent in await client.agents.list():
         if agent.metadata.get(MARK) == mark:
             return agent
+    if not make:
+        return None
     return await client.agents.create(
         name=f"notebook {kind} {model}",
         model=model,

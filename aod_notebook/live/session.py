@@ -75,6 +75,8 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         model: the agent's model, if known.
     """
 
+    reuse_key: str | None = None
+    """What is the same for the same prompt, options and version of the agent; see `%%aod --reuse`."""
     noun = "session"
     stop_command = "%aod stop"
     show_command = "%aod attach"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import logging
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from aod_notebook.aod import Agent
     from aod_notebook.live.connections import AgentOSConnection, AodConnection, Connection
 
+BUDGET_VARIABLE = "AOD_NOTEBOOK_MAX_COST_USD"
+"""By this variable of a session the embedded service gives the CLI its own limit, if it has one."""
 LAST = "last"
 """The word that means the session or run that was followed last."""
 LISTED_RUNS = 1000
@@ -265,24 +269,39 @@ def _last_session(on: AodConnection) -> str:
 
 async def _create(request: SessionRequest, on: AodConnection) -> LiveSession:
     agent, given = await creation(request, on)
+    if agent is None:  # it was just made
+        raise AodNotebookError("The notebook's own agent is not there. Run the cell again.")
     ack = await on.background_client.sessions.create(prompt=request.prompt, **given)
     session = LiveSession(on, str(ack.id), agent.runtime or agent.provider, agent.model)
     session.prompts[1] = request.prompt
+    session.reuse_key = reuse_key(on, agent, request.prompt, given)
     return session
 
 
-async def creation(request: SessionRequest, on: AodConnection) -> tuple[Agent, dict[str, Any]]:
+def reuse_key(on: AodConnection, agent: Agent, prompt: str, given: Mapping[str, Any]) -> str:
+    """Return what is the same for the same prompt, options and version of the agent."""
+    options = {name: value for name, value in given.items() if name != "secret_env_vars"}
+    secrets = sorted({*given.get("secret_env_vars", ())} - {BUDGET_VARIABLE})
+    parts = [on.key, str(agent.id), agent.version, prompt, options, secrets]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def creation(
+    request: SessionRequest, on: AodConnection, *, make: bool = True
+) -> tuple[Agent | None, dict[str, Any]]:
     """Return the agent of a session, and what `sessions.create` takes beside the prompt.
 
-    Runs on the background loop; an agent of the notebook's own is made if need be.
+    Runs on the background loop. An agent of the notebook's own is made if need be; without `make`
+    it is None where there is none.
     """
     if on.is_embedded:
         check_cli(request.runtime)
-    agent = await _agent(request, on)
-    if on.is_embedded:
+    agent = await _agent(request, on, make=make)
+    if on.is_embedded and agent is not None:
         check_cli(agent.runtime)
     given: dict[str, Any] = {
-        "agent_id": str(agent.id),
+        "agent_id": None if agent is None else str(agent.id),
         "timeout": request.timeout,
         "resources": list(request.resources) or None,
         "secret_env_vars": dict(request.secrets) or None,
@@ -294,7 +313,7 @@ async def creation(request: SessionRequest, on: AodConnection) -> tuple[Agent, d
     return agent, {name: value for name, value in given.items() if value is not None}
 
 
-async def _agent(request: SessionRequest, on: AodConnection) -> Agent:
+async def _agent(request: SessionRequest, on: AodConnection, *, make: bool) -> Agent | None:
     client = on.background_client
     if request.agent is not None:
         check_replay(request.recording, request.speed, None)
@@ -306,6 +325,7 @@ async def _agent(request: SessionRequest, on: AodConnection) -> Agent:
         provider=request.provider,
         model=request.model,
         replay=await asyncio.to_thread(replay_options, request.recording, request.speed, on),
+        make=make,
     )
 
 

@@ -15,9 +15,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import words
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.batch.reading import NOTHING, Reading, Spending, added
+from aod_notebook.live.start import BUDGET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,12 +33,14 @@ PERIOD_S = 0.5
 """How often sessions are looked at when no event comes: a model may think for long."""
 BREATH_S = 0.02
 """The shortest time between two looks: events come in bursts."""
-BUDGET_VARIABLE = "AOD_NOTEBOOK_MAX_COST_USD"
-"""By this variable of a session the embedded service gives the CLI its own limit, if it has one."""
 
 
 class LimitError(AodNotebookError):
     """A limit is not a number that can be reached, or can't be kept."""
+
+
+class LimitReachedError(AodNotebookError):
+    """A session was ended, or not started, because a limit was reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +162,7 @@ class Guard:
                     f"The limit of {limit.repeats} identical calls in a row is reached: "
                     f"{tool} was called {count} times with the same input"
                 )
-        return self.spend(session_id, reading.spending) if self.counts else None
+        return self.spend(session_id, reading.spent_since) if self.counts else None
 
 
 def _known_sum(parts: Iterable[Spending]) -> Spending:
@@ -262,10 +266,18 @@ class Watch:
 
     def _end(self, session_id: str, reason: str) -> None:
         """Terminate a session; one that has ended meanwhile stays as it is."""
-        with contextlib.suppress(AodNotebookError):
-            self._client().sessions.terminate(session_id)
-            with self._lock:
+        sessions = self._client().sessions
+        try:
+            if sessions.get(session_id).status not in ACTIVE_STATUSES:
+                return
+            with self._lock:  # before the end, so that whoever sees that finds the reason
                 self._ended[session_id] = reason
+            sessions.terminate(session_id)
+        except AodNotebookError as error:
+            with self._lock:
+                self._ended.pop(session_id, None)
+            log.warning("Session %s could not be terminated: %s", session_id, error)
+        else:
             log.warning("Session %s was terminated: %s", session_id, reason)
 
 
@@ -328,6 +340,14 @@ class Guarded:
         self._taken = 0
         self._taking = threading.Lock()  # events are taken in their order
 
+    def _pass_over(self, count: int) -> None:
+        """Read the events of earlier turns, which this cell does not pay for."""
+        events = self._session.received()[:count]
+        self._taken = len(events)
+        for event, _ in events:
+            self._reading.take(event)
+        self._reading.mark()
+
     def _take(self) -> None:
         with self._taking:
             events = self._session.received(self._taken)
@@ -338,15 +358,17 @@ class Guarded:
 
 
 @contextlib.contextmanager
-def guarded(session: LiveSession, limits: Sequence[Limit]) -> Iterator[Guarded]:
+def guarded(session: LiveSession, limits: Sequence[Limit], start: int = 0) -> Iterator[Guarded]:
     """Keep limits of a session as long as the context lasts.
 
     Args:
         session: a followed session.
         limits: the limits.
+        start: how many of its events are of earlier turns.
     """
     watch = Watch(Guard(limits), lambda: session.client)
     held = Guarded(session, watch)
+    held._pass_over(start)  # noqa: SLF001
     held._take()  # noqa: SLF001
     stop = session.listen(held._take)  # noqa: SLF001
     watch.add(session.id, held._reading)  # noqa: SLF001

@@ -6,13 +6,14 @@ import hashlib
 import itertools
 import json
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.template import names_in, substitute
 from aod_notebook.core.text import counted, one_line
-from aod_notebook.live.start import SessionRequest, creation
+from aod_notebook.live.start import SessionRequest, creation, reuse_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +85,7 @@ def plan(
     over: Mapping[str, Sequence[str]] | None = None,
     repeat: int = 1,
     names: Mapping[str, object] | None = None,
+    make: bool = True,
 ) -> Plan:
     """Return the sessions of a batch; missing agents of the notebook's own are made.
 
@@ -94,6 +96,7 @@ def plan(
         over: values of `OVER` to vary: each row is run with each combination.
         repeat: how often each of these is run.
         names: variables that are filled in where there is no such column.
+        make: False makes no agents; such a plan can be looked at only.
 
     Raises:
         BatchError: the table, a name, a value or a number is of no use.
@@ -108,10 +111,14 @@ def plan(
         )
         for chosen in grid
     ]
-    made = _creations([one for _, _, one in wanted], on)
+    made = _creations([one for _, _, one in wanted], on, make=make)
     items: list[Item] = []
     for (row_number, chosen, one), (agent, given) in zip(wanted, made, strict=True):
-        key = _digest(on.key, str(agent.id), agent.version, one.prompt, _plain(given))
+        key = "" if agent is None else reuse_key(on, agent, one.prompt, given)
+        runtime = one.runtime or one.provider
+        model = one.model
+        if agent is not None:
+            runtime, model = agent.runtime or agent.provider, agent.model
         for again in range(1, repeat + 1):
             items.append(
                 Item(
@@ -119,8 +126,8 @@ def plan(
                     row=row_number,
                     prompt=one.prompt,
                     fields=given,
-                    runtime=agent.runtime or agent.provider,
-                    model=agent.model,
+                    runtime=runtime,
+                    model=model,
                     over=chosen,
                     repeat=again,
                     reuse_key=key if repeat == 1 else f"{key}-{again}",
@@ -245,7 +252,7 @@ def _filled(
 
 
 def _creations(
-    requests: Sequence[SessionRequest], on: AodConnection
+    requests: Sequence[SessionRequest], on: AodConnection, *, make: bool
 ) -> list[tuple[Any, dict[str, Any]]]:
     """Return, for each request, its agent and the fields that its session is created with."""
     found: dict[str, tuple[Any, dict[str, Any]]] = {}
@@ -253,7 +260,7 @@ def _creations(
     for one in requests:
         key = _digest(_plain(vars(one) | {"prompt": ""}), sorted(one.secrets))
         if key not in found:
-            found[key] = bridge.call(creation, one, on)
+            found[key] = bridge.call(partial(creation, make=make), one, on)
         made.append(found[key])
     return made
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from aod_notebook.live.errors import error_line
-from aod_notebook.transcripts import Reader, Spent, Usage
+from aod_notebook.transcripts import Reader, Result, Spent, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +55,8 @@ class Reading:
         self._lock = threading.Lock()  # guards all fields below
         self._reader = Reader(_RUNTIMES_OF.get(runtime or "", runtime))
         self._turn: object = None
-        self._has_result = False  # of the last turn
+        self._result: Result | None = None  # of the last turn
+        self._turns: dict[object, list[tuple[str | None, Spending]]] = {}  # those before
         self._answers: dict[str, tuple[str | None, Usage]] = {}  # of the last turn
         self._unreported: list[Spending] = []  # of earlier turns that broke off
         self._calls = _Repeats()
@@ -65,6 +66,7 @@ class Reading:
         self._failure: str | None = None
         self._errors: list[StreamEvent] = []
         self._logged: Spending | None = None
+        self._base = NOTHING
 
     def take(self, event: StreamEvent) -> None:
         """Read one event."""
@@ -121,18 +123,47 @@ class Reading:
         with self._lock:
             return larger(self._known(), self._logged)
 
+    def mark(self) -> None:
+        """Count `spent_since` from here."""
+        self._base = self.spending
+
+    @property
+    def spent_since(self) -> Spending:
+        """What was spent since `mark`, or altogether."""
+        now, base = self.spending, self._base
+        return Spending(
+            _less(now.cost_usd, base.cost_usd),
+            _less(now.tokens_in, base.tokens_in),
+            _less(now.tokens_out, base.tokens_out),
+            now.cost_source,
+        )
+
+    @property
+    def turns(self) -> dict[object, list[tuple[str | None, Spending]]]:
+        """What each turn spent, by its number: pairs of a model and its share."""
+        with self._lock:
+            turns = {**self._turns, self._turn: self._turn_models()}
+            return {turn: models for turn, models in turns.items() if turn is not None and models}
+
+    def _turn_models(self) -> list[tuple[str | None, Spending]]:
+        if self._result is not None:
+            return models_of(self._result, self.model)
+        names = [model or self.model for model, _ in self._answers.values()]
+        return list(zip(names, self._answered(), strict=True))
+
     def _begin(self, turn: object) -> None:
         self._read(self._reader.flush())
-        if not self._has_result:
+        self._turns[self._turn] = self._turn_models()
+        if self._result is None:
             self._unreported += self._answered()
         self._turn, self._words, self._message, self._final = turn, [], None, None
-        self._has_result, self._failure, self._errors, self._answers = False, None, [], {}
+        self._result, self._failure, self._errors, self._answers = None, None, [], {}
 
     def _known(self) -> Spending:
         """Return what the turns reported; of one that has not ended, what its answers used."""
         total = self._reader.account.total
         parts = [spending_of(total, self.model)] if total.usage is not None else []
-        if not self._has_result and self._reader.account.turn is None:
+        if self._result is None and self._reader.account.turn is None:
             parts += self._answered()
         return added([*self._unreported, *parts])
 
@@ -149,7 +180,7 @@ class Reading:
             if entry.usage is not None and entry.message_id:
                 self._answer(entry)
             if entry.result is not None:
-                self._has_result = True
+                self._result = entry.result
                 self._final = entry.result.text
                 self._failure = None
                 if entry.result.is_error:
@@ -298,3 +329,7 @@ def _plus(one: Any, other: Any) -> Any:
     if one is None or other is None:
         return other if one is None else one
     return one + other
+
+
+def _less(now: Any, base: Any) -> Any:
+    return now if now is None or base is None else max(now - base, 0)

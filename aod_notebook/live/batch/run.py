@@ -231,7 +231,8 @@ class Batch:
         if session_id is None:
             return None
         with contextlib.suppress(AodNotebookError):
-            if self._source.client().sessions.get(session_id).status == "completed":
+            row = self._source.client().sessions.get(session_id)
+            if row.status == "completed" and row.current_turn == 1:
                 return session_id
         return None
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.local.credentials import make_private, write_private
@@ -43,6 +46,9 @@ _INSTEAD_OF_A_LOGIN = (
 
 _TAIL = 2000  # characters of stderr: a refusal is one line
 
+BUDGET = "AOD_NOTEBOOK_MAX_COST_USD"
+"""The variable of a session that limits what its CLI may spend, in US dollars."""
+
 _CLOUD = {
     "CLAUDE_CODE_USE_BEDROCK": ".aws",
     "AWS_PROFILE": ".aws",
@@ -58,7 +64,7 @@ class Cli:
 
     `own_files` are settings of the person's that are copied; `config_file` is the one to which
     `configured` adds what the agent and the variables ask for; `variables` makes the last
-    changes to the environment of a turn.
+    changes to the environment of a turn; `limits` are arguments with limits that the session has.
     """
 
     program: str
@@ -70,6 +76,7 @@ class Cli:
     config_file: str
     configured: Callable[[Document, Turn], None]
     variables: Callable[[Turn], dict[str, str]] = lambda _: {}
+    limits: Callable[[Turn], list[str]] = lambda _: []
 
     @property
     def logins(self) -> tuple[logins.Login, ...]:
@@ -128,6 +135,7 @@ class Cli:
         begun.touch()
         heard = _Heard(sink)
         await asyncio.to_thread(self._take_login, turn)
+        argv += await asyncio.to_thread(self.limits, turn)
         renewal = logins.Renewal(turn.folder, self.logins)
         if not any(turn.env.get(name) for name in _INSTEAD_OF_A_LOGIN):
             await renewal.begin(stop.event)
@@ -217,6 +225,36 @@ def _claude(turn: Turn) -> list[str]:
     ]
 
 
+def _claude_limits(turn: Turn) -> list[str]:
+    """Return Claude's own limit of cost, if the session asks for one and Claude has it."""
+    amount = turn.setup.secret_env_vars.get(BUDGET)
+    program = shutil.which("claude", path=turn.env.get("PATH"))
+    if not amount or program is None:
+        return []
+    changed = Path(program).stat().st_mtime_ns
+    return ["--max-budget-usd", amount] if _takes_budget(program, changed, turn) else []
+
+
+_budgets: dict[tuple[str, int], bool] = {}
+
+
+def _takes_budget(program: str, changed: int, turn: Turn) -> bool:
+    """Ask the program's help, once for each version of it."""
+    if (program, changed) not in _budgets:
+        try:
+            told = subprocess.run(  # noqa: S603 - the program that is about to run the turn
+                [program, "--help"],
+                env=dict(turn.env),
+                capture_output=True,
+                check=False,
+                timeout=30,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        _budgets[program, changed] = b"--max-budget-usd" in told.stdout
+    return _budgets[program, changed]
+
+
 def _claude_settings(document: Document, turn: Turn) -> None:
     if servers := mcp.claude(turn.setup.mcp_servers):
         settings.table(document, "mcpServers").update(servers)
@@ -301,6 +339,7 @@ CLAUDE = Cli(
     own_files=(".claude/settings.json",),
     config_file=".claude.json",
     configured=_claude_settings,
+    limits=_claude_limits,
 )
 CODEX = Cli(
     program="codex",
