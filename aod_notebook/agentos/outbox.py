@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.agentos.report.dead import read_dead
 from aod_notebook.agentos.report.orphans import agents_in
 from aod_notebook.agentos.report.reader import SpoolReader
-from aod_notebook.agentos.report.reporter import spool_folder
-from aod_notebook.agentos.report.spool import lock, read_header
+from aod_notebook.agentos.report.spool import lock, read_header, spool_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

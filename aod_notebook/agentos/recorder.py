@@ -68,7 +68,7 @@ class Recorder:
                 taken.text,
                 b"," + _encode(span)[1:-1] if span else b"",
             )
-            reporter.record(state, EVENT, body)
+            reporter.recording.record(state, EVENT, body)
         except Exception as error:  # noqa: BLE001 - reporting never breaks the work reported on
             state.stats.drop(f"unreadable: {type(error).__name__}")
             reporter.notices.tell("unreadable", error)
@@ -81,14 +81,14 @@ class Recorder:
         if self.state.status is not RunStatus.OPEN:
             self._late(reporter, str(body.get("name")))
             return
-        reporter.record(self.state, kind, snapshot(body, marked=False).text)
+        reporter.recording.record(self.state, kind, snapshot(body, marked=False).text)
 
     def end(self, how: str, fields: dict[str, Any]) -> None:
         """Record the run's end; the first one counts."""
         if self.reporter is None:
             self.state.status = RunStatus.ENDED
             return
-        if not self.reporter.end(self.state, how, snapshot(fields, marked=False).text):
+        if not self.reporter.recording.end(self.state, how, snapshot(fields, marked=False).text):
             self._late(self.reporter, how)
 
     def object(self, value: Any) -> dict[str, Any]:
@@ -103,7 +103,9 @@ class Recorder:
         if self.reporter is None:
             return Receipt()
         state = self.state
-        error = state.error or (self.reporter.trouble() if state.stats.pending > 0 else None)
+        error = state.error or (
+            self.reporter.delivery.trouble() if state.stats.pending > 0 else None
+        )
         children = self.reporter.left_by_children()
         receipt = state.receipt(str(error) if error else None)
         if not children:
@@ -115,15 +117,15 @@ class Recorder:
         """Check whether nothing of the run waits, or waiting is of no use."""
         if self.reporter is None or self.state.stats.pending <= 0:
             return True
-        return self.reporter.is_hopeless()
+        return self.reporter.delivery.is_hopeless()
 
     def joining(self) -> Callable[[], bool] | None:
         """Take in what dead children of this process left; gives what tells that this is done."""
         reporter = self.reporter
-        asked = 0 if reporter is None else reporter.ask_for_children()
+        asked = 0 if reporter is None else reporter.delivery.ask_for_children()
         if reporter is None or not asked:
             return None
-        return lambda: reporter.is_joined(asked) or reporter.is_hopeless()
+        return lambda: reporter.delivery.is_joined(asked) or reporter.delivery.is_hopeless()
 
     def _late(self, reporter: Reporter, name: str) -> None:
         """Count what is reported after the end."""

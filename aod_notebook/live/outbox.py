@@ -11,8 +11,7 @@ import msgspec
 
 from aod_notebook.agentos.options import fingerprint
 from aod_notebook.agentos.outbox import waiting
-from aod_notebook.agentos.report.reporter import spool_folder
-from aod_notebook.agentos.report.spool import lock, read_header
+from aod_notebook.agentos.report.spool import lock, read_header, spool_folder
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.files import write_private
 from aod_notebook.core.text import counted

@@ -67,8 +67,7 @@ def connect():
         quick = replace(client._api.options.retry, base=0.001, cap=0.01)
         client._api.options = replace(client._api.options, retry=quick)
         if client._reporter is not None:
-            client._reporter.options = client._api.options
-            client._reporter.policy = quick
+            client._reporter.delivery.options = client._api.options
         clients.append(client)
         return client
 

@@ -11,7 +11,7 @@ from collector import Collector, until
 
 from aod_notebook.agentos import AgentOS, AgentOSConfigError, outbox
 from aod_notebook.agentos.report.notices import Notices
-from aod_notebook.agentos.report.reporter import spool_folder
+from aod_notebook.agentos.report.spool import spool_folder
 from aod_notebook.live.outbox import send
 
 
@@ -54,7 +54,7 @@ def test_an_interrupted_close_closes(nowhere):
     with pytest.raises(KeyboardInterrupt):
         client.close(timeout=10)
     assert client not in reporter.clients
-    assert reporter._transport is None
+    assert reporter.delivery._transport is None
 
 
 def test_nothing_waits_for_a_closed_client():
@@ -154,10 +154,10 @@ def test_clients_may_come_and_go_while_trouble_is_told():
 def test_an_outage_may_last_for_thousands_of_attempts():
     with Collector(lambda *_: (503, {})) as server, client_of(server.url) as client:
         run = client.start_run()
-        pipe = client._reporter.pipe
+        pipe = client._reporter.delivery.pipe
         pipe.failures = 5000
         run.emit("x")
-        client._reporter.try_again()
+        client._reporter.delivery.try_again()
         until(lambda: pipe.failures > 5000)
         assert pipe.not_before < time.monotonic() + 10
         assert "agentos-sender" in [thread.name for thread in threading.enumerate()]

@@ -21,7 +21,7 @@ from aod_notebook.agentos import (
 )
 from aod_notebook.agentos.report import spool as spool_module
 from aod_notebook.agentos.report.reader import SpoolReader, read_cursor, segments
-from aod_notebook.agentos.report.reporter import spool_folder
+from aod_notebook.agentos.report.spool import spool_folder
 
 
 def client_of(server, **options):
@@ -448,7 +448,7 @@ def test_what_the_disk_has_lost_is_not_waited_for():
         log.write_bytes(data)
         client.flush(timeout=5)
         until(lambda: server.numbers == [0, 1, 2, 3])
-        until(lambda: client._reporter.wait(time.monotonic()) > 1)  # the sender sleeps
+        until(lambda: client._reporter.delivery.wait(time.monotonic()) > 1)  # the sender sleeps
         run._recorder.stats.sent += 1  # nothing else can be said of it
 
 

@@ -44,7 +44,7 @@ def test_a_spool_is_deleted_30_days_after_its_last_write(orphan):
 def test_a_younger_spool_of_another_key_is_kept(orphan):
     age(orphan, 30 * 24 * 3600 - 3600)
     with client_of(f"http://127.0.0.1:{unused_port()}") as client:
-        client._reporter.adopt()
+        client._reporter.delivery.adopt()
         assert orphan.exists()
 
 

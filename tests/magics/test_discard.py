@@ -6,8 +6,7 @@ from aod_notebook import cli, live
 from aod_notebook.agentos.options import fingerprint
 from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.record import EVENT, pack
-from aod_notebook.agentos.report.reporter import spool_folder
-from aod_notebook.agentos.report.spool import SpoolWriter
+from aod_notebook.agentos.report.spool import SpoolWriter, spool_folder
 from aod_notebook.live import outbox
 from aod_notebook.live.outbox import Sent, discard
 

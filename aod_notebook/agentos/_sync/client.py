@@ -204,7 +204,7 @@ class AgentOS(Unpicklable):
         }
         if parent_run_id:
             request["parent_run_id"] = str(parent_run_id)
-        recorder.state = self._reporter.open_run(
+        recorder.state = self._reporter.recording.open_run(
             name, snapshot(request).text, owner=ends_with_process
         )
         run = Run(recorder, self._api)
@@ -219,10 +219,11 @@ class AgentOS(Unpicklable):
         reporter = self._reporter
         if reporter is None:
             return Receipt()
-        reporter.hurry()
-        asked = reporter.ask_for_orphans()
+        delivery = reporter.delivery
+        delivery.hurry()
+        asked = delivery.ask_for_orphans()
         wait_until(
-            lambda: (reporter.is_settled() and reporter.is_joined(asked)) or reporter.is_hopeless(),
+            lambda: (reporter.is_settled() and delivery.is_joined(asked)) or delivery.is_hopeless(),
             timeout,
         )
         return reporter.receipt()

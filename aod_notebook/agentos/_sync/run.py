@@ -243,7 +243,7 @@ class Run(Unpicklable):
         """Wait at most `timeout` seconds until the service has everything recorded so far."""
         reporter = self._recorder.reporter
         if reporter is not None:
-            reporter.hurry()
+            reporter.delivery.hurry()
             timeout = self._join(timeout)
             wait_until(self._recorder.is_settled, timeout)
         return self._recorder.receipt()
@@ -313,13 +313,13 @@ class Run(Unpicklable):
         def is_answered() -> bool:
             if state.run_id is not None or state.status is RunStatus.REFUSED:
                 return True
-            return state.attempts > 0 and reporter.failures >= _KNOWN_DEAD
+            return state.attempts > 0 and reporter.delivery.failures >= _KNOWN_DEAD
 
         if not wait_until(is_answered, START_S) and not state.asked_by:
             wait_until(is_answered, START_S)  # the answer has just come
         state.asked_by.clear()
         if state.error is not None and state.status is RunStatus.REFUSED:
-            reporter.take_back(state)
+            reporter.recording.take_back(state)
             raise state.error
 
 

@@ -62,9 +62,9 @@ class Sender:
             if options.on_error is not None:
                 reporter.notices.add(client, options.on_error)
         for each in self._same_way(reporter):
-            each.transport()
-            each.try_again()
-        reporter.adopt()
+            each.delivery.transport()
+            each.delivery.try_again()
+        reporter.delivery.adopt()
         reporter.offer_older()
         self.wake()
         return reporter
@@ -83,7 +83,7 @@ class Sender:
             for each in self._same_way(reporter):
                 if not each.clients:
                     each.close()
-            if reporter.has_orphans and self._working.acquire(timeout=HAND_OVER_S):
+            if reporter.delivery.has_orphans and self._working.acquire(timeout=HAND_OVER_S):
                 try:
                     self._hand_over()
                 finally:
@@ -93,7 +93,7 @@ class Sender:
 
     def _same_way(self, reporter: Reporter) -> list[Reporter]:
         """Return a reporter, and those of closed clients with other options that go the same way."""
-        others = [each for each in list(self._reporters.values()) if each.pipe is not None]
+        others = [each for each in list(self._reporters.values()) if each.delivery.pipe is not None]
         same = [each for each in others if each.destination == reporter.destination]
         return [reporter, *(each for each in same if each is not reporter and not each.clients)]
 
@@ -101,7 +101,7 @@ class Sender:
         """Let others have the spools that were adopted for clients that are gone."""
         for reporter in list(self._reporters.values()):
             if not reporter.clients:
-                reporter.release_orphans()
+                reporter.delivery.release_orphans()
 
     def _revive(self, reporter: Reporter) -> None:
         """Know a reporter again whose client was closed, but whose run still reports."""
@@ -122,9 +122,9 @@ class Sender:
             busy = False
             for reporter in list(self._reporters.values()):
                 try:
-                    busy = reporter.work(now) or busy
+                    busy = reporter.delivery.work(now) or busy
                 except Exception as error:  # noqa: BLE001 - the thread must go on for the others
-                    reporter.failed(error)
+                    reporter.delivery.failed(error)
             self._hand_over()
             return busy
 
@@ -148,23 +148,23 @@ class Sender:
                 continue
             reporters = list(self._reporters.values())
             for reporter in reporters:
-                reporter.is_asleep = True
+                reporter.delivery.is_asleep = True
             now = time.monotonic()
-            wait = min((reporter.wait(now) for reporter in reporters), default=IDLE_S)
+            wait = min((reporter.delivery.wait(now) for reporter in reporters), default=IDLE_S)
             if wait > 0 and not stop.is_set():
                 event.wait(wait)
             for reporter in reporters:
-                reporter.is_asleep = False
+                reporter.delivery.is_asleep = False
 
     # Fork and exit.
 
     def note_fork(self) -> None:
         """Note, in the parent, that there are children that may report."""
         for reporter in list(self._reporters.values()):
-            reporter.has_forked = True
+            reporter.delivery.has_forked = True
 
     def after_fork(self) -> None:
-        """Begin anew in a forked child: spools, locks and connections are the parent's."""
+        """Begin again in a forked child: spools, locks and connections are the parent's."""
         self._reset()
         for reporter in self._reporters.values():
             reporter.forget()

@@ -15,6 +15,7 @@ import msgspec
 from aod_notebook.agentos.report.reader import Position, segment_path
 from aod_notebook.agentos.report.snapshot import now
 from aod_notebook.core.files import make_private, write_private
+from aod_notebook.core.settings import home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,11 @@ __all__ = ["Header", "SpoolWriter", "lock", "read_header"]
 
 SEGMENT_BYTES = 4 << 20
 _FORMAT = 1
+
+
+def spool_folder() -> Path:
+    """Return the directory that holds the spools of all processes."""
+    return home() / "agentos" / "spools"
 
 
 class Header(msgspec.Struct, frozen=True):
