@@ -297,7 +297,7 @@ class StreamViewer(PageWidget):
             **facts,
             "key": self._key,
             "frozen": self._is_frozen,
-            "can": sorted(self._actions),
+            "can": sorted(set(self._actions) - _refused(facts)),
             "again": getattr(self._source, "shown_again_by", ""),
             "questions": questions,
             "at": [self._row if self._row >= 0 else self.feed.row_at(self._order), self._visits],
@@ -384,6 +384,12 @@ class StreamViewer(PageWidget):
         if action == "answer":
             self._say_facts()
         threading.Thread(target=run, name=f"aod-notebook {action}", daemon=True).start()
+
+
+def _refused(facts: Mapping[str, Any]) -> set[str]:
+    """Return what a session can't be asked for in its state."""
+    is_over = facts["final"] and facts["status"] in ("failed", "terminated")
+    return {"prompt"} if is_over else set()
 
 
 def _is_page() -> bool:

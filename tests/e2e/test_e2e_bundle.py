@@ -90,6 +90,14 @@ def test_a_row_opens_its_page_which_leads_back(bundle, opened):
     expect(rows(opened)).to_have_count(3)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_axe_finds_nothing_serious(bundle, opened, problems, number, scheme):
+    opened.emulate_media(color_scheme=scheme)
+    opened.goto(bundle[number].as_uri())
+    assert problems(opened, "body") == []
+
+
 def test_no_page_asks_for_anything(bundle, opened):
     for path in bundle:
         opened.goto(path.as_uri())

@@ -159,16 +159,32 @@ def test_a_tab_closed_in_mid_stream_shows_all_when_opened_again(opened, context)
 
 
 def test_the_stop_button_and_the_prompt_box_work_from_an_idle_kernel(opened):
-    nb = opened(VIEW)
+    nb = opened(VIEW.replace("d.end(1)", "d.end()"))
     nb.run_cell(0)
     nb.wait_for_rows(LINES)
     nb.viewer.get_by_role("button", name="Stop").click()
-    expect(nb.viewer.locator(".aod-chip")).to_have_text("failed")
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("completed")
     box = nb.viewer.get_by_role("textbox", name="Next prompt")
     box.fill("go on")
     box.press("Enter")
     expect(nb.log).to_contain_text("prompt: go on")
     expect(nb.viewer.locator(".aod-chip")).to_have_text("running")
+
+
+def test_the_prompt_box_goes_when_the_session_takes_no_prompt_but_keeps_a_text(opened):
+    nb = opened(VIEW, "d.next_turn('more')", "d.end(1)")
+    nb.run_cell(0)
+    nb.wait_for_rows(LINES)
+    box = nb.viewer.get_by_role("textbox", name="Next prompt")
+    expect(box).to_be_visible()
+    nb.viewer.get_by_role("button", name="Stop").click()
+    expect(box).to_be_hidden()
+    nb.run_cell(1)
+    box.fill("half a thought")
+    nb.run_cell(2)
+    expect(nb.viewer.locator(".aod-chip")).to_have_text("failed")
+    expect(box).to_have_value("half a thought")
+    expect(box).not_to_be_editable()
 
 
 def test_a_view_whose_kernel_died_keeps_its_rows_and_says_that_it_ran(opened_alone, shot):

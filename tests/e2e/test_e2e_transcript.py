@@ -1,5 +1,7 @@
 """The recorded session as a reader sees it: what was asked, done, changed, and what failed."""
 
+import re
+
 import pytest
 from pages import READY_MS
 from playwright.sync_api import expect
@@ -40,6 +42,26 @@ todos = [{"content": evil, "status": "in_progress"}]
 said({"type": "tool_use", "id": "t", "name": "TodoWrite", "input": {"todos": todos}})
 v = StreamViewer(d, freeze=False)
 v"""
+
+
+WORK = r"""import json
+from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven("claude", "claude")
+def said(block, role="assistant"):
+    d.line(json.dumps({"type": role, "message": {"id": "m", "role": role, "content": [block]}}))
+def call(key, name, **given):
+    said({"type": "tool_use", "id": key, "name": name, "input": given})
+def returned(key, content):
+    said({"type": "tool_result", "tool_use_id": key, "content": content}, "user")
+def picture(kind, data):
+    source = {"type": "base64", "media_type": kind, "data": data}
+    return [{"type": "image", "source": source}]
+call("a", "Bash", command="pytest -q")
+v = StreamViewer(d, freeze=False)
+v"""
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+SVG = "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
 
 
 @pytest.fixture
@@ -127,3 +149,41 @@ def test_nothing_hostile_runs_in_markdown_diffs_or_lists(opened):
     links = nb.log.locator("a").evaluate_all("all => all.map((each) => each.href)")
     assert links == ["https://example.org/"]
     assert nb.log.locator("img, iframe, script").count() == 0
+
+
+def test_one_line_says_what_goes_on_and_for_how_long(opened):
+    nb = opened(WORK, "returned('a', 'ok')", "call('b', 'Grep', pattern='x')")
+    nb.run_cell(0)
+    now = nb.viewer.locator(".aod-now")
+    expect(now).to_contain_text("Bash: pytest -q", timeout=READY_MS)
+    expect(now).to_have_text(re.compile(r"[1-9] s$"))
+    nb.run_cell(1)
+    expect(now).to_be_hidden()
+    nb.run_cell(2)
+    expect(now).to_contain_text("Grep: x")
+
+
+def test_a_picture_of_a_tool_is_shown_and_what_may_run_scripts_is_not(opened):
+    shown = f"call('b', 'Read', file_path='a.png'); returned('b', picture('image/png', '{DOT}'))"
+    refused = (
+        f"call('c', 'Read', file_path='a.svg'); returned('c', picture('image/svg+xml', '{SVG}'))"
+    )
+    nb = opened(WORK, f"{shown}\n{refused}\nd.end()")
+    nb.run_all()
+    expect(nb.log).to_contain_text("a.svg", timeout=READY_MS)
+    nb.viewer.get_by_role("button", name="Fold all").click()
+    nb.viewer.get_by_role("button", name="Unfold all").click()
+    picture = nb.log.locator("img")
+    expect(picture).to_have_count(1, timeout=READY_MS)
+    assert picture.evaluate("each => each.decode().then(() => each.naturalWidth)") == 1
+    assert picture.get_attribute("alt")
+
+
+def test_the_way_to_errors_begins_at_the_first_and_goes_back(session):
+    active = session.log.locator(".aod-active")
+    session.log.press("e")
+    expect(active).to_contain_text("tests/test_dates.py")
+    session.log.press("e")
+    expect(active).not_to_contain_text("tests/test_dates.py")
+    session.log.press("Shift+E")
+    expect(active).to_contain_text("tests/test_dates.py")

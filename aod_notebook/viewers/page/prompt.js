@@ -24,10 +24,12 @@ export class PromptBox {
   update(works) {
     const { facts, talk } = this.page;
     if (talk.isGone) this.sending = false;
-    this.root.hidden = !facts.can.includes("prompt");
+    const takes = facts.can.includes("prompt");
+    this.root.hidden = !takes && !this.input.value; // a text is not lost
+    this.root.title = takes ? "" : "This session takes no more prompts";
     this.input.placeholder = facts.final ? "Next prompt" : "Next prompt, sent when this turn has ended";
-    this.input.readOnly = this.sending || !works;
-    this.sender.disabled = this.sending || !works;
+    this.input.readOnly = this.sending || !works || !takes;
+    this.sender.disabled = this.sending || !works || !takes;
   }
 
   /** @param {Event} event */
