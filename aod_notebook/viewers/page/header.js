@@ -38,8 +38,8 @@ export class Header {
     setText(this.chip, silent ? `was ${facts.label}` : facts.label);
     this.chip.dataset.status = silent ? "" : facts.status;
     setText(this.heading, facts.title);
-    const about = facts.elapsed ? [duration(facts.elapsed + (facts.final || silent ? 0 : waited))] : [];
-    if (facts.about) about.push(facts.about);
+    const about = facts.about ? [facts.about] : [];
+    if (facts.elapsed) about.push(duration(facts.elapsed + (facts.final || silent ? 0 : waited)));
     if (silent) about.push("no news from the kernel");
     else if (talk.waited >= UNANSWERED_S) about.push("the kernel does not answer yet");
     setText(this.about, about.join(" · "));
