@@ -27,6 +27,7 @@ __all__ = ["BatchLike", "BoardSource", "Progress", "source_of"]
 LOOK_S = 2.0
 """How often a service is asked for sessions that are not followed here, while one runs."""
 BATCH_S = 0.5
+END_S = 10.0
 DETAILS_AT_ONCE = 25
 
 
@@ -280,12 +281,14 @@ class _Service(_Fixed):
         return news
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
-        threading.Thread(
+        filling = threading.Thread(
             target=self._fill, args=(wake,), name="aod-notebook board", daemon=True
-        ).start()
+        )
+        filling.start()
 
         def stop() -> None:
             self._stopped.set()
+            filling.join(END_S)  # its requests end before somebody closes their client
 
         return stop
 
