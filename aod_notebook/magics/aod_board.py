@@ -8,12 +8,34 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.magics.aod_cell import check_name
 from aod_notebook.magics.command import Command, argument
 from aod_notebook.magics.find import find_session
+from aod_notebook.magics.show import is_live
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-__all__ = ["COMMANDS"]
+    import pandas as pd
+
+__all__ = ["COMMANDS", "shown_as_board"]
+
+
+def shown_as_board(frame: pd.DataFrame, client: Any) -> pd.DataFrame:
+    """Return a frame of sessions that a page shows as a live board; what is made of it is a table.
+
+    Where no page sent the cell, the frame is shown as a table.
+    """
+    if frame.empty or not is_live("auto"):
+        return frame
+
+    def show() -> None:
+        from aod_notebook.viewers.board import Board
+        from aod_notebook.viewers.board.sources import Service
+
+        Board(Service(client, frame), again="%aod sessions").show()
+
+    # IPython asks the object itself; copies and parts of the frame do not have it.
+    object.__setattr__(frame, "_ipython_display_", show)
+    return frame
 
 
 def _board(options: argparse.Namespace, names: dict[str, object]) -> Any:

@@ -63,9 +63,10 @@ def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFr
             f"%aod sessions: --limit takes a whole number from 1 on, not {options.limit!r}."
         )
     on, limit = live.connection(), int(options.limit)
-    return newest_sessions(
+    frame = newest_sessions(
         on.client, limit, status=options.status, held=followed(on), patience_s=PATIENCE_S
     )
+    return aod_board.shown_as_board(frame, on.client)
 
 
 def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd.DataFrame]:

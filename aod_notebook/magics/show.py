@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from aod_notebook.magics.ways import Followed
 
-__all__ = ["VIEWS", "leave_live", "say", "tell_failure", "watch", "why_not_live"]
+__all__ = [
+    "VIEWS",
+    "get_kernel",
+    "is_live",
+    "leave_live",
+    "say",
+    "tell_failure",
+    "watch",
+    "why_not_live",
+]
 
 VIEWS = ("auto", "live", "html", "lines")
 """The ways to show a session: `auto` is `live` where a notebook's page asked for the cell."""
@@ -84,7 +93,7 @@ def tell_failure(followed: Followed) -> None:
 
 def leave_live(session: Followed, *, start: int = 0, view: str = "auto") -> None:
     """Show a session that goes on in the background, where a page can show it live."""
-    if _is_live(view):
+    if is_live(view):
         viewer(session, start).show()
 
 
@@ -99,14 +108,14 @@ def why_not_live() -> str | None:
 
 
 def _way(view: str) -> Callable[[Followed, int], OneLine | Live]:
-    if _is_live(view):
+    if is_live(view):
         return Live
     if get_kernel() is None:
         return Html if view == "html" else Lines
     return LinesThenHtml if view in ("auto", "lines") and _is_whole_cell() else Html
 
 
-def _is_live(view: str) -> bool:
+def is_live(view: str) -> bool:
     """Whether the live view is wanted and can be had.
 
     Pages name the cell that they send; nbclient, terminals and scripts do not. A page that can't

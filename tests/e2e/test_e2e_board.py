@@ -146,6 +146,21 @@ def test_three_actions_lead_from_which_tool_fails_most_to_its_failed_call(shown,
     expect(nb.page.locator(".aod-below .aod-row.aod-active")).to_contain_text("✗")
 
 
+@pytest.mark.timeout(300)
+def test_the_command_shows_the_newest_sessions_as_a_board_and_gives_the_table(opened):
+    nb = opened(
+        "%load_ext aod_notebook\n%aod connect --local",
+        "%%aod --runtime shell --quiet\necho from the board",
+        "%aod sessions",
+        "t = _\nt.head(1)",
+    )
+    nb.run_all()
+    expect(rows(nb).first).to_contain_text("echo from the board", timeout=120_000)
+    expect(nb.output(3).locator("table")).to_be_visible()
+    rows(nb).first.locator(".aod-pt").click()
+    expect(nb.page.locator(".aod-below .aod-log")).to_contain_text("from the board")
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_at_any_width_in_either_theme(shown, shot, problems, theme, width):

@@ -8,7 +8,7 @@ CELLS = (
     "%load_ext aod_notebook\n%aod connect --local",
     "%%aod --runtime replay -o fix --quiet\nThe report for March shows 30 nights, not 31. Why?",
     "%%aod --runtime shell --no-raise --quiet\nfor f in *.csv; do wc -l $f; done; exit 3",
-    "%aod sessions",
+    "from aod_notebook import frames\nframes.sessions_df(details=True)",
     "fix.tool_calls",
     "fix",
     "from aod_notebook import frames\nstore = frames.collect([fix], into='kept')\nstore",

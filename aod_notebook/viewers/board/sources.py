@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ from aod_notebook.viewers.opened import Opened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["BatchLike", "BoardSource", "Progress", "source_of"]
+__all__ = ["BatchLike", "BoardSource", "Progress", "Service", "source_of"]
 
 LOOK_S = 2.0
 """How often a service is asked for sessions that are not followed here, while one runs."""
@@ -91,10 +91,12 @@ def source_of(source: Any, client: Any = None) -> BoardSource:
         return _Table(_stored_rows(source), f"{source.path.name} · store", store=source)
     if isinstance(source, pd.DataFrame):
         return _Table(_framed_rows(source), "Runs" if "run_id" in source else "Sessions")
+    if hasattr(source, "changed") and hasattr(source, "rows"):
+        return cast("BoardSource", source)
     if hasattr(source, "progress") and hasattr(source, "frame"):
         return _Batch(source)
     if source is None or hasattr(source, "sessions"):
-        return _Service(client if source is None else source)
+        return Service(client if source is None else source)
     items = list(source) if isinstance(source, list | tuple | set) else [source]
     followed = [item for item in items if hasattr(item, "received") and hasattr(item, "listen")]
     if len(followed) == len(items):
@@ -258,14 +260,20 @@ class _Batch(_Fixed):
         return Progress(told.ended, told.total, told.cost_usd, told.eta_s, told.waits)
 
 
-class _Service(_Fixed):
-    """The sessions of a service; their details come after them, the newest first."""
+class Service(_Fixed):
+    """The sessions of a service; their details come after them, the newest first.
+
+    Args:
+        client: the client to ask; None for the current connection's.
+        frame: the sessions to show, with their details; None for all, and those to come.
+    """
 
     title = "Sessions"
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, frame: pd.DataFrame | None = None) -> None:
         self._client = client or current.client()
-        self.rows = _framed_rows(sessions_df(self._client))
+        self._is_all = frame is None
+        self.rows = _framed_rows(sessions_df(self._client) if frame is None else frame)
         self._places = {row.id: number for number, row in enumerate(self.rows)}
         self._news = set(range(len(self.rows)))
         self._stopped = threading.Event()
@@ -273,14 +281,17 @@ class _Service(_Fixed):
 
     @property
     def is_final(self) -> bool:
+        """Whether all sessions have ended and were read."""
         return self._is_filled and not self._news
 
     def changed(self, now: float) -> Iterable[int]:
+        """Return the numbers of the rows that are new or changed."""
         del now
         news, self._news = self._news, set()
         return news
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Read details in a thread, and call `wake` at news."""
         filling = threading.Thread(
             target=self._fill, args=(wake,), name="aod-notebook board", daemon=True
         )
@@ -294,7 +305,7 @@ class _Service(_Fixed):
 
     def _fill(self, wake: Callable[[], None]) -> None:
         """Read details until all sessions have ended; on the board's own thread."""
-        wanted = [row.id for row in self.rows]
+        wanted = [row.id for row in self.rows if self._is_all or is_active(row)]
         try:
             while not self._stopped.is_set():
                 for start in range(0, len(wanted), DETAILS_AT_ONCE):
@@ -307,7 +318,7 @@ class _Service(_Fixed):
                 if not wanted:
                     break
                 self._stopped.wait(LOOK_S)
-                wanted += self._find_new()
+                wanted += self._find_new() if self._is_all else []
         except (AodNotebookError, RuntimeError):  # it went away, or its client was closed
             pass
         finally:
