@@ -33,12 +33,20 @@ def load(shell: InteractiveShell) -> None:
     transforms.install(shell)
     complete.install(shell)
     tables.install(shell)
+    _draw_sharply(shell)
     _stop_saying_what_became(shell)
     shell.events.register("post_run_cell", say_what_became)
     offer()
     notice = default_notice()
     if notice is not None:
         say(notice)
+
+
+def _draw_sharply(shell: InteractiveShell) -> None:
+    """Let figures have twice the pixels, unless the configuration chooses a format."""
+    chosen = shell.config.InlineBackend
+    if not {"figure_format", "figure_formats"} & set(chosen):
+        chosen.figure_formats = {"retina"}
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.plots._look import Fill, Look, Theme
 
-__all__ = ["Canvas", "MissingMatplotlibError", "PlotError"]
+__all__ = ["Canvas", "MissingMatplotlibError", "PlotError", "Start"]
 
 WIDTH_IN = 9.0
 ROW_IN = 0.235
@@ -61,35 +61,50 @@ def pyplot() -> Any:
     return plt
 
 
-def ready(ax: object, theme: object) -> None:
-    """Make sure, before anything is asked for, that there is something to draw on.
+class Start:
+    """The beginning of a figure: made before anything is asked for, so that refusals come first.
+
+    Args:
+        ax: the Axes to draw on; None makes one.
+        theme: "light", "dark" or "auto".
 
     Raises:
         MissingMatplotlibError: matplotlib is not installed.
         PlotError: it is no Axes, or there is no such theme.
     """
-    pyplot()
-    from matplotlib.axes import Axes
 
-    if ax is not None and not isinstance(ax, Axes):
-        raise PlotError(f"ax must be one matplotlib Axes, such as plt.gca(), not {shown(ax)}")
-    if theme not in ("auto", "light", "dark"):
-        raise PlotError(f"There is no theme {shown(theme)}: use 'auto', 'light' or 'dark'")
+    def __init__(self, ax: Any, theme: Any) -> None:
+        pyplot()
+        from matplotlib.axes import Axes
 
+        if ax is not None and not isinstance(ax, Axes):
+            raise PlotError(f"ax must be one matplotlib Axes, such as plt.gca(), not {shown(ax)}")
+        if theme not in ("auto", "light", "dark"):
+            raise PlotError(f"There is no theme {shown(theme)}: use 'auto', 'light' or 'dark'")
+        self.ax: Axes | None = ax
+        self.theme: Theme = theme
 
-def most_rows(limit: int | None, ax: Axes | None, default: int) -> int:
-    """How many rows may be drawn: so many, or what an Axes has room for; else the default.
+    def most_rows(self, limit: int | None, default: int) -> int:
+        """Return how many rows may be drawn: so many, what the Axes has room for, or the default.
 
-    Raises:
-        PlotError: the limit is below 1.
-    """
-    if limit is not None:
-        at_least("limit", limit, 1, PlotError)
-        return limit
-    if ax is None:
-        return default
-    height = ax.get_window_extent().height / ax.figure.dpi
-    return max(4, int(height / ROW_IN))
+        Raises:
+            PlotError: the limit is below 1.
+        """
+        if limit is not None:
+            at_least("limit", limit, 1, PlotError)
+            return limit
+        if self.ax is None:
+            return default
+        height = self.ax.get_window_extent().height / self.ax.figure.dpi
+        return max(4, int(height / ROW_IN))
+
+    def of_rows(self, count: float) -> Canvas:
+        """Return what to draw so many labelled rows on."""
+        return self.canvas(FRAME_IN + ROW_IN * count)
+
+    def canvas(self, height: float) -> Canvas:
+        """Return what to draw on, `height` inches high if it is a figure of its own."""
+        return Canvas(self.ax, self.theme, height)
 
 
 class Canvas:

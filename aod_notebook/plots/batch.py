@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from aod_notebook import frames
-from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, Start
 from aod_notebook.plots._given import has, is_agentos, refuse
-from aod_notebook.plots._text import dollars, duration, short, shown, time_unit
+from aod_notebook.plots._sessions import first_prompts, named
+from aod_notebook.plots._text import dollars, duration, shown, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +39,6 @@ _COLUMNS: Final = {
     "cost_usd": "Float64",
     "prompt": "str",
 }
-_LABEL_CHARS: Final = 38
 
 
 def overview_df(source: Any = None, *, client: Any = None, results: bool = False) -> pd.DataFrame:
@@ -135,12 +133,12 @@ def overview(
         ...     pd.DataFrame({"session_id": ["s1"], "status": ["failed"], "turn_count": [1]})
         ... )
     """
-    ready(ax, theme)
-    most = most_rows(limit, ax, _MOST_ROWS)
+    start = Start(ax, theme)
+    most = start.most_rows(limit, _MOST_ROWS)
     drawn = overview_df(source, client=client, results=results)
     is_crowd = len(drawn) > most
     height = _CROWD_IN if is_crowd else ROW_IN * max(len(drawn), 3)
-    canvas = Canvas(ax, theme, FRAME_IN + height)
+    canvas = start.canvas(FRAME_IN + height)
     noun = str(drawn.attrs["noun"])
     if drawn.empty:
         return canvas.nothing(f"there are no {noun}s")
@@ -170,20 +168,9 @@ def overview(
 def _labels(drawn: pd.DataFrame, source: Any, client: Any) -> list[str]:
     """Return a label for each row: the short id, and what was asked first."""
     prompts = drawn["prompt"]
-    is_of_service = not isinstance(source, pd.DataFrame) and drawn.attrs["noun"] == "session"
-    if is_of_service and prompts.isna().all():
-        with contextlib.suppress(AodNotebookError):  # then the ids alone are the labels
-            turns = frames.turns_df(
-                source if isinstance(source, frames.Store) else list(drawn["id"]),
-                client=client,
-                columns=["session_id", "turn", "prompt"],
-            )
-            first = turns.sort_values("turn").drop_duplicates("session_id")
-            prompts = drawn["id"].map(first.set_index("session_id")["prompt"])
-    return [
-        f"{short(name) or '?'}  {shown(prompt, _LABEL_CHARS)}".rstrip()
-        for name, prompt in zip(drawn["id"], prompts, strict=True)
-    ]
+    if drawn.attrs["noun"] == "session" and prompts.isna().all():
+        prompts = drawn["id"].map(first_prompts(source, list(drawn["id"]), client))
+    return [named(name, prompt) for name, prompt in zip(drawn["id"], prompts, strict=True)]
 
 
 def _fill(look: Look, status: str) -> Fill:

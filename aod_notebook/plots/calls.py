@@ -9,7 +9,7 @@ import pandas as pd
 
 from aod_notebook.core.text import counted
 from aod_notebook.frames.rows import records
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._text import shown
 
@@ -86,11 +86,11 @@ def tools(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.tools(frames.decode_events(b""))
     """
-    ready(ax, theme)
-    most = most_rows(limit, ax, _MOST_ROWS)
+    start = Start(ax, theme)
+    most = start.most_rows(limit, _MOST_ROWS)
     every = tools_df(source, client=client)
     drawn = _largest(every, most)
-    canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
+    canvas = start.of_rows(max(len(drawn), 3))
     if drawn.empty:
         return canvas.nothing("no tool was called")
     canvas.ax.set_xlim(0, float(drawn["calls"].max()) * 1.05)

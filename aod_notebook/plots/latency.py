@@ -10,7 +10,7 @@ import pandas as pd
 from aod_notebook.core.text import counted
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._given import has
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._run_spans import is_of_runs, spans_of
@@ -128,11 +128,11 @@ def latency(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.latency(frames.decode_events(b""))
     """
-    ready(ax, theme)
-    most = most_rows(limit, ax, _MOST_ROWS)
+    start = Start(ax, theme)
+    most = start.most_rows(limit, _MOST_ROWS)
     every = latency_df(source, client=client)
     rows = _rows(every, most)
-    canvas = Canvas(ax, theme, FRAME_IN + 1.4 * ROW_IN * max(len(rows), 2))
+    canvas = start.of_rows(1.4 * max(len(rows), 2))
     untimed = every.attrs["untimed"]
     if not rows:
         why = "these calls carry no times; the session has them if live.attach(id) is passed"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from aod_notebook.core.text import counted
 from aod_notebook.frames.logs.spending import spending_of, tables_of
-from aod_notebook.plots._draw import Canvas, PlotError, pyplot, ready
+from aod_notebook.plots._draw import Canvas, PlotError, Start, pyplot
 from aod_notebook.plots._text import dollars, duration, shown
 from aod_notebook.transcripts.files import touched
 
@@ -80,7 +80,7 @@ def month(source: Any = None, *, days: int = _DAYS, theme: Theme = "auto") -> Fi
     Example:
         >>> plots.month(frames.import_logs())  # doctest: +SKIP
     """
-    ready(None, theme)
+    Start(None, theme)
     tables = _last(tables_of(source), days)
     figure: Figure = pyplot().figure(figsize=_SIZE_IN, layout="constrained")
     axes: dict[str, Any] = figure.subplot_mosaic([list(row) for row in _PANELS])

@@ -14,10 +14,11 @@ from aod_notebook.core.text import counted
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, most_rows, ready
+from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._given import EVENTS, has, only, refuse
 from aod_notebook.plots._session_bars import CALL, STAGE, TURN, bars_of_calls, bars_of_events
-from aod_notebook.plots._text import duration, short, shown, time_unit, times
+from aod_notebook.plots._sessions import first_prompts, named
+from aod_notebook.plots._text import duration, shown, time_unit, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -129,14 +130,16 @@ def timeline(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.timeline(frames.decode_events(b""))
     """
-    ready(ax, theme)
-    most = most_rows(limit, ax, _MOST_ROWS)
+    start = Start(ax, theme)
+    most = start.most_rows(limit, _MOST_ROWS)
     drawn = timeline_df(source, client=client)
     rows = _rows(drawn, most)
-    canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(rows), 3))
+    canvas = start.of_rows(max(len(rows), 3))
     if drawn.empty:
         return canvas.nothing("the session has no turns and no tool calls yet")
-    return _draw(canvas, drawn, rows)
+    session_id = drawn["session_id"].iloc[0]
+    prompt = first_prompts(source, [str(session_id)], client).get(str(session_id))
+    return _draw(canvas, drawn, rows, f"Session {named(session_id, prompt)}")
 
 
 def _rows(drawn: pd.DataFrame, limit: int) -> list[_Row]:
@@ -192,7 +195,7 @@ def _counted(name: str | None, groups: int, others: str, bars: Sequence[_Bar]) -
     return times(shared, len(bars))
 
 
-def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Row]) -> Axes:
+def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Row], name: str) -> Axes:
     is_timed = drawn.attrs["unit"] == "s"
     last = float(drawn["end"].max())
     size, unit = time_unit(last) if is_timed else (1.0, "")
@@ -210,7 +213,7 @@ def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Row]) -> Axes:
     calls = [bar for row in rows if row.kind == CALL for bar in row.bars]
     failed = sum(call["state"] == "failed" for call in calls)
     canvas.title(
-        f"Session {short(drawn['session_id'].iloc[0])}".rstrip(),
+        name,
         counted(int((drawn["kind"] == TURN).sum()), "turn"),
         counted(len(calls), "tool call"),
         f"{failed:,} failed" if failed else "",

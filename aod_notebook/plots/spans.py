@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.core.text import counted
 from aod_notebook.frames.protocols import is_of_sessions
 from aod_notebook.frames.rows import records
-from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, PlotError, most_rows, ready
+from aod_notebook.plots._draw import Canvas, PlotError, Start
 from aod_notebook.plots._given import only
 from aod_notebook.plots._run_spans import spans_of
 from aod_notebook.plots._text import count, duration, short, shown, time_unit
@@ -93,11 +93,11 @@ def waterfall(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.waterfall(frames.decode_run_events(b'{"data": []}'))
     """
-    ready(ax, theme)
-    most = most_rows(limit, ax, _MOST_ROWS)
+    start = Start(ax, theme)
+    most = start.most_rows(limit, _MOST_ROWS)
     every = waterfall_df(source, client=client)
     drawn = _longest(every, most)
-    canvas = Canvas(ax, theme, FRAME_IN + ROW_IN * max(len(drawn), 3))
+    canvas = start.of_rows(max(len(drawn), 3))
     if drawn.empty:
         return canvas.nothing("the run has no spans and no tool calls")
     last = float((every["offset_ms"] + every["duration_ms"].fillna(0).clip(lower=0)).max())

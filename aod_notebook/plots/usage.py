@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook.core.text import counted
-from aod_notebook.plots._draw import Canvas, ready
+from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._given import epoch_seconds
 from aod_notebook.plots._points import TOKENS, points
-from aod_notebook.plots._text import PLAIN, count, dollars, short, time_unit
+from aod_notebook.plots._sessions import first_prompts, named
+from aod_notebook.plots._text import PLAIN, count, dollars, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,8 @@ _MARKERS = ("o", "s", "^", "D")
 _MOST_MARKERS = 40
 _LONGEST_ELAPSED_S = 3 * 3600
 """Up to so long, time is counted from the first point; beyond, there are dates."""
+_MOST_NAMES = 8
+"""More sessions than these are not named at their steps."""
 _LEAST_GAP = 0.075
 """Between two names at lines' ends, as part of the axis."""
 
@@ -112,9 +115,9 @@ def tokens(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.tokens(frames.decode_events(b""))
     """
-    ready(ax, theme)
+    start = Start(ax, theme)
     drawn = tokens_df(source, client=client)
-    canvas = Canvas(ax, theme, _HEIGHT_IN)
+    canvas = start.canvas(_HEIGHT_IN)
     if not (drawn["total"] > 0).any():
         return canvas.nothing("no tokens were counted")
     from matplotlib.ticker import LogLocator, NullLocator
@@ -136,7 +139,7 @@ def tokens(
             names.append((int(totals.iloc[-1]), f"{kind} {count(totals.iloc[-1])}", place))
     _name_lines(canvas, names)
     canvas.axis_label("y", "tokens so far")
-    canvas.title("Tokens", *_told(drawn))
+    canvas.title("Tokens", *_told(drawn, first_prompts(source, _ids(drawn), client)))
     return canvas.ax
 
 
@@ -160,10 +163,10 @@ def cost(
         >>> from aod_notebook import frames, plots
         >>> ax = plots.cost(frames.decode_events(b""))
     """
-    ready(ax, theme)
+    start = Start(ax, theme)
     every = cost_df(source, client=client)
     drawn = every[every["cost_usd"].notna()]
-    canvas = Canvas(ax, theme, _HEIGHT_IN)
+    canvas = start.canvas(_HEIGHT_IN)
     if drawn.empty:
         return canvas.nothing("no cost was told" if len(every) else "nothing was run yet")
     from matplotlib.ticker import MaxNLocator
@@ -176,7 +179,9 @@ def cost(
     canvas.ax.yaxis.set_major_formatter(lambda value, _: dollars(value))
     canvas.beside(x[-1], totals[-1], dollars(totals[-1]))
     canvas.axis_label("y", "cost so far, USD")
-    canvas.title("Cost", *_told(drawn))
+    prompts = first_prompts(source, _ids(drawn), client)
+    canvas.title("Cost", *_told(drawn, prompts))
+    _name_steps(canvas, x, totals, drawn["id"], prompts)
     untold = len(every) - len(drawn)
     what = counted(untold, str(every.attrs["point"]))
     canvas.note(f"{what} without a cost" if untold else "")
@@ -238,11 +243,30 @@ def _name_lines(canvas: Canvas, names: list[tuple[int, str, int]]) -> None:
         )  # fmt: skip
 
 
-def _told(drawn: pd.DataFrame) -> list[str]:
-    """Say of whom the points are, and how many there are."""
-    ids, owner, point = drawn["id"].dropna().unique(), drawn.attrs["owner"], drawn.attrs["point"]
+def _ids(drawn: pd.DataFrame) -> list[str]:
+    return [str(each) for each in drawn["id"].dropna().unique()]
+
+
+def _name_steps(
+    canvas: Canvas, x: Any, totals: Any, ids: pd.Series[Any], prompts: dict[str, str]
+) -> None:
+    """Name each of a few sessions at its last step, above the line."""
+    last = {str(key): place for place, key in enumerate(ids) if isinstance(key, str)}
+    if not 1 < len(last) <= _MOST_NAMES:
+        return
+    for key, place in last.items():
+        canvas.ax.annotate(
+            named(key, prompts.get(key), 24), (x[place], totals[place]), (0, 6),
+            textcoords="offset points", ha="right", color=canvas.look.quiet, fontsize="small",
+            annotation_clip=False, **PLAIN,
+        )  # fmt: skip
+
+
+def _told(drawn: pd.DataFrame, prompts: dict[str, str]) -> list[str]:
+    """Say of which sessions the points are, and how many there are."""
+    ids, owner, point = _ids(drawn), drawn.attrs["owner"], drawn.attrs["point"]
     if len(ids) == 1:
-        whose = f"{owner} {short(ids[0])}"
+        of = f"{owner} {named(ids[0], prompts.get(ids[0]))}"
     else:
-        whose = counted(len(ids), owner) if len(ids) else ""
-    return [whose, counted(drawn["step"].nunique(), point) if point != owner else ""]
+        of = counted(len(ids), owner) if ids else ""
+    return [of, counted(drawn["step"].nunique(), point) if point != owner else ""]

@@ -1,5 +1,6 @@
 """The figures of sessions and runs on a service, and of frames through `df.aod`."""
 
+import pandas as pd
 import plot_samples as samples
 import pytest
 
@@ -31,9 +32,9 @@ def client(service):
 
 def test_a_followed_session_plots_itself(session):
     ax = session.plot()
-    assert (
-        ax.get_title(loc="left") == f"Session {session.id[:8]} · 1 turn · 14 tool calls · 2 failed"
-    )
+    title, _, facts = ax.get_title(loc="left").partition(" · ")
+    assert title.startswith(f"Session {session.id[:8]}  ")
+    assert facts == "1 turn · 14 tool calls · 2 failed"
 
 
 @pytest.mark.parametrize("figure", plots.SESSION_FIGURES)
@@ -164,3 +165,20 @@ def test_a_frame_that_names_no_session_or_run_is_refused(figure, of):
     frame = samples.typed([dict.fromkeys(frames.SCHEMAS[of].names, None)], of)
     with pytest.raises(plots.PlotError, match="This figure is made of"):
         getattr(frame.aod, figure)()
+
+
+def test_cost_names_each_of_a_few_sessions_at_its_last_step():
+    turns = pd.DataFrame(
+        {
+            "session_id": ["a-1", "a-1", "b-2"], "turn": [1, 2, 1], "cost_usd": [0.1, 0.2, 0.3],
+            "prompt": ["Count the nights", "Again", "Fix the invoice"], "input_tokens": [1, 1, 1],
+            "ended_at": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03"], utc=True),
+        }
+    )  # fmt: skip
+    texts = [text.get_text() for text in plots.cost(turns).texts]
+    assert {"a-1  Count the nights", "b-2  Fix the invoice"} <= set(texts)
+
+
+def test_a_timeline_says_what_was_asked(session):
+    prompt = session.prompts[1]
+    assert prompt.split()[0] in plots.timeline(session).get_title(loc="left")
