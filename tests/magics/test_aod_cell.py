@@ -3,7 +3,6 @@ import json
 import pytest
 from traitlets.config import Config
 
-from aod_notebook import magics
 from aod_notebook.aod import AuthError, Client
 from aod_notebook.live import (
     LiveSession,
@@ -426,11 +425,10 @@ def test_config_sets_the_theme_of_figures(shell):
     assert page_theme() == "auto"
 
 
-def test_figures_have_twice_the_pixels_unless_the_configuration_chooses(shell, new_shell):
-    assert shell.config.InlineBackend.figure_formats == {"retina"}
-    other = new_shell()
-    other.config.InlineBackend.figure_format = "svg"
-    magics.load(other)
-    assert "figure_formats" not in other.config.InlineBackend
-    magics.unload(other)
-    other.close()
+def test_figures_have_twice_the_pixels_unless_the_configuration_chooses(shell):
+    chosen = shell.ip.config.InlineBackend
+    assert chosen.figure_formats == {"retina"}
+    chosen.clear()
+    chosen.figure_format = "svg"
+    shell.run("%reload_ext aod_notebook")
+    assert "figure_formats" not in chosen
