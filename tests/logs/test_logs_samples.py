@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from plain import plain_input
 
 from aod_notebook.logs import count_once, find_logs, printed_turns, read_log
 from aod_notebook.transcripts import Reader, Usage
@@ -121,3 +122,15 @@ def test_nothing_is_written_beside_the_logs(home):
         read_log(log)
 
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+
+
+@pytest.mark.parametrize("folder", [".claude", ".codex", ".gemini", ".local"])
+def test_a_plain_sum_of_the_same_lines_is_wrong(home, sessions, folder):
+    runtime = {".local": "opencode"}.get(folder, folder.removeprefix("."))
+    served = sum(SERVED[one.session_id].input_tokens for one in sessions.values()
+                 if one.runtime == runtime)  # fmt: skip
+
+    ours = [one.used().input_tokens for one in sessions.values() if one.runtime == runtime]
+
+    assert sum(ours) == served
+    assert plain_input(home / folder) > served
