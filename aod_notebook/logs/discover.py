@@ -1,19 +1,21 @@
 """Where the agents' CLIs keep their logs, and which files hold which session."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from aod_notebook.contract import AGENT_RUNTIMES
-from aod_notebook.logs.claude import is_side, session_id_of
+from aod_notebook.logs.claude import session_id_of
 from aod_notebook.transcripts._json import as_dict, loads
 
 AGENTS: Final = AGENT_RUNTIMES
 """The CLIs with logs that can be read."""
 
 _SNIFFED_BYTES: Final = 65_536
+_split = os.path.split  # on text: paths are slow where there are thousands of files
 _DATABASE: Final = b"SQLite format 3\x00"
 
 
@@ -70,7 +72,7 @@ def find_logs(
     for agent, root in roots:
         if agent in wanted:
             for log in _FINDERS[agent](root):
-                folder, name = os.path.split(log.path)
+                folder, name = _split(log.path)
                 if folder not in resolved:
                     resolved[folder] = os.path.realpath(folder)
                 found.setdefault((agent, resolved[folder], name), log)
@@ -95,7 +97,7 @@ def _default_roots(environ: Mapping[str, str]) -> list[tuple[str, Path]]:
 
 
 def _roots(path: Path) -> Iterator[tuple[str, Path]]:
-    """Tell what a path that somebody named holds, from its folders or from its first lines."""
+    """Find out what a path holds, from its folders or from its first lines."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     if path.is_file():
@@ -121,7 +123,7 @@ def _roots(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _agents_below(path: Path) -> Iterator[tuple[str, Path]]:
-    """Look into one file of each folder: its lines show whose it is."""
+    """Look into one file of each folder: its lines show which CLI wrote it."""
     for folder in sorted({file.parent for file in path.rglob("*.json*")}):
         for file in sorted([*folder.glob("*.jsonl"), *folder.glob("session-*.json")]):
             agent = _agent_of(file)
@@ -152,25 +154,55 @@ def _agent_of(path: Path) -> str | None:
 
 def _claude_logs(root: Path) -> Iterator[LogFile]:
     """Put the files of subagents with the file of their session."""
-    is_one = root.is_file()
-    files = [root] if is_one else root.rglob("*.jsonl")
-    mains: dict[tuple[Path, str], Path] = {}
-    sides: dict[tuple[Path, str], list[Path]] = {}
-    for file in files:
-        in_folder = file.parent.name == "subagents"
-        key = (file.parents[2] if in_folder else file.parent, session_id_of(file))
-        if is_side(file):
-            sides.setdefault(key, []).append(file)
+    if root.is_file():
+        yield _log("claude", root, sorted((root.with_suffix("") / "subagents").glob("*.jsonl")))
+        return
+    mains: dict[tuple[str, str], _Found] = {}
+    sides: dict[tuple[str, str], list[_Found]] = {}
+    for folder, found in _files(str(root), ".jsonl"):
+        _, name = _split(found.path)
+        above, last = _split(folder)
+        if last == "subagents":
+            sides.setdefault(_split(above), []).append(found)
+        elif name.startswith("agent-"):
+            sides.setdefault((folder, session_id_of(Path(found.path))), []).append(found)
         else:
-            mains[key] = file
+            mains[folder, name.removesuffix(".jsonl")] = found
     for key, main in mains.items():
-        own = sides.pop(key, [])
-        if is_one:
-            own = list((main.with_suffix("") / "subagents").glob("*.jsonl"))
-        yield _log("claude", main, sorted(own))
+        yield _of("claude", [main, *sorted(sides.pop(key, []))])
     for orphans in sides.values():
-        first, *rest = sorted(orphans)
-        yield _log("claude", first, rest)
+        yield _of("claude", sorted(orphans))
+
+
+class _Found(NamedTuple):
+    """A file, and what changes when it does."""
+
+    path: str
+    stamp: str
+
+
+def _files(folder: str, *endings: str) -> Iterator[tuple[str, _Found]]:
+    """Yield the files below a folder that end so, each with its folder."""
+    deeper = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(endings):
+                with contextlib.suppress(OSError):
+                    yield folder, _Found(entry.path, _stamp(entry.stat()))
+            elif entry.is_dir(follow_symlinks=False):  # links may go round in circles
+                deeper.append(entry.path)
+    for one in deeper:
+        yield from _files(one, *endings)
+
+
+def _stamp(state: os.stat_result) -> str:
+    return f"{state.st_size}:{state.st_mtime_ns}:{state.st_ino}"
+
+
+def _of(agent: str, files: list[_Found]) -> LogFile:
+    first, *rest = files
+    sides = tuple(Path(one.path) for one in rest)
+    return LogFile(agent, Path(first.path), sides, " ".join(one.stamp for one in files))
 
 
 def _codex_logs(root: Path) -> Iterator[LogFile]:
@@ -179,8 +211,9 @@ def _codex_logs(root: Path) -> Iterator[LogFile]:
         return
     folders = [root / "sessions", root / "archived_sessions"]
     for folder in [one for one in folders if one.is_dir()] or [root]:
-        for file in folder.rglob("rollout-*.jsonl"):
-            yield _log("codex", file)
+        for _, found in _files(str(folder), ".jsonl"):
+            if _split(found.path)[1].startswith("rollout-"):
+                yield _of("codex", [found])
 
 
 def _gemini_logs(root: Path) -> Iterator[LogFile]:
@@ -216,7 +249,7 @@ def _log(agent: str, path: Path, sides: Iterable[Path] = ()) -> LogFile:
         except OSError:
             continue
         kept.append(file)
-        marks.append(f"{state.st_size}:{state.st_mtime_ns}")
+        marks.append(_stamp(state))
     return LogFile(agent, path, tuple(kept[1:]), " ".join(marks))
 
 
