@@ -31,6 +31,7 @@ from aod_notebook.frames.sessions.sessions import sessions_df
 from aod_notebook.frames.sessions.turns import turns_df
 from aod_notebook.frames.shown import board
 from aod_notebook.frames.store import Store, scan
+from aod_notebook.frames.transcripts.files import files_df
 from aod_notebook.frames.transcripts.messages import messages_df, messages_from_events
 from aod_notebook.frames.transcripts.results import (
     model_usage_df,
@@ -38,6 +39,7 @@ from aod_notebook.frames.transcripts.results import (
     results_df,
     results_from_events,
 )
+from aod_notebook.frames.transcripts.search import search
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_df, tool_calls_from_events
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ __all__ = [
     "events_df",
     "export_runs",
     "export_sessions",
+    "files_df",
     "import_logs",
     "insights_df",
     "messages_df",
@@ -81,6 +84,7 @@ __all__ = [
     "runs_df",
     "runs_to_otlp",
     "scan",
+    "search",
     "sessions_df",
     "sessions_to_otlp",
     "spans_df",

@@ -41,6 +41,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         sessions.EVENTS,
         sessions.MESSAGES,
         sessions.TOOL_CALLS,
+        sessions.FILES,
+        sessions.HITS,
         sessions.RESULTS,
         sessions.MODEL_USAGE,
         runs.RUNS,

@@ -184,6 +184,41 @@ TOOL_CALLS: Final = Schema(
     ),
 )
 
+FILES: Final = Schema(
+    "aod.files/1",
+    "files",
+    "One row per file that a tool call touched, as its arguments show.",
+    (
+        SESSION_ID,
+        TURN,
+        Column("order", "Int64", "Row of the call in messages"),
+        TOOL_USE_ID,
+        Column("path", "str", "Path as the call names it"),
+        category("operation", "What the call did", ("read", "write", "edit", "delete")),
+        Column(
+            "added_lines", "Int32", "Lines that it adds, where its arguments show them", "lines"
+        ),
+        Column("removed_lines", "Int32", "Lines that it removes, where they show", "lines"),
+        Column("is_error", "boolean", "Whether the call failed; missing without a result"),
+    ),
+)
+
+HITS: Final = Schema(
+    "aod.hits/1",
+    "hits",
+    "One row per place where a text was found in a transcript.",
+    (
+        SESSION_ID,
+        TURN,
+        Column("order", "Int64", "Row of messages that holds it"),
+        category("line_type", "Who speaks", LINE_TYPES),
+        category("block", "Kind of content block", BLOCKS),
+        TOOL,
+        Column("match", "str", "What was found"),
+        Column("context", "str", "The words around it, on one line"),
+    ),
+)
+
 RESULTS: Final = Schema(
     "aod.results/1",
     "results",

@@ -20,7 +20,9 @@ _SUMMARY_CHARS = 500
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
+    """A tool call and its result."""
+
     session_id: str | None
     turn: int | None
     order: int
@@ -38,7 +40,7 @@ def tool_calls_of(
 ) -> Framed:
     """Make the tool_calls frame of transcripts, one session after the other."""
     table = Table(_SCHEMA.select(columns, exclude))
-    calls = _calls(pieces)
+    calls = calls_of(pieces)
     for start in range(0, len(calls), ROWS_PER_BATCH):
         batch = calls[start : start + ROWS_PER_BATCH]
         table.add(len(batch), _values(batch, table))
@@ -47,13 +49,13 @@ def tool_calls_of(
 
 def call_turns(pieces: Iterable[Piece]) -> Iterator[tuple[str | None, int | None]]:
     """Return session and turn of every call."""
-    for call in _calls(pieces):
+    for call in calls_of(pieces):
         yield call.session_id, call.turn
 
 
 def call_failures(pieces: Iterable[Piece]) -> Iterator[bool]:
     """Return for every call whether it is known to have failed."""
-    for call in _calls(pieces):
+    for call in calls_of(pieces):
         yield call.result is not None and bool(call.result.is_error)
 
 
@@ -102,9 +104,10 @@ def tool_calls_from_events(
     return deliver(derived(tool_calls_of, events, columns, exclude), to)
 
 
-def _calls(pieces: Iterable[Piece]) -> list[_Call]:
-    calls: list[_Call] = []
-    waiting: dict[str, _Call] = {}
+def calls_of(pieces: Iterable[Piece]) -> list[Call]:
+    """Find the tool calls of transcripts, each with its result."""
+    calls: list[Call] = []
+    waiting: dict[str, Call] = {}
     at: tuple[str | None, int | None] | None = None
     for piece in pieces:
         if at != (piece.session_id, piece.turn):
@@ -114,7 +117,7 @@ def _calls(pieces: Iterable[Piece]) -> list[_Call]:
         for index, entry in enumerate(piece.entries):
             order, time = piece.first_order + index, piece.times[index]
             if entry.block == "tool_use":
-                call = _Call(piece.session_id, piece.turn, order, entry, time)
+                call = Call(piece.session_id, piece.turn, order, entry, time)
                 calls.append(call)
                 if entry.tool_use_id is not None:
                     waiting[entry.tool_use_id] = call
@@ -124,7 +127,7 @@ def _calls(pieces: Iterable[Piece]) -> list[_Call]:
     return calls
 
 
-def _values(calls: list[_Call], table: Table) -> dict[str, Any]:
+def _values(calls: list[Call], table: Table) -> dict[str, Any]:
     outputs = [None if call.result is None else call.result.text for call in calls]
     values: dict[str, Any] = {
         "session_id": [call.session_id for call in calls],
