@@ -92,8 +92,8 @@ def _service_status(options: argparse.Namespace) -> None:
     where = found.service
     say("not running" if where is None else f"{where.url} (process {where.pid})")
     for noun, counts in (("sessions", found.sessions), ("runs", found.runs)):
-        told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
-        say(f"{noun}: {told}")
+        listed = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
+        say(f"{noun}: {listed}")
     say(f"{found.database_bytes / 1e6:.1f} MB database, {found.workspace_bytes / 1e6:.1f} MB files")
 
 
@@ -146,10 +146,10 @@ def _outbox(options: argparse.Namespace) -> int:
         say(line)
     spools, letters = by_service(waiting()), refused()
     for left in spools:
-        whose = "their process is gone"
+        sender = "their process is gone"
         if left.is_alive:
-            whose = f"{', '.join(f'process {pid}' for pid in left.pids)} sends"
-        say(f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {whose}")
+            sender = f"{', '.join(f'process {pid}' for pid in left.pids)} sends"
+        say(f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {sender}")
     if letters:
         say(f"{counted(len(letters), 'record')} refused by the service, kept beside the spools")
     if not spools:

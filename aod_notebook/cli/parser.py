@@ -13,7 +13,7 @@ __all__ = ["Parser"]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are one line, with the nearest word that would have been right."""
+    """A parser that reports a mistake in one line, with the nearest word that would have been right."""
 
     def error(self, message: str) -> NoReturn:
         """Describe what is wrong in one line, and exit."""

@@ -26,7 +26,7 @@ def redactor() -> Redactor:
 
 
 def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield values of variables that are named like secrets, and of those that CLIs are told of.
+    """Yield values of variables that are named like secrets, and of those that the settings of CLIs name.
 
     A CLI's settings may name a variable of any name for its key.
     """

@@ -150,11 +150,11 @@ class Canvas:
     # -- axes -----------------------------------------------------------------------------------
 
     def title(self, *parts: str) -> None:
-        """Say above the Axes what is drawn; the last parts only if there is room."""
-        told = [part for part in parts if part]
-        while len(told) > 1 and _inches(" · ".join(told), "medium") > self._width():
-            told.pop()
-        text = " · ".join(told)
+        """Write above the Axes what is drawn; the last parts only if there is room."""
+        kept = [part for part in parts if part]
+        while len(kept) > 1 and _inches(" · ".join(kept), "medium") > self._width():
+            kept.pop()
+        text = " · ".join(kept)
         self.ax.set_title(
             text, loc="left", color=self.look.text, fontsize="medium", fontweight="bold", **PLAIN
         )
@@ -259,7 +259,7 @@ class Canvas:
         )  # fmt: skip
 
     def note(self, text: str) -> None:
-        """Say above the Axes, to the right, what is not shown."""
+        """Write above the Axes, to the right, what is not shown."""
         self.ax.set_title(
             text, loc="right", color=self.look.quiet, fontsize="small", style="italic", **PLAIN
         )
@@ -274,7 +274,7 @@ class Canvas:
 
 
 def _is_plain() -> bool:
-    """Check that matplotlib has no style whose ground figures should have."""
+    """Check that matplotlib has no style with a ground of its own."""
     from matplotlib import rcParams, rcParamsDefault
 
     return bool(rcParams["figure.facecolor"] == rcParamsDefault["figure.facecolor"])

@@ -26,7 +26,7 @@ def made_calls(source: Any, client: Any) -> pd.DataFrame:
         spans = spans_of(source, client)
         calls = spans[spans["kind"].eq("tool") | spans["tool"].notna()]
         took, failed = calls["duration_ms"] / 1000, calls["is_error"].fillna(value=False)
-        is_open = took.isna() & ~failed  # one that told of its failure has ended
+        is_open = took.isna() & ~failed  # one that reports its failure has ended
         return _made(calls["tool"].fillna(calls["name"]), failed, is_open, took)
     if not has(source, "tool", "is_error", "has_result"):
         if isinstance(source, pd.DataFrame) and not (

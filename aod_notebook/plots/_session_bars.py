@@ -121,15 +121,17 @@ def _stages_in_time(marks: Sequence[_Row], at: NDArray[np.float64]) -> list[_Row
         earliest = end - max(mark["duration_ms"] or 0, 0) / 1000
         bars.insert(0, _stage(mark, earliest, end))
     for mark in stages:
-        told = (later for later in stages if later["row"] > mark["row"])
-        after = next((one["state"] for one in told if one["stage"] == mark["stage"]), "started")
+        following = (later for later in stages if later["row"] > mark["row"])
+        after = next(
+            (one["state"] for one in following if one["stage"] == mark["stage"]), "started"
+        )
         if mark["state"] == "started" and after == "started":  # the agent's start is never "done"
             bars.append(_announced(mark, marks, float(np.nanmax(at))))
     return bars
 
 
 def _announced(mark: _Row, marks: Sequence[_Row], last: float) -> _Row:
-    """A stage whose end was not told: it lasts until the turn starts or the session ends."""
+    """A stage without a known end: it lasts until the turn starts or the session ends."""
     ends = (one["at"] for one in marks if one["row"] > mark["row"] and one["type"] != "stage")
     end = next(ends, None)
     bar = _stage(mark, mark["at"], last if end is None else end)

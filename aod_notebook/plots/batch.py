@@ -52,7 +52,7 @@ def overview_df(source: Any = None, *, client: Any = None, results: bool = False
 
     Returns:
         `id`, `status`, `started_at`, `duration_s`, `turns`, `cost_usd` and `prompt` (the first
-        one), each missing where it is not told or was not asked for.
+        one), each missing where it is unknown or was not asked for.
 
     Raises:
         PlotError: the frame names no sessions or runs.
@@ -116,8 +116,8 @@ def overview(
         source: what `overview_df` takes.
         client: the client to ask; by default the current connection's.
         results: add what each session cost; that reads the sessions' whole logs.
-        limit: up to so many, each has a labelled row; more are drawn as thin rows whose groups
-            are labelled. By default 40, or what `ax` has room for.
+        limit: up to so many, each has a labelled row; more are drawn as thin rows, and their
+            groups are labelled. By default 40, or what `ax` has room for.
         ax: the Axes to draw on; None makes a figure.
         theme: "light", "dark", or "auto" for what the background asks for.
 

@@ -73,20 +73,20 @@ def latency_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
     if has(source, "turn", "queue_s", "duration_s", "status"):
         turns = completed(source, SCHEMAS["turns"].columns)
         waited = _durations("waiting for the turn", turns["queue_s"], turns["status"].eq(""))
-        told = [_durations("turn", turns["duration_s"], turns["status"].eq("failed")), waited]
+        tables = [_durations("turn", turns["duration_s"], turns["status"].eq("failed")), waited]
     elif has(source, "session_id", "turn_count", "duration_s", "status"):
         sessions = completed(source, SCHEMAS["sessions"].columns)
-        told = [_durations("session", sessions["duration_s"], sessions["status"].eq("failed"))]
+        tables = [_durations("session", sessions["duration_s"], sessions["status"].eq("failed"))]
     elif has(source, "run_id", "trigger_type", "duration_ms", "status"):
         runs = completed(source, SCHEMAS["runs"].columns)
-        told = [_durations("run", runs["duration_ms"] / 1000, runs["status"].eq("failed"))]
+        tables = [_durations("run", runs["duration_ms"] / 1000, runs["status"].eq("failed"))]
     elif is_of_runs(source, client):
         spans = spans_of(source, client)
-        told = [_durations(spans["name"], spans["duration_ms"] / 1000, spans["is_error"])]
+        tables = [_durations(spans["name"], spans["duration_ms"] / 1000, spans["is_error"])]
     else:
         calls = made_calls(source, client)
-        told = [_durations(calls["tool"], calls["seconds"], calls["is_failed"])]
-    every = pd.concat(told, ignore_index=True)
+        tables = [_durations(calls["tool"], calls["seconds"], calls["is_failed"])]
+    every = pd.concat(tables, ignore_index=True)
     timed = every[every["seconds"].notna()].reset_index(drop=True)
     timed.attrs = {"untimed": len(every) - len(timed)}
     return timed

@@ -207,7 +207,7 @@ def _bars(
     canvas: Canvas,
     title: str,
     values: pd.Series[Any],
-    told: Callable[[float], str],
+    label: Callable[[float], str],
     name: Callable[[str], str],
 ) -> None:
     """Draw the largest values as horizontal bars."""
@@ -223,7 +223,7 @@ def _bars(
     canvas.ax.set_ylim(max(len(numbers), _BARS // 2) - 0.4, -0.6)
     canvas.bars(range(len(numbers)), np.zeros(len(numbers)), numbers, canvas.look.call)
     for row, value in enumerate(numbers):
-        canvas.beside(value, row, told(value))
+        canvas.beside(value, row, label(value))
 
 
 _DRAWN: Final = {

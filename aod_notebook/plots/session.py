@@ -38,7 +38,7 @@ _DEEPEST = 4
 _MOST_LINES = 10
 """More turns are not parted by lines."""
 _WORTH_NAMING = 0.02
-"""A stage that takes less than this part of the whole is not told of."""
+"""A stage that takes less than this part of the whole is not mentioned."""
 _NO_TIMES = (
     "position in the transcript: its events carry no times (live.attach(id) has those of arrival)"
 )
@@ -252,7 +252,7 @@ def _draw_bars(canvas: Canvas, rows: list[_Row], size: float) -> None:
 
 
 def _tell_calls(canvas: Canvas, y: int, row: _Row, size: float) -> None:
-    """Say beside a row what became of its calls."""
+    """Write beside a row what became of its calls."""
     failed = row.number("failed")
     if row.is_crowd:
         if failed:
@@ -262,8 +262,8 @@ def _tell_calls(canvas: Canvas, y: int, row: _Row, size: float) -> None:
     words = ["failed" if failed else "no result" if call["state"] == "open" else ""]
     words += [] if call["duration_s"] is None else [duration(call["duration_s"])]
     behind = canvas.look.band if row.is_nested else None
-    told = " · ".join(filter(None, words))
-    canvas.beside(call["end"] / size, y, told, is_bad=bool(failed), behind=behind)
+    text = " · ".join(filter(None, words))
+    canvas.beside(call["end"] / size, y, text, is_bad=bool(failed), behind=behind)
 
 
 def _name_bars(canvas: Canvas, y: int, row: _Row, size: float) -> None:
@@ -280,7 +280,7 @@ def _name_bars(canvas: Canvas, y: int, row: _Row, size: float) -> None:
 
 
 def _name_longest(canvas: Canvas, y: int, row: _Row, size: float) -> None:
-    """Say beside the first turn's stages, if they are too short for names, which took longest."""
+    """Write beside the first turn's stages, if they are too short for names, which took longest."""
     timed = [bar for bar in row.bars if bar["duration_s"] is not None]
     if not timed:
         return

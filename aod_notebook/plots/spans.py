@@ -147,8 +147,8 @@ def _draw_span(
 
 
 def _tokens(span: Mapping[str, Any]) -> str:
-    told = [(span["input_tokens"], "in"), (span["output_tokens"], "out")]
-    return ", ".join(f"{count(number)} {way}" for number, way in told if number is not None)
+    known = [(span["input_tokens"], "in"), (span["output_tokens"], "out")]
+    return ", ".join(f"{count(number)} {way}" for number, way in known if number is not None)
 
 
 def _label(span: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ def cost_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
 
     Returns:
         `id` (of the session or run), `turn`, `at` (UTC; missing if no time is known), `step`
-        (position, from 1), `cost_usd` (missing where the runtime does not tell), `total_usd`.
+        (position, from 1), `cost_usd` (missing where the runtime reports none), `total_usd`.
 
     Raises:
         PlotError: the frame has no cost.
@@ -168,7 +168,7 @@ def cost(
     drawn = every[every["cost_usd"].notna()]
     canvas = start.canvas(_HEIGHT_IN)
     if drawn.empty:
-        return canvas.nothing("no cost was told" if len(every) else "nothing was run yet")
+        return canvas.nothing("no cost was reported" if len(every) else "nothing was run yet")
     from matplotlib.ticker import MaxNLocator
 
     x, totals = _time_axis(canvas, drawn), drawn["total_usd"].to_numpy(float)
@@ -263,7 +263,7 @@ def _name_steps(
 
 
 def _told(drawn: pd.DataFrame, prompts: dict[str, str]) -> list[str]:
-    """Say of which sessions the points are, and how many there are."""
+    """Return of which sessions the points are, and how many there are."""
     ids, owner, point = _ids(drawn), drawn.attrs["owner"], drawn.attrs["point"]
     if len(ids) == 1:
         of = f"{owner} {named(ids[0], prompts.get(ids[0]))}"

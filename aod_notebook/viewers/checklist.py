@@ -46,11 +46,11 @@ class Checklist:
         if tool == "TaskUpdate":
             number = str(given.get("taskId"))
             state, subject = self._tasks.get(number, ("open", f"#{number}"))
-            told = given.get("status")
-            if told == "deleted":
+            reported = given.get("status")
+            if reported == "deleted":
                 self._tasks.pop(number, None)
             else:
-                state = state if told is None else _STATES.get(str(told), "open")
+                state = state if reported is None else _STATES.get(str(reported), "open")
                 self._tasks[number] = state, str(given.get("subject") or subject)
             return self._changed(tuple(self._tasks.values()))
         todos = given.get("todos") or given.get("items")

@@ -92,11 +92,11 @@ def _changes(changes: list[Any]) -> Diff | None:
     for change in changes:
         if not isinstance(change, dict):
             continue
-        told = change.get("diff") or change.get("unified_diff")
-        if isinstance(told, str):
+        unified = change.get("diff") or change.get("unified_diff")
+        if isinstance(unified, str):
             found = True
             lines.append(("@", None, None, clip(clean(str(change.get("path"))), LINE_CHARS), 0, 0))
-            lines += _unified(told)
+            lines += _unified(unified)
     return _made(lines) if found else None
 
 

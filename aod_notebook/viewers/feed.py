@@ -84,7 +84,7 @@ class RowFeed:
         self._replies: deque[Message] = deque()
         self._facts: dict[str, Any] = {}
         self._facts_at = 0.0
-        self._told: tuple[str, bool] | None = None  # the status when facts were looked at last
+        self._state: tuple[str, bool] | None = None  # the status when facts were looked at last
         self._beat_at = 0.0
         self._beats_left = LAST_BEATS
         self._began: float | None = None
@@ -201,17 +201,17 @@ class RowFeed:
     def due_facts(self, now: float) -> dict[str, Any] | None:
         """Return the facts if they changed and it is time to say so."""
         with self._lock:
-            told = self.transcript.summary.status, self.is_final
-            if told == self._told and now - self._facts_at < FACTS_S:
+            state = self.transcript.summary.status, self.is_final
+            if state == self._state and now - self._facts_at < FACTS_S:
                 return None
-            facts, self._facts_at, self._told = self.facts(), now, told
+            facts, self._facts_at, self._state = self.facts(), now, state
             if self._are_known(facts):
                 return None
             self._facts, self._beats_left = facts, LAST_BEATS
             return facts
 
     def _are_known(self, facts: dict[str, Any]) -> bool:
-        """Whether the pages were told facts that say the same; elapsed time is no news."""
+        """Check whether the pages have facts that say the same; elapsed time is no news."""
         return all(
             facts[key] == self._facts.get(key)
             for key in facts.keys() - {"elapsed", "head", "waited"}
@@ -240,7 +240,7 @@ class RowFeed:
             return self._rows_asked_for(now) or self._beat(now)
 
     def is_quiet(self) -> bool:
-        """Whether all was told, often enough, and nothing more happens by itself."""
+        """Check whether all was sent, often enough, and nothing more happens by itself."""
         with self._lock:
             is_busy = self._replies or self._syncs or self._beats_left or not self.is_final
             if (is_busy or self.is_shown or self._repeats) and self.is_watched:
@@ -308,7 +308,7 @@ class RowFeed:
     # -- what comes in ------------------------------------------------------------------------
 
     def answer_hello(self, page: str) -> None:
-        """Tell a page that messages arrive, and how many rows there are."""
+        """Answer a page: messages arrive, and there are so many rows."""
         with self._lock:
             self.is_watched, self.is_shown = True, False
             self._repeats.clear()

@@ -17,18 +17,18 @@ TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
-def image_of(entry: Entry, told: Any) -> str:
+def image_of(entry: Entry, beside: Any) -> str:
     """Return the picture that a tool returned as a data URL; empty if there is none to be shown.
 
     Args:
         entry: the result.
-        told: what the runtime says of the result beside it.
+        beside: what the runtime says of the result beside it.
     """
     if '"base64"' not in entry.raw and '"image' not in entry.raw:
         return ""
     blocks = _blocks(entry.fields, entry.tool_use_id)
-    if isinstance(told, dict) and isinstance(told.get("file"), dict):
-        file = told["file"]
+    if isinstance(beside, dict) and isinstance(beside.get("file"), dict):
+        file = beside["file"]
         blocks.append({"source": {"media_type": file.get("type"), "data": file.get("base64")}})
     for block in blocks:
         source = block.get("source", block)

@@ -9,7 +9,7 @@ PARAGRAPH_CHARS = 8_000
 
 
 class TextLines:
-    r"""Gives the lines that each chunk completes; linear, however the text is cut.
+    r"""Cuts text into the lines that each chunk completes; linear, however the text is cut.
 
     Example:
         >>> lines = TextLines()
@@ -44,7 +44,7 @@ class TextLines:
 
 
 class Paragraphs:
-    r"""Gives the paragraphs that each chunk completes, those that come at once as one text.
+    r"""Cuts text into the paragraphs that each chunk completes, those that come at once as one text.
 
     Example:
         >>> words = Paragraphs()

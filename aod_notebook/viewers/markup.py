@@ -41,11 +41,11 @@ MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-si
 QUIET = "opacity:0.75"
 _PLAIN_PRE = (
     "margin:0;padding:0;border:0;background:transparent;color:inherit;white-space:pre-wrap;"
-    f"overflow-wrap:break-word;{MONO}"
+    f"overflow-wrap:break-word;word-break:normal;{MONO}"
 )
 _PRE = (
     "margin:4px 0;padding:6px 12px;border:0;border-radius:6px;background:rgba(128,128,128,0.1);"
-    f"color:inherit;white-space:pre-wrap;overflow-wrap:break-word;{MONO}"
+    f"color:inherit;white-space:pre-wrap;overflow-wrap:break-word;word-break:normal;{MONO}"
 )
 _BAD_PRE = f"{_PRE};background:rgba(219,60,50,0.12);border-left:3px solid #d4443a"
 _CODE = "margin:0;padding:0;border:0;background:transparent;color:inherit;font:inherit"
@@ -105,7 +105,7 @@ def row_html(row: Row, below: str = "") -> str:
             return (
                 '<pre style="margin:8px 0;padding:8px 12px;border:0;border-radius:6px;color:inherit;'
                 "font-family:inherit;font-size:14px;line-height:20px;white-space:pre-wrap;"
-                'overflow-wrap:break-word;background:rgba(33,130,230,0.13)">'
+                'overflow-wrap:break-word;word-break:normal;background:rgba(33,130,230,0.13)">'
                 f"<b>&#10095;</b>&nbsp; {text_html(row.text)}</pre>{below}"
             )
         case Kind.TEXT if row.extra is not None and row.extra.words:

@@ -37,7 +37,7 @@ class Questions:
         self._decide = decide
         self._lock = threading.Lock()  # guards the fields below
         self._own: dict[str, tuple[Question, Taker]] = {}
-        self._under_way: set[str] = set()  # keys of those whose answer is being taken
+        self._under_way: set[str] = set()  # keys of those that are being answered
 
     def ask(self, question: Question, take: Taker) -> None:
         """Open a question."""
@@ -51,7 +51,7 @@ class Questions:
             self._own.pop(key, None)
 
     def fail(self, key: str) -> None:
-        """Open a question again whose answer could not be taken."""
+        """Open a question again: its answer could not be taken."""
         with self._lock:
             self._under_way.discard(key)
 

@@ -141,15 +141,15 @@ class Summary:
     Attributes:
         status: `pending`, `running`, what it waits for, or how it ended.
         stage: the stage of provisioning that is under way; empty when there is none.
-        model: the model that the agent said it is.
+        model: the model that the agent reports.
         exit_code: of the last turn; None while it runs or if it was killed.
         turns: how many turns were seen.
         turn: the number of the last turn, those before what is shown included.
         tool_calls: how many calls of tools were seen.
-        tokens_in: tokens read, cached ones included; None if the runtime told nothing.
+        tokens_in: tokens read, cached ones included; None if the runtime reports none.
         tokens_cached: those of them that came out of the cache.
         tokens_out: tokens written.
-        cost_usd: sum over the turns; None if the runtime told nothing.
+        cost_usd: sum over the turns; None if the runtime reports none.
         answer: the agent's last words.
         questions: what a run waits for.
         failed_calls: how many calls of tools failed.

@@ -151,12 +151,12 @@ class RowBuilder:
     @property
     def partial(self) -> tuple[Kind, str]:
         """The end of the line or paragraph that is being written; empty if there is none."""
-        told = self._run.partial
-        if told:
-            return Kind.TEXT, clean(told)
-        told = "" if self._plain is None else self._plain.waiting(PARTIAL_CHARS)
-        if told:
-            return Kind.OUTPUT, clean(told)
+        text = self._run.partial
+        if text:
+            return Kind.TEXT, clean(text)
+        text = "" if self._plain is None else self._plain.waiting(PARTIAL_CHARS)
+        if text:
+            return Kind.OUTPUT, clean(text)
         return Kind.STDERR, clean(self._stderr.waiting(PARTIAL_CHARS))
 
     def _output_rows(self, data: str) -> list[Row]:

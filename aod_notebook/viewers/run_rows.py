@@ -39,7 +39,7 @@ class RunRows:
     - `task`: a task object, as it starts and as it ends.
     - `run`: a run object (`runs.get`), when its status changed.
     - `answer` (`response`, `request_id`) and `decision` (`decision`, `approval_id`,
-      `decision_note`): what a person said.
+      `decision_note`): the words of a person.
 
     Args:
         summary: what is known of the run.
@@ -58,14 +58,14 @@ class RunRows:
 
     def flushed(self) -> list[Row]:
         """Return the row of a paragraph that nothing ended."""
-        return self._said(self._words.flush())
+        return self._text_rows(self._words.flush())
 
     def rows(self, event: Event, number: int) -> list[Row]:
         """Return the rows of an event; the first of them has this number."""
         extra = event.extra
         if event.type == "chunk" and "payload" not in extra:
             self._go_on()
-            return self._said(self._words.feed(str(extra.get("text") or "")))
+            return self._text_rows(self._words.feed(str(extra.get("text") or "")))
         rows = self.flushed()
         number += len(rows)
         if "payload" in extra:
@@ -91,9 +91,8 @@ class RunRows:
     def _go_on(self) -> None:
         self._summary.status, self._summary.questions = "running", ()
 
-    def _said(self, texts: list[str]) -> list[Row]:
-        said = [prose(text) for text in texts]
-        rows = [Row(Kind.TEXT, text=text, marks=marks) for text, marks in said]
+    def _text_rows(self, texts: list[str]) -> list[Row]:
+        rows = [Row(Kind.TEXT, text=text, marks=marks) for text, marks in map(prose, texts)]
         if rows:
             self._summary.answer = rows[-1].text
         return rows
@@ -127,12 +126,12 @@ class RunRows:
         self._summary.status = kind
         if kind == "awaiting_approval":
             key = clean(str(extra.get("approval_id")))
-            told = _told(extra.get("request"))
-            question = Question(key, told or "The run waits for an approval.", is_approval=True)
+            request = _text_of(extra.get("request"))
+            question = Question(key, request or "The run waits for an approval.", is_approval=True)
             title = "Approval needed"
         else:
             text = clean(str(extra.get("question") or extra.get("prompt") or ""))
-            context = _told(extra.get("context"))
+            context = _text_of(extra.get("context"))
             options = extra.get("options")
             choices = options if isinstance(options, list | tuple) else ()
             question = Question(
@@ -152,11 +151,11 @@ class RunRows:
         self._summary.questions = tuple(left)
         if not left:
             self._summary.status = "running"
-        said = clean(str(extra.get("decision") or extra.get("response") or ""))
+        decision = clean(str(extra.get("decision") or extra.get("response") or ""))
         note = clean(str(extra.get("decision_note") or ""))
-        title = one_line(said.capitalize(), TITLE_CHARS) if "decision" in extra else "Answer"
-        text = note if "decision" in extra else said
-        return Row(Kind.QUESTION, title, text, 1, is_error=said == "rejected")
+        title = one_line(decision.capitalize(), TITLE_CHARS) if "decision" in extra else "Answer"
+        text = note if "decision" in extra else decision
+        return Row(Kind.QUESTION, title, text, 1, is_error=decision == "rejected")
 
     # -- recorded events ----------------------------------------------------------------------
 
@@ -184,7 +183,7 @@ class RunRows:
                 kind = Kind.OUTPUT if type_ == "stdout.written" else Kind.STDERR
                 return text_rows(kind, payload["text"].split("\n"))
             case "agent.message" if isinstance(payload.get("text"), str):
-                return self._said([payload["text"]])
+                return self._text_rows([payload["text"]])
             case _:
                 return [_event_row(type_, extra, payload)]
 
@@ -194,12 +193,12 @@ class RunRows:
         return Row(Kind.MODEL, " · ".join(filter(None, [model or "model", took])), text)
 
     def _response(self, payload: Mapping[str, Any]) -> list[Row]:
-        said = _told(payload.get("response"))
+        response = _text_of(payload.get("response"))
         before = self._summary.answer
         facts = self._count(payload)
         row = self._model_row(payload, "", facts)
         rows = [row] if facts else []
-        return rows if not said or said == before else [*rows, *self._said([said])]
+        return rows if not response or response == before else [*rows, *self._text_rows([response])]
 
     def _count(self, payload: Mapping[str, Any]) -> str:
         """Add up the tokens of a call; say how many they were."""
@@ -220,7 +219,7 @@ class RunRows:
         """Return the rows of a span; spans come when they end, mostly before those around them."""
         parent, above = self._spans.get(str(extra.get("parent_span_id")), (None, -1))
         depth = min(above + 1, MAX_DEPTH)
-        took, error = _duration(extra.get("duration_ms")), _told(payload.get("error"))
+        took, error = _duration(extra.get("duration_ms")), _text_of(payload.get("error"))
         self._spans[str(extra["span_id"])] = number, depth
         is_error = extra.get("level") == "error" or bool(error)
         title = " · ".join(filter(None, [_title(name), took]))
@@ -228,18 +227,18 @@ class RunRows:
             case "tool":
                 self._summary.tool_calls += 1
                 row = Row(Kind.TOOL, title, _call(name, payload.get("input")), depth, parent=parent)
-                result = error or _told(payload.get("output"))
+                result = error or _text_of(payload.get("output"))
             case "llm":
                 facts = self._count(payload)
                 text = _prompt(payload)
-                said = self._model_row({"model": name, **payload}, text, took)
-                title = " · ".join(filter(None, [said.title, facts]))
+                shown = self._model_row({"model": name, **payload}, text, took)
+                title = " · ".join(filter(None, [shown.title, facts]))
                 row = Row(Kind.MODEL, title, text, depth, parent=parent)
-                result = error or _told(payload.get("response"))
+                result = error or _text_of(payload.get("response"))
             case _:
                 rest = {key: value for key, value in payload.items() if key != "error"}
                 row = Row(
-                    Kind.STEP, title, _told(rest), depth, is_error and not error, False, parent
+                    Kind.STEP, title, _text_of(rest), depth, is_error and not error, False, parent
                 )
                 result = error
         if not result:
@@ -252,8 +251,8 @@ class RunRows:
     def _task(extra: Mapping[str, Any]) -> Row:
         name, status = _title(extra.get("name") or "task"), _title(extra.get("status") or "running")
         if status in ACTIVE_STATUSES:
-            return Row(Kind.STEP, name, _told(extra.get("input")))
-        text = clean(str(extra.get("error_message") or "")) or _told(extra.get("output"))
+            return Row(Kind.STEP, name, _text_of(extra.get("input")))
+        text = clean(str(extra.get("error_message") or "")) or _text_of(extra.get("output"))
         return Row(Kind.STEP, f"{name} {status}", text, is_error=status == "failed")
 
     def _ended(self, extra: Mapping[str, Any], status: str) -> list[Row]:
@@ -265,7 +264,7 @@ class RunRows:
             whole.questions = ()
         if status not in RUN_ENDED:
             return []
-        given = _told(extra.get("output"))
+        given = _text_of(extra.get("output"))
         rows = [Row(Kind.RESULT, "Output", given)] if given and given != whole.answer else []
         whole.answer = given or whole.answer
         if was_over:
@@ -311,24 +310,24 @@ def tokens_of(counts: Mapping[str, Any]) -> tuple[int | None, int | None, int | 
 
 
 def _call(tool: str, given: object) -> str:
-    """Say in a line what a call is about."""
+    """Return in a line what a call is about."""
     return one_line(summary_of_call(tool, given) or text_of(given), TITLE_CHARS)
 
 
 def _prompt(payload: Mapping[str, Any]) -> str:
-    """Return what a model was asked: a text, or messages of which each says whose it is."""
+    """Return what a model was asked: a text, or messages, each with its role."""
     given = payload.get("prompt", payload.get("messages"))
     if not isinstance(given, Sequence) or isinstance(given, str):
-        return _told(given)
+        return _text_of(given)
     texts = []
     for message in given:
         is_message = isinstance(message, Mapping) and "content" in message
         role = clean(f"{message.get('role')}: ") if is_message else ""
-        texts.append(role + _told(message["content"] if is_message else message))
+        texts.append(role + _text_of(message["content"] if is_message else message))
     return "\n".join(texts)
 
 
-def _told(value: object) -> str:
+def _text_of(value: object) -> str:
     return clean(text_of(value))
 
 

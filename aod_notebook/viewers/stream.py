@@ -34,7 +34,7 @@ STILL_BYTES = 200_000
 FIRST_REFRESH_S, LAST_REFRESH_S = 2.0, 60.0
 """The HTML that is kept below a live view is brought up to date after so long, twice that, …"""
 KEPT_FROZEN = 8
-"""Frozen views whose page was not heard of stay answerable, so many of them."""
+"""So many frozen views stay answerable until their page was heard of."""
 
 _frozen_lock = threading.Lock()  # guards _frozen
 _frozen: OrderedDict[int, StreamViewer] = OrderedDict()

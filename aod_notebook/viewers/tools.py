@@ -36,7 +36,7 @@ _EXIT = re.compile(r"Exit code (-?\d{1,10})\n?")
 
 
 class Call(NamedTuple):
-    """A call whose result may still come."""
+    """A call that may still get its result."""
 
     number: int
     row: Row
@@ -64,7 +64,7 @@ class Tools:
         self._last_words: dict[int, str] = {}  # by the row of a call: of the subagent below it
 
     def begin_turn(self) -> None:
-        """Count anew; what was not answered never will be."""
+        """Begin a turn: count from 0; a call without a result stays so."""
         self.counts, self.failed = Counter(), Counter()
         self._waiting.clear()
 
@@ -103,7 +103,7 @@ class Tools:
         return rows
 
     def list_rows(self, entry: Entry, number: int) -> list[Row]:
-        """Return the rows of a list that is told outside of a call, as Codex does."""
+        """Return the rows of a list that comes outside of a call, as Codex does."""
         item = entry.fields.get("item")
         items = self._list.take("", item, "") if isinstance(item, dict) else None
         if items is None:
@@ -139,9 +139,9 @@ class Tools:
             ]
         if is_error:
             self.failed[call.row.title] += 1
-        told = _told(entry)
-        rows = self._result_row(call, text, is_error, number, image_of(entry, told))
-        extra = _ended(call, entry, text, at, told)
+        beside = _beside(entry)
+        rows = self._result_row(call, text, is_error, number, image_of(entry, beside))
+        extra = _ended(call, entry, text, at, beside)
         extra = structs.replace(extra, folds=_folds(call, rows, extra))
         done = structs.replace(call.row, extra=extra, is_error=is_error, replaces=call.number)
         self.calls[key] = call._replace(row=structs.replace(done, replaces=None))
@@ -205,17 +205,17 @@ def seconds(duration: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02}"
 
 
-def _told(entry: Entry) -> Any:
+def _beside(entry: Entry) -> Any:
     """Return what Claude Code tells of a result beside its text."""
     if '"tool_use_result"' not in entry.raw:
         return None
     return entry.fields.get("tool_use_result")
 
 
-def _ended(call: Call, entry: Entry, text: str, at: int | None, told: Any) -> Extra:
+def _ended(call: Call, entry: Entry, text: str, at: int | None, beside: Any) -> Extra:
     extra = call.row.extra or Extra()
     took = None if at is None or call.at is None or at <= call.at else (at - call.at) / 1e6
-    patch = diffs.patched(told.get("structuredPatch")) if isinstance(told, dict) else None
+    patch = diffs.patched(beside.get("structuredPatch")) if isinstance(beside, dict) else None
     diff = patch if patch is not None and not entry.is_error else extra.diff
     found = _EXIT.match(text)
     bad = (f"exit code {found[1]}" if found else "failed") if entry.is_error else ""

@@ -23,7 +23,7 @@ _parts_are_there = threading.Event()  # a page of this kernel has spoken, so it 
 
 
 class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed for strict
-    """A widget whose page side is one of `page/main.js`.
+    """A widget with a page side, one of `page/main.js`.
 
     The first widget brings the parts, as does each one until a page was heard of; later ones bring
     a few lines that find them. A page that was loaded since asks for the parts, and gets them

@@ -78,10 +78,10 @@ def _note(redactor: Redactor | None, before: dict[str, int]) -> str:
     if redactor is None:
         return "Not redacted: secrets and paths stand here as they were recorded."
     new = redactor.counts - type(redactor.counts)(before)
-    told = ", ".join(
+    found = ", ".join(
         counted(count, kind) if count != 1 else f"1 {kind}" for kind, count in sorted(new.items())
     )
-    return f"Redacted: {told or 'nothing was found to be replaced'}."
+    return f"Redacted: {found or 'nothing was found to be replaced'}."
 
 
 def _session_body(shown: Shown, transcript: Transcript, note: str, made: datetime) -> str:
@@ -162,8 +162,8 @@ def _status(status: str) -> str:
 
 
 def _time(at: datetime) -> str:
-    told = at.astimezone(UTC)
-    return f'<time datetime="{told.isoformat()}">{told:%Y-%m-%d %H:%M} UTC</time>'
+    utc = at.astimezone(UTC)
+    return f'<time datetime="{utc.isoformat()}">{utc:%Y-%m-%d %H:%M} UTC</time>'
 
 
 def _escaped(text: str) -> str:

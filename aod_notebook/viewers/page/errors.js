@@ -21,7 +21,7 @@ export class Errors {
   take(end) {
     const { store } = this;
     for (; this.looked < end; this.looked++) {
-      const n = store.states.get(this.looked) ?? this.looked;
+      const n = store.states.size ? (store.states.get(this.looked) ?? this.looked) : this.looked;
       if (store.isTrouble(n)) this.rows.add(n);
     }
     const { size } = this.rows;

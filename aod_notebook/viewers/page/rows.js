@@ -39,10 +39,12 @@ export function shown(row, wanted = 0) {
  */
 export function estimate(store, n, columns, wanted) {
   const kind = store.kind(n);
-  const pad = kind === OUTPUT || kind === STDERR ? 0 : PAD_PX;
   const whole = store.texts[n];
-  const diff = Math.min(store.extras.get(n)?.diff?.lines.length ?? 0, wanted ? Infinity : DIFF_LINES) * LINE_PX;
-  if ((!columns || whole.length <= columns) && !whole.includes("\n")) return LINE_PX + pad + diff;
+  const isShort = (!columns || whole.length <= columns) && !whole.includes("\n");
+  const isLine = kind === OUTPUT || kind === STDERR; // there may be very many of these
+  const ofDiff = kind === TOOL ? (store.extras.get(n)?.diff?.lines.length ?? 0) : 0;
+  const pad = (isLine ? 0 : PAD_PX) + Math.min(ofDiff, wanted ? ofDiff : DIFF_LINES) * LINE_PX;
+  if (isShort) return LINE_PX + pad;
   const row = store.row(n);
   const text = shown(row, wanted);
   let lines = text.length < row.text.length ? 2 : 1;
@@ -52,7 +54,7 @@ export function estimate(store, n, columns, wanted) {
     lines--;
     for (const line of text.split("\n")) lines += Math.ceil(line.length / columns) || 1;
   }
-  return lines * LINE_PX + pad + diff;
+  return lines * LINE_PX + pad;
 }
 
 /** How many lines of a change are not shown. @param {Row} row @param {number} wanted */

@@ -41,7 +41,14 @@ export class RowStore {
       if (this.held.size < HELD_MESSAGES) this.held.set(from, rows);
       return 0;
     }
-    for (let i = before - from; i < rows.length; i++) this.#add(rows[i]);
+    for (let i = before - from; i < rows.length; ) {
+      const wire = rows[i];
+      if (typeof wire === "string") i = this.#addLines(rows, i);
+      else {
+        this.#add(wire);
+        i++;
+      }
+    }
     for (const [start, later] of this.held) {
       if (start > this.length) continue;
       this.held.delete(start);
@@ -50,10 +57,24 @@ export class RowStore {
     return this.length - before;
   }
 
-  /** @param {WireRow} wire */
+  /** Take the lines of output from place `i` on; give the place behind them. @param {WireRow[]} rows @param {number} i */
+  #addLines(rows, i) {
+    const first = i;
+    for (; i < rows.length; i++) {
+      const line = rows[i];
+      if (typeof line !== "string") break;
+      this.texts.push(line);
+      this.facts.push(OUTPUT);
+      this.parents.push(this.turn);
+    }
+    this.counts[OUTPUT] += i - first;
+    if (this.turn >= 0) this.below.set(this.turn, (this.below.get(this.turn) ?? 0) + i - first);
+    return i;
+  }
+
+  /** @param {Exclude<WireRow, string>} wire */
   #add(wire) {
     const number = this.length;
-    if (typeof wire === "string") wire = [OUTPUT, wire];
     const [sent, text, title, flags = 0, depth = 0, parent = -1, size = 0, marks, replaces = -1, extra] = wire;
     if (replaces >= 0) {
       this.#replace(number, replaces, wire);
@@ -99,13 +120,17 @@ export class RowStore {
     return this.facts[n] & 31;
   }
 
+  /** @param {number} n */
+  isError(n) {
+    return ((this.facts[n] >> 5) & IS_ERROR) > 0;
+  }
+
   /** Whether a row reports a failure that the row above it does not report already. @param {number} n */
   isTrouble(n) {
-    const isError = (/** @type {number} */ each) => ((this.facts[each] >> 5) & IS_ERROR) > 0;
     const kind = this.kind(n);
-    if (!isError(n) || kind === STDERR || kind === GHOST) return false;
+    if (!this.isError(n) || kind === STDERR || kind === GHOST) return false;
     const above = this.parents[n];
-    return above < 0 || this.kind(above) !== TOOL || !isError(above);
+    return above < 0 || this.kind(above) !== TOOL || !this.isError(above);
   }
 
   /** @param {number} n @returns {Row} */
