@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordView"]
 
-FACTS_S = 0.25
+FACTS_S, KNOWN_S = 0.25, 1.0
 FIRST_REFRESH_S, LAST_REFRESH_S = 2.0, 60.0
 """The HTML that is kept below a view is brought up to date after so long, twice that, …"""
 MOST_CHILDREN = 3
@@ -55,6 +56,7 @@ class RecordView(PageWidget):
         self._refresh_after = FIRST_REFRESH_S
         self._version_kept = -1
         self._version = 0
+        self._known: tuple[int, float, dict[str, Any]] = (-1, 0.0, {})
         super().__init__(facts={"key": self._key})
         self.on_msg(self._receive)
         # For both lines below see `StreamViewer`: a page's messages go where it addressed them,
@@ -152,7 +154,13 @@ class RecordView(PageWidget):
         return True
 
     def _all_facts(self) -> dict[str, Any]:
-        return {**self._facts(), "key": self._key, "can": sorted(self._actions())}
+        """Return the facts; with nothing new they are made once a second, for they cost."""
+        now = time.monotonic()
+        version, at, known = self._known
+        if version != self._version or now - at > KNOWN_S:
+            known = {**self._facts(), "key": self._key, "can": sorted(self._actions())}
+            self._known = self._version, now, known
+        return known
 
     def _refresh_if_due(self, now: float) -> bool:
         """Bring the output up to date for the case that the kernel dies; more and more rarely."""

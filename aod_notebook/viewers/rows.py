@@ -12,7 +12,7 @@ from aod_notebook.transcripts import Reader
 from aod_notebook.transcripts.noise import is_noise
 from aod_notebook.viewers.lines import TextLines
 from aod_notebook.viewers.row import TITLE_CHARS, Extra, Kind, Row, Summary, text_rows
-from aod_notebook.viewers.run_rows import RunRows
+from aod_notebook.viewers.run_rows import RunRows, is_of_run
 from aod_notebook.viewers.styles import prose, styled
 from aod_notebook.viewers.tools import Tools, seconds
 from aod_notebook.viewers.turns import Turn, micros, turn_begun
@@ -145,7 +145,8 @@ class RowBuilder:
     def _of_run(self, event: Event) -> list[Row]:
         """Return the rows of a run's event; its tables number these, not the blocks in them."""
         rows = self._run.rows(event, self._number)
-        self.places.append(self._place(rows, self._number))
+        if is_of_run(event):
+            self.places.append(self._place(rows, self._number))
         return rows
 
     @property

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.contract import ACTIVE_STATUSES, RUN_ENDED
+from aod_notebook.contract import ACTIVE_STATUSES, RUN_ENDED, RUN_WAITING
 from aod_notebook.core.text import clean, failure_text, one_line
 from aod_notebook.transcripts import summary as summary_of_call
 from aod_notebook.viewers.lines import Paragraphs
@@ -17,7 +17,7 @@ from aod_notebook.viewers.styles import prose, styled
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["RunRows", "text_of", "tokens_of"]
+__all__ = ["RunRows", "is_of_run", "text_of", "tokens_of"]
 
 PARTIAL_CHARS = 2_000
 SHORT_JSON = 100
@@ -25,6 +25,16 @@ SHORT_JSON = 100
 WORDS = ("text", "message", "summary", "response", "content", "action")
 """A payload that holds only one of these is shown as that text."""
 SCALARS = (str, int, float)
+_TYPES = (
+    *("chunk", "tool", "task", "run", "done", "answer", "decision"),
+    *RUN_WAITING,
+)
+"""Types of a run's events that have no payload."""
+
+
+def is_of_run(event: Event) -> bool:
+    """Check whether an event is a run's, which numbers its rows by these."""
+    return "payload" in event.extra or event.type in _TYPES
 
 
 class RunRows:

@@ -59,7 +59,7 @@ def page(context):
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jupyter")
     with pytest.MonkeyPatch.context() as patch:
-        modules = [Path(__file__).parent, ROOT / "tests" / "benchmarks"]
+        modules = [Path(__file__).parent, ROOT / "tests", ROOT / "tests" / "benchmarks"]
         patch.setenv("PYTHONPATH", os.pathsep.join(map(str, modules)))
         patch.setenv("AOD_NOTEBOOK_HOME", str(folder / "home"))
         running = Server(folder)

@@ -158,6 +158,41 @@ def test_what_is_saved_needs_no_kernel(shown):
     nb = shown(TRACE)
     nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-trace')")
     nb.save()
-    saved = nb.server.root.joinpath(nb.path.name).read_text() if hasattr(nb.server, "root") else ""
+    saved = nb.server.root.joinpath(nb.path.name).read_text(encoding="utf-8")
     assert "vnd.jupyter.widget-view" not in saved
     assert "<details" in saved
+
+
+def test_of_30000_spans_the_page_has_those_in_sight(shown):
+    nb = shown("import traced\nv = traced.trace(traced.spans(30_000))\nv")
+    nb.page.wait_for_function(
+        "() => document.querySelector('.aod-trace').viewer.store.records.length === 30_001",
+        timeout=120_000,
+    )
+    expect(nb.page.locator(".aod-trace .aod-facts")).to_contain_text("30,001 spans")
+    nb.page.get_by_role("button", name="Fold all").click()
+    nb.page.get_by_role("button", name="Unfold all").click()
+    log(nb).focus()
+    nb.page.keyboard.press("End")
+    nb.page.wait_for_function(
+        "() => document.querySelector('.aod-trace').viewer.list.keys.length === 30_001"
+    )
+    assert rows(nb).count() < 100
+    depths = nb.page.evaluate(
+        """() => {
+          const { store } = document.querySelector(".aod-trace").viewer;
+          return store.order.every((n) => store.records[n][0] < 0
+            || store.depths[n] === store.depths[store.records[n][0]] + 1);
+        }"""
+    )
+    assert depths
+
+
+def test_a_page_that_is_loaded_again_has_all_spans(shown):
+    nb = shown(TRACE)
+    nb.page.wait_for_function("() => document.querySelector('[class^=aod-live-] > .aod-trace')")
+    nb.save()
+    nb.reload()
+    expect(rows(nb)).to_have_count(SPANS, timeout=60_000)
+    row(nb, "python -m pytest -q tests/test_dates.py").click()
+    expect(nb.page.locator(".aod-pane")).to_contain_text("1 failed, 2 passed")

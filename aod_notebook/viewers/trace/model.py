@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.text import one_line
+from aod_notebook.core.words import short_id
 from aod_notebook.viewers.trace.run import RunSpans
 from aod_notebook.viewers.trace.session import SessionSpans
 from aod_notebook.viewers.trace.tree import Span, Totals, Tree
@@ -48,7 +49,7 @@ class Trace:
         self._source = source
         self._made: SessionSpans | RunSpans
         if self.is_run:
-            self._made = RunSpans(source.title)
+            self._made = RunSpans(f"Run {short_id(source.id)}")
         else:
             self._made = SessionSpans(source.runtime, getattr(source, "prompts", {}))
         self._is_over = False

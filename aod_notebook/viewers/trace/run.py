@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.contract import RUN_ENDED, TERMINAL_EVENTS
+from aod_notebook.contract import RUN_ENDED
 from aod_notebook.core.text import failure_text, one_line
 from aod_notebook.transcripts import summary
 from aod_notebook.viewers.row import TITLE_CHARS
-from aod_notebook.viewers.run_rows import text_of, tokens_of
-from aod_notebook.viewers.trace.tree import Span
+from aod_notebook.viewers.run_rows import is_of_run, text_of, tokens_of
+from aod_notebook.viewers.trace.tree import EXIT, Span
 from aod_notebook.viewers.turns import micros
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ __all__ = ["RUN", "RunSpans"]
 
 RUN = "run"
 """The key of the span that all others are in."""
+BAD_CHARS = 80
 _KINDS = {"tool": "tool", "llm": "model", "agent": "agent", "chain": "step"}
-SESSION_EVENTS = (*TERMINAL_EVENTS, "output", "stage", "turn_start")
-"""Events that are no run's, unless they have a payload."""
 _TOLD = ("input", "prompt", "messages", "output", "response", "error")
 """Parts of a payload that are shown as input and output."""
 _CALLED, _RETURNED, _FAILED = "tool.called", "tool.returned", "tool.failed"
@@ -46,6 +45,7 @@ class RunSpans:
 
     def __init__(self, name: str) -> None:
         whole = Span(RUN, None, one_line(name, TITLE_CHARS), kind="run", is_open=True)
+        whole.order = 1
         self.spans = [whole]
         self.changed = {0}
         self.model = ""
@@ -56,7 +56,7 @@ class RunSpans:
     def feed(self, event: Event, received: float | None = None) -> None:
         """Take an event and the time at which it came, in seconds since 1970."""
         extra, type_ = event.extra, event.type
-        self._order += "payload" in extra or type_ not in SESSION_EVENTS
+        self._order += is_of_run(event)
         payload = extra.get("payload")
         if payload is not None and extra.get("span_id") is not None:
             self._span(type_, extra, payload if isinstance(payload, Mapping) else {})
@@ -99,6 +99,7 @@ class RunSpans:
         whole.cost = float(cost) if isinstance(cost, int | float) else whole.cost
         if row.get("input") is not None:
             whole.given = row["input"]
+            whole.text = one_line(text_of(row["input"]), TITLE_CHARS)
         if status in RUN_ENDED:
             whole.is_open, whole.end = False, micros(row.get("ended_at")) or at
             whole.is_error = status == "failed"
@@ -130,7 +131,7 @@ class RunSpans:
                 span.start = span.end - round(took * 1000)
         error = payload.get("error")
         span.is_error = extra.get("level") == "error" or bool(error)
-        span.bad = one_line(text_of(error), TITLE_CHARS) or "failed" if span.is_error else ""
+        span.bad = _how(text_of(error)) if span.is_error else ""
         self._fill(span, payload)
         self._put(span)
 
@@ -181,7 +182,7 @@ class RunSpans:
         self._fill(span, {**payload, "input": before} if before is not None else payload)
         span.is_open, span.end = False, at
         span.is_error = type_ == _FAILED
-        span.bad = one_line(text_of(span.gave), TITLE_CHARS) or "failed" if span.is_error else ""
+        span.bad = _how(text_of(span.gave)) if span.is_error else ""
         self.changed.add(number)
 
     def _task(self, task: Mapping[str, Any]) -> None:
@@ -207,3 +208,11 @@ class RunSpans:
             self.spans[number] = span
         self.changed.add(number)
         return number
+
+
+def _how(error: str) -> str:
+    """Return how something failed in a few words: its exit code, or the first line of its error."""
+    found = EXIT.match(error)
+    if found:
+        return f"exit code {found[1]}"
+    return one_line(error.strip().partition("\n")[0], BAD_CHARS) or "failed"

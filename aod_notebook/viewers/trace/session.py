@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from aod_notebook.transcripts import KINDS, Reader, Spent, summary
 from aod_notebook.transcripts.model import add
 from aod_notebook.viewers.row import TITLE_CHARS
 from aod_notebook.viewers.tools import short_path
-from aod_notebook.viewers.trace.tree import Span
+from aod_notebook.viewers.trace.tree import EXIT, Span
 from aod_notebook.viewers.turns import micros, turn_begun
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionSpans"]
 
-_EXIT = re.compile(r"Exit code (-?\d{1,10})")
 _INCLUDES_CACHE = ("codex", "gemini")
 _INCLUDES_REASONING = ("claude", "codex")
 
@@ -308,7 +306,7 @@ class SessionSpans:
             return
         span, text = self.spans[number], entry.text or ""
         span.is_open, span.end, span.is_error = False, at, bool(entry.is_error)
-        found = _EXIT.match(text)
+        found = EXIT.match(text)
         span.bad = (f"exit code {found[1]}" if found else "failed") if entry.is_error else ""
         span.gave = text
         self.changed.add(number)

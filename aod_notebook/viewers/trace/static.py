@@ -80,6 +80,17 @@ def facts_of(trace: Trace) -> list[Fact]:
     return [fact for fact in facts if fact[0]]
 
 
+def facts_line(trace: Trace) -> list[str]:
+    """Return the same for text: how many calls failed stands with their number."""
+    said: list[str] = []
+    for fact, tone in facts_of(trace):
+        if tone == "bad" and said:
+            said[-1] += f" {fact}"
+        else:
+            said.append(fact)
+    return said
+
+
 def span_facts(span: Span) -> list[str]:
     """Return how a span went: failure, time, cost; unknown facts are left out."""
     took = span.duration
@@ -112,7 +123,7 @@ def trace_html(trace: Trace) -> str:
 def _header(trace: Trace) -> str:
     colour, sign = CHIPS.get(trace.status, CHIPS["pending"])
     word = status_word(trace.status).capitalize()
-    facts = " · ".join(text_html(fact) for fact, _ in facts_of(trace))
+    facts = " · ".join(map(text_html, facts_line(trace)))
     return (
         f'<div style="padding:8px 12px;border-bottom:1px solid {_LINE}">'
         '<div style="font-size:14px;font-weight:600"><span style="display:inline-block;'
@@ -242,7 +253,7 @@ def trace_plain(trace: Trace) -> str:
         [
             status_word(trace.status),
             clip(trace.title, PLAIN_CHARS),
-            *(fact for fact, _ in facts_of(trace)),
+            *facts_line(trace),
         ]
     )
     lines = [head]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,9 +15,11 @@ from aod_notebook.viewers.run_rows import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Span", "Totals", "Tree", "detail_of", "output_of"]
+__all__ = ["EXIT", "Span", "Totals", "Tree", "detail_of", "output_of"]
 
 DETAIL_CHARS = 60_000
+EXIT = re.compile(r"Exit code (-?\d{1,10})")
+"""What the result of a failed command begins with."""
 FACT_CHARS = 400
 _LATEST = 2**63
 _Number = TypeVar("_Number", int, float)

@@ -148,7 +148,6 @@ class TraceViewer(RecordView):
             status = trace.status
             is_ended = self._is_over
             running = None if is_ended else _running(trace.spans)
-            now = time.time() * 1e6
             since = None if running is None else running.start
             return {
                 "title": trace.title,
@@ -163,7 +162,6 @@ class TraceViewer(RecordView):
                 "since": None if since is None else round(since / 1e6, 1),
                 "base": None if self._base is None else self._base / 1e6,
                 "transcript": self._transcript is not None,
-                "now": None if is_ended else round(now / 1e6),
             }
 
     # -- what the page asks for ---------------------------------------------------------------------
