@@ -100,6 +100,8 @@ def one_line(text: str, limit: int = 400) -> str:
         >>> one_line("a\n  b\tc", 4)
         'a b…'
     """
+    if len(text) <= limit and is_plain(text) and "  " not in text and text == text.strip():
+        return text  # as most are: very many of them are asked for at once
     near = text[: 8 * limit]
     flat = " ".join(ESCAPES.sub("", near).split()) + ("…" if len(near) < len(text) else "")
     return clip(UNSAFE.sub(visible, flat[: limit + 1]), limit)

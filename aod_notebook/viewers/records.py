@@ -157,7 +157,9 @@ class RecordFeed:
     def _message(self, version: int) -> tuple[Message, int]:
         body, reached = self._records.since(version)
         head = max(self._pushed, reached)
-        content = {"type": "records", "from": version, "to": reached, "head": head}
+        content: dict[str, Any] = {"type": "records", "from": version, "to": reached, "head": head}
+        if reached < self._records.head:
+            content["more"] = True  # the page need not show it yet
         return Message(content, [body]), reached
 
     def _beat(self, now: float) -> Message | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import words
-from aod_notebook.core.text import is_plain, one_line
+from aod_notebook.core.text import one_line
 from aod_notebook.viewers.row import Kind
 from aod_notebook.viewers.rows import RowBuilder
 from aod_notebook.viewers.turns import micros
@@ -69,15 +69,10 @@ class BoardRow(msgspec.Struct):
         """Return the row as the page reads it (`page/boardrows.js`)."""
         named = (self.id, self.status, self.prompt, self.agent, self.model)
         return [
-            *map(_line, named), self.turns, self.tools, self.failed, self.tokens, self.cost,
-            self.duration, self.created, _line(self.last), int(self.is_run),
-            [(_line(tool), times) for tool, times in self.failing],
+            *(one_line(text, TEXT_CHARS) for text in named), self.turns, self.tools, self.failed,
+            self.tokens, self.cost, self.duration, self.created, one_line(self.last, TEXT_CHARS),
+            int(self.is_run), [(one_line(tool, 60), times) for tool, times in self.failing],
         ]  # fmt: skip
-
-
-def _line(text: str) -> str:
-    """Return a text on one line; most are that already, and a board may have very many."""
-    return text if len(text) <= TEXT_CHARS and is_plain(text) else one_line(text, TEXT_CHARS)
 
 
 def is_active(row: BoardRow) -> bool:

@@ -357,19 +357,32 @@ def _stored_rows(store: Store) -> list[BoardRow]:
     return rows
 
 
+_NEEDED = (
+    *("session_id", "status", "prompt", "title", "agent", "runtime", "provider", "model"),
+    *("turn_count", "tool_call_count", "failed_tool_call_count", "cost_usd", "duration_s"),
+    *("input_includes_cache", "output_includes_reasoning", *Usage.__struct_fields__),
+    *("run_id", "duration_ms", "name", "external_run_id", "agent_id", "total_tokens"),
+    "error_message",
+)
+
+
 def _framed_rows(frame: pd.DataFrame) -> list[BoardRow]:
     """Make rows of a frame of sessions or of runs; what it lacks is unknown.
 
     Raises:
         AodNotebookError: the frame has neither sessions nor runs.
     """
-    if "run_id" in frame:
-        return [_run_row(row) for row in records(frame)]
-    if "session_id" not in frame:
+    of_run = "run_id" in frame
+    if not of_run and "session_id" not in frame:
         raise AodNotebookError(
             "A board needs a frame of sessions or runs. Use frames.sessions_df() or runs_df()."
         )
-    return [_session_row(row) for row in records(frame)]
+    rows = records(frame, [name for name in _NEEDED if name in frame])
+    made = [_run_row(row) if of_run else _session_row(row) for row in rows]
+    began = frame.get("started_at" if of_run else "created_at")
+    for row, at in zip(made, () if began is None else _seconds(began), strict=False):
+        row.created = at
+    return made
 
 
 def _session_row(row: dict[str, Any]) -> BoardRow:
@@ -387,7 +400,6 @@ def _session_row(row: dict[str, Any]) -> BoardRow:
         tokens=_tokens(row),
         cost=row.get("cost_usd"),
         duration=None if status in ACTIVE_STATUSES else row.get("duration_s"),
-        created=_seconds(row.get("created_at")),
     )
 
 
@@ -405,7 +417,6 @@ def _run_row(row: dict[str, Any]) -> BoardRow:
         tokens=row.get("total_tokens", sum(known) if known else None),
         cost=row.get("cost_usd"),
         duration=None if took is None else took / 1000,
-        created=_seconds(row.get("started_at")),
         last=str(row.get("error_message") or ""),
         is_run=True,
     )
@@ -423,5 +434,8 @@ def _tokens(row: dict[str, Any]) -> int | None:
     return add(spent.tokens_in, spent.tokens_out)
 
 
-def _seconds(moment: Any) -> float | None:
-    return None if moment is None or pd.isna(moment) else float(moment.timestamp())
+def _seconds(moments: pd.Series[Any]) -> list[float | None]:
+    """Return times as seconds since 1970."""
+    times = pd.to_datetime(moments, utc=True)
+    known = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    return [None if at != at else at for at in known.tolist()]  # noqa: PLR0124 - NaN

@@ -37,16 +37,16 @@ const number = (n) => (n === null || n === undefined ? "" : n.toLocaleString("en
 export const COLUMNS = [
   { key: "status", head: "Status", kind: "aod-st", text: (row) => stateWord(row.status), value: (row) => STATES.indexOf(row.status) },
   { key: "prompt", head: "Prompt", kind: "aod-pt", text: (row) => row.prompt, value: (row) => row.prompt, title: (row) => row.prompt },
-  { key: "agent", head: "Agent", kind: "aod-opt", text: (row) => row.agent, value: (row) => row.agent },
-  { key: "model", head: "Model", kind: "aod-opt", text: (row) => row.model.replace(/^claude-/, ""), value: (row) => row.model, title: (row) => row.model },
+  { key: "agent", head: "Agent", kind: "aod-opt aod-cut", text: (row) => row.agent, value: (row) => row.agent },
+  { key: "model", head: "Model", kind: "aod-opt aod-cut", text: (row) => row.model.replace(/^claude-/, ""), value: (row) => row.model, title: (row) => row.model },
   { key: "turns", head: "Turns", kind: "aod-r aod-opt aod-mid", text: (row) => number(row.turns), value: (row) => row.turns, isNumber: true },
   { key: "tools", head: "Tools", kind: "aod-r aod-opt aod-tools-cell", text: (row) => number(row.tools), value: (row) => row.tools, isNumber: true },
   { key: "tokens", head: "Tokens", kind: "aod-r aod-opt aod-mid", text: (row) => tokens(row.tokens), value: (row) => row.tokens, isNumber: true },
   { key: "cost", head: "Cost", kind: "aod-r", text: (row) => dollars(row.cost), value: (row) => row.cost, isNumber: true },
   { key: "time", head: "Time", kind: "aod-r", text: (row, now) => brief(time(row, now)), value: time, isNumber: true },
   { key: "age", head: "Age", kind: "aod-r aod-opt aod-quiet", text: (row, now) => age(row.created, now), value: (row, now) => (row.created === null ? null : now - row.created), title: (row) => exact(row.created), isNumber: true },
-  { key: "last", head: "Last line", kind: "aod-opt aod-mid aod-quiet", text: (row) => row.last, value: (row) => row.last, title: (row) => row.last },
-  { key: "id", head: "Id", kind: "aod-opt aod-mid aod-quiet aod-idcell", text: (row) => (/^[0-9a-f]{8}-/.test(row.id) ? row.id.slice(0, 8) : row.id), value: (row) => row.id, title: (row) => row.id },
+  { key: "last", head: "Last line", kind: "aod-opt aod-mid aod-quiet aod-cut", text: (row) => row.last, value: (row) => row.last, title: (row) => row.last },
+  { key: "id", head: "Id", kind: "aod-opt aod-mid aod-quiet aod-cut aod-idcell", text: (row) => (/^[0-9a-f]{8}-/.test(row.id) ? row.id.slice(0, 8) : row.id), value: (row) => row.id, title: (row) => row.id },
 ];
 
 const TEST = /^(-?)(\w+):(<=|>=|<|>|=)?(.*)$/;

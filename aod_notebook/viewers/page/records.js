@@ -5,6 +5,8 @@ import { make } from "./dom.js";
 import { Outputs, watchKernel } from "./outputs.js";
 import { GONE_S, SYNC_RETRY_MS, Talk } from "./protocol.js";
 
+const PATIENCE_MS = 300;
+
 /** What a message of records leaves a page with: the version that it has now. */
 export class Versions {
   constructor() {
@@ -39,6 +41,7 @@ export class RecordPage {
     this.talk = new Talk(this.id, (content) => model.send(content));
     this.versions = new Versions();
     this.askedAt = 0;
+    this.shownAt = 0; // when views were told last of records that came
     this.factsAt = Date.now();
     this.absent = 0; // seconds without an output
     const { signal } = this.end;
@@ -95,11 +98,19 @@ export class RecordPage {
       if (this.versions.take(message)) {
         for (const [number, ...record] of JSON.parse(new TextDecoder().decode(buffers[0]))) this.store.take(number, record);
         this.askedAt = 0;
-        for (const view of this.outputs.views) view.changed();
+        this.#show(message.more);
       }
     } else if (message.type === "welcome" || message.type === "took") this.header();
     else for (const view of this.outputs.views) view.receive(message);
     this.#catchUp();
+  }
+
+  /** Let views take what came; while more is on its way, not each time. @param {boolean} [more] */
+  #show(more) {
+    const now = Date.now();
+    if (more && now - this.shownAt < PATIENCE_MS) return;
+    this.shownAt = now;
+    for (const view of this.outputs.views) view.changed();
   }
 
   /** Ask for what is lacking; one question at a time, again if nothing comes. */

@@ -24,7 +24,8 @@ READ_S = 0.1
 """The tree is built again at most so often."""
 SHARE = 20
 """Building it takes at most one part in so many of the time."""
-EVENTS_AT_ONCE = 20_000
+EVENTS_AT_FIRST, EVENTS_AT_ONCE = 60_000, 20_000
+"""So many events are read when a trace is made, and at once while others wait to be served."""
 IS_ERROR, IS_OPEN, IS_COMPUTED, IS_ORPHAN, IS_GONE = 1, 2, 4, 8, 16
 """Flags of a record, as in `page/spans.js`."""
 
@@ -60,7 +61,9 @@ class TraceViewer(RecordView):
         self._trace = Trace(source)
         self._base: int | None = None  # what times are counted from, in microseconds
         self._read_at, self._took = -1.0, 0.0
+        self._limit = EVENTS_AT_FIRST
         self._is_over = False
+        self._was_live = False  # whether events were read before the end
         self._sent: list[tuple[int, int | None]] = []  # parent and own time, by span
         super().__init__(metadata)
         self._read(0.0)
@@ -91,10 +94,12 @@ class TraceViewer(RecordView):
             began, trace = time.monotonic(), self._trace
             ended = self._source.is_final
             new = self._source.received(trace.taken)
-            is_much = len(new) > EVENTS_AT_ONCE
+            limit, self._limit = self._limit, EVENTS_AT_ONCE
+            is_much = len(new) > limit
+            self._was_live |= not ended
             if not new and not ended:
                 return False
-            trace.add(new[:EVENTS_AT_ONCE])
+            trace.add(new[:limit])
             if ended and not is_much:
                 self._end()
             self._put(self._trace)
@@ -106,7 +111,7 @@ class TraceViewer(RecordView):
     def _end(self) -> None:
         """Make the spans of the events as they are known in the end: those of a run are replaced."""
         before = len(self._trace.spans)
-        if self._trace.is_run:
+        if self._trace.is_run and self._was_live:
             self._trace = Trace(self._source)
             self._trace.add(self._source.received())
             self._sent.clear()
