@@ -43,6 +43,11 @@ def texts(nb, kind):
     return nb.page.locator(f".aod-board .aod-br[data-row] > .{kind}").all_inner_texts()
 
 
+def costs(nb):
+    shown = nb.page.locator(".aod-board .aod-br[data-row] > .aod-r").all_inner_texts()
+    return [float(text[1:]) for text in shown if text.startswith("$")]
+
+
 def resize(nb, width):
     nb.page.evaluate(
         "width => { document.querySelector('.aod-board').style.width = `${width}px`; }", width
@@ -60,11 +65,10 @@ def test_rows_are_sorted_filtered_searched_and_selected(shown, shot, kind):
     found = nb.page.locator(".aod-board .aod-found")
     expect(found).to_have_text("300 of 300")
     column(nb, "Cost").click()
-    costs = [float(text[1:]) for text in texts(nb, "aod-r")[3::6] if text.startswith("$")]
-    assert costs == sorted(costs, reverse=True)
+    nb.wait_until(lambda: costs(nb) == sorted(costs(nb), reverse=True))
     search(nb, "status:failed cost:>0.1 CSV")
     expect(found).not_to_have_text("300 of 300")
-    assert set(texts(nb, "aod-st")) == {"Failed"}
+    nb.wait_until(lambda: set(texts(nb, "aod-st")) == {"Failed"})
     assert all("CSV" in text for text in texts(nb, "aod-pt"))
     search(nb, "")
     expect(found).to_have_text("300 of 300")
