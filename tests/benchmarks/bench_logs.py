@@ -1,15 +1,20 @@
 """Measures the import of Claude Code's logs, beside `ccusage` on the same files.
 
-    python tests/benchmarks/bench_logs.py [--quick]
+    python tests/benchmarks/bench_logs.py [--quick | --gigabyte]
 
 The logs are generated: sessions with tool calls, half of whose bytes are blobs of requests and
-attachments, as in real logs; each session has a fork that repeats its lines. Shown are CPU time
-and MB/s for a whole import, for one that finds nothing new, and for a bare typed scan of the
-usage, and the tokens that each tool counts. `ccusage` (npm) is installed into a temporary folder
-and runs with its flag `--offline`; it is left out without npm. It knows a repeated answer by the id
-of its message and of its request. So it is right here, and too high on the samples of the tests:
-the model that answered there sent no id of a request, as some gateways do not. The command fails if our total is
-not the true one.
+attachments, as in real logs; every fifth session has a fork that repeats its lines. Shown are CPU
+time, MB/s and the tokens that each way counts, for
+
+- a scan of the usage: every line decoded with a type that has no more than the usage;
+- `usage_df`, a whole import, one that finds nothing new, and one by two processes (elapsed time);
+- `ccusage` (npm), which is installed into a temporary folder and runs with its flag `--offline`. It
+  is left out without npm. It knows a repeated answer by the id of its message and of its request.
+  So it is right here, and too high on the samples of the tests: the model that answered there sent
+  no id of a request, as some gateways do not.
+
+Then 5,000 files in which nothing has changed, and the memory of a first import, its processes added
+up. The command fails if a total of ours is not the true one.
 """
 
 import argparse
@@ -21,6 +26,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -29,7 +35,8 @@ import msgspec
 
 from aod_notebook import frames
 
-MB, QUICK_MB = 100, 10
+MB, QUICK_MB, GIGABYTE_MB = 100, 10, 1000
+FILES = 5000
 SAMPLES = Path(__file__).parents[1] / "logs" / "samples" / "home" / ".claude"
 CCUSAGE = "ccusage@18.0.5"
 """The last version in JavaScript: later ones need a binary that not every registry has."""
@@ -130,10 +137,88 @@ def scan(home):
     decode = msgspec.json.Decoder(_Line).decode
     found = {}
     for path in home.rglob("*.jsonl"):
-        for raw in path.read_bytes().split(b"\n"):
-            if b'"assistant"' in raw and (message := decode(raw).message) and message.usage:
+        for raw in path.read_bytes().splitlines():
+            message = decode(raw).message
+            if message is not None and message.usage is not None:
                 found[message.id] = message.usage
     return sum(usage.input_tokens + usage.output_tokens for usage in found.values())
+
+
+def used(home):
+    return total_of(frames.usage_df(home))
+
+
+def total_of(table):
+    return int(table["input_tokens"].sum() + table["output_tokens"].sum())
+
+
+def imported(home, store, jobs=1):
+    return total_of(frames.import_logs(home, into=store, jobs=jobs).frame("model_usage"))
+
+
+def elapsed(do):
+    start = time.perf_counter()
+    do()
+    return time.perf_counter() - start
+
+
+def unchanged(folder):
+    """Return the seconds of an import of many files of which none has changed, the best of five."""
+    home = folder / "many"
+    line = json.dumps({"type": "user", "uuid": "u", "message": {"content": "Count."}}) + "\n"
+    for number in range(FILES):
+        path = home / ".claude" / "projects" / f"-srv-p{number % 50}" / f"{number:08}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(line)
+    frames.import_logs(home, into=folder / "kept")
+    return min(elapsed(lambda: frames.import_logs(home, into=folder / "kept")) for _ in range(5))
+
+
+class Memory(threading.Thread):
+    """Watches the memory of a process and of those that it started (Linux only), in MB."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self._pid, self.most, self._done = pid, 0.0, threading.Event()
+
+    def run(self):
+        while not self._done.wait(0.05):
+            self.most = max(self.most, sum(map(self._of, [self._pid, *self._children()])) / 1e3)
+
+    def end(self):
+        self._done.set()
+        self.join()
+        return self.most
+
+    def _children(self):
+        try:
+            text = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text()
+        except OSError:
+            return []
+        return [int(one) for one in text.split()]
+
+    @staticmethod
+    def _of(pid):
+        """Return the kB of a process; of pages that it shares with others its part."""
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return 0
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def apart(home, store, jobs):
+    """Import in a fresh process; return its elapsed seconds and the most memory, in MB."""
+    code = (
+        "import sys; from aod_notebook import frames; "
+        "frames.import_logs(sys.argv[1], into=sys.argv[2], jobs=int(sys.argv[3]))"
+    )
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-c", code, home, store, str(jobs)])
+    memory = Memory(process.pid)
+    memory.start()
+    process.wait()
+    return time.perf_counter() - start, memory.end()
 
 
 def ccusage(home, folder):
@@ -154,38 +239,49 @@ def ccusage(home, folder):
     return seconds, totals["inputTokens"] + totals["outputTokens"]
 
 
+def table(home, folder, logs):
+    """Print what each way takes and counts; return whether ours are right."""
+    scanned, total = measured(lambda: scan(home))
+    store = folder / "store"
+    frames.prices.rates("claude-sonnet-4-6")  # loading the prices is no part of what is measured
+    rows = [
+        ("scan of the usage", scanned, total),
+        ("usage_df", *measured(lambda: used(home))),
+        ("import", *measured(lambda: imported(home, store))),
+        ("import, unchanged", *measured(lambda: imported(home, store))),
+    ]
+    rival = ccusage(home, folder / "npm")
+    rows += [] if rival is None else [(CCUSAGE, *rival)]
+    print(f"{'':20}{'CPU s':>9}{'MB/s':>9}{'tokens':>14}{'of the bill':>13}")
+    for title, took, found in rows:
+        speed = logs.bytes / 1e6 / took
+        print(f"{title:20}{took:>9.2f}{speed:>9.0f}{found:>14,}{found / logs.tokens:>12.2f}x")
+    print(f"\nusage_df takes {rows[1][1] / scanned:.1f} scans of the usage")
+    if rival is not None:
+        ours, theirs = used(SAMPLES), ccusage(SAMPLES.parent, folder / "npm")[1]
+        print(f"samples of the tests: ours {ours:,}, {CCUSAGE} {theirs:,}")
+    return {rows[1][2], rows[2][2]} == {logs.tokens}
+
+
 def main():
-    """Print the table; the exit code is 1 if our total is wrong."""
+    """Print the figures; the exit code is 1 if a total of ours is wrong."""
     parser = argparse.ArgumentParser(description="The import of logs, beside ccusage.")
     parser.add_argument("--quick", action="store_true", help="fewer logs")
-    size = (QUICK_MB if parser.parse_args().quick else MB) * 1e6
+    parser.add_argument("--gigabyte", action="store_true", help="so many that memory shows")
+    options = parser.parse_args()
+    size = QUICK_MB if options.quick else GIGABYTE_MB if options.gigabyte else MB
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        logs = Logs(folder / "home", size)
-        home, store = folder / "home", folder / "store"
+        logs = Logs(folder / "home", size * 1e6)
+        home = folder / "home"
         print(f"{logs.bytes / 1e6:,.0f} MB in {logs.files} files, {logs.tokens:,} tokens billed\n")
-        seconds, _ = measured(lambda: frames.import_logs(home, into=store))
-        used = frames.scan(store).frame("model_usage")
-        total = int(used["input_tokens"].sum() + used["output_tokens"].sum())
-        rows = [("import", seconds, total)]
-        rows.append(("import, unchanged", *measured(lambda: frames.import_logs(home, into=store))))
-        rows.append(("bare typed scan", *measured(lambda: scan(home))))
-        rival = ccusage(home, folder / "npm")
-        if rival is not None:
-            rows.append((CCUSAGE, *rival))
-        print(f"{'':20}{'CPU s':>9}{'MB/s':>9}{'tokens':>14}{'of the bill':>13}")
-        for title, took, found in rows:
-            known = isinstance(found, int)
-            counted = f"{found:>14,}{found / logs.tokens:>12.2f}x" if known else ""
-            print(f"{title:20}{took:>9.2f}{logs.bytes / 1e6 / took:>9.0f}{counted}")
-        print(
-            f"\nmemory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:,.0f} MB"
-        )
-        if rival is not None:
-            ours = frames.model_usage_df(SAMPLES)[["input_tokens", "output_tokens"]].sum().sum()
-            theirs = ccusage(SAMPLES.parent, folder / "npm")[1]
-            print(f"samples of the tests: ours {ours:,}, {CCUSAGE} {theirs:,}")
-    return 0 if total == logs.tokens else 1
+        is_right = table(home, folder, logs)
+        one, two = (apart(home, folder / f"store{jobs}", jobs) for jobs in (1, 2))
+        print(f"elapsed: one process {one[0]:.1f} s, two {two[0]:.1f} s, {one[0] / two[0]:.2f} x")
+        print(f"memory at most: one process {one[1]:,.0f} MB, two {two[1]:,.0f} MB together")
+        if not options.quick:
+            print(f"{FILES:,} unchanged files: {unchanged(folder):.3f} s")
+    return 0 if is_right else 1
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ _BYTES_PER_JOB: Final = 100_000_000
 _MOST_JOBS: Final = 8
 _SAVED_S: Final = 2.0
 """How often what is known is written while an import goes on."""
-_PART_BYTES: Final = 8_000_000
+_PART_BYTES: Final = 12_000_000
 """Frames are made of sessions with about so many bytes of lines."""
 
 
