@@ -47,7 +47,7 @@ def session_card(session: Any, status: str, client: Any) -> Card:
     ]
     text = session.text.strip()
     last = text.rpartition("\n\n")[2] if text else ""
-    steps = (".viewer()", ".turns", ".tool_calls", ".plot()", '.prompt("…")')
+    steps = (".viewer()", ".trace()", ".turns", ".tool_calls", ".plot()", '.prompt("…")')
     return Card(
         _prompt(session, client) or f"Session {words.short_id(session.id)}",
         words.short_id(session.id),
@@ -103,7 +103,7 @@ def run_card(run: Any, status: str) -> Card:
         (words.duration(took / 1000) if isinstance(took, (int, float)) else "", ""),
         (str(row.get("error_message") or ""), "bad"),
     ]
-    steps = (".viewer()", ".events", ".spans", ".tasks", ".plot()")
+    steps = (".viewer()", ".trace()", ".events", ".spans", ".tasks", ".plot()")
     return Card(
         f"Run {words.short_id(run.id)}",
         words.short_id(run.id),

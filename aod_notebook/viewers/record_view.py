@@ -55,6 +55,7 @@ class RecordView(PageWidget):
         self._refresh_at: float | None = None
         self._refresh_after = FIRST_REFRESH_S
         self._version_kept = -1
+        self._is_over = False
         self._version = 0
         self._known: tuple[int, float, dict[str, Any]] = (-1, 0.0, {})
         super().__init__(facts={"key": self._key})
@@ -92,7 +93,7 @@ class RecordView(PageWidget):
         self._handle = display(  # type: ignore[no-untyped-call]
             self._bundle(), raw=True, metadata=self._metadata(), display_id=True
         )
-        self._wake()
+        self.wake()
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -111,7 +112,7 @@ class RecordView(PageWidget):
     def note(self, text: str, *, is_error: bool = False) -> None:
         """Show a line of text at the foot of the view; an empty one takes it away."""
         self.feed.reply(type="note", text=clean(text), isError=is_error)
-        self._wake()
+        self.wake()
 
     def _bundle(self) -> dict[str, Any]:
         """Return the static form, and the view where the front end can show it."""
@@ -131,6 +132,8 @@ class RecordView(PageWidget):
         """Send one message if there is one to send (`flusher.Channel`)."""
         if self._read(now):
             self._version += 1
+        if self.feed.is_final and not self._is_over:  # what is kept of it is complete from now on
+            self._is_over, self._refresh_at = True, now
         if self._send_facts(now) or self._refresh_if_due(now):
             return True
         message = self.feed.next_message(now)
@@ -175,7 +178,8 @@ class RecordView(PageWidget):
         self._refresh()
         return True
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Look soon for what has changed; cheap, from any thread."""
         flusher.wake(self)
 
     # -- from the page ----------------------------------------------------------------------------
@@ -201,7 +205,7 @@ class RecordView(PageWidget):
                     self.feed.is_watched = bool(self._pages)
             case str() as name if name in self._actions() and self._is_new(page, content):
                 self._act(name, page, content)
-        self._wake()
+        self.wake()
 
     def _is_new(self, page: str, content: Mapping[str, Any]) -> bool:
         """Confirm what a page asks for until it is confirmed; check that it is new."""
@@ -223,7 +227,7 @@ class RecordView(PageWidget):
             except Exception as error:  # noqa: BLE001 - whatever it is, the page shows it
                 self.note(str(error), is_error=True)
             with contextlib.suppress(Exception):
-                self._wake()
+                self.wake()
 
         threading.Thread(target=run, name=f"aod-notebook {name}", daemon=True).start()
 

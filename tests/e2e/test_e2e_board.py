@@ -151,6 +151,26 @@ def test_three_actions_lead_from_which_tool_fails_most_to_its_failed_call(shown,
 
 
 @pytest.mark.timeout(300)
+def test_a_batch_shows_itself_as_a_board_while_it_runs(opened, shot):
+    nb = opened(
+        "%load_ext aod_notebook\n%aod connect --local",
+        "import pandas as pd\nfrom aod_notebook import live\n"
+        "done = live.batch(pd.DataFrame({'n': range(6)}), 'sleep 1; echo number {{n}}', runtime='shell', jobs=2)\n"
+        "len(done)",
+    )
+    nb.run_all()
+    expect(nb.page.locator(".aod-board .aod-progress")).to_be_visible(timeout=120_000)
+    expect(nb.page.locator(".aod-batch b")).to_have_text("6 of 6", timeout=120_000)
+    expect(nb.page.locator(".aod-board .aod-chip")).to_have_text("completed")
+    expect(rows(nb)).to_have_count(6)
+    expect(rows(nb).first).to_contain_text("number 0")
+    expect(nb.output(1)).to_contain_text("6")
+    rows(nb).first.locator(".aod-pt").click()
+    expect(nb.page.locator(".aod-below .aod-log")).to_contain_text("number 0")
+    shot(nb.page.locator(".aod-board"), "board-of-a-batch")
+
+
+@pytest.mark.timeout(300)
 def test_the_command_shows_the_newest_sessions_as_a_board_and_gives_the_table(opened):
     nb = opened(
         "%load_ext aod_notebook\n%aod connect --local",

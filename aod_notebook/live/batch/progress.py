@@ -1,4 +1,4 @@
-"""One line that says how far a batch is: in a notebook's cell, or on a terminal."""
+"""What says how far a batch is: a board in a page, one line in other cells and on a terminal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aod_notebook.live.batch.run import Batch
+    from aod_notebook.viewers.board import Board
 
 PERIOD_S = 0.5
 
@@ -37,11 +38,28 @@ def line(batch: Batch) -> str:
 
 
 def shown() -> Callable[[Batch], None] | None:
-    """Return what shows a batch's line: in the running cell, or on a terminal; else None."""
+    """Return what shows a batch: in the running cell, or on a terminal; else None."""
+    if _is_page():
+        return _OnBoard()
     cell = _in_cell()
     if cell is not None:
         return _Shown(cell)
     return _Shown(_on_terminal) if sys.stderr.isatty() else None
+
+
+class _OnBoard:
+    """Shows a batch as a board, which goes on by itself."""
+
+    def __init__(self) -> None:
+        self._board: Board | None = None
+
+    def __call__(self, batch: Batch) -> None:
+        from aod_notebook.viewers.board import Board
+
+        if self._board is None:
+            self._board = Board(batch, title=f"batch {batch.id}")
+            self._board.show()
+        self._board.wake()
 
 
 class _Shown:
@@ -59,11 +77,22 @@ class _Shown:
             self._last, self._at = text, time.monotonic()
 
 
-def _in_cell() -> Callable[[str], None] | None:
-    """Return what writes a line into the running cell, in place of the one before."""
+def _shell() -> Any:
+    """Return the shell of a kernel; None elsewhere."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
-    if shell is None or not hasattr(shell, "kernel"):
+    return shell if hasattr(shell, "kernel") else None
+
+
+def _is_page() -> bool:
+    """Check whether a notebook's page sent the running cell: pages name it, other clients do not."""
+    shell = _shell()
+    return shell is not None and "cellId" in shell.kernel.get_parent("shell").get("metadata", {})
+
+
+def _in_cell() -> Callable[[str], None] | None:
+    """Return what writes a line into the running cell, in place of the one before."""
+    if _shell() is None:
         return None
     from IPython.display import display
 

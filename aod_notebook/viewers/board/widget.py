@@ -78,8 +78,8 @@ class Board(RecordView):
         super().__init__()
         self._read(0.0)
         self.facts = self._all_facts()
-        self._listening.append(self._source.listen(self._wake))
-        self._wake()
+        self._listening.append(self._source.listen(self.wake))
+        self.wake()
 
     @property
     def ids(self) -> list[str]:
@@ -204,7 +204,7 @@ class Board(RecordView):
         a, b = self.selected
         made = compare(a, b, source=self._source.compared_in)
         self.feed.reply(type="html", page=page, html=made._repr_html_())
-        self._wake()
+        self.wake()
 
     def _stop_all(self, page: str, content: Mapping[str, Any]) -> None:
         del page, content

@@ -62,14 +62,14 @@ class TraceViewer(RecordView):
         self._base: int | None = None  # what times are counted from, in microseconds
         self._read_at, self._took = -1.0, 0.0
         self._limit = EVENTS_AT_FIRST
-        self._is_over = False
+        self._has_ended = False
         self._was_live = False  # whether events were read before the end
         self._sent: list[tuple[int, int | None]] = []  # parent and own time, by span
         super().__init__(metadata)
         self._read(0.0)
         self.facts = self._all_facts()
-        self._listening.append(source.listen(self._wake))
-        self._wake()
+        self._listening.append(source.listen(self.wake))
+        self.wake()
 
     def plain(self) -> str:
         """Return the trace so far as text."""
@@ -88,7 +88,7 @@ class TraceViewer(RecordView):
     # -- what is sent -----------------------------------------------------------------------------
 
     def _read(self, now: float) -> bool:
-        if self._is_over or now < self._read_at:
+        if self._has_ended or now < self._read_at:
             return False
         with self._reading:
             began, trace = time.monotonic(), self._trace
@@ -118,7 +118,7 @@ class TraceViewer(RecordView):
         self._trace.finish()
         for number in range(len(self._trace.spans), before):
             self.feed.put(number, [-1, None, None, IS_GONE])
-        self._is_over = self.feed.is_final = True
+        self._has_ended = self.feed.is_final = True
 
     def _put(self, trace: Trace) -> None:
         """Put the records of spans that changed, or that stand elsewhere now."""
@@ -151,7 +151,7 @@ class TraceViewer(RecordView):
         with self._reading:
             trace = self._trace
             status = trace.status
-            is_ended = self._is_over
+            is_ended = self._has_ended
             running = None if is_ended else _running(trace.spans)
             since = None if running is None else running.start
             return {
