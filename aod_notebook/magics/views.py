@@ -203,6 +203,23 @@ _AOD: Final = {
         "No tool calls: the agent used no tools. `session.messages` has what it said.",
         failed_and_cost,
     ),
+    "files": View(
+        "Files",
+        (Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
+         Part("File", cells.text("path"), ("path",), 0, 1, 50, is_code=True),
+         _text("Did", "operation", chars=8), _number("Added", "added_lines"),
+         _number("Removed", "removed_lines"),
+         Part("Status", cells.failure, ("is_error",), 84, 1, 11), _SESSION),
+        "No files: no tool call named any. `frames.tool_calls_df(...)` has all calls.",
+        failed_and_cost,
+    ),
+    "hits": View(
+        "Found",
+        (Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
+         _text("Kind", "block", chars=11), _text("Words", "context", chars=70), _SESSION),
+        "No hits: the text was not found. `frames.messages_df(...)` has all that was said.",
+        failed_and_cost,
+    ),
     "results": View(
         "Results",
         (_TURN, Part("Status", cells.failure, ("is_error",), 84, 1, 11), _text("Result", "result"),
