@@ -208,9 +208,11 @@ def of_prepare(held):
 
 
 def short(number):
-    if number < 10_000:
-        return f"{number:,}"
-    return f"{number / 1e3:.1f}k" if number < 1e6 else f"{number / 1e6:.2f}M"
+    """A count in a few characters, as headers have it."""
+    if number < 1000:
+        return str(number)
+    thousands = number / 1000
+    return f"{thousands:.1f}k" if thousands < 9.95 else f"{thousands:.0f}k"
 
 
 def header(read, written, cost):
@@ -218,7 +220,7 @@ def header(read, written, cost):
     words = []
     if read is not None:
         words += [f"{short(read)} tokens in", f"{short(written)} out"]
-    return words + ([f"${cost:.4f}"] if cost is not None else [])
+    return words + ([f"${cost:.2f}"] if cost is not None else [])
 
 
 def printed(session, events):
