@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -9,13 +10,20 @@ from aod_notebook import __version__
 from aod_notebook.local import stop_service
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
 
 project = "aod-notebook"
 author = "The aod-notebook developers"
 copyright = "The aod-notebook developers"
 release = version = __version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+extensions = [
+    "listings",
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -33,7 +41,14 @@ html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 8,
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
+# A page without neighbours of its own has nothing to show at its side.
+html_sidebars = {page: [] for page in ("index", "concepts", "plots", "changelog")}
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_show_sourcelink = False
 
 # The notebooks live at the top of the project; Sphinx reads only what is below this folder.
@@ -44,8 +59,13 @@ os.environ["AOD_NOTEBOOK_HOME"] = str(state)
 os.environ["AOD_NOTEBOOK_REPLAY_PACE"] = "0"  # nobody watches the notebooks here
 (HERE / "notebooks").mkdir(exist_ok=True)
 for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
-    if notebook.name != "own-logs.ipynb":  # it would show the sessions of whoever builds this
-        shutil.copy(notebook, HERE / "notebooks" / notebook.name)
+    shutil.copy(notebook, HERE / "notebooks" / notebook.name)
+# "Your own logs" are samples here, not the sessions of whoever builds the pages.
+shutil.copytree(HERE.parent / "tests" / "logs" / "samples" / "home", state / "home")
+os.environ["HOME"] = str(state / "home")
+for variable in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA_HOME"):
+    os.environ.pop(variable, None)
+shutil.rmtree(HERE / "_generated", ignore_errors=True)  # pages of names that are no more
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
