@@ -48,6 +48,7 @@ html_theme_options = {
 # A page without neighbours of its own has nothing to show at its side.
 html_sidebars = {page: [] for page in ("index", "concepts", "plots", "changelog")}
 html_static_path = ["_static"]
+html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
 

@@ -1,11 +1,4 @@
-"""Directives that list what the package declares: errors, options of magics, commands.
-
-    ```{errors}
-    ```
-
-    ```{magic-options} %%aod
-    ```
-"""
+"""Directives that list what the package declares: `errors`, every public error and warning."""
 
 from __future__ import annotations
 

@@ -1,0 +1,129 @@
+"""The documentation: builds without a warning, links, names and searches lead somewhere."""
+
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from sphinx.util.inventory import InventoryFile
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+
+import listings  # noqa: E402 - found beside the pages
+
+QUESTIONS = {
+    "compare two sessions": "compare",
+    "cost by model": "cost",
+    "stop": "stop",
+    "behind a proxy": "clis",
+    "share a transcript": "share",
+    "which tool fails most": "find-a-failure",
+    "test without money": "testing",
+    "own logs": "own-logs",
+    "VS Code": "front-ends",
+    "OpenTelemetry": "otel",
+    "aod-sdk": "migration",
+}
+"""What people type, and the page that should come first."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Build the site once; a warning is an error."""
+    folder = tmp_path_factory.mktemp("docs")
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    done = subprocess.run(
+        [*build, "-d", folder / "doctrees", ROOT / "docs", folder / "html"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONWARNINGS": ""},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+class Links(HTMLParser):
+    """Collects the links and the ids of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        known = dict(attrs)
+        self.links += [known[name] for name in ("href", "src") if known.get(name)]
+        self.ids |= {known[name] for name in ("id", "name") if known.get(name)}
+
+
+@pytest.mark.timeout(400)
+def test_every_internal_link_leads_somewhere(site):
+    pages = {path: Links(path.read_text(encoding="utf-8")) for path in site.rglob("*.html") if "_static" not in path.parts}
+    assert len(pages) > 30
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            found = pages.get(target)
+            if not target.exists() or (
+                found and parts.fragment and parts.fragment not in found.ids
+            ):
+                broken.append(f"{path.relative_to(site)}: {link}")
+    assert broken == []
+
+
+def test_every_public_name_is_documented(site):
+    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
+    known = {name for kind in inventory.data.values() for name in kind}
+    names = set()
+    for room in (*listings.MODULES, "transcripts"):
+        module = importlib.import_module(f"aod_notebook.{room}")
+        names |= {
+            f"{module.__name__}.{name}"
+            for name in module.__all__
+            if inspect.isroutine(getattr(module, name)) or inspect.isclass(getattr(module, name))
+        }
+    assert sorted(names - known) == []
+
+
+def test_every_public_error_is_on_the_page_of_errors(site):
+    page = (site / "errors.html").read_text(encoding="utf-8")
+    missing = [name for _, name, _ in listings.public_errors() if f">{name}<" not in page]
+    assert missing == []
+
+
+def test_no_page_asks_another_host_for_anything(site, browser):
+    page, asked = browser.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    for path in sorted(site.rglob("*.html")):
+        page.goto(path.as_uri())
+    page.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("words", QUESTIONS)
+def test_a_search_has_the_right_page_first(site, browser, words):
+    page = browser.new_page()
+    page.goto(f"{(site / 'search.html').as_uri()}?q={words.replace(' ', '+')}")
+    page.wait_for_function(
+        "document.querySelector('.search-summary')?.textContent.includes('found')"
+    )
+    first = page.locator("#search-results ul.search li a").first.get_attribute("href")
+    page.close()
+    assert first.partition(".html")[0] == QUESTIONS[words]
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_the_top_bar_is_one_line(site, browser, width):
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto((site / "index.html").as_uri())
+    height = page.locator(".bd-header").bounding_box()["height"]
+    page.close()
+    assert height < 100
