@@ -62,7 +62,11 @@ class Links(HTMLParser):
 
 @pytest.mark.timeout(400)
 def test_every_internal_link_leads_somewhere(site):
-    pages = {path: Links(path.read_text(encoding="utf-8")) for path in site.rglob("*.html") if "_static" not in path.parts}
+    pages = {
+        path: Links(path.read_text(encoding="utf-8"))
+        for path in site.rglob("*.html")
+        if "_static" not in path.parts
+    }
     assert len(pages) > 30
     broken = []
     for path, page in pages.items():
