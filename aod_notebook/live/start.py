@@ -200,6 +200,16 @@ def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
     return attach(held_id(reference, held, "session"))
 
 
+def find_session_id(reference: str, names: Mapping[str, object]) -> str:
+    """Return the id that a cell means by a variable's name, an id or `last`, which stays `last`.
+
+    Raises:
+        WrongVariableError: the variable holds something else.
+    """
+    held = names.get(reference)
+    return held.id if isinstance(held, LiveSession) else held_id(reference, held, "session")
+
+
 def held_id(reference: str, held: object, noun: str) -> str:
     """Return the id that a variable holds; without one (or for `last`) what was written.
 

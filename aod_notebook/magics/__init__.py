@@ -22,8 +22,8 @@ def load(shell: InteractiveShell) -> None:
     from aod_notebook.magics import complete, tables, transforms
     from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.aod import AodMagics
+    from aod_notebook.magics.display import say
     from aod_notebook.magics.notices import say_what_became
-    from aod_notebook.magics.show import say
 
     for wrong in _mend_configuration(shell):
         say(wrong)
@@ -54,8 +54,7 @@ def unload(shell: InteractiveShell) -> None:
     from aod_notebook.core import bridge
     from aod_notebook.live import disconnect
     from aod_notebook.magics import complete, tables, transforms
-    from aod_notebook.magics.agentos import AgentOSMagics
-    from aod_notebook.magics.agentos_cell import ReportedCells
+    from aod_notebook.magics.agentos import AgentOSMagics, ReportedCells
     from aod_notebook.magics.aod import AodMagics
 
     complete.uninstall(shell)

@@ -1,45 +1,291 @@
-"""`%%aod`: the cell is a prompt for an agent; `%aod`: what else the service can be asked."""
+"""`%%aod`: the cell is a prompt for an agent; `%aod`: commands about sessions and agents."""
 
 from __future__ import annotations
 
+import difflib
+import json
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
-from aod_notebook.live import LiveSession, SessionStoppedError, start
+from aod_notebook.contract import PROVIDERS, RUNTIMES
+from aod_notebook.core.redact import redact
+from aod_notebook.live import LiveSession, SessionRequest, SessionStoppedError, start
 from aod_notebook.live.connections import current_if_any, default_notice
 from aod_notebook.live.embedded import allow_root
 from aod_notebook.live.mirroring import mirror, mirror_at_end
-from aod_notebook.live.start import held_id
-from aod_notebook.magics import aod_commands
-from aod_notebook.magics.aod_cell import (
-    CELL,
-    LONGEST_S,
-    SHORTEST_S,
-    as_code,
-    as_wire,
-    cell_parser,
-    check,
-    check_prompt,
-    check_runtime,
-    continue_as_code,
-    request_of,
-    unknown_runtime,
-)
-from aod_notebook.magics.command import described
+from aod_notebook.live.start import find_session_id
+from aod_notebook.magics import commands
+from aod_notebook.magics.display import VIEWS, leave_live, say, watch
 from aod_notebook.magics.find import find_session
 from aod_notebook.magics.notices import plain_warnings
-from aod_notebook.magics.parser import HelpShown, split
-from aod_notebook.magics.show import VIEWS, leave_live, say, watch
+from aod_notebook.magics.parser import (
+    HelpShown,
+    MagicParser,
+    MagicUsageError,
+    Offer,
+    check_name,
+    check_view,
+    described,
+    run,
+    split,
+)
 from aod_notebook.magics.template import fill, fill_options
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["AodMagics"]
+MAGIC = "%aod"
+CELL = "%%aod"
+SHORTEST_S, LONGEST_S = 10, 3600
+"""How long a turn may be allowed to take."""
+_REPOSITORY = re.compile(r"(?P<url>https?://[^\s:]+(?::\d+/[^\s:]*)?)(?::(?P<mount>/\S*))?")
+_NEW_SESSION_ONLY = (
+    *("agent", "model", "runtime", "provider", "env", "repo", "secret", "recording", "speed"),
+)
+
+
+def cell_parser() -> MagicParser:
+    """Make the parser of the `%%aod` line."""
+    parser = MagicParser(
+        CELL, "Run the cell's text as an agent's prompt and show what it does.", below="The prompt"
+    )
+    add: Any = parser.add_argument
+    add("-a", "--agent", metavar="AGENT", offers=Offer.AGENTS, help="id or name of an agent")
+    add(
+        "--runtime",
+        metavar="R",
+        offers=RUNTIMES,
+        help="claude, codex, gemini, opencode, shell or replay",
+    )
+    add(
+        "--provider",
+        metavar="P",
+        offers=PROVIDERS,
+        help="anthropic or openai (the later API's word)",
+    )
+    add("--model", metavar="M", help="the model, with --runtime or --provider")
+    add(
+        "-s",
+        "--session",
+        metavar="S",
+        offers=Offer.SESSIONS,
+        help="continue this session: an id, a variable or `last`",
+    )
+    add("--env", metavar="E", offers=Offer.ENVIRONMENTS, help="id or name of an environment")
+    add("--timeout", metavar="N", help="seconds that the turn may take (10 to 3600)")
+    add("--repo", metavar="URL[:PATH]", action="append", default=[], help="clone a repository")
+    add("--secret", metavar="NAME", action="append", default=[], offers=Offer.SECRETS,
+        help="pass this environment variable of the kernel to the session")  # fmt: skip
+    add("--recording", metavar="R",
+        help="with --runtime replay: a session's id or a CLI's own log to play")  # fmt: skip
+    add("--speed", metavar="X",
+        help="with --runtime replay: how much faster than recorded; without, a turn takes 10 s")  # fmt: skip
+    add("-o", "--output", metavar="NAME", help="bind the session (LiveSession) to a variable")
+    add("--view", nargs="?", choices=VIEWS, const="live",
+        help="how it is shown while it runs: live, html, lines; auto chooses")  # fmt: skip
+    add("--background", action="store_true", help="return at once; the session goes on")
+    add("--report", action="store_true", help="mirror the session into AgentOS as a run")
+    add("--no-raise", action="store_true", help="a failed session does not stop Run All")
+    add("--quiet", action="store_true", help="show one line at the end instead of a transcript")
+    add("--raw", action="store_true", help="send the text verbatim: {{name}} is not filled in")
+    add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    add("--code", action="store_true", help="show the same as Python, and run nothing")
+    return parser
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        MagicUsageError: they do; the message names them.
+    """
+    chosen = [f"--{name}" for name in ("agent", "runtime", "provider") if getattr(options, name)]
+    if len(chosen) > 1:
+        raise MagicUsageError(f"{CELL}: {' and '.join(chosen)} exclude each other; keep one.")
+    if options.agent and options.model:
+        raise MagicUsageError(
+            f"{CELL}: --model goes with --runtime or --provider; an agent (-a) has its own."
+        )
+    check_view(options, CELL)
+    check_name(options.output, CELL)
+    if options.timeout is not None:
+        options.timeout = _seconds(options.timeout)
+    if options.speed is not None:
+        options.speed = _speed(options.speed)
+    if options.session is not None:
+        for name in _NEW_SESSION_ONLY:
+            if getattr(options, name):
+                raise MagicUsageError(
+                    f"{CELL}: --{name} is for a new session; a session that is continued (-s) "
+                    "keeps what it was started with."
+                )
+
+
+def request_of(options: argparse.Namespace, prompt: str) -> SessionRequest:
+    """Return the session that the options ask for.
+
+    Args:
+        options: what `cell_parser` read.
+        prompt: the cell's text.
+
+    Raises:
+        MagicUsageError: a repository or a secret can't be read.
+    """
+    return SessionRequest(
+        prompt=prompt,
+        agent=options.agent,
+        runtime=options.runtime,
+        provider=options.provider,
+        model=options.model,
+        environment=options.env,
+        timeout=options.timeout,
+        resources=[_repository(text) for text in options.repo],
+        secrets={name: _secret(name) for name in options.secret},
+        recording=options.recording,
+        speed=options.speed,
+    )
+
+
+def as_wire(request: SessionRequest) -> str:
+    """Show a request as what would be sent, its secrets hidden."""
+    fields = _given(request)
+    agent = fields.pop("agent", None)
+    own = [
+        f"{name} {fields.pop(name)}" for name in ("runtime", "provider", "model") if name in fields
+    ]
+    meant = f"the agent {agent!r}" if agent else f"the notebook's own agent: {', '.join(own)}"
+    body: dict[str, Any] = {"agent_id": f"<{meant}>", **fields}
+    if "environment" in body:
+        body["environment_id"] = f"<the environment {body.pop('environment')!r}>"
+    if "secrets" in body:
+        body["secret_env_vars"] = dict.fromkeys(body.pop("secrets"), "[hidden]")
+    if "resources" in body:
+        body["resources"] = redact(body["resources"])
+    return "POST /sessions\n" + json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def as_code(request: SessionRequest) -> str:
+    """Show a request as the Python that does the same.
+
+    Secrets are read from the environment; what a repository's URL has before its `@` is hidden.
+    """
+    fields = {name: repr(value) for name, value in _given(request).items()}
+    if request.resources:
+        fields["resources"] = repr(redact(request.resources))
+    imports = "from aod_notebook.live import SessionRequest, start\n"
+    if request.secrets:
+        imports = f"import os\n\n{imports}"
+        named = ", ".join(f"{name!r}: os.environ[{name!r}]" for name in request.secrets)
+        fields["secrets"] = f"{{{named}}}"
+    lines = "".join(f"    {name}={value},\n" for name, value in fields.items())
+    return f"{imports}\nsession = start(SessionRequest(\n{lines})).wait()"
+
+
+def continue_as_code(reference: str, prompt: str, timeout: int | None) -> str:
+    """Show the Python that sends a session its next prompt."""
+    limit = "" if timeout is None else f", timeout={timeout}"
+    return (
+        "from aod_notebook.live import attach\n\n"
+        f"session = attach({reference!r}).wait()\nsession.prompt({prompt!r}{limit}).wait()"
+    )
+
+
+def check_runtime(options: argparse.Namespace, *, is_embedded: bool) -> None:
+    """Refuse a runtime that the service does not have, or one without a known model.
+
+    Args:
+        options: what `cell_parser` read.
+        is_embedded: whether the service is the embedded one, which has `RUNTIMES` and no other.
+
+    Raises:
+        MagicUsageError: it is one.
+    """
+    wrong = None if options.runtime is None else unknown_runtime(options.runtime)
+    if wrong is None or (options.model and not is_embedded):
+        return
+    more = "" if is_embedded else " One that only this service has needs --model."
+    raise MagicUsageError(f"{CELL}: {wrong}{more}")
+
+
+def unknown_runtime(runtime: str) -> str | None:
+    """Return an error about a runtime that is not known, with the nearest one; else None."""
+    if runtime in RUNTIMES:
+        return None
+    near = difflib.get_close_matches(runtime, RUNTIMES, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}? Known" if near else "Known"
+    return f"unknown runtime {runtime!r}. {hint} are {', '.join(RUNTIMES)}."
+
+
+def check_prompt(prompt: str) -> None:
+    """Refuse a prompt that is empty or that can't be sent.
+
+    Raises:
+        MagicUsageError: it is.
+    """
+    if not prompt.strip():
+        raise MagicUsageError(
+            f"{CELL}: the prompt is empty, so no session was started. "
+            f"Write the prompt below the {CELL} line."
+        )
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise MagicUsageError(
+            f"{CELL}: character {error.start + 1} of the prompt is half of a surrogate pair, "
+            "which can't be sent. Replace it: text.encode('utf-8', 'replace').decode()."
+        ) from None
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text) if text.isascii() and text.isdigit() else 0
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise MagicUsageError(
+            f"{CELL}: --timeout takes whole seconds ({SHORTEST_S} to {LONGEST_S}), not {text!r}."
+        )
+    return seconds
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise MagicUsageError(
+            f"{CELL}: --speed takes a number above 0, such as 1 or 20, not {text!r}."
+        )
+    return speed
+
+
+def _given(request: SessionRequest) -> dict[str, Any]:
+    fields: Mapping[str, Any] = vars(request)
+    return {name: value for name, value in fields.items() if value not in (None, [], {}, ())}
+
+
+def _repository(text: str) -> dict[str, str]:
+    match = _REPOSITORY.fullmatch(text)
+    if match is None:
+        raise MagicUsageError(f"{CELL}: --repo takes URL or URL:/PATH, not {_no_password(text)!r}.")
+    resource = {"type": "github_repository", "url": match["url"]}
+    return resource | ({"mount_path": match["mount"]} if match["mount"] else {})
+
+
+def _no_password(text: str) -> str:
+    return re.sub(r"//[^/]*@", "//[hidden]@", text)
+
+
+def _secret(name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise MagicUsageError(f"{CELL}: --secret {name}: the kernel's environment has no {name}.")
+    return value
 
 
 @magics_class
@@ -56,11 +302,9 @@ class AodMagics(Magics):
         "", help="The model of a cell that names nothing; empty for the runtime's default."
     ).tag(config=True)
     timeout = Int(
-        0, help="Seconds that a turn may take if --timeout does not say; 0 for the service's."
+        0, help="Seconds that a turn may take without --timeout; 0 for the service's default."
     ).tag(config=True)
-    view = Enum(VIEWS, "auto", help="How a session is shown if --view does not say.").tag(
-        config=True
-    )
+    view = Enum(VIEWS, "auto", help="How a session is shown without --view.").tag(config=True)
 
     theme = Enum(
         ("auto", "light", "dark"), "auto", help="The theme of figures that name none: the page's."
@@ -85,7 +329,7 @@ class AodMagics(Magics):
 
     @validate("timeout")
     def _check_timeout(self, proposal: dict[str, Any]) -> int:
-        """Refuse what the service would refuse of every cell."""
+        """Refuse a limit that the service would refuse."""
         seconds: int = proposal["value"]
         if seconds != 0 and not SHORTEST_S <= seconds <= LONGEST_S:
             raise TraitError(
@@ -96,7 +340,7 @@ class AodMagics(Magics):
 
     @validate("runtime")
     def _check_runtime(self, proposal: dict[str, Any]) -> str:
-        """Refuse what a cell that names nothing can't run with."""
+        """Refuse a runtime that no cell could run with."""
         runtime: str = proposal["value"].strip()
         if not runtime:
             raise TraitError("AodMagics.runtime can't be empty: claude, codex, shell, replay, …")
@@ -108,12 +352,12 @@ class AodMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def aod(self, line: str, cell: str | None = None) -> object:
-        """Run the cell as an agent's prompt (`%%aod`), or ask the service (`%aod COMMAND`)."""
+        """Run the cell as an agent's prompt (`%%aod`), or a command (`%aod COMMAND`)."""
         interrupted = False
         try:
             with plain_warnings():
                 if cell is None:
-                    return aod_commands.run(line, self.shell.user_ns)
+                    return run(MAGIC, commands.AOD, line, self.shell.user_ns)
                 self._prompt(line, cell)
         except HelpShown:
             pass
@@ -161,7 +405,7 @@ class AodMagics(Magics):
             session.raise_for_status()
 
     def _take_configured(self, options: argparse.Namespace) -> None:
-        """Take what `%config AodMagics` says where the cell's line says nothing."""
+        """Fill in `%config AodMagics` where the cell's line leaves something out."""
         options.view = options.view or self.view
         options.timeout = options.timeout or self.timeout or None
         if not (options.session or options.agent or options.runtime or options.provider):
@@ -170,7 +414,7 @@ class AodMagics(Magics):
             options.model = options.model or self.model or None
 
     def _begin(self, options: argparse.Namespace, prompt: str) -> tuple[LiveSession, int]:
-        """Start or continue a session; say too where this cell's events begin."""
+        """Start or continue a session; return it, and where this cell's events begin."""
         if options.session is None:
             return start(request_of(options, prompt)), 0
         session = find_session(options.session, self.shell.user_ns)
@@ -180,12 +424,7 @@ class AodMagics(Magics):
     def _described(self, options: argparse.Namespace, prompt: str) -> str:
         """Show what the cell would do, as Python or as the request."""
         if options.session is not None:
-            held = self.shell.user_ns.get(options.session)
-            reference = (
-                held.id
-                if isinstance(held, LiveSession)
-                else held_id(options.session, held, "session")
-            )
+            reference = find_session_id(options.session, self.shell.user_ns)
             return continue_as_code(reference, prompt, options.timeout)
         request = request_of(options, prompt)
         return as_code(request) if options.code else as_wire(request)
@@ -198,6 +437,4 @@ def _is_embedded() -> bool:
 
 
 # What `%aod?` and `%%aod?` show.
-AodMagics.aod.__doc__ = described(
-    AodMagics.aod.__doc__, "%aod", aod_commands.COMMANDS, cell_parser()
-)
+AodMagics.aod.__doc__ = described(AodMagics.aod.__doc__, MAGIC, commands.AOD, cell_parser())

@@ -5,27 +5,33 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import threading
+import time
+from concurrent.futures import wait
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aod_notebook.contract import PROVIDERS, RUNTIMES
-from aod_notebook.live import LiveRun, LiveSession
-from aod_notebook.live.known import known, known_runs
+from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.live.connections import current_if_any
+from aod_notebook.live.credentials import AGENTOS, AOD
+from aod_notebook.live.handle import Handle
 from aod_notebook.live.start import LAST
-from aod_notebook.magics import agentos_cell, agentos_commands, aod_cell, aod_commands
-from aod_notebook.magics.agentos_call import methods
-from aod_notebook.magics.command import find
+from aod_notebook.magics import agentos, aod, commands
+from aod_notebook.magics.commands.call import methods
+from aod_notebook.magics.parser import Offer, find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from aod_notebook.magics.command import Command
-    from aod_notebook.magics.parser import MagicParser
+    from aod_notebook.live.connections import Connection
+    from aod_notebook.magics.parser import Command, MagicParser, Offers
 
-__all__ = ["candidates", "install", "uninstall"]
-
+FRESH_S = 5.0
+"""How long a list counts as fresh; after that it is asked for again in the background."""
 _OPEN_NAME = re.compile(r"\{\{(\w*)$")
 _CELL = re.compile(r"\s*(%%)(aod|agentos)\b")
 _LINE = re.compile(r"\s*(?:[\w., ]+=\s*)?(%)(aod|agentos)\b")
@@ -35,15 +41,74 @@ _IPYTHONS_OWN = ("In", "Out")
 _HOOK_KEYS = ("%aod", "%%aod", "%agentos", "%%agentos")
 
 
-class Offer(NamedTuple):
+class Completion(NamedTuple):
     """What a piece of the text before the cursor may become."""
 
     fragment: str
     become: list[str]
 
 
+class Known:
+    """The names of agents, environments, sessions and runs on the current connection.
+
+    Asking never waits for the network and never starts the embedded service: the answer is what
+    was known before, and a list that is not fresh is asked for in the background.
+
+    Args:
+        current: returns the connection, if one was made already.
+    """
+
+    def __init__(self, current: Callable[[], Connection[Any, Any] | None]) -> None:
+        self._current = current
+        self._lock = threading.Lock()  # guards the three fields below
+        self._names: dict[tuple[str, str], list[str]] = {}
+        self._asked_at: dict[tuple[str, str], float] = {}
+        self._asking: dict[tuple[str, str], Future[None]] = {}
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names (for sessions and runs the ids) that are known.
+
+        Args:
+            kind: `agents`, `environments`, `sessions` or `runs`.
+        """
+        on = self._current()
+        if on is None:
+            return []
+        key = (on.base_url, kind)
+        with self._lock:
+            if time.monotonic() - self._asked_at.get(key, -FRESH_S) >= FRESH_S:
+                self._asked_at[key] = time.monotonic()
+                self._asking[key] = on.in_background(partial(self._ask, key))
+            return list(self._names.get(key, ()))
+
+    def wait(self, timeout: float) -> None:
+        """Wait until what is being asked for has been answered."""
+        with self._lock:
+            asking = list(self._asking.values())
+        wait(asking, timeout)
+
+    async def _ask(self, key: tuple[str, str], client: Any) -> None:
+        try:
+            rows = await getattr(client, key[1]).list()
+        except AodNotebookError:
+            return  # completion has nothing to offer then; the command itself shows why
+        names = [_name(row) for row in rows]
+        with self._lock:
+            self._names[key] = names
+
+
+def _name(row: Any) -> str:
+    """Return the name of a row, else its id; AgentOS answers with dicts."""
+    found = row if isinstance(row, dict) else vars(row)
+    return str(found.get("name") or found.get("id"))
+
+
+known = Known(partial(current_if_any, AOD))
+known_runs = Known(partial(current_if_any, AGENTOS))
+
+
 def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
-    """Return what the last word of `text` may become; None if that is not ours to say.
+    """Return what the last word of `text` may become; None outside of our magics.
 
     Args:
         text: the cell up to the cursor.
@@ -57,12 +122,12 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
         >>> candidates("print(", {}) is None
         True
     """
-    found = offer(text, names)
+    found = complete(text, names)
     return None if found is None else found.become
 
 
-def offer(text: str, names: Mapping[str, object]) -> Offer | None:
-    """Return what `candidates` gives, and which piece of the text that is for."""
+def complete(text: str, names: Mapping[str, object]) -> Completion | None:
+    """Return what `candidates` returns, and which piece of the text that is for."""
     line = text.rpartition("\n")[2]
     magic, is_below = _CELL.match(text), line != text
     if magic is None or (is_below and magic[2] == "agentos"):  # whose cell is Python
@@ -72,7 +137,7 @@ def offer(text: str, names: Mapping[str, object]) -> Offer | None:
     open_name = _OPEN_NAME.search(text)
     if open_name is not None:
         own = [name for name in names if not name.startswith("_")]
-        return Offer(open_name[1], [f"{name}}}}}" for name in _starting(open_name[1], own)])
+        return Completion(open_name[1], [f"{name}}}}}" for name in _starting(open_name[1], own)])
     rest = text[magic.end() :]
     if is_below or not rest[:1].isspace():
         return None
@@ -83,56 +148,94 @@ def offer(text: str, names: Mapping[str, object]) -> Offer | None:
     if joined is not None:
         before, word = [*before, joined[1]], joined[2]
     start = word.lstrip("\"'")
-    if before[-1:] == ["--to"]:
-        return Offer(word, _folders(start))
-    offered = _starting(start, _offered(magic[1], magic[2], before, names))
-    return Offer(word, [shlex.quote(each) if " " in each else each for each in offered])
+    offered = _starting(start, _following(magic[1], magic[2], before, start, names))
+    return Completion(word, [shlex.quote(each) if " " in each else each for each in offered])
 
 
-def _offered(sign: str, magic: str, before: list[str], names: Mapping[str, object]) -> list[str]:
-    """What may follow the words `before`."""
-    match sign, magic:
-        case "%%", "aod":
-            return _words(aod_cell.cell_parser(), before, names)
-        case "%%", _:
-            return _words(agentos_cell.cell_parser(), before, names)
-        case _, "aod":
-            return _line_words(aod_commands.COMMANDS, before, names)
-    return _line_words(agentos_commands.COMMANDS, before, names)
+def _following(
+    sign: str, magic: str, before: list[str], start: str, names: Mapping[str, object]
+) -> list[str]:
+    """Return what may follow the words `before`."""
+    if sign == "%%":
+        parser = aod.cell_parser() if magic == "aod" else agentos.cell_parser()
+        return _by_parser(parser, before, start, names)
+    return _by_command(
+        commands.AOD if magic == "aod" else commands.AGENTOS, magic, before, start, names
+    )
 
 
-def _words(parser: MagicParser, before: list[str], names: Mapping[str, object]) -> list[str]:
-    """What may follow by the parser alone: the value of the last option, or an option."""
-    values = parser.values(before[-1]) if before else None
-    if values is None:
-        return parser.options()
-    match before[-1]:
-        case "-a" | "--agent":
-            return _agents(parser.prog)
-        case "--env":
-            return known.names("environments")
-        case "-s" | "--session":
-            return _sessions(names)
-        case "--runtime":
-            return list(RUNTIMES)
-        case "--provider":
-            return list(PROVIDERS)
-        case "--secret":
-            return sorted(os.environ)
-        case "--input":
-            return _held(names, dict)
-    return values
+def _by_command(
+    known_commands: Mapping[str, Command],
+    magic: str,
+    before: list[str],
+    start: str,
+    names: Mapping[str, object],
+) -> list[str]:
+    found = find(known_commands, before)
+    if found is None:
+        split = [name.split() for name in known_commands]
+        following = [words[len(before)] for words in split if words[: len(before)] == before]
+        return list(dict.fromkeys(following)) + ([] if before else ["--help"])
+    name, after = found
+    command = known_commands[name]
+    if command.takes_text and after:
+        return []
+    return _by_parser(command.parser(f"%{magic} {name}"), after, start, names)
 
 
-def _agents(command: str) -> list[str]:
-    """The names of the agents that a command takes; `%agentos connect` takes an id."""
-    if not command.startswith("%agentos"):
-        return known.names("agents")
-    return [] if command == "%agentos connect" else known_runs.names("agents")
+def _by_parser(
+    parser: MagicParser, before: list[str], start: str, names: Mapping[str, object]
+) -> list[str]:
+    """Return the values of the last option, or else arguments and options."""
+    if before and parser.takes_value(before[-1]):
+        return _values(parser.offers_of(before[-1]), before, start, names)
+    given = [
+        word
+        for place, word in enumerate(before)
+        if not word.startswith("-") and not (place and parser.takes_value(before[place - 1]))
+    ]
+    values = _values(parser.offers_at(len(given)), given, start, names)
+    is_call = parser.offers_at(0) is Offer.METHODS  # whose options come last
+    return values if is_call else [*values, *parser.options()]
+
+
+def _values(
+    offers: Offers, before: Sequence[str], start: str, names: Mapping[str, object]
+) -> list[str]:
+    """Return the values of an argument, by its declaration."""
+    if offers is None:
+        return []
+    if isinstance(offers, tuple):
+        return list(offers)
+    if offers is Offer.PARAMETERS:
+        return _parameters(before)
+    if offers is Offer.FOLDERS:
+        return _folders(start)
+    return _OFFERED[offers](names)
+
+
+_OFFERED: dict[Offer, Callable[[Mapping[str, object]], list[str]]] = {
+    Offer.SESSIONS: lambda names: [LAST, *_held(names, "session"), *known.names("sessions")],
+    Offer.RUNS: lambda names: [LAST, *_held(names, "run"), *known_runs.names("runs")],
+    Offer.AGENTS: lambda _: known.names("agents"),
+    Offer.HOSTED_AGENTS: lambda _: known_runs.names("agents"),
+    Offer.ENVIRONMENTS: lambda _: known.names("environments"),
+    Offer.METHODS: lambda _: list(methods()),
+    Offer.DICTS: lambda names: [name for name in _own(names) if isinstance(names[name], dict)],
+    Offer.SECRETS: lambda _: sorted(os.environ),
+}
+
+
+def _parameters(before: Sequence[str]) -> list[str]:
+    """Return the parameters that a call of AgentOS's control plane still takes."""
+    method = methods().get(before[0])
+    given = {word.partition("=")[0] for word in before[1:]}
+    takes = () if method is None else method.signature.parameters
+    return [f"{name}=" for name in takes if name not in (*given, "self")]
 
 
 def _folders(word: str) -> list[str]:
-    """What a folder's path that begins with `word` may become."""
+    """Return what a folder's path that begins with `word` may become."""
     base, slash, start = word.rpartition("/")
     try:
         there = sorted(Path(base + slash or ".").expanduser().iterdir())
@@ -143,62 +246,17 @@ def _folders(word: str) -> list[str]:
     return [f"{base}{slash}{name}/" for name in shown]
 
 
-def _line_words(
-    commands: Mapping[str, Command], before: list[str], names: Mapping[str, object]
-) -> list[str]:
-    found = find(commands, before)
-    if found is None:
-        split = [name.split() for name in commands]
-        following = [words[len(before)] for words in split if words[: len(before)] == before]
-        return list(dict.fromkeys(following)) + ([] if before else ["--help"])
-    command = commands[found[0]]
-    if "method" in _arguments_of(command):
-        return _call_words(found[1])
-    if command.takes_text and found[1]:
-        return []
-    magic = "%agentos" if commands is agentos_commands.COMMANDS else "%aod"
-    parser = command.parser(f"{magic} {found[0]}")
-    if parser.values(before[-1]) is not None:
-        return _words(parser, before, names)
-    return [*_arguments(command, names), *parser.options()]
+def _held(names: Mapping[str, object], noun: str) -> list[str]:
+    """Return the notebook's variables that hold a session or a run."""
+    return [
+        name
+        for name in _own(names)
+        if isinstance(held := names[name], Handle) and held.noun == noun
+    ]
 
 
-def _arguments(command: Command, names: Mapping[str, object]) -> list[str]:
-    """What the command's words other than options may be."""
-    taken = _arguments_of(command)
-    if "session" in taken:
-        return _sessions(names)
-    if taken & {"run_id", "approval"}:
-        return [LAST, *_held(names, LiveRun), *known_runs.names("runs")]
-    if "--start-session" in taken:
-        return known_runs.names("agents")
-    is_row = taken & {"row", "agent"}
-    kind = "agents" if "agent" in command.help else "environments"
-    return known.names(kind) if is_row else []
-
-
-def _arguments_of(command: Command) -> set[str]:
-    return {words[0] for words, _ in command.arguments}
-
-
-def _call_words(after: list[str]) -> list[str]:
-    """What may follow `%agentos call`: a method, then its parameters."""
-    if not after:
-        return list(methods())
-    method = methods().get(after[0])
-    given = {word.partition("=")[0] for word in after[1:]}
-    known_ones = () if method is None else method.signature.parameters
-    return [f"{name}=" for name in known_ones if name not in (*given, "self")]
-
-
-def _sessions(names: Mapping[str, object]) -> list[str]:
-    return [LAST, *_held(names, LiveSession), *known.names("sessions")]
-
-
-def _held(names: Mapping[str, object], kind: type) -> list[str]:
-    """The names of the notebook's variables that hold a `kind`."""
-    own = [name for name in names if not name.startswith("_") and name not in _IPYTHONS_OWN]
-    return [name for name in own if isinstance(names[name], kind)]
+def _own(names: Mapping[str, object]) -> list[str]:
+    return [name for name in names if not name.startswith("_") and name not in _IPYTHONS_OWN]
 
 
 def _starting(word: str, offered: list[str]) -> list[str]:
@@ -237,7 +295,7 @@ def _matcher(shell: InteractiveShell) -> Any:
     def matcher(context: Any) -> Any:
         lines = context.full_text.split("\n")[: context.cursor_line + 1]
         text = "\n".join([*lines[:-1], lines[-1][: context.cursor_position]])
-        found = offer(text, shell.user_ns)
+        found = complete(text, shell.user_ns)
         if found is None:
             return {"completions": [], "suppress": False}
         # Where nothing is known the word stays as it is: an empty answer would have IPython offer

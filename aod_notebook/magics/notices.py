@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import ExecutionResult
 
-__all__ = ["plain_warnings", "say_what_became"]
-
 
 def say_what_became(result: ExecutionResult) -> None:
     """After an interrupted cell, say what became of the sessions and runs that it awaited.

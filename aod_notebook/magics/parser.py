@@ -1,22 +1,24 @@
-"""The argument parser of the magics: shell quoting, no abbreviations, errors with a next step."""
+"""The words of a magic: declared arguments and commands, shell quoting, errors with a next step."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import enum
+import keyword
 import shlex
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.magics.template import BARE_NAME
+from aod_notebook.core.template import BARE_NAME
+from aod_notebook.magics.display import say
+from aod_notebook.magics.template import fill_options
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-__all__ = ["HelpShown", "MagicParser", "MagicUsageError", "split"]
-
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 DASHES = "\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\N{HORIZONTAL BAR}\N{MINUS SIGN}"
 QUOTES = (
@@ -27,12 +29,38 @@ QUOTES = (
 """What editors and chat programs put in the place of hyphens and straight quotes."""
 
 
+_IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")
+
+
 class MagicUsageError(AodNotebookError):
     """A magic was called with words that it does not know."""
 
 
 class HelpShown(Exception):  # noqa: N818 - not an error: it ends the parsing after --help
     """`--help` was asked for and printed; there is nothing to run."""
+
+
+class Offer(enum.Enum):
+    """What completion offers as the value of an argument."""
+
+    SESSIONS = enum.auto()
+    """`last`, variables that hold sessions, and known ids."""
+    RUNS = enum.auto()
+    """`last`, variables that hold runs, and known ids."""
+    AGENTS = enum.auto()
+    """Names of the agents of Agent on Demand."""
+    HOSTED_AGENTS = enum.auto()
+    """Names of the agents of AgentOS."""
+    ENVIRONMENTS = enum.auto()
+    METHODS = enum.auto()
+    """Methods of AgentOS's control plane."""
+    PARAMETERS = enum.auto()
+    """Parameters of the method before."""
+    DICTS = enum.auto()
+    """Variables that hold a dict."""
+    SECRETS = enum.auto()
+    """Environment variables of the kernel."""
+    FOLDERS = enum.auto()
 
 
 def split(line: str, magic: str) -> list[str]:
@@ -69,12 +97,19 @@ Did you mean --runtime? %%aod --help lists all.
     """
 
     def __init__(self, prog: str, description: str | None = None, below: str = "") -> None:
+        self._offers: dict[str, Offers] = {}
         super().__init__(  # type: ignore[no-untyped-call]  # IPython's parser has no types
             prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         self.allow_abbrev = False
         self._below = below
         self.add_argument("-h", "--help", action="store_true", help="show this help and stop")
+
+    def add_argument(self, *names: str, offers: Offers = None, **settings: Any) -> argparse.Action:
+        """Add an argument; `offers` is what completion may put there."""
+        action: argparse.Action = super().add_argument(*names, **settings)
+        self._offers[action.dest] = offers
+        return action
 
     def parse_args(  # type: ignore[override]  # argparse overloads on the namespace's type
         self, args: Sequence[str], namespace: argparse.Namespace | None = None
@@ -142,12 +177,22 @@ Did you mean --runtime? %%aod --help lists all.
         """All option strings, long ones first."""
         return sorted(self._option_string_actions, key=lambda option: (len(option) < 3, option))  # noqa: PLR2004
 
-    def values(self, option: str) -> list[str] | None:
-        """Return what an option's value may be, as far as that is known; None if it takes none."""
+    def takes_value(self, option: str) -> bool:
+        """Check whether a word is an option that is followed by a value."""
         action = self._option_string_actions.get(option)
-        if action is None or action.nargs == 0:
+        return action is not None and action.nargs != 0
+
+    def offers_of(self, option: str) -> Offers:
+        """Return what may be the value of an option."""
+        action = self._option_string_actions[option]
+        return tuple(map(str, action.choices)) if action.choices else self._offers[action.dest]
+
+    def offers_at(self, place: int) -> Offers:
+        """Return what may be the argument number `place`, from 0, that is not an option's value."""
+        actions = self._get_positional_actions()
+        if place >= len(actions) and not (actions and actions[-1].nargs in ("*", "+")):
             return None
-        return [str(choice) for choice in action.choices or ()]
+        return self._offers[actions[min(place, len(actions) - 1)].dest]
 
     def _check_bare(self, words: Sequence[str]) -> None:
         """Refuse `--name` where the name is written without it."""
@@ -194,3 +239,166 @@ Did you mean --runtime? %%aod --help lists all.
         raise MagicUsageError(
             f"{self.prog}: {word!r} is a word too many. {where}{self.prog} --help shows the usage."
         )
+
+
+Arguments = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
+Offers = Offer | tuple[str, ...] | None
+"""What completion offers as a value: things of a kind, certain words, or nothing."""
+
+
+def argument(*words: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Declare one argument as `MagicParser.add_argument` takes it."""
+    return words, settings
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it is for, its arguments, and what it does.
+
+    Attributes:
+        help: one line for the list of commands.
+        arguments: what its parser takes.
+        run: called with the parsed options and the notebook's variables.
+        takes_text: whether what follows its first word is text, taken as it stands.
+        as_it_stands: arguments in which no `{{name}}` is filled in; the text is one anyway.
+        may_be_empty: arguments for which an empty text says something.
+    """
+
+    help: str
+    arguments: Arguments
+    run: Callable[[argparse.Namespace, dict[str, object]], object]
+    takes_text: bool = False
+    as_it_stands: tuple[str, ...] = ()
+    may_be_empty: tuple[str, ...] = ()
+
+    def parser(self, name: str) -> MagicParser:
+        """Make the command's parser; `name` is what it is called by (`%aod turns`)."""
+        parser = MagicParser(name, self.help)
+        for words, settings in self.arguments:
+            parser.add_argument(*words, **settings)
+        return parser
+
+    def options(
+        self, name: str, words: list[str], names: Mapping[str, object]
+    ) -> argparse.Namespace:
+        """Parse the words that follow the command's name, and fill in the `{{name}}`s.
+
+        Raises:
+            HelpShown: the help was asked for.
+            MagicUsageError: the arguments are wrong.
+            UnknownNameError: a `{{name}}` is no variable.
+        """
+        parser = self.parser(name)
+        options = parser.parse_args(words)
+        text = self.arguments[-1][0] if self.takes_text else ()
+        fill_options(options, names, but=(*self.as_it_stands, *text), hint="Define it first.")
+        parser.check_filled(options, but=(*self.may_be_empty, *text))
+        return options
+
+
+def find(commands: Mapping[str, Command], words: list[str]) -> tuple[str, list[str]] | None:
+    """Return the name of the command that `words` begin with, of one or two words, and the rest."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in commands and len(words) >= length:
+            return name, words[length:]
+    return None
+
+
+def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str, object]) -> object:
+    """Run a line of `magic`; an empty one means `status`.
+
+    Args:
+        magic: what the line began with (`%aod`).
+        commands: by name, of one or two words.
+        line: the command and its arguments.
+        names: the notebook's variables.
+
+    Raises:
+        HelpShown: the help was asked for.
+        MagicUsageError: there is no such command, or its arguments are wrong.
+    """
+    text, is_quiet = _without_semicolon(line, commands)
+    words = _words(text, magic, commands)
+    if words[0] in ("-h", "--help"):
+        say(_overview(magic, commands))
+        raise HelpShown
+    found = find(commands, words)
+    if found is None:
+        raise _unknown(magic, commands, words)
+    name, rest = found
+    command = commands[name]
+    value = command.run(command.options(f"{magic} {name}", rest, names), names)
+    return None if is_quiet else value
+
+
+def described(
+    summary: str | None, magic: str, commands: Mapping[str, Command], cell: MagicParser
+) -> str:
+    """Return the documentation of a magic: what `--help` shows of its commands and of its cell."""
+    return f"{summary}\n\n{_overview(magic, commands)}\n\n{cell.format_help()}"
+
+
+def _without_semicolon(line: str, commands: Mapping[str, Command]) -> tuple[str, bool]:
+    """Take off the semicolon that keeps a cell from showing its last value; say if it was there.
+
+    In an assignment (`x = %aod sessions;`) the value is wanted all the same.
+    """
+    name = (line.split(None, 1) or [""])[0]
+    if not line.rstrip().endswith(";") or (name in commands and commands[name].takes_text):
+        return line, False
+    from IPython import get_ipython
+
+    cell = getattr(getattr(get_ipython(), "displayhook", None), "exec_result", None)
+    last = (cell.info.raw_cell.rstrip().splitlines() or [""])[-1] if cell is not None else ""
+    return line.rstrip().rstrip(";"), last.lstrip().startswith("%")
+
+
+def _words(line: str, magic: str, commands: Mapping[str, Command]) -> list[str]:
+    name, *rest = line.split(None, 2) or ["status"]
+    is_text = name in commands and commands[name].takes_text
+    if is_text and len(rest) > 1 and rest[0] not in ("-h", "--help"):
+        return [name, rest[0], "--", rest[1]]
+    return split(line, magic) or ["status"]
+
+
+def _unknown(magic: str, commands: Mapping[str, Command], words: list[str]) -> MagicUsageError:
+    group = [name for name in commands if name.startswith(f"{words[0]} ")]
+    if group:
+        said = " ".join(words[:2])
+        return MagicUsageError(f"{magic}: {said!r} is no command; there is {', '.join(group)}.")
+    is_option = words[0].startswith("-")
+    near = [] if is_option else difflib.get_close_matches(words[0], commands, n=1, cutoff=0.5)
+    meant = near[0] if near else f"the cell magic %{magic}"
+    return MagicUsageError(
+        f"{magic}: unknown command {words[0]!r}. Did you mean {meant}? {magic} --help lists all."
+    )
+
+
+def _overview(magic: str, commands: Mapping[str, Command]) -> str:
+    width = max(map(len, commands))
+    lines = [f"  {name:<{width}}  {command.help}" for name, command in commands.items()]
+    head = f"{magic} COMMAND …: each has --help. %{magic} --help is about the cell magic."
+    return "\n".join([head, "", *lines])
+
+
+def check_name(name: str | None, magic: str) -> None:
+    """Refuse a name (`-o`) that no variable can have, or that IPython itself uses.
+
+    Raises:
+        MagicUsageError: it is such a name.
+    """
+    if name is None:
+        return
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _IPYTHONS_OWN:
+        raise MagicUsageError(f"{magic}: -o takes a variable's name, not {name!r}.")
+
+
+def check_view(options: argparse.Namespace, magic: str) -> None:
+    """Refuse `--view` with `--quiet`, which shows nothing.
+
+    Raises:
+        MagicUsageError: both are given.
+    """
+    if options.quiet and options.view is not None:
+        raise MagicUsageError(f"{magic}: --quiet and --view exclude each other; keep one.")

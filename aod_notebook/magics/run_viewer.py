@@ -1,4 +1,4 @@
-"""A live view that makes its static transcript again in the end."""
+"""The live view of a run, which makes its static transcript again in the end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from aod_notebook.viewers.stream import StreamViewer
 
 if TYPE_CHECKING:
     from aod_notebook.live.handle import Handle
-
-__all__ = ["RebuiltViewer"]
 
 
 class RebuiltViewer(StreamViewer):

@@ -6,14 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.template import BARE_NAME, substitute
+from aod_notebook.core.template import substitute
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping
     from types import FrameType
 
-__all__ = ["BARE_NAME", "UnknownNameError", "fill", "fill_options"]
 
 _RAW = "Define it, or pass --raw to send the text as it stands."
 

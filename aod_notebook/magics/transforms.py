@@ -12,7 +12,6 @@ from aod_notebook.magics.parser import MagicUsageError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["install", "uninstall"]
 
 _PROMPT_CELL = re.compile(r"%%aod(?:\s+(?P<line>.*))?$")
 _LONE_CELL_MAGIC = re.compile(r"%%agentos\b(?!\?)")

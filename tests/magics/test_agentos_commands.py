@@ -14,14 +14,13 @@ from aod_notebook.live import NoLastRunError, RunFailedError, journal
 from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.live.connections import current_if_any
 from aod_notebook.live.credentials import AGENTOS
-from aod_notebook.live.known import Known
 from aod_notebook.live.registry import registry
 from aod_notebook.magics import complete
-from aod_notebook.magics.agentos_commands import COMMANDS
-from aod_notebook.magics.complete import candidates
+from aod_notebook.magics.commands import AGENTOS as COMMANDS
+from aod_notebook.magics.complete import Known, candidates
+from aod_notebook.magics.display import Html
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.run_viewer import RebuiltViewer
-from aod_notebook.magics.ways import Html
 
 ASK = {"replay": {"pauses": [{"ask": "Which one?", "options": ["a", "b"]}]}}
 APPROVE = {"replay": {"pauses": [{"approve": "deploy"}]}}

@@ -13,10 +13,9 @@ from aod_notebook.live import (
     disconnect,
 )
 from aod_notebook.live.agents import NoSuchNameError
+from aod_notebook.magics.display import Live, watch
 from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.show import watch
 from aod_notebook.magics.template import UnknownNameError
-from aod_notebook.magics.ways import Live
 from aod_notebook.plots._look import page_theme
 
 

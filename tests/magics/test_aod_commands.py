@@ -9,7 +9,7 @@ from aod_notebook import frames
 from aod_notebook.aod import Client
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.magics.aod_commands import COMMANDS
+from aod_notebook.magics.commands import AOD as COMMANDS
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from aod_notebook import live
-from aod_notebook.magics import ways
+from aod_notebook.magics import display
 
 
 class Service:
@@ -65,7 +65,7 @@ def test_a_cell_says_once_that_its_service_is_away_and_once_that_it_is_back(
         is_told.wait(30)
         away.start_again()
 
-    monkeypatch.setattr(ways, "say", say)
+    monkeypatch.setattr(display, "say", say)
     thread = threading.Thread(target=restart)
     thread.start()
     shell.run(f"%%aod --runtime shell --no-raise {option}\ntouch {tmp_path}/up; exec sleep 600")

@@ -4,8 +4,7 @@ from IPython.core.completer import provisionalcompleter
 from aod_notebook.aod import Client
 from aod_notebook.core import bridge
 from aod_notebook.live import connections
-from aod_notebook.live.known import known
-from aod_notebook.magics.complete import candidates
+from aod_notebook.magics.complete import candidates, known
 
 
 def completed(shell, text):
@@ -93,7 +92,7 @@ def test_agents_and_sessions_are_offered_once_known(shell, service):
 
 
 def test_a_name_with_blanks_is_offered_in_quotes(shell, service, monkeypatch):
-    monkeypatch.setattr("aod_notebook.live.known.FRESH_S", 0)
+    monkeypatch.setattr("aod_notebook.magics.complete.FRESH_S", 0)
     shell.run("%aod status")
     with Client(base_url=service.url, token=service.aod_token) as client:
         client.agents.create(name="an agent of mine", model="sh", runtime="shell")

@@ -1,6 +1,6 @@
 import pytest
 
-from aod_notebook.magics.aod_cell import cell_parser
+from aod_notebook.magics.aod import cell_parser
 from aod_notebook.magics.parser import HelpShown, MagicUsageError, split
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.text import counted
 from aod_notebook.live.outbox import discard, send, told
-from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.show import say
+from aod_notebook.magics.display import say
+from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["outbox", "waiting_line"]
 
 WAITING_COLUMNS = "base_url agent_id records size created_at pid is_alive fingerprint"
 REFUSED_COLUMNS = "refused_at reason code external_run_id kind body"
@@ -55,3 +54,26 @@ def waiting_line() -> str:
     if letters:
         parts.append(f"{len(letters):,} refused: %agentos outbox --refused")
     return "; ".join(parts)
+
+
+AGENTOS = {
+    "outbox": Command(
+        "what was reported and is not delivered yet",
+        (
+            argument("--send", action="store_true", help="send what dead processes left"),
+            argument(
+                "--agent",
+                metavar="ID",
+                offers=Offer.HOSTED_AGENTS,
+                help="with --send: with the key at hand",
+            ),
+            argument(
+                "--discard",
+                action="store_true",
+                help="throw away what dead processes left and nothing here can send",
+            ),
+            argument("--refused", action="store_true", help="what the service refused, and why"),
+        ),
+        outbox,
+    ),
+}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from IPython import get_ipython
 
 from aod_notebook.live.doctor import findings, summary
-from aod_notebook.magics.show import why_not_live
+from aod_notebook.magics.display import why_not_live
+from aod_notebook.magics.parser import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from aod_notebook.live.doctor import Finding
-
-__all__ = ["examine"]
 
 
 def examine() -> pd.DataFrame:
@@ -29,7 +28,7 @@ def examine() -> pd.DataFrame:
     """
     import pandas as pd
 
-    from aod_notebook.magics.findings import SCHEMA
+    from aod_notebook.magics.tables.findings import SCHEMA
 
     found = [*_front_end(), *findings()]
     frame = pd.DataFrame([summary(found), *found], columns=["check", "state", "finding"])
@@ -64,3 +63,8 @@ def _front_end() -> Iterator[Finding]:
         "interrupts a waiting cell by "
         + ("signal" if signals else "polling, within half a second"),
     )
+
+
+AOD = {
+    "doctor": Command("check everything that can be checked", (), lambda *_: examine()),
+}

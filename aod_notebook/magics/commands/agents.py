@@ -6,13 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
+from aod_notebook.contract import PROVIDERS, RUNTIMES
 from aod_notebook.core.redact import redact
 from aod_notebook.core.text import clean
 from aod_notebook.live.agents import pick
-from aod_notebook.magics.aod_cell import HIDDEN
-from aod_notebook.magics.command import Command, argument
-from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.show import say
+from aod_notebook.magics.display import say
+from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["COMMANDS"]
 
 AGENT_COLUMNS = "id name runtime provider model version created_at"
 ENVIRONMENT_COLUMNS = "id name version created_at"
@@ -101,7 +99,7 @@ def _show(find: Callable[[str], Any]) -> Callable[..., None]:
     def show(options: argparse.Namespace, _: Mapping[str, object]) -> None:
         row = redact(find(options.row).model_dump(mode="json"))
         for server in row.get("mcp_servers", ()):
-            server |= {name: HIDDEN for name in ("headers", "env") if server.get(name)}
+            server |= {name: "[hidden]" for name in ("headers", "env") if server.get(name)}
         say(clean(json.dumps(row, indent=2, ensure_ascii=False)))
 
     return show
@@ -131,13 +129,26 @@ def _delete_environment(options: argparse.Namespace, _: Mapping[str, object]) ->
     say(f"Environment {row.name!r} was deleted.")
 
 
-_ROW = argument("row", metavar="NAME", help="its id or name")
+_AGENT = argument("row", metavar="NAME", offers=Offer.AGENTS, help="its id or name")
+_ENVIRONMENT = argument("row", metavar="NAME", offers=Offer.ENVIRONMENTS, help="its id or name")
 _FIELDS = (
-    argument("--runtime", metavar="R", help="claude, codex, gemini, opencode, shell or replay"),
-    argument("--provider", metavar="P", help="anthropic or openai (the later API's word)"),
+    argument(
+        "--runtime",
+        metavar="R",
+        offers=RUNTIMES,
+        help="claude, codex, gemini, opencode, shell or replay",
+    ),
+    argument(
+        "--provider",
+        metavar="P",
+        offers=PROVIDERS,
+        help="anthropic or openai (the later API's word)",
+    ),
     argument("--system", metavar="TEXT", help="the system prompt"),
     argument("--description", metavar="TEXT", help="what it is for"),
-    argument("--env", metavar="E", help="its environment, by id or name"),
+    argument(
+        "--env", metavar="E", offers=Offer.ENVIRONMENTS, help="its environment, by id or name"
+    ),
 )
 _TEXTS = ("system", "description")
 _PACKAGES = tuple(
@@ -145,7 +156,7 @@ _PACKAGES = tuple(
     for manager in ("apt", "cargo", "gem", "go", "npm", "pip")
 )
 
-COMMANDS = {
+AOD = {
     "agents": Command("the agents, newest first", (), _agents),
     "agent create": Command(
         "make an agent",
@@ -157,11 +168,11 @@ COMMANDS = {
         _create_agent,
         may_be_empty=_TEXTS,
     ),
-    "agent show": Command("one agent, whole", (_ROW,), _show(_agent)),
+    "agent show": Command("one agent, whole", (_AGENT,), _show(_agent)),
     "agent update": Command(
         "change an agent; its version rises",
         (
-            argument("agent", metavar="NAME", help="its id or name"),
+            argument("agent", metavar="NAME", offers=Offer.AGENTS, help="its id or name"),
             argument("--name", metavar="NEW", help="the new name"),
             argument("--model", metavar="M", help="the new model"),
             *_FIELDS,
@@ -171,12 +182,12 @@ COMMANDS = {
     ),
     "agent archive": Command(
         "archive an agent (agents can't be deleted)",
-        (_ROW,),
+        (_AGENT,),
         _archive(_agent, "agents", "Agent"),
     ),
     "agent versions": Command(
         "an agent's versions, highest first",
-        (_ROW,),
+        (_AGENT,),
         _versions(_agent, "agents", AGENT_COLUMNS),
     ),
     "envs": Command("the environments, newest first", (), _environments),
@@ -189,17 +200,16 @@ COMMANDS = {
         ),
         _create_environment,
     ),
-    "env show": Command("one environment, whole", (_ROW,), _show(_environment)),
+    "env show": Command("one environment, whole", (_ENVIRONMENT,), _show(_environment)),
     "env archive": Command(
         "archive an environment",
-        (_ROW,),
+        (_ENVIRONMENT,),
         _archive(_environment, "environments", "Environment"),
     ),
-    "env delete": Command("delete an environment", (_ROW,), _delete_environment),
+    "env delete": Command("delete an environment", (_ENVIRONMENT,), _delete_environment),
     "env versions": Command(
         "an environment's versions, highest first",
-        (_ROW,),
+        (_ENVIRONMENT,),
         _versions(_environment, "environments", ENVIRONMENT_COLUMNS),
     ),
 }
-"""The commands by name."""

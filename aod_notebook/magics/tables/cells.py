@@ -11,30 +11,6 @@ from aod_notebook.transcripts import Spent, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = [
-    "Cell",
-    "Row",
-    "age",
-    "cached",
-    "calls",
-    "cost",
-    "count",
-    "ended",
-    "failure",
-    "first_of",
-    "identity",
-    "model",
-    "number",
-    "outcome",
-    "result",
-    "seconds",
-    "state",
-    "text",
-    "tokens_in",
-    "tokens_of",
-    "tokens_out",
-    "tool",
-]
 
 Row = dict[str, Any]
 

@@ -14,7 +14,6 @@ from aod_notebook.core.words import GLYPHS, STATE_TONES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SCHEMA", "findings_html", "findings_text"]
 
 SCHEMA: Final = "aod.findings"
 _ORDER: Final = {"problem": 0, "note": 1, "ok": 2}

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.control import Listing
 from aod_notebook.core.redact import redact
-from aod_notebook.magics.agentos_cell import connection
-from aod_notebook.magics.aod_cell import check_name
-from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.show import say
+from aod_notebook.magics.display import say
+from aod_notebook.magics.find import agentos_connection
+from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument, check_name
 
 if TYPE_CHECKING:
     import argparse
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.control import Method
 
-__all__ = ["call", "methods"]
 
 MAGIC = "%agentos call"
-TELL_A_KEY = ("api_keys.create", "marketplace.install")
+RETURNS_KEY = ("api_keys.create", "marketplace.install")
 """Methods whose answer holds a key that is told once."""
 
 
@@ -54,13 +52,13 @@ def call(options: argparse.Namespace, names: dict[str, object]) -> object:
     if len(arguments) < len(given):
         raise MagicUsageError(f"{MAGIC}: a parameter of {options.method} is given twice; keep one.")
     _check_complete(options.method, method, arguments)
-    if options.method in TELL_A_KEY and options.output is None:
+    if options.method in RETURNS_KEY and options.output is None:
         raise MagicUsageError(
             f"{MAGIC}: the answer of {options.method} holds a key that is told once and not "
             "shown here. Bind it: -o NAME."
         )
     noun, name = options.method.split(".")
-    answer = getattr(getattr(connection().client, noun), name)(**arguments)
+    answer = getattr(getattr(agentos_connection().client, noun), name)(**arguments)
     if options.output is not None:
         names[options.output] = answer
         say(f"{options.method}: bound to {options.output}")
@@ -121,3 +119,29 @@ def _shown(answer: Any) -> object:
     import pandas as pd
 
     return pd.DataFrame(answer)
+
+
+AGENTOS = {
+    "call": Command(
+        "call any method of the control plane, such as agents.list",
+        (
+            argument(
+                "method",
+                metavar="METHOD",
+                offers=Offer.METHODS,
+                help="noun.verb; the Tab key completes it",
+            ),
+            argument(
+                "parameter",
+                offers=Offer.PARAMETERS,
+                metavar="NAME=VALUE",
+                nargs="*",
+                default=[],
+                help="text or JSON; @variable takes one of the notebook",
+            ),
+            argument("-o", "--output", metavar="NAME", help="bind the answer instead"),
+        ),
+        call,
+        as_it_stands=("parameter",),
+    ),
+}

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aod_notebook.live.mirroring import mirror
-from aod_notebook.magics.command import Command, argument
+from aod_notebook.magics.display import say
 from aod_notebook.magics.find import find_session
-from aod_notebook.magics.show import say
+from aod_notebook.magics.parser import Command, Offer, argument
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
-
-__all__ = ["COMMANDS"]
 
 
 def _report(options: argparse.Namespace, names: Mapping[str, object]) -> None:
@@ -26,11 +24,17 @@ def _report(options: argparse.Namespace, names: Mapping[str, object]) -> None:
             say(str(mirror(frames.open_log(reference, options.where))))
 
 
-COMMANDS = {
+AOD = {
     "report": Command(
         "mirror sessions into AgentOS as runs; repeating sends only what is new",
         (
-            argument("session", metavar="SESSION", nargs="+", help="ids, variables or `last`"),
+            argument(
+                "session",
+                metavar="SESSION",
+                offers=Offer.SESSIONS,
+                nargs="+",
+                help="ids, variables or `last`",
+            ),
             argument("--from", dest="where", metavar="PATH", help="a store, or a path of logs"),
         ),
         _report,

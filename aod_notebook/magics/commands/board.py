@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.magics.aod_cell import check_name
-from aod_notebook.magics.command import Command, argument
+from aod_notebook.magics.display import is_live
 from aod_notebook.magics.find import find_session
-from aod_notebook.magics.show import is_live
+from aod_notebook.magics.parser import Command, Offer, argument, check_name
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
     import pandas as pd
-
-__all__ = ["COMMANDS", "shown_as_board"]
 
 
 def shown_as_board(frame: pd.DataFrame, client: Any) -> pd.DataFrame:
@@ -67,12 +64,12 @@ def _trace(options: argparse.Namespace, names: Mapping[str, object]) -> Any:
     return find_session(options.session, names).catch_up().trace()
 
 
-COMMANDS = {
+AOD = {
     "board": Command(
         "sessions as one live table: sort, filter, select, open",
         (
             argument(
-                "source", metavar="SOURCE", nargs="*",
+                "source", metavar="SOURCE", offers=Offer.SESSIONS, nargs="*",
                 help="a variable (sessions, a batch, a frame, a store), a store's folder, or ids; none for all",
             ),
             argument("-o", "--output", metavar="NAME", help="bind the board to a variable"),
@@ -83,7 +80,7 @@ COMMANDS = {
         "what a session did, on a time axis",
         (
             argument(
-                "session", metavar="SESSION", nargs="?", default="last",
+                "session", metavar="SESSION", offers=Offer.SESSIONS, nargs="?", default="last",
                 help="an id, a variable or `last`",
             ),
         ),

@@ -1,4 +1,4 @@
-"""The `%agentos` line commands: each a parser's words and a function that answers."""
+"""`%agentos` commands about runs: listing, tables, invoking, watching, answering, cancelling."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook import live
-from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
 from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live.doctor import reach
 from aod_notebook.live.start import agent_names, find_agent_id, find_run_id, remember_run
-from aod_notebook.magics import command
-from aod_notebook.magics.agentos_call import call
-from aod_notebook.magics.agentos_cell import connection, input_of
-from aod_notebook.magics.agentos_outbox import outbox, waiting_line
-from aod_notebook.magics.aod_cell import check_name, check_view
-from aod_notebook.magics.command import NEXT_STEP, Command, argument, ask_secret
-from aod_notebook.magics.find import find_run, known_run
-from aod_notebook.magics.parser import MagicUsageError
-from aod_notebook.magics.show import VIEWS, get_kernel, leave_live, say, tell_failure, watch
+from aod_notebook.magics.display import VIEWS, get_kernel, leave_live, say, tell_failure, watch
+from aod_notebook.magics.find import agentos_connection, find_run, input_of, known_run
+from aod_notebook.magics.parser import (
+    Command,
+    MagicUsageError,
+    Offer,
+    argument,
+    check_name,
+    check_view,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -31,61 +30,13 @@ if TYPE_CHECKING:
 
     Names = dict[str, object]
 
-__all__ = ["COMMANDS", "run"]
-
 MAGIC = "%agentos"
-
-
-def run(line: str, names: Names) -> object:
-    """Run a `%agentos` line; see `command.run`."""
-    return command.run(MAGIC, COMMANDS, line, names)
-
-
-# -- the connection -------------------------------------------------------------------------------
-
-
-def _connect(options: argparse.Namespace, _: Names) -> None:
-    made = live.connect_agentos(
-        options.url,
-        local=options.local,
-        name=options.name,
-        agent_id=options.agent,
-        workspace=options.workspace,
-        ask_key=ask_secret,
-    )
-    told = reach(made)
-    if options.agent is not None and not made.client.disabled:
-        agent_id = find_agent_id(made, options.agent)
-        if agent_id != options.agent:
-            raise MagicUsageError(
-                f"{MAGIC} connect: --agent takes an id; that of {options.agent!r} is {agent_id}."
-            )
-    say(f"Connected: {made!r}: {told}.")
-
-
-def _status(_: argparse.Namespace, __: Names) -> None:
-    on = connection()
-    agent = on.client.agent_id or "none; set AGENTOS_AGENT_ID or connect with --agent"
-    say(f"service    {on.base_url}  ({on.sources['base_url']})")
-    say(f"key        not shown  ({on.sources['key']})")
-    say(f"agent      {agent}")
-    if on.client.workspace:
-        say(f"workspace  {on.client.workspace}")
-    say(f"outbox     {waiting_line()}")
-    try:
-        say(f"reached    {reach(on)}")
-    except (AgentOSTimeoutError, AgentOSTransientError) as error:
-        say(f"reached    not reachable: {error}")
-        say(NEXT_STEP.format(magic=MAGIC))
-
-
-# -- tables ---------------------------------------------------------------------------------------
 
 
 def _runs(options: argparse.Namespace, _: Names) -> pd.DataFrame:
     from aod_notebook import frames
 
-    on = connection()
+    on = agentos_connection()
     runs = frames.runs_df(client=on.client)
     agent = options.agent
     if agent is not None and agent not in set(runs["agent_id"]):  # an archived one has runs only
@@ -102,7 +53,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
     def table(options: argparse.Namespace, names: Names) -> pd.DataFrame:
         from aod_notebook import frames
 
-        on = connection()
+        on = agentos_connection()
         run_id = find_run_id(options.run_id, names, on)
         with known_run(options.run_id, names):
             frame: pd.DataFrame = getattr(frames, name)(run_id, client=on.client)
@@ -115,7 +66,7 @@ def _run(options: argparse.Namespace, names: Names) -> object:
     """Print the run as its service has it; return its trace, whose root stands first."""
     from aod_notebook.core.text import clean
 
-    on = connection()
+    on = agentos_connection()
     run_id = find_run_id(options.run_id, names, on)
     with known_run(options.run_id, names):
         row = on.client.runs.get(run_id=run_id)
@@ -137,7 +88,7 @@ def _invoke(options: argparse.Namespace, names: Names) -> None:
     check_view(options, magic)
     view = options.view or "auto"
     given = input_of(options.input, names, magic)
-    on = connection()
+    on = agentos_connection()
     run = live.invoke(given, agent=options.agent, on=on, **_conversation(options))
     if options.output is not None:
         names[options.output] = run
@@ -161,7 +112,7 @@ def _conversation(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _watch(options: argparse.Namespace, names: Names) -> None:
-    on = connection()
+    on = agentos_connection()
     run = find_run(options.run_id, names)
     remember_run(run, on)
     _show(run, checked=False)
@@ -192,7 +143,7 @@ def _decide(decision: str) -> Callable[[argparse.Namespace, Names], None]:
 
 def _run_of_approval(reference: str, names: Names) -> LiveRun:
     """Return the run of an approval's id; a run itself will do, too."""
-    on = connection()
+    on = agentos_connection()
     for row in on.client.approvals.list(limit=1000):
         if row.get("id") == reference:
             return live.attach_run(str(row["run_id"]), on)
@@ -201,13 +152,13 @@ def _run_of_approval(reference: str, names: Names) -> LiveRun:
 
 def _paused(reference: str, names: Names) -> tuple[LiveRun, int]:
     """Return a run, and how much of it there is before somebody answers."""
-    connection()
+    agentos_connection()
     run = find_run(reference, names).catch_up()
     return run, len(run.received())
 
 
 def _cancel(options: argparse.Namespace, names: Names) -> None:
-    connection()
+    agentos_connection()
     run = find_run(options.run_id, names)
     text = run.stop_text(run.stop())
     say(text[:1].upper() + text[1:])
@@ -249,42 +200,26 @@ def _next_step(run: LiveRun) -> str:
     )
 
 
-_RUN = argument("run_id", metavar="RUN", help="an id, a variable or `last`")
+_RUN = argument("run_id", metavar="RUN", offers=Offer.RUNS, help="an id, a variable or `last`")
 _LAST = argument(
-    "run_id", metavar="RUN", nargs="?", default="last", help="an id, a variable or `last`"
+    "run_id",
+    metavar="RUN",
+    offers=Offer.RUNS,
+    nargs="?",
+    default="last",
+    help="an id, a variable or `last`",
 )
 _APPROVAL = (
-    argument("approval", metavar="ID", help="the approval's id; or its run, by id or variable"),
+    argument(
+        "approval",
+        metavar="ID",
+        offers=Offer.RUNS,
+        help="the approval's id; or its run, by id or variable",
+    ),
     argument("note", metavar="NOTE", nargs="?", default="", help="why, in your own words"),
 )
 
-COMMANDS = {
-    "status": Command("which service is used, and what its key may do", (), _status),
-    "connect": Command(
-        "use the embedded service or one at a URL",
-        (
-            argument("--local", action="store_true", help="the embedded local service"),
-            argument("--url", help="the service's base URL; its key is found or asked for"),
-            argument("--name", help="remember the service by this name, or use the one of it"),
-            argument("--agent", metavar="ID", help="the agent that runs are reported for"),
-            argument("--workspace", metavar="W", help="the workspace, by slug or id"),
-        ),
-        _connect,
-    ),
-    "outbox": Command(
-        "what was reported and is not delivered yet",
-        (
-            argument("--send", action="store_true", help="send what dead processes left"),
-            argument("--agent", metavar="ID", help="with --send: with the key at hand"),
-            argument(
-                "--discard",
-                action="store_true",
-                help="throw away what dead processes left and nothing here can send",
-            ),
-            argument("--refused", action="store_true", help="what the service refused, and why"),
-        ),
-        outbox,
-    ),
+AGENTOS = {
     "runs": Command(
         "the runs, newest first",
         (
@@ -293,7 +228,12 @@ COMMANDS = {
                 choices=(*RUN_STATUSES, *RUN_WAITING),
                 help="only those with this status",
             ),
-            argument("--agent", metavar="AGENT", help="only those of this agent, by id or name"),
+            argument(
+                "--agent",
+                metavar="AGENT",
+                offers=Offer.HOSTED_AGENTS,
+                help="only those of this agent, by id or name",
+            ),
         ),
         _runs,
     ),
@@ -309,8 +249,19 @@ COMMANDS = {
     "invoke": Command(
         "run a hosted agent and show what it does",
         (
-            argument("agent", metavar="AGENT", nargs="?", help="id or name; else the default"),
-            argument("--input", metavar="NAME", help="a variable with a dict: the agent's input"),
+            argument(
+                "agent",
+                metavar="AGENT",
+                offers=Offer.HOSTED_AGENTS,
+                nargs="?",
+                help="id or name; else the default",
+            ),
+            argument(
+                "--input",
+                metavar="NAME",
+                offers=Offer.DICTS,
+                help="a variable with a dict: the agent's input",
+            ),
             argument("--session", metavar="ID", help="go on with this conversation"),
             argument("--start-session", action="store_true", help="begin a conversation"),
             argument("-o", "--output", metavar="NAME", help="bind the run (LiveRun)"),
@@ -340,21 +291,4 @@ COMMANDS = {
         takes_text=True,
     ),
     "cancel": Command("cancel a run", (_RUN,), _cancel),
-    "call": Command(
-        "call any method of the control plane, such as agents.list",
-        (
-            argument("method", metavar="METHOD", help="noun.verb; the Tab key completes it"),
-            argument(
-                "parameter",
-                metavar="NAME=VALUE",
-                nargs="*",
-                default=[],
-                help="text or JSON; @variable takes one of the notebook",
-            ),
-            argument("-o", "--output", metavar="NAME", help="bind the answer instead"),
-        ),
-        call,
-        as_it_stands=("parameter",),
-    ),
 }
-"""The commands by name, in the order of the help."""

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from aod_notebook.core import words
 from aod_notebook.core.text import counted
-from aod_notebook.magics import cells
+from aod_notebook.magics.tables import cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
 
-    from aod_notebook.magics.cells import Cell, Row
+    from aod_notebook.magics.tables.cells import Cell, Row
 
-__all__ = ["MOST_ROWS", "VIEWS", "Part", "View", "failed_and_cost"]
 
 MOST_ROWS = 50
 """More rows are read with a filter, not with the eyes; the frame has them all."""

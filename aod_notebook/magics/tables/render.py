@@ -21,17 +21,16 @@ from aod_notebook.core.look import code_parts, styled
 from aod_notebook.core.text import clip, counted, one_line
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.magics.cells import Cell
-from aod_notebook.magics.findings import SCHEMA as FINDINGS
-from aod_notebook.magics.findings import findings_html, findings_text
-from aod_notebook.magics.views import MOST_ROWS, VIEWS, Part, View
+from aod_notebook.magics.tables.cells import Cell
+from aod_notebook.magics.tables.findings import SCHEMA as FINDINGS
+from aod_notebook.magics.tables.findings import findings_html, findings_text
+from aod_notebook.magics.tables.views import MOST_ROWS, VIEWS, Part, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["install", "table_html", "table_text", "uninstall"]
 
 NO_MATH = ("display.html.use_mathjax", False)
 _OTHER_WIDTH = 120

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Capture"]
 
 LONGEST = 16_000
 """A line that goes on for so many characters is passed on in parts."""

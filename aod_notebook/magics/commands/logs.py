@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from IPython.display import display
 
 from aod_notebook.core.text import counted
-from aod_notebook.magics.command import Command, argument
-from aod_notebook.magics.show import say
+from aod_notebook.magics.display import say
+from aod_notebook.magics.parser import Command, argument
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["COMMANDS"]
 
 _SHOWN = (
     "session_id",
@@ -51,7 +50,7 @@ def _show(options: argparse.Namespace, _: Mapping[str, object]) -> None:
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
 
 
-COMMANDS = {
+AOD = {
     "import": Command(
         "import the logs of Claude Code, Codex, Gemini and opencode from this machine",
         (

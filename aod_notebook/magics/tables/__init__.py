@@ -1,0 +1,5 @@
+"""How our DataFrames look in a cell: HTML and plain text, installed as IPython formatters."""
+
+from aod_notebook.magics.tables.render import install, table_html, table_text, uninstall
+
+__all__ = ["install", "table_html", "table_text", "uninstall"]
