@@ -129,7 +129,10 @@ def _cost(canvas: Canvas, tables: dict[str, pd.DataFrame]) -> None:
     canvas.grid("y")
     canvas.ax.yaxis.set_major_formatter(lambda value, _: dollars(value))
     _dates(canvas, table.index)
-    canvas.ax.legend(frameon=False, labelcolor=canvas.look.text, fontsize="small")
+    canvas.ax.legend(
+        frameon=False, labelcolor=canvas.look.text, fontsize="small", ncols=4,
+        loc="lower right", bbox_to_anchor=(1.0, 1.0),
+    )  # fmt: skip
     sessions = counted(tables["sessions"]["session_id"].nunique(), "session")
     canvas.title("Cost by day", dollars(float(below.sum())), sessions)
     missing = int(spending_of(tables, ["model"])["unpriced_count"].sum())
