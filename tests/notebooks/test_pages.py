@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kernels import clean_environment, notebook, run_all
 
-from aod_notebook.live.service import embedded_data_dir
+from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 ROOT = Path(__file__).parents[2]
