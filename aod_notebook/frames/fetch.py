@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def current_client() -> Any:
-    """The current connection's client.
+    """Return the current connection's client.
 
     Raises:
         AodNotebookError: there is no current connection.
@@ -62,7 +62,7 @@ def _is_async_agentos(client: Any) -> bool:
 
 
 def base_url_of(client: Any) -> str | None:
-    """Base URL of a client, as text."""
+    """Return the base URL of a client as text."""
     url = getattr(client, "base_url", None)
     return None if url is None else str(url)
 

@@ -41,7 +41,7 @@ _MASKED: dict[str, Any] = {
 
 
 def arrow_type(column: Column) -> pa.DataType:
-    """The column's type in Arrow; a category is plain text there."""
+    """Return the column's type in Arrow; a category is plain text there."""
     return _ARROW[column.dtype]
 
 
@@ -121,7 +121,7 @@ class Table:
         self._chunks: dict[str, list[pa.Array]] = {name: [] for name in self._names}
 
     def __contains__(self, name: str) -> bool:
-        """Whether the column is wanted at all."""
+        """Check whether the column is wanted at all."""
         return name in self._names
 
     def add(self, count: int, values: Mapping[str, Sequence[Any] | pa.Array]) -> None:
@@ -187,7 +187,7 @@ def _times(series: Any) -> Any:
 
 
 def is_whole(dtype: Any, column: Column) -> bool:
-    """Whether a dtype is the column's own, known categories included."""
+    """Check whether a dtype is the column's own, known categories included."""
     if column.dtype != "category" or not isinstance(dtype, pd.CategoricalDtype):
         return str(dtype) == column.pandas_dtype
     known = len(column.categories)

@@ -71,8 +71,8 @@ def use(path: str | os.PathLike[str] | None) -> None:
     if path is not None:
         try:
             with open(path, "rb") as file:  # noqa: PTH123 - any path-like will do
-                told = tomllib.load(file)
-            named = {name: _own_rates(given) for name, given in told["models"].items()}
+                given = tomllib.load(file)
+            named = {name: _own_rates(rates) for name, rates in given["models"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FrameError(
                 f"No prices can be read from {shown(os.fspath(path))} ({error}): it must be TOML "
@@ -81,7 +81,7 @@ def use(path: str | os.PathLike[str] | None) -> None:
         found = named
     _own.clear()
     _own.update(found)
-    _own_version[:] = [str(told.get("version", "unnamed"))] if path is not None else []
+    _own_version[:] = [str(given.get("version", "unnamed"))] if path is not None else []
     rates.cache_clear()
 
 
@@ -210,7 +210,7 @@ def cost(
 
 @lru_cache(maxsize=1)
 def _snapshot() -> Any:
-    """The package's table; None if it is not installed."""
+    """Return the package's table; None if it is not installed."""
     try:
         from genai_prices.data_snapshot import get_snapshot
     except ModuleNotFoundError:

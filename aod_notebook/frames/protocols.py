@@ -50,7 +50,7 @@ class FollowedSession(Protocol):
 
 
 def is_of_sessions(given: object) -> bool:
-    """Whether it is a session, followed or not, or a client of Agent on Demand."""
+    """Check whether it is a session, followed or not, or a client of Agent on Demand."""
     if isinstance(given, Session) or (hasattr(given, "sessions") and not hasattr(given, "runs")):
         return True
     return isinstance(given, FollowedSession) and not hasattr(given, "run_id")

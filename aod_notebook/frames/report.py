@@ -113,7 +113,7 @@ class Framed(NamedTuple):
 
 
 def now() -> str:
-    """The time of fetching, as it stands in `df.attrs`."""
+    """Return the time of fetching as it stands in `df.attrs`."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

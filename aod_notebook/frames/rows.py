@@ -1,4 +1,4 @@
-"""Objects of a JSON API, taken apart into columns."""
+"""Objects of a JSON API as columns, and rows of frames as dicts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ _MICROS = 1_000_000
 
 
 def fields_of(item: Any) -> dict[str, Any]:
-    """The fields of a resource: a dict, or a pydantic model with its unknown fields."""
+    """Return the fields of a resource: a dict, or a pydantic model with its unknown fields."""
     if isinstance(item, Mapping):
         return dict(item)
     dump = item.model_dump(warnings=False)
@@ -19,7 +19,7 @@ def fields_of(item: Any) -> dict[str, Any]:
 
 
 def micros(value: Any) -> int | None:
-    """A time as microseconds since 1970: a datetime or ISO text; without a zone it is UTC.
+    """Return a time as microseconds since 1970: a datetime or ISO text; without a zone it is UTC.
 
     Example:
         >>> micros("1970-01-01T00:00:01Z")
@@ -38,7 +38,7 @@ def micros(value: Any) -> int | None:
 
 
 def seconds_between(start: int | None, end: int | None) -> float | None:
-    """Seconds from one time in microseconds to another, as clocks go back at least 0.
+    """Return the seconds from one time in microseconds to another, as clocks go back at least 0.
 
     None if one is unknown.
     """
@@ -46,12 +46,12 @@ def seconds_between(start: int | None, end: int | None) -> float | None:
 
 
 def text(value: Any) -> str | None:
-    """An id or an enumeration's value as text."""
+    """Return an id or an enumeration's value as text."""
     return None if value is None else str(value)
 
 
 def json_text(value: Any) -> str | None:
-    """A value as JSON text; None stays None."""
+    """Return a value as JSON text; None stays None."""
     if value is None:
         return None
     try:
@@ -61,19 +61,19 @@ def json_text(value: Any) -> str | None:
 
 
 def rest(fields: Mapping[str, Any], named: Iterable[str]) -> str | None:
-    """JSON of the fields that have no column of their own; None if there are none."""
+    """Return JSON of the fields that have no column of their own; None if there are none."""
     known = set(named)
     left = {key: value for key, value in fields.items() if key not in known}
     return json_text(left) if left else None
 
 
 def column(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
-    """One field of every row."""
+    """Return one field of every row."""
     return [row.get(name) for row in rows]
 
 
 def records(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """The rows as dicts of these columns (default: all); what is missing is None."""
+    """Return the rows as dicts of these columns (default: all); what is missing is None."""
     whole = frame if columns is None else frame.reindex(columns=list(columns))
     plain = whole.astype(object).where(whole.notna(), None)
     return cast("list[dict[str, Any]]", plain.to_dict("records"))

@@ -76,7 +76,7 @@ class Gathered:
         return pieces(self.frames(), self._model_of)
 
     def _model_of(self, session_id: str | None) -> str | None:
-        """The model of a session's agent; each agent is asked for once."""
+        """Return the model of a session's agent; each agent is asked for once."""
         if session_id is None or session_id not in self._agents:
             return self._models.get(session_id or "")
         client, agent_id = self._agents[session_id]
@@ -266,7 +266,7 @@ def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
 
 
 def ids_in(frame: Any, column: str) -> list[Any]:
-    """The different ids in a column of a frame.
+    """Return the different ids in a column of a frame.
 
     Raises:
         FrameError: it has no such column.

@@ -276,7 +276,7 @@ def _texts(payloads: list[bytes]) -> Any:
 
 
 def _promoted(payloads: list[bytes]) -> list[_Payload]:
-    # a payload on several lines, or one that is no object, is read on its own
+    # a payload on several lines, or one that is not an object, is read on its own
     try:
         found = _payload_decoder.decode_lines(b"\n".join(payloads))
         if len(found) == len(payloads):

@@ -28,7 +28,7 @@ from aod_notebook.frames.schema import SCHEMAS, Column
 
 _BATCH_BYTES = 1 << 16
 NAMELESS = "message"
-"""Type of an event whose JSON has none, as the SSE standard calls it."""
+"""Type of an event without one in its JSON, as the SSE standard calls it."""
 _KNOWN = frozenset(EVENT_TYPES)
 _EVENTS = SCHEMAS["events"]
 
@@ -56,7 +56,7 @@ _MAX_INT = 2.0**63
 
 
 class _UsualEvent(WireEvent, gc=False):
-    """An event whose words are all known ones; these are not made anew for every event."""
+    """An event of known words only; these are shared, not made again for every event."""
 
     type: Literal["start", "stage", "turn_start", "output", "exit", "error", "terminated", "stale"]
     stream: Literal["stdout", "stderr"] | None = None
@@ -84,7 +84,7 @@ _type_of = attrgetter("type")
 _data_of = attrgetter("data")
 _CREATED = b'"created_at"'
 _FRAMING = re.compile(rb"\n\n(?:: heartbeat\n\n)*(?:id: \d+\n)?data: (?=\{)")
-"""What stands before the JSON of a usual event; anything else stays, and is no JSON."""
+"""What stands before the JSON of a usual event; anything else stays, and is not JSON."""
 
 
 def as_chunks(value: Iterable[bytes] | bytes) -> Iterable[bytes]:
@@ -192,7 +192,7 @@ class EventRows:
             self.add(event, None if known else line.decode(errors="replace"), None)
 
     def _odd(self, line: bytes) -> WireEvent | None:
-        """Take what can be taken of an event whose fields are not of their usual types."""
+        """Take the usable fields of an event that has some of unusual types."""
         try:
             value = json.loads(line.decode(errors="replace"))
         except (ValueError, RecursionError):
@@ -241,7 +241,7 @@ class EventRows:
         return {column: time_array(list(map(read, rows))) for column, read in wanted}
 
     def _sparse(self, count: int, others: list[tuple[int, WireEvent]]) -> dict[str, list[Any]]:
-        """The columns that an output leaves empty."""
+        """Return the columns that an output leaves empty."""
         values = {}
         for column, read in _ELSEWHERE.items():
             given = [(index, read(row)) for index, row in others]
@@ -281,7 +281,7 @@ class EventRows:
 
 
 def _array(values: list[Any], column: Column, is_steady: bool) -> pa.Array:
-    """An Arrow array; a steady column, mostly one value repeated, is then made at once."""
+    """Make an Arrow array; a steady column, mostly one value repeated, is made at once."""
     first = values[0]
     if is_steady and values.count(first) == len(values):
         return _constant(first, len(values), column)

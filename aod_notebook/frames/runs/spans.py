@@ -82,7 +82,7 @@ def spans_from_run_events(
 
     Returns:
         The spans frame: each run's spans with parents before their children and siblings in
-        order of their start. A span whose parent was never reported, or which is its own
+        order of their start. A span without a reported parent, or which is its own
         ancestor, is an orphan and stands at depth 0. A span reported twice is one row.
     """
     library(to)
@@ -185,12 +185,12 @@ def _self_ms(span: _Span) -> int | None:
 
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:
-    """The values as Python's own; what is missing is None."""
+    """Return the values as Python's own; what is missing is None."""
     values: list[Any] = column.astype(object).where(column.notna(), None).tolist()
     return values
 
 
 def _micros(column: "pd.Series[Any]") -> list[int | None]:
-    """The times as microseconds since 1970."""
+    """Return the times as microseconds since 1970."""
     times = column.to_numpy(dtype="datetime64[us]").astype(np.int64).tolist()
     return [None if time == _NO_TIME else time for time in times]

@@ -54,11 +54,11 @@ SESSIONS: Final = Schema(
         SESSION_ID,
         AGENT_ID,
         Column("environment_id", "str", "Effective environment", source="environment_id"),
-        category("runtime", "Runtime, where the service tells one", RUNTIMES),
+        category("runtime", "Runtime, where the service names one", RUNTIMES),
         Column(
             "provider",
             "category",
-            "Provider, where the service tells one",
+            "Provider, where the service names one",
             source="provider",
             categories=(*PROVIDERS, "google", *LOCAL_RUNTIMES),
             otel="gen_ai.provider.name",
@@ -222,7 +222,7 @@ HITS: Final = Schema(
 RESULTS: Final = Schema(
     "aod.results/1",
     "results",
-    "One row per turn that said how it ended: the sums of its model_usage rows.",
+    "One row per turn that reported how it ended: the sums of its model_usage rows.",
     (
         SESSION_ID,
         TURN,

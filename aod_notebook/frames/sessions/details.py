@@ -78,7 +78,7 @@ def service_facts(
     Args:
         client: the client to ask.
         sessions: the rows of the service's list.
-        report: what is told of problems.
+        report: takes the problems.
         held: followed sessions by id, which hold their events already.
         jobs: how many sessions are asked for at the same time.
         patience_s: how long all of it may take; None waits.
@@ -158,7 +158,7 @@ class _Agents:
 
 
 def of_pieces(transcript: list[Piece]) -> dict[str, Any]:
-    """Return what the transcript of one session tells: model, cost, tokens, calls."""
+    """Return what the transcript of one session holds: model, cost, tokens, calls."""
     results = [row.result for row in turn_results(transcript)]
     usage = Usage()
     for result in results:
@@ -167,8 +167,8 @@ def of_pieces(transcript: list[Piece]) -> dict[str, Any]:
     failures = list(call_failures(transcript))
     facts: dict[str, Any] = {name: getattr(usage, name) for name in TOKENS}
     for name in _INCLUDES:
-        told = (getattr(result, name) for result in results)
-        facts[name] = next((each for each in told if each is not None), None)
+        found = (getattr(result, name) for result in results)
+        facts[name] = next((each for each in found if each is not None), None)
     return facts | {
         "model": _model(transcript),
         "cost_usd": sum(costs) if costs else None,

@@ -105,7 +105,7 @@ def _turn_rows(turns: Iterable[tuple[str, Iterable[Any]]]) -> list[dict[str, Any
 
 
 def _stored_turns(store: Store) -> tuple[list[dict[str, Any]], Report]:
-    """The turns in a store, as the service tells of them."""
+    """Return the turns in a store in the form that the service has them."""
     stored = store.frame("turns")
     return records(stored.rename(columns={"turn": "turn_number"})), Report.of(stored)
 

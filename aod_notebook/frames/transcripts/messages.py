@@ -128,7 +128,7 @@ def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:
 
 
 def _model(entry: Entry, piece: Piece) -> str | None:
-    """The model that the line names, else the agent's, for the agent's own words."""
+    """Return the model that the line names, else the agent's, for the agent's own words."""
     is_own = entry.model is None and entry.line_type == "assistant"
     return piece.model if is_own else entry.model
 

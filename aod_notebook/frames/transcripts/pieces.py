@@ -90,7 +90,7 @@ def _pieces(events: pd.DataFrame, model_of: ModelOf) -> Iterator[Piece]:
 
 
 def _is_whole(events: pd.DataFrame, session_id: str | None, turn: int) -> bool:
-    """Whether a session's events begin before `turn`, the first one that wrote to stdout."""
+    """Check whether a session's events begin before `turn`, the first one that wrote to stdout."""
     ids = events["session_id"]
     is_mine = ids.isna() if session_id is None else ids == session_id
     mine = events[is_mine.to_numpy(bool, na_value=False)]
@@ -120,7 +120,7 @@ class _Outputs:
         return len(self.turns)
 
     def part(self, start: int, stop: int) -> "_Outputs":
-        """Some of the outputs; nothing is copied."""
+        """Return some of the outputs; nothing is copied."""
         here = slice(start, stop)
         times = self.times
         return _Outputs(
@@ -133,7 +133,7 @@ class _Outputs:
         )
 
     def texts(self, start: int, stop: int) -> list[str | None]:
-        """The texts of some outputs, which stand near one another."""
+        """Return the texts of some outputs, which stand near one another."""
         rows = self.rows[start:stop]
         near = self.data.slice(rows[0], rows[-1] + 1 - rows[0])
         texts: list[str | None] = (
@@ -149,7 +149,7 @@ def times_of(events: pd.DataFrame) -> "pd.Series[Any]":
 
 
 def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
-    """Take the outputs out of an events frame; also give the ids of the numbered sessions."""
+    """Take the outputs out of an events frame; also return the ids of the numbered sessions."""
     is_stdout = ((events["type"] == "output") & (events["stream"] == "stdout")).to_numpy(bool)
     rows = np.flatnonzero(is_stdout)
     codes, ids = pd.factorize(events["session_id"].array.take(rows), use_na_sentinel=True)
@@ -228,5 +228,5 @@ class _Places:
 
 
 def _optional(values: _Ints) -> list[int | None]:
-    """The values as Python numbers; the smallest one, as in NaT, stands for none."""
+    """Return the values as Python numbers; the smallest one, as in NaT, stands for none."""
     return [None if value == _NOTHING else value for value in values.tolist()]

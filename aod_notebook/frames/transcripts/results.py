@@ -95,7 +95,7 @@ def model_usage_of(
 def turn_results(pieces: Iterable[Piece], report: Report | None = None) -> list[_TurnResult]:
     """Find the account of each turn: the one at its last result line.
 
-    The report is given the turns of Claude that never said how they ended.
+    The report takes the turns of Claude that never reported how they ended.
     """
     found: dict[tuple[str | None, int | None], _TurnResult] = {}
     unreported: dict[tuple[str | None, int | None], None] = {}
