@@ -24,8 +24,8 @@ def use(key, tool, parent=None):
     "d.next_turn", "lambda key: use(key, 'Bash', 'a')"
 )
 TOP_ROW = """log => {
-  const { list, heights } = log.closest(".aod-viewer").viewer;
-  return list[heights.at(log.scrollTop)];
+  const { keys, heights } = log.closest(".aod-viewer").viewer.list;
+  return keys[heights.at(log.scrollTop)];
 }"""
 
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Elements: everything on the page is made here, and text goes in by `textContent` only. */
 
-/** Elements that take the focus, and what is around them: the notebook's keys are not for them. */
+// The notebook's keys are not for what has the focus, and their selectors match that itself.
 const FOCUSED = ["section", "form", "button", "input", "textarea", "select", "a"];
 
 /**
@@ -11,7 +11,7 @@ const FOCUSED = ["section", "form", "button", "input", "textarea", "select", "a"
  */
 export function make(tag, name, text, attributes = {}) {
   const element = document.createElement(tag);
-  if (FOCUSED.includes(tag)) element.dataset.lmSuppressShortcuts = "";
+  if (FOCUSED.includes(tag) || "tabindex" in attributes) element.dataset.lmSuppressShortcuts = "";
   if (name) element.className = name;
   if (text) element.textContent = text;
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
