@@ -26,7 +26,8 @@ QUESTIONS = {
     "which tool fails most": "find-a-failure",
     "test without money": "testing",
     "own logs": "own-logs",
-    "VS Code": "front-ends",
+    "marimo": "front-ends",
+    "JupyterHub": "front-ends",
     "OpenTelemetry": "otel",
     "aod-sdk": "migration",
 }
