@@ -9,6 +9,7 @@ import json
 import logging
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aod_notebook.agentos.errors import AgentOSForbiddenError
@@ -147,10 +148,13 @@ def attach(reference: str, on: AodConnection | None = None) -> LiveSession:
     return session.catch_up()
 
 
-def remember(session: LiveSession, on: AodConnection) -> None:
-    """Let `last` mean this session, also after a restart of the kernel."""
+def remember(session: LiveSession, on: AodConnection, *, works: bool = True) -> None:
+    """Let `last` mean this session, also after a restart of the kernel.
+
+    One that does not `works` is only looked at.
+    """
     registry.handles[on.key, session.id] = session
-    journal.remember(session.id, on.key, session.runtime)
+    journal.remember(session.id, on.key, session.runtime, works=works)
 
 
 def followed(on: AodConnection) -> dict[str, LiveSession]:
@@ -295,6 +299,16 @@ def reuse_key(on: AodConnection, agent: Agent, prompt: str, given: Mapping[str, 
     parts = [on.key, str(agent.id), agent.version, prompt, options, secrets]
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def agent_of(request: SessionRequest, on: AodConnection) -> tuple[Agent | None, str | None]:
+    """Return the agent of a request, and its `reuse_key`; None where it is not there yet.
+
+    Raises:
+        NoSuchNameError: there is no such agent or environment.
+    """
+    agent, given = bridge.call(partial(creation, make=False), request, on)
+    return agent, None if agent is None else reuse_key(on, agent, request.prompt, given)
 
 
 async def creation(
@@ -446,7 +460,7 @@ def remember_run(run: LiveRun, on: AgentOSConnection) -> None:
     """Let `last` mean this run, also after a restart of the kernel."""
     if run.run_id is not None:
         registry.handles[on.key, run.run_id] = run
-        journal.remember(run.run_id, on.key, None)
+        journal.remember(run.run_id, on.key, None, works=False)
 
 
 def reported_run(run: Run, on: AgentOSConnection) -> LiveRun:

@@ -14,11 +14,13 @@ from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 from aod_notebook.contract import PROVIDERS, RUNTIMES
 from aod_notebook.core.redact import redact
 from aod_notebook.live import LiveSession, SessionRequest, SessionStoppedError, start
-from aod_notebook.live.connections import current_if_any, default_notice
+from aod_notebook.live.batch.guards import keep
+from aod_notebook.live.connections import connection, current_if_any, default_notice
 from aod_notebook.live.embedded import allow_root
 from aod_notebook.live.mirroring import mirror, mirror_at_end
 from aod_notebook.live.start import find_session_id
 from aod_notebook.magics import commands
+from aod_notebook.magics.commands import batch as aod_batch
 from aod_notebook.magics.display import VIEWS, leave_live, say, watch
 from aod_notebook.magics.find import find_session
 from aod_notebook.magics.notices import plain_warnings
@@ -37,9 +39,12 @@ from aod_notebook.magics.template import fill, fill_options
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
+
+    from aod_notebook.live.batch.guards import Limit
+    from aod_notebook.live.connections import AodConnection
 
 MAGIC = "%aod"
 CELL = "%%aod"
@@ -97,6 +102,7 @@ def cell_parser() -> MagicParser:
     add("--raw", action="store_true", help="send the text verbatim: {{name}} is not filled in")
     add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     add("--code", action="store_true", help="show the same as Python, and run nothing")
+    aod_batch.add_options(add)
     return parser
 
 
@@ -115,6 +121,7 @@ def check(options: argparse.Namespace) -> None:
         )
     check_view(options, CELL)
     check_name(options.output, CELL)
+    aod_batch.check_each(options)
     if options.timeout is not None:
         options.timeout = _seconds(options.timeout)
     if options.speed is not None:
@@ -289,7 +296,7 @@ def _secret(name: str) -> str:
 
 
 @magics_class
-class AodMagics(Magics):
+class AodMagics(aod_batch.LimitTraits, Magics):
     """The magics of Agent on Demand."""
 
     if TYPE_CHECKING:
@@ -374,28 +381,37 @@ class AodMagics(Magics):
         parser = cell_parser()
         options = parser.parse_args(split(line, CELL))
         if not options.raw:
-            fill_options(options, self.shell.user_ns)
-            cell = fill(cell, self.shell.user_ns)
+            is_each = options.each is not None
+            later = aod_batch.FILLED_LATER if is_each else ()
+            fill_options(options, self.shell.user_ns, but=later)
+            cell = cell if is_each else fill(cell, self.shell.user_ns)
         parser.check_filled(options)
         check(options)
         check_prompt(cell)
         self._take_configured(options)
         check_runtime(options, is_embedded=_is_embedded())
+        if options.each is not None:
+            aod_batch.run_each(options, request_of(options, cell), self.shell.user_ns, self)
+            return
         if options.dry_run or options.code:
             say(self._described(options, cell))
             return
-        session, position = self._begin(options, cell)
+        on = connection()
+        session = self._reused(options, cell, on)
+        if session is not None:
+            watch(session, quiet=options.quiet, view=options.view, owned=False)
+            return
+        limits = aod_batch.limits_of(options, self, on)
+        session, position = self._begin(options, cell, limits)
         if options.output is not None:
             self.shell.user_ns[options.output] = session
         if options.background:
-            held = f", bound to {options.output}" if options.output else ""
-            say(f"Session {session.id} runs in the background{held}. %aod attach last shows it.")
-            if options.report:
-                mirror_at_end(session)
-            if not options.quiet:
-                leave_live(session, start=position, view=options.view)
+            keep(session, limits, position)
+            self._leave(options, session, position)
             return
-        watch(session, start=position, quiet=options.quiet, view=options.view)
+        with aod_batch.guarding(session, limits, position):
+            watch(session, start=position, quiet=options.quiet, view=options.view)
+        aod_batch.remember_reusable(session, on)
         failure = session.failed_answer()
         if failure is not None:
             say(failure)
@@ -404,19 +420,44 @@ class AodMagics(Magics):
         if not options.no_raise:
             session.raise_for_status()
 
+    def _reused(
+        self, options: argparse.Namespace, cell: str, on: AodConnection
+    ) -> LiveSession | None:
+        """Return the stored session of the same cell, if one is wanted and there; bind it."""
+        if options.session is not None or not (options.reuse or self.reuse):
+            return None
+        session = aod_batch.reused(request_of(options, cell), on)
+        if session is not None and options.output is not None:
+            self.shell.user_ns[options.output] = session
+        return session
+
+    def _leave(self, options: argparse.Namespace, session: LiveSession, position: int) -> None:
+        """Say that a session goes on in the background."""
+        held = f", bound to {options.output}" if options.output else ""
+        say(f"Session {session.id} runs in the background{held}. %aod attach last shows it.")
+        if options.report:
+            mirror_at_end(session)
+        if not options.quiet:
+            leave_live(session, start=position, view=options.view)
+
     def _take_configured(self, options: argparse.Namespace) -> None:
         """Fill in `%config AodMagics` where the cell's line leaves something out."""
         options.view = options.view or self.view
         options.timeout = options.timeout or self.timeout or None
-        if not (options.session or options.agent or options.runtime or options.provider):
+        chosen = options.session or options.agent or options.runtime or options.provider
+        if not (chosen or aod_batch.varies_agent(options)):
             wants_replay = options.recording is not None or options.speed is not None
             options.runtime = "replay" if wants_replay else self.runtime
-            options.model = options.model or self.model or None
+            if not any(text.startswith("model=") for text in options.over):
+                options.model = options.model or self.model or None
 
-    def _begin(self, options: argparse.Namespace, prompt: str) -> tuple[LiveSession, int]:
+    def _begin(
+        self, options: argparse.Namespace, prompt: str, limits: Sequence[Limit]
+    ) -> tuple[LiveSession, int]:
         """Start or continue a session; return it, and where this cell's events begin."""
         if options.session is None:
-            return start(request_of(options, prompt)), 0
+            on = connection()
+            return start(aod_batch.within(request_of(options, prompt), limits, on), on), 0
         session = find_session(options.session, self.shell.user_ns)
         position = len(session.wait().received())
         return session.prompt(prompt, timeout=options.timeout), position

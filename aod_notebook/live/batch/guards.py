@@ -381,3 +381,14 @@ def guarded(session: LiveSession, limits: Sequence[Limit], start: int = 0) -> It
         if reason is not None:
             held._take()  # noqa: SLF001
             held.ended = ended_by_guard(reason, held._reading.spending)  # noqa: SLF001
+
+
+def keep(session: LiveSession, limits: Sequence[Limit], start: int = 0) -> None:
+    """Keep limits of a session in the background until its turn has ended."""
+
+    def run() -> None:
+        with guarded(session, limits, start), contextlib.suppress(AodNotebookError):
+            session.wait()
+
+    if any(limit.is_set for limit in limits):
+        threading.Thread(target=run, name="aod-notebook-keep", daemon=True).start()

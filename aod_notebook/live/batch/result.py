@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aod_notebook.live.batch.session import Outcome
+from aod_notebook.live.batch.session import NOT_STARTED, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,11 @@ COLUMNS: Final = {
 
 
 def frame_of(
-    plan: Plan, outcomes: Mapping[int, Outcome], running: Mapping[int, str], batch_id: str
+    plan: Plan,
+    outcomes: Mapping[int, Outcome],
+    running: Mapping[int, str],
+    batch_id: str,
+    waiting: str = NOT_STARTED,
 ) -> pd.DataFrame:
     """Return the result so far.
 
@@ -38,6 +42,7 @@ def frame_of(
         outcomes: how sessions ended, by their numbers.
         running: ids of those that run.
         batch_id: the batch's id, kept in `df.attrs["batch"]`.
+        waiting: the status of those that have not begun.
     """
     import pandas as pd
 
@@ -47,7 +52,7 @@ def frame_of(
     types = dict.fromkeys(plan.over, "str")
     if plan.repeat > 1:
         values["repeat"], types["repeat"] = [item.repeat for item in plan.items], "Int64"
-    known = [_outcome(item.number, outcomes, running) for item in plan.items]
+    known = [_outcome(item.number, outcomes, running, waiting) for item in plan.items]
     values |= {name: [getattr(outcome, name) for outcome in known] for name in COLUMNS}
     index = plan.rows.index.take([item.row for item in plan.items])
     frame = pd.DataFrame(values, index=index, dtype=object).astype(types | COLUMNS)
@@ -55,9 +60,11 @@ def frame_of(
     return frame
 
 
-def _outcome(number: int, outcomes: Mapping[int, Outcome], running: Mapping[int, str]) -> Outcome:
+def _outcome(
+    number: int, outcomes: Mapping[int, Outcome], running: Mapping[int, str], waiting: str
+) -> Outcome:
     if number in outcomes:
         return outcomes[number]
     if number in running:
         return Outcome(session=running[number], status="running")
-    return Outcome()
+    return Outcome(status=waiting)

@@ -18,7 +18,16 @@ from aod_notebook.live.batch.guards import Guard, Watch
 from aod_notebook.live.batch.journal import BatchJournal, keep_reusable, reusable
 from aod_notebook.live.batch.lookup import before
 from aod_notebook.live.batch.reading import added
-from aod_notebook.live.batch.session import Here, Hooks, Job, Outcome, There, run_job, run_there
+from aod_notebook.live.batch.session import (
+    NOT_STARTED,
+    Here,
+    Hooks,
+    Job,
+    Outcome,
+    There,
+    run_job,
+    run_there,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,6 +103,8 @@ class Batch:
     Attributes:
         id: its id.
         plan: what it is to do.
+        changed: what is called when it has moved on.
+        resumed: whether an earlier kernel, or an earlier call, began it.
     """
 
     def __init__(
@@ -111,7 +122,7 @@ class Batch:
         self.id, self.plan = records.id, plan
         self._on, self._records, self._jobs = on, records, jobs
         self._limits, self._is_reusing, self._dask = limits, is_reusing, dask
-        self._changed = changed
+        self.changed, self.resumed = changed, False
         self._source = Here(on)
         self._lock = threading.Lock()  # guards the fields below
         self._outcomes: dict[int, Outcome] = {}
@@ -121,6 +132,8 @@ class Batch:
         self._ended_here = 0
         self._pending: dict[Future[Outcome], Job] = {}
         self._stopping = threading.Event()
+        self._is_stop_asked = threading.Event()
+        self._is_running = False
         self.guard = Guard(limits)
         self._watch = Watch(self.guard, self._source.client)
 
@@ -165,7 +178,12 @@ class Batch:
         """Return the result so far: a row per session, in the order of the input."""
         from aod_notebook.live.batch.result import frame_of
 
-        return frame_of(self.plan, self.outcomes, self.running, self.id)
+        waiting = "queued" if self._is_running else NOT_STARTED
+        return frame_of(self.plan, self.outcomes, self.running, self.id, waiting)
+
+    def stop(self) -> None:
+        """End it as an interrupt does; any thread may ask for it, such as a page's stop button."""
+        self._is_stop_asked.set()
 
     # -- running -----------------------------------------------------------------------------
 
@@ -178,13 +196,15 @@ class Batch:
         """
         with self._records.owned():
             jobs = self._to_do()
-            self._began = time.monotonic()
+            self._began, self._is_running = time.monotonic(), True
             try:
                 self._run_all(jobs)
             except KeyboardInterrupt:
                 self._stop()
+                self._is_running = False
                 raise BatchStoppedError(self._stopped(), self.frame()) from None
             finally:
+                self._is_running = False
                 self._watch.close()
                 self._tell()
             outcomes = self.outcomes
@@ -249,6 +269,7 @@ class Batch:
                     job = jobs.popleft()
                     running[self._submit(executor, job)] = job
                 done, _ = wait(running, timeout=WAKE_S, return_when=FIRST_COMPLETED)
+                self._check_stop()
                 for future in done:
                     job = running.pop(future)
                     again = self._settle(job, self._result(future), tries)
@@ -262,6 +283,10 @@ class Batch:
         finally:
             if isinstance(executor, ThreadPoolExecutor):
                 executor.shutdown(wait=False)
+
+    def _check_stop(self) -> None:
+        if self._is_stop_asked.is_set():
+            raise KeyboardInterrupt
 
     def _executor(self) -> Executor:
         if self._dask is None:
@@ -332,8 +357,8 @@ class Batch:
         jobs.extend(kept)
 
     def _tell(self) -> None:
-        if self._changed is not None:
-            self._changed(self)
+        if self.changed is not None:
+            self.changed(self)
 
     # -- stopping ----------------------------------------------------------------------------
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core import words
+from aod_notebook.core.text import clean
+from aod_notebook.live.batch import scores
 from aod_notebook.live.batch.guards import Limit, check_priced
 from aod_notebook.live.batch.journal import BatchJournal
-from aod_notebook.live.batch.plan import BatchError, plan, whole_number
+from aod_notebook.live.batch.plan import BatchError, described, plan, whole_number
 from aod_notebook.live.batch.progress import shown
-from aod_notebook.live.batch.run import Batch
+from aod_notebook.live.batch.run import Batch, BatchStoppedError
+from aod_notebook.live.batch.spending import typical_cost
 from aod_notebook.live.connections import connection
 from aod_notebook.live.start import SessionRequest
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from aod_notebook.live.batch.plan import Plan
+    from aod_notebook.live.batch.scores import Score
     from aod_notebook.live.connections import AodConnection
 
 MOST_JOBS = 64
@@ -41,6 +46,7 @@ def batch(
     over: Mapping[str, Sequence[str]] | None = None,
     repeat: int = 1,
     jobs: int = 4,
+    score: Score | None = None,
     max_cost: float | None = None,
     max_tokens: int | None = None,
     max_repeats: int | None = None,
@@ -74,6 +80,9 @@ def batch(
             combination.
         repeat: how often each of these is run.
         jobs: how many sessions run side by side; a service that takes fewer is waited for.
+        score: how good an answer is: a function of a row (a dict of its columns, the input's and
+            the result's), the name of a column with the expected text, or `Expected`, `Regex` or
+            `Shell` of `aod_notebook.live.batch`; it becomes the column `score`.
         max_cost: US dollars that all sessions may cost together.
         max_tokens: tokens that all sessions may use together.
         max_repeats: how often in a row a session may make the same call.
@@ -125,10 +134,26 @@ def batch(
         speed=speed,
     )
     made = plan(rows, request, on, over=over, repeat=repeat)
+    scores.check(score, made.rows, on)
     prepared = prepare(
         made, on, jobs=jobs, limits=limits, reuse=reuse, resume=resume, dask=dask, progress=progress
     )
-    return prepared.run()
+    return run_scored(prepared, score)
+
+
+def run_scored(prepared: Batch, score: Score | None) -> pd.DataFrame:
+    """Run a batch and score its answers; those of an interrupted one, too.
+
+    Raises:
+        BatchStoppedError: it was interrupted.
+    """
+    try:
+        frame = prepared.run()
+    except BatchStoppedError as error:
+        if score is not None:
+            error.result = scores.scored(error.result, prepared.plan, score)
+        raise
+    return frame if score is None else scores.scored(frame, prepared.plan, score)
 
 
 def prepare(
@@ -154,6 +179,7 @@ def prepare(
     changed = (shown() if progress else None) if isinstance(progress, bool) else progress
     try:
         records = BatchJournal.unfinished(made, on.key) if resume else None
+        is_resumed = records is not None
         if records is None:
             records = BatchJournal.begin(made, on.key)
     except (OSError, sqlite3.Error) as error:
@@ -161,7 +187,7 @@ def prepare(
             f"The journal in AOD_NOTEBOOK_HOME can't be written ({error}), so the batch could not "
             "be continued after an interruption. Make that folder writable."
         ) from error
-    return Batch(
+    prepared = Batch(
         made,
         on,
         records,
@@ -171,3 +197,35 @@ def prepare(
         dask=dask,
         changed=changed,
     )
+    prepared.resumed = is_resumed
+    return prepared
+
+
+def dry_run(made: Plan, on: AodConnection, prompts: int = 2) -> str:
+    """Describe a batch: the number of sessions, the first prompts, and what it may cost.
+
+    The estimate is the median cost of the newest completed sessions of the same agent.
+
+    Raises:
+        AodError: what the service answered.
+    """
+    lines = [described(made), ""]
+    for item in made.items[:prompts]:
+        label = made.rows.index[item.row]
+        chosen = "".join(f", {name} {value}" for name, value in item.over.items())
+        lines += [f"--- row {label!r}{chosen}", clean(item.prompt), ""]
+    agents = {item.fields.get("agent_id") for item in made.items}
+    typical = typical_cost(on, (one for one in agents if one is not None))
+    costs = [typical.get(item.fields.get("agent_id", "")) for item in made.items]
+    known = [cost for cost in costs if cost is not None]
+    if len(known) == len(costs):
+        each = sorted(typical.values())
+        span = words.dollars(each[0])
+        span += "" if each[0] == each[-1] else f" to {words.dollars(each[-1])}"
+        lines.append(
+            f"estimate: {words.dollars(sum(known))}, at {span} a session "
+            "(median of the agent's completed sessions)"
+        )
+    else:
+        lines.append("estimate: NA, because no like session with a known cost has completed")
+    return "\n".join(lines)

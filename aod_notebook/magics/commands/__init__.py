@@ -2,6 +2,7 @@
 
 from aod_notebook.magics.commands import (
     agents,
+    batch,
     board,
     call,
     compare,
@@ -23,6 +24,7 @@ AOD: dict[str, Command] = {
     **sessions.AOD,
     **compare.AOD,
     **report.AOD,
+    **batch.AOD,
     **board.AOD,
     **logs.AOD,
     **agents.AOD,

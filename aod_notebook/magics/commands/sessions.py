@@ -55,7 +55,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Mapping[str, object]], pd
 def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
     check_name(options.output, "%aod attach")
     session = find_session(options.session, names)
-    remember(session, live.connection())
+    remember(session, live.connection(), works=False)
     if options.output is not None:
         names[options.output] = session
     watch(session, owned=False)
