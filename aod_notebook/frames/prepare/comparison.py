@@ -90,7 +90,7 @@ def compare(
         taken_any(frame, measures, by="compare")
     if not measures:
         raise FrameError("compare needs at least one column to compare, such as 'cost_usd'")
-    frame = frame.dropna(subset=by)
+    frame = frame.dropna(subset=by).reset_index(drop=True)  # labels may occur twice
     values = {name: numbers(frame, name, by="compare", or_flags=True) for name in measures}
     table = _table(frame[by], values, baseline)
     if confidence is not None:
