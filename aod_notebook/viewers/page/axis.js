@@ -5,6 +5,7 @@ import { US } from "./amounts.js";
 
 const GROWTH = 1.25; // the axis of something that runs grows in steps, not at each frame
 const CLOSEST_US = 1000;
+export const ZOOM = 1.25; // of one step
 const TICKS = 7;
 const STEPS = [1, 2, 5, 10];
 
@@ -80,4 +81,40 @@ function label(us, step, isFirst) {
   if (step >= 60 * US) return step % (3600 * US) ? `${Math.round(s / 60)}${isFirst ? " min" : ""}` : `${Math.round(s / 3600)}${isFirst ? " h" : ""}`;
   const digits = step >= US ? 0 : Math.min(6, Math.ceil(-Math.log10(step / US) - 1e-9));
   return `${s.toFixed(digits)}${isFirst ? " s" : ""}`;
+}
+
+/**
+ * Let the wheel with Ctrl zoom, and dragging pan, where the bars are.
+ * @param {Axis} axis @param {HTMLElement} root @param {HTMLElement} ticks is as wide as the bars
+ * @param {() => void} changed @param {AbortSignal} signal
+ */
+export function watchAxis(axis, root, ticks, changed, signal) {
+  /** The box of the bars, if the pointer is over it. @param {MouseEvent} event */
+  const barsAt = (event) => {
+    const box = ticks.getBoundingClientRect();
+    const isIn = event.clientX >= box.left && event.clientX <= box.right && /** @type {HTMLElement} */ (event.target).closest(".aod-tr");
+    return isIn && box.width ? box : null;
+  };
+  root.addEventListener("wheel", (event) => {
+    const bars = barsAt(event);
+    if (!event.ctrlKey || !bars) return;
+    event.preventDefault();
+    axis.zoom(event.deltaY < 0 ? 1 / ZOOM : ZOOM, (event.clientX - bars.left) / bars.width);
+    changed();
+  }, { passive: false, signal });
+  /** @type {{x: number, width: number}?} */ let held = null;
+  root.addEventListener("pointerdown", (event) => {
+    const bars = barsAt(event);
+    held = bars && !axis.isWhole && event.button === 0 ? { x: event.clientX, width: bars.width } : null;
+  }, { signal });
+  root.addEventListener("pointermove", (event) => {
+    if (!held || !event.buttons) return;
+    axis.pan((held.x - event.clientX) / held.width);
+    held.x = event.clientX;
+    getSelection()?.removeAllRanges();
+    changed();
+  }, { signal });
+  root.addEventListener("pointerup", () => {
+    held = null;
+  }, { signal });
 }

@@ -2,7 +2,7 @@
 /** The board: sessions and runs as one table that goes on by itself. */
 
 import { BoardHead } from "./boardhead.js";
-import { COLUMNS, Sorting, boardRow, filterOf, isActive, stateWord } from "./boardrows.js";
+import { COLUMNS, RowTable, Sorting, failures, filterOf, isActive, meta } from "./boardrows.js";
 import { button, make, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
 import { count } from "./numbers.js";
@@ -19,20 +19,6 @@ const RESORT_MS = 1000; // rows that change are put in order again no more often
 const ROWS_A_PAGE = 12;
 const QUEUED_LIMIT = "-status:queued";
 const SAID_MS = 3000;
-
-/** All rows by number, those that changed since the last drawing apart. */
-class RowTable {
-  /** @type {Map<number, BoardRow>} */ rows = new Map();
-  /** @type {Set<number>} */ fresh = new Set(); // never shown before
-  /** @type {Set<number>} */ changed = new Set();
-
-  /** @param {number} n @param {any[]} record */
-  take(n, record) {
-    if (!this.rows.has(n)) this.fresh.add(n);
-    this.rows.set(n, boardRow(record));
-    this.changed.add(n);
-  }
-}
 
 class BoardView {
   root = make("section", "aod-viewer aod-board mathjax_ignore", "", { "aria-label": "Board" });
@@ -498,16 +484,6 @@ function wrap(element, role) {
   cell.append(element);
   return cell;
 }
-
-/** The second line of a row on narrow pages. @param {BoardRow} row @param {number} now */
-function meta(row, now) {
-  const [model, ageText] = [COLUMNS[3].text(row, now), COLUMNS[9].text(row, now)];
-  const tools = row.tools === null ? "" : `${count(row.tools, "tool")}${row.failed ? ` (${row.failed} failed)` : ""}`;
-  return [stateWord(row.status), model, tools, ageText, row.last].filter(Boolean).join(" · ");
-}
-
-/** @param {BoardRow} row */
-const failures = (row) => row.failing.map(([tool, times]) => `${tool} failed ${count(times, "time")}`).join(", ") || `${row.failed} failed`;
 
 /** @type {WidgetMaker} */
 export function board(model, early) {

@@ -2,6 +2,7 @@
 /** The rows of a board in this page: what their columns show, and which of them pass a filter. */
 
 import { age, brief, dollars, exact, tokens } from "./amounts.js";
+import { count } from "./numbers.js";
 
 const WORDS = { terminated: "Stopped", cancelled: "Stopped", interrupted: "Stopped", pending: "Starting" };
 /** The order of states: what needs somebody comes first. */
@@ -130,5 +131,29 @@ export class Sorting {
       }
       return a - b;
     });
+  }
+}
+
+/** The second line of a row on narrow pages. @param {BoardRow} row @param {number} now */
+export function meta(row, now) {
+  const [model, ageText] = [COLUMNS[3].text(row, now), COLUMNS[9].text(row, now)];
+  const tools = row.tools === null ? "" : `${count(row.tools, "tool")}${row.failed ? ` (${row.failed} failed)` : ""}`;
+  return [stateWord(row.status), model, tools, ageText, row.last].filter(Boolean).join(" · ");
+}
+
+/** @param {BoardRow} row */
+export const failures = (row) => row.failing.map(([tool, times]) => `${tool} failed ${count(times, "time")}`).join(", ") || `${row.failed} failed`;
+
+/** All rows by number, those that changed since the last drawing apart. */
+export class RowTable {
+  /** @type {Map<number, BoardRow>} */ rows = new Map();
+  /** @type {Set<number>} */ fresh = new Set(); // never shown before
+  /** @type {Set<number>} */ changed = new Set();
+
+  /** @param {number} n @param {any[]} record */
+  take(n, record) {
+    if (!this.rows.has(n)) this.fresh.add(n);
+    this.rows.set(n, boardRow(record));
+    this.changed.add(n);
   }
 }

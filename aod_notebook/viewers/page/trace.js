@@ -2,7 +2,7 @@
 /** The trace: what a session or a run did, as a tree on a time axis. */
 
 import { US, brief } from "./amounts.js";
-import { Axis } from "./axis.js";
+import { Axis, ZOOM, watchAxis } from "./axis.js";
 import { button, make, setText } from "./dom.js";
 import { FactsHeader } from "./facts.js";
 import { VirtualList } from "./list.js";
@@ -19,7 +19,6 @@ const SPAN_PX = 26;
 const SPANS_A_PAGE = 15;
 const MAX_OPEN = 300; // of more spans only the outer ones are unfolded at first
 const OPEN_DEPTH = 2;
-const ZOOM = 1.25;
 const PAN = 0.2;
 const TOLD_MS = 3000;
 
@@ -130,44 +129,11 @@ class TraceView {
       const n = this.#rowOf(event);
       if (n >= 0) this.#transcript(n);
     }, { signal });
-    this.#watchAxis(signal);
+    watchAxis(this.axis, this.root, this.ticks, () => this.#redraw(), signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.scroller);
     signal.addEventListener("abort", () => observer.disconnect());
     Object.assign(this.root, { viewer: this });
-  }
-
-  /** @param {AbortSignal} signal */
-  #watchAxis(signal) {
-    this.root.addEventListener("wheel", (event) => {
-      const bars = this.#barsAt(event);
-      if (!event.ctrlKey || !bars) return;
-      event.preventDefault();
-      this.axis.zoom(event.deltaY < 0 ? 1 / ZOOM : ZOOM, (event.clientX - bars.left) / bars.width);
-      this.#redraw();
-    }, { passive: false, signal });
-    /** @type {{x: number, width: number}?} */ let held = null;
-    this.root.addEventListener("pointerdown", (event) => {
-      const bars = this.#barsAt(event);
-      held = bars && !this.axis.isWhole && event.button === 0 ? { x: event.clientX, width: bars.width } : null;
-    }, { signal });
-    this.root.addEventListener("pointermove", (event) => {
-      if (!held || !event.buttons) return;
-      this.axis.pan((held.x - event.clientX) / held.width);
-      held.x = event.clientX;
-      getSelection()?.removeAllRanges();
-      this.#redraw();
-    }, { signal });
-    this.root.addEventListener("pointerup", () => {
-      held = null;
-    }, { signal });
-  }
-
-  /** The box of the bars, if the pointer is over it. @param {MouseEvent} event */
-  #barsAt(event) {
-    const box = this.ticks.getBoundingClientRect();
-    const isIn = event.clientX >= box.left && event.clientX <= box.right && /** @type {HTMLElement} */ (event.target).closest(".aod-tr");
-    return isIn && box.width ? box : null;
   }
 
   header() {
