@@ -322,7 +322,7 @@ def _request(key: str, answer: _Answer) -> Request:
 
 
 def _denied(line: Line) -> list[str]:
-    """Return the calls whose results say that they were not permitted."""
+    """Return the calls with results that say they were not permitted."""
     decision = line.permission_decision
     if not isinstance(decision, dict) or decision.get("decision") != "reject":
         return []

@@ -200,7 +200,7 @@ def _take_call(turn: Turn, call: dict[str, Any], asked: str | None, at: int | No
 
 
 def _output(call: dict[str, Any]) -> str:
-    """Return what the model was told that the tool gave."""
+    """Return the output of a tool as the model read it."""
     texts: list[str] = []
     for part in map(as_dict, as_list(call.get("result"))):
         response = as_dict(as_dict(part.get("functionResponse")).get("response"))

@@ -182,10 +182,10 @@ def test_a_fork_of_opencode_has_the_counts_of_its_own_answers_only(tmp_path):
         database.execute("CREATE TABLE part (id, message_id, session_id, time_created, data)")
         for at, session in enumerate(("ses_1", "ses_2")):
             database.execute("INSERT INTO session VALUES (?, 'One', ?, 9)", (session, at))
-            told = {"role": "assistant", "modelID": "m", "cost": 0.01, "tokens": tokens}
-            told["time"] = {"created": 3, "completed": 4}
+            answer = {"role": "assistant", "modelID": "m", "cost": 0.01, "tokens": tokens}
+            answer["time"] = {"created": 3, "completed": 4}
             message = f"msg_{session}"
-            values = (message, session, json.dumps(told))
+            values = (message, session, json.dumps(answer))
             database.execute("INSERT INTO message VALUES (?, ?, 3, ?)", values)
             part = {"type": "step-finish", "reason": "stop", "tokens": tokens, "cost": 0.01}
             values = (f"prt_{session}", message, session, json.dumps(part))

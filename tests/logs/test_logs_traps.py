@@ -33,7 +33,7 @@ def tokens(sessions):
 # -- Claude -------------------------------------------------------------------------------------
 
 
-def said(text, at, session="s1", **fields):
+def prompted(text, at, session="s1", **fields):
     line = {"type": "user", "uuid": f"u-{session}-{at}", "sessionId": session}
     return line | {
         "timestamp": f"2026-03-01T09:00:{at:02}Z",
@@ -50,15 +50,19 @@ def answered(key, at, output=5, session="s1", **fields):
 
 
 def test_a_message_that_a_prompt_interrupts_counts_with_its_largest_usage(tmp_path):
-    lines = [said("One", 1), answered("m1", 2, 1), said("Two", 3), answered("m1", 4, 60)]
+    lines = [prompted("One", 1), answered("m1", 2, 1), prompted("Two", 3), answered("m1", 4, 60)]
     write(tmp_path / PROJECT / "s1.jsonl", lines)
 
     assert tokens(read(tmp_path)) == (10, 60)
 
 
 def test_a_message_that_two_files_hold_counts_with_its_largest_usage(tmp_path):
-    write(tmp_path / PROJECT / "s1.jsonl", [said("One", 1), answered("m1", 2, 1)])
-    fork = [said("One", 1), answered("m1", 2, 60, session="s2"), said("Two", 9, session="s2")]
+    write(tmp_path / PROJECT / "s1.jsonl", [prompted("One", 1), answered("m1", 2, 1)])
+    fork = [
+        prompted("One", 1),
+        answered("m1", 2, 60, session="s2"),
+        prompted("Two", 9, session="s2"),
+    ]
     write(tmp_path / PROJECT / "s2.jsonl", fork)
 
     sessions = read(tmp_path)
@@ -69,14 +73,14 @@ def test_a_message_that_two_files_hold_counts_with_its_largest_usage(tmp_path):
 
 def test_a_summary_of_another_session_is_no_title_of_this_one(tmp_path):
     stray = {"type": "summary", "summary": "Another talk", "leafUuid": "elsewhere"}
-    write(tmp_path / PROJECT / "s1.jsonl", [stray, said("Count.", 1), answered("m1", 2)])
+    write(tmp_path / PROJECT / "s1.jsonl", [stray, prompted("Count.", 1), answered("m1", 2)])
 
     assert read(tmp_path)[0].title is None
 
 
 def test_a_summary_of_the_session_is_its_title(tmp_path):
     own = {"type": "summary", "summary": "Counting", "leafUuid": "a-s1-2"}
-    write(tmp_path / PROJECT / "s1.jsonl", [said("Count.", 1), answered("m1", 2), own])
+    write(tmp_path / PROJECT / "s1.jsonl", [prompted("Count.", 1), answered("m1", 2), own])
 
     assert read(tmp_path)[0].title == "Counting"
 
@@ -86,16 +90,16 @@ def test_a_title_that_somebody_chose_comes_before_one_that_was_made(tmp_path, sw
     made = {"type": "ai-title", "aiTitle": "Made", "sessionId": "s1"}
     chosen = {"type": "custom-title", "customTitle": "Chosen", "sessionId": "s1"}
     titles = [chosen, made] if swap else [made, chosen]
-    write(tmp_path / PROJECT / "s1.jsonl", [said("Count.", 1), *titles])
+    write(tmp_path / PROJECT / "s1.jsonl", [prompted("Count.", 1), *titles])
 
     assert read(tmp_path)[0].title == "Chosen"
 
 
 def test_a_subagent_beside_its_session_belongs_to_it(tmp_path):
     """Versions before the folder `subagents` wrote `agent-<id>.jsonl` beside the session."""
-    write(tmp_path / PROJECT / "s1.jsonl", [said("Count.", 1), answered("m1", 2)])
+    write(tmp_path / PROJECT / "s1.jsonl", [prompted("Count.", 1), answered("m1", 2)])
     side = {"isSidechain": True, "agentId": "a1"}
-    lines = [said("Look.", 3, **side), answered("m2", 4, **side)]
+    lines = [prompted("Look.", 3, **side), answered("m2", 4, **side)]
     write(tmp_path / PROJECT / "agent-a1.jsonl", lines)
 
     sessions = read(tmp_path)
@@ -107,9 +111,9 @@ def test_a_subagent_beside_its_session_belongs_to_it(tmp_path):
 def test_config_folders_are_a_list_in_which_blanks_do_not_count(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "projects" / "mine").mkdir(parents=True)
-    write(tmp_path / "projects" / "mine" / "no-session.jsonl", [said("No.", 1)])
-    write(tmp_path / "a" / "projects" / "-x" / "s1.jsonl", [said("One", 1), answered("m1", 2)])
-    write(tmp_path / "b" / "projects" / "-x" / "s2.jsonl", [said("Two", 1), answered("m2", 2)])
+    write(tmp_path / "projects" / "mine" / "no-session.jsonl", [prompted("No.", 1)])
+    write(tmp_path / "a" / "projects" / "-x" / "s1.jsonl", [prompted("One", 1), answered("m1", 2)])
+    write(tmp_path / "b" / "projects" / "-x" / "s2.jsonl", [prompted("Two", 1), answered("m2", 2)])
     environ = {"HOME": str(tmp_path / "none")}
     environ["CLAUDE_CONFIG_DIR"] = f"{tmp_path / 'a'}, {tmp_path / 'b'},"
 
@@ -117,9 +121,9 @@ def test_config_folders_are_a_list_in_which_blanks_do_not_count(tmp_path, monkey
 
 
 def test_a_session_in_two_folders_is_one_session_that_counts_once(tmp_path):
-    lines = [said("One", 1), answered("m1", 2)]
+    lines = [prompted("One", 1), answered("m1", 2)]
     write(tmp_path / PROJECT / "s1.jsonl", lines)
-    more = [*lines, said("Two", 3), answered("m2", 4)]
+    more = [*lines, prompted("Two", 3), answered("m2", 4)]
     write(tmp_path / ".claude/projects/-srv-other/s1.jsonl", more)
 
     assert tokens(read(tmp_path)) == (20, 10)
@@ -131,7 +135,7 @@ def test_a_retry_and_a_compaction_are_lines_as_the_cli_prints_them(tmp_path):
     retry |= {"retryInMs": 4000, "error": {"status": 529}}
     compact = {**base, "uuid": "c", "subtype": "compact_boundary", "content": "Compacted"}
     compact["compactMetadata"] = {"trigger": "auto", "preTokens": 150_000}
-    write(tmp_path / PROJECT / "s1.jsonl", [said("One", 1), retry, compact])
+    write(tmp_path / PROJECT / "s1.jsonl", [prompted("One", 1), retry, compact])
 
     first, second = map(json.loads, read(tmp_path)[0].turns[0].lines)
 
@@ -274,16 +278,16 @@ def asked(key, text="Count."):
     return {"id": key, "timestamp": "2026-03-01T09:00:01Z", "type": "user", "content": text}
 
 
-def told(key, tokens=10, **more):
+def replied(key, tokens=10, **more):
     counts = {"input": tokens, "output": tokens, "cached": 0, "thoughts": 0, **more}
     message = {"id": key, "timestamp": "2026-03-01T09:00:02Z", "type": "gemini", "content": key}
     return message | {"tokens": counts, "model": "gemini-2.5-pro"}
 
 
 def test_a_subagent_of_gemini_is_found_and_names_its_parent(tmp_path):
-    chat = [head("11111111-parent"), asked("u1"), told("m1")]
+    chat = [head("11111111-parent"), asked("u1"), replied("m1")]
     write(tmp_path / CHATS / "session-2026-03-01T09-00-11111111.jsonl", chat)
-    side = [{**head("agent-1"), "kind": "subagent"}, asked("u2"), told("m2")]
+    side = [{**head("agent-1"), "kind": "subagent"}, asked("u2"), replied("m2")]
     write(tmp_path / CHATS / "11111111-parent" / "agent-1.jsonl", side)
 
     sessions = read(tmp_path)
@@ -294,18 +298,18 @@ def test_a_subagent_of_gemini_is_found_and_names_its_parent(tmp_path):
 
 
 def test_an_old_chat_that_was_resumed_as_lines_counts_once(tmp_path):
-    whole = {**head("s1"), "messages": [asked("u1"), told("m1")]}
+    whole = {**head("s1"), "messages": [asked("u1"), replied("m1")]}
     path = tmp_path / CHATS / "session-2026-03-01T09-00-s1.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(whole))
-    write(path.with_suffix(".jsonl"), [head("s1"), asked("u1"), told("m1"), told("m2")])
+    write(path.with_suffix(".jsonl"), [head("s1"), asked("u1"), replied("m1"), replied("m2")])
 
     assert tokens(read(tmp_path)) == (20, 20)
 
 
 def test_a_rewind_to_nothing_known_takes_the_conversation_back_and_not_the_bill(tmp_path):
-    lines = [head("s1"), asked("u1"), told("m1"), {"$rewindTo": "gone"}, asked("u2", "Again.")]
-    write(tmp_path / CHATS / "session-2026-03-01T09-00-s1.jsonl", [*lines, told("m2")])
+    lines = [head("s1"), asked("u1"), replied("m1"), {"$rewindTo": "gone"}, asked("u2", "Again.")]
+    write(tmp_path / CHATS / "session-2026-03-01T09-00-s1.jsonl", [*lines, replied("m2")])
 
     (session,) = read(tmp_path)
 
@@ -315,7 +319,7 @@ def test_a_rewind_to_nothing_known_takes_the_conversation_back_and_not_the_bill(
 
 def test_a_history_that_is_set_takes_the_place_of_the_conversation(tmp_path):
     history = {"$set": {"messages": [asked("u2", "Shorter.")]}}
-    lines = [head("s1"), asked("u1"), told("m1"), history, told("m2")]
+    lines = [head("s1"), asked("u1"), replied("m1"), history, replied("m2")]
     write(tmp_path / CHATS / "session-2026-03-01T09-00-s1.jsonl", lines)
 
     (session,) = read(tmp_path)
@@ -325,7 +329,7 @@ def test_a_history_that_is_set_takes_the_place_of_the_conversation(tmp_path):
 
 
 def test_tokens_of_a_tools_prompt_are_a_part_of_the_input(tmp_path):
-    lines = [head("s1"), asked("u1"), told("m1", tool=7, total=27)]
+    lines = [head("s1"), asked("u1"), replied("m1", tool=7, total=27)]
     write(tmp_path / CHATS / "session-2026-03-01T09-00-s1.jsonl", lines)
 
     assert tokens(read(tmp_path)) == (17, 10)
@@ -339,7 +343,7 @@ def test_gemini_sessions_know_their_folder(tmp_path):
 
 
 def test_gemini_can_have_a_home_of_its_own(tmp_path):
-    write(tmp_path / "g" / CHATS / "session-2026-03-01T09-00-s1.jsonl", [head("s1"), told("m1")])
+    write(tmp_path / "g" / CHATS / "session-2026-03-01T09-00-s1.jsonl", [head("s1"), replied("m1")])
     environ = {"HOME": str(tmp_path / "none"), "GEMINI_CLI_HOME": str(tmp_path / "g")}
 
     assert tokens(read(None, environ)) == (10, 10)
@@ -388,7 +392,7 @@ def test_a_fork_of_opencode_copies_messages_under_new_ids_and_counts_its_own(tmp
 
 def test_a_file_that_is_named_comes_with_its_subagents(tmp_path):
     path = tmp_path / PROJECT / "s1.jsonl"
-    write(path, [said("Count.", 1), answered("m1", 2)])
+    write(path, [prompted("Count.", 1), answered("m1", 2)])
     side = {"isSidechain": True, "agentId": "a1"}
     write(path.with_suffix("") / "subagents" / "agent-a1.jsonl", [answered("m2", 3, **side)])
 
@@ -396,7 +400,7 @@ def test_a_file_that_is_named_comes_with_its_subagents(tmp_path):
 
 
 def test_a_folder_and_a_link_to_it_are_one(tmp_path):
-    write(tmp_path / PROJECT / "s1.jsonl", [said("Count.", 1), answered("m1", 2)])
+    write(tmp_path / PROJECT / "s1.jsonl", [prompted("Count.", 1), answered("m1", 2)])
     (tmp_path / "link").symlink_to(tmp_path / ".claude")
 
     assert len(find_logs([tmp_path, tmp_path / "link"])) == 1

@@ -228,7 +228,7 @@ class _Import:
                 one.result()
 
     def _follow(self, worker: Worker, numbered: "enumerate[list[LogFile]]") -> None:
-        """Give one process a batch after the other."""
+        """Feed one process a batch after the other."""
         try:
             worker.send((self._store.path, prices.given()))
             while True:

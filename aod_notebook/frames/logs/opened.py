@@ -131,7 +131,7 @@ def open_log(session_id: str, where: Store | LogPath | None = None) -> OpenedLog
             fills by default, then for the logs where the CLIs write by default.
 
     Raises:
-        FrameError: there is no such session, or several begin so.
+        FrameError: the session does not exist, or several begin so.
 
     Example:
         >>> frames.open_log("4b6b04ae", "~/.claude").tool_calls  # doctest: +SKIP

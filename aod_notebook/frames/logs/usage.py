@@ -91,7 +91,7 @@ def _values(rows: list[tuple[LogSession, Request]], table: Table) -> dict[str, A
         costs = [computed_cost(session, request) for session, request in rows]
         values["computed_cost_usd"] = costs
         values["cost_source"] = [
-            "reported" if said is not None else None if made is None else "computed"
-            for said, made in zip(values["cost_usd"], costs, strict=True)
+            "reported" if stated is not None else None if made is None else "computed"
+            for stated, made in zip(values["cost_usd"], costs, strict=True)
         ]
     return values
