@@ -37,6 +37,7 @@ from aod_notebook.aod.events import (
     iter_events,
 )
 from aod_notebook.aod.follow import TurnCounter
+from aod_notebook.aod.hand_over import HandOver
 from aod_notebook.aod.inputs import (
     GithubRepoResource,
     GithubSkill,
@@ -91,6 +92,7 @@ __all__ = [
     "EventStream",
     "GithubRepoResource",
     "GithubSkill",
+    "HandOver",
     "InlineSkill",
     "McpServer",
     "McpServerStdio",

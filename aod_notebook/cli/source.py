@@ -131,11 +131,13 @@ def source_of(store: Path | None, wanted: Sequence[str]) -> tuple[Source, list[s
     Raises:
         AodNotebookError: there is no such session, or several begin so.
     """
+    from aod_notebook.frames.store import is_store
+
     source = Source(store)
     known = source.ids()
     imported = home() / "imported"
     missing = [one for one in wanted if not _is_in(one, known)]
-    if store is None and missing and (imported / "_sessions").is_dir():
+    if store is None and missing and is_store(imported):
         other = Source(imported)
         stored = other.ids()
         if all(_is_in(one, stored) for one in wanted):

@@ -32,11 +32,11 @@ class BearerAuth(httpx.Auth):
     """Puts the token on a request at the last moment, so that no frame of ours holds it."""
 
     def __init__(self, token: SecretStr) -> None:
-        self._token = token
+        self.token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Set the header; httpx hides its value in every repr."""
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        request.headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
         yield request
 
     def to_be_proved(self, base_url: str) -> Known | None:
@@ -46,7 +46,7 @@ class BearerAuth(httpx.Auth):
         """
         if base_url.lower().startswith("https:"):
             return None
-        return known(self._token.get_secret_value())
+        return known(self.token.get_secret_value())
 
 
 def _new_key() -> str:

@@ -4,14 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.frames import prices
-from aod_notebook.frames._collect import collect
 from aod_notebook.frames.checks import FrameError, MissingPackageError
 from aod_notebook.frames.compare import compare_df, compare_edits, compare_totals
 from aod_notebook.frames.decode.events import decode_events
 from aod_notebook.frames.decode.run_events import decode_run_events
 from aod_notebook.frames.insights import insights_df
 from aod_notebook.frames.logs.imports import import_logs
-from aod_notebook.frames.logs.opened import OpenedLog, open_log
+from aod_notebook.frames.logs.opened import open_log
 from aod_notebook.frames.logs.spending import spending_df
 from aod_notebook.frames.logs.usage import usage_df
 from aod_notebook.frames.otlp import (
@@ -31,6 +30,8 @@ from aod_notebook.frames.sessions.sessions import sessions_df
 from aod_notebook.frames.sessions.turns import turns_df
 from aod_notebook.frames.shown import board
 from aod_notebook.frames.store import Store, scan
+from aod_notebook.frames.store.collect import collect
+from aod_notebook.frames.store.session import OpenedLog
 from aod_notebook.frames.transcripts.files import files_df
 from aod_notebook.frames.transcripts.messages import messages_df, messages_from_events
 from aod_notebook.frames.transcripts.results import (

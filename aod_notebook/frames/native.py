@@ -143,6 +143,14 @@ class Table:
         """Set a whole column at once, after its rows were added."""
         self._chunks[name] = [values]
 
+    def to_arrow(self) -> pa.Table:
+        """Hand the rows over as they are; the table is empty afterwards."""
+        chunks, self._chunks = self._chunks, {}
+        types = {column.name: _ARROW[column.dtype] for column in self.columns}
+        return pa.table(
+            {name: pa.chunked_array(chunks[name], kind) for name, kind in types.items()}
+        )
+
     def to_pandas(self) -> pd.DataFrame:
         """Hand the rows over; the table is empty afterwards."""
         data = {}

@@ -83,9 +83,11 @@ def test_a_store_shows_what_is_in_it(connected, tmp_path):
 
 
 def test_an_empty_store_shows_itself(tmp_path):
-    from aod_notebook.frames.store import made_store
+    from aod_notebook.frames.store import scan
+    from aod_notebook.frames.store.commit import make
 
-    assert "0 sessions" in pretty(made_store(tmp_path / "store"))
+    make(tmp_path / "store")
+    assert "0 sessions" in pretty(scan(tmp_path / "store"))
 
 
 def test_a_run_shows_its_state_and_its_events(connected, service, monkeypatch):

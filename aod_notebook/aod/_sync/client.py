@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from aod_notebook.aod._sync.environments import Environments
 from aod_notebook.aod._sync.resource import request_object
 from aod_notebook.aod._sync.sessions import Sessions
 from aod_notebook.aod.errors import AodUsageError, error_from
+from aod_notebook.aod.hand_over import HandOver
 from aod_notebook.aod.options import Options, retry_of, timeouts_of
 from aod_notebook.core._sync.transport import Transport
 from aod_notebook.core.retry import Repeat
@@ -112,6 +114,28 @@ class Client(Unpicklable):
             )
         )
         return copy
+
+    def hand_over(self, *, valid_s: float = 3600.0) -> HandOver:
+        """Return what another process, such as a worker of a cluster, makes its own client of.
+
+        Args:
+            valid_s: for how many seconds clients can be made of it.
+
+        Example:
+            >>> Client.from_hand_over(client.hand_over(valid_s=60))  # doctest: +SKIP
+        """
+        transport = self._transport
+        expires_at = time.time() + valid_s
+        return HandOver(self.base_url, transport.token, transport.timeouts, expires_at)
+
+    @classmethod
+    def from_hand_over(cls, handed: HandOver) -> Self:
+        """Make a client of what another one handed over.
+
+        Raises:
+            AodUsageError: it has expired.
+        """
+        return cls(*handed.unlocked())
 
     def health(self) -> dict[str, Any]:
         """Ask the service how it is; no token is needed for that.

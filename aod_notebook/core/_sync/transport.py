@@ -20,6 +20,8 @@ from aod_notebook.core.wire import Call, attempt_of, call_timeout, decoded, stre
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import SecretStr
+
     from aod_notebook.core.retry import RetryPolicy
     from aod_notebook.core.wire import BearerAuth
 
@@ -117,6 +119,11 @@ class Transport:
             return self._open_once(call)
         except (httpx.HTTPError, httpx.StreamError) as error:
             return None, call.failure_of(error, self.url(call))
+
+    @property
+    def token(self) -> SecretStr:
+        """The token, to hand it over to another process."""
+        return self._auth.token
 
     @property
     def is_closed(self) -> bool:

@@ -4,7 +4,6 @@ The lines of a log become the lines that its CLI would have printed, so that the
 imported session are made by the same readers as those of any other.
 """
 
-import os
 import threading
 import time
 import warnings
@@ -21,7 +20,6 @@ import msgspec
 
 from aod_notebook.core.settings import home
 from aod_notebook.frames import prices
-from aod_notebook.frames._collect import store_sessions
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.logs.rows import (
     LogPath,
@@ -35,8 +33,13 @@ from aod_notebook.frames.logs.rows import (
 )
 from aod_notebook.frames.logs.workers import Channel, Worker, cores
 from aod_notebook.frames.report import FrameWarning, Report
-from aod_notebook.frames.store import IMPORTED, Store, made_store
-from aod_notebook.frames.transcripts.pieces import pieces
+from aod_notebook.frames.schema import SCHEMAS
+from aod_notebook.frames.store import IMPORTED, Store
+from aod_notebook.frames.store.commit import commit, compact, make, open_for_writing
+from aod_notebook.frames.store.layout import arrow_table
+from aod_notebook.frames.store.manifest import Entry
+from aod_notebook.frames.store.parts import PartWriter
+from aod_notebook.frames.store.stage import add_sessions
 from aod_notebook.logs import LogFile, LogSession, Turn, count_once, one_each
 
 _BATCH_BYTES: Final = 24_000_000
@@ -135,8 +138,11 @@ def import_logs(
         FrameWarning: some lines or files could not be read, or a CLI's own sum differs.
     """
     logs = recent(found_logs(where, agents), since)
-    store = made_store(Path(into).expanduser() if into is not None else home() / "imported")
+    folder = Path(into).expanduser() if into is not None else home() / "imported"
+    make(folder)
+    store = Store(folder)
     index, report = _Index.of(store), Report()
+    open_for_writing(folder)
     changed = [log for log in logs if index.stamps.get(str(log.path)) != log.stamp]
     if not changed:
         return store
@@ -144,6 +150,7 @@ def import_logs(
     jobs = _jobs(changed) if jobs is None else max(1, jobs)
     try:
         _Import(store, index, report).run(batches, min(jobs, len(batches)))
+        compact(folder)
     except OSError as error:
         raise FrameError(
             f"The import into {str(store.path)!r} stopped: {error.strerror or error}. "
@@ -293,14 +300,19 @@ def _import_batch(
 ) -> None:
     sessions = one_each(read_sessions(logs, report))
     settle(sessions)
+    writer = None
     for part in _parts(sessions):
         models = {session.session_id: session.model for session in part}
-        events = events_of_logs(part)
-        own = {"sessions": sessions_of_logs(part), "turns": turns_of_logs(part), "events": events}
-        transcript = list(pieces([events], partial(_model_of, models)))
-        store_sessions(store.path, own, transcript, {one.session_id: _state(one) for one in part})
-    if hasattr(os, "sync"):  # one for all files of the batch
-        os.sync()
+        own = {"sessions": sessions_of_logs(part), "turns": turns_of_logs(part)}
+        events = arrow_table(events_of_logs(part), SCHEMAS["events"])
+        entries = {session.session_id: _entry(session) for session in part}
+        writer = writer or PartWriter(store.path)
+        add_sessions(writer, own, events, entries, partial(_model_of, models))
+        if writer.is_full:
+            commit(store.path, [writer.close()])
+            writer = None
+    if writer is not None:
+        commit(store.path, [writer.close()])
 
 
 def _parts(sessions: list[LogSession]) -> Iterator[list[LogSession]]:
@@ -320,5 +332,5 @@ def _model_of(models: Mapping[str, str | None], session_id: str | None) -> str |
     return models.get(session_id or "")
 
 
-def _state(session: LogSession) -> dict[str, Any]:
-    return {"updated_at": session.updated_at, "status": "completed", "complete": True}
+def _entry(session: LogSession) -> Entry:
+    return Entry(str(session.updated_at), "completed", complete=True)

@@ -20,7 +20,7 @@ from aod_notebook.frames.logs.rows import (
 )
 from aod_notebook.frames.logs.shares import MESSAGE_COLUMNS, SHARED, shared
 from aod_notebook.frames.report import Report
-from aod_notebook.frames.store import Store, scan
+from aod_notebook.frames.store import Store, is_store, scan
 from aod_notebook.frames.transcripts.messages import messages_of
 from aod_notebook.frames.transcripts.pieces import pieces
 from aod_notebook.frames.transcripts.results import model_usage_of
@@ -61,7 +61,7 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
     """
     if source is None:
         source = scan(home() / "imported")
-    if is_path(source) and _is_store(Path(source).expanduser()):
+    if is_path(source) and is_store(Path(source).expanduser()):
         source = scan(source)
     if isinstance(source, Store):
         return {name: source.frame(name, columns=_COLUMNS.get(name)) for name in _TABLES}
@@ -79,10 +79,6 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
         "messages": messages_of(read, _COLUMNS["messages"]).frame,
         "model_usage": model_usage_of(read).frame,
     }
-
-
-def _is_store(path: Path) -> bool:
-    return (path / "_sessions").is_dir()
 
 
 def _model_of(models: dict[str, str | None], session_id: str | None) -> str | None:
