@@ -67,9 +67,20 @@ class Gathered:
         self._models: dict[str, str | None] = {}
         self._agents: dict[str, tuple[Any, Any]] = {}
 
-    def read(self, derive: Derive, columns: Iterable[str] | None, exclude: Iterable[str]) -> Framed:
-        """Make a frame of the transcripts in the source."""
-        return with_report(derive(self.pieces(), columns, exclude), self.report)
+    def read(
+        self, name: str, derive: Derive, columns: Iterable[str] | None, exclude: Iterable[str]
+    ) -> Framed:
+        """Make a frame of the transcripts in the source, or read it from a store."""
+        stored = self.stored(name, columns, exclude)
+        return stored or with_report(derive(self.pieces(), columns, exclude), self.report)
+
+    def stored(
+        self, name: str, columns: Iterable[str] | None, exclude: Iterable[str]
+    ) -> Framed | None:
+        """Read a frame as it is stored; None if the source is not a store, or not all is wanted."""
+        if not isinstance(self._source, Store) or self._since is not None:
+            return None
+        return self._source.framed(name, columns, exclude)
 
     def pieces(self) -> Iterator[Piece]:
         """Read the transcripts in the source."""

@@ -13,7 +13,7 @@ from aod_notebook.aod import Client
 from aod_notebook.frames.store import STORED
 
 SESSIONS = 4
-FILES = SESSIONS * (len(STORED) + 1)
+STEPS = 2 * len(STORED)
 DEADLINE_S = 60
 
 
@@ -42,16 +42,17 @@ def whole(store):
     return {name: store.frame(name) for name in STORED}
 
 
-def stored_files(folder):
-    return sum(1 for _ in folder.glob("[!.]*/*/*.parquet")) + sum(
-        1 for _ in folder.glob("_sessions/*.json")
+def written(folder):
+    """Return how far a collection is: files that are being written, and those in their place."""
+    return sum(1 for _ in folder.glob("_fresh/*/*")) + 2 * sum(
+        1 for _ in folder.glob("[!_]*/*.parquet")
     )
 
 
 def kill_at(process, folder, count):
-    """Kill the process when that many files are in their place; say if it was still at work."""
+    """Kill the process when it is that far; return whether it was still at work."""
     until = time.monotonic() + DEADLINE_S
-    while stored_files(folder) < count and process.is_alive():
+    while written(folder) < count and process.is_alive():
         assert time.monotonic() < until
         time.sleep(0.002)  # lets the service work, which is in this process
     process.kill()
@@ -70,7 +71,7 @@ def test_a_killed_collection_is_readable_and_the_next_one_completes_it(
     for number in range(kills):
         folder = tmp_path / str(number)
         process = collecting(service, ids, folder)
-        killed_at_work += kill_at(process, folder, dice.randrange(FILES))
+        killed_at_work += kill_at(process, folder, dice.randrange(STEPS))
 
         left = frames.scan(folder)
         assert set(left.session_ids) <= set(ids)

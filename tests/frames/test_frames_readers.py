@@ -50,7 +50,7 @@ def test_other_readers_find_the_same_values(store, name, reader):
 @pytest.mark.parametrize("name", STORED)
 def test_the_stores_own_dask_frame_has_our_dtypes_and_values(store, name):
     lazy = store.dask(name)
-    assert lazy.npartitions == 2
+    assert lazy.npartitions == 1
     ours, whole = store.frame(name), lazy.compute(scheduler="synchronous")
     assert whole.dtypes.astype(str).to_dict() == ours.dtypes.astype(str).to_dict()
     pd.testing.assert_frame_equal(

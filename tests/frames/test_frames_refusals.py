@@ -255,7 +255,7 @@ def test_a_store_says_what_is_wrong(tmp_path):
     assert "No match" in refused(lambda: store.frame("turns", filter=ds.field("x") > 1))
     assert "has no column" in refused(lambda: store.frame("turns", columns=["x"]))
     assert "path must be the path" in refused(lambda: frames.scan(None))
-    broken = tmp_path / "turns" / "session_id=x" / "data.parquet"
-    broken.parent.mkdir(parents=True)
-    broken.write_bytes(b"no parquet")
-    assert "is damaged: collect session x" in refused(lambda: store.frame("turns"))
+    (tmp_path / "manifest.parquet").write_bytes(b"no parquet")
+    assert "is damaged: delete the store and collect it again" in refused(
+        lambda: store.frame("turns")
+    )

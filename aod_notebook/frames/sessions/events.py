@@ -58,6 +58,9 @@ def events_df(
     """
     library(to)
     gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
+    stored = gathered.stored("events", columns, exclude)
+    if stored is not None:
+        return deliver(stored, to)
     wanted = _SCHEMA.select(columns, exclude)
     frame = concat(list(gathered.frames()), wanted)
     frame.attrs = Report().attrs(_SCHEMA)

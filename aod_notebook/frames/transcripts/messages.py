@@ -79,7 +79,7 @@ def messages_df(
     """
     library(to)
     gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return deliver(gathered.read(messages_of, columns, exclude), to)
+    return deliver(gathered.read("messages", messages_of, columns, exclude), to)
 
 
 def messages_from_events(

@@ -184,7 +184,7 @@ def results_df(
     """
     library(to)
     gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return deliver(gathered.read(results_of, columns, exclude), to)
+    return deliver(gathered.read("results", results_of, columns, exclude), to)
 
 
 def model_usage_df(
@@ -204,7 +204,7 @@ def model_usage_df(
     """
     library(to)
     gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return deliver(gathered.read(model_usage_of, columns, exclude), to)
+    return deliver(gathered.read("model_usage", model_usage_of, columns, exclude), to)
 
 
 def results_from_events(

@@ -76,7 +76,7 @@ def tool_calls_df(
     """
     library(to)
     gathered = Gathered(source, client=client, since=since, jobs=jobs, progress=progress)
-    return deliver(gathered.read(tool_calls_of, columns, exclude), to)
+    return deliver(gathered.read("tool_calls", tool_calls_of, columns, exclude), to)
 
 
 def tool_calls_from_events(
