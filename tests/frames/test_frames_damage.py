@@ -148,7 +148,7 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing_half_written(
     service, client, ids, tmp_path
 ):
     where = tmp_path / "store"
-    arguments = (service.url, service.aod_token, ids[0], str(where), "16384")
+    arguments = (service.url, service.aod_token, ids[0], str(where), "5000")
     child = subprocess.run(
         [sys.executable, "-c", SMALL_DISK, *arguments],
         capture_output=True,

@@ -55,7 +55,7 @@ def test_serial_concurrent_and_dask_collect_the_same(client, cluster, ids, tmp_p
         expected = serial.frame(name)
         pd.testing.assert_frame_equal(concurrent.frame(name), expected)
         pd.testing.assert_frame_equal(frames.scan(tmp_path / "dask").frame(name), expected)
-    events = lazy.compute().reset_index(drop=True)
+    events = lazy.compute().sort_values(["session_id", "order"]).reset_index(drop=True)
     pd.testing.assert_frame_equal(events.astype(object), serial.frame("events").astype(object))
 
 

@@ -109,11 +109,16 @@ def collect(
         compact(folder)
     except OSError as error:  # such as a full disk: the other sessions would fare no better
         raise FrameError(
-            f"The store in {str(folder)!r} cannot be written: {error.strerror or error}. "
+            f"The store in {str(folder)!r} cannot be written: {_reason(error)}. "
             "Make room and call collect again for the other sessions: what is stored stays"
         ) from error
     warn(report, f"sessions into {os.fspath(into)}", stacklevel=2)
     return store if dask is None else store.dask("events")
+
+
+def _reason(error: OSError) -> str:
+    # Arrow's own text says in two ways that bytes could not be written
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _commit_each(store: Store, parts: Iterator[Staged]) -> None:
