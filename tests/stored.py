@@ -51,7 +51,7 @@ def log(number):
 def store(folder, count):
     """Import so many logs into a store; once, for notebooks that share it."""
     into = Path(folder).resolve()
-    if not (into / "_sessions").is_dir():
+    if not (into / "manifest.parquet").is_file():
         logs = into.parent / f"{into.name}-logs" / "projects" / "innkeeper"
         logs.mkdir(parents=True, exist_ok=True)
         for number in range(count):

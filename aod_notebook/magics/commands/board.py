@@ -48,6 +48,7 @@ def _board(options: argparse.Namespace, names: dict[str, object]) -> Any:
 def _source(given: list[str], names: Mapping[str, object]) -> Any:
     """Return what a board is made of: variables, ids, or the folder of a store; None for all."""
     from aod_notebook.frames import scan
+    from aod_notebook.frames.store import is_store
 
     if not given:
         return None
@@ -55,7 +56,7 @@ def _source(given: list[str], names: Mapping[str, object]) -> Any:
         held = names.get(given[0])
         if held is not None:
             return held
-        if (Path(given[0]).expanduser() / "_sessions").is_dir():
+        if is_store(Path(given[0]).expanduser()):
             return scan(Path(given[0]).expanduser())
     return [find_session(one, names) for one in given]
 
