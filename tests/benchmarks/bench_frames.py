@@ -95,9 +95,9 @@ def claude_lines(count):
                 "message": {**message, "content": [block], "stop_reason": None},
                 "parent_tool_use_id": None,
                 "session_id": SESSION,
-                "uuid": f"u{number}",
+                "uuid": f"u{number}-{at}",
             }
-            for block in blocks
+            for at, block in enumerate(blocks)
         ]
         told = {
             "type": "tool_result",
