@@ -53,7 +53,7 @@ def add_house(commands: argparse._SubParsersAction[Parser]) -> None:
     emptying.add_argument(
         "--discard",
         action="store_true",
-        help="throw away what dead processes left and nothing here can send",
+        help="discard what dead processes left and nothing here can send",
     )
     outbox.add_argument(
         "--agent", metavar="ID", help="with --send: send this agent's records with the key at hand"
@@ -137,10 +137,10 @@ def _service_clean(options: argparse.Namespace) -> None:
 def _outbox(options: argparse.Namespace) -> int:
     from aod_notebook.agentos.outbox import refused, waiting
     from aod_notebook.core.text import counted
-    from aod_notebook.live.outbox import by_service, discard, send, told
+    from aod_notebook.live.outbox import by_service, discard, send, sent_lines
 
     lines = (
-        told(send(agent=options.agent)) if options.send else discard() if options.discard else []
+        sent_lines(send(agent=options.agent)) if options.send else discard() if options.discard else []
     )
     for line in lines:
         say(line)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 ASK_S = 2.0
-"""How long a service may take to say what was asked; the card is shown without it then."""
+"""How long a service may take for the first prompt; after that the card is shown without it."""
 
 
 def session_card(session: Any, status: str, client: Any) -> Card:
@@ -90,7 +90,7 @@ def _prompt(session: Any, client: Any) -> str:
 
 
 def run_card(run: Any, status: str) -> Card:
-    """Return the card of a `LiveRun`, from what the service told of it last."""
+    """Return the card of a `LiveRun`, as the service showed it last."""
     row = run.latest or {}
     tokens = row.get("total_tokens")
     took = row.get("duration_ms")

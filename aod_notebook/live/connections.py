@@ -353,7 +353,7 @@ def connect(
     Args:
         url: the service's base URL; without it that of `name`, then `AOD_API_URL`, then the
             SDK's default.
-        local: take the embedded service whatever the environment says.
+        local: take the embedded service whatever the environment has.
         name: with `url`, remember the URL by this name; without, take the URL of that name.
         ask_token: called with a question when no token is found for the URL.
 
@@ -390,7 +390,7 @@ def connect_agentos(
     Args:
         url: the service's base URL; without it that of `name`, then `AGENTOS_BASE_URL`, then the
             SDK's default.
-        local: take the embedded service whatever the environment says.
+        local: take the embedded service whatever the environment has.
         name: with `url`, remember the service by this name; without, take the one of that name.
         agent_id: the agent of runs and invokes; else what was remembered, else `AGENTOS_AGENT_ID`.
         workspace: slug or id of the workspace; else what was remembered, else `AGENTOS_WORKSPACE`.
@@ -423,7 +423,7 @@ def offer() -> None:
 
 
 def default_notice(half: Half = AOD) -> str | None:
-    """Return the line that says that the embedded service is used by default; None if it is not."""
+    """Return a notice that the embedded service is used by default; None if it is not."""
     if variable(half.variable) is not None or _choice(half).local:
         return None
     made = current_if_any(half)

@@ -63,8 +63,8 @@ def summary(found: Sequence[Finding]) -> Finding:
     ready = [check for check, state, _ in found if check in CLIS and state == "ok"]
     problems = list(dict.fromkeys(check for check, state, _ in found if state == "problem"))
     text = f"ready: {', '.join(ready)}" if ready else "no agent CLI is ready: use shell or replay"
-    told = f"problems: {', '.join(problems)}" if problems else "no problems"
-    return "summary", "ok" if ready and not problems else "note", f"{text}; {told}"
+    trouble = f"problems: {', '.join(problems)}" if problems else "no problems"
+    return "summary", "ok" if ready and not problems else "note", f"{text}; {trouble}"
 
 
 def _service() -> Iterator[Finding]:
@@ -224,7 +224,7 @@ def _examine(cli: str, environ: Mapping[str, str]) -> Finding:
 
 
 def _version(program: str, environ: Mapping[str, str]) -> str | None:
-    """Return what `--version` says; None if it fails. It gets a home that nobody misses."""
+    """Return what `--version` prints; None if it fails. It runs in a temporary home."""
     with tempfile.TemporaryDirectory(prefix="aod-doctor-", ignore_cleanup_errors=True) as folder:
         quiet = {"HOME": folder, "TMPDIR": folder, "DISABLE_AUTOUPDATER": "1"}
         try:
@@ -254,11 +254,11 @@ def _login(cli: str, environ: Mapping[str, str], settings: dict[str, Any]) -> st
     names = _KEYS[cli] or tuple(n for n in cli_names(cli, environ) if n.endswith("_API_KEY"))
     keys = [name for name in names if given.get(name)]
     file = place(_LOGINS[cli], environ)
-    told = _login_file(file) if file.is_file() else None
-    if keys and not (cli == "codex" and told and keys[0] == "OPENAI_API_KEY"):
+    logged_in = _login_file(file) if file.is_file() else None
+    if keys and not (cli == "codex" and logged_in and keys[0] == "OPENAI_API_KEY"):
         return f"key in {keys[0]}"
-    if told is not None:
-        return told
+    if logged_in is not None:
+        return logged_in
     if cli == "claude" and settings.get("apiKeyHelper"):
         return "key from the apiKeyHelper of your settings"
     return _provider(settings, environ) if cli == "codex" else None

@@ -34,7 +34,7 @@ class SessionFailedError(AodNotebookError):
 
 
 class SessionStoppedError(AodNotebookError):
-    """A cell was interrupted; the message says what became of the session."""
+    """A cell was interrupted; the message names the session and its state."""
 
 
 class NotAnIdError(AodNotebookError, TypeError):
@@ -42,7 +42,7 @@ class NotAnIdError(AodNotebookError, TypeError):
 
 
 class NotFollowedError(AodNotebookError):
-    """A session was being followed and is not any more; it may go on by itself.
+    """A session was being followed and is not any more; it may continue on its service.
 
     Args:
         session_id: the session's id.
@@ -65,7 +65,7 @@ class WrongVariableError(AodNotebookError):
 
 
 class WaitTimeoutError(AodNotebookError, TimeoutError):
-    """A session did not end within the time that the caller would wait; it goes on."""
+    """A session did not end within the time that the caller would wait; it continues."""
 
 
 class ServiceGoneWarning(UserWarning):
@@ -92,7 +92,7 @@ def reference_of(given: object, function: str, noun: str) -> str:
 
 
 class RunFailedError(AodNotebookError):
-    """A run failed or was cancelled; `run_id` says which.
+    """A run failed or was cancelled; `run_id` names it.
 
     Args:
         message: the line to show.
@@ -105,11 +105,11 @@ class RunFailedError(AodNotebookError):
 
 
 class RunStoppedError(AodNotebookError):
-    """A cell was interrupted; the message says what became of the run."""
+    """A cell was interrupted; the message names the run and its state."""
 
 
 class RunNotFollowedError(AodNotebookError):
-    """A run was being followed and is not any more; it may go on by itself.
+    """A run was being followed and is not any more; it may continue on its service.
 
     Args:
         run_id: the run's id; None if it was not known yet.
@@ -124,7 +124,7 @@ class RunNotFollowedError(AodNotebookError):
 
 
 class RunUnknownError(AodNotebookError):
-    """A run was reported, but the service has not been told of it yet."""
+    """A run was reported, but the service does not know it yet."""
 
 
 class NoLastRunError(AodNotebookError):
@@ -144,7 +144,7 @@ _LOGIN = re.compile(
     r"|must specify the \w+_api_key|refresh token|log ?out and (?:log|sign) in",
     re.IGNORECASE,
 )
-_OPENCODE_UNTOLD = "Unexpected server error. Check server logs for details."
+_OPENCODE_VAGUE = "Unexpected server error. Check server logs for details."
 _WHERE = {
     "claude": "Log in with `claude` in a terminal (/login), or set ANTHROPIC_API_KEY.",
     "codex": "Log in with `codex login` in a terminal, or set OPENAI_API_KEY.",
@@ -155,9 +155,9 @@ _WHERE = {
 
 
 def failed_result(results: pd.DataFrame, turn: int | None) -> str | None:
-    """Return what the agent said of a turn that it calls failed; None if it calls it good.
+    """Return the agent's own reason for a failed turn; None if the turn did not fail.
 
-    Empty if it said nothing.
+    Empty if it gave no reason.
 
     Args:
         results: a results frame of one session.
@@ -166,7 +166,7 @@ def failed_result(results: pd.DataFrame, turn: int | None) -> str | None:
     rows = results if turn is None else results[results["turn"].eq(turn).fillna(False)]
     if not len(rows):
         return None
-    if not rows["is_error"].fillna(False).iloc[-1]:  # NA too: it did not say that it failed
+    if not rows["is_error"].fillna(False).iloc[-1]:  # NA too: it reported no failure
         return None
     text = rows["result"].iloc[-1]
     return one_line(text, _LONGEST) if isinstance(text, str) else ""
@@ -188,7 +188,7 @@ def error_line(events: Iterable[StreamEvent]) -> str:
 
 
 def advice(runtime: str | None, reason: str) -> str:
-    """Return where to log in if that is what the reason is about, else nothing.
+    """Return where to log in if the reason is a missing login, else an empty text.
 
     Example:
         >>> advice("codex", "unexpected status 401 Unauthorized")
@@ -199,6 +199,6 @@ def advice(runtime: str | None, reason: str) -> str:
     where = _WHERE.get(runtime or "", "")
     if where and _LOGIN.search(reason):
         return where
-    if runtime == "opencode" and _OPENCODE_UNTOLD in reason:
+    if runtime == "opencode" and _OPENCODE_VAGUE in reason:
         return f"A wrong model or a missing login ends so. {where} `opencode models` lists models."
     return ""

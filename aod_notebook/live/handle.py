@@ -255,15 +255,15 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
             timeout: seconds to wait at the most.
 
         Raises:
-            WaitTimeoutError: it goes on; so does the following.
+            WaitTimeoutError: it has not ended; it continues, and so does the following.
             AodNotebookError: it could not be followed to its end.
         """
         self._resume()
         self._follower.wait(None if timeout is None else time.monotonic() + timeout)
         if not self._follower.is_at_rest:
             raise WaitTimeoutError(
-                f"{self.noun.capitalize()} {self.id} has not ended after {timeout:g} s; it goes "
-                "on. Wait again with .wait(), or end it with .stop()."
+                f"{self.noun.capitalize()} {self.id} has not ended after {timeout:g} s; it "
+                "continues. Wait again with .wait(), or end it with .stop()."
             )
         self._raise_if_lost()
         return self

@@ -87,7 +87,7 @@ def remember(session_id: str, service: str, runtime: str | None, *, works: bool 
 
     One that does not `works` was only looked at.
 
-    A journal that can't be written is warned of; the session goes on.
+    A journal that can't be written causes a warning; the session continues.
     """
     registry.last[service] = session_id
     with _tolerant(), opened() as rows:
@@ -131,7 +131,7 @@ def note_work(rows: sqlite3.Connection, session_id: str, service: str) -> None:
 
 
 def notebook() -> str:
-    """Return what names this notebook: its path where the server says it, else this process."""
+    """Return what names this notebook: its path where the server sets it, else this process."""
     return os.environ.get("JPY_SESSION_NAME") or _process
 
 

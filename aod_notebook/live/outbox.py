@@ -119,11 +119,11 @@ def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> 
     count, folders = sum(each.records for each in spools), {each.folder for each in spools}
     key, url = _key_for(base_url, wanted), base_url
     if key is None:
-        told = (
-            f"no key that is known here is theirs; set {AGENTOS.variable} to the one that is"
+        why = (
+            f"no key that is known here matches; set {AGENTOS.variable} to the one that is"
             f"{_renewed(spools)}"
         )
-        return Sent(base_url, 0, count, told)
+        return Sent(base_url, 0, count, why)
     try:
         if key == _embedded_key(embedded_data_dir()):
             url = start_embedded(embedded_data_dir()).url
@@ -198,7 +198,7 @@ def by_service(spools: Sequence[Waiting]) -> list[Left]:
     ]
 
 
-def told(sent: Sequence[Sent]) -> list[str]:
+def sent_lines(sent: Sequence[Sent]) -> list[str]:
     """Describe what became of the sending, in a line for each service and reason."""
     groups: dict[tuple[str, str], list[Sent]] = {}
     for each in sent:
@@ -219,10 +219,10 @@ def discard(timeout: float = TRY_S) -> list[str]:
         timeout: seconds for each service to take it.
 
     Returns:
-        Lines that say what became of the sending, and what was thrown away.
+        Lines about what was sent, and what was discarded.
 
     Raises:
-        AodNotebookError: nothing tells which processes are alive (a system without file locks).
+        AodNotebookError: it is unknown which processes are alive (a system without file locks).
 
     Example:
         >>> from aod_notebook.live.outbox import discard
@@ -236,11 +236,9 @@ def discard(timeout: float = TRY_S) -> list[str]:
                 shutil.rmtree(spool.folder, ignore_errors=True)
                 dropped[spool.base_url] = dropped.get(spool.base_url, 0) + spool.records
     gone = [
-        f"{url}: {counted(number, 'record')} thrown away"
-        for url, number in dropped.items()
-        if number
+        f"{url}: {counted(number, 'record')} discarded" for url, number in dropped.items() if number
     ]
-    return [*told(sent), *(gone or ["nothing was thrown away"])]
+    return [*sent_lines(sent), *(gone or ["nothing was discarded"])]
 
 
 @contextlib.contextmanager
@@ -253,7 +251,7 @@ def _taken(spool: Waiting) -> Iterator[bool]:
         pass  # it was delivered and deleted just now
     except OSError as error:
         raise AodNotebookError(
-            f"Nothing here tells whether process {spool.pid} still sends its records, so they are "
+            f"It is unknown whether process {spool.pid} still sends its records, so they are "
             f"kept ({error.strerror}). If it is gone, delete {without_home(spool.folder)}."
         ) from error
     try:

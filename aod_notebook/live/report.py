@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 REPORT_S = 2.0
 """How long the end of the work waits for a slow service; the rest is sent in the background."""
 OUTPUT_BYTES = 100_000
-"""An output that is longer as JSON is reported as the beginning of its text, which says so."""
+"""An output that is longer as JSON is reported as the beginning of its text, with a note."""
 TEXT_CHARS = 10_000
 TRACEBACK_CHARS = 40_000
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL", re.IGNORECASE)
@@ -59,7 +59,7 @@ def start_run(on: AgentOSConnection | None, **request: Any) -> Begun:
     """Start a reported run; waits 2 s at the most for a slow service, 4 s with an external id.
 
     Args:
-        on: the service; None gives a run that is reported to nobody.
+        on: the service; None for a run that is not reported.
         request: arguments of `AgentOS.start_run`.
 
     Raises:
@@ -98,7 +98,7 @@ async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
 
 
 class Report:
-    """What is told of a run while its work is done, and when it ends; secrets are hidden.
+    """The report of one run while its work is done, and of its end; secrets are hidden.
 
     Args:
         run: the run.
@@ -121,11 +121,11 @@ class Report:
 
     @property
     def id(self) -> str:
-        """The run's id; as long as the service has told none, the one that was made here."""
+        """The run's id; as long as the service has sent none, the one that was made here."""
         return self.run.run_id or self.run.external_run_id
 
     def handle(self, on: AgentOSConnection | None) -> LiveRun:
-        """Return the run as an object to look at; without a service one that says so."""
+        """Return the run's `LiveRun`; without a service, one that is not reported."""
         if on is None:
             return self._unreported("there was no service to report it to")
         if on.client.disabled:
@@ -140,7 +140,7 @@ class Report:
         self.run.emit(f"{stream}.written", {"text": self._hidden(text)})
 
     def complete(self, value: object) -> str:
-        """End the run well, with the value that the work gave; say how that went."""
+        """End the run as completed, with the value of the work; return a line about it."""
         output = self._output(value)
         self._outcome.update(status="completed", output=output)
 
@@ -151,7 +151,7 @@ class Report:
         return self._ended("completed", end)
 
     def cancel(self, reason: str) -> str:
-        """End the run as cancelled; say how that went."""
+        """End the run as cancelled; return a line about it."""
         self._outcome.update(status="cancelled", error_message=reason)
 
         def end() -> Receipt:
@@ -161,7 +161,7 @@ class Report:
         return self._ended(f"cancelled: {reason}", end)
 
     def fail(self, error: BaseException, names: Mapping[str, object] | None = None) -> str:
-        """End the run as failed with the error's traceback; say how that went.
+        """End the run as failed with the error's traceback; return a line about it.
 
         Args:
             error: what was raised.
@@ -180,7 +180,7 @@ class Report:
         return self._ended(f"failed: {kind}, reported with its traceback", end)
 
     def _ended(self, how: str, end: Callable[[], Receipt]) -> str:
-        """End the run, unless the work itself has; say in a line how that went."""
+        """End the run, unless the work itself has; return a line about it."""
         if self.run.is_ended:
             how, receipt = "ended by its own code", self.run.flush(REPORT_S)
         else:
@@ -237,7 +237,7 @@ def _root_span(run: Run, name: str, about: Mapping[str, Any]) -> Span:
 
 
 def _secrets() -> list[str]:
-    """The values of those environment variables whose names say that they are secret."""
+    """Return the values of environment variables with the name of a secret."""
     return [
         value
         for name, value in os.environ.items()

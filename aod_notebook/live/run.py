@@ -409,7 +409,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return self._send(RunEvent("decision", body))
 
     def _send(self, answer: RunEvent) -> LiveRun:
-        """Send an answer; return when the run continues, whose end the sending may wait for."""
+        """Send an answer; return when the run continues: sending may last until it ends."""
         self.known_id()
         self.follow()
         self._follower.send(answer)

@@ -57,7 +57,7 @@ def check_prompt(text: object, refusal: str) -> None:
 
 
 class LiveSession(Handle["StreamEvent", "Client"]):
-    """A session of an agent: what it said so far, its tables, and the next prompt.
+    """A session of an agent: its words so far, its tables, and the next prompt.
 
     Made by `%%aod -o NAME` and `aod_notebook.live.start`. It follows the session's event stream
     in the background from the first event on, through lost connections, until the session's
@@ -262,7 +262,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         """Wait until what the service has of it now is here; one that continues is not waited for.
 
         If its service can't be reached, what was received before is what there is; a
-        `ServiceGoneWarning` says so.
+        `ServiceGoneWarning` is issued.
 
         Raises:
             AodConnectionError: the service can't be reached, and nothing was received before.
@@ -335,7 +335,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         return self._seen_status() if self._follower.error is None else UNKNOWN
 
     def _asked_status(self) -> str:
-        """Ask how a session is whose stream was lost; follow it again if it can be."""
+        """Ask for the status of a session after its stream was lost; follow it again if possible."""
         impatient = self._connection.client.with_options(max_retries=0, timeout=ASK_S)
         try:
             status = impatient.sessions.get(self.id).status
@@ -452,5 +452,5 @@ class LiveSession(Handle["StreamEvent", "Client"]):
             last = (
                 str(errors.iloc[-1]) if len(errors) else error_line(e for e, _ in self.received())
             )
-            return last or "it says no more"
+            return last or "it gives no reason"
         return reason

@@ -247,7 +247,7 @@ def _stop_session(creating: Future[LiveSession]) -> str:
 
 
 def _found(on: AodConnection, session_id: str) -> LiveSession:
-    """Return a session by its event log; if it has none, by what the service says of it."""
+    """Return a session by its event log; without one, as the service shows it."""
     session = LiveSession(on, session_id)
     if session.received():
         return session

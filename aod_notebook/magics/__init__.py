@@ -14,18 +14,18 @@ __all__ = ["load", "unload"]
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics and say which service is used if none is configured.
+    """Register the magics; print which service is used if none is configured.
 
-    A value for them in IPython's configuration that can't be is said and taken out of it.
+    An invalid value for them in IPython's configuration is printed and removed.
     """
     from aod_notebook.live.connections import default_notice, offer
     from aod_notebook.magics import complete, tables, transforms
     from aod_notebook.magics.agentos import AgentOSMagics
     from aod_notebook.magics.aod import AodMagics
     from aod_notebook.magics.display import say
-    from aod_notebook.magics.notices import say_what_became
+    from aod_notebook.magics.notices import print_what_became
 
-    for wrong in _mend_configuration(shell):
+    for wrong in _drop_invalid(shell):
         say(wrong)
     aod, agentos = AodMagics(shell=shell), AgentOSMagics(shell)
     shell.register_magics(aod, agentos)
@@ -34,8 +34,8 @@ def load(shell: InteractiveShell) -> None:
     complete.install(shell)
     tables.install(shell)
     _draw_sharply(shell)
-    _stop_saying_what_became(shell)
-    shell.events.register("post_run_cell", say_what_became)
+    _stop_printing(shell)
+    shell.events.register("post_run_cell", print_what_became)
     offer()
     notice = default_notice()
     if notice is not None:
@@ -59,7 +59,7 @@ def unload(shell: InteractiveShell) -> None:
 
     complete.uninstall(shell)
     tables.uninstall(shell)
-    _stop_saying_what_became(shell)
+    _stop_printing(shell)
     for transform in list(shell.input_transformers_cleanup):
         if isinstance(transform, ReportedCells):
             transform.uninstall()
@@ -73,15 +73,15 @@ def unload(shell: InteractiveShell) -> None:
     bridge.stop()
 
 
-def _stop_saying_what_became(shell: InteractiveShell) -> None:
-    from aod_notebook.magics.notices import say_what_became
+def _stop_printing(shell: InteractiveShell) -> None:
+    from aod_notebook.magics.notices import print_what_became
 
     with contextlib.suppress(ValueError):  # it was not registered
-        shell.events.unregister("post_run_cell", say_what_became)
+        shell.events.unregister("post_run_cell", print_what_became)
 
 
-def _mend_configuration(shell: InteractiveShell) -> Iterator[str]:
-    """Take each value for the magics that can't be out of the configuration; say what it was."""
+def _drop_invalid(shell: InteractiveShell) -> Iterator[str]:
+    """Remove each invalid value for the magics from the configuration; yield a line about it."""
     from traitlets import TraitError
     from traitlets.config import Config
 
@@ -96,6 +96,5 @@ def _mend_configuration(shell: InteractiveShell) -> Iterator[str]:
             default = ours[name].default()
             yield (
                 f"aod_notebook: {error} The default, {default!r}, is used; "
-                f"%config AodMagics.{name} = … sets another, an ipython_config.py that has it is "
-                "to be mended."
+                f"set another with %config AodMagics.{name} = …, or correct ipython_config.py."
             )

@@ -77,7 +77,7 @@ class ReportedCells:
     The cell's code is not run by a magic. An input transformer puts a call of the magic in the
     place of the `%%agentos` line, so IPython runs the rest as it runs every cell: with top-level
     await, with its last value displayed and kept, with its own traceback. The call begins the
-    run, and IPython tells when the cell has ended.
+    run, and IPython reports the end of the cell.
 
     Args:
         shell: the shell.
@@ -104,7 +104,7 @@ class ReportedCells:
         self._shell.events.unregister("post_run_cell", self._end)
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Transform a cell; one with a mistake in its line is left to the magic, which says it."""
+        """Transform a cell; one with a mistake in its line is left to the magic, which reports it."""
         found = _OURS.match(lines[0]) if lines else None
         if found is None or not "".join(lines[1:]).strip() or not _is_good(found["line"]):
             return lines
@@ -161,7 +161,7 @@ class ReportedCells:
         reported, before = start_run(on, input=given, external_run_id=options.external_id)
         if before is not None:
             say(
-                f"Run {reported.run_id}, whose external id is {options.external_id!r}, has ended "
+                f"Run {reported.run_id} with the external id {options.external_id!r} has ended "
                 f"already ({before}) and stays so: choose another --external-id for this cell."
             )
         report = Report(reported, options.name, _provenance(cell), before)
@@ -270,13 +270,13 @@ class AgentOSMagics(Magics):
             interrupted = True
         if interrupted:
             raise RunStoppedError(
-                "Interrupted. What runs on the service goes on: %agentos runs --status running "
+                "Interrupted. What runs on the service continues: %agentos runs --status running "
                 "shows it, %agentos cancel ID ends it."
             )
         return None
 
     def _report(self, line: str, cell: str) -> None:
-        """Begin the run of the cell that is being run, whose own code follows this call.
+        """Begin the run of the cell that is being run; its own code follows this call.
 
         IPython calls this with code only where the cell was not transformed: because its line is
         wrong, it is empty, or a program called the magic.

@@ -95,7 +95,7 @@ def cell_parser() -> MagicParser:
     add("-o", "--output", metavar="NAME", help="bind the session (LiveSession) to a variable")
     add("--view", nargs="?", choices=VIEWS, const="live",
         help="how it is shown while it runs: live, html, lines; auto chooses")  # fmt: skip
-    add("--background", action="store_true", help="return at once; the session goes on")
+    add("--background", action="store_true", help="return at once; the session continues")
     add("--report", action="store_true", help="mirror the session into AgentOS as a run")
     add("--no-raise", action="store_true", help="a failed session does not stop Run All")
     add("--quiet", action="store_true", help="show one line at the end instead of a transcript")
@@ -372,7 +372,7 @@ class AodMagics(aod_batch.LimitTraits, Magics):
             interrupted = True
         if interrupted:
             raise SessionStoppedError(
-                "Interrupted. What runs on the service goes on: %aod sessions --status running "
+                "Interrupted. What runs on the service continues: %aod sessions --status running "
                 "shows it, %aod stop ID ends it."
             )
         return None

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 LONGEST = 16_000
-"""A line that goes on for so many characters is passed on in parts."""
+"""A line that is longer than this is passed on in parts."""
 
 Take: TypeAlias = Callable[[str, str], None]
 
 
 class Capture:
-    """Gives `take` the lines of standard output and error, and the text of what is displayed.
+    """Passes to `take` the lines of standard output and error, and the text of what is displayed.
 
     Args:
         shell: the shell that the cell runs in.
@@ -101,5 +101,5 @@ def _last_written(line: str) -> str:
 
 
 def _as_shown(line: str) -> str:
-    """Return the same of a line that goes on; after a carriage return, the rest writes over it."""
+    """Return the same of an unfinished line; after a carriage return, the rest writes over it."""
     return _last_written(line) + ("\r" if line.endswith("\r") else "")

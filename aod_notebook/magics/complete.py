@@ -130,7 +130,7 @@ def complete(text: str, names: Mapping[str, object]) -> Completion | None:
     """Return what `candidates` returns, and which piece of the text that is for."""
     line = text.rpartition("\n")[2]
     magic, is_below = _CELL.match(text), line != text
-    if magic is None or (is_below and magic[2] == "agentos"):  # whose cell is Python
+    if magic is None or (is_below and magic[2] == "agentos"):  # its cell is Python
         magic, text, is_below = _LINE.match(line), line, False
     if magic is None:
         return None
@@ -195,7 +195,7 @@ def _by_parser(
         if not word.startswith("-") and not (place and parser.takes_value(before[place - 1]))
     ]
     values = _values(parser.offers_at(len(given)), given, start, names)
-    is_call = parser.offers_at(0) is Offer.METHODS  # whose options come last
+    is_call = parser.offers_at(0) is Offer.METHODS  # its parameters come first
     return values if is_call else [*values, *parser.options()]
 
 
@@ -285,7 +285,7 @@ def uninstall(shell: InteractiveShell) -> None:
 
 
 def _matcher(shell: InteractiveShell) -> Any:
-    """Make the matcher; None on IPython 7, whose matchers know the last word only."""
+    """Make the matcher; None on IPython 7: its matchers know only the last word."""
     try:
         from IPython.core.completer import SimpleCompletion, context_matcher
     except ImportError:

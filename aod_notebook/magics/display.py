@@ -41,16 +41,16 @@ def say(text: str) -> None:
 
 
 class _Notices:
-    """Tells once why nothing comes, and once that it goes on."""
+    """Shows once why nothing comes, and once that the service answers again."""
 
     def __init__(self) -> None:
-        self._is_told = False
+        self._is_shown = False
 
-    def tell(self, followed: Followed, note: Callable[[str], None]) -> None:
+    def show(self, followed: Followed, note: Callable[[str], None]) -> None:
         """Pass on the notice of what is followed if it is new, or gone."""
         notice = followed.notice
-        if bool(notice) != self._is_told:
-            self._is_told = bool(notice)
+        if bool(notice) != self._is_shown:
+            self._is_shown = bool(notice)
             note(notice or "The service answers again.")
 
 
@@ -75,7 +75,7 @@ class OneLine:
         """Show the session until its turn ends."""
         for batch in self.session.batches(self.start, notices=True):
             self.show(self.transcript.add(batch))
-            self._notices.tell(self.session, self.note)
+            self._notices.show(self.session, self.note)
             self.session.pause(self.period_s)
 
     def end(self) -> None:
@@ -99,7 +99,7 @@ class OneLine:
         """Show the rows that came."""
 
     def note(self, text: str) -> None:
-        """Say why nothing comes at the moment, or that it goes on."""
+        """Print why nothing comes at the moment, or that it continues."""
         say(text)
 
     def leave(self) -> None:
@@ -203,7 +203,7 @@ class Live:
         began, wait = time.monotonic(), SILENCE_S
         while not (self.session.is_final or self.session.is_paused):
             self.session.pause(wait)
-            self._notices.tell(self.session, self.viewer.note)
+            self._notices.show(self.session, self.viewer.note)
             if not self.viewer.heard.is_set() and not self.session.is_final:
                 self.viewer.refresh()
                 wait = max(SILENCE_S, (time.monotonic() - began) / 10)
@@ -239,7 +239,7 @@ VIEWS = ("auto", "live", "html", "lines")
 """The ways to show a session: `auto` is `live` where a notebook's page asked for the cell."""
 
 LIVE_WIDGETS = 8
-"""The first ipywidgets whose pages are sure to load the live view."""
+"""The first major version of ipywidgets with pages that load the live view."""
 
 
 def watch(
@@ -253,8 +253,8 @@ def watch(
     """Show a session or run in the running cell until it rests; leave its transcript there.
 
     It rests when its turn has ended, or when it waits for somebody. The stop button ends one
-    whose turn the cell started; the cell then says which of three ends that had. A second press
-    leaves at once. One that is only looked at goes on.
+    whose turn the cell started; the cell then shows how that ended. A second press leaves at
+    once. One that is only looked at continues.
 
     Args:
         session: a followed session or run.
@@ -280,8 +280,8 @@ def watch(
         raise session.stopped_error(message)
 
 
-def tell_failure(followed: Followed) -> None:
-    """Say in a line if what was only looked at failed; that is no error of the cell that looked.
+def print_failure(followed: Followed) -> None:
+    """Print if what was only looked at failed; that is not an error of the cell that looked.
 
     Raises:
         AodNotebookError: it could not be followed to its end.
@@ -293,13 +293,13 @@ def tell_failure(followed: Followed) -> None:
 
 
 def leave_live(session: Followed, *, start: int = 0, view: str = "auto") -> None:
-    """Show a session that goes on in the background, where a page can show it live."""
+    """Show a session that continues in the background, where a page can show it live."""
     if is_live(view):
         viewer(session, start).show()
 
 
 def why_not_live() -> str | None:
-    """Say why pages may not load the live view; None if nothing is known against it."""
+    """Return why pages may not load the live view; None if they should."""
     if get_kernel() is None:
         return "no page is here, only a terminal or a script"
     here = version("ipywidgets")
@@ -361,6 +361,6 @@ def _let_go(followed: Followed) -> str:
     """Leave what was only looked at."""
     name = followed.id
     return (
-        f"No longer shown; {followed.noun} {name} goes on. {followed.stop_command} {name} ends it, "
+        f"No longer shown; {followed.noun} {name} continues. {followed.stop_command} {name} ends it, "
         f"{followed.show_command} {name} shows it again."
     )

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult
 
 
-def say_what_became(result: ExecutionResult) -> None:
-    """After an interrupted cell, say what became of the sessions and runs that it awaited.
+def print_what_became(result: ExecutionResult) -> None:
+    """Print, after an interrupted cell, what became of the sessions and runs that it awaited.
 
-    Where the error itself says it, nothing is left to be said; `asyncio.wait_for` and task groups
-    raise an error of their own.
+    Nothing is printed where the error itself shows it; `asyncio.wait_for` and task groups raise
+    an error of their own.
     """
     lines = what_became()
     if isinstance(result.error_in_exec, (asyncio.CancelledError, KeyboardInterrupt)):
@@ -32,8 +32,8 @@ def say_what_became(result: ExecutionResult) -> None:
 def plain_warnings() -> Iterator[None]:
     """Show each warning of this package once, as a line at the end; others as they always are.
 
-    Python shows a warning with the path of the file that it comes from, which a saved notebook
-    should not tell of somebody's machine; and what is shown before the end, the transcript replaces.
+    Python shows a warning with the path of its file, which should not be in a saved notebook; and
+    the transcript replaces what is shown before the end.
 
     Example:
         >>> import warnings

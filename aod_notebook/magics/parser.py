@@ -79,7 +79,7 @@ def split(line: str, magic: str) -> list[str]:
 
 
 class MagicParser(MagicArgumentParser):
-    """A parser whose mistakes name the nearest word that would have been right.
+    """A parser with errors that name the nearest valid word.
 
     Args:
         prog: what is parsed (`%aod turns`).
@@ -118,7 +118,7 @@ Did you mean --runtime? %%aod --help lists all.
 
         Raises:
             HelpShown: the help was asked for.
-            MagicUsageError: an unknown option, a missing or bad value, a word too many.
+            MagicUsageError: an unknown option, a missing or bad value, an unexpected argument.
         """
         options = args[: args.index("--")] if "--" in args else args
         if "--help" in options or "-h" in options:
@@ -237,7 +237,7 @@ Did you mean --runtime? %%aod --help lists all.
                 f"({self.prog.removeprefix('%')} status). "
             )
         raise MagicUsageError(
-            f"{self.prog}: {word!r} is a word too many. {where}{self.prog} --help shows the usage."
+            f"{self.prog}: unexpected argument {word!r}. {where}{self.prog} --help shows the usage."
         )
 
 
@@ -259,16 +259,16 @@ class Command:
         help: one line for the list of commands.
         arguments: what its parser takes.
         run: called with the parsed options and the notebook's variables.
-        takes_text: whether what follows its first word is text, taken as it stands.
-        as_it_stands: arguments in which no `{{name}}` is filled in; the text is one anyway.
-        may_be_empty: arguments for which an empty text says something.
+        takes_text: whether what follows its first word is text, taken verbatim.
+        verbatim: arguments in which no `{{name}}` is filled in; the text is one anyway.
+        may_be_empty: arguments for which an empty text is a value.
     """
 
     help: str
     arguments: Arguments
     run: Callable[[argparse.Namespace, dict[str, object]], object]
     takes_text: bool = False
-    as_it_stands: tuple[str, ...] = ()
+    verbatim: tuple[str, ...] = ()
     may_be_empty: tuple[str, ...] = ()
 
     def parser(self, name: str) -> MagicParser:
@@ -286,12 +286,12 @@ class Command:
         Raises:
             HelpShown: the help was asked for.
             MagicUsageError: the arguments are wrong.
-            UnknownNameError: a `{{name}}` is no variable.
+            UnknownNameError: a `{{name}}` is not a variable.
         """
         parser = self.parser(name)
         options = parser.parse_args(words)
         text = self.arguments[-1][0] if self.takes_text else ()
-        fill_options(options, names, but=(*self.as_it_stands, *text), hint="Define it first.")
+        fill_options(options, names, but=(*self.verbatim, *text), hint="Define it first.")
         parser.check_filled(options, but=(*self.may_be_empty, *text))
         return options
 
@@ -340,7 +340,7 @@ def described(
 
 
 def _without_semicolon(line: str, commands: Mapping[str, Command]) -> tuple[str, bool]:
-    """Take off the semicolon that keeps a cell from showing its last value; say if it was there.
+    """Strip the semicolon that hides a cell's last value; return also whether it was there.
 
     In an assignment (`x = %aod sessions;`) the value is wanted all the same.
     """
@@ -365,8 +365,10 @@ def _words(line: str, magic: str, commands: Mapping[str, Command]) -> list[str]:
 def _unknown(magic: str, commands: Mapping[str, Command], words: list[str]) -> MagicUsageError:
     group = [name for name in commands if name.startswith(f"{words[0]} ")]
     if group:
-        said = " ".join(words[:2])
-        return MagicUsageError(f"{magic}: {said!r} is no command; there is {', '.join(group)}.")
+        typed = " ".join(words[:2])
+        return MagicUsageError(
+            f"{magic}: {typed!r} is not a command; there are {', '.join(group)}."
+        )
     is_option = words[0].startswith("-")
     near = [] if is_option else difflib.get_close_matches(words[0], commands, n=1, cutoff=0.5)
     meant = near[0] if near else f"the cell magic %{magic}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-_RAW = "Define it, or pass --raw to send the text as it stands."
+_RAW = "Define it, or pass --raw to send the text verbatim."
 
 
 class UnknownNameError(AodNotebookError):
@@ -49,7 +49,7 @@ def fill(text: str, names: Mapping[str, object], *, hint: str = _RAW) -> str:
 
 
 def _unknown(name: str, names: Mapping[str, object], hint: str) -> str:
-    """Say that a name can't be filled in, and why, where a function's own variable is meant."""
+    """Return an error about a name that can't be filled in, and why, for a function's variable."""
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect's twin reads source files
     while frame is not None:
         if frame.f_globals is names and frame.f_locals is not names and name in frame.f_locals:

@@ -56,7 +56,7 @@ class KeepEmptyCell(Transform):
     """Adds an empty line to an `%%agentos` cell without a body.
 
     IPython refuses a cell magic without a body before the magic is called, with a message that
-    Run All passes over; with this, the magic itself says what is missing.
+    Run All passes over; with this, the magic itself reports what is missing.
     """
 
     def __call__(self, lines: list[str]) -> list[str]:
@@ -70,7 +70,7 @@ class RefuseMisplaced(Transform):
     """Refuses a cell with a comment or code above its `%%aod` or `%%agentos` line.
 
     IPython would take the line for a line magic with a strange name, and the prompt for Python:
-    what it then says is a syntax error in the middle of the prompt.
+    its error is then a syntax error in the middle of the prompt.
     """
 
     def __call__(self, lines: list[str]) -> list[str]:

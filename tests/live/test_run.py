@@ -199,7 +199,7 @@ def test_a_run_can_be_awaited():
 def test_waiting_has_a_limit_and_the_run_goes_on(agentos):
     reported = agentos.start_run()
     run = attach_run(reported.run_id)
-    with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it goes on"):
+    with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it continues"):
         run.wait(0.1)
     assert run.stop() is StopOutcome.STOPPED
 

@@ -97,7 +97,7 @@ def test_a_session_is_followed_to_its_end():
 
 def test_waiting_has_a_limit_and_the_session_goes_on():
     session = begun()
-    with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it goes on"):
+    with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it continues"):
         session.wait(0.1)
     assert session.stop() is StopOutcome.STOPPED
 
@@ -190,7 +190,7 @@ def test_a_lost_stream_says_how_a_cell_goes_on(service, monkeypatch):
         next(session.batches())
     for _ in session.batches():
         pass
-    with pytest.raises(StreamInterrupted, match=rf"%aod attach {session.id} goes on"):
+    with pytest.raises(StreamInterrupted, match=rf"%aod attach {session.id} continues"):
         session.raise_for_status()
     on.close()
     with Client(service.url, service.aod_token) as client:

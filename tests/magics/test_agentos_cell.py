@@ -210,7 +210,7 @@ def test_an_external_id_whose_run_has_ended_is_said_before_and_after(shell, agen
     assert (run["id"], run["output"]) == (shell.names["first"].id, {"result": "mine"})
     before, *_, after = capsys.readouterr().out.splitlines()
     assert before == (
-        f"Run {run['id']}, whose external id is 'once', has ended already (completed) and stays "
+        f"Run {run['id']} with the external id 'once' has ended already (completed) and stays "
         "so: choose another --external-id for this cell."
     )
     assert f"run · {run['id']} · as it had ended before, completed; this cell completed" in after
@@ -345,7 +345,7 @@ def test_disabled_reporting_is_said(shell, monkeypatch, capsys):
         ("%%agentos\n \n", "the cell is empty"),
         ("%%agentos --nmae x\n1", "unknown option --nmae. Did you mean --name?"),
         ("%%agentos --name\n1", "expected one argument"),
-        ("%%agentos x\n1", "'x' is a word too many. The code is written below this line"),
+        ("%%agentos x\n1", "unexpected argument 'x'. The code is written below this line"),
         ("%%agentos --input {'a':1}\n1", "--input takes the name of a variable with a dict"),
         ("%%agentos --name 'x\n1", "no closing quotation"),
         ("%%agentos -o 'a b'\n1", "-o takes a variable's name"),

@@ -93,7 +93,7 @@ def test_quiet_leaves_one_line(shell, capsys):
 
 def test_background_returns_at_once(shell, capsys):
     shell.run("%agentos invoke --background -o r")
-    assert "goes on in the background, bound to r" in capsys.readouterr().out
+    assert "continues in the background, bound to r" in capsys.readouterr().out
     assert shell.names["r"].wait(20).status == "completed"
 
 

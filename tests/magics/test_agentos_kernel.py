@@ -99,7 +99,7 @@ def test_stop_leaves_a_run_that_was_only_looked_at(kernel, agentos):
     ran = kernel.finish(request)
     (line,) = ran.error["traceback"]
     assert line == (
-        f"RunStoppedError: No longer shown; run {run.run_id} goes on. %agentos cancel "
+        f"RunStoppedError: No longer shown; run {run.run_id} continues. %agentos cancel "
         f"{run.run_id} ends it, %agentos watch {run.run_id} shows it again."
     )
     assert agentos.runs.get(run_id=run.run_id)["status"] == "running"

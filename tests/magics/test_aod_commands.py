@@ -200,8 +200,8 @@ def test_an_environment_is_made_used_and_deleted(shell):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("agent", "'agent' is no command; there is agent create"),
-        ("agent mkae x", "'agent mkae' is no command; there is agent create, agent show"),
+        ("agent", "'agent' is not a command; there are agent create"),
+        ("agent mkae x", "'agent mkae' is not a command; there are agent create, agent show"),
         ("agent create x --model m", "name either --runtime or --provider"),
         ("agent create --name mine", "there is no option --name; its value is written without it"),
         ("env create --name=mine", "without it: %aod env create NAME."),

@@ -47,9 +47,9 @@ def test_a_spool_that_holds_nothing_more_is_not_listed(tmp_path, monkeypatch, ca
 
 def test_what_nothing_can_send_is_thrown_away_and_said(dead_url, capsys):
     assert cli.main(["outbox", "--discard"]) == 0
-    assert capsys.readouterr().out == f"{dead_url}: 4 records thrown away\nnothing waits\n"
+    assert capsys.readouterr().out == f"{dead_url}: 4 records discarded\nnothing waits\n"
     assert not waiting()
-    assert discard() == ["nothing was thrown away"]
+    assert discard() == ["nothing was discarded"]
 
 
 def test_what_a_living_process_wrote_is_kept(dead_url):
@@ -64,10 +64,10 @@ def test_what_a_service_took_meanwhile_is_said(dead_url, monkeypatch):
     monkeypatch.setattr(outbox, "send", lambda _: [Sent("http://there", 3, 0)])
     assert discard() == [
         "http://there: 3 records delivered, 0 left",
-        f"{dead_url}: 4 records thrown away",
+        f"{dead_url}: 4 records discarded",
     ]
 
 
 def test_the_magic_throws_away_too(dead_url, shell, capsys):
     assert shell.run("%agentos outbox --discard").empty
-    assert f"{dead_url}: 4 records thrown away" in capsys.readouterr().out
+    assert f"{dead_url}: 4 records discarded" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from aod_notebook.magics.parser import HelpShown, MagicUsageError, split
         ("--runtme shell", "%%aod: unknown option --runtme. Did you mean --runtime?"),
         ("--agnet=x", "Did you mean --agent?"),
         ("--xyzzy", "%%aod: unknown option --xyzzy. %%aod --help lists all."),
-        ("shell", "%%aod: 'shell' is a word too many"),
+        ("shell", "%%aod: unexpected argument 'shell'"),
         ("--runtime", "argument --runtime: expected one argument"),
         ("--run shell", "%%aod: unknown option --run. Did you mean --runtime?"),
     ],

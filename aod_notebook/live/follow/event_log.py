@@ -1,4 +1,4 @@
-"""The event log: what a followed session told, on disk, so that it outlives kernel and service."""
+"""The event log: a followed session's events on disk, where they outlive kernel and service."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = logging.getLogger("aod_notebook.live")
 
 
 class _Line(msgspec.Struct, array_like=True):
-    """An event as a line of the log; `cursor` is where the stream goes on after it."""
+    """An event as a line of the log; `cursor` is where the stream continues after it."""
 
     at: float
     cursor: int | None
@@ -50,7 +50,7 @@ class _Line(msgspec.Struct, array_like=True):
 
 
 class _Note(msgspec.Struct, omit_defaults=True):
-    """What a line says that is no event: about the session, or how it was at a turn's end."""
+    """A line that is not an event: about the session, or the session at a turn's end."""
 
     about: dict[str, str] | None = None
     row: dict[str, Any] | None = None
@@ -62,8 +62,8 @@ class Kept:
 
     Attributes:
         events: the events in order, each with the `time.time()` at which it came.
-        cursor: where the stream goes on.
-        row: the session at the end of its last turn; None if that goes on.
+        cursor: where the stream continues.
+        row: the session at the end of its last turn; None while that runs.
         about: `service`, and `runtime` and `model` if they were known.
     """
 
@@ -78,7 +78,7 @@ class EventLog:
 
     It holds a beginning of the session's events, without a gap, and nothing of the connection.
     One process at a time writes it: the one that has opened it and knows all that is in it. A
-    log that can't be written is no error; what is missing in it is asked of the service again.
+    log that can't be written is not an error; what it lacks is asked of the service again.
 
     Args:
         service: the `Connection.key` of the session's service.
@@ -105,12 +105,12 @@ class EventLog:
         with self._lock:
             for line in self._unread():
                 if not line.endswith(b"\n") or not _take(line, kept):
-                    break  # torn by a crash, or no line of ours
+                    break  # torn by a crash, or not a line of ours
                 self._read_to += len(line)
         return kept
 
     def open(self, about: dict[str, str]) -> Kept:
-        """Open the log for writing; give what another process wrote into it meanwhile."""
+        """Open the log for writing; return what another process wrote into it meanwhile."""
         with self._lock:
             if self._fd is not None or self._path is None or not self._is_known:
                 return Kept()
@@ -141,7 +141,7 @@ class EventLog:
                 self._fd = None
 
     def forget(self) -> None:
-        """In a forked child: the parent goes on writing, the child does not."""
+        """In a forked child: the parent continues to write, the child does not."""
         self._lock = threading.RLock()
         self._is_known = False
         self.close()
@@ -221,7 +221,7 @@ def _decoded(line: bytes) -> _Line:
 
 
 def _take(line: bytes, kept: Kept) -> bool:
-    """Take a line of a log; say whether it is one."""
+    """Take a line of a log; return whether it is valid."""
     from aod_notebook.aod import Session, StreamEvent
 
     try:

@@ -35,9 +35,9 @@ class Client(Protocol):
 
 
 PATIENCE_S = 60.0
-"""How long a service that does not answer is waited for: a restart, also of a slow machine."""
+"""How long to wait for a service that does not answer: enough for a restart of a slow machine."""
 AGAIN_S = 1.0
-"""How often it is tried meanwhile."""
+"""How often it is tried meanwhile, in seconds."""
 
 
 class Service(Protocol):
@@ -76,7 +76,7 @@ class Follower(ABC, Generic[E, R]):
 
     @abstractmethod
     async def _follow_to_the_end(self) -> R:
-        """Append the events until none will come; give what the service then says of it."""
+        """Append the events until none will come; return the row that the service then sends."""
 
     @abstractmethod
     def _not_followed(self) -> AodNotebookError:
@@ -94,7 +94,7 @@ class Follower(ABC, Generic[E, R]):
 
     @property
     def row(self) -> R | None:
-        """What the service said of it at the end; None while it goes on or was lost."""
+        """What the service sent about it at the end; None while it runs or was lost."""
         return self._row
 
     @property
@@ -113,7 +113,7 @@ class Follower(ABC, Generic[E, R]):
         return self._following
 
     def received(self, start: int = 0) -> list[tuple[E, float]]:
-        """The events from number `start` on, each with the `time.time()` at which it came."""
+        """Return the events from number `start` on, each with the `time.time()` at which it came."""
         with self._changed:
             return self._received[start:]
 
@@ -196,7 +196,7 @@ class Follower(ABC, Generic[E, R]):
             self._changed.wait_for(lambda: self._is_final, seconds)
 
     def close(self) -> None:
-        """Stop following; the session itself goes on."""
+        """Stop following; it continues on its service."""
         with self._changed:
             following = self._following
         if following is not None:
@@ -274,7 +274,7 @@ class Follower(ABC, Generic[E, R]):
             changed()
 
     def _next_batch(self, position: int, timeout: float) -> tuple[list[E], bool]:
-        """Wait a while for events from number `position` on; say too if no more will come."""
+        """Wait a while for events from number `position` on; return also if no more will come."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self.is_at_rest or len(self._received) > position, timeout

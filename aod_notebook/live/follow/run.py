@@ -45,8 +45,8 @@ SHARE = 10
 class RunFollower(Follower[RunEvent, dict[str, Any]]):
     """The events of one run: of its invocation's stream first, then those that are recorded.
 
-    It follows through pauses, until the run has ended; `is_paused` says that somebody has to
-    answer before it goes on.
+    It follows through pauses, until the run has ended; `is_paused` means that somebody has
+    to answer before it continues.
 
     Args:
         connection: the service that the run is on.
@@ -74,7 +74,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._looks = self._looked = 0  # at the record: begun, and come to an end
         self._streamed = Streamed()
         self._tasks: dict[str, str] = {}  # status by id
-        self._state: tuple[object, ...] = ()  # what the last event of type `run` said
+        self._state: tuple[object, ...] = ()  # what the last event of type `run` showed
         self._look_early: anyio.Event | None = None
         self._is_streaming = request is not None
 
@@ -95,7 +95,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 
     @property
     def is_paused(self) -> bool:
-        """Whether the run goes on only when somebody answers."""
+        """Whether the run continues only when somebody answers."""
         return self.waits_for is not None
 
     def wait_for_id(self, timeout: float | None = None) -> None:
@@ -105,7 +105,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
     def catch_up(self) -> None:
         """Wait until what the service has of the run now is here.
 
-        Of an invocation whose stream is open, that is what has come by it.
+        Of an invocation whose stream is open, that is what it has sent so far.
         """
         with self._changed:
             wanted = self._looks + 1
@@ -148,7 +148,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the run is not followed any more, or goes on only when somebody answers."""
+        """Whether the run is not followed any more, or continues only when somebody answers."""
         return self._is_final or self.is_paused
 
     def _not_followed(self) -> AodNotebookError:
@@ -360,14 +360,14 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         await self.look_now()
 
     async def _send(self, answer: RunEvent) -> None:
-        client, said = self._connection.background_client, answer.extra
+        client, body = self._connection.background_client, answer.extra
         if answer.type == "decision":
-            note = {"decision_note": said["decision_note"]} if said.get("decision_note") else {}
+            note = {"decision_note": body["decision_note"]} if body.get("decision_note") else {}
             await client.approvals.decide(
-                approval_id=said["approval_id"], decision=said["decision"], **note
+                approval_id=body["approval_id"], decision=body["decision"], **note
             )
             return
-        await client.reply(str(self.run_id), said["response"], request_id=said.get("request_id"))
+        await client.reply(str(self.run_id), body["response"], request_id=body.get("request_id"))
 
     async def _is_still_asked(self, answer: RunEvent) -> bool:
         """Whether a failed answer was refused; the failure may be that of the run that went on."""
@@ -397,5 +397,5 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 def _is_asked(row: Mapping[str, Any], answer: RunEvent) -> bool:
     waiting = "awaiting_approval" if answer.type == "decision" else "awaiting_input"
     asked, key = row.get(waiting) or {}, KEYS[waiting]
-    said = answer.extra.get(key)
-    return bool(asked) and said in (None, asked.get(key))
+    answered = answer.extra.get(key)
+    return bool(asked) and answered in (None, asked.get(key))

@@ -28,7 +28,7 @@ log = logging.getLogger("aod_notebook.live")
 QUIET_S = 0.5
 """A connected stream that is silent for so long has nothing more at the moment."""
 PAUSE_S = 1.0
-"""Before a stream that ended while its session goes on is opened again."""
+"""Before a stream that ended while its session runs is opened again."""
 
 
 class SessionFollower(Follower["StreamEvent", "Session"]):
@@ -82,7 +82,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
 
     def read_up_to(self, row: Session) -> None:
         """Wait until what the service had when it sent `row` is here, or the stream is lost."""
-        last = (row.model_extra or {}).get("last_event_id")  # the embedded service says it
+        last = (row.model_extra or {}).get("last_event_id")  # of the embedded service
         if row.status not in ACTIVE_STATUSES:
             self.wait()
         elif isinstance(last, int):
@@ -136,7 +136,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
                     continue
                 if is_away and self._received:
                     reason = getattr(error, "reason", "the service can't be reached")
-                    advice = f"%aod attach {self._id} goes on"
+                    advice = f"%aod attach {self._id} continues"
                     raise StreamInterrupted(
                         self._id, self._last_event_id, reason, advice
                     ) from error
@@ -185,7 +185,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         super()._append(event, at)
 
     def _is_repeated(self, event: StreamEvent) -> bool:
-        """Whether a stream that was opened again says once more what was known."""
+        """Whether a stream that was opened again repeats an event."""
         if not self._received:
             return False
         if event.type == "start":

@@ -1,4 +1,4 @@
-"""Events of a run: as its service records them, and as the stream of an invoke tells them."""
+"""Events of a run: as its service records them, and as the stream of an invoke sends them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 CALLS = {"tool.called": "calling", "tool.returned": "returned", "tool.failed": "failed"}
-"""What the stream of an invoke says of a tool, by the event that is recorded of it."""
+"""The status of a tool in the stream of an invoke, by the event that is recorded for it."""
 MESSAGE = "agent.message"
 """What is recorded of the stream's chunks of text."""
 
@@ -51,7 +51,7 @@ class Streamed:
             self._calls.setdefault(key, deque()).append(place)
 
     def matched(
-        self, told: Iterable[tuple[float, RunEvent]]
+        self, events: Iterable[tuple[float, RunEvent]]
     ) -> tuple[dict[int, RunEvent], list[tuple[float, RunEvent]]]:
         """Separate the recorded events that the stream has shown from the others.
 
@@ -59,7 +59,7 @@ class Streamed:
         the last event that the stream has shown, it is what streams leave out.
 
         Args:
-            told: the recorded events with their times, in their order.
+            events: the recorded events with their times, in their order.
 
         Returns:
             The calls that were shown, by their places in the story; what was missed, which begins
@@ -67,9 +67,9 @@ class Streamed:
         """
         calls: dict[int, RunEvent] = {}
         missed: list[tuple[float, RunEvent]] = []
-        for at, event in told:
+        for at, event in events:
             if event.type == MESSAGE:
-                left = self._unsaid(event)
+                left = self._unsent(event)
                 is_shown = left is not event
             else:
                 left, place = event, self._place(event)
@@ -86,8 +86,8 @@ class Streamed:
         places = self._calls.get((CALLS.get(event.type, ""), str(_payload(event).get("tool"))))
         return places.popleft() if places else None
 
-    def _unsaid(self, event: RunEvent) -> RunEvent | None:
-        """Return the part of a message that the stream has not said: all, a chunk, or nothing."""
+    def _unsent(self, event: RunEvent) -> RunEvent | None:
+        """Return the part of a message that the stream has not sent: all, a chunk, or nothing."""
         text, words = str(_payload(event).get("text") or "").strip(), self._words.strip()
         if text and words.startswith(text):
             self._words = words[len(text) :]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAGIC = "%agentos call"
 RETURNS_KEY = ("api_keys.create", "marketplace.install")
-"""Methods whose answer holds a key that is told once."""
+"""Methods with an answer that shows a new key, once."""
 
 
 @functools.cache
@@ -54,7 +54,7 @@ def call(options: argparse.Namespace, names: dict[str, object]) -> object:
     _check_complete(options.method, method, arguments)
     if options.method in RETURNS_KEY and options.output is None:
         raise MagicUsageError(
-            f"{MAGIC}: the answer of {options.method} holds a key that is told once and not "
+            f"{MAGIC}: the answer of {options.method} holds a key that is sent once and not "
             "shown here. Bind it: -o NAME."
         )
     noun, name = options.method.split(".")
@@ -142,6 +142,6 @@ AGENTOS = {
             argument("-o", "--output", metavar="NAME", help="bind the answer instead"),
         ),
         call,
-        as_it_stands=("parameter",),
+        verbatim=("parameter",),
     ),
 }

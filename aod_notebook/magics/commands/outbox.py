@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.text import counted
-from aod_notebook.live.outbox import discard, send, told
+from aod_notebook.live.outbox import discard, send, sent_lines
 from aod_notebook.magics.display import say
 from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument
 
@@ -29,7 +29,7 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
     if options.refused + options.send + options.discard > 1:
         raise MagicUsageError(
             "%agentos outbox: --send sends what waits, --refused shows what was refused and "
-            "--discard throws away what can't be sent; keep one of them."
+            "--discard discards what can't be sent; keep one of them."
         )
     if options.refused:
         rows = [
@@ -38,7 +38,7 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
         ]
         return pd.DataFrame(rows, columns=REFUSED_COLUMNS.split())
     if options.send or options.discard:
-        say("\n".join(told(send(agent=options.agent)) if options.send else discard()))
+        say("\n".join(sent_lines(send(agent=options.agent)) if options.send else discard()))
     columns = WAITING_COLUMNS.split()
     spools = [spool for spool in waiting() if spool.records]
     values = [[getattr(spool, name) for name in columns] for spool in spools]
@@ -47,7 +47,7 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
 
 
 def waiting_line() -> str:
-    """Say in a line what waits and what was refused."""
+    """Return a line about what waits and what was refused."""
     spools, letters = waiting(), refused()
     records = sum(spool.records for spool in spools)
     parts = [f"{counted(records, 'record')} waiting to be sent" if records else "nothing waits"]
@@ -70,7 +70,7 @@ AGENTOS = {
             argument(
                 "--discard",
                 action="store_true",
-                help="throw away what dead processes left and nothing here can send",
+                help="discard what dead processes left and nothing here can send",
             ),
             argument("--refused", action="store_true", help="what the service refused, and why"),
         ),

@@ -9,7 +9,7 @@ from aod_notebook import live
 from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.start import agent_names, find_agent_id, find_run_id, remember_run
-from aod_notebook.magics.display import VIEWS, get_kernel, leave_live, say, tell_failure, watch
+from aod_notebook.magics.display import VIEWS, get_kernel, leave_live, print_failure, say, watch
 from aod_notebook.magics.find import agentos_connection, find_run, input_of, known_run
 from aod_notebook.magics.parser import (
     Command,
@@ -63,7 +63,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
 
 
 def _run(options: argparse.Namespace, names: Names) -> object:
-    """Print the run as its service has it; return its trace, whose root stands first."""
+    """Print the run as its service has it; return its trace, with its root first."""
     from aod_notebook.core.text import clean
 
     on = agentos_connection()
@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace, names: Names) -> object:
     with known_run(options.run_id, names):
         row = on.client.runs.get(run_id=run_id)
     say(clean(json.dumps(row, indent=2, ensure_ascii=False)))
-    if get_kernel() is None:  # a terminal, whose output others may read as JSON
+    if get_kernel() is None:  # a terminal: its output may be read as JSON
         return None
     try:
         return find_run(run_id, {}).catch_up().trace()
@@ -94,7 +94,7 @@ def _invoke(options: argparse.Namespace, names: Names) -> None:
         names[options.output] = run
     if options.background:
         held = f", bound to {options.output}" if options.output else ""
-        say(f"Run {run.id} goes on in the background{held}. %agentos watch last shows it.")
+        say(f"Run {run.id} continues in the background{held}. %agentos watch last shows it.")
         if not options.quiet:
             leave_live(run, view=view)
         return
@@ -117,7 +117,7 @@ def _watch(options: argparse.Namespace, names: Names) -> None:
     remember_run(run, on)
     _show(run, checked=False)
     if not run.is_paused:
-        tell_failure(run)
+        print_failure(run)
 
 
 def _reply(options: argparse.Namespace, names: Names) -> None:
@@ -266,20 +266,20 @@ AGENTOS = {
             argument("--start-session", action="store_true", help="begin a conversation"),
             argument("-o", "--output", metavar="NAME", help="bind the run (LiveRun)"),
             argument("--view", choices=VIEWS, help="how it is shown meanwhile; auto chooses"),
-            argument("--background", action="store_true", help="return at once; it goes on"),
-            argument("--no-raise", action="store_true", help="a failed run is no error"),
+            argument("--background", action="store_true", help="return at once; it continues"),
+            argument("--no-raise", action="store_true", help="a failed run is not an error"),
             argument("--quiet", action="store_true", help="show one line at the end"),
         ),
         _invoke,
     ),
     "reply": Command(
-        "answer what a run asks, and show how it goes on",
-        (_RUN, argument("text", metavar="TEXT", help="the answer, as it stands")),
+        "answer what a run asks, and show how it continues",
+        (_RUN, argument("text", metavar="TEXT", help="the answer, verbatim")),
         _reply,
         takes_text=True,
     ),
     "approve": Command(
-        "approve what a run waits for, and show how it goes on",
+        "approve what a run waits for, and show how it continues",
         _APPROVAL,
         _decide("approved"),
         takes_text=True,

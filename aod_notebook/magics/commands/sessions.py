@@ -10,7 +10,7 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live.start import remember
 from aod_notebook.magics.commands.board import shown_as_board
-from aod_notebook.magics.display import say, tell_failure, watch
+from aod_notebook.magics.display import print_failure, say, watch
 from aod_notebook.magics.find import find_session
 from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument, check_name
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEWEST = 20
 """As many sessions as a screen has lines for."""
 PATIENCE_S = 8.0
-"""How long `%aod sessions` waits for transcripts; what is late is left out and said."""
+"""How long `%aod sessions` waits for transcripts; what is late is left out, with a note."""
 
 
 def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
     if options.output is not None:
         names[options.output] = session
     watch(session, owned=False)
-    tell_failure(session)
+    print_failure(session)
 
 
 def _prompt(options: argparse.Namespace, names: Mapping[str, object]) -> None:
@@ -130,7 +130,7 @@ AOD = {
     ),
     "prompt": Command(
         "send a session its next prompt",
-        (_SESSION, argument("text", metavar="TEXT", help="the prompt, as it stands")),
+        (_SESSION, argument("text", metavar="TEXT", help="the prompt, verbatim")),
         _prompt,
         takes_text=True,
     ),

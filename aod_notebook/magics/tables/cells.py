@@ -18,7 +18,7 @@ TITLE_CHARS = 600
 TEXT_CHARS = 240
 """More of a text than any page has room for in a line."""
 _RUNS: Final = frozenset({"Bash", "bash", "shell", "command_execution", "run_shell_command"})
-"""Tools that run a command, whose last line says how it went."""
+"""Tools that run a command: the last line of their output shows how it ended."""
 
 
 class Cell(NamedTuple):

@@ -19,9 +19,9 @@ SCHEMA: Final = "aod.findings"
 _ORDER: Final = {"problem": 0, "note": 1, "ok": 2}
 _Found = tuple[str, str, str]
 _SUMMARY: Final = "summary"
-"""The check that says what can run, which stands in the headline."""
+"""The check for what can run, which is shown in the headline."""
 _VERSIONS: Final = "version"
-"""The check whose good findings are of no interest one by one."""
+"""The check of which good findings are folded."""
 
 
 def findings_text(frame: pd.DataFrame) -> str:
@@ -36,17 +36,19 @@ def findings_text(frame: pd.DataFrame) -> str:
         for check, state, finding in shown
     ]  # fmt: skip
     head, rest = _headline(frame)
-    return "\n".join([f"{head} · {rest}", *lines, *([_told(versions)] if versions else [])])
+    return "\n".join(
+        [f"{head} · {rest}", *lines, *([_versions_line(versions)] if versions else [])]
+    )
 
 
 def findings_html(frame: pd.DataFrame) -> str:
-    """Return the findings as a table whose lines a page wraps."""
+    """Return the findings as a table with lines that a page wraps."""
     shown, versions = _parted(frame)
     head, rest = _headline(frame)
     tone = STATE_TONES.get(head[0], "")
     rows = "".join(map(_row, shown))
     folded = (
-        f'<details class="aod-quiet" style="padding:4px 0;font-size:12px"><summary>{_told(versions)}</summary>'
+        f'<details class="aod-quiet" style="padding:4px 0;font-size:12px"><summary>{_versions_line(versions)}</summary>'
         f"{html.escape(', '.join(finding for _, _, finding in versions))}</details>"
         if versions
         else ""
@@ -82,12 +84,12 @@ def _headline(frame: pd.DataFrame) -> tuple[str, str]:
         head = f"! {counted(notes, 'thing')} to look at"
     else:
         head = "✓ everything is good"
-    said = [counted(notes, "note")] if problems and notes else []
-    said += [
+    parts = [counted(notes, "note")] if problems and notes else []
+    parts += [
         clean(str(text)).partition(";")[0]
         for text in frame.loc[~frame.index.isin(checks.index), "finding"]
     ]
-    return head, " · ".join([*said, f"{good} of {counted(len(checks), 'check')} good"])
+    return head, " · ".join([*parts, f"{good} of {counted(len(checks), 'check')} good"])
 
 
 def _parted(frame: pd.DataFrame) -> tuple[list[_Found], list[_Found]]:
@@ -104,7 +106,7 @@ def _parted(frame: pd.DataFrame) -> tuple[list[_Found], list[_Found]]:
     return [row for row in rows if row not in versions], versions
 
 
-def _told(versions: list[_Found]) -> str:
+def _versions_line(versions: list[_Found]) -> str:
     first = ", ".join(finding for _, _, finding in versions[:3])
     more = ", …" if len(versions) > 3 else ""  # noqa: PLR2004 - those that fit on a line
     return html.escape(f"{counted(len(versions), 'version')}: {first}{more}", quote=False)

@@ -73,33 +73,33 @@ class _Table:
 
     @property
     def caption(self) -> list[str]:
-        """What is said above the table: how many rows, what all of them share, what is missing."""
+        """The line above the table: how many rows, what all of them share, what is missing."""
         total, shown = len(self.frame), min(len(self.frame), MOST_ROWS)
         whole = self.frame.attrs.get("of", total)
         newest = "newest " if whole > total else "first " if shown < total else ""
-        said = [f"{newest}{shown:,} of {max(whole, total):,}"]
-        return [*said, *self.view.facts(self.frame), *self.facts.values()]
+        parts = [f"{newest}{shown:,} of {max(whole, total):,}"]
+        return [*parts, *self.view.facts(self.frame), *self.facts.values()]
 
     @property
     def trouble(self) -> str:
-        """What the frame lacks, as it says itself; empty if it is whole."""
-        told = self.frame.attrs
+        """What the frame lacks, by its `attrs`; empty if it is whole."""
+        attrs = self.frame.attrs
         parts = []
-        if told.get("truncated_by"):
-            parts.append(f"not everything is there: {one_line(str(told['truncated_by']), 200)}")
-        if told.get("dropped"):
-            parts.append(f"{counted(int(told['dropped']), 'row')} could not be read")
+        if attrs.get("truncated_by"):
+            parts.append(f"not everything is there: {one_line(str(attrs['truncated_by']), 200)}")
+        if attrs.get("dropped"):
+            parts.append(f"{counted(int(attrs['dropped']), 'row')} could not be read")
         return "; ".join(parts)
 
     @property
     def footer(self) -> str:
-        """What is said below: that the frame has more, and the next step."""
-        said = f"All {len(self.frame.columns)} columns are in the frame."
+        """The line below: that the frame has more columns, and the next step."""
+        columns = f"All {len(self.frame.columns)} columns are in the frame."
         if not self.view.footer:
-            return said
+            return columns
         own = next(part for part in self.view.parts if part.is_id)
         first = words.short_id(self.frame[own.needs[0]].iloc[0])
-        return f"{said} {self.view.footer.format(id=first)}"
+        return f"{columns} {self.view.footer.format(id=first)}"
 
     def _holds(self, part: Part) -> bool:
         return any(name in self.frame and self.frame[name].notna().any() for name in part.needs)
@@ -153,7 +153,7 @@ def _shown(frame: pd.DataFrame) -> _Table | None:
     if schema is not None:
         for column in schema.columns:
             if column.name not in frame or frame[column.name].dtype.name != column.pandas_dtype:
-                return None  # chosen, grouped or made anew: no row of ours any more
+                return None  # chosen, grouped or made by the user: not our rows any more
     elif any(part.needs[0] not in frame for part in view.parts):
         return None
     return _Table(frame, view)
@@ -168,20 +168,20 @@ def table_html(frame: pd.DataFrame) -> str | None:
         return findings_html(frame)
     table = _shown(frame)
     if table is None:
-        ours = "schema" in frame.attrs  # whose dollar signs begin no mathematics
+        ours = "schema" in frame.attrs  # dollar signs in it are money, not mathematics
         with pd.option_context(*NO_MATH) if ours else contextlib.nullcontext():
             return cast("str | None", frame._repr_html_())  # type: ignore[operator]
     if frame.empty:
         return styled(
             f'<div class="aod-empty" style="{_EMPTY}">{code_parts(table.view.empty)}</div>'
         )
-    said = html.escape(" · ".join(table.caption))
+    caption = html.escape(" · ".join(table.caption))
     trouble = (
         f'<span class="aod-warn">! {html.escape(table.trouble)}</span>' if table.trouble else ""
     )
     return styled(
         f'<div style="{_CAPTION}"><b>{html.escape(table.view.title)}</b> '
-        f'<span class="aod-quiet">{said}</span> {trouble}</div>'
+        f'<span class="aod-quiet">{caption}</span> {trouble}</div>'
         f'<div style="overflow-x:auto">{_table_html(table)}</div>'
         f'<div class="aod-quiet" style="{_CAPTION}">{code_parts(table.footer)}</div>'
     )

@@ -34,7 +34,7 @@ class Part:
         chars: most characters in plain text.
         is_right: set to the right, as numbers are.
         is_code: set in the type of code.
-        is_fact: said once above the table if all rows have the same.
+        is_fact: shown once above the table if all rows have the same.
         is_context: the same, also of a single row: what the table is of.
     """
 
