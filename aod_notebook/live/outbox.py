@@ -120,7 +120,7 @@ def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> 
     key, url = _key_for(base_url, wanted), base_url
     if key is None:
         why = (
-            f"no key that is known here matches; set {AGENTOS.variable} to the one that is"
+            f"no key that is known here matches; set {AGENTOS.variable} to the one that does"
             f"{_renewed(spools)}"
         )
         return Sent(base_url, 0, count, why)

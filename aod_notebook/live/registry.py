@@ -7,8 +7,6 @@ import threading
 from typing import Any, Protocol
 from weakref import WeakSet, WeakValueDictionary
 
-__all__ = ["Registry", "registry"]
-
 CLOSE_S = 2.0
 """How long following that was cancelled may take to end."""
 

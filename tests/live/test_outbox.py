@@ -62,7 +62,7 @@ def test_records_of_an_unknown_key_are_kept_and_said(monkeypatch, unused_port, c
     monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_another")
     assert cli.main(["outbox", "--send"]) == 1
     said = capsys.readouterr().out
-    assert "no key that is known here is theirs; set AGENTOS_API_KEY" in said
+    assert "no key that is known here matches; set AGENTOS_API_KEY" in said
     assert "aos_ws" not in said
     assert sum(spool.records for spool in waiting()) > 3
 

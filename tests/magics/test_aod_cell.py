@@ -313,7 +313,7 @@ def test_a_wrong_configuration_file_is_named_and_the_magics_are_loaded_all_the_s
     monkeypatch.setitem(shell.ip.config, "AodMagics", Config(timeout=-5, model="m"))
     shell.run("%reload_ext aod_notebook")
     said = capsys.readouterr().out
-    assert "not -5. The default, 0, is used; %config AodMagics.timeout = … sets another" in said
+    assert "not -5. The default, 0, is used; set another with %config AodMagics.timeout = …" in said
     magics = shell.ip.find_line_magic("aod").__self__
     assert (magics.timeout, magics.model) == (0, "m")
     shell.run("%reload_ext aod_notebook")
