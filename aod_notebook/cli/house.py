@@ -140,7 +140,11 @@ def _outbox(options: argparse.Namespace) -> int:
     from aod_notebook.live.outbox import by_service, discard, send, sent_lines
 
     lines = (
-        sent_lines(send(agent=options.agent)) if options.send else discard() if options.discard else []
+        sent_lines(send(agent=options.agent))
+        if options.send
+        else discard()
+        if options.discard
+        else []
     )
     for line in lines:
         say(line)
