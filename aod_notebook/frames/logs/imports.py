@@ -142,10 +142,10 @@ def import_logs(
     make(folder)
     store = Store(folder)
     index, report = _Index.of(store), Report()
-    open_for_writing(folder)
     changed = [log for log in logs if index.stamps.get(str(log.path)) != log.stamp]
     if not changed:
         return store
+    open_for_writing(folder)
     batches = _batches(_with_copies(logs, changed))
     jobs = _jobs(changed) if jobs is None else max(1, jobs)
     try:
