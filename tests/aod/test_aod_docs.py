@@ -11,7 +11,6 @@ import pytest
 
 import aod_notebook.aod
 import aod_notebook.core
-from aod_notebook.aod import Client
 
 # These start a loop or change asyncio itself, which no other test should see.
 APART = (".pretty", "core.bridge", "core.nested")
@@ -36,27 +35,3 @@ def test_examples_of_the_guide_name_what_is_there(block):
         if isinstance(node, ast.ImportFrom):
             module = importlib.import_module(node.module)
             assert all(hasattr(module, alias.name) for alias in node.names)
-
-
-@pytest.fixture
-def names(service, monkeypatch, tmp_path):
-    """What the guide's examples take for granted."""
-    monkeypatch.setenv("AOD_API_URL", service.url)
-    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "session.sse").write_bytes(b"")
-    with Client() as client:
-        agent = client.agents.create(name="g", model="m", runtime="replay")
-        ack = client.sessions.create(agent_id=agent.id, prompt="p")
-        yield {"client": client, "agent": agent, "ack": ack, "token": "t", "key": "k"}
-
-
-@pytest.mark.parametrize("index", range(len(BLOCKS)))
-def test_examples_of_the_guide_run(names, service, index, request):
-    block = BLOCKS[index].replace("aod_...", service.aod_token)
-    block = block.replace('"claude"', '"replay"').replace('"anthropic"', '"replay"')
-    block = block.replace('name="science"', f'name="science-{request.node.name}"')
-    block = re.sub(r" *resources=.*\n", "", block)  # would clone it from the network
-    exec(compile(block, f"example {index}", "exec"), names)
-    if index == 2:
-        names["client"].close()
