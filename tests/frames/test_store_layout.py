@@ -240,3 +240,11 @@ def test_one_session_is_opened(client, ids, tmp_path, truth):
     pd.testing.assert_frame_equal(opened.messages, own)
     with pytest.raises(frames.FrameError, match="no session `ffffffffff`"):
         store.open("ffffffffff")
+
+
+def test_an_opened_session_has_the_events_of_its_turns(client, ids, tmp_path):
+    """Stages and the end belong to no turn."""
+    opened = frames.collect(ids[:1], into=tmp_path / "store", client=client).open(ids[0])
+    outputs = opened.events["type"].eq("output").sum()
+    kinds = [event.type for event in opened.received()]
+    assert (kinds.count("output"), kinds.count("turn_start"), kinds[-1]) == (outputs, 1, "exit")

@@ -247,12 +247,13 @@ def test_a_foreign_host_is_refused_in_the_envelope_of_the_other_half(anonymous):
     assert response.json()["error"] == {"code": "FORBIDDEN", "message": FOREIGN_HOST}
 
 
-def test_an_idempotency_key_is_not_looked_at(http, kit):
-    """Rows: A.2 an idempotency key."""
+def test_a_repeated_create_with_the_same_idempotency_key_makes_one_session(http, kit):
     body = {"agent_id": kit.agent()["id"], "prompt": "true"}
     headers = {"Idempotency-Key": "the same"}
     made = [http.post("/sessions", json=body, headers=headers).json()["id"] for _ in range(2)]
-    assert made[0] != made[1]
+    assert made[0] == made[1]
+    other = http.post("/sessions", json=body, headers={"Idempotency-Key": "another"}).json()
+    assert other["id"] != made[0]
 
 
 def test_the_service_listens_on_loopback_alone(service):

@@ -65,7 +65,8 @@ class OpenedLog:
         """Return the events as a service would have sent them: what viewers take."""
         made: list[StreamEvent] = []
         last = None
-        events = self.events
+        whole = self.events
+        events = whole[whole["type"].eq("output")]  # a service's own events belong to no turn
         columns = (events[name] for name in ("turn", "stream", "data", "created_at"))
         for turn, stream, data, at in zip(*columns, strict=True):
             time = {} if pd.isna(at) else {"created_at": at.isoformat()}
