@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from aod_notebook.agentos.errors import AgentOSForbiddenError
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import beginning_with
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aod_notebook.aod import Agent, AsyncClient
+    from aod_notebook.live.connections import AgentOSConnection
 
 
 DEFAULT_MODELS = {
@@ -129,3 +131,32 @@ async def default_agent(
         provider=None if runtime else provider,
         metadata=metadata,
     )
+
+
+class _Hosted(NamedTuple):
+    id: str
+    name: str
+
+
+def agent_names(on: AgentOSConnection) -> dict[str, str]:
+    """Return the names of agents by id; none if the key may not list them."""
+    try:
+        rows: Any = on.client.agents.list()
+    except AgentOSForbiddenError:
+        return {}
+    return {str(row.get("id")): str(row.get("name")) for row in rows}
+
+
+def find_agent_id(on: AgentOSConnection, wanted: str) -> str:
+    """Find the agent by id or name; a key that may not list them leaves it to the service.
+
+    Raises:
+        NoSuchNameError: there is no such agent; the nearest name is named.
+        AmbiguousNameError: several agents have that name.
+    """
+    try:
+        rows: Any = on.client.agents.list()
+    except AgentOSForbiddenError:
+        return wanted
+    agents = [_Hosted(str(row.get("id")), str(row.get("name"))) for row in rows]
+    return pick(agents, wanted, "agent", "%agentos call agents.list").id

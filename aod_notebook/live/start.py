@@ -10,14 +10,13 @@ import logging
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from aod_notebook.agentos.errors import AgentOSForbiddenError
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_id
 from aod_notebook.live import journal
-from aod_notebook.live.agents import default_agent, pick
+from aod_notebook.live.agents import default_agent, find_agent_id, pick
 from aod_notebook.live.connections import agentos_connection, connection
 from aod_notebook.live.embedded import check_cli
 from aod_notebook.live.errors import (
@@ -353,11 +352,6 @@ async def _agent(request: SessionRequest, on: AodConnection, *, make: bool) -> A
     )
 
 
-class _Agent(NamedTuple):
-    id: str
-    name: str
-
-
 def invoke(
     input: Mapping[str, Any] | None = None,  # noqa: A002 - the name that it has in the SDK
     *,
@@ -502,27 +496,3 @@ def _last_run(on: AgentOSConnection) -> str:
             "%agentos runs lists what is there."
         )
     return last
-
-
-def agent_names(on: AgentOSConnection) -> dict[str, str]:
-    """Return the names of agents by id; none if the key may not list them."""
-    try:
-        rows: Any = on.client.agents.list()
-    except AgentOSForbiddenError:
-        return {}
-    return {str(row.get("id")): str(row.get("name")) for row in rows}
-
-
-def find_agent_id(on: AgentOSConnection, wanted: str) -> str:
-    """Find the agent by id or name; a key that may not list them leaves it to the service.
-
-    Raises:
-        NoSuchNameError: there is no such agent; the nearest name is named.
-        AmbiguousNameError: several agents have that name.
-    """
-    try:
-        rows: Any = on.client.agents.list()
-    except AgentOSForbiddenError:
-        return wanted
-    agents = [_Agent(str(row.get("id")), str(row.get("name"))) for row in rows]
-    return pick(agents, wanted, "agent", "%agentos call agents.list").id

@@ -77,20 +77,20 @@ class Account:
         None: the line says nothing, and the turn has a result already.
         """
         self._later = None
-        said, before, key = reported.result, self._turn, reported.counter or ""
-        if _is_empty(said):
+        result, before, key = reported.result, self._turn, reported.counter or ""
+        if _is_empty(result):
             if before is None:
-                self._turn = said
-            return None if before is not None else said
-        is_new = self._is_new(key, said)
-        is_told = bool(said.model_usage) or (said.usage or said.cost_usd) is not None
-        if is_told or not reported.is_running or key not in self._parts:
+                self._turn = result
+            return None if before is not None else result
+        is_new = self._is_new(key, result)
+        is_known = bool(result.model_usage) or (result.usage or result.cost_usd) is not None
+        if is_known or not reported.is_running or key not in self._parts:
             self._parts[key] = self._part(reported, key, is_new=is_new)
-        turn = self._combined(said)
-        if before is not None and reported.counter is not None and said.model_usage:
+        turn = self._combined(result)
+        if before is not None and reported.counter is not None and result.model_usage:
             turn = _joined(before, turn, is_new=is_new)
-        if is_told:
-            self._last[key] = self._newest = said
+        if is_known:
+            self._last[key] = self._newest = result
         self._turn = turn
         return turn
 
@@ -106,24 +106,24 @@ class Account:
         self._parts.clear()
 
     def skip(self) -> None:
-        """End the turn and begin `total` anew; what was counted stays known."""
+        """End the turn and start `total` again; what was counted stays known."""
         self.end()
         self._ended = None
 
-    def _is_new(self, key: str, said: Result) -> bool:
+    def _is_new(self, key: str, result: Result) -> bool:
         """Whether the line counts more than the turn's line before it."""
         if key not in self._parts or key not in self._last:
             return True
         last = self._last[key]
-        return (last.model_usage, last.cost_usd) != (said.model_usage, said.cost_usd)
+        return (last.model_usage, last.cost_usd) != (result.model_usage, result.cost_usd)
 
     def _part(self, reported: Reported, key: str, *, is_new: bool) -> Result | None:
         """What the turn used of one counter; None if that is unknown."""
-        said, since = reported.result, reported.since_last
+        result, since = reported.result, reported.since_last
         if key not in self._bases:
             self._bases[key] = self._base(reported, key)
         base = self._bases[key]
-        api_ms = said.duration_api_ms
+        api_ms = result.duration_api_ms
         if reported.is_running:
             api_ms = None if base is None else _less(api_ms, base.duration_api_ms)
         if since is not None:
@@ -132,13 +132,13 @@ class Account:
             models = _merged([*models, *since]) if is_new or earlier is None else models
             # a line that names no models reports that nothing was used, and that costs nothing
             cost = _cost(models) if models else 0.0
-            return _of(models, said, cost, api_ms, reported.model)
+            return _of(models, result, cost, api_ms, reported.model)
         if not reported.is_running:
-            return _of(said.model_usage, said, said.cost_usd, api_ms, reported.model)
+            return _of(result.model_usage, result, result.cost_usd, api_ms, reported.model)
         if base is None:
             return None
-        models = _differences(said.model_usage, base.model_usage)
-        part = _of(models, said, _less(said.cost_usd, base.cost_usd), api_ms, reported.model)
+        models = _differences(result.model_usage, base.model_usage)
+        part = _of(models, result, _less(result.cost_usd, base.cost_usd), api_ms, reported.model)
         earlier_models = {used.model for used in base.model_usage}
         used = [u for u in part.model_usage if u.model not in earlier_models or _is_used(u)]
         return msgspec.structs.replace(part, model_usage=tuple(used))
@@ -154,7 +154,7 @@ class Account:
             return self._newest
         return _NOTHING
 
-    def _combined(self, said: Result) -> Result:
+    def _combined(self, result: Result) -> Result:
         """The line's result with what the turn used of all counters."""
         parts = list(self._parts.values())
         known = [part for part in parts if part is not None]
@@ -163,7 +163,7 @@ class Account:
             whole = _sum(whole, part)
         api_ms = reduce(add, [part.duration_api_ms for part in known], None)
         return msgspec.structs.replace(
-            said,
+            result,
             cost_usd=None if whole is None else whole.cost_usd,
             usage=None if whole is None else whole.usage,
             model_usage=() if whole is None else whole.model_usage,
@@ -171,33 +171,33 @@ class Account:
         )
 
 
-def _is_empty(said: Result) -> bool:
+def _is_empty(result: Result) -> bool:
     """Whether the line reports no turns, time, tokens or cost (Claude before 2.1.7)."""
-    counts = [getattr(said.usage, name, None) for name in TOKEN_FIELDS]
-    facts = (said.num_turns, said.duration_ms, said.cost_usd, *counts, *said.model_usage)
-    return said.subtype == "error_during_execution" and not any(facts)
+    counts = [getattr(result.usage, name, None) for name in TOKEN_FIELDS]
+    facts = (result.num_turns, result.duration_ms, result.cost_usd, *counts, *result.model_usage)
+    return result.subtype == "error_during_execution" and not any(facts)
 
 
-def _is_whole(said: Result) -> bool:
+def _is_whole(result: Result) -> bool:
     """Whether the main loop's usage, which is the turn's alone, is all there ever was."""
-    total = _usage_of(said.model_usage)
-    if said.usage is None or total is None:
+    total = _usage_of(result.model_usage)
+    if result.usage is None or total is None:
         return False
-    counts = [(getattr(said.usage, name), getattr(total, name)) for name in TOKEN_FIELDS]
+    counts = [(getattr(result.usage, name), getattr(total, name)) for name in TOKEN_FIELDS]
     return any(own for own, _ in counts) and all(own == whole for own, whole in counts)
 
 
-def _goes_on(said: Result, parent: Result) -> bool:
+def _goes_on(result: Result, parent: Result) -> bool:
     """Whether a session's first total goes on from its parent's, as that of a fork does.
 
     Then nothing is below the parent's, and what is above it is at least the turn's usage.
     """
-    now = {used.model: used.usage for used in said.model_usage}
+    now = {used.model: used.usage for used in result.model_usage}
     for used in parent.model_usage:
         if used.model not in now or not _covers(now[used.model], used.usage, None):
             return False
-    total, before = _usage_of(said.model_usage), _usage_of(parent.model_usage)
-    return total is not None and before is not None and _covers(total, before, said.usage)
+    total, before = _usage_of(result.model_usage), _usage_of(parent.model_usage)
+    return total is not None and before is not None and _covers(total, before, result.usage)
 
 
 def _covers(whole: Usage, part: Usage, other: Usage | None) -> bool:
@@ -210,18 +210,18 @@ def _covers(whole: Usage, part: Usage, other: Usage | None) -> bool:
 
 def _of(
     models: tuple[ModelUsage, ...],
-    said: Result,
+    result: Result,
     cost: float | None,
     api_ms: int | None,
     model: str | None,
 ) -> Result:
     """What was used: the models' sum; of a line that names no models, its own usage."""
     if not models:
-        if said.usage is not None and not said.model_usage:
-            models = (ModelUsage(model, said.usage, cost),)
-        return Result(cost_usd=cost, usage=said.usage, model_usage=models, duration_api_ms=api_ms)
+        if result.usage is not None and not result.model_usage:
+            models = (ModelUsage(model, result.usage, cost),)
+        return Result(cost_usd=cost, usage=result.usage, model_usage=models, duration_api_ms=api_ms)
     total = _usage_of(models) or Usage()
-    own = said.usage
+    own = result.usage
     if own is not None and all(
         getattr(total, name) in (None, getattr(own, name)) for name in TOKEN_FIELDS
     ):

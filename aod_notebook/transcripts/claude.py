@@ -173,10 +173,10 @@ class ClaudeLines(Lines):
 
     def _end_of_turn(self, entry: Entry, value: dict[str, Any]) -> None:
         since = value.get("model_usage_since_last_result")
-        said = _result(value)
+        result = _result(value)
         entry.result = self.account.add(
             Reported(
-                result=said,
+                result=result,
                 counter=as_str(value.get("session_id")) or self._session or "",
                 is_running=self._version >= _RUNNING_SINCE,
                 is_usage_own=True,
@@ -184,7 +184,7 @@ class ClaudeLines(Lines):
                 model=self._model,
             )
         )
-        entry.is_error = None if entry.result is None else said.is_error
+        entry.is_error = None if entry.result is None else result.is_error
 
     def _system(self, entry: Entry, value: dict[str, Any]) -> None:
         entry.model = as_str(value.get("model"))
@@ -214,9 +214,9 @@ class ClaudeLines(Lines):
             entry.model = as_str(message.get("model"))
         elif entry.subtype == "message_delta" and parent in self._open:
             entry.message_id, counts = self._open[parent]
-            told = {k: v for k, v in as_dict(event.get("usage")).items() if v is not None}
+            known = {k: v for k, v in as_dict(event.get("usage")).items() if v is not None}
             entry.stop_reason = as_str(as_dict(event.get("delta")).get("stop_reason"))
-            entry.usage = _usage({**counts, **told})
+            entry.usage = _usage({**counts, **known})
         elif entry.subtype == "message_stop":
             entry.message_id, _ = self._open.pop(parent, (None, {}))
 
@@ -337,23 +337,23 @@ def _usage(counts: dict[str, Any]) -> Usage:
 def _model_usage(models: dict[str, Any]) -> tuple[ModelUsage, ...]:
     rows = []
     for name, counts in models.items():
-        told = as_dict(counts)
+        known = as_dict(counts)
         usage = Usage(
-            as_int(told.get("inputTokens")),
-            as_int(told.get("outputTokens")),
-            as_int(told.get("cacheReadInputTokens")),
-            as_int(told.get("cacheCreationInputTokens")),
-            as_int(told.get("cacheCreationEphemeral1hInputTokens")),
-            as_int(told.get("thinkingTokens")),
+            as_int(known.get("inputTokens")),
+            as_int(known.get("outputTokens")),
+            as_int(known.get("cacheReadInputTokens")),
+            as_int(known.get("cacheCreationInputTokens")),
+            as_int(known.get("cacheCreationEphemeral1hInputTokens")),
+            as_int(known.get("thinkingTokens")),
         )
         rows.append(
             ModelUsage(
                 name,
                 usage,
-                as_float(told.get("costUSD")),
-                as_int(told.get("webSearchRequests")),
-                as_int(told.get("contextWindow")),
-                as_int(told.get("maxOutputTokens")),
+                as_float(known.get("costUSD")),
+                as_int(known.get("webSearchRequests")),
+                as_int(known.get("contextWindow")),
+                as_int(known.get("maxOutputTokens")),
             )
         )
     return tuple(rows)

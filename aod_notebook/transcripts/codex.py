@@ -122,13 +122,13 @@ class CodexLines(Lines):
 
 def _usage(counts: Any) -> Usage | None:
     """The thread's total; None where it was not reported, which all zeros say."""
-    told = as_dict(counts)
+    known = as_dict(counts)
     usage = Usage(
-        as_int(told.get("input_tokens")),
-        as_int(told.get("output_tokens")),
-        as_int(told.get("cached_input_tokens")),
-        as_int(told.get("cache_write_input_tokens")),
-        reasoning_tokens=as_int(told.get("reasoning_output_tokens")),
+        as_int(known.get("input_tokens")),
+        as_int(known.get("output_tokens")),
+        as_int(known.get("cached_input_tokens")),
+        as_int(known.get("cache_write_input_tokens")),
+        reasoning_tokens=as_int(known.get("reasoning_output_tokens")),
     )
     return usage if any(msgspec.structs.astuple(usage)) else None
 

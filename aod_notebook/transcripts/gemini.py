@@ -123,7 +123,7 @@ class GeminiLines(Lines):
 
 def _model_usage(stats: dict[str, Any]) -> tuple[ModelUsage, ...]:
     models = as_dict(stats.get("models"))
-    return tuple(ModelUsage(name, _usage(as_dict(told))) for name, told in models.items())
+    return tuple(ModelUsage(name, _usage(as_dict(counts))) for name, counts in models.items())
 
 
 def _usage(stats: dict[str, Any]) -> Usage:

@@ -127,16 +127,16 @@ class OpencodeLines(Lines):
         return entries or [Entry("system", "tool_use", message_id=message_id, raw=raw)]
 
     def _step_finish(self, part: dict[str, Any], message_id: str | None, raw: str) -> Entry:
-        told = part.get("tokens")
+        counts = part.get("tokens")
         usage = None
-        if isinstance(told, dict):
-            cache = as_dict(told.get("cache"))
+        if isinstance(counts, dict):
+            cache = as_dict(counts.get("cache"))
             usage = Usage(
-                as_int(told.get("input")),
-                as_int(told.get("output")),
+                as_int(counts.get("input")),
+                as_int(counts.get("output")),
                 as_int(cache.get("read")),
                 as_int(cache.get("write")),
-                reasoning_tokens=as_int(told.get("reasoning")),
+                reasoning_tokens=as_int(counts.get("reasoning")),
             )
             self._usage = usage if self._usage is None else self._usage + usage
         if usage is not None and message_id is not None:

@@ -1,4 +1,4 @@
-"""Which runtime wrote a line, told from the line itself."""
+"""Which runtime wrote a line: recognised by the line itself."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ _COLUMNS: Final[Mapping[str, Column]] = {
 
 
 def taken(frame: Any, wanted: Sequence[str], *, by: str, of: str) -> pd.DataFrame:
-    """Return a table of any library as a frame whose wanted columns have their dtypes.
+    """Return a table of any library as a frame; the wanted columns have their dtypes.
 
     Args:
         frame: the table.

@@ -85,7 +85,7 @@ def t_two_sided(t: float, freedom: float) -> float:
 
 
 def t_quantile(confidence: float, freedom: float) -> float:
-    """Return the t between whose negative and itself lies so large a part.
+    """Return t such that this part of the distribution lies between -t and t.
 
     Example:
         >>> round(t_quantile(0.95, 10), 6)

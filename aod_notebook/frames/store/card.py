@@ -33,11 +33,11 @@ def store_card(store: Any) -> Card:
         numbers.append((f"{count:,}", "session" if count == 1 else "sessions", ""))
     numbers.append((f"{held / 1e6:,.1f} MB", counted(len(sizes), "file"), ""))
     when = None if newest is None else datetime.fromtimestamp(newest, UTC)
-    said = words.age(when)
-    is_recent = said.endswith((" s", " min", " h"))
+    age = words.age(when)
+    is_recent = age.endswith((" s", " min", " h"))
     return Card(
         f"Store {store.path}",
-        f"updated {said}{' ago' if is_recent else ''}" if said else "",
+        f"updated {age}{' ago' if is_recent else ''}" if age else "",
         words.exact(when),
         numbers=numbers,
         next_steps=(

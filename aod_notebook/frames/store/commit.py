@@ -152,12 +152,12 @@ def older_entry(store: Path, session_id: str) -> Entry:
         mark = json.loads((store / MARKS / f"{quote(session_id, safe='')}.json").read_bytes())
     except (OSError, ValueError):
         mark = {}
-    told = mark if isinstance(mark, dict) else {}
-    updated, status = (told.get(name) for name in ("updated_at", "status"))
+    facts = mark if isinstance(mark, dict) else {}
+    updated, status = (facts.get(name) for name in ("updated_at", "status"))
     return Entry(
         None if updated is None else str(updated),
         None if status is None else str(status),
-        told.get("complete") is True,
+        facts.get("complete") is True,
     )
 
 

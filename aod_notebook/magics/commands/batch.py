@@ -366,8 +366,8 @@ def _score(
 def _cost(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
     frame = cost_df(live.connection())
     if frame.attrs["running"]:
-        said = counted(frame.attrs["running"], "session")
-        say(f"{said} still running: their turns in progress are not counted.")
+        running = counted(frame.attrs["running"], "session")
+        say(f"{running} still running: their turns in progress are not counted.")
     return frame
 
 

@@ -9,8 +9,8 @@ from aod_notebook import live
 from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
 from aod_notebook.aod import AodConnectionError
 from aod_notebook.core.text import counted
+from aod_notebook.live.agents import find_agent_id
 from aod_notebook.live.doctor import reach
-from aod_notebook.live.start import find_agent_id
 from aod_notebook.magics.commands.outbox import waiting_line
 from aod_notebook.magics.display import say
 from aod_notebook.magics.find import agentos_connection

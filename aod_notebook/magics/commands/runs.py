@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook import live
 from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.live.start import agent_names, find_agent_id, find_run_id, remember_run
+from aod_notebook.live.agents import agent_names, find_agent_id
+from aod_notebook.live.start import find_run_id, remember_run
 from aod_notebook.magics.display import VIEWS, get_kernel, leave_live, print_failure, say, watch
 from aod_notebook.magics.find import agentos_connection, find_run, input_of, known_run
 from aod_notebook.magics.parser import (
