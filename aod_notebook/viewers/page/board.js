@@ -55,6 +55,9 @@ class BoardView {
     this.narrow = false;
     this.isOver = false; // whether the pointer is over the rows
     this.sortedAt = 0;
+    this.leftOut = 0; // rows that the list does not show
+    this.isStale = false; // whether a change may have moved a row
+    this.timer = 0;
     this.mustRelist = true;
     /** @type {RegExp?} */ this.query = null;
     this.head = new BoardHead(() => page.talk.ask({ type: "stop" }));
@@ -210,10 +213,15 @@ class BoardView {
   #before() {
     const { table } = this;
     const now = Date.now();
-    const isDue = now - this.sortedAt >= RESORT_MS && table.changed.size > 0;
-    const isNew = table.fresh.size > 0 && !this.isOver;
-    if (this.mustRelist || isNew || (isDue && !this.isOver && (this.sorting.keys.length || this.search.value))) this.#order(now);
-    else for (const n of table.changed) this.list.drawn.get(n)?.setAttribute("data-stale", "");
+    // A change can move a row where rows are sorted, searched, or left out until they run.
+    if (table.changed.size && (this.sorting.keys.length || this.search.value || this.leftOut)) this.isStale = true;
+    const isDue = this.isStale && now - this.sortedAt >= RESORT_MS;
+    const isNew = table.fresh.size > 0;
+    if (this.mustRelist || ((isNew || isDue) && !this.isOver)) this.#order(now);
+    else {
+      for (const n of table.changed) this.list.drawn.get(n)?.setAttribute("data-stale", "");
+      if (this.isStale) this.#orderLater();
+    }
     table.changed.clear();
     this.more.hidden = !table.fresh.size;
     if (table.fresh.size) setText(this.more, `${table.fresh.size.toLocaleString("en")} new`);
@@ -222,7 +230,7 @@ class BoardView {
   /** Choose and order the rows again. @param {number} now */
   #order(now) {
     const { table } = this;
-    this.mustRelist = false;
+    this.mustRelist = this.isStale = false;
     this.sortedAt = now;
     table.fresh.clear();
     const text = this.search.value.trim();
@@ -240,11 +248,18 @@ class BoardView {
     this.tool = (tool?.[1] ?? tool?.[2] ?? "").toLowerCase();
     const sorted = this.sorting.keys.length || this.tool ? this.sorting.sort(table.rows, numbers, seconds, this.tool) : numbers.sort((a, b) => a - b);
     this.list.set(sorted);
+    this.leftOut = table.rows.size - sorted.length;
     setText(this.found, `${sorted.length.toLocaleString("en")} of ${table.rows.size.toLocaleString("en")}`);
     this.scroller.setAttribute("aria-rowcount", String(sorted.length));
     this.empty.hidden = sorted.length > 0;
     setText(this.empty, table.rows.size ? "No row passes the filter." : "No sessions yet.");
     this.#showSelected();
+  }
+
+  /** The last change may have come too soon after an ordering. */
+  #orderLater() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.list.schedule(), RESORT_MS);
   }
 
   #relist() {
