@@ -50,7 +50,7 @@ def shown(text: object, limit: int) -> str:
     flat = " ".join(ESCAPES.sub("", text[:_LONGEST]).split())
     if len(flat) > limit:
         is_path = flat.startswith(("/", "~", "./")) and " " not in flat
-        flat = "…" + flat[1 - limit :] if is_path else flat[: limit - 1] + "…"
+        flat = "…" + flat[len(flat) + 1 - limit :] if is_path else flat[: limit - 1] + "…"
     known = _drawable()
     return "".join(c if c.isprintable() and ord(c) in known else _TOFU for c in flat)
 
