@@ -245,10 +245,9 @@ class Watch:
             time.sleep(BREATH_S)
 
     def _look(self, session_id: str, reading: Reading) -> None:
-        reason = self.guard.used_up or self.guard.check(session_id, reading)
-        if reason is None and self.guard.counts:
+        if self.guard.counts:  # also before an end: the session's log goes with it
             self._take_log(session_id, reading)
-            reason = self.guard.check(session_id, reading)
+        reason = self.guard.used_up or self.guard.check(session_id, reading)
         if reason is not None:
             self._end(session_id, reason)
 

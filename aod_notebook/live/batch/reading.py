@@ -313,16 +313,22 @@ def added(parts: Iterable[Spending]) -> Spending:
 
 
 def larger(one: Spending, other: Spending | None) -> Spending:
-    """Return of two accounts of the same session the one that has more."""
-    if other is None or (other.tokens is None and other.cost_usd is None):
+    """Return the larger of each count: stream and log are both behind, each in its own way."""
+    if other is None:
         return one
-    if (one.tokens or 0) >= (other.tokens or 0) and (
-        one.cost_usd is not None or other.cost_usd is None
-    ):
-        return one
-    if (one.tokens or 0) > (other.tokens or 0):
-        return one._replace(cost_usd=other.cost_usd, cost_source=other.cost_source)
-    return other
+    costs = [each for each in (one, other) if each.cost_usd is not None]
+    cost = max(costs, key=lambda each: each.cost_usd or 0.0, default=NOTHING)
+    return Spending(
+        cost.cost_usd,
+        _most(one.tokens_in, other.tokens_in),
+        _most(one.tokens_out, other.tokens_out),
+        cost.cost_source or one.cost_source or other.cost_source,
+    )
+
+
+def _most(one: int | None, other: int | None) -> int | None:
+    known = [count for count in (one, other) if count is not None]
+    return max(known, default=None)
 
 
 def _plus(one: Any, other: Any) -> Any:
