@@ -4,6 +4,7 @@ A drop-in for the published SDK: change `from agentos import …` to
 `from aod_notebook.agentos import …`.
 """
 
+from aod_notebook._version import __version__
 from aod_notebook.agentos._async.client import AsyncAgentOS
 from aod_notebook.agentos._async.run import AsyncRun
 from aod_notebook.agentos._async.stream import AsyncInvokeStream
@@ -71,4 +72,5 @@ __all__ = [
     "Span",
     "Task",
     "TokenUsage",
+    "__version__",
 ]
