@@ -12,8 +12,6 @@ from aod_notebook.core.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DemoFailedError", "DemoToolsMissingError", "quickstart", "run_demo"]
-
 CELL_TIMEOUT_S = 300
 VARIABLES = ("AOD_API_URL", "AOD_API_TOKEN")
 

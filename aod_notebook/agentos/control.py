@@ -13,8 +13,6 @@ from aod_notebook.agentos.errors import AgentOSArgumentError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["UNSET", "CallOptions", "Listing", "Method", "methods_of", "read", "write"]
-
 F = TypeVar("F", bound="Callable[..., Any]")
 T = TypeVar("T")
 

@@ -31,25 +31,6 @@ from aod_notebook.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "AgentOSArgumentError",
-    "AgentOSAuthError",
-    "AgentOSConfigError",
-    "AgentOSConflictError",
-    "AgentOSDecodeError",
-    "AgentOSError",
-    "AgentOSForbiddenError",
-    "AgentOSNotFoundError",
-    "AgentOSRateLimitError",
-    "AgentOSRunError",
-    "AgentOSStreamInterrupted",
-    "AgentOSTimeoutError",
-    "AgentOSTransientError",
-    "AgentOSValidationError",
-    "error_from",
-    "is_failure",
-]
-
 _SERVER_ERROR = 500
 _TOO_MANY = 429
 _NOT_FOUND = 404

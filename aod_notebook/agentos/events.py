@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.results import InvokeStreamEvent
 
-__all__ = ["InvokeReader"]
-
 
 class InvokeReader:
     """Reads one stream: which run it is of, its text so far, whether its last event came."""

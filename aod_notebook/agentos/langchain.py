@@ -37,8 +37,6 @@ else:
     except ImportError:
         SyncBase = AsyncBase = object
 
-__all__ = ["AgentOSCallbackHandler", "AsyncAgentOSCallbackHandler"]
-
 _LONGEST = 20_000
 """Characters of JSON that a value may have; longer ones are cut."""
 _MOST_OPEN = 10_000

@@ -19,8 +19,6 @@ from aod_notebook.core.settings import Timeouts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Options"]
-
 INVOKE_TIMEOUT_S = 310.0
 """Just over the service's own limit of 300 s for a hosted run ."""
 CALL_TIMEOUT_S = 30.0

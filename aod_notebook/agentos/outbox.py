@@ -15,8 +15,6 @@ from aod_notebook.agentos.report.spool import lock, read_header, spool_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Waiting", "refused", "waiting"]
-
 _AT_ONCE = 1000
 
 

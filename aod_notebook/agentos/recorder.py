@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aod_notebook.agentos.errors import AgentOSError
+from aod_notebook.agentos.report.plain import text_of
 from aod_notebook.agentos.report.record import EVENT
 from aod_notebook.agentos.report.runs import Receipt, RunState, RunStatus
-from aod_notebook.agentos.report.snapshot import now, object_of, snapshot, text_of
+from aod_notebook.agentos.report.snapshot import now, object_of, snapshot
 from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.core.text import counted
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.report.reporter import Reporter
     from aod_notebook.agentos.report.runs import RunStats
-
-__all__ = ["Recorder", "usage_fields"]
 
 LONGEST_MESSAGE, LONGEST_REASON = 4000, 1000
 

@@ -8,8 +8,6 @@ from urllib.parse import quote
 from aod_notebook.agentos.errors import AgentOSConfigError, AgentOSValidationError
 from aod_notebook.agentos.report.snapshot import strict
 
-__all__ = ["encode", "invoke_body", "segment"]
-
 
 def encode(body: dict[str, Any]) -> bytes:
     """Encode a request.

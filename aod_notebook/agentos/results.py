@@ -10,20 +10,6 @@ from aod_notebook.agentos.errors import AgentOSDecodeError, describe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = [
-    "HumanInput",
-    "InputRequest",
-    "InvokeResult",
-    "InvokeStatus",
-    "InvokeStreamEvent",
-    "StreamAwaitingApproval",
-    "StreamAwaitingInput",
-    "StreamChunk",
-    "StreamDone",
-    "StreamStart",
-    "StreamTool",
-]
-
 InvokeStatus = Literal["completed", "awaiting_approval", "awaiting_input"]
 
 

@@ -4,21 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-__all__ = [
-    "AgentRow",
-    "ApiKeyRow",
-    "ApprovalRow",
-    "ConversationRow",
-    "EvalRunRow",
-    "EventRow",
-    "FolderRow",
-    "ReportRow",
-    "Row",
-    "RunRow",
-    "TokenUsage",
-    "WorkspaceRow",
-]
-
 AgentStatus = Literal["active", "paused", "archived"]
 AlertCondition = Literal["run_failed", "run_duration_exceeded", "error_rate_exceeded", "no_runs"]
 Channel = Literal["email", "webhook"]

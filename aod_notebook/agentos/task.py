@@ -7,8 +7,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.agentos.errors import is_failure
+from aod_notebook.agentos.report.plain import text_of
 from aod_notebook.agentos.report.record import TASK
-from aod_notebook.agentos.report.snapshot import now, object_of, text_of
+from aod_notebook.agentos.report.snapshot import now, object_of
 from aod_notebook.core.unpicklable import Unpicklable
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.recorder import Recorder
     from aod_notebook.agentos.report.runs import Receipt
-
-__all__ = ["Span", "Task"]
 
 
 class Task(Unpicklable):

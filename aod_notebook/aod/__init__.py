@@ -46,7 +46,6 @@ from aod_notebook.aod.inputs import (
     McpServerUrl,
 )
 from aod_notebook.aod.models import (
-    ACTIVE_STATUSES,
     Agent,
     AgentVersion,
     Environment,
@@ -63,6 +62,7 @@ from aod_notebook.aod.models import (
     SessionTurn,
     TurnStatus,
 )
+from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core.settings import Timeouts
 
 __all__ = [

@@ -30,24 +30,6 @@ from aod_notebook.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "AodConnectionError",
-    "AodDecodeError",
-    "AodError",
-    "AodHTTPError",
-    "AodTimeoutError",
-    "AodUsageError",
-    "AuthError",
-    "ConflictError",
-    "NotFoundError",
-    "NotSupportedError",
-    "RateLimitError",
-    "ServerError",
-    "StreamInterrupted",
-    "ValidationError",
-    "error_from",
-]
-
 _KEPT = ("type", "loc", "msg", "url")
 
 

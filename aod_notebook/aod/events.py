@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.core.sse import Batch
 
-__all__ = [
-    "MALFORMED",
-    "TERMINAL_TYPES",
-    "StreamEvent",
-    "StreamEventType",
-    "decode_batch",
-    "iter_events",
-]
-
 StreamEventType = str
 """Open: `start`, `stage`, `turn_start`, `output`, `exit`, `error`, `terminated`, `stale`,
 or a later one; `malformed` is this package's own."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from aod_notebook.core.errors import Failure
     from aod_notebook.core.sse import Batch
 
-__all__ = ["SessionFollow", "TurnCounter"]
-
 _LONGEST_ID = 19  # digits of a 64-bit number; what is longer is no row of a log
 _MARK: Final = re.compile(rb"\nid: (\d{1,19})\n")
 _FIRST: Final = re.compile(rb"^id: (\d{1,19})$", re.MULTILINE)

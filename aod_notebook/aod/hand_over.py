@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.core.settings import Timeouts
 
-__all__ = ["HandOver"]
-
 
 class HandOver(Unpicklable):
     """Access to a service for another process, for a while; made by `Client.hand_over`.

@@ -13,23 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-__all__ = [
-    "GithubRepoResource",
-    "GithubSkill",
-    "InlineSkill",
-    "McpServerStdio",
-    "McpServerUrl",
-    "check_env_vars",
-    "check_mcp_servers",
-    "check_mount_path",
-    "check_networking",
-    "check_packages",
-    "check_repo_url",
-    "check_resources",
-    "check_skills",
-    "plain",
-]
-
 _SKILL_BYTES = 65536
 _SKILL_MARK = "SKILL_EOF"
 _DESCRIPTION_CHARS = 1024

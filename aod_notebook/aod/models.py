@@ -18,28 +18,6 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, field_validator
 
 from aod_notebook.aod.events import StreamEvent
-from aod_notebook.contract import ACTIVE_STATUSES
-
-__all__ = [
-    "ACTIVE_STATUSES",
-    "Agent",
-    "AgentVersion",
-    "Environment",
-    "EnvironmentVersion",
-    "McpServer",
-    "Networking",
-    "NetworkingType",
-    "PackageManager",
-    "Session",
-    "SessionAck",
-    "SessionResource",
-    "SessionResult",
-    "SessionStatus",
-    "SessionTurn",
-    "TurnStatus",
-    "read_list",
-    "read_one",
-]
 
 _log = logging.getLogger("aod_notebook")
 

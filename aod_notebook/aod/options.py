@@ -13,8 +13,6 @@ from aod_notebook.core import settings
 from aod_notebook.core.retry import RetryPolicy
 from aod_notebook.core.settings import Timeouts
 
-__all__ = ["Options", "TimeoutLike"]
-
 TimeoutLike = float | httpx.Timeout | Timeouts
 
 

@@ -14,18 +14,6 @@ from aod_notebook.aod.errors import AodUsageError, ValidationError
 from aod_notebook.core.redact import redact, secrets_in
 from aod_notebook.core.text import one_line
 
-__all__ = [
-    "AgentCreate",
-    "AgentUpdate",
-    "Body",
-    "EnvironmentCreate",
-    "EnvironmentUpdate",
-    "Prompt",
-    "SessionCreate",
-    "encode",
-    "segment",
-]
-
 _LONGEST_ID = 1000  # characters; a URL cannot have just any length
 
 Text = Annotated[str, Field(max_length=200)]

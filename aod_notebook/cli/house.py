@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.cli.parser import Parser
 
-__all__ = ["add_house"]
-
 
 def add_house(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the commands to a parser."""

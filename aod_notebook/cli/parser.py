@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Parser"]
-
 
 class Parser(argparse.ArgumentParser):
     """A parser that reports a mistake in one line, with the nearest word that would have been right."""

@@ -13,8 +13,6 @@ from aod_notebook.local.variables import CLI_VARIABLES, INSTALL, cli_names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["redactor"]
-
 
 def redactor() -> Redactor:
     """Make a redactor that knows the secrets of this process's environment, its home and user."""

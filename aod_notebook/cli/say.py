@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["say"]
-
 
 def say(text: str) -> None:
     """Print a line."""

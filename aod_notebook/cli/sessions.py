@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from aod_notebook.cli.parser import Parser
     from aod_notebook.viewers.row import Row
 
-__all__ = ["add_sessions"]
-
 NEWEST = 20
 _SHOWN = (
     *("session_id", "status", "prompt", "title", "agent", "runtime", "model", "cost_usd"),

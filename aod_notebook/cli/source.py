@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Source", "chosen", "source_of"]
-
 _FIELDS = {
     "stream": "stream",
     "data": "data",

@@ -15,8 +15,6 @@ from aod_notebook.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Pulse", "awaited", "what_became"]
-
 PULSE_S = 0.2
 
 

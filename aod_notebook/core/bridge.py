@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Queue
     from collections.abc import Awaitable, Callable, Coroutine
 
-__all__ = ["call", "is_running", "stop", "submit"]
-
 T = TypeVar("T")
 
 

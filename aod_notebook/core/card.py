@@ -9,8 +9,6 @@ from aod_notebook.core.look import styled
 from aod_notebook.core.text import one_line
 from aod_notebook.core.words import GLYPHS, STATE_TONES, state_word
 
-__all__ = ["Card", "Fact"]
-
 Fact = tuple[str, str]
 """A few words, and their tone: "", `bad` or `strong`."""
 

@@ -13,19 +13,6 @@ from aod_notebook.core.errors import AodNotebookError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "NoConnectionError",
-    "agentos",
-    "client",
-    "opened",
-    "received_times",
-    "set_opener",
-    "set_provider",
-    "set_received",
-    "set_views",
-    "view",
-]
-
 _provider: Callable[[], Any] | None = None
 _agentos_provider: Callable[[], Any] | None = None
 

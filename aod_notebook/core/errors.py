@@ -12,8 +12,6 @@ from aod_notebook.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["AodNotebookError", "Failure", "FailureKind"]
-
 _TOO_MANY = 429
 
 

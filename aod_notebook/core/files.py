@@ -12,8 +12,6 @@ from aod_notebook.core.settings import home
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_owner", "make_private", "narrow", "write_private"]
-
 _OTHERS = 0o077
 
 

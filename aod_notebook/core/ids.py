@@ -11,8 +11,6 @@ from aod_notebook.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["AmbiguousIdError", "beginning_with", "full_id", "full_ids"]
-
 SHORTEST = 4
 _LISTED = 8
 _WHOLE = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)

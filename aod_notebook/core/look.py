@@ -10,8 +10,6 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["NO_MATH_CLASSES", "code_parts", "styled"]
-
 NO_MATH_CLASSES = "mathjax_ignore tex2jax_ignore"
 """By which MathJax passes over an element, of version 3 and 4 (JupyterLab) and of 2 (nbconvert)."""
 

@@ -6,8 +6,6 @@ import asyncio
 
 from aod_notebook.core.errors import AodNotebookError
 
-__all__ = ["NestedLoopsError", "enable_nested_loops"]
-
 
 class NestedLoopsError(AodNotebookError):
     """The running event loop can't be nested."""

@@ -25,17 +25,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = [
-    "Handshake",
-    "Known",
-    "NotProvedError",
-    "code",
-    "known",
-    "network",
-    "new_token",
-    "secret_of",
-]
-
 PATH = "/.aod-proof"
 CHALLENGE = "x-aod-challenge"
 TOKEN_ID = "x-aod-token-id"  # noqa: S105 - a header's name

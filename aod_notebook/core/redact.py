@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["HIDDEN", "redact", "redact_text", "secrets_in"]
-
 HIDDEN = "[hidden]"
 
 # Keys of request bodies that hold secrets, on either service, with names that are near to them: a

@@ -20,8 +20,6 @@ from aod_notebook.core.redact import HIDDEN, redact_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Redactor", "is_secret_name"]
-
 KNOWN, TOKEN, PASSWORD = "known secret", "token", "password"
 HOME, USER = "home folder", "user name"
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from aod_notebook.core.sse import Batch
     from aod_notebook.core.wire import Call
 
-__all__ = ["Resume"]
-
 T = TypeVar("T")
 
 

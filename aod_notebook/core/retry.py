@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["Attempt", "Repeat", "Retry", "RetryPolicy", "parse_retry_after", "retry_flow"]
-
 log = logging.getLogger("aod_notebook.retry")
 _FELT_S = 1.0
 _TOO_MANY = 429

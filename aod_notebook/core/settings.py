@@ -9,17 +9,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = [
-    "DEFAULT_AGENTOS_URL",
-    "DEFAULT_AOD_URL",
-    "Timeouts",
-    "base_url",
-    "home",
-    "is_loopback",
-    "tls",
-    "user_agent",
-]
-
 DEFAULT_AOD_URL = "http://localhost:8777"
 """Where Agent on Demand is looked for when neither argument nor AOD_API_URL says."""
 DEFAULT_AGENTOS_URL = "https://agentos-ai.dev"

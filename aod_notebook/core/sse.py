@@ -6,8 +6,6 @@ from io import BytesIO
 
 import msgspec
 
-__all__ = ["Batch", "BlockCutter", "SSEDecoder", "framed"]
-
 _BOM = b"\xef\xbb\xbf"
 _ID, _DATA = b"id: ", b"data: "
 

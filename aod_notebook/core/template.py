@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BARE_NAME", "names_in", "substitute"]
-
 BARE_NAME = re.compile(r"\{\{([^\W\d]\w*)\}\}")
 """What is filled in. No expression is: `{{a.b}}`, `{{ a }}`, `{a}` and `$a` stay as they are."""
 

@@ -14,19 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "ESCAPES",
-    "UNSAFE",
-    "clean",
-    "clip",
-    "counted",
-    "failure_text",
-    "is_plain",
-    "last_written",
-    "one_line",
-    "visible",
-]
-
 ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS, …, to their end if they have one

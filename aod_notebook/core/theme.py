@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["page_is_dark", "report_page"]
-
 _page: list[bool | None] = [None]
 """In a list so that it can be exchanged."""
 

@@ -6,8 +6,6 @@ from typing import Any, NoReturn
 
 from aod_notebook.core.errors import AodNotebookError
 
-__all__ = ["NotPicklableError", "Unpicklable"]
-
 
 class NotPicklableError(AodNotebookError, TypeError):
     """A live object was to be pickled, copied or stored."""

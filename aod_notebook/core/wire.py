@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from aod_notebook.core.proof import Known
     from aod_notebook.core.settings import Timeouts
 
-__all__ = ["BearerAuth", "Call", "call_timeout", "stream_timeout"]
-
 _REDIRECTS = range(300, 400)
 
 

@@ -12,19 +12,6 @@ from typing import Final
 
 from aod_notebook.core.text import one_line
 
-__all__ = [
-    "GLYPHS",
-    "STATE_TONES",
-    "age",
-    "dollars",
-    "duration",
-    "exact",
-    "model_name",
-    "short_id",
-    "state_word",
-    "tokens",
-]
-
 GLYPHS: Final = {
     "completed": "✓", "ok": "✓", "done": "✓", "success": "✓",
     "failed": "✗", "error": "✗", "problem": "✗", "bad": "✗",

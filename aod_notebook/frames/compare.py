@@ -14,8 +14,6 @@ from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Report, finish, warn
 from aod_notebook.frames.schema import Column, Schema
 
-__all__ = ["Compared", "compare_df", "compare_edits", "compare_totals", "compared"]
-
 SIDES: Final = ("a", "b")
 STATES: Final = ("same", "changed", "only_a", "only_b")
 OUTCOMES: Final = ("ok", "failed", "no result")

@@ -21,8 +21,6 @@ from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.report import FrameWarning
 from aod_notebook.transcripts import Spent, Usage
 
-__all__ = ["Rates", "rates", "table", "use", "version"]
-
 _PACKAGE: Final = "genai-prices"
 _MILLION: Final = 1_000_000
 _MODEL_CHARS: Final = 200

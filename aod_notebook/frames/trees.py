@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Forest", "covered", "forest"]
-
 NONE = -1
 """The parent of a root."""
 

@@ -12,8 +12,6 @@ from aod_notebook.local.launcher import NO_START
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["add_options", "serve_as_told", "whole_number"]
-
 HIGHEST_PORT = 65_535
 
 

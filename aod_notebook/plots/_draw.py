@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.plots._look import Fill, Look, Theme
 
-__all__ = ["Canvas", "MissingMatplotlibError", "PlotError", "Start"]
-
 WIDTH_IN = 9.0
 ROW_IN = 0.235
 """Height of a labelled row."""

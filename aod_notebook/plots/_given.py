@@ -13,8 +13,6 @@ from aod_notebook.plots._draw import PlotError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EVENTS", "epoch_seconds", "has", "is_agentos", "names_one", "only", "refuse"]
-
 EVENTS = ("type", "stream", "data")
 """What makes a frame one of events."""
 

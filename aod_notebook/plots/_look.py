@@ -10,8 +10,6 @@ from aod_notebook.core.theme import page_is_dark
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DARK", "LIGHT", "Fill", "Look", "Theme", "page_theme", "use_theme"]
-
 Theme = Literal["auto", "light", "dark"]
 """`auto` follows the background that matplotlib's style or the given Axes has."""
 

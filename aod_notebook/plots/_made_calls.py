@@ -12,8 +12,6 @@ from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._given import EVENTS, has, refuse
 from aod_notebook.plots._run_spans import is_of_runs, spans_of
 
-__all__ = ["made_calls"]
-
 
 def made_calls(source: Any, client: Any) -> pd.DataFrame:
     """Return the calls: `tool`, `is_failed`, `is_open` (nothing came back), `seconds`.

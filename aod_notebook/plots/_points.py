@@ -13,8 +13,6 @@ from aod_notebook.frames.schema import SCHEMAS, TURN_RESULT_COLUMNS
 from aod_notebook.frames.transcripts.pieces import times_of
 from aod_notebook.plots._given import EVENTS, has, is_agentos, names_one, refuse
 
-__all__ = ["TOKENS", "points"]
-
 TOKENS: Final = ("cache_read_tokens", "cache_creation_tokens", "input_tokens", "output_tokens")
 _DTYPES: Final[dict[str, Any]] = {
     "id": "str",

@@ -18,8 +18,6 @@ from aod_notebook.plots._given import epoch_seconds, has, is_agentos, refuse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["is_of_runs", "spans_of"]
-
 _DTYPES: Final[dict[str, Any]] = {
     **dict.fromkeys(("run_id", "span_id", "parent_span_id", "name", "kind", "tool"), "str"),
     **dict.fromkeys(("depth", "offset_ms", "duration_ms", "self_ms"), "Int64"),

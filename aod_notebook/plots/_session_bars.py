@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CALL", "STAGE", "TURN", "bars_of_calls", "bars_of_events"]
-
 STAGE, TURN, CALL = "stage", "turn", "call"
 _DTYPES: Final[dict[str, Any]] = {
     "session_id": "str",

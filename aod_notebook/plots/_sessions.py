@@ -15,8 +15,6 @@ from aod_notebook.plots._text import short, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["first_prompts", "named"]
-
 
 def named(session_id: object, prompt: object, chars: int = 38) -> str:
     """Return the name of a session or run in a figure.

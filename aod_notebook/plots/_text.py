@@ -7,18 +7,6 @@ import re
 from typing import Any, Final
 
 from aod_notebook.core.text import ESCAPES
-from aod_notebook.core.words import duration
-
-__all__ = [
-    "PLAIN",
-    "count",
-    "dollars",
-    "duration",
-    "short",
-    "shown",
-    "time_unit",
-    "times",
-]
 
 PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 """How a text of the data is drawn: `$` begins no formula in it, and nothing goes to TeX."""

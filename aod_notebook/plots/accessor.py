@@ -16,8 +16,6 @@ from aod_notebook.plots.usage import cost, tokens
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["FrameFigures"]
-
 
 @pd.api.extensions.register_dataframe_accessor("aod")
 class FrameFigures:

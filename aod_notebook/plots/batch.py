@@ -8,13 +8,14 @@ import pandas as pd
 
 from aod_notebook import frames
 from aod_notebook.core.text import counted
+from aod_notebook.core.words import duration
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import FRAME_IN, ROW_IN, Canvas, Start
 from aod_notebook.plots._given import has, is_agentos, refuse
 from aod_notebook.plots._sessions import first_prompts, named
-from aod_notebook.plots._text import dollars, duration, shown, time_unit
+from aod_notebook.plots._text import dollars, shown, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.plots._look import Fill, Look, Theme
-
-__all__ = ["overview", "overview_df"]
 
 _MOST_ROWS = 40
 _CROWD_IN = 4.5

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.plots._look import Theme
 
-__all__ = ["tools", "tools_df"]
-
 _MOST_ROWS = 20
 _LABEL_CHARS = 32
 

@@ -8,20 +8,19 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook.core.text import counted
+from aod_notebook.core.words import duration
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._given import has
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._run_spans import is_of_runs, spans_of
-from aod_notebook.plots._text import duration, shown, times
+from aod_notebook.plots._text import shown, times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.plots._look import Theme
-
-__all__ = ["latency", "latency_df"]
 
 _MOST_ROWS = 20
 _LABEL_CHARS = 32

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from aod_notebook.core.text import counted
+from aod_notebook.core.words import duration
 from aod_notebook.frames.logs.spending import spending_of, tables_of
 from aod_notebook.plots._draw import Canvas, PlotError, Start, pyplot
-from aod_notebook.plots._text import dollars, duration, shown
+from aod_notebook.plots._text import dollars, shown
 from aod_notebook.transcripts.files import touched
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from aod_notebook.plots._look import Theme
-
-__all__ = ["month", "month_df"]
 
 _DAYS: Final = 30
 _BARS: Final = 6

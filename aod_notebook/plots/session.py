@@ -11,6 +11,7 @@ import pandas as pd
 
 from aod_notebook import frames
 from aod_notebook.core.text import counted
+from aod_notebook.core.words import duration
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
@@ -18,7 +19,7 @@ from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._given import EVENTS, has, only, refuse
 from aod_notebook.plots._session_bars import CALL, STAGE, TURN, bars_of_calls, bars_of_events
 from aod_notebook.plots._sessions import first_prompts, named
-from aod_notebook.plots._text import duration, shown, time_unit, times
+from aod_notebook.plots._text import shown, time_unit, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.plots._look import Fill, Theme
-
-__all__ = ["timeline", "timeline_df"]
 
 _Bar = dict[str, Any]
 _MOST_ROWS = 40

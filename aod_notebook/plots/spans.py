@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.text import counted
+from aod_notebook.core.words import duration
 from aod_notebook.frames.protocols import is_of_sessions
 from aod_notebook.frames.rows import records
 from aod_notebook.plots._draw import Canvas, PlotError, Start
 from aod_notebook.plots._given import only
 from aod_notebook.plots._run_spans import spans_of
-from aod_notebook.plots._text import count, duration, short, shown, time_unit
+from aod_notebook.plots._text import count, short, shown, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.plots._look import Theme
-
-__all__ = ["waterfall", "waterfall_df"]
 
 _MOST_ROWS = 60
 _LABEL_CHARS = 44

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.plots._look import Theme
 
-__all__ = ["cost", "cost_df", "tokens", "tokens_df"]
-
 _KINDS: Final = dict(zip(TOKENS, ("cache read", "cache written", "input", "output"), strict=True))
 _KEYS = ("id", "turn", "at", "step")
 _HEIGHT_IN = 3.4

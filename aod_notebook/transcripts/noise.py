@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["is_noise"]
-
 _NOISE = re.compile(
     # codex
     r"Reading (?:prompt|additional input) from stdin\.\.\."

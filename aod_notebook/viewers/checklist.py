@@ -10,8 +10,6 @@ from aod_notebook.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Checklist", "Items", "headline"]
-
 MAX_ITEMS = 200
 ITEM_CHARS = 400
 Items = tuple[tuple[str, str], ...]

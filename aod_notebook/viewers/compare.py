@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from aod_notebook.frames._sides import Step
     from aod_notebook.frames.compare import Pair
 
-__all__ = ["Comparison", "compare"]
-
 MOST_ROWS: Final = 300
 """More rows are read in the DataFrame."""
 DETAIL_CHARS: Final = 2_000

@@ -12,8 +12,6 @@ from aod_notebook.frames.rows import records
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MINUS", "Fact", "edit_facts", "facts", "lines_changed", "states_line"]
-
 MINUS: Final = "\N{MINUS SIGN}"
 
 _LITTLE: Final = 0.05

@@ -13,8 +13,6 @@ from aod_notebook.core.text import clean, clip
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Diff", "DiffLine", "edits", "patched"]
-
 MAX_LINES = 400
 """So many lines of a diff are shown."""
 LINE_CHARS = 400

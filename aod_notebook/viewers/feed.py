@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event, Source
     from aod_notebook.viewers.row import Question
 
-__all__ = ["Message", "RowFeed"]
-
 EVENTS_AT_ONCE = 8_000
 """Events are read in portions, so that the first rows of a burst are on their way early."""
 FACTS_S = 0.25

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Channel", "Flusher", "RateWindow", "flusher"]
-
 PERIOD_S = 0.05
 """Viewers are served at most this often; the first news after a quiet time goes out at once."""
 PAUSE_S = 0.01

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aod_notebook.transcripts import Entry
 
-__all__ = ["MAX_CHARS", "image_of"]
-
 MAX_CHARS = 150_000
 """Larger pictures are not shown: a message to the page takes no more."""
 TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")

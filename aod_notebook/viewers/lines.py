@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["Paragraphs", "TextLines"]
-
 PARAGRAPH_CHARS = 8_000
 """Text without an empty line is cut after so many characters, where a line ends."""
 

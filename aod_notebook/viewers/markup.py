@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.diffs import Diff
     from aod_notebook.viewers.row import Extra, Row
 
-__all__ = ["MONO", "QUIET", "code", "details", "row_html", "text_html", "words_html"]
-
 FOLD_LINES = 6
 """Rows of the kinds in `FOLDED` that are longer than this are folded."""
 DIFF_OPEN = 40

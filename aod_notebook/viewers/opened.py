@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["Opened", "trace", "viewer"]
-
 
 class OpenedSession(Protocol):
     """What was opened, such as `frames.OpenedLog`."""

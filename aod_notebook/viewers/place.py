@@ -11,8 +11,6 @@ import pandas as pd
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
 
-__all__ = ["Place", "checked_order", "place_of"]
-
 ORDERS = ("order", "first_order", "orders", "result_order")
 """Where a row keeps its place; of several, as a finding has them, the first counts."""
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.viewers.row import Row, Summary
 
-__all__ = ["about", "plain_lines", "plain_text", "status_line", "status_word"]
-
 SIGNS = {
     Kind.STAGES: "·",
     Kind.STAGE: "·",
@@ -44,7 +42,7 @@ def plain_lines(row: Row) -> Iterator[str]:
     """Yield a row as lines of text, indented by its depth; what is cut says how much it was.
 
     Example:
-        >>> from aod_notebook.viewers.rows import Kind, Row
+        >>> from aod_notebook.viewers.row import Kind, Row
         >>> list(plain_lines(Row(Kind.TOOL, "Bash", "ls -l", depth=1)))
         ['  ▸ Bash  ls -l']
     """
@@ -76,7 +74,7 @@ def plain_text(rows: Iterable[Row], after: Row | None = None) -> Iterator[str]:
         after: the row that stands before them, if one does.
 
     Example:
-        >>> from aod_notebook.viewers.rows import Kind, Row
+        >>> from aod_notebook.viewers.row import Kind, Row
         >>> list(plain_text([Row(Kind.TEXT, text="One."), Row(Kind.TEXT, text="Two.")]))
         ['One.', '', 'Two.']
     """

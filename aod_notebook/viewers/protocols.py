@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Event", "Source"]
-
 
 class Event(Protocol):
     """An event of a session, such as `aod.StreamEvent`, or of a run (`run_rows.RunRows`)."""

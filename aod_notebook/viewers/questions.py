@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     Taker = Callable[[str], object]
     """What takes the text of an answer; what it returns is shown."""
 
-__all__ = ["DECISIONS", "Questions"]
-
 DECISIONS = ("Approve", "Reject")
 
 

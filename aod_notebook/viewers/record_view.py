@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from IPython.display import DisplayHandle
 
-__all__ = ["RecordView"]
-
 FACTS_S, KNOWN_S = 0.25, 1.0
 FIRST_REFRESH_S, LAST_REFRESH_S = 2.0, 60.0
 """The HTML that is kept below a view is brought up to date after so long, twice that, …"""

@@ -19,8 +19,6 @@ from aod_notebook.viewers.wire import BODY_BYTES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["RecordFeed", "Records"]
-
 SLACK = 1_000
 """So many entries of the log may be out of date before it is written again."""
 

@@ -15,20 +15,6 @@ from aod_notebook.viewers.styles import styled
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = [
-    "FOLDED",
-    "INLINE",
-    "MAX_DEPTH",
-    "TITLE_CHARS",
-    "Extra",
-    "Kind",
-    "Question",
-    "Row",
-    "Summary",
-    "settled",
-    "text_rows",
-]
-
 TITLE_CHARS = 160
 MAX_DEPTH = 8
 """Subagents of subagents are indented so far and no further."""

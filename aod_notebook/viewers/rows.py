@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from aod_notebook.transcripts import Entry, Result
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["Kind", "Row", "RowBuilder", "Summary"]
-
 SLOW_STAGE_MS = 1_000
 """A stage that took longer is worth a line of its own."""
 PARTIAL_CHARS = 2_000

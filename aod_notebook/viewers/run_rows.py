@@ -17,8 +17,6 @@ from aod_notebook.viewers.styles import prose, styled
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["RunRows", "is_of_run", "text_of", "tokens_of"]
-
 PARTIAL_CHARS = 2_000
 SHORT_JSON = 100
 """A payload that is longer as JSON is shown over several lines."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event, Source
     from aod_notebook.viewers.row import Summary
 
-__all__ = ["Transcript", "render_html"]
-
 MAX_ROWS = 2_000
 MAX_BYTES = 300_000
 ROW_CHARS = 4_000

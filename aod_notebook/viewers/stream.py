@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.viewers.protocols import Source
 
-__all__ = ["StreamViewer"]
-
 LIVE_ROWS = 200
 """So many rows are in the static HTML beside the live view; more when the session has ended."""
 STILL_BYTES = 200_000

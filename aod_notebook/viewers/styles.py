@@ -7,9 +7,6 @@ import re
 
 from aod_notebook.core.text import ESCAPES, UNSAFE, clean, last_written, visible
 
-__all__ = ["prose", "styled"]
-
-
 _COLOURS = re.compile(r"(?:\x1b\[|\x9b)([0-9;]*)m")
 _MARKDOWN = re.compile(r"`|\*\*|^#", re.MULTILINE)
 _HEADING = re.compile(r"#{1,6} ")

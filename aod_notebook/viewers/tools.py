@@ -21,8 +21,6 @@ from aod_notebook.viewers.styles import styled
 if TYPE_CHECKING:
     from aod_notebook.transcripts import Entry
 
-__all__ = ["OPEN_LINES", "Call", "Tools", "seconds", "short_path"]
-
 OPEN_LINES = 6
 """Longer results are folded at first."""
 SHORT_CHARS = 2_000

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.row import Row
     from aod_notebook.viewers.tools import Tools
 
-__all__ = ["Turn", "micros", "turn_begun"]
-
 LAST_WORDS = 80
 STARTED = ("stage", "runtime_start", "started")
 MOST_TOOLS = 6

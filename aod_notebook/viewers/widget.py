@@ -12,8 +12,6 @@ from aod_notebook.core.theme import report_page
 from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.viewers.page import module, stub
 
-__all__ = ["PageWidget"]
-
 UNHEARD_S = 1.0
 """A page that has not spoken for so long after a widget came may lack the parts, and be unable to
 ask for them while a cell runs."""

@@ -12,8 +12,6 @@ from aod_notebook.viewers.words import tree
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["BODY_BYTES", "WIRE_CHARS", "chunk", "wire_rows"]
-
 BODY_BYTES = 240_000
 """The most that the rows of a message have on the wire; it stays below 256 kB with them."""
 WIRE_CHARS = 16_000

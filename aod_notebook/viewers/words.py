@@ -17,8 +17,6 @@ from aod_notebook.core.text import clean
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-__all__ = ["MAX_CHARS", "TAGS", "Node", "tree"]
-
 MAX_CHARS = 16_000
 """Longer texts are shown as they were written: reading them would take too long."""
 Node = Any

@@ -19,7 +19,7 @@ CLASSES = {
     name: cls
     for module in (control_agents, control_space, control_work)
     for name, cls in vars(module).items()
-    if name in module.__all__
+    if isinstance(cls, type) and cls.__module__ == module.__name__ and not name.startswith("_")
 }
 METHODS = {
     f"{attribute}.{name}": method

@@ -8,7 +8,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 
 from aod_notebook import plots
-from aod_notebook.plots._text import count, dollars, duration, short, shown
+from aod_notebook.core.words import duration
+from aod_notebook.plots._text import count, dollars, short, shown
 
 HOSTILE = (
     "$\\frac{",

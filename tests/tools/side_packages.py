@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ROOT", "install"]
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

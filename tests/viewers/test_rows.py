@@ -6,8 +6,8 @@ import pytest
 
 import aod_notebook
 from aod_notebook.viewers.plain import plain_lines, status_line
-from aod_notebook.viewers.row import settled
-from aod_notebook.viewers.rows import Kind, RowBuilder
+from aod_notebook.viewers.row import Kind, settled
+from aod_notebook.viewers.rows import RowBuilder
 
 RECORDING = Path(aod_notebook.__file__).parent / "local" / "recordings" / "claude-coding.jsonl"
 

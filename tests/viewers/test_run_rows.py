@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aod_notebook.viewers.plain import plain_lines, status_line
-from aod_notebook.viewers.rows import Kind, RowBuilder
+from aod_notebook.viewers.row import Kind
+from aod_notebook.viewers.rows import RowBuilder
 from aod_notebook.viewers.static import Transcript, render_html
 from aod_notebook.viewers.wire import chunk
 

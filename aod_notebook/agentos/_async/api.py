@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.control import Method
 
-__all__ = ["AsyncApi", "post"]
-
 
 class AsyncApi:
     """The connections to one service, for one key.

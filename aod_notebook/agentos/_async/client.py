@@ -59,8 +59,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.core.retry import Retry
 
-__all__ = ["AsyncAgentOS"]
-
 
 class AsyncAgentOS(Unpicklable):
     """An async client of one AgentOS service, for one key.

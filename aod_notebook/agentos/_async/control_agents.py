@@ -26,16 +26,6 @@ from aod_notebook.agentos.rows import (
 )
 from aod_notebook.contract import ACTIVE_STATUSES
 
-__all__ = [
-    "AsyncAgents",
-    "AsyncAlerts",
-    "AsyncApiKeys",
-    "AsyncEvals",
-    "AsyncFleet",
-    "AsyncFolders",
-    "AsyncSchedules",
-]
-
 
 class AsyncAgents(AsyncNamespace):
     """Hosted agents."""

@@ -17,15 +17,6 @@ from aod_notebook.agentos.rows import (
     WorkspaceRow,
 )
 
-__all__ = [
-    "AsyncIntegrations",
-    "AsyncMarketplace",
-    "AsyncMembers",
-    "AsyncResources",
-    "AsyncTools",
-    "AsyncWorkspaces",
-]
-
 
 class AsyncIntegrations(AsyncNamespace):
     """Integrations."""

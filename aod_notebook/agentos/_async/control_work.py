@@ -25,14 +25,6 @@ from aod_notebook.agentos.rows import (
 )
 from aod_notebook.contract import ACTIVE_STATUSES, RunStatus
 
-__all__ = [
-    "AsyncApprovals",
-    "AsyncConversations",
-    "AsyncNotifications",
-    "AsyncReports",
-    "AsyncRuns",
-]
-
 
 class AsyncRuns(AsyncNamespace):
     """Runs, reported and hosted."""

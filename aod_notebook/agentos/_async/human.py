@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from aod_notebook.agentos._async.api import AsyncApi
     from aod_notebook.agentos.results import HumanInput
 
-__all__ = ["ask_person"]
-
 _PATH = "/api/ingest/v1/human-input/request"
 _HELD_S = 285.0
 """Limit of one poll: the service holds it for up to 270 s."""

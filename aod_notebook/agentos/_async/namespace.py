@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from aod_notebook.agentos._async.api import AsyncApi
     from aod_notebook.agentos.control import Method
 
-__all__ = ["AsyncNamespace"]
-
 T = TypeVar("T")
 _POLL_S, _LONGEST_POLL_S = 0.1, 5.0
 _FIRST_LIMIT = 500

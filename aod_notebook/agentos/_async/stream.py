@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from aod_notebook.core._async.transport import AsyncBody, AsyncTransport
     from aod_notebook.core.wire import Call
 
-__all__ = ["AsyncInvokeStream"]
-
 
 class AsyncInvokeStream:
     """An async iterator of the events of one hosted run.

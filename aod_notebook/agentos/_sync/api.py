@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.control import Method
 
-__all__ = ["Api", "post"]
-
 
 class Api:
     """The connections to one service, for one key.

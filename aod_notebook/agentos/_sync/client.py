@@ -60,8 +60,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.core.retry import Retry
 
-__all__ = ["AgentOS"]
-
 
 class AgentOS(Unpicklable):
     """A sync client of one AgentOS service, for one key.

@@ -27,16 +27,6 @@ from aod_notebook.agentos.rows import (
 )
 from aod_notebook.contract import ACTIVE_STATUSES
 
-__all__ = [
-    "Agents",
-    "Alerts",
-    "ApiKeys",
-    "Evals",
-    "Fleet",
-    "Folders",
-    "Schedules",
-]
-
 
 class Agents(Namespace):
     """Hosted agents."""

@@ -18,15 +18,6 @@ from aod_notebook.agentos.rows import (
     WorkspaceRow,
 )
 
-__all__ = [
-    "Integrations",
-    "Marketplace",
-    "Members",
-    "Resources",
-    "Tools",
-    "Workspaces",
-]
-
 
 class Integrations(Namespace):
     """Integrations."""

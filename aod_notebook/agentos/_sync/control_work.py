@@ -26,14 +26,6 @@ from aod_notebook.agentos.rows import (
 )
 from aod_notebook.contract import ACTIVE_STATUSES, RunStatus
 
-__all__ = [
-    "Approvals",
-    "Conversations",
-    "Notifications",
-    "Reports",
-    "Runs",
-]
-
 
 class Runs(Namespace):
     """Runs, reported and hosted."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from aod_notebook.agentos._sync.api import Api
     from aod_notebook.agentos.control import Method
 
-__all__ = ["Namespace"]
-
 T = TypeVar("T")
 _POLL_S, _LONGEST_POLL_S = 0.1, 5.0
 _FIRST_LIMIT = 500

@@ -11,8 +11,9 @@ from aod_notebook.agentos._sync.human import ask_person
 from aod_notebook.agentos.errors import AgentOSTransientError, is_failure
 from aod_notebook.agentos.options import check_timeout
 from aod_notebook.agentos.recorder import LONGEST_MESSAGE, LONGEST_REASON, usage_fields
+from aod_notebook.agentos.report.plain import text_of
 from aod_notebook.agentos.report.runs import RunStatus
-from aod_notebook.agentos.report.snapshot import object_of, text_of
+from aod_notebook.agentos.report.snapshot import object_of
 from aod_notebook.agentos.task import Span, Task
 from aod_notebook.core.unpicklable import Unpicklable
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from aod_notebook.agentos.recorder import Recorder
     from aod_notebook.agentos.report.runs import Receipt, RunStats
     from aod_notebook.agentos.results import HumanInput
-
-__all__ = ["Run"]
 
 FLUSH_S = 30.0
 INTERRUPTED_S = 2.0

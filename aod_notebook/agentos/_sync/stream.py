@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from aod_notebook.core._sync.transport import Body, Transport
     from aod_notebook.core.wire import Call
 
-__all__ = ["InvokeStream"]
-
 
 class InvokeStream:
     """A sync iterator of the events of one hosted run.

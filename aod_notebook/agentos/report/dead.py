@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from aod_notebook.agentos.errors import AgentOSError
     from aod_notebook.agentos.report.record import Record
 
-__all__ = ["keep_dead", "read_dead"]
-
 _NAME = "dead-letters.jsonl"
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["Log", "Start"]
-
 SPOOL_LIMIT = 512 << 20
 """Bytes that may wait on disk."""
 MEMORY_BYTES = 64 << 20

@@ -12,8 +12,6 @@ from aod_notebook.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Notices"]
-
 logger = logging.getLogger("aod_notebook.agentos")
 
 

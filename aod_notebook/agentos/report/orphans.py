@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from aod_notebook.agentos.report.reader import Window
     from aod_notebook.agentos.report.spool import Header
 
-__all__ = [
-    "Orphan",
-    "OrphanLog",
-    "adopt_all",
-    "agents_in",
-    "left_by_children",
-    "offered",
-    "process_ended",
-]
-
 _AT_ONCE = 1000
 EXPIRES_S = 30 * 24 * 3600.0
 """Age of the last write after which a spool that no key asks for is deleted."""

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from aod_notebook.agentos.report.notices import Notices
     from aod_notebook.core.wire import Call
 
-__all__ = ["Log", "Pipe", "Post"]
-
 SMALL_BATCH = 50
 _QUICK_S = 1.0
 _PAUSE_S, _LONGEST_PAUSE_S = 60.0, 600.0

@@ -17,8 +17,6 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LIMIT", "Plain", "clean", "text_of"]
-
 LIMIT = 10_000
 """Values of an array, a column or a lazy sequence that one event takes; the rest is counted."""
 _MOST_PLACES = 100

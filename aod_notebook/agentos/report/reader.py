@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.report.record import Record
 
-__all__ = ["Position", "SpoolReader", "Window", "read_cursor", "segment_path", "segments"]
-
 _CHUNK = 1 << 20
 _CURSOR = struct.Struct("<QQ")
 _CHECK = struct.Struct("<I")

@@ -8,8 +8,6 @@ from zlib import crc32
 
 import msgspec
 
-__all__ = ["END", "EVENT", "START", "TASK", "VOID", "Record", "pack", "scan", "unpack"]
-
 START, EVENT, TASK, END, VOID = "start", "event", "task", "end", "void"
 """Kinds of records: a run begins, reports, or ends; `void` takes a refused run back."""
 

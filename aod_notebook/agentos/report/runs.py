@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.agentos.errors import AgentOSError
 
-__all__ = ["Receipt", "RunState", "RunStats", "RunStatus"]
-
 
 class RunStatus(Enum):
     """Where a run stands, seen from this side."""

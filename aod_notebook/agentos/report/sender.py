@@ -16,8 +16,6 @@ from aod_notebook.agentos.report.reporter import Reporter
 if TYPE_CHECKING:
     from aod_notebook.agentos.options import Options
 
-__all__ = ["Sender", "sender"]
-
 EXIT_S = 2.0
 """Time that the end of the interpreter may take."""
 IDLE_S = 5.0

@@ -9,9 +9,7 @@ from typing import Any
 
 import msgspec
 
-from aod_notebook.agentos.report.plain import LIMIT, Plain, text_of
-
-__all__ = ["Snapshot", "now", "object_of", "snapshot", "strict", "text_of"]
+from aod_notebook.agentos.report.plain import LIMIT, Plain
 
 _odd_key = re.compile(rb'"-?\d[^"\\]*":').search
 """Finds a key that may have been a number, and so may be there a second time as text."""

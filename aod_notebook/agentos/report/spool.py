@@ -26,8 +26,6 @@ try:
 except ImportError:  # no such system has locks that end with their process
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Header", "SpoolWriter", "lock", "read_header"]
-
 SEGMENT_BYTES = 4 << 20
 _FORMAT = 1
 

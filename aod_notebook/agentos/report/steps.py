@@ -15,8 +15,6 @@ from aod_notebook.core.wire import Call
 if TYPE_CHECKING:
     from aod_notebook.agentos.report.record import Record
 
-__all__ = ["EndBody", "StartBody", "Step", "end_body", "make_steps", "start_body", "start_call"]
-
 INGEST = "/api/ingest/v1"
 BATCH_BYTES = 1 << 20
 

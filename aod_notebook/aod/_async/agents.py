@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     SkillLike = InlineSkill | GithubSkill | Mapping[str, Any]
     McpServerLike = McpServerUrl | McpServerStdio | McpServer | Mapping[str, Any]
 
-__all__ = ["AsyncAgents"]
-
 
 class AsyncAgents(AsyncResource):
     """`client.agents`: stored agents and their versions. Agents are archived, never deleted."""

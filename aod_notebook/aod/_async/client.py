@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from aod_notebook.aod.options import TimeoutLike
     from aod_notebook.core.retry import Retry
 
-__all__ = ["AsyncClient"]
-
 
 class AsyncClient(Unpicklable):
     """Async client of one Agent on Demand service, for one token.

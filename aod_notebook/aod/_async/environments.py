@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.aod.models import Networking
 
-__all__ = ["AsyncEnvironments"]
-
 _NOT_FOUND = 404
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from aod_notebook.aod.requests import Body
     from aod_notebook.core._async.transport import AsyncTransport
 
-__all__ = ["AsyncResource", "request_object"]
-
 R = TypeVar("R", bound="_Resource")
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from aod_notebook.aod.follow import SessionFollow
     from aod_notebook.core._async.transport import AsyncTransport
 
-__all__ = ["AsyncEventStream"]
-
 
 class AsyncEventStream(AsyncStream[StreamEvent]):
     """Events of one session: a context manager and an iterator, exactly once each.

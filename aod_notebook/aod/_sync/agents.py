@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     SkillLike = InlineSkill | GithubSkill | Mapping[str, Any]
     McpServerLike = McpServerUrl | McpServerStdio | McpServer | Mapping[str, Any]
 
-__all__ = ["Agents"]
-
 
 class Agents(Resource):
     """`client.agents`: stored agents and their versions. Agents are archived, never deleted."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.aod.models import Networking
 
-__all__ = ["Environments"]
-
 _NOT_FOUND = 404
 
 

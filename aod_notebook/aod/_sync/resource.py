@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from aod_notebook.aod.requests import Body
     from aod_notebook.core._sync.transport import Transport
 
-__all__ = ["Resource", "request_object"]
-
 R = TypeVar("R", bound="_Resource")
 
 

@@ -11,7 +11,6 @@ from aod_notebook.aod._sync.stream import EventStream
 from aod_notebook.aod.errors import AodHTTPError, AodUsageError, NotSupportedError
 from aod_notebook.aod.follow import SessionFollow
 from aod_notebook.aod.models import (
-    ACTIVE_STATUSES,
     Session,
     SessionAck,
     SessionResult,
@@ -19,6 +18,7 @@ from aod_notebook.aod.models import (
     read_one,
 )
 from aod_notebook.aod.requests import Prompt, SessionCreate
+from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core.retry import Repeat
 from aod_notebook.core.wire import Call
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from aod_notebook.aod.inputs import GithubRepoResource
 
     ResourceLike = GithubRepoResource | Mapping[str, Any]
-
-__all__ = ["Sessions"]
 
 _NOT_FOUND, _NOT_ALLOWED, _CONFLICT = 404, 405, 409
 

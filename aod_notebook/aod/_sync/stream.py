@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from aod_notebook.aod.follow import SessionFollow
     from aod_notebook.core._sync.transport import Transport
 
-__all__ = ["EventStream"]
-
 
 class EventStream(Stream[StreamEvent]):
     """Events of one session: a context manager and an iterator, exactly once each.

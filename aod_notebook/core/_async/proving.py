@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.core.proof import Known
 
-__all__ = ["AsyncProvingTransport"]
-
 _CHUNK = 4096
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from aod_notebook.core._async.transport import AsyncBody, AsyncTransport
     from aod_notebook.core.resume import Resume
 
-__all__ = ["AsyncStream"]
-
 T = TypeVar("T")
 U = TypeVar("U")
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from aod_notebook.core.retry import RetryPolicy
     from aod_notebook.core.wire import BearerAuth
 
-__all__ = ["AsyncBody", "AsyncTransport"]
-
 _EVENT_STREAM = "text/event-stream"
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.core.proof import Known
 
-__all__ = ["ProvingTransport"]
-
 _CHUNK = 4096
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from aod_notebook.core._sync.transport import Body, Transport
     from aod_notebook.core.resume import Resume
 
-__all__ = ["Stream"]
-
 T = TypeVar("T")
 U = TypeVar("U")
 

@@ -20,8 +20,6 @@ from aod_notebook.transcripts.recognise import runtime_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Line", "Recording", "load", "write"]
-
 _LONGEST_GAP_S = 2.0
 """Nobody wants to watch how an agent waited for its person overnight."""
 _EVEN_GAP_S = 0.25

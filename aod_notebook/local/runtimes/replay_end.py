@@ -10,8 +10,6 @@ from aod_notebook.local.runtimes.recordings import Line, Recording
 if TYPE_CHECKING:
     from aod_notebook.local.runtimes.base import Turn
 
-__all__ = ["after_the_end"]
-
 _NOTHING = {"input_tokens": 0, "output_tokens": 0}
 
 

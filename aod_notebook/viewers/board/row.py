@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event, Source
     from aod_notebook.viewers.row import Row
 
-__all__ = ["MOST_FAILING", "QUEUED", "BoardRow", "Followed", "is_active"]
-
 TEXT_CHARS = 200
 MOST_FAILING = 8
 QUEUED = "queued"

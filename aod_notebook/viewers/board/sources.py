@@ -22,8 +22,6 @@ from aod_notebook.viewers.opened import Opened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["BatchLike", "BoardSource", "Progress", "Service", "source_of"]
-
 LOOK_S = 2.0
 """How often a service is asked for sessions that are not followed here, while one runs."""
 BATCH_S = 0.5

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.viewers.board.row import BoardRow
 
-__all__ = ["board_html", "board_plain"]
-
 MOST_ROWS = 50
 """More rows are read with a filter, not with the eyes."""
 PLAIN_ROWS = 20

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.board.row import BoardRow
     from aod_notebook.viewers.board.sources import Progress
 
-__all__ = ["Board"]
-
 LEAST_ENDED = 10
 """From so many finished sessions on the rest can be estimated."""
 RECENT = 50

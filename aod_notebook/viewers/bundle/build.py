@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from aod_notebook.core.redactor import Redactor
     from aod_notebook.viewers.static import Transcript
 
-__all__ = ["write_bundle"]
-
 SEARCHED_CHARS = 40_000
 """So much of a session's text can be searched in the index."""
 _PROMPT_CHARS = 300

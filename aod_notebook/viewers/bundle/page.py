@@ -10,8 +10,6 @@ from importlib import resources
 
 from aod_notebook.core.text import clean, one_line
 
-__all__ = ["document", "part", "whole_page"]
-
 _TITLE_CHARS = 200
 
 

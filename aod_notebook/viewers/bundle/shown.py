@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from aod_notebook.core.redactor import Redactor
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["Shown", "redacted"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:

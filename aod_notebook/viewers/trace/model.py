@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.viewers.protocols import Event, Source
 
-__all__ = ["Trace"]
-
 TITLE_CHARS = 200
 
 

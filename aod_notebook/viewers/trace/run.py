@@ -17,8 +17,6 @@ from aod_notebook.viewers.turns import micros
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["RUN", "RunSpans"]
-
 RUN = "run"
 """The key of the span that all others are in."""
 BAD_CHARS = 80

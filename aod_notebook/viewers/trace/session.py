@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from aod_notebook.transcripts import Entry
     from aod_notebook.viewers.protocols import Event
 
-__all__ = ["SessionSpans"]
-
 _INCLUDES_CACHE = ("codex", "gemini")
 _INCLUDES_REASONING = ("claude", "codex")
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.trace.model import Trace
     from aod_notebook.viewers.trace.tree import Span
 
-__all__ = ["facts_of", "span_facts", "trace_html", "trace_plain"]
-
 MAX_SPANS = 400
 """So many are read; the live view has all."""
 MAX_NESTED = 40

@@ -15,8 +15,6 @@ from aod_notebook.viewers.run_rows import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["EXIT", "Span", "Totals", "Tree", "detail_of", "output_of"]
-
 DETAIL_CHARS = 60_000
 EXIT = re.compile(r"Exit code (-?\d{1,10})")
 """What the result of a failed command begins with."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Source
     from aod_notebook.viewers.trace.tree import Span
 
-__all__ = ["TraceViewer"]
-
 READ_S = 0.1
 """The tree is built again at most so often."""
 SHARE = 20
