@@ -234,16 +234,24 @@ class Canvas:
         self.ax.add_collection(PolyCollection(shapes, **how), autolim=False)
 
     def beside(
-        self, x: float, row: float, text: str, *, is_bad: bool = False, behind: str | None = None
+        self,
+        x: float,
+        row: float,
+        text: str,
+        *,
+        is_bad: bool = False,
+        is_left: bool = False,
+        behind: str | None = None,
     ) -> None:
-        """Write a small text to the right of a point, as of a bar's end, in front of any line."""
+        """Write a small text to the right (or left) of a point, as of a bar's end, before any line."""
         from matplotlib.patheffects import withStroke
 
         # where the Axes has a ground of its own, half of the text may stand beside it
         is_alone = self.ax.get_facecolor() == self.ax.figure.get_facecolor()
         halo = withStroke(linewidth=2.5, foreground=behind or self.look.ground)
         self.ax.annotate(
-            text, (x, row), (4, 0), textcoords="offset points", va="center_baseline",
+            text, (x, row), (-4 if is_left else 4, 0), textcoords="offset points",
+            ha="right" if is_left else "left", va="center_baseline",
             color=self.look.bad_text if is_bad else self.look.quiet, fontsize="small",
             path_effects=[halo] if is_alone else None,
             annotation_clip=False, **PLAIN,

@@ -14,7 +14,9 @@ from aod_notebook.plots._run_spans import is_of_runs, spans_of
 
 
 def made_calls(source: Any, client: Any) -> pd.DataFrame:
-    """Return the calls: `tool`, `is_failed`, `is_open` (nothing came back), `seconds`.
+    """Return the calls: `tool`, `is_failed`, `is_open` (nothing came back), `seconds`, `id`.
+
+    `id` is that of the session or run; `attrs["owner"]` says of which.
 
     Raises:
         PlotError: the frame has no tool calls.
@@ -25,7 +27,8 @@ def made_calls(source: Any, client: Any) -> pd.DataFrame:
         calls = spans[spans["kind"].eq("tool") | spans["tool"].notna()]
         took, failed = calls["duration_ms"] / 1000, calls["is_error"].fillna(value=False)
         is_open = took.isna() & ~failed  # one that reports its failure has ended
-        return _made(calls["tool"].fillna(calls["name"]), failed, is_open, took)
+        made = _made(calls["tool"].fillna(calls["name"]), failed, is_open, took)
+        return _owned(made, calls["run_id"], "run")
     if not has(source, "tool", "is_error", "has_result"):
         if isinstance(source, pd.DataFrame) and not (
             has(source, *EVENTS) or has(source, "session_id")
@@ -34,7 +37,8 @@ def made_calls(source: Any, client: Any) -> pd.DataFrame:
         source = frames.tool_calls_df(source, client=client)
     calls = completed(source, SCHEMAS["tool_calls"].columns)
     is_open = ~calls["has_result"]
-    return _made(calls["tool"].astype("str"), calls["is_error"], is_open, calls["duration_s"])
+    made = _made(calls["tool"].astype("str"), calls["is_error"], is_open, calls["duration_s"])
+    return _owned(made, calls["session_id"], "session")
 
 
 def _made(tool: Any, is_failed: Any, is_open: Any, took: Any) -> pd.DataFrame:
@@ -46,3 +50,9 @@ def _made(tool: Any, is_failed: Any, is_open: Any, took: Any) -> pd.DataFrame:
             "seconds": took.astype("Float64"),
         }
     ).reset_index(drop=True)
+
+
+def _owned(made: pd.DataFrame, ids: Any, owner: str) -> pd.DataFrame:
+    made = made.assign(id=ids.astype("str").array)
+    made.attrs = {"owner": owner}
+    return made

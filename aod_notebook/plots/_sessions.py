@@ -9,6 +9,7 @@ import pandas as pd
 
 from aod_notebook import frames
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.text import counted
 from aod_notebook.plots._given import has, is_agentos
 from aod_notebook.plots._text import short, shown
 
@@ -24,6 +25,18 @@ def named(session_id: object, prompt: object, chars: int = 38) -> str:
         '2bc7f561  Fix the report'
     """
     return f"{short(session_id) or '?'}  {shown(prompt, chars)}".rstrip()
+
+
+def owners(ids: Sequence[str], owner: str, prompts: dict[str, str]) -> str:
+    """Return of which session or run a figure is; of how many, if there are several.
+
+    Example:
+        >>> owners(["nightly"], "run", {}), owners(["a", "b"], "session", {}), owners([], "run", {})
+        ('run nightly', '2 sessions', '')
+    """
+    if len(ids) == 1:
+        return f"{owner} {named(ids[0], prompts.get(ids[0]))}"
+    return counted(len(ids), owner) if ids else ""
 
 
 def first_prompts(source: Any, ids: Sequence[str], client: Any = None) -> dict[str, str]:

@@ -159,7 +159,12 @@ def overview(
     if is_crowd:
         _name_groups(canvas, groups)
     canvas.grid("x")
-    canvas.axis_label("x", f"duration, {unit}")
+    is_timed = bool(drawn["duration_s"].notna().any())
+    canvas.axis_label(
+        "x", f"duration, {unit}" if is_timed else f"duration: it is known of no {noun}"
+    )
+    if not is_timed:
+        canvas.ax.set_xticks([])
     canvas.title(counted(len(drawn), noun), *_summary(drawn, groups))
     return canvas.ax
 

@@ -11,6 +11,7 @@ from aod_notebook.core.text import counted
 from aod_notebook.frames.rows import records
 from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._made_calls import made_calls
+from aod_notebook.plots._sessions import first_prompts, named, owners
 from aod_notebook.plots._text import shown
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 20
 _LABEL_CHARS = 32
+_PROMPT_CHARS = 20
 
 
 def tools_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
@@ -34,8 +36,9 @@ def tools_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
         client: the client to ask; by default the current connection's.
 
     Returns:
-        `tool`, `calls`, `failed`, `unanswered` (no result came; spans: no end), and
-        `failure_rate` (of those that were answered).
+        `tool`, `calls`, `failed`, `unanswered` (no result came; spans: no end), `failure_rate`
+        (of those that were answered), `owners` (number of sessions or runs that called it) and
+        `worst` (the id of the one with most failures; missing where none failed).
 
     Raises:
         PlotError: the frame has no tool calls.
@@ -45,17 +48,31 @@ def tools_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
         >>> from aod_notebook import frames, plots
         >>> events = frames.decode_events(b"")
         >>> list(plots.tools_df(events).columns)
-        ['tool', 'calls', 'failed', 'unanswered', 'failure_rate']
+        ['tool', 'calls', 'failed', 'unanswered', 'failure_rate', 'owners', 'worst']
     """
     calls = made_calls(source, client)
     made = calls.groupby("tool", observed=True, dropna=False, sort=False).agg(
-        calls=("tool", "size"), failed=("is_failed", "sum"), unanswered=("is_open", "sum")
-    )
-    made = made.reset_index().astype({"calls": "Int64", "failed": "Int64", "unanswered": "Int64"})
+        calls=("tool", "size"), failed=("is_failed", "sum"), unanswered=("is_open", "sum"),
+        owners=("id", "nunique"),
+    )  # fmt: skip
+    numbers = ("calls", "failed", "unanswered", "owners")
+    made = made.reset_index().astype(dict.fromkeys(numbers, "Int64"))
     answered = (made["calls"] - made["unanswered"]).astype("Float64")
     made["failure_rate"] = made["failed"].astype("Float64") / answered.where(answered > 0)
+    made["owners"] = made.pop("owners")
+    made["worst"] = made["tool"].map(_worst(calls)).astype("str")
     made = made.sort_values(["calls", "tool"], ascending=[False, True], kind="stable")
-    return made.reset_index(drop=True)
+    made = made.reset_index(drop=True)
+    made.attrs = {"owner": calls.attrs["owner"], "ids": calls["id"].dropna().unique().tolist()}
+    return made
+
+
+def _worst(calls: pd.DataFrame) -> pd.Series[Any]:
+    """Return by tool the session or run with most failures, the first if several have as many."""
+    failed = calls[calls["is_failed"]]
+    counts = failed.groupby(["tool", "id"], observed=True, sort=False).size().reset_index(name="n")
+    most = counts.sort_values("n", ascending=False, kind="stable").drop_duplicates("tool")
+    return most.set_index("tool")["id"]
 
 
 def tools(
@@ -66,7 +83,7 @@ def tools(
     ax: Axes | None = None,
     theme: Theme = "auto",
 ) -> Axes:
-    """Draw how often each tool was called, and how often it failed.
+    """Draw how often each tool was called, and how often it failed; of several sessions, where most.
 
     Args:
         source: what `tools_df` takes.
@@ -97,10 +114,16 @@ def tools(
     canvas.grid("x")
     canvas.axis_label("x", "calls")
     _draw_bars(canvas, drawn)
+    ids, owner = every.attrs["ids"], every.attrs["owner"]
+    is_one = len(ids) == 1
+    prompts = first_prompts(source, ids if is_one else list(drawn["worst"].dropna()), client)
     for row, tool in enumerate(records(drawn)):
-        canvas.beside(tool["calls"], row, _words(tool), is_bad=tool["failed"] > 0)
+        words = _words(tool) + ([] if is_one else _where(tool, prompts))
+        canvas.beside(tool["calls"], row, " · ".join(words), is_bad=tool["failed"] > 0)
     total, bad = int(every["calls"].sum()), int(every["failed"].sum())
+    of = owners(ids, owner, prompts)
     canvas.title(
+        of[:1].upper() + of[1:],
         counted(total, "tool call"),
         counted(len(every), "tool"),
         f"{bad:,} failed ({bad / total:.0%})" if bad else "none failed",
@@ -123,12 +146,18 @@ def _draw_bars(canvas: Canvas, drawn: pd.DataFrame) -> None:
         start = end
 
 
-def _words(tool: Mapping[str, Any]) -> str:
+def _words(tool: Mapping[str, Any]) -> list[str]:
     calls, failed, unanswered = tool["calls"], tool["failed"], tool["unanswered"]
     words = [f"{calls:,}"]
     words += [f"{failed:,} failed ({tool['failure_rate']:.0%})"] if failed else []
     words += [f"{unanswered:,} without a result"] if unanswered else []
-    return " · ".join(words)
+    return words
+
+
+def _where(tool: Mapping[str, Any], prompts: dict[str, str]) -> list[str]:
+    """Return where a tool failed most, by short id and prompt."""
+    worst = tool["worst"]
+    return [] if worst is None else [f"most in {named(worst, prompts.get(worst), _PROMPT_CHARS)}"]
 
 
 def _largest(tools: pd.DataFrame, limit: int) -> pd.DataFrame:
@@ -140,5 +169,5 @@ def _largest(tools: pd.DataFrame, limit: int) -> pd.DataFrame:
     answered = counts["calls"] - counts["unanswered"]
     rate = counts["failed"] / answered if answered else pd.NA
     shared = {"tool": counted(len(rest), "other tool"), **counts, "failure_rate": rate}
-    last = pd.DataFrame([shared]).astype(tools.dtypes.to_dict())
+    last = pd.DataFrame([shared], columns=tools.columns).astype(tools.dtypes.to_dict())
     return pd.concat([kept, last], ignore_index=True)

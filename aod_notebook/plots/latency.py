@@ -10,11 +10,13 @@ import pandas as pd
 from aod_notebook.core.text import counted
 from aod_notebook.core.words import duration
 from aod_notebook.frames.native import completed
+from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._given import has
 from aod_notebook.plots._made_calls import made_calls
 from aod_notebook.plots._run_spans import is_of_runs, spans_of
+from aod_notebook.plots._sessions import first_prompts, named, owners
 from aod_notebook.plots._text import shown, times
 
 if TYPE_CHECKING:
@@ -45,6 +47,13 @@ _MARKS: Final = (("median", 50, _FEWEST_FOR_MEDIAN, 0.7), ("p95", 95, 5, 0.35))
 """Name and percentile of each mark, how many values it needs, and its height."""
 _SPREAD = 0.5
 """How much of a row's height the points take."""
+_ABOVE = 0.4
+"""How far above its row's middle the name of the slowest point stands: above all of its points."""
+_MOST_NAMES = 8
+"""Of so many sessions or runs with a point each, all are named."""
+_FEWEST_FOR_NAMES = 2
+"""One session is named in the title."""
+_PROMPT_CHARS = 32
 
 
 def latency_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
@@ -57,7 +66,8 @@ def latency_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
 
     Returns:
         `what` (tool, span, "turn", "waiting for the turn", "session" or "run"), `seconds`,
-        `is_failed`. What has no duration is missing; `attrs["untimed"]` counts it.
+        `is_failed`, `id` (of the session or run). What has no duration is missing;
+        `attrs["untimed"]` counts it.
 
     Raises:
         PlotError: the frame has no durations.
@@ -67,34 +77,41 @@ def latency_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
         >>> from aod_notebook import frames, plots
         >>> events = frames.decode_events(b"")
         >>> list(plots.latency_df(events).columns)
-        ['what', 'seconds', 'is_failed']
+        ['what', 'seconds', 'is_failed', 'id']
     """
+    owner = "session"
     if has(source, "turn", "queue_s", "duration_s", "status"):
         turns = completed(source, SCHEMAS["turns"].columns)
-        waited = _durations("waiting for the turn", turns["queue_s"], turns["status"].eq(""))
-        tables = [_durations("turn", turns["duration_s"], turns["status"].eq("failed")), waited]
+        ids = turns["session_id"]
+        waited = _durations("waiting for the turn", turns["queue_s"], turns["status"].eq(""), ids)
+        took = _durations("turn", turns["duration_s"], turns["status"].eq("failed"), ids)
+        tables = [took, waited]
     elif has(source, "session_id", "turn_count", "duration_s", "status"):
         sessions = completed(source, SCHEMAS["sessions"].columns)
-        tables = [_durations("session", sessions["duration_s"], sessions["status"].eq("failed"))]
+        failed, ids = sessions["status"].eq("failed"), sessions["session_id"]
+        tables = [_durations("session", sessions["duration_s"], failed, ids)]
     elif has(source, "run_id", "trigger_type", "duration_ms", "status"):
         runs = completed(source, SCHEMAS["runs"].columns)
-        tables = [_durations("run", runs["duration_ms"] / 1000, runs["status"].eq("failed"))]
+        failed, owner = runs["status"].eq("failed"), "run"
+        tables = [_durations("run", runs["duration_ms"] / 1000, failed, runs["run_id"])]
     elif is_of_runs(source, client):
         spans = spans_of(source, client)
-        tables = [_durations(spans["name"], spans["duration_ms"] / 1000, spans["is_error"])]
+        seconds, owner = spans["duration_ms"] / 1000, "run"
+        tables = [_durations(spans["name"], seconds, spans["is_error"], spans["run_id"])]
     else:
         calls = made_calls(source, client)
-        tables = [_durations(calls["tool"], calls["seconds"], calls["is_failed"])]
+        owner = calls.attrs["owner"]
+        tables = [_durations(calls["tool"], calls["seconds"], calls["is_failed"], calls["id"])]
     every = pd.concat(tables, ignore_index=True)
     timed = every[every["seconds"].notna()].reset_index(drop=True)
-    timed.attrs = {"untimed": len(every) - len(timed)}
+    timed.attrs = {"untimed": len(every) - len(timed), "owner": owner}
     return timed
 
 
-def _durations(what: Any, seconds: Any, is_failed: Any) -> pd.DataFrame:
+def _durations(what: Any, seconds: Any, is_failed: Any, ids: Any) -> pd.DataFrame:
     failed = is_failed.astype("boolean").fillna(False)
-    made = pd.DataFrame({"what": what, "seconds": seconds.astype("Float64"), "is_failed": failed})
-    return made.astype({"what": "str"})
+    made = {"what": what, "seconds": seconds.astype("Float64"), "is_failed": failed, "id": ids}
+    return pd.DataFrame(made).astype({"what": "str", "id": "str"})
 
 
 def latency(
@@ -107,7 +124,9 @@ def latency(
 ) -> Axes:
     """Draw how long each call took: a point per call, a row per tool, the slowest on top.
 
-    The long mark is the median, the short one the 95th percentile; failed calls are crosses.
+    The long mark is the median, the short one the 95th percentile; failed calls are crosses. Of
+    several sessions, the slowest call of each row is labelled with its session's short id and
+    first prompt; up to eight sessions or runs are all labelled.
     Calls have durations in sessions that are followed live and passed themselves, not by id.
 
     Args:
@@ -131,7 +150,10 @@ def latency(
     most = start.most_rows(limit, _MOST_ROWS)
     every = latency_df(source, client=client)
     rows = _rows(every, most)
-    canvas = start.of_rows(1.4 * max(len(rows), 2))
+    ids = every["id"].dropna().unique().tolist()
+    is_each = len(rows) == 1 and 1 < len(every) == len(ids) <= _MOST_NAMES
+    height = 1.4 if len(ids) < _FEWEST_FOR_NAMES else 1.9
+    canvas = start.of_rows(max(height * max(len(rows), 2), is_each * len(ids)))
     untimed = every.attrs["untimed"]
     if not rows:
         why = "these calls carry no times; the session has them if live.attach(id) is passed"
@@ -139,9 +161,18 @@ def latency(
     _time_axis(canvas, every["seconds"].to_numpy(float))
     canvas.rows([times(shown(name, _LABEL_CHARS), len(values)) for name, values in rows])
     canvas.grid("x")
-    for row, (_, values) in enumerate(rows):
-        _draw_row(canvas, row, values)
-    canvas.title(counted(len(every), "duration"))
+    points = [_draw_row(canvas, row, values, is_each) for row, (_, values) in enumerate(rows)]
+    labelled = points if is_each else [each.nlargest(1, "seconds") for each in points]
+    named_ids = pd.concat(labelled)["id"].dropna().unique().tolist()
+    prompts = first_prompts(source, named_ids, client)
+    if len(ids) >= _FEWEST_FOR_NAMES:
+        for row, each in enumerate(labelled):
+            if is_each:
+                _name_points(canvas, each, prompts)
+            else:
+                _name_points(canvas, each.assign(y=row - _ABOVE), prompts, "slowest in ")
+    of = owners(ids, every.attrs["owner"], prompts)
+    canvas.title(of[:1].upper() + of[1:], counted(len(every), "duration"))
     canvas.note(f"{untimed:,} without a duration" if untimed else "")
     return canvas.ax
 
@@ -173,13 +204,14 @@ def _time_axis(canvas: Canvas, seconds: Any) -> None:
     canvas.axis_label("x", "duration (logarithmic)")
 
 
-def _draw_row(canvas: Canvas, row: int, values: pd.DataFrame) -> None:
+def _draw_row(canvas: Canvas, row: int, values: pd.DataFrame, is_each: bool) -> pd.DataFrame:
+    """Draw the points of a row, its marks and its words; return the points with their places."""
     ax, look = canvas.ax, canvas.look
     low, high = ax.get_xlim()
     seconds = values["seconds"].to_numpy(float)
     failed = values["is_failed"].to_numpy(bool)
     x = np.clip(seconds, low * 1.05, high / 1.05)  # 0 has no place on a logarithmic axis
-    y = row + _SPREAD * (np.arange(1, len(seconds) + 1) * _GOLDEN % 1 - 0.5)
+    y = row + _heights(seconds, is_each)
     ax.scatter(x[~failed], y[~failed], s=16, color=look.call.colour, alpha=0.55, linewidths=0)
     ax.scatter(x[failed], y[failed], s=22, color=look.failed.colour, marker="x", linewidths=1.4)
     words = [duration(seconds[0])] if len(seconds) < _FEWEST_FOR_MEDIAN else []
@@ -191,3 +223,24 @@ def _draw_row(canvas: Canvas, row: int, values: pd.DataFrame) -> None:
             ax.plot((place, place), ends, color=look.text, linewidth=1.8, solid_capstyle="butt")
     words += [f"{int(failed.sum()):,} failed"] * bool(failed.any())
     canvas.beside(high, row, " · ".join(words))
+    return values.assign(x=x, y=y)
+
+
+def _heights(seconds: Any, is_each: bool) -> Any:
+    """Return how far points stand below the middle of their row."""
+    if is_each:  # the slowest on top, each with room for its name
+        ranks = np.argsort(np.argsort(-seconds, kind="stable"), kind="stable")
+        return 0.9 * ((ranks + 0.5) / len(ranks) - 0.5)
+    return _SPREAD * (np.arange(1, len(seconds) + 1) * _GOLDEN % 1 - 0.5)
+
+
+def _name_points(
+    canvas: Canvas, points: pd.DataFrame, prompts: dict[str, str], before: str = ""
+) -> None:
+    """Label points with the short id and the prompt of their session, on the side that has room."""
+    low, high = canvas.ax.get_xlim()
+    middle = (low * high) ** 0.5
+    for point in records(points, ["id", "x", "y"]):
+        if point["id"] is not None:
+            text = named(point["id"], prompts.get(point["id"]), _PROMPT_CHARS)
+            canvas.beside(point["x"], point["y"], before + text, is_left=point["x"] > middle)

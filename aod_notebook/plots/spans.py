@@ -98,7 +98,12 @@ def waterfall(
     drawn = _longest(every, most)
     canvas = start.of_rows(max(len(drawn), 3))
     if drawn.empty:
-        return canvas.nothing("the run has no spans and no tool calls")
+        has_spans = bool(every.attrs["without_start"])
+        return canvas.nothing(
+            "no span of the run says when it began"
+            if has_spans
+            else "the run has no spans and no tool calls"
+        )
     last = float((every["offset_ms"] + every["duration_ms"].fillna(0).clip(lower=0)).max())
     size, unit = time_unit(last / 1000)
     scale = size * 1000

@@ -11,7 +11,7 @@ from aod_notebook.core.text import counted
 from aod_notebook.plots._draw import Canvas, Start
 from aod_notebook.plots._given import epoch_seconds
 from aod_notebook.plots._points import TOKENS, points
-from aod_notebook.plots._sessions import first_prompts, named
+from aod_notebook.plots._sessions import first_prompts, named, owners
 from aod_notebook.plots._text import PLAIN, count, dollars, time_unit
 
 if TYPE_CHECKING:
@@ -262,9 +262,6 @@ def _name_steps(
 
 def _told(drawn: pd.DataFrame, prompts: dict[str, str]) -> list[str]:
     """Return of which sessions the points are, and how many there are."""
-    ids, owner, point = _ids(drawn), drawn.attrs["owner"], drawn.attrs["point"]
-    if len(ids) == 1:
-        of = f"{owner} {named(ids[0], prompts.get(ids[0]))}"
-    else:
-        of = counted(len(ids), owner) if ids else ""
+    owner, point = drawn.attrs["owner"], drawn.attrs["point"]
+    of = owners(_ids(drawn), owner, prompts)
     return [of, counted(drawn["step"].nunique(), point) if point != owner else ""]

@@ -23,8 +23,8 @@ FIGURES = {
     "waterfall": lambda theme: plots.waterfall(samples.run_events(), theme=theme),
     "tokens": lambda theme: plots.tokens(samples.session_events(), theme=theme),
     "cost": lambda theme: plots.cost(samples.turns(), theme=theme),
-    "tools": lambda theme: plots.tools(samples.many_calls(), theme=theme),
-    "latency": lambda theme: plots.latency(samples.many_calls(), theme=theme),
+    "tools": lambda theme: plots.tools(samples.calls_of_sessions(), theme=theme),
+    "latency": lambda theme: plots.latency(samples.calls_of_sessions(), theme=theme),
     "overview": lambda theme: plots.overview(samples.sessions(16), theme=theme),
     "batch": lambda theme: plots.overview(samples.sessions(300), theme=theme),
 }

@@ -117,6 +117,23 @@ def many_calls(number=600):
     return typed(rows, "tool_calls")
 
 
+def calls_of_sessions():
+    """The same calls as those of four sessions, each with its prompt."""
+    calls = many_calls()
+    ids = [
+        f"{name}-935d-44ed-92d0-4a435721ed3f"
+        for name in ("2bc7f561", "7e5ba6dc", "a1f7a3e2", "e5fc33e7")
+    ]
+    places = [(0, 0, 1, 2, 2, 2, 3)[n % 7] for n in range(len(calls))]
+    prompts = (
+        "The report for March shows 30 nights instead of 31", "Add type hints to guests.py",
+        "Why does prices.py return None for an empty list?", "Speed up the CSV export",
+    )  # fmt: skip
+    return calls.assign(
+        session_id=[ids[n] for n in places], prompt=[prompts[n] for n in places]
+    ).astype({"session_id": "str"})
+
+
 def typed(rows, schema):
     """The rows as a frame with the dtypes of a schema."""
     frame = pd.DataFrame(rows)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 
-from aod_notebook import plots
+from aod_notebook import frames, plots
 from aod_notebook.core.words import duration
 from aod_notebook.plots._text import count, dollars, short, shown
 
@@ -70,6 +70,65 @@ def test_no_label_of_the_data_goes_to_tex():
         ax = plots.tools(hostile_calls())
     told = [*ax.get_yticklabels(), *ax.texts, ax._left_title, ax.xaxis.label]
     assert not any(text.get_usetex() for text in told)
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+@pytest.mark.parametrize("figure", [plots.tools, plots.latency])
+def test_a_figure_of_one_session_is_titled_with_its_id_and_prompt(figure):
+    calls = samples.many_calls(20).assign(prompt="Fix the report")
+    title = figure(calls).get_title(loc="left")
+    assert title.startswith("Session 2bc7f561  Fix the report · ")
+
+
+def test_the_slowest_of_several_sessions_is_named_with_its_prompt():
+    drawn = plots.latency(samples.calls_of_sessions(), limit=6)
+    named = [text for text in texts(drawn) if text.startswith("slowest in ")]
+    assert len(named) == 6
+    assert "slowest in a1f7a3e2  Why does prices.py return None …" in named
+    assert drawn.get_title(loc="left").startswith("4 sessions · ")
+
+
+def test_each_of_a_few_sessions_is_named_at_its_point():
+    sessions = samples.sessions(6).assign(prompt="Fix the report")
+    named = {f"{short(name)}  Fix the report" for name in sessions["session_id"]}
+    assert named <= set(texts(plots.latency(sessions)))
+
+
+def test_a_bar_of_several_sessions_says_where_the_tool_failed_most():
+    calls = samples.calls_of_sessions()
+    bash = calls[calls["tool"].eq("Bash") & calls["is_error"].fillna(False)]
+    worst = bash["session_id"].value_counts().index[0]
+    (words,) = [text for text in texts(plots.tools(calls)) if text.startswith("193 ")]
+    prompt = calls.set_index("session_id")["prompt"][worst].iloc[0]
+    assert words.endswith(f" · most in {short(worst)}  {shown(prompt, 20)}")
+
+
+def test_no_failure_names_no_session():
+    calls = samples.calls_of_sessions().assign(is_error=False)
+    assert plots.tools_df(calls)["worst"].isna().all()
+    assert not any("most in" in text for text in texts(plots.tools(calls)))
+
+
+UNTIMED = {
+    "latency": samples.many_calls(9).assign(duration_s=pd.NA),
+    "waterfall": frames.spans_from_run_events(samples.run_events()).assign(offset_ms=pd.NA),
+    "overview": samples.sessions(4).assign(duration_s=pd.NA),
+    "timeline": samples.session_events().drop(columns="received_at"),
+    "cost": samples.turns(4).assign(ended_at=pd.NaT),
+    "tokens": samples.turns(4).assign(ended_at=pd.NaT),
+}
+
+
+@pytest.mark.parametrize("name", UNTIMED)
+def test_a_figure_without_times_says_why(name):
+    drawn = getattr(plots, name)(UNTIMED[name])
+    told = " ".join([*texts(drawn), drawn.get_xlabel()])
+    why = ("carry no times", "says when it began", "is known of no session")
+    assert any(each in told for each in why)
+    assert "0 ms" not in told
 
 
 @pytest.fixture(scope="module")

@@ -320,7 +320,7 @@ def test_tools_beyond_the_limit_share_the_last_row():
 def test_latency_counts_what_has_no_duration():
     drawn = plots.latency_df(samples.many_calls())
     assert len(drawn) == 599
-    assert drawn.attrs == {"untimed": 1}
+    assert drawn.attrs == {"untimed": 1, "owner": "session"}
 
 
 def test_the_slowest_stand_on_top():
