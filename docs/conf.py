@@ -69,7 +69,7 @@ for variable in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA
 shutil.rmtree(HERE / "_generated", ignore_errors=True)  # pages of names that are no more
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_merge_streams = True
 # The static form of a widget stands for it: live ones would load scripts from another host.
 nb_ipywidgets_js = {}

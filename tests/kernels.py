@@ -160,5 +160,5 @@ def run_all(content, environment, **settings):
 
     `settings` are those of `NotebookClient`, such as `allow_errors`.
     """
-    client = NotebookClient(content, timeout=120, kernel_name="python3", **settings)
+    client = NotebookClient(content, kernel_name="python3", **{"timeout": 120, **settings})
     return client.execute(env=environment)
