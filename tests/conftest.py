@@ -28,6 +28,13 @@ def pytest_configure():
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items):
+    """Give long forms half an hour, where they name no limit of their own."""
+    for item in items:
+        if item.get_closest_marker("faults") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend():
     return "asyncio"

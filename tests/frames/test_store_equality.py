@@ -17,8 +17,7 @@ from aod_notebook.frames.store import STORED, stage
 
 MOST_LISTED = 100
 TABLES = {name: getattr(frames, f"{name}_df") for name in STORED}
-LONG = [pytest.mark.faults, pytest.mark.timeout(1800)]
-SIZES = [pytest.param(60, id="60 sessions"), pytest.param(800, id="800", marks=LONG)]
+SIZES = [pytest.param(60, id="60 sessions"), pytest.param(800, id="800", marks=pytest.mark.faults)]
 
 
 def made(count, seed=0):
@@ -74,7 +73,7 @@ def kill_after(process, seconds):
     ("count", "kills"),
     [
         pytest.param(40, 3, id="3 kills"),
-        pytest.param(800, 30, id="30 kills", marks=LONG),
+        pytest.param(800, 30, id="30 kills", marks=pytest.mark.faults),
     ],
 )
 def test_collections_that_are_killed_two_at_a_time_lose_and_double_nothing(count, kills, tmp_path):
