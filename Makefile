@@ -12,7 +12,7 @@ else
   INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo lab test check browser bench faults clis docs clean
+.PHONY: help demo lab test check browser bench faults clis docs release clean
 
 help:  ## show these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -65,8 +65,11 @@ clis: .venv/.test  ## run the real agent CLIs in all their situations, and show 
 docs: .venv/.test  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+release: .venv/.test  ## build sdist and wheel, and try them in fresh environments on each Python
+	$(BIN)/python tests/tools/release.py $(ARGS)
+
 clean:  ## remove what was built and installed
-	rm -rf .venv .venv-agentos .venv-kernels build docs/_build docs/_generated docs/notebooks demo.html
+	rm -rf .venv .venv-agentos .venv-kernels .venv-release build dist docs/_build docs/_generated docs/notebooks demo.html
 
 .venv/.lab: pyproject.toml
 	$(MAKE_VENV)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_notebooks_are_committed_without_outputs():
 def test_only_the_agreed_folders_stand_at_the_top():
     top = {path.relative_to(ROOT).parts[0] for path in committed_files()}
     assert top <= {
-        ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "aod_notebook",
+        ".ci", ".github", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "aod_notebook",
         "binder", "docs", "notebooks", "pyproject.toml", "tests",
     }  # fmt: skip
 
@@ -102,25 +103,50 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not set(loaded) & {"httpx", "pandas", "pydantic", "IPython", "starlette", "msgspec"}
 
 
-def test_the_wheel_carries_the_notebook_the_recording_and_the_type_marker(tmp_path):
-    source = tmp_path / "source"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Sdist and wheel of the committed files, as `hatchling` builds them."""
+    folder = tmp_path_factory.mktemp("built")
+    source = folder / "source"
     for path in committed_files():
         target = source / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-t", "wheel", "-d", folder]
     subprocess.run(build, cwd=source, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {
-        "aod_notebook/py.typed",
-        "aod_notebook/notebooks/quickstart.ipynb",
-        "aod_notebook/local/recordings/claude-coding.jsonl",
-        "aod_notebook/local/recordings/claude-coding.times",
-        "aod_notebook/viewers/page/stream.js",
-        "aod_notebook/viewers/page/page.css",
-    } <= names
-    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+    return folder
+
+
+def test_the_wheel_carries_all_that_the_package_needs_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    inside = {path.relative_to(ROOT).as_posix() for path in committed_files()}
+    package = {name for name in inside if name.startswith("aod_notebook/")}
+    assert {"aod_notebook/py.typed", "aod_notebook/viewers/page/page.css"} <= package
+    assert names == package | {"aod_notebook/notebooks/quickstart.ipynb"}
+
+
+def test_the_sdist_holds_the_committed_files_and_nothing_else(built):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    committed = {path.relative_to(ROOT).as_posix() for path in committed_files()}
+    assert names == committed | {"PKG-INFO"}
+
+
+def test_the_changelog_begins_with_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (\S+)", changelog, re.MULTILINE)
+    assert headings[:2] == ["Unreleased", aod_notebook.__version__]
+
+
+def test_every_issue_template_asks_for_what_doctor_says():
+    templates = list((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"))
+    assert len(templates) == 3
+    for template in templates:
+        text = template.read_text(encoding="utf-8")
+        assert text.startswith("---\nname: ")
+        assert "`aod-notebook doctor`" in text
 
 
 def test_no_files_import_each_other_in_a_circle():
