@@ -74,7 +74,7 @@ class Kernel:
     def kill_and_restart(self):
         """SIGKILL the kernel's process, as a crash or the operating system would."""
         os.kill(self.manager.provisioner.process.pid, signal.SIGKILL)
-        self.manager.provisioner.process.wait(10)
+        self.manager.provisioner.process.wait(60)
         self.client.stop_channels()
         self.manager.cleanup_resources()
         self.manager = KernelManager(kernel_name="python3")
@@ -82,7 +82,8 @@ class Kernel:
 
     def begin(self, code):
         """Send a cell; `finish` reads what it leaves."""
-        return self.client.execute(code, store_history=True)
+        # After an error, a kernel would drop the cells that come within a tenth of a second.
+        return self.client.execute(code, store_history=True, stop_on_error=False)
 
     def wait_for_text(self, request, text):
         """Read the running cell's output until `text` is printed."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import array
+import contextlib
+import fcntl
 import json
 import socket
 import struct
+import termios
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 Answer = Callable[[socket.socket], None]
 
+DEADLINE_S = 60
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds: closing sends RST
 
 
@@ -60,14 +66,13 @@ class Scripted:
             threading.Thread(target=self._answer, args=(connection, answer), daemon=True).start()
 
     def _answer(self, connection, answer):
-        with connection:
+        # A client that gives up resets the connection, also while it is read.
+        with connection, contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             request = _read(connection)
             if request is not None:
                 self.requests.append(request)
-                try:
-                    answer(connection)
-                except OSError:
-                    return
+                answer(connection)
 
 
 def _read(connection):
@@ -107,33 +112,37 @@ def stream(*parts, then="close", content_type="text/event-stream"):
             if isinstance(part, bytes):
                 connection.sendall(part)
             else:
-                part.wait(30)
+                part.wait(DEADLINE_S)
         if then == "reset":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            _reset_at_close(connection)
         elif then == "hang":
-            connection.settimeout(30)
-            connection.recv(1)  # until the client gives up
+            _hang(connection)
 
     return give
 
 
 def reset():
     """No answer: the connection is reset when the request has been read."""
-
-    def give(connection):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-
-    return give
+    return _reset_at_close
 
 
 def hang():
     """No answer, until the client gives up."""
+    return _hang
 
-    def give(connection):
-        connection.settimeout(30)
-        connection.recv(1)
 
-    return give
+def _reset_at_close(connection):
+    # A reset throws away what has not arrived yet, so wait until all of it has.
+    unsent = array.array("i", [1])
+    until = time.monotonic() + DEADLINE_S
+    while unsent[0] and time.monotonic() < until:
+        fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, unsent)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+def _hang(connection):
+    connection.settimeout(DEADLINE_S)
+    connection.recv(1)
 
 
 def frame(payload, *, mark=False):

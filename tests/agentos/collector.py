@@ -55,7 +55,7 @@ class Collector:
         return [body for path, body in list(self.requests) if path.endswith(ending)]
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=60.0):
     """Wait for a condition; fails when it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():

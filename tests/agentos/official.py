@@ -34,7 +34,7 @@ class Official:
 
     def close(self):
         self._child.stdin.close()
-        self._child.wait(10)
+        self._child.wait(60)
         self._child.stdout.close()
 
 

@@ -86,7 +86,7 @@ def test_a_question_of_a_run_that_was_refused_says_so(monkeypatch):
     monkeypatch.setattr(sync_run, "START_S", 0.05)
 
     def respond(path, _body):
-        go.wait(5)
+        go.wait(60)
         return 404, {"error": {"code": "NOT_FOUND", "message": f"no such agent: {path}"}}
 
     go, respond.starts = threading.Event(), True
@@ -105,8 +105,8 @@ def test_all_rows_of_what_is_no_list_is_an_error_of_ours(scripted, connect):
 
 def test_a_stream_has_its_time_from_its_beginning(scripted, connect):
     gate = threading.Event()
-    events = connect(scripted(stream(START, gate, DONE))).invoke_stream(timeout_seconds=0.3)
-    time.sleep(0.4)  # the caller does something else first
+    events = connect(scripted(stream(START, gate, DONE))).invoke_stream(timeout_seconds=1.5)
+    time.sleep(1.6)  # the caller does something else first
     first = next(events)
     gate.set()
     assert [event["type"] for event in (first, *events)] == ["start", "done"]

@@ -70,13 +70,13 @@ def test_after_a_refused_large_batch_they_stay_small():
 
 
 def test_events_wait_for_each_other_for_the_interval():
-    with Collector() as server, client_of(server, batch_interval_ms=300) as client:
+    with Collector() as server, client_of(server, batch_interval_ms=1500) as client:
         run = client.start_run()
         until(lambda: server.paths() == ["run/start"])
         for number in range(10):
             run.emit("step", {"i": number})
         assert server.events == []
-        until(lambda: len(server.events) == 10, 5)
+        until(lambda: len(server.events) == 10)
         assert len(server.bodies("/events")) == 1
 
 
@@ -216,9 +216,7 @@ def test_a_revoked_key_pauses_and_keeps(caplog):
             run = client.start_run()
             for number in range(20):
                 run.emit("step", {"i": number})
-            begun = time.monotonic()
-            receipt = run.complete()
-            assert time.monotonic() - begun < 5  # waiting is of no use
+            receipt = run.complete(timeout=3600)  # not used up: waiting is of no use
             assert (receipt.delivered, receipt.pending, receipt.rejected) == (0, 21, 0)
             assert "revoked" in receipt.reason
         until(lambda: "Nothing is lost" in caplog.text)
@@ -272,7 +270,7 @@ def test_a_full_memory_drops_events_counts_them_and_keeps_the_end(home, caplog):
     gate = threading.Event()
 
     def respond(_path, _body):
-        gate.wait(20)
+        gate.wait(60)
         return 200, {"data": {}}
 
     with Collector(respond) as server, client_of(server, max_queue_size=500) as client:
@@ -420,7 +418,7 @@ def test_human_input_is_answered_through_the_service(client, control):
     asking.start()
     until(lambda: control.runs.get(run_id=run.run_id).get("awaiting_input"))
     control.post(f"/api/v1/runs/{run.run_id}/human-input", {"response": "yes"})
-    asking.join(10)
+    asking.join(60)
     assert answers[0]["input"] == "yes"
     run.complete()
 
@@ -431,7 +429,7 @@ def test_a_run_that_outlives_its_client_is_still_delivered():
             run = client.start_run(external_run_id="late")
         run.emit("x", {"i": 7})
         with client_of(server, timeout_seconds=9.0):  # another client, the thread is back
-            until(lambda: server.numbers == [7], 2)
+            until(lambda: server.numbers == [7])
         run.complete(timeout=0)
 
 
@@ -446,7 +444,7 @@ def test_what_the_disk_has_lost_is_not_waited_for():
         data = bytearray(log.read_bytes())
         data[-60:] = b"?" * 60  # the last record is no more
         log.write_bytes(data)
-        client.flush(timeout=5)
+        client.flush(timeout=60)
         until(lambda: server.numbers == [0, 1, 2, 3])
         until(lambda: client._reporter.delivery.wait(time.monotonic()) > 1)  # the sender sleeps
         run._recorder.stats.sent += 1  # nothing else can be said of it
@@ -458,7 +456,7 @@ def test_what_counts_as_delivered_is_behind_the_cursor(monkeypatch):
 
     def slow(self, *args):
         if server.events:
-            assert let_go.wait(10)
+            assert let_go.wait(60)
         note(self, *args)
 
     monkeypatch.setattr(SpoolReader, "acknowledge", slow)
@@ -484,7 +482,7 @@ def test_a_whole_record_of_another_version_goes_to_the_dead_letters(home):
         writer.append(pack(END, 2, b'"old"', b"[1, 2]"))
         writer.release()
         with client_of(server) as client:
-            client.flush(timeout=5)
+            client.flush(timeout=60)
             assert server.numbers == [1]
     assert "unreadable record" in (home / "agentos" / "dead-letters.jsonl").read_text()
     assert spools() == []

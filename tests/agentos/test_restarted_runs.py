@@ -23,7 +23,7 @@ class Service:
                 return 404, {"error": {"code": "NOT_FOUND", "message": "no such agent"}}
             return 200, {"data": {"run_id": body["external_run_id"], "accepts": ["event_id"]}}
         if self.held(path, body):
-            self.go.wait(10)
+            self.go.wait(60)
         return 200, {"data": {}}
 
 

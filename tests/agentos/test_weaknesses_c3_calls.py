@@ -12,7 +12,7 @@ import uuid
 import anyio
 import httpx
 import pytest
-from collector import Collector
+from collector import Collector, until
 from scripted import answer, hang, reset, stream
 
 import aod_notebook.agentos as sdk
@@ -61,7 +61,7 @@ def asking(poll):
     return Collector(respond)
 
 
-def ask(server, seconds=5.0):
+def ask(server, seconds=60.0):
     with AgentOS(api_key="aos_agent_x", agent_id="a", base_url=server.url) as client:
         return client.start_run().request_human_input("Go?", timeout_seconds=seconds)
 
@@ -74,19 +74,18 @@ def test_an_empty_answer_of_a_person_is_an_answer():
 
 def test_a_question_keeps_to_its_deadline():
     """C.3 agentos/run.py:request_human_input: overshoots its deadline by up to 285 s."""
-    gate = threading.Event()
+    gate, overshot = threading.Event(), []
 
     def poll(body):
-        if "request_id" in body:
-            gate.wait(20)
+        if "request_id" in body and not gate.wait(60):
+            overshot.append(body)
         return 200, {"data": {"status": "pending", "request_id": "q"}}
 
     with asking(poll) as server:
-        begun = time.monotonic()
         with pytest.raises(AgentOSTimeoutError, match="q of run"):
             ask(server, 0.5)
-        assert time.monotonic() - begun < 3
         gate.set()
+    assert overshot == []
 
 
 def test_a_question_whose_first_answer_is_lost_is_found_again():
@@ -135,7 +134,6 @@ def test_a_question_that_cannot_be_found_says_where_to_look():
         (stream(frames(START, CHUNK)), AgentOSStreamInterrupted, "before a last event"),
         (stream(b""), AgentOSStreamInterrupted, "runs.list"),
         (stream(frames(START, {"type": "error", "code": "X", "message": "m"})), AgentOSRunError, "m"),
-        (stream(frames(START), then="hang"), AgentOSStreamInterrupted, "r1"),
     ],
 )  # fmt: skip
 def test_a_stream_that_goes_wrong_says_so_with_its_run(scripted, connect, reply, error, says):
@@ -144,9 +142,16 @@ def test_a_stream_that_goes_wrong_says_so_with_its_run(scripted, connect, reply,
     """
     client = connect(scripted(reply))
     with pytest.raises(error, match=says.replace(".", r"\.")) as caught:
-        list(client.invoke_stream({"q": 1}, timeout_seconds=0.5))
+        list(client.invoke_stream({"q": 1}, timeout_seconds=60))
     if says != "runs.list":
         assert caught.value.run_id == "r1"
+
+
+def test_a_stream_that_hangs_says_so_with_its_run(scripted, connect):
+    service = scripted(stream(frames(START), then="hang"))
+    with pytest.raises(AgentOSStreamInterrupted, match="r1") as caught:
+        list(connect(service).invoke_stream({"q": 1}, timeout_seconds=1.5))
+    assert caught.value.run_id == "r1"
 
 
 def test_blanks_of_the_data_lines_are_kept_and_a_last_event_needs_no_blank_line(scripted, connect):
@@ -160,21 +165,15 @@ def test_blanks_of_the_data_lines_are_kept_and_a_last_event_needs_no_blank_line(
 
 def test_the_time_of_a_stream_is_that_of_the_whole(scripted, connect):
     """C.3 agentos/client.py:invoke_stream: no resume; the timeout is per read, not total"""
-    steps = [threading.Event() for _ in range(40)]
-    parts = [frames(START)]
-    for step in steps:
-        parts += [step, frames(CHUNK)]
 
-    def drip():
-        for step in steps:
+    def drip(connection):
+        stream(frames(START))(connection)
+        while True:  # until the client hangs up
             time.sleep(0.05)
-            step.set()
+            connection.sendall(frames(CHUNK))
 
-    threading.Thread(target=drip, daemon=True).start()
-    begun = time.monotonic()
-    with pytest.raises(AgentOSTransientError, match=r"within 0\.4 s") as caught:
-        list(connect(scripted(stream(*parts))).invoke_stream(timeout_seconds=0.4))
-    assert time.monotonic() - begun < 1.5
+    with pytest.raises(AgentOSTransientError, match=r"within 1\.5 s") as caught:
+        list(connect(scripted(drip)).invoke_stream(timeout_seconds=1.5))
     assert (caught.value.code, caught.value.run_id) == ("REQUEST_TIMEOUT", "r1")
 
 
@@ -191,6 +190,7 @@ def test_an_invoke_without_an_answer_says_how_to_find_the_run(scripted, connect)
     service = scripted(hang())
     with pytest.raises(AgentOSTransientError, match=r"runs\.list\(agent_id='a1'"):
         connect(service).invoke({"q": 1}, timeout_seconds=0.3)
+    until(lambda: service.requests)
     assert len(service.requests) == 1
 
 
@@ -258,10 +258,8 @@ def test_retry_after_holds_for_503_too_and_waits_can_be_cancelled(scripted):
                 await anyio.sleep(0.01)
             group.cancel_scope.cancel()
 
-    begun = time.monotonic()
     anyio.run(main)
-    assert time.monotonic() - begun < 15
-    assert len(service.requests) == 1
+    assert len(service.requests) == 1  # the wait of 30 s was not sat out
     service = scripted(answer(503, {"error": {"code": "X"}}, Retry_After="0.4"), data([]))
     with AgentOS(api_key="aos_ws_k", base_url=service.url) as client:
         begun = time.monotonic()

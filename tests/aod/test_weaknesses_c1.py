@@ -157,7 +157,7 @@ def test_a_stream_without_a_byte_is_reconnected_by_its_own_clock(scripted, conne
     service = scripted(
         stream(start(), output(1), then="hang"), stream(start(), output(2), terminal(2))
     )
-    client = connect(service, timeout=Timeouts(no_bytes=0.1))
+    client = connect(service, timeout=Timeouts(no_bytes=1))
     with client.sessions.stream(SID) as events:
         assert [event.id for event in events] == [None, 1, 2, 2]
 
@@ -203,13 +203,14 @@ def test_after_the_retries_the_mapped_error_is_raised(scripted, connect):
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"), [(reset(), AodConnectionError), (hang(), AodTimeoutError)]
+    ("reply", "timeout", "error"),
+    [(reset(), 60, AodConnectionError), (hang(), 0.1, AodTimeoutError)],
 )
-def test_no_httpx_exception_reaches_the_caller(scripted, connect, reply, error):
+def test_no_httpx_exception_reaches_the_caller(scripted, connect, reply, timeout, error):
     """C.1 aod/_http.py:check_response: no retries anywhere, not even for GET, 429 or 503; httpx
     exceptions reach the caller unwrapped (not `AodError`).
     """
-    client = connect(scripted(reply), timeout=0.1, max_retries=0)
+    client = connect(scripted(reply), timeout=timeout, max_retries=0)
     with pytest.raises(error, match=f"GET {client.base_url}/agents") as caught:
         client.agents.list()
     assert (caught.value.method, caught.value.url) == ("GET", f"{client.base_url}/agents")
@@ -398,9 +399,9 @@ def test_a_create_whose_answer_was_lost_can_be_repeated_with_its_key(scripted, c
     """
     ack = {"id": SID, "status": "pending"}
     service = scripted(hang(), answer(202, ack))
-    client = connect(service, timeout=0.1)
+    client = connect(service)
     with pytest.raises(AodTimeoutError, match="look before repeating") as caught:
-        client.sessions.create(agent_id=AGENT["id"], prompt="p")
+        connect(service, timeout=0.5).sessions.create(agent_id=AGENT["id"], prompt="p")
     assert len(service.requests) == 1  # it may have been done: never repeated unasked
     key = caught.value.idempotency_key
     client.sessions.create(agent_id=AGENT["id"], prompt="p", idempotency_key=key)

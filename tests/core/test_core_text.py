@@ -1,5 +1,4 @@
 import re
-import time
 import unicodedata
 
 import pytest
@@ -79,14 +78,13 @@ def test_cleaning_twice_changes_nothing(text):
     assert clean(clean(text)) == clean(text)
 
 
+@pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes
 @pytest.mark.parametrize(
     "part",
     ["\x1b]", "\r", "a\r", "\x1b[", "\x1bP\x1b", "\x00", "\x9d", "\x9b0", "\u0301", "\u200d"],
 )
 def test_time_grows_linearly_with_the_text(part):
-    started = time.process_time()
     clean(part * 500_000)
-    assert time.process_time() - started < 2
 
 
 def test_one_line_folds_white_space_and_says_that_it_cut():

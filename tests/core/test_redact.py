@@ -3,7 +3,6 @@
 import base64
 import logging
 import sysconfig
-import time
 from pathlib import Path
 
 import pytest
@@ -159,6 +158,7 @@ def test_of_ordinary_code_less_than_one_line_in_a_hundred_changes():
     assert len(changed) / len(lines) < 0.001, changed[:20]
 
 
+@pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes
 @pytest.mark.parametrize(
     "part",
     [
@@ -177,9 +177,7 @@ def test_of_ordinary_code_less_than_one_line_in_a_hundred_changes():
     ],
 )
 def test_time_grows_linearly_with_hostile_text(part):
-    started = time.process_time()
     redact_text(part * (200_000 // len(part)))
-    assert time.process_time() - started < 2
 
 
 def test_a_misspelt_field_of_a_request_holds_a_secret_too():

@@ -93,8 +93,10 @@ def test_collections_that_are_killed_two_at_a_time_lose_and_double_nothing(count
         for _ in range(kills):
             one = collecting(service, ids, folder)
             other = collecting(service, ids[::-1], folder)
-            killed += kill_after(one, dice.random() * takes)
-            killed += kill_after(other, dice.random() * takes / 2)
+            for process, part in ((one, 1.0), (other, 0.5)):
+                was_at_work = kill_after(process, dice.random() * takes * part)
+                killed += was_at_work
+                takes *= 1.0 if was_at_work else 0.5  # so that the next comes in time
             if (folder / "manifest.parquet").exists():
                 left = frames.scan(folder)
                 turns = left.frame("turns")

@@ -1,8 +1,6 @@
 """Trees of spans against a naive recursive build, and what must not grow with their depth."""
 
-import gc
 import random
-import time
 
 import pytest
 
@@ -111,20 +109,13 @@ def test_what_hangs_on_a_cycle_stays_below_it():
     assert made.orphans == [False, True, False]
 
 
+@pytest.mark.timeout(60)  # a second is enough; a square takes hours
 @pytest.mark.parametrize("shape", ["chain", "cycle", "flat"])
 def test_work_does_not_grow_with_the_square_of_the_depth(shape):
-    def work(count):
-        ids = [str(number) for number in range(count)]
-        first = ids[-1] if shape == "cycle" else None
-        parents = [first, *(ids[:-1] if shape != "flat" else ["0"] * (count - 1))]
-        began = time.thread_time()
-        made = forest(ids, parents, range(count))
-        covered(list(range(count)), [2 * count] * count, made.parents)
-        return time.thread_time() - began
-
-    gc.disable()  # a collection walks everything that the test run holds
-    try:
-        few, many = (min(work(count) for _ in range(3)) for count in (5_000, 50_000))
-    finally:
-        gc.enable()
-    assert many < 60 * few  # a square would be 100 times as much
+    count = 200_000
+    ids = [str(number) for number in range(count)]
+    first = ids[-1] if shape == "cycle" else None
+    parents = [first, *(ids[:-1] if shape != "flat" else ["0"] * (count - 1))]
+    made = forest(ids, parents, range(count))
+    covered(list(range(count)), [2 * count] * count, made.parents)
+    assert len(made.order) == count

@@ -71,7 +71,7 @@ def test_closing_a_connection_ends_what_it_does_in_the_background():
             ended.set()
 
     working = aod_notebook.connect().in_background(work)
-    assert began.wait(5)
+    assert began.wait(60)
     live.disconnect()
     assert ended.is_set()
     assert working.cancelled()
@@ -83,7 +83,7 @@ def test_a_closed_client_of_agentos_is_replaced_and_reports():
     assert closed.is_closed
     with current.agentos().start_run() as run:
         run.emit("step.completed", {"rows": 1})
-    assert live.attach_run(run.run_id).wait(20).status == "completed"
+    assert live.attach_run(run.run_id).wait(60).status == "completed"
 
 
 def test_a_handle_outlives_the_closing_of_the_client():

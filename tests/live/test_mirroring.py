@@ -197,6 +197,6 @@ def test_a_session_in_the_background_is_mirrored_when_it_ends(agentos, monkeypat
     monkeypatch.setenv("AGENTOS_BASE_URL", service.url)
     monkeypatch.setenv("AGENTOS_AGENT_ID", service.agent_id)
     session = live.start(live.SessionRequest(prompt="echo hi", runtime="shell"))
-    mirror_at_end(session).join(30)
+    mirror_at_end(session).join(60)
     runs = frames.runs_df(client=agentos.client).set_index("external_run_id")
     assert runs.loc[session.id, "status"] == "completed"

@@ -160,7 +160,7 @@ def test_an_answer_that_comes_too_late_is_refused(agentos):
     agentos.reply(run.id, "theirs")
     with pytest.raises(AgentOSConflictError, match="asks nothing"):
         run.reply("mine")
-    assert run.wait(20).output["answers"] == ["theirs"]
+    assert run.wait(60).output["answers"] == ["theirs"]
 
 
 def test_an_answer_from_elsewhere_is_seen(agentos):
@@ -168,7 +168,7 @@ def test_an_answer_from_elsewhere_is_seen(agentos):
     run.listen(seen.set)
     agentos.reply(run.id, "theirs")
     while run.wait().status == "awaiting_input":
-        assert seen.wait(10)
+        assert seen.wait(60)
         seen.clear()
     assert run.status == "completed"
 
@@ -180,13 +180,13 @@ def test_a_reported_run_that_asks_is_answered(agentos):
         target=lambda: answers.append(reported.request_human_input("Ship it?", timeout_seconds=20))
     )
     asking.start()
-    run = attach_run(reported.run_id).wait(20)
+    run = attach_run(reported.run_id).wait(60)
     assert (run.status, run.waits_for["question"]) == ("awaiting_input", "Ship it?")
     run.reply("yes")
     asking.join()
     assert [answer["input"] for answer in answers] == ["yes"]
     reported.complete()
-    assert run.wait(20).status == "completed"
+    assert run.wait(60).status == "completed"
 
 
 def test_a_run_can_be_awaited():
@@ -252,7 +252,7 @@ def test_a_run_is_taken_up_right_after_it_was_left():
     run = invoke(ASK).wait()
     for _ in range(20):
         live.disconnect()
-        assert attach_run(run.id).wait(20).status == "awaiting_input"
+        assert attach_run(run.id).wait(60).status == "awaiting_input"
 
 
 def test_variables_of_the_sdk_name_their_runs(agentos):
@@ -287,7 +287,7 @@ def test_following_goes_on_when_the_process_connects_elsewhere(agentos):
     with LocalService() as other:
         live.connect_agentos(other.url, ask_key=lambda _: other.agentos_key)
         assert run.stop() is StopOutcome.STOPPED
-        assert run.wait(10).status == "cancelled"
+        assert run.wait(60).status == "cancelled"
         live.disconnect()
 
 
@@ -326,7 +326,7 @@ def test_a_refused_answer_leaves_the_question_open_and_who_waits_hears_of_it():
     run.listen(heard.set)
     with pytest.raises(AgentOSError):
         run.reply("")
-    assert heard.wait(10)
+    assert heard.wait(60)
     assert run.waits_for["question"] == "Which one?"
 
 

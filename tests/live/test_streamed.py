@@ -104,7 +104,7 @@ def broken(service, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("after", [500, 900, 1_500])
 def test_a_run_whose_stream_breaks_off_is_told_once_and_to_its_end(broken, after):
-    run, whole = broken(after).wait(20), broken(None).wait(20)
+    run, whole = broken(after).wait(60), broken(None).wait(60)
     assert (run.status, run.output) == ("completed", whole.output)
     events, expected = ([event for event, _ in each.received()] for each in (run, whole))
     assert kinds(events) == kinds(expected)

@@ -32,7 +32,7 @@ class Process:
 
     def end(self, number):
         self.child.send_signal(number)
-        code = self.child.wait(10)
+        code = self.child.wait(60)
         self.child.stdout.close()
         self.client.close()
         self.rpc.client.close()

@@ -152,7 +152,7 @@ def frames(text):
     return found
 
 
-def until(condition, seconds=15.0):
+def until(condition, seconds=60.0):
     """Wait for a condition of the world outside this process; its value is returned."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -158,7 +158,7 @@ def test_a_run_at_work_can_be_cancelled(fresh_service, tmp_path, monkeypatch):
         until((fresh_service.data_dir / "started").exists)
         (run,) = rpc.call("runs_list", agent_id=agent_id)
         assert rpc.call("runs_cancel", run_id=run["id"])["status"] == "cancelled"
-        calling.join(10)
+        calling.join(60)
         assert answers == [(409, "CONFLICT", "the run was cancelled")]
         assert rpc.call("runs_get", run_id=run["id"])["status"] == "cancelled"
 
@@ -179,7 +179,7 @@ def test_a_cancelled_run_has_every_event_once_it_says_so(fresh_service, tmp_path
         (run,) = rpc.call("runs_list", agent_id=agent_id)
         until(lambda: rpc.call("runs_get", run_id=run["id"])["event_count"] > 100)
         count = rpc.call("runs_cancel", run_id=run["id"])["event_count"]
-        calling.join(10)
+        calling.join(60)
         assert rpc.call("runs_get", run_id=run["id"])["event_count"] == count
 
 

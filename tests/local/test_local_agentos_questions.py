@@ -28,7 +28,7 @@ def assert_answered(rpc, reporter, run_id):
     waiting.start()
     question = until(lambda: rpc.call("runs_get", run_id=run_id).get("awaiting_input"))
     rpc.data(f"/api/v1/runs/{run_id}/human-input", {"response": "yes"})
-    waiting.join(5)
+    waiting.join(60)
     assert answers == [{"input": "yes", "request_id": question["request_id"]}]
 
 
@@ -84,7 +84,7 @@ def test_cancelling_the_run_cancels_its_question(rpc, reporter, run_id, by):
         rpc.data(f"{INGEST}/run/cancel", {"run_id": run_id})
     else:
         rpc.call("runs_cancel", run_id=run_id)
-    waiting.join(5)
+    waiting.join(60)
     message = f"Question {question['request_id']} was cancelled with its run"
     assert answers == [(409, "CONFLICT", message)]
 

@@ -62,7 +62,7 @@ def missing_after_a_kill(start, seconds):
     threading.Event().wait(seconds)  # a random moment, not a synchronisation
     service.end(signal.SIGKILL)
     for reader in readers:
-        reader.join(20)
+        reader.join(60)
     until(lambda: not service.marked())
     again = start()
     missing = {}

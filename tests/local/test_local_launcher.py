@@ -145,20 +145,20 @@ def test_requests_without_a_valid_token_keep_no_service(data_dir, path, token):
 
 @pytest.mark.parametrize("keeps", ["session", "stream", "requests"])
 def test_a_service_that_is_used_stays(data_dir, keeps):
-    started = ensure_service(data_dir, idle_exit_s=0.5)
+    started = ensure_service(data_dir, idle_exit_s=2.0)
     with connect(started.url, started.aod_token) as client:
         kit = Kit(client)
         ended = threading.Event()
         if keeps == "session":
-            kit.session("sleep 1.5")
-            ended.wait(1.2)
+            kit.session("sleep 3")
+            ended.wait(2.7)
         elif keeps == "stream":
-            environment = kit.environment(setup_script="sleep 1.2")
+            environment = kit.environment(setup_script="sleep 2.7")
             kit.stream(kit.session("true", environment_id=environment["id"]))
         else:
-            for _ in range(12):
+            for _ in range(14):
                 client.get("/agents")
-                ended.wait(0.1)
+                ended.wait(0.2)
         assert client.get("/agents").status_code == 200
 
 
@@ -189,7 +189,7 @@ def test_no_token_is_sent_to_a_stranger_on_the_port(data_dir):
             json.dumps({"url": url, "pid": os.getpid(), "embedded": True})
         )
         assert find_service(data_dir) is None
-        thread.join(5)
+        thread.join(60)
         stranger.close()
         assert service.aod_token.encode() not in heard[0]
 
@@ -218,7 +218,7 @@ def test_a_service_that_somebody_else_is_just_starting_is_waited_for(data_dir):
         until(lambda: "already runs" in _log(data_dir))
         assert not finding.done()
         with real:
-            assert finding.result(20).url == real.url
+            assert finding.result(60).url == real.url
 
 
 def _log(data_dir):
@@ -267,7 +267,7 @@ def test_the_first_line_of_json_has_exactly_the_five_names(data_dir):
     assert set(said) == {"url", "aod_token", "agentos_key", "agent_key", "agent_id"}
     assert httpx.get(f"{said['url']}/health").status_code == 200
     child.send_signal(signal.SIGTERM)
-    assert child.wait(3) == 0
+    assert child.wait(60) == 0
     assert child.stdout.read() == ""
     child.stdout.close()
 
@@ -333,7 +333,7 @@ def test_a_service_that_is_stopped_before_it_begins_ends_at_once():
     service = LocalService()
     service._loop.call_soon(service._service.stop)
     service.start()
-    service._thread.join(5)
+    service._thread.join(60)
     assert not service._thread.is_alive()
     service.stop()
     assert not service.data_dir.exists()

@@ -27,7 +27,7 @@ def service(tmp_path):
     said = json.loads(child.stdout.readline())
     yield said, psutil.Process(child.pid)
     child.terminate()
-    child.wait(10)
+    child.wait(60)
     child.stdout.close()
 
 

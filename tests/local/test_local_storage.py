@@ -39,7 +39,7 @@ def test_a_job_that_raises_changes_nothing_and_harms_no_other(database):
         raise RuntimeError("no")
 
     release = threading.Event()
-    blocker = database.submit(lambda _: release.wait(5))
+    blocker = database.submit(lambda _: release.wait(60))
     jobs = [
         database.submit(lambda c: c.execute("INSERT INTO counter VALUES ('one', 1)")),
         database.submit(bad),
@@ -67,8 +67,8 @@ def test_jobs_that_share_a_commit_with_one_that_fills_the_disk_are_all_taken_bac
             connection.execute("PRAGMA max_page_count = 1000000")
 
     begun, release = threading.Event(), threading.Event()
-    blocker = database.submit(lambda _: begun.set() or release.wait(5))
-    assert begun.wait(5)  # alone: what comes now shares the next commit
+    blocker = database.submit(lambda _: begun.set() or release.wait(60))
+    assert begun.wait(60)  # alone: what comes now shares the next commit
     jobs = [
         database.submit(lambda c: c.execute("INSERT INTO counter VALUES ('one', 1)")),
         database.submit(full),
@@ -78,7 +78,7 @@ def test_jobs_that_share_a_commit_with_one_that_fills_the_disk_are_all_taken_bac
     blocker.result()
     for job in jobs:
         with pytest.raises(sqlite3.OperationalError, match="full"):
-            job.result(5)
+            job.result(60)
     names = {row["name"] for row in database.read().execute("SELECT name FROM counter")}
     assert names == {"log"}
 
@@ -92,7 +92,7 @@ def test_a_closed_database_takes_no_more(tmp_path):
 
 def test_a_cancelled_job_is_not_run(database):
     release = threading.Event()
-    blocker = database.submit(lambda _: release.wait(5))
+    blocker = database.submit(lambda _: release.wait(60))
     job = database.submit(lambda c: c.execute("INSERT INTO counter VALUES ('a', 1)"))
     assert job.cancel()
     release.set()

@@ -344,7 +344,7 @@ def test_a_session_deleted_under_a_reader_ends_without_a_terminal_event(
     database.submit(lambda c: c.execute("DELETE FROM session")).result()
     worker = fresh_service._service._state.worker
     fresh_service._loop.call_soon_threadsafe(worker.discard, session["id"])
-    reader.join(10)
+    reader.join(60)
     assert not reader.is_alive()
     last = [json.loads(line[6:]) for line in lines if line.startswith("data: ")][-1]
     assert last["type"] == "output"
@@ -364,4 +364,4 @@ def test_open_streams_do_not_hold_up_the_services_end():
 
         threading.Thread(target=read, daemon=True).start()
         kit.wait_for_output(session)
-    assert ended.wait(5)
+    assert ended.wait(60)

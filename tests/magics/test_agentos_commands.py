@@ -94,7 +94,7 @@ def test_quiet_leaves_one_line(shell, capsys):
 def test_background_returns_at_once(shell, capsys):
     shell.run("%agentos invoke --background -o r")
     assert "continues in the background, bound to r" in capsys.readouterr().out
-    assert shell.names["r"].wait(20).status == "completed"
+    assert shell.names["r"].wait(60).status == "completed"
 
 
 def test_a_failed_run_is_one_line_and_still_bound(shell):
@@ -446,7 +446,7 @@ def test_runs_and_agents_are_offered_once_known(shell, monkeypatch):
     for text in ("%agentos events ", "%agentos invoke lo"):
         with provisionalcompleter():
             list(shell.ip.Completer.completions(text, len(text)))
-    fresh.wait(10)
+    fresh.wait(60)
     assert shell.names["newest"].id in candidates("%agentos events ", shell.names)
     assert candidates("%agentos invoke lo", shell.names) == ["local"]
     assert candidates("%agentos runs --agent lo", shell.names) == ["local"]

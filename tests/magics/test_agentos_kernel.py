@@ -52,7 +52,7 @@ def slow_agent(agentos, tmp_path, monkeypatch):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come to that in 30 s"
         time.sleep(0.02)

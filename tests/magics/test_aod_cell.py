@@ -129,7 +129,7 @@ def test_background_returns_while_the_session_runs(shell, capsys):
     assert session.status in ("pending", "running")
     assert f"Session {session.id} runs in the background, bound to s." in capsys.readouterr().out
     assert shell.run("%aod stop s") is None
-    assert session.wait(20).status == "terminated"
+    assert session.wait(60).status == "terminated"
 
 
 def test_quiet_leaves_one_line(shell, capsys):

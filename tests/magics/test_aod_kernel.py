@@ -37,7 +37,7 @@ def processes_that_mention(text):
 
 def wait_for_processes(text, count):
     """Wait until so many processes mention `text`."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = processes_that_mention(text)
         if len(found) == count:

@@ -28,7 +28,7 @@ class Service:
 
     def kill(self):
         self.child.kill()
-        self.child.wait(10)
+        self.child.wait(60)
         self.child.stdout.close()
 
     def start_again(self):
@@ -62,7 +62,7 @@ def test_a_cell_says_once_that_its_service_is_away_and_once_that_it_is_back(
         while not (tmp_path / "up").exists():
             time.sleep(0.01)
         away.kill()
-        is_told.wait(30)
+        is_told.wait(60)
         away.start_again()
 
     monkeypatch.setattr(display, "say", say)

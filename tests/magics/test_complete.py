@@ -85,7 +85,7 @@ def test_agents_and_sessions_are_offered_once_known(shell, service):
         client.agents.create(name="completion-agent", model="sh", runtime="shell")
     completed(shell, "%%aod -a compl")
     completed(shell, "%aod events ")
-    known.wait(10)
+    known.wait(60)
     assert "completion-agent" in completed(shell, "%%aod -a compl")
     offered = completed(shell, "%aod events ")
     assert {"last", "mine", shell.names["mine"].id} <= offered
@@ -97,7 +97,7 @@ def test_a_name_with_blanks_is_offered_in_quotes(shell, service, monkeypatch):
     with Client(base_url=service.url, token=service.aod_token) as client:
         client.agents.create(name="an agent of mine", model="sh", runtime="shell")
     candidates("%%aod -a ", {})
-    known.wait(10)
+    known.wait(60)
     for typed in ("an", "'an ag", '"an agent '):
         text = f"%%aod --runtime shell -a {typed}"
         with provisionalcompleter():

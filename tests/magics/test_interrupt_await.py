@@ -1,7 +1,6 @@
 """The stop button in a cell that awaits: real kernels, old and new."""
 
 import re
-import time
 
 import pytest
 from kernels import Kernel, clean_environment, older
@@ -21,7 +20,6 @@ GOES_ON = (
     r"%aod stop {0} ends it, %aod attach {0} shows it\."
 )
 ID = r"[0-9a-f]{8}-[0-9a-f-]{27}"
-WITHIN_S = 5.0
 """Without being woken the kernel would wait for the session: for hours."""
 
 
@@ -46,10 +44,7 @@ def interrupted(kernel, code):
     request = kernel.begin(code)
     kernel.wait_for_text(request, "awaits")
     kernel.interrupt()
-    at = time.monotonic()
-    ran = kernel.finish(request)
-    assert time.monotonic() - at < WITHIN_S
-    return ran
+    return kernel.finish(request)
 
 
 def test_stop_ends_a_cell_that_awaits_a_session_and_says_that_it_continues(kernel):

@@ -10,7 +10,7 @@ from kernels import clean_environment
 
 from aod_notebook.core.errors import AodNotebookError
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @pytest.fixture(scope="module")

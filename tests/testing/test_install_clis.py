@@ -49,7 +49,7 @@ def test_two_runs_at_once_install_once(npm, tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(set(found)) == 1
     assert len(found) == 4
     assert len(calls(tmp_path)) == 1

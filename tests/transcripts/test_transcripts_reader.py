@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 
 import pytest
 from hypothesis import given
@@ -192,15 +191,14 @@ def test_opencode_steps_of_one_message_add_up_on_its_last():
     assert entries[-1].result.usage.input_tokens == 4
 
 
+@pytest.mark.timeout(60)  # a second is enough; a growing string takes minutes
 def test_one_line_of_four_mebibytes_in_small_chunks_is_linear():
     line = json.dumps(
         {"type": "assistant", "message": {"content": [{"type": "text", "text": "x" * 2**22}]}}
     )
     chunks = [line[i : i + 64] for i in range(0, len(line), 64)]
     reader = Reader()
-    before = time.process_time()
     for chunk in chunks:
         reader.feed(chunk)
     [entry] = reader.feed("\n")
-    assert time.process_time() - before < 1.0  # a growing string takes minutes
     assert len(entry.text) == 2**22

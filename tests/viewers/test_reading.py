@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -129,12 +128,11 @@ def test_codex_changes_without_content_give_no_diff():
     assert patched("no list") is None
 
 
+@pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes
 def test_a_diff_of_50_000_lines_is_quick_and_cut():
     old, new = ("".join(f"{n} {x}\n" for n in range(50_000)) for x in "ab")
-    began = time.perf_counter()
     diff = edits({"old_string": old, "new_string": new})
     assert (len(diff.lines), diff.added, diff.cut) == (400, 50_000, 99_600)
-    assert time.perf_counter() - began < 5
 
 
 def test_a_to_do_list_is_shown_once_in_its_last_state():
@@ -247,23 +245,21 @@ def test_markdown_is_a_tree_without_markup():
     ]
 
 
+@pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes
 @pytest.mark.parametrize(
     "unit", ["*", "[", "`", "a *", "> ", "- ", "[a](", "~~a", "<", "![[", "**a_b", "|a|b|\n"]
 )
 def test_odd_markdown_is_read_in_time(unit):
-    began = time.perf_counter()
     tree(unit * (16_000 // len(unit)))
-    assert time.perf_counter() - began < 4
 
 
+@pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes
 def test_ten_megabytes_of_markdown_are_shown_as_written():
     words = said({"type": "text", "text": "**a** `b`\n" * 1_000_000})
-    began = time.perf_counter()
     transcript = Transcript("claude", "claude")
     transcript.add([words])
     assert len(wire_rows(transcript.rows)[0]) < 11
     assert "<strong>" not in transcript.html()
-    assert time.perf_counter() - began < 10
 
 
 def test_static_words_are_elements_and_dollars_stay_dollars():

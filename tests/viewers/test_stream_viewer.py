@@ -12,7 +12,7 @@ from aod_notebook import plots
 from aod_notebook.core import theme
 from aod_notebook.viewers.stream import StreamViewer
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class Comm(comm.base_comm.BaseComm):

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,9 +21,8 @@ def test_code_blocks_and_headings_are_set_off():
     assert looks == {"# Title": BOLD, "```py": DIM, "x = 1": CODE, "```": DIM}
 
 
+@pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes
 @pytest.mark.parametrize("part", ["`a` ", "`a`\n", "**", "`", "# a\n", "```\n"])
 def test_prose_of_hostile_length_is_marked_in_linear_time_and_not_for_ever(part):
-    started = time.process_time()
     _, marks = prose(part * 500_000)
     assert len(marks) <= 2 * MOST_MARKS
-    assert time.process_time() - started < 2

@@ -178,7 +178,7 @@ async def test_closing_the_client_ends_its_streams(scripted, aconnect):
 @pytest.mark.anyio
 async def test_more_than_a_hundred_streams_can_be_open(scripted, aconnect):
     service = scripted(stream(start(), then="hang"))
-    client = aconnect(service, timeout=1)
+    client = aconnect(service, timeout=60)
     streams = [client.sessions.stream(SID) for _ in range(110)]
     for events in streams:
         assert (await anext(events)).type == "start"

@@ -164,7 +164,7 @@ def test_closing_the_client_ends_its_streams(scripted, connect):
 
 def test_more_than_a_hundred_streams_can_be_open(scripted, connect):
     service = scripted(stream(start(), then="hang"))
-    client = connect(service, timeout=1)
+    client = connect(service, timeout=60)
     streams = [client.sessions.stream(SID) for _ in range(110)]
     for events in streams:
         assert (next(events)).type == "start"
