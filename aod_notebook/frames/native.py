@@ -145,11 +145,11 @@ class Table:
 
     def to_arrow(self) -> pa.Table:
         """Hand the rows over as they are; the table is empty afterwards."""
-        chunks, self._chunks = self._chunks, {}
-        types = {column.name: _ARROW[column.dtype] for column in self.columns}
-        return pa.table(
-            {name: pa.chunked_array(chunks[name], kind) for name, kind in types.items()}
-        )
+        data = {}
+        for column in self.columns:
+            chunks = pa.chunked_array(self._chunks.pop(column.name), _ARROW[column.dtype])
+            data[column.name] = _in_calendar(chunks) if column.dtype == "datetime" else chunks
+        return pa.table(data)
 
     def to_pandas(self) -> pd.DataFrame:
         """Hand the rows over; the table is empty afterwards."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
 from aod_notebook.frames.exchange import Library, converted
 from aod_notebook.frames.native import Table
@@ -105,11 +106,39 @@ class Report:
         }
 
 
-class Framed(NamedTuple):
+class Framed:
     """A frame and what went wrong while it was made."""
 
-    frame: pd.DataFrame
-    report: Report
+    def __init__(self, frame: pd.DataFrame, report: Report) -> None:
+        self._frame: pd.DataFrame | None = frame
+        self.report = report
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The frame, with what is reported of it in its attrs."""
+        assert self._frame is not None  # noqa: S101 - for the type checker
+        return self._frame
+
+
+class Filled(Framed):
+    """A filled table: a frame once that is asked for, or columns of Arrow as they are stored."""
+
+    def __init__(self, table: Table, schema: Schema, report: Report, **attrs: Any) -> None:
+        self._frame = None
+        self.report = report
+        self._table, self._schema, self._attrs = table, schema, attrs
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The frame, with what is reported of it in its attrs."""
+        if self._frame is None:
+            self._frame = self._table.to_pandas()
+            self._frame.attrs = {**self.report.attrs(self._schema), **self._attrs}
+        return self._frame
+
+    def to_arrow(self) -> pa.Table:
+        """Hand the columns over instead of a frame, which takes as long again to convert."""
+        return self._table.to_arrow()
 
 
 def now() -> str:
@@ -117,11 +146,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def finish(table: Table, schema: Schema, report: Report) -> Framed:
-    """Make the frame of a filled table."""
-    frame = table.to_pandas()
-    frame.attrs = report.attrs(schema)
-    return Framed(frame, report)
+def finish(table: Table, schema: Schema, report: Report, **attrs: Any) -> Filled:
+    """Make a frame of a filled table, with these attrs beside those of the report."""
+    return Filled(table, schema, report, **attrs)
 
 
 def deliver(framed: Framed, to: Library = "pandas") -> pd.DataFrame:

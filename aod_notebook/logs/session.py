@@ -8,7 +8,7 @@ import msgspec
 from aod_notebook.transcripts import Usage
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One billed answer of a model.
 
     Attributes:

@@ -10,6 +10,8 @@ import msgspec
 _MAX_INT = 2**63
 _MAX_MS = 253_402_300_800_000
 """The end of the year 9999."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = datetime.resolution
 _decode = msgspec.json.Decoder().decode
 
 
@@ -96,7 +98,7 @@ def as_time(value: Any) -> int | None:
             moment = datetime.fromisoformat(value)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=UTC)
-            return round(moment.timestamp() * 1_000_000)
+            return (moment - _EPOCH) // _MICROSECOND
         except (ValueError, OverflowError):
             return None
     number = as_float(value)

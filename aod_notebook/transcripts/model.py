@@ -112,7 +112,7 @@ class Result(Spent, frozen=True, kw_only=True):
     denial_count: int | None = None
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """One content block, or one line that has none.
 
     Attributes:

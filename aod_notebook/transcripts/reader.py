@@ -135,6 +135,8 @@ class Reader:
 
 def _encodable(text: str) -> str:
     """The same text, with `?` for lone surrogates, which no encoder takes."""
+    if text.isascii():  # known without looking, where an encoding makes a copy
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

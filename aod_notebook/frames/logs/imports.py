@@ -24,8 +24,8 @@ from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.logs.rows import (
     LogPath,
     changed_at,
-    events_of_logs,
     found_logs,
+    printed_events,
     read_sessions,
     recent,
     sessions_of_logs,
@@ -33,10 +33,8 @@ from aod_notebook.frames.logs.rows import (
 )
 from aod_notebook.frames.logs.workers import Channel, Worker, cores
 from aod_notebook.frames.report import FrameWarning, Report
-from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.store import IMPORTED, Store
 from aod_notebook.frames.store.commit import commit, compact, make, open_for_writing
-from aod_notebook.frames.store.layout import arrow_table
 from aod_notebook.frames.store.manifest import Entry
 from aod_notebook.frames.store.parts import PartWriter
 from aod_notebook.frames.store.stage import add_sessions
@@ -304,7 +302,7 @@ def _import_batch(
     for part in _parts(sessions):
         models = {session.session_id: session.model for session in part}
         own = {"sessions": sessions_of_logs(part), "turns": turns_of_logs(part)}
-        events = arrow_table(events_of_logs(part), SCHEMAS["events"])
+        events = printed_events(part).to_arrow()
         entries = {session.session_id: _entry(session) for session in part}
         writer = writer or PartWriter(store.path)
         add_sessions(writer, own, events, entries, partial(_model_of, models))

@@ -14,7 +14,7 @@ from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.frames import prices
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.native import Table, bytes_array, constant
-from aod_notebook.frames.report import Report, finish
+from aod_notebook.frames.report import Filled, Report, finish
 from aod_notebook.frames.schema import SCHEMAS, Schema
 from aod_notebook.frames.store import IMPORTED_NAMES, stored_schema
 from aod_notebook.logs import (
@@ -162,6 +162,11 @@ COUNTS: Final = {
 
 def events_of_logs(sessions: Iterable[LogSession]) -> pd.DataFrame:
     """Make the events frame: a row per line that the CLI would have printed."""
+    return printed_events(sessions).frame
+
+
+def printed_events(sessions: Iterable[LogSession]) -> Filled:
+    """Fill the table of events."""
     table = Table(_EVENTS.columns)
     for session in sessions:
         lines: list[bytes] = []
@@ -186,7 +191,7 @@ def events_of_logs(sessions: Iterable[LogSession]) -> pd.DataFrame:
                 "created_at": times,
             },
         )
-    return finish(table, _EVENTS, Report()).frame
+    return finish(table, _EVENTS, Report())
 
 
 def sessions_of_logs(

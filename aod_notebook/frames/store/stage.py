@@ -17,7 +17,7 @@ from aod_notebook.frames import prices
 from aod_notebook.frames.decode.wire import EventRows, read_bodies
 from aod_notebook.frames.fetch import QUIET_S, Body, agent_model, base_url_of, each
 from aod_notebook.frames.native import Table
-from aod_notebook.frames.report import Framed, Problem, Report, now
+from aod_notebook.frames.report import Filled, Problem, Report, now
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sessions.sessions import sessions_of
 from aod_notebook.frames.sessions.turns import turns_of
@@ -25,7 +25,7 @@ from aod_notebook.frames.store.layout import arrow_table, pandas_table
 from aod_notebook.frames.store.manifest import Entry
 from aod_notebook.frames.store.parts import PartWriter, Staged
 from aod_notebook.frames.transcripts.messages import messages_of
-from aod_notebook.frames.transcripts.pieces import ModelOf, Piece, pieces
+from aod_notebook.frames.transcripts.pieces import NEEDED, ModelOf, Piece, pieces
 from aod_notebook.frames.transcripts.results import model_usage_of, results_of
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 
@@ -39,7 +39,7 @@ _HELD_BYTES: Final = 64_000_000
 """So much may be fetched ahead; a session that is waited for may take more."""
 _LONGEST_WAIT_S: Final = 15.0
 """A part is put in its place after so long, even if it is small: what is stored stays."""
-_DERIVED: Final[Mapping[str, Callable[..., Framed]]] = {
+_DERIVED: Final[Mapping[str, Callable[..., Filled]]] = {
     "messages": messages_of,
     "tool_calls": tool_calls_of,
     "results": results_of,
@@ -184,14 +184,14 @@ def add_sessions(
     """
     tables = {name: arrow_table(frame, writer.schemas[name]) for name, frame in own.items()}
     problems: dict[str, list[Problem]] = {}
-    frame = pandas_table(events, _EVENTS.columns)
+    frame = pandas_table(events, [_EVENTS[name] for name in NEEDED])
     # Entries of transcripts take several times the room of their lines: of much text they are
     # made again for each frame instead of being kept.
     is_kept = events.nbytes < 4 * _BATCH_BYTES
     kept: list[Piece] = list(pieces([frame], model_of)) if is_kept else []
     for name, derive in _DERIVED.items():
         made = derive(kept if is_kept else pieces([frame], model_of))
-        tables[name] = arrow_table(made.frame, SCHEMAS[name])
+        tables[name] = made.to_arrow()
         problems[name] = made.report.problems
     writer.add({**tables, "events": events}, entries, problems, prices.version())
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import ROWS_PER_BATCH, Table
-from aod_notebook.frames.report import Framed, Report, deliver, finish
+from aod_notebook.frames.report import Filled, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.sources import Events, Gathered, Models, derived
 from aod_notebook.frames.transcripts.pieces import Piece
@@ -41,7 +41,7 @@ def messages_of(
     pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+) -> Filled:
     """Make the messages frame of transcripts, one session after the other."""
     table = Table(_SCHEMA.select(columns, exclude))
     tokens = _MessageTokens()

@@ -20,6 +20,20 @@ _NAMELESS = frozenset({"codex", "opencode"})
 ModelOf = Callable[[str | None], str | None]
 """From a session's id to the model of its agent, None if that is unknown."""
 _NOTHING = -(2**63)
+NEEDED = (
+    "session_id",
+    "event_id",
+    "type",
+    "turn",
+    "stream",
+    "data",
+    "stage",
+    "state",
+    "recorded_at",
+    "created_at",
+    "received_at",
+)
+"""The columns of events that transcripts are read from."""
 
 
 def _unknown(_: str | None) -> None:

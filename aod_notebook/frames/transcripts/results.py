@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from aod_notebook.frames import prices
 from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import Table
-from aod_notebook.frames.report import Framed, Report, deliver, finish
+from aod_notebook.frames.report import Filled, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.sources import Events, Gathered, Models, derived
 from aod_notebook.frames.transcripts.pieces import Piece
@@ -47,7 +47,7 @@ def results_of(
     pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+) -> Filled:
     """Make the results frame of transcripts."""
     table, report = Table(_RESULTS.select(columns, exclude)), Report()
     found = turn_results(pieces, report)
@@ -64,14 +64,14 @@ def results_of(
         costs = [_costs(row, report) for row in found]
         values |= _cost_values(values["cost_usd"], [_sum(of_models) for of_models in costs])
     table.add(len(found), values)
-    return _priced(finish(table, _RESULTS, report))
+    return finish(table, _RESULTS, report, price_version=prices.version())
 
 
 def model_usage_of(
     pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+) -> Filled:
     """Make the model_usage frame of transcripts."""
     table, report = Table(_MODEL_USAGE.select(columns, exclude)), Report()
     turns = turn_results(pieces, report)
@@ -89,7 +89,7 @@ def model_usage_of(
         costs = [cost for row in turns for cost in _costs(row, report)]
         values |= _cost_values(values["cost_usd"], costs)
     table.add(len(found), values)
-    return _priced(finish(table, _MODEL_USAGE, report))
+    return finish(table, _MODEL_USAGE, report, price_version=prices.version())
 
 
 def turn_results(pieces: Iterable[Piece], report: Report | None = None) -> list[_TurnResult]:
@@ -160,11 +160,6 @@ def _cost_values(reported: list[float | None], computed: list[float | None]) -> 
         for given, made in zip(reported, computed, strict=True)
     ]
     return {"computed_cost_usd": computed, "cost_source": sources}
-
-
-def _priced(framed: Framed) -> Framed:
-    framed.frame.attrs["price_version"] = prices.version()
-    return framed
 
 
 def results_df(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import ROWS_PER_BATCH, Table
-from aod_notebook.frames.report import Framed, Report, deliver, finish
+from aod_notebook.frames.report import Filled, Report, deliver, finish
 from aod_notebook.frames.rows import seconds_between
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, Gathered, derived
@@ -37,7 +37,7 @@ def tool_calls_of(
     pieces: Iterable[Piece],
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
-) -> Framed:
+) -> Filled:
     """Make the tool_calls frame of transcripts, one session after the other."""
     table = Table(_SCHEMA.select(columns, exclude))
     calls = calls_of(pieces)
