@@ -126,14 +126,16 @@ class Filled(Framed):
     def __init__(self, table: Table, schema: Schema, report: Report, **attrs: Any) -> None:
         self._frame = None
         self.report = report
-        self._table, self._schema, self._attrs = table, schema, attrs
+        self._table, self._schema = table, schema
+        self._attrs: dict[Hashable | None, Any] = {**attrs}
 
     @property
     def frame(self) -> pd.DataFrame:
         """The frame, with what is reported of it in its attrs."""
         if self._frame is None:
             self._frame = self._table.to_pandas()
-            self._frame.attrs = {**self.report.attrs(self._schema), **self._attrs}
+            self._frame.attrs = self.report.attrs(self._schema)
+            self._frame.attrs |= self._attrs
         return self._frame
 
     def to_arrow(self) -> pa.Table:

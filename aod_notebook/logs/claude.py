@@ -8,7 +8,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -33,12 +33,13 @@ _TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customT
 _SYNTHETIC = "<synthetic>"
 
 
-class _Record(NamedTuple):
+class _Record(msgspec.Struct, gc=False):
     """One line of the conversation, with the call that its subagent works for."""
 
     at: int | None
     line: Line
     raw: bytes
+    """Empty if only the usage is read."""
     parent_tool_use_id: str | None
 
 
@@ -81,8 +82,11 @@ def read_session(
     records: list[_Record] = []
     titles: list[dict[str, Any]] = []
     for path in files:
-        agents = {} if path == main or usage_only else _call_of_side(path)
-        records += _records(path, session, agents, titles)
+        if usage_only:
+            records += _records(path, session, {}, titles, usage_only=True)
+        else:
+            agents = {} if path == main else _call_of_side(path)
+            records += _records(path, session, agents, titles)
     records = _in_time(records)
     _describe(session, records)
     session.title = _title(titles, {record.line.uuid for record in records}) if titles else None
@@ -104,15 +108,18 @@ def _call_of_side(path: Path) -> dict[str, str]:
 
 
 def _records(
-    path: Path, session: LogSession, agents: dict[str, str], titles: list[dict[str, Any]]
+    path: Path,
+    session: LogSession,
+    agents: dict[str, str],
+    titles: list[dict[str, Any]],
+    *,
+    usage_only: bool = False,
 ) -> list[_Record]:
     """Read the lines of one file that belong to the conversation; collect those with titles."""
     records: list[_Record] = []
     unread = 0
-    for number, raw, is_whole in lines_of(path):
-        if raw.startswith(_SKIPPED):
-            continue
-        line = parse(raw)
+    for number, raw, is_whole in lines_of(path, _SKIPPED):
+        line = parse(raw, usage_only=usage_only)
         if line is None:
             if not is_whole:
                 session.note("the last line is incomplete", number)
@@ -121,8 +128,9 @@ def _records(
             if unread == 1:
                 session.note("a line is not a JSON object with a type", number)
         elif line.type in _KEPT:
-            call = agents.get(line.agent_id or "")
-            records.append(_Record(micros(line.timestamp), line, raw, call))
+            call = agents.get(line.agent_id or "") if agents else None
+            kept = b"" if usage_only else raw
+            records.append(_Record(micros(line.timestamp), line, kept, call))
         elif line.type in _TITLES:
             titles.append(as_dict(loads(raw)))
         elif line.type == "cost-state":
@@ -168,18 +176,20 @@ def _usage_of_model(counts: dict[str, Any]) -> Usage:
 def _in_time(records: list[_Record]) -> list[_Record]:
     """Sort by time; a line without one stays behind its predecessor; a repeated uuid goes."""
     seen: set[str] = set()
-    keyed: list[tuple[int, int, _Record]] = []
+    kept: list[_Record] = []
+    times: list[int] = []
     last = 0
-    for index, record in enumerate(records):
+    for record in records:
         uuid = record.line.uuid
         if uuid is not None:
             if uuid in seen:
                 continue
             seen.add(uuid)
         last = record.at if record.at is not None else last
-        keyed.append((last, index, record))
-    keyed.sort(key=lambda item: item[:2])
-    return [record for _, _, record in keyed]
+        kept.append(record)
+        times.append(last)
+    order = sorted(range(len(kept)), key=times.__getitem__)
+    return [kept[index] for index in order]
 
 
 def _link_inline_agents(records: list[_Record]) -> list[_Record]:
@@ -188,7 +198,6 @@ def _link_inline_agents(records: list[_Record]) -> list[_Record]:
         return records
     calls: dict[str, str] = {}
     current: dict[str, str] = {}
-    linked = []
     for record in records:
         line = record.line
         if not line.is_sidechain:
@@ -198,9 +207,8 @@ def _link_inline_agents(records: list[_Record]) -> list[_Record]:
             call = calls.get(prompt_of(line) or "") if line.type == "user" else None
             if call is not None:
                 current[agent] = call
-            record = record._replace(parent_tool_use_id=current.get(agent))  # noqa: PLW2901
-        linked.append(record)
-    return linked
+            record.parent_tool_use_id = current.get(agent)
+    return records
 
 
 def _agent_calls(line: Line) -> Iterator[tuple[str, str]]:
@@ -218,16 +226,15 @@ def _describe(session: LogSession, records: list[_Record]) -> None:
     times = [record.at for record in records if record.at is not None]
     if times:
         session.created_at, session.updated_at = min(times), max(times)
-    for record in records:
-        line = record.line
-        session.cwd = session.cwd or line.cwd
-        session.git_branch = line.git_branch or session.git_branch
-        session.cli_version = line.version or session.cli_version
-        if line.message is not None and line.message.model not in (None, _SYNTHETIC):
-            session.model = session.model or line.message.model
-        maker = line.request_session_id
-        if maker is not None and maker != session.session_id:
-            session.forked_from_id = session.forked_from_id or maker
+    lines = [record.line for record in records]
+    newest = lines[::-1]
+    session.cwd = next((line.cwd for line in lines if line.cwd), None)
+    session.git_branch = next((line.git_branch for line in newest if line.git_branch), None)
+    session.cli_version = next((line.version for line in newest if line.version), None)
+    models = (line.message.model for line in lines if line.message is not None)
+    session.model = next((model for model in models if model not in (None, "", _SYNTHETIC)), None)
+    makers = (line.request_session_id for line in lines if line.request_session_id)
+    session.forked_from_id = next((one for one in makers if one != session.session_id), None)
 
 
 def _add_up(session: LogSession, records: list[_Record]) -> None:
@@ -280,7 +287,7 @@ def _is_billed(line: Line, message: Message, own: set[str | None]) -> bool:
     return not line.is_sidechain or message.id not in own or message.id is None
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, gc=False):
     """The largest usage that the lines of one message report, and the turn of that line."""
 
     turn: Turn
@@ -347,8 +354,9 @@ def _output_line(record: _Record) -> bytes:
         added += b'"parent_tool_use_id":' + call + b","
     if record.line.is_meta or record.line.is_compact_summary:
         added += b'"isSynthetic":true,'
-    start = record.raw.find(b"{") + 1
-    return b"{" + added + record.raw[start:] if added else record.raw
+    if not added:
+        return record.raw
+    return b"{" + added + record.raw[record.raw.find(b"{") + 1 :]
 
 
 def _system_line(raw: bytes) -> bytes:

@@ -73,14 +73,26 @@ class Line(msgspec.Struct, rename="camel", gc=False):
     message: Message | None = None
 
 
+class _CountedMessage(Message, rename={"content": "-"}, gc=False):
+    """A message without its content, which would keep all the bytes of its line."""
+
+
+class _CountedLine(Line, rename="camel", gc=False):
+    message: _CountedMessage | None = None
+
+
 _decode = msgspec.json.Decoder(Line).decode
+_decode_counted = msgspec.json.Decoder(_CountedLine).decode
 _decode_content = msgspec.json.Decoder(str | list[Part]).decode
 
 
-def parse(raw: bytes) -> Line | None:
-    """Read a line, field by field where it is odd; None if it is not an object with a type."""
+def parse(raw: bytes, *, usage_only: bool = False) -> Line | None:
+    """Read a line, field by field where it is odd; None if it is not an object with a type.
+
+    With `usage_only` its message has no content.
+    """
     try:
-        return _decode(raw)
+        return _decode_counted(raw) if usage_only else _decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     value = loads(raw)

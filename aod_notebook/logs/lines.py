@@ -8,8 +8,8 @@ _BOM = b"\xef\xbb\xbf"
 _BUFFER = 1 << 20
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Read a file that may still be growing.
+def lines_of(path: Path, skipped: tuple[bytes, ...] = ()) -> Iterator[tuple[int, bytes, bool]]:
+    """Read a file that may still be growing, without the lines that start like one of `skipped`.
 
     Yields:
         The number of each non-empty line (from 1), the line, and whether it ends in a newline:
@@ -19,9 +19,13 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes, bool]]:
         for number, line in enumerate(file, 1):
             if number == 1:
                 line = line.removeprefix(_BOM)  # noqa: PLW2901
-            text = line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n")
-            if text and not text.isspace():
-                yield number, text, line.endswith(b"\n")
+            if line.startswith(skipped):
+                continue
+            is_whole = line.endswith(b"\n")
+            if is_whole:
+                line = line[:-2] if line.endswith(b"\r\n") else line[:-1]  # noqa: PLW2901
+            if line and not line.isspace():
+                yield number, line, is_whole
 
 
 def micros(text: object) -> int | None:

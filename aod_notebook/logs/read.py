@@ -1,6 +1,8 @@
 """From a log file to its sessions, and from a session to the lines that its CLI would print."""
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 
 import msgspec
 
@@ -42,8 +44,8 @@ def printed_turns(session: LogSession) -> Iterator[Turn]:
     """
     total = Usage()
     for turn in session.turns:
-        for request in turn.requests:
-            total += request.usage
+        if session.runtime == "codex":  # its lines hold the sums of all turns so far
+            total = reduce(add, (request.usage for request in turn.requests), total)
         if session.runtime == "opencode":  # its own lines hold the counts
             turn = msgspec.structs.replace(turn, lines=opencode.counted_lines(turn))  # noqa: PLW2901
         line = _result_line(session, turn, total)

@@ -1,6 +1,7 @@
 """From raw chunks of an agent's stdout to entries."""
 
 import re
+from collections.abc import Iterable
 
 from aod_notebook.contract import AGENT_RUNTIMES
 from aod_notebook.transcripts._json import as_str, loads
@@ -71,6 +72,10 @@ class Reader:
         lines.insert(0, _encodable("".join(self._parts)))
         rest = lines.pop()
         self._parts = [rest] if rest else []
+        return self.feed_lines(lines)
+
+    def feed_lines(self, lines: Iterable[str]) -> list[Entry]:
+        """Take whole lines, without their newlines and without surrogates."""
         entries: list[Entry] = []
         for line in lines:
             self.line += 1

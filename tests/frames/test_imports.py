@@ -126,14 +126,16 @@ def test_a_path_is_a_source_of_every_frame(home):
     assert frames.results_df(folder)["input_tokens"].sum() == 12081 + 1010
 
 
-def test_frames_of_a_path_equal_those_of_the_store(home, store):
-    stored = store.frame("tool_calls")
-    direct = frames.tool_calls_df(home)
-    order = ["session_id", "order"]
+@pytest.mark.parametrize("name", ["messages", "tool_calls", "results", "model_usage"])
+def test_frames_of_a_path_equal_those_of_the_store(home, store, name):
+    """A store is filled from the lines themselves, a path is read over the events frame."""
+    stored = store.frame(name)
+    direct = getattr(frames, f"{name}_df")(home)
+    order = ["session_id", "order" if "order" in stored else "turn"]
 
     pd.testing.assert_frame_equal(
-        stored.sort_values(order).reset_index(drop=True),
-        direct.sort_values(order).reset_index(drop=True),
+        stored.sort_values(order, kind="stable").reset_index(drop=True),
+        direct.sort_values(order, kind="stable").reset_index(drop=True),
         check_categorical=False,
     )
 

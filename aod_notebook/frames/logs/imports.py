@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -25,7 +25,9 @@ from aod_notebook.frames.logs.rows import (
     LogPath,
     changed_at,
     found_logs,
+    printed,
     printed_events,
+    printed_pieces,
     read_sessions,
     recent,
     sessions_of_logs,
@@ -36,7 +38,7 @@ from aod_notebook.frames.report import FrameWarning, Report
 from aod_notebook.frames.store import IMPORTED, Store
 from aod_notebook.frames.store.commit import commit, compact, make, open_for_writing
 from aod_notebook.frames.store.manifest import Entry
-from aod_notebook.frames.store.parts import PartWriter
+from aod_notebook.frames.store.parts import MOST_BYTES, PartWriter
 from aod_notebook.frames.store.stage import add_sessions
 from aod_notebook.logs import LogFile, LogSession, Turn, count_once, one_each
 
@@ -45,10 +47,10 @@ _BATCH_BYTES: Final = 24_000_000
 _BYTES_PER_JOB: Final = 100_000_000
 """A process takes about as long to start as to read so much."""
 _MOST_JOBS: Final = 8
-_SAVED_S: Final = 2.0
-"""How often what is known is written while an import goes on."""
-_PART_BYTES: Final = 12_000_000
+_FRAME_BYTES: Final = 12_000_000
 """Frames are made of sessions with about so many bytes of lines."""
+_LONGEST_WAIT_S: Final = 30.0
+"""A part is put in its place after so long, even if it is small: what is stored stays."""
 
 
 class _Known(msgspec.Struct):
@@ -64,7 +66,6 @@ class _Index:
 
     folder: Path
     stamps: dict[str, str]
-    _saved: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, store: Store) -> "_Index":
@@ -78,14 +79,11 @@ class _Index:
         return _loaded(self.folder / "requests.msgpack", dict[str, str]) or {}
 
     def take(self, logs: Iterable[LogFile], requests: Mapping[str, str]) -> None:
-        """Note that logs are imported, and write it down now and then."""
-        self.stamps |= {str(log.path): log.stamp for log in logs}
-        if time.monotonic() - self._saved > _SAVED_S:
-            self.save(requests)
+        """Write down that logs are imported.
 
-    def save(self, requests: Mapping[str, str]) -> None:
-        """Write what is known now; requests first, so that a file counts once they are kept."""
-        self._saved = time.monotonic()
+        Requests come first, so that a file counts once they are kept.
+        """
+        self.stamps |= {str(log.path): log.stamp for log in logs}
         _write(self.folder / "requests.msgpack", dict(requests))
         _write(self.folder / "files.msgpack", _Known(self.stamps))
 
@@ -215,13 +213,18 @@ class _Import:
             OSError: the store cannot be written.
         """
         if jobs == 1:
-            for batch in batches:
-                settle = partial(count_once, counted=self._counted)
-                _import_batch(self._store, batch, settle, self._report)
-                self._index.take(batch, self._counted)
+            settle = partial(count_once, counted=self._counted)
+            waiting: list[LogFile] = []
+            with _Parts(self._store.path) as parts:
+                for batch in batches:
+                    waiting += batch
+                    _import_batch(parts, batch, settle, self._report)
+                    if parts.put_if_due():
+                        self._index.take(waiting, self._counted)
+                        waiting = []
+            self._index.take(waiting, self._counted)
         else:
             self._share(batches, jobs)
-        self._index.save(self._counted)
 
     def _share(self, batches: list[list[LogFile]], jobs: int) -> None:
         numbered = enumerate(batches)
@@ -234,19 +237,23 @@ class _Import:
 
     def _follow(self, worker: Worker, numbered: "enumerate[list[LogFile]]") -> None:
         """Feed one process a batch after the other."""
+        waiting: list[LogFile] = []
+        batch: list[LogFile] | None = []
         try:
             worker.send((self._store.path, prices.given()))
-            while True:
+            while batch is not None:
                 with self._changed:
                     number, batch = next(numbered, (0, None))
-                if batch is None:
-                    return
                 worker.send(batch)
-                worker.send(self._settle(number, worker.receive()))
-                report = worker.receive()
+                if batch is not None:
+                    waiting += batch
+                    worker.send(self._settle(number, worker.receive()))
+                report, is_put = worker.receive()
                 with self._changed:
                     self._report.join([report])
-                    self._index.take(batch, self._counted)
+                    if is_put:
+                        self._index.take(waiting, self._counted)
+                        waiting = []
         except BaseException:
             with self._changed:
                 self._is_broken = True
@@ -277,10 +284,12 @@ def work(channel: Channel) -> None:
 
     path, given = channel.receive()
     prices.take(given)
-    while True:
-        report = Report()
-        _import_batch(Store(path), channel.receive(), settle, report)
-        channel.send(report)
+    with _Parts(path) as parts:
+        while (batch := channel.receive()) is not None:
+            report = Report()
+            _import_batch(parts, batch, settle, report)
+            channel.send((report, parts.put_if_due()))
+    channel.send((Report(), True))
 
 
 def _bare(session: LogSession) -> LogSession:
@@ -291,43 +300,76 @@ def _bare(session: LogSession) -> LogSession:
 
 
 def _import_batch(
-    store: Store,
+    parts: "_Parts",
     logs: list[LogFile],
     settle: Callable[[list[LogSession]], None],
     report: Report,
 ) -> None:
     sessions = one_each(read_sessions(logs, report))
     settle(sessions)
-    writer = None
-    for part in _parts(sessions):
-        models = {session.session_id: session.model for session in part}
-        own = {"sessions": sessions_of_logs(part), "turns": turns_of_logs(part)}
-        events = printed_events(part).to_arrow()
-        entries = {session.session_id: _entry(session) for session in part}
-        writer = writer or PartWriter(store.path)
-        add_sessions(writer, own, events, entries, partial(_model_of, models))
-        if writer.is_full:
-            commit(store.path, [writer.close()])
-            writer = None
-    if writer is not None:
-        commit(store.path, [writer.close()])
+    for some in _frames_full(sessions):
+        parts.add(some)
 
 
-def _parts(sessions: list[LogSession]) -> Iterator[list[LogSession]]:
-    part: list[LogSession] = []
+def _frames_full(sessions: list[LogSession]) -> Iterator[list[LogSession]]:
+    some: list[LogSession] = []
     size = 0
     for session in sessions:
-        part.append(session)
+        some.append(session)
         size += sum(len(line) for turn in session.turns for line in turn.lines)
-        if size >= _PART_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+        if size >= _FRAME_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
-def _model_of(models: Mapping[str, str | None], session_id: str | None) -> str | None:
-    return models.get(session_id or "")
+class _Parts:
+    """Writes sessions to parts of a store, each of which is put in its place when it is full.
+
+    A few large parts are read faster than many, and need not be made one afterwards.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._writer: PartWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Put the last part in its place, or delete it if something failed."""
+        if kind is None:
+            self._put()
+        elif self._writer is not None:
+            self._writer.discard()
+
+    def add(self, sessions: list[LogSession]) -> None:
+        """Write sessions with all their frames."""
+        entries = {session.session_id: _entry(session) for session in sessions}
+        if self._writer is not None and not entries.keys().isdisjoint(self._writer.entries):
+            self._put()  # a part has each session once; a later part replaces it
+        own = {"sessions": sessions_of_logs(sessions), "turns": turns_of_logs(sessions)}
+        lines = list(printed(sessions))
+        events = printed_events(lines).to_arrow()
+        self._writer = self._writer or PartWriter(self._store)
+        add_sessions(self._writer, own, events, entries, partial(printed_pieces, lines))
+        if self._writer.is_full:
+            self._put()
+
+    def put_if_due(self) -> bool:
+        """Put the part in its place if it is large or old; return whether nothing is left."""
+        writer = self._writer
+        if writer is not None:
+            is_late = time.monotonic() - writer.began > _LONGEST_WAIT_S
+            if is_late or writer.size >= MOST_BYTES // 2:
+                self._put()
+        return self._writer is None
+
+    def _put(self) -> None:
+        if self._writer is not None:
+            staged, self._writer = self._writer.close(), None
+            commit(self._store, [staged])
 
 
 def _entry(session: LogSession) -> Entry:

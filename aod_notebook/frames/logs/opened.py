@@ -1,6 +1,5 @@
 """One session of a store or of logs, opened: its tables and its events."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from aod_notebook.frames.logs.rows import (
     events_of_logs,
     found_logs,
     is_path,
+    pieces_of_logs,
     read_sessions,
     sessions_at,
     sessions_of_logs,
@@ -22,7 +22,6 @@ from aod_notebook.frames.report import Report
 from aod_notebook.frames.store import Store, is_store, scan
 from aod_notebook.frames.store.session import OpenedLog, chosen, opened
 from aod_notebook.frames.transcripts.messages import messages_of
-from aod_notebook.frames.transcripts.pieces import pieces
 from aod_notebook.frames.transcripts.results import model_usage_of, results_of
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 from aod_notebook.logs import LogSession, count_once, one_each
@@ -85,15 +84,9 @@ def _of_log(log: LogSession) -> OpenedLog:
     def frame(name: str) -> pd.DataFrame:
         if name == "turns":
             return turns_of_logs([log])
-        events = events_of_logs([log])
         if name == "events":
-            return events
-        read = list(pieces([events], partial(_model_of, log)))
-        made: pd.DataFrame = _DERIVED[name](read).frame
+            return events_of_logs([log])
+        made: pd.DataFrame = _DERIVED[name](pieces_of_logs([log])).frame
         return made
 
     return opened(sessions_of_logs([log]).iloc[0], frame)
-
-
-def _model_of(log: LogSession, _: str | None) -> str | None:
-    return log.model

@@ -17,10 +17,12 @@ from aod_notebook.frames.native import Table, bytes_array, constant
 from aod_notebook.frames.report import Filled, Report, finish
 from aod_notebook.frames.schema import SCHEMAS, Schema
 from aod_notebook.frames.store import IMPORTED_NAMES, stored_schema
+from aod_notebook.frames.transcripts.pieces import Piece, pieces_of_lines
 from aod_notebook.logs import (
     LogFile,
     LogSession,
     Request,
+    Turn,
     count_once,
     find_logs,
     one_each,
@@ -118,16 +120,18 @@ def read_sessions(
 
 def _check_sums(session: LogSession, report: Report) -> None:
     """Compare with the CLI's own sums; those of a fork include what its origin used."""
-    used, total = session.used(), session.total
-    if used is None or session.forked_from_id is not None:
+    total, theirs = session.total, session.total_cost_usd
+    if session.forked_from_id is not None or (total is None and theirs is None):
+        return
+    used = session.used()
+    if used is None:
         return
     for name in TOKEN_FIELDS:
-        ours, theirs = getattr(used, name) or 0, getattr(total, name, None)
-        if theirs is not None and theirs != ours:
-            what = f"the log's own sum of {name} is {theirs:,}, its requests come to {ours:,}"
+        ours, stated = getattr(used, name) or 0, getattr(total, name, None)
+        if stated is not None and stated != ours:
+            what = f"the log's own sum of {name} is {stated:,}, its requests come to {ours:,}"
             report.once(what, session.session_id)
             return
-    theirs = session.total_cost_usd
     costs = [_cost(session, request) for request in session.requests]
     models = {request.model or "" for request in session.requests}
     if theirs is None or None in costs or any(map(prices.is_own, models)):
@@ -162,17 +166,38 @@ COUNTS: Final = {
 
 def events_of_logs(sessions: Iterable[LogSession]) -> pd.DataFrame:
     """Make the events frame: a row per line that the CLI would have printed."""
-    return printed_events(sessions).frame
+    return printed_events(printed(sessions)).frame
 
 
-def printed_events(sessions: Iterable[LogSession]) -> Filled:
-    """Fill the table of events."""
+def pieces_of_logs(sessions: Iterable[LogSession]) -> Iterator[Piece]:
+    """Read the transcripts of sessions, as `pieces` reads them from the events frame."""
+    return printed_pieces(printed(sessions))
+
+
+Printed = tuple[LogSession, list[Turn]]
+"""A session, and its turns in the lines that the CLI would have printed."""
+
+
+def printed(sessions: Iterable[LogSession]) -> Iterator[Printed]:
+    """Give sessions the lines that their CLIs would have printed."""
+    return ((session, list(printed_turns(session))) for session in sessions)
+
+
+def printed_pieces(sessions: Iterable[Printed]) -> Iterator[Piece]:
+    """Read the transcripts of sessions."""
+    for session, turns in sessions:
+        lines = ((turn.lines, turn.times) for turn in turns)
+        yield from pieces_of_lines(session.session_id, session.model, lines)
+
+
+def printed_events(sessions: Iterable[Printed]) -> Filled:
+    """Fill the events frame: a row per line."""
     table = Table(_EVENTS.columns)
-    for session in sessions:
+    for session, printed in sessions:
         lines: list[bytes] = []
         times: list[int | None] = []
         turns: list[int] = []
-        for number, turn in enumerate(printed_turns(session), 1):
+        for number, turn in enumerate(printed, 1):
             lines += [line + b"\n" for line in turn.lines]
             times += turn.times
             turns += [number] * len(turn.lines)

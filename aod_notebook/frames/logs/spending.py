@@ -1,7 +1,6 @@
 """What imported sessions cost: by day, model, project, branch, tool, file, subagent and more."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +11,8 @@ from aod_notebook.core.settings import home
 from aod_notebook.frames import prices
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.logs.rows import (
-    events_of_logs,
     is_path,
+    pieces_of_logs,
     sessions_at,
     sessions_of_logs,
     turns_of_logs,
@@ -22,7 +21,6 @@ from aod_notebook.frames.logs.shares import MESSAGE_COLUMNS, SHARED, shared
 from aod_notebook.frames.report import Report
 from aod_notebook.frames.store import Store, is_store, scan
 from aod_notebook.frames.transcripts.messages import messages_of
-from aod_notebook.frames.transcripts.pieces import pieces
 from aod_notebook.frames.transcripts.results import model_usage_of
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 
@@ -70,8 +68,7 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
             f"{shown(source)} is not a store or a path of logs. Use frames.import_logs()."
         )
     logs = sessions_at(source, Report())
-    models = {session.session_id: session.model for session in logs}
-    read = list(pieces([events_of_logs(logs)], partial(_model_of, models)))
+    read = list(pieces_of_logs(logs))
     return {
         "sessions": sessions_of_logs(logs),
         "turns": turns_of_logs(logs),
@@ -79,10 +76,6 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
         "messages": messages_of(read, _COLUMNS["messages"]).frame,
         "model_usage": model_usage_of(read).frame,
     }
-
-
-def _model_of(models: dict[str, str | None], session_id: str | None) -> str | None:
-    return models.get(session_id or "")
 
 
 def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) -> pd.DataFrame:

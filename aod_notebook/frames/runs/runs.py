@@ -127,8 +127,8 @@ def spans_df(
     Arguments, errors and warnings are those of `runs_df`.
     """
     library(to)
-    events, report = _filled(Table(_EVENTS.columns), source, client, jobs=jobs, progress=progress)
-    return deliver(Framed(spans_of(events, columns, exclude).frame, report), to)
+    events = _filled(Table(_EVENTS.columns), source, client, jobs=jobs, progress=progress)
+    return deliver(Framed(spans_of(events.frame, columns, exclude).frame, events.report), to)
 
 
 def tasks_df(

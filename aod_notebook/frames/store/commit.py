@@ -21,8 +21,9 @@ from aod_notebook.frames.store.layout import (
     schema_in,
     version_in,
 )
-from aod_notebook.frames.store.manifest import Entry, Manifest, locked
+from aod_notebook.frames.store.manifest import Entry, Manifest, Part, locked
 from aod_notebook.frames.store.parts import (
+    MOST_BYTES,
     MOST_SESSIONS,
     PartWriter,
     Staged,
@@ -35,6 +36,7 @@ from aod_notebook.frames.store.parts import (
 _MOST_SMALL: Final = 4
 """So many small parts may stand beside full ones before they are made one."""
 _SMALL_BYTES: Final = 32_000_000
+"""So small is a part of a file of which the size before compression is not known."""
 _OLD_FILE: Final = "data.parquet"
 
 
@@ -106,14 +108,19 @@ def compact(store: Path) -> None:
         version, of_part = version_in(store), manifest.by_part()
         small, old = [], []
         for number, ids in of_part.items():
-            size = sum(facts.size for facts in manifest.parts[number].files.values())
             if any(manifest.entries[one].version != version for one in ids):
                 old.append(number)
-            elif len(ids) < MOST_SESSIONS // 2 and size < _SMALL_BYTES:
+            elif len(ids) < MOST_SESSIONS // 2 and _is_small(manifest.parts[number]):
                 small.append(number)
         chosen = sorted({*old, *(small if len(small) > _MOST_SMALL else ())})
         if chosen:
             _commit(store, manifest, list(rewritten(store, manifest, chosen)), chosen)
+
+
+def _is_small(part: Part) -> bool:
+    if part.size:
+        return part.size < MOST_BYTES // 4
+    return sum(facts.size for facts in part.files.values()) < _SMALL_BYTES
 
 
 def faults_in(store: Path, manifest: Manifest) -> dict[int, dict[str, str]]:

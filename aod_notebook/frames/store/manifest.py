@@ -52,6 +52,8 @@ class Part(msgspec.Struct):
     problems: dict[str, list[Problem]] = {}
     """By frame, what could not be read of the transcripts."""
     price_version: str | None = None
+    size: int = 0
+    """Bytes before compression; 0 if the part was written before this was kept."""
 
 
 class _Meta(msgspec.Struct):

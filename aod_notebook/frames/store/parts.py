@@ -106,6 +106,7 @@ class PartWriter:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             self._part.files[name] = facts_of(path)
+        self._part.size = self.size
         return Staged(self._folder, self._part, self.entries)
 
     def discard(self) -> None:

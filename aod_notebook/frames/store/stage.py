@@ -25,7 +25,7 @@ from aod_notebook.frames.store.layout import arrow_table, pandas_table
 from aod_notebook.frames.store.manifest import Entry
 from aod_notebook.frames.store.parts import PartWriter, Staged
 from aod_notebook.frames.transcripts.messages import messages_of
-from aod_notebook.frames.transcripts.pieces import NEEDED, ModelOf, Piece, pieces
+from aod_notebook.frames.transcripts.pieces import NEEDED, Piece, pieces
 from aod_notebook.frames.transcripts.results import model_usage_of, results_of
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 
@@ -162,7 +162,12 @@ def _add(store: Path, writer: PartWriter | None, batch: list[_Fetched], gate: _G
     entries = {str(fetched.session.id): _entry(fetched) for fetched in batch}
     models = {str(fetched.session.id): fetched.model for fetched in batch}
     batch.clear()
-    add_sessions(writer, own, events, entries, lambda one: models[one or ""]())
+    frame = pandas_table(events, [_EVENTS[name] for name in NEEDED])
+
+    def read() -> Iterator[Piece]:
+        return pieces([frame], lambda one: models[one or ""]())
+
+    add_sessions(writer, own, events, entries, read)
     return writer
 
 
@@ -171,7 +176,7 @@ def add_sessions(
     own: Mapping[str, pd.DataFrame],
     events: pa.Table,
     entries: Mapping[str, Entry],
-    model_of: ModelOf,
+    read: Callable[[], Iterable[Piece]],
 ) -> None:
     """Add all frames of some sessions to a part.
 
@@ -180,17 +185,16 @@ def add_sessions(
         own: the frames `sessions` and `turns`, in the order of the entries.
         events: the events, likewise.
         entries: what the manifest says of each session.
-        model_of: from a session's id to the model of its agent.
+        read: reads the transcripts in the events, each time that it is called.
     """
     tables = {name: arrow_table(frame, writer.schemas[name]) for name, frame in own.items()}
     problems: dict[str, list[Problem]] = {}
-    frame = pandas_table(events, [_EVENTS[name] for name in NEEDED])
     # Entries of transcripts take several times the room of their lines: of much text they are
     # made again for each frame instead of being kept.
     is_kept = events.nbytes < 4 * _BATCH_BYTES
-    kept: list[Piece] = list(pieces([frame], model_of)) if is_kept else []
+    kept = list(read()) if is_kept else []
     for name, derive in _DERIVED.items():
-        made = derive(kept if is_kept else pieces([frame], model_of))
+        made = derive(kept if is_kept else read())
         tables[name] = made.to_arrow()
         problems[name] = made.report.problems
     writer.add({**tables, "events": events}, entries, problems, prices.version())

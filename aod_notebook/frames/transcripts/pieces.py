@@ -1,6 +1,6 @@
 """From an events frame to the entries of its transcripts, turn by turn."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -101,6 +101,48 @@ def _pieces(events: pd.DataFrame, model_of: ModelOf) -> Iterator[Piece]:
                 model,
             )
             order += len(entries)
+
+
+def pieces_of_lines(
+    session_id: str,
+    model: str | None,
+    turns: Iterable[tuple[Sequence[bytes], Sequence[int | None]]],
+) -> Iterator[Piece]:
+    """Read a session whose lines are at hand, each of them an event, as `pieces` would.
+
+    `turns` has the lines of each turn and, in microseconds since 1970, their times.
+    """
+    reader, order, first = Reader(), 1, 1
+    for turn, (lines, times) in enumerate(turns, 1):
+        for entries in _in_batches(reader, lines):
+            numbers = [entry.line for entry in entries]
+            yield Piece(
+                session_id,
+                turn,
+                order,
+                entries,
+                [*numbers],
+                [
+                    times[number - first] if (own := entry.created_at) is None else own
+                    for entry, number in zip(entries, numbers, strict=True)
+                ],
+                reader.runtime,
+                model if reader.runtime in _NAMELESS else None,
+            )
+            order += len(entries)
+        first += len(lines)
+
+
+def _in_batches(reader: Reader, lines: Sequence[bytes]) -> Iterator[list[Entry]]:
+    """Read the lines of a turn; what is yielded is never empty."""
+    for start in range(0, len(lines), ROWS_PER_BATCH):
+        batch = lines[start : start + ROWS_PER_BATCH]
+        entries = reader.feed_lines(line.decode(errors="replace") for line in batch)
+        if entries:
+            yield entries
+    rest = reader.flush()
+    if rest:
+        yield rest
 
 
 def _is_whole(events: pd.DataFrame, session_id: str | None, turn: int) -> bool:
