@@ -127,7 +127,7 @@ class Filled(Framed):
         self._frame = None
         self.report = report
         self._table, self._schema = table, schema
-        self._attrs: dict[Hashable | None, Any] = {**attrs}
+        self._attrs: dict[Hashable | None, Any] = dict(attrs.items())
 
     @property
     def frame(self) -> pd.DataFrame:
