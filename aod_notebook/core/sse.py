@@ -96,19 +96,22 @@ class BlockCutter:
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes; return the events that they completed, empty if none."""
         chunk = self._breaks.as_line_feeds(chunk)
-        if b"\n" not in chunk:
-            self._tail.append(chunk)
+        if not chunk:
             return b""
-        if self._tail:
-            chunk = b"".join([*self._tail, chunk])
-        if not self._started:
-            self._started = True
-            chunk = chunk.removeprefix(_BOM)
         end = chunk.rfind(b"\n\n") + 2
         if end < 2:  # noqa: PLR2004 - there is no blank line
-            end = 0
+            # unless the chunk before ended with its first line feed
+            is_blank = chunk[:1] == b"\n" and self._tail and self._tail[-1][-1:] == b"\n"
+            end = 1 if is_blank else 0
+        if not end:
+            self._tail.append(chunk)
+            return b""
+        block = b"".join([*self._tail, memoryview(chunk)[:end]])
         self._tail = [chunk[end:]] if end < len(chunk) else []
-        return chunk[:end]
+        if not self._started:
+            self._started = True
+            block = block.removeprefix(_BOM)
+        return block
 
 
 class _LineBreaks:

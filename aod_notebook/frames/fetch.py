@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Self, TypeVar
 
@@ -79,7 +79,8 @@ def each(
 ) -> Iterator[tuple[str, T]]:
     """Ask for every id, `jobs` at a time; yield the answers in the order of the ids.
 
-    The asking is done by threads of its own, or by a pool, which is shut down in the end.
+    The asking is done by threads of its own, or by a pool, which is shut down in the end; a
+    single id is asked for here.
 
     An id that cannot be answered is left out and noted in the report.
 
@@ -88,7 +89,7 @@ def each(
     """
     at_least("jobs", jobs, 1)
     failures: list[AodNotebookError] = []
-    with pool or ThreadPoolExecutor(max(1, min(jobs, len(ids) or 1))) as asking:
+    with pool or _pool(min(jobs, len(ids))) as asking:
         # Answers that nobody takes yet are held in memory, so no more are asked for than needed.
         ahead = len(ids) if pool else 2 * jobs
         waiting = deque((one, asking.submit(ask, one)) for one in ids[:ahead])
@@ -114,6 +115,23 @@ def each(
         raise failures[0]
     for failure in failures:
         report.cut(f"a {noun} could not be read", str(failure))
+
+
+def _pool(size: int) -> Executor:
+    return ThreadPoolExecutor(size) if size > 1 else _Here()
+
+
+class _Here(Executor):
+    """Runs what is submitted at once; a thread of its own would use fresh memory for a body."""
+
+    def submit(self, ask: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
+        """Return a future that is done."""
+        done: Future[T] = Future()
+        try:
+            done.set_result(ask(*given, **named))
+        except AodNotebookError as error:
+            done.set_exception(error)
+        return done
 
 
 def agent_model(client: Any, agent_id: Any) -> str | None:

@@ -35,6 +35,8 @@ GOALS = {"events_df": 1.15, "run_events_df": 1.15, "collect": 2.0}
 MOST_CPU_S = 0.5
 MOST_FILES = 100
 RUNS = 5
+RUN = "0192c3d4-0000-4000-8000-00000000aaaa"
+"""A whole id: a shorter one would make the client ask for the list of runs first."""
 _context = multiprocessing.get_context("fork")
 
 
@@ -88,7 +90,7 @@ def bench_by_id(folder, count, runs):
     write_run(run, count // 5)
     sessions = {SESSION: (generated.session_of(SESSION), generated.turns_of(1), body.read_bytes())}
     data, run_data = body.read_bytes(), run.read_bytes()
-    with Service(sessions, {"r1": run_data}) as service:
+    with Service(sessions, {RUN: run_data}) as service:
         with Client(base_url=service.url, token="of-no-use") as client:
             pd.testing.assert_frame_equal(
                 frames.events_df(SESSION, client=client), frames.decode_events(data, SESSION)
@@ -101,12 +103,12 @@ def bench_by_id(folder, count, runs):
             yield row(f"events_df(id) ÷ decode_events, {count:,}", times[0], 1.15, seconds(times))
         with AgentOS(api_key="of-no-use", agent_id="a", base_url=service.url) as client:
             pd.testing.assert_frame_equal(
-                frames.run_events_df("r1" * 18, client=client),
-                frames.decode_run_events(run_data, "r1" * 18),
+                frames.run_events_df(RUN, client=client),
+                frames.decode_run_events(run_data, RUN),
             )
             times = ratio(
-                lambda: frames.run_events_df("r1" * 18, client=client),
-                lambda: frames.decode_run_events(run_data, "r1" * 18),
+                lambda: frames.run_events_df(RUN, client=client),
+                lambda: frames.decode_run_events(run_data, RUN),
                 runs,
             )
             name = f"run_events_df(id) ÷ decode_run_events, {count // 5:,}"

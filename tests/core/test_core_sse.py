@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aod_notebook.core.sse import SSEDecoder
+from aod_notebook.core.sse import BlockCutter, SSEDecoder
 
 
 def decode(*chunks):
@@ -89,6 +89,18 @@ CUTS = st.lists(st.integers(0, 10_000), max_size=12)
 @example(b"data: a\r\n\r\ndata: b\n\n", [9, 10])
 def test_any_chunking_gives_the_same_events(body, places):
     assert decode(*cut(body, places)) == decode(body)
+
+
+@settings(deadline=None)
+@given(BODIES | st.binary(max_size=200), CUTS)
+@example(b"\xef\xbb\xbfdata: a\n\n", [1, 2])
+@example(b"data: a\n\ndata: b\n\n", [8, 8, 9])
+@example(b"data: a\r\n\r\ndata: b\r\r", [8, 9, 10, 20])
+def test_blocks_of_any_chunking_hold_the_same_events(body, places):
+    cutter = BlockCutter()
+    blocks = [cutter.feed(chunk) for chunk in cut(body, places)]
+    assert all(block.endswith(b"\n\n") or block in {b"", b"\n"} for block in blocks)
+    assert decode(*blocks) == decode(body)
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ import anyio
 import httpx
 from httpx_sse import aconnect_sse
 
-from aod_notebook.core._async.proving import AsyncProvingTransport
+from aod_notebook.core._async.nearby import AsyncNearbyTransport
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
@@ -213,8 +213,9 @@ def _client(
     # no ceiling: each open stream holds a connection
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     token = auth.to_be_proved(base_url)
-    if token is not None and transport is None:
-        transport = AsyncProvingTransport(token, limits)
+    is_plain = is_loopback(base_url) and not base_url.lower().startswith("https:")
+    if transport is None and (is_plain or token is not None):
+        transport = AsyncNearbyTransport(token, limits)
     return httpx.AsyncClient(
         transport=transport,
         verify=tls(base_url),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from httpx_sse import connect_sse
 
-from aod_notebook.core._sync.proving import ProvingTransport
+from aod_notebook.core._sync.nearby import NearbyTransport
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
@@ -212,8 +212,9 @@ def _client(base_url: str, auth: BearerAuth, transport: httpx.BaseTransport | No
     # no ceiling: each open stream holds a connection
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     token = auth.to_be_proved(base_url)
-    if token is not None and transport is None:
-        transport = ProvingTransport(token, limits)
+    is_plain = is_loopback(base_url) and not base_url.lower().startswith("https:")
+    if transport is None and (is_plain or token is not None):
+        transport = NearbyTransport(token, limits)
     return httpx.Client(
         transport=transport,
         verify=tls(base_url),

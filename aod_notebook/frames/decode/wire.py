@@ -97,7 +97,7 @@ def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
     waiting: list[bytes] = []
     length = 0
     for chunk in as_chunks(chunks):
-        if len(chunk) > _BATCH_BYTES:
+        if len(chunk) > 2 * _BATCH_BYTES:
             yield b"".join(waiting)
             waiting, length = [], 0
             view = memoryview(chunk)
@@ -106,7 +106,7 @@ def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
             continue
         waiting.append(chunk)
         length += len(chunk)
-        if length >= _BATCH_BYTES:
+        if 2 * length >= _BATCH_BYTES:
             yield b"".join(waiting)
             waiting, length = [], 0
     yield b"".join(waiting)
@@ -328,6 +328,8 @@ class _Cutter:
         else:
             whole = b"".join([*self._tail, piece])
             self._tail = []
+        if whole.endswith(b"\n\n"):
+            return whole
         block, blank, rest = whole.rpartition(b"\n\n")
         if rest:
             self._tail.append(rest)
