@@ -62,7 +62,7 @@ clis: .venv/.test  ## run the real agent CLIs in all their situations, and show 
 	$(BIN)/python tests/tools/install_clis.py
 	$(BIN)/python -m pytest -m clis -n 2 tests/clis --page docs/clis.md
 
-docs: .venv/.test  ## build the documentation into docs/_build/html
+docs: .venv/.docs  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 release: .venv/.test  ## build sdist and wheel, and try them in fresh environments on each Python
@@ -76,7 +76,12 @@ clean:  ## remove what was built and installed
 	$(INSTALL) -e '.[lab,viz]'
 	@touch $@
 
+.venv/.docs: pyproject.toml
+	$(MAKE_VENV)
+	$(INSTALL) -e '.[docs]'
+	@touch $@ .venv/.lab
+
 .venv/.test: pyproject.toml
 	$(MAKE_VENV)
 	$(INSTALL) -e '.[test]'
-	@touch $@ .venv/.lab
+	@touch $@ .venv/.docs .venv/.lab

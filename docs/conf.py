@@ -18,6 +18,7 @@ copyright = "The aod-notebook developers"
 release = version = __version__
 
 extensions = [
+    "commands",
     "listings",
     "myst_nb",
     "sphinx.ext.autodoc",

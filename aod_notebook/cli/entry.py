@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code (1: it failed, and one line says why)."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if "run" not in options:
         parser.print_help()
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command with all its commands."""
     parser = Parser("aod-notebook", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"aod-notebook {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
+import sys
 from typing import TYPE_CHECKING
+
+from aod_notebook.core.errors import AodNotebookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["load", "unload"]
+__all__ = ["RestartNeededError", "load", "unload"]
+
+_REPLACED = ("numpy", "pandas", "pyarrow", "pydantic")
+"""What an installation may replace while a kernel uses it: Colab loads pandas 2, this package needs 3."""
+
+
+class RestartNeededError(AodNotebookError):
+    """A library was replaced on disk while this kernel was using it. Restart the kernel."""
 
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics; print which service is used if none is configured.
 
     An invalid value for them in IPython's configuration is printed and removed.
+
+    Raises:
+        RestartNeededError: a library that this package needs is loaded in another version than
+            the one that is installed.
     """
+    _check_loaded()
     from aod_notebook.live.connections import default_notice, offer
     from aod_notebook.magics import complete, tables, transforms
     from aod_notebook.magics.agentos import AgentOSMagics
@@ -40,6 +56,22 @@ def load(shell: InteractiveShell) -> None:
     notice = default_notice()
     if notice is not None:
         say(notice)
+
+
+def _check_loaded() -> None:
+    """Raise if a library was replaced under this kernel (releases that differ by a fix may mix)."""
+    for name in _REPLACED:
+        loaded = getattr(sys.modules.get(name), "__version__", None)
+        if loaded is None:
+            continue
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed = importlib.metadata.version(name)
+            if loaded.split(".")[:2] != installed.split(".")[:2]:
+                raise RestartNeededError(
+                    f"This kernel uses {name} {loaded}, but {name} {installed} is installed now. "
+                    "Restart the kernel (in Colab: Runtime, Restart session), then load the "
+                    "extension again."
+                )
 
 
 def _draw_sharply(shell: InteractiveShell) -> None:

@@ -89,7 +89,10 @@ class RecordView(PageWidget):
         from IPython.display import display
 
         self._handle = display(  # type: ignore[no-untyped-call]
-            self._bundle(), raw=True, metadata=self._metadata(), display_id=True
+            self._bundle(),
+            raw=True,
+            metadata=self._known_to_page(self._metadata()),
+            display_id=True,
         )
         self.wake()
 
@@ -122,7 +125,8 @@ class RecordView(PageWidget):
 
     def _refresh(self) -> None:
         if self._handle is not None:
-            self._handle.update(self._bundle(), raw=True, metadata=self._metadata())  # type: ignore[no-untyped-call]
+            metadata = self._known_to_page(self._metadata())
+            self._handle.update(self._bundle(), raw=True, metadata=metadata)  # type: ignore[no-untyped-call]
 
     # -- on the flusher's thread ------------------------------------------------------------------
 

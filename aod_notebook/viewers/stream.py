@@ -139,7 +139,10 @@ class StreamViewer(PageWidget):
             self.feed.is_shown = is_page and not self._pages
             self._refresh_at = 0.0 if self._covers_html else None
         self._handle = display(  # type: ignore[no-untyped-call]
-            self._bundle(), raw=True, metadata=self._metadata(), display_id=True
+            self._bundle(),
+            raw=True,
+            metadata=self._known_to_page(self._metadata()),
+            display_id=True,
         )
 
     def _ipython_display_(self) -> None:
@@ -201,7 +204,8 @@ class StreamViewer(PageWidget):
     def _show_instead(self, bundle: dict[str, Any]) -> None:
         """Put `bundle` in the place of what is displayed, if something is."""
         if self._handle is not None:
-            self._handle.update(bundle, raw=True, metadata=self._metadata())  # type: ignore[no-untyped-call]
+            metadata = self._known_to_page(self._metadata())
+            self._handle.update(bundle, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]
 
     def _bundle(self) -> dict[str, Any]:
         """Return the static transcript, and the live view where the front end can show it.

@@ -44,6 +44,11 @@ class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # any
             timer.daemon = True
             timer.start()
 
+    def _known_to_page(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """Add to an output's metadata what a front end needs to show the widget (Colab: which manager)."""
+        _, *needed = self._repr_mimebundle_()
+        return {**(needed[0] if needed else {}), **metadata}
+
     def _hear(self, _: object, content: object, __: object) -> None:
         """Send the parts to a page that asks for them; any other message shows that it has them."""
         if isinstance(content, dict) and content.get("type") == "source":

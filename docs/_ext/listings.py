@@ -17,7 +17,7 @@ MODULES = ("aod", "agentos", "live", "frames", "plots", "local", "testing")
 
 def table(heads: list[str], rows: Iterable[list[str]]) -> nodes.table:
     """Return a table of plain texts; the first column is code."""
-    made = nodes.table()
+    made = nodes.table(classes=["colwidths-auto"])
     group = nodes.tgroup(cols=len(heads))
     made += group
     group += [nodes.colspec(colwidth=1) for _ in heads]

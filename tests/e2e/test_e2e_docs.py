@@ -1,8 +1,10 @@
 """The documentation: builds without a warning, links, names and searches lead somewhere."""
 
+import html
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -15,6 +17,7 @@ from sphinx.util.inventory import InventoryFile
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
+import commands  # noqa: E402 - found beside the pages
 import listings  # noqa: E402 - found beside the pages
 
 QUESTIONS = {
@@ -30,6 +33,8 @@ QUESTIONS = {
     "JupyterHub": "front-ends",
     "OpenTelemetry": "otel",
     "aod-sdk": "migration",
+    "many sessions": "batches",
+    "%%aod options": "commands",
 }
 """What people type, and the page that should come first."""
 
@@ -61,7 +66,7 @@ class Links(HTMLParser):
         self.ids |= {known[name] for name in ("id", "name") if known.get(name)}
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)  # the first to use `site` waits for the build with all notebooks
 def test_every_internal_link_leads_somewhere(site):
     pages = {
         path: Links(path.read_text(encoding="utf-8"))
@@ -102,6 +107,17 @@ def test_every_public_error_is_on_the_page_of_errors(site):
     page = (site / "errors.html").read_text(encoding="utf-8")
     missing = [name for _, name, _ in listings.public_errors() if f">{name}<" not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize("family", commands.LISTS)
+def test_every_command_and_option_is_on_the_page_of_commands(site, family):
+    page = html.unescape((site / "commands.html").read_text(encoding="utf-8"))
+    wanted = set()
+    for called, _, parser in commands.LISTS[family]():
+        wanted |= {called, *(shown for shown, _ in commands.arguments(parser))}
+    assert len(wanted) > 20
+    text = re.sub(r"<[^>]+>", "", page)
+    assert [one for one in wanted if one not in text] == []
 
 
 def test_no_page_asks_another_host_for_anything(site, browser):

@@ -1,3 +1,4 @@
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -98,6 +99,26 @@ def test_the_output_has_html_and_text_from_the_start_and_no_widget_at_the_end(ma
 def test_showing_a_view_in_the_last_line_of_a_cell_shows_it_once(made, displayed):
     assert made(Source()).show() is None
     assert len(displayed) == 1
+
+
+def test_colab_learns_from_the_output_where_the_manager_of_widgets_is(made, monkeypatch):
+    shell, told = InteractiveShell.instance(), []
+    monkeypatch.setattr(
+        shell.display_pub, "publish", lambda data, metadata=None, **_: told.append(metadata)
+    )
+    url = "https://colab.example/manager.js"
+    output = SimpleNamespace(
+        enable_custom_widget_manager=lambda: None, _widgets=SimpleNamespace(_installed_url=url)
+    )
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
+    made(Source(), metadata=lambda: {"aod_notebook": {"session_id": "s"}}).show()
+    InteractiveShell.clear_instance()
+    assert told[0] == {
+        "application/vnd.jupyter.widget-view+json": {
+            "colab": {"custom_widget_manager": {"url": url}}
+        },
+        "aod_notebook": {"session_id": "s"},
+    }
 
 
 @pytest.mark.parametrize(("metadata", "is_widget"), [({}, False), ({"cellId": "c"}, True)])
