@@ -25,7 +25,7 @@ class DemoToolsMissingError(AodNotebookError):
 
 
 def quickstart() -> Path:
-    """Give the path of the quickstart notebook, installed or in a checkout."""
+    """Return the path of the quickstart notebook, installed or in a checkout."""
     package = Path(__file__).parent
     places = (package / "notebooks", package.parent / "notebooks")
     for place in places:
@@ -109,7 +109,7 @@ def _printing(base: Any) -> Any:
 
 
 def _text(out: Any, *, replaced: bool) -> str:
-    """Give the text of an output; of one that takes the place of printed lines, its first line."""
+    """Return the text of an output; of one that replaces printed lines, its first line."""
     if out is None:
         return ""
     if out.output_type == "stream":

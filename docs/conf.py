@@ -67,7 +67,7 @@ shutil.copytree(HERE.parent / "tests" / "logs" / "samples" / "home", state / "ho
 os.environ["HOME"] = str(state / "home")
 for variable in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA_HOME"):
     os.environ.pop(variable, None)
-shutil.rmtree(HERE / "_generated", ignore_errors=True)  # pages of names that are no more
+shutil.rmtree(HERE / "_generated", ignore_errors=True)  # pages of names that no longer exist
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600

@@ -1,4 +1,4 @@
-"""How a control-plane method is declared, and what the methods give."""
+"""Declarations of control-plane methods, and the types that they return."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNSET: Any = _Unset()
 
 
 class CallOptions(TypedDict, total=False):
-    """What every method takes besides its parameters."""
+    """Options of every method besides its parameters."""
 
     workspace: str | None
     timeout_seconds: float | None
@@ -61,7 +61,7 @@ class Method:
 
 
 class Listing(list[T], Generic[T]):
-    """A list from the service that tells when a limit has cut it.
+    """A list from the service that knows whether a limit has cut it.
 
     Attributes:
         limit: how many rows were asked for (or the service's default); None: no limit.
@@ -86,7 +86,7 @@ class Listing(list[T], Generic[T]):
 
 
 def read(rpc: str, *, lists: bool = False, limit: int | None = None) -> Callable[[F], F]:
-    """Declare a method that reads; `lists`: it gives a list, of `limit` rows by default."""
+    """Declare a method that reads; `lists`: it returns a list, of `limit` rows by default."""
     return _declare(rpc, is_read=True, is_long=False, is_list=lists, limit=limit)
 
 

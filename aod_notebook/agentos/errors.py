@@ -44,7 +44,7 @@ class AgentOSError(AodNotebookError):
         status: the HTTP status; None when there was no answer.
         run_id: the run that the error is about, where one is known.
         request_id: the service's id of the failed request, if it gave one.
-        details: what else the error body said; secrets hidden.
+        details: the other fields of the error body, with secrets hidden.
 
     Example:
         >>> error = AgentOSError("Agent a1 not found", "NOT_FOUND", 404)
@@ -70,7 +70,7 @@ class AgentOSError(AodNotebookError):
         self.details = details
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild without the constructor, whose arguments differ from class to class."""
+        """Rebuild without the constructor: its arguments differ from class to class."""
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
@@ -118,7 +118,7 @@ class AgentOSRateLimitError(AgentOSError):
     """429: too many requests.
 
     Attributes:
-        retry_after: seconds that the service asked to wait, when it said.
+        retry_after: seconds that the service asked to wait; None if it gave no time.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class AgentOSTransientError(AgentOSError):
     """The service failed (5xx), did not answer in time, or cannot be reached.
 
     Attributes:
-        retry_after: seconds that the service asked to wait, when it said.
+        retry_after: seconds that the service asked to wait; None if it gave no time.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class AgentOSRunError(AgentOSError):
 
 
 class AgentOSStreamInterrupted(AgentOSError):  # noqa: N818 - named like its sibling in aod
-    """The stream of a hosted run ended before its last event; the run may still go on.
+    """The stream of a hosted run ended before its last event; the run may still continue.
 
     Attributes:
         text: what had been received of the agent's text.
@@ -185,7 +185,7 @@ class AgentOSArgumentError(AgentOSError, TypeError):
 
 
 class AgentOSConfigError(AgentOSError, ValueError):
-    """A missing key or agent id, or an argument that cannot be; nothing was sent."""
+    """A missing key or agent id, or an invalid argument; nothing was sent."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "CONFIG_ERROR")
@@ -221,7 +221,7 @@ def error_from(failure: Failure) -> AgentOSError:
             return AgentOSTransientError(message, "NETWORK_ERROR")
 
 
-def said(body: Any) -> tuple[str | None, str | None, Any]:
+def read_error(body: Any) -> tuple[str | None, str | None, Any]:
     """Read code, message and the rest of an error envelope, whatever shape it has."""
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, str):
@@ -253,17 +253,17 @@ def is_failure(error: BaseException | None) -> bool:
 
 
 def is_refused_body(answer: Any) -> bool:
-    """Check whether an error answer, of any status, refuses the body: it would again."""
-    return said(answer)[0] == "VALIDATION_ERROR"
+    """Check whether an error answer, of any status, refuses the body, as it would the next time."""
+    return read_error(answer)[0] == "VALIDATION_ERROR"
 
 
 def _answered(failure: Failure) -> AgentOSError:
     status = failure.status or 0
     body = redact(failure.body, failure.secrets)
-    code, message, details = said(body)
-    text = one_line(message or failure.reason or "no explanation")
+    code, explanation, details = read_error(body)
+    text = one_line(explanation or failure.reason or "no explanation")
     advice = _advice(status, code)
-    told = f"{status} from {failure.method} {failure.url}: {text}" + (
+    message = f"{status} from {failure.method} {failure.url}: {text}" + (
         f". {advice}" if advice else ""
     )
     fields: dict[str, Any] = {
@@ -272,17 +272,17 @@ def _answered(failure: Failure) -> AgentOSError:
     }
     after = parse_retry_after(failure.headers.get("retry-after"))
     if status == _TOO_MANY or code == "RATE_LIMITED":
-        return AgentOSRateLimitError(told, after, **fields)
+        return AgentOSRateLimitError(message, after, **fields)
     if code == "VALIDATION_ERROR":
-        return AgentOSValidationError(told, status, **fields)
+        return AgentOSValidationError(message, status, **fields)
     if status >= _SERVER_ERROR:
         return AgentOSTransientError(
-            told, code or "INTERNAL_ERROR", status, retry_after=after, **fields
+            message, code or "INTERNAL_ERROR", status, retry_after=after, **fields
         )
     if status == 401 or code == "UNAUTHENTICATED":  # noqa: PLR2004 - unauthorised
-        return AgentOSAuthError(told, status, **fields)
+        return AgentOSAuthError(message, status, **fields)
     kind = _BY_STATUS.get(status, AgentOSError)
-    return kind(told, code or f"HTTP_{status}", status, **fields)
+    return kind(message, code or f"HTTP_{status}", status, **fields)
 
 
 _BY_STATUS: dict[int, type[AgentOSError]] = {

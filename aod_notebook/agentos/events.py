@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class InvokeReader:
-    """Reads one stream: which run it is of, its text so far, whether its last event came."""
+    """Reads one stream: its run, its text so far, whether its last event came."""
 
     def __init__(self, agent_id: str, seconds: float) -> None:
         self.run_id: str | None = None
@@ -43,7 +43,7 @@ class InvokeReader:
         return "".join(self.text_parts)
 
     def begin(self) -> None:
-        """Let the time for the whole stream run."""
+        """Start the time limit of the whole stream."""
         self._deadline = time.monotonic() + self._seconds
 
     def feed(self, chunk: bytes) -> Iterator[InvokeStreamEvent]:
@@ -51,7 +51,7 @@ class InvokeReader:
 
         Raises:
             AgentOSRunError: the run failed.
-            AgentOSDecodeError: an event that is no JSON object.
+            AgentOSDecodeError: an event is not a JSON object.
             AgentOSTransientError: the time for the whole stream is up.
         """
         for data in self._decoder.feed(chunk).data:
@@ -103,7 +103,7 @@ class InvokeReader:
             event = data.decode("utf-8", "replace")
         if not isinstance(event, dict):
             raise AgentOSDecodeError(
-                f"The stream of run {self.run_id} has an event that is no JSON object:"
+                f"The stream of run {self.run_id} has an event that is not a JSON object:"
                 f" {describe(event)}. {self.advice()}",
                 "INVALID_ANSWER",
                 run_id=self.run_id,

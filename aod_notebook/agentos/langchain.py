@@ -123,12 +123,12 @@ class _Callbacks:
     ) -> None:
         """Begin an `llm` span, named after the model."""
         model = _model_of(serialized, kwargs)
-        told = [
+        sent = [
             {"role": getattr(each, "type", "?"), "content": getattr(each, "content", str(each))}
             for batch in messages
             for each in batch
         ]
-        self._begin(run_id, parent_run_id, model, "llm", {"model": model, "messages": _cut(told)})
+        self._begin(run_id, parent_run_id, model, "llm", {"model": model, "messages": _cut(sent)})
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """End it, with the answer and its tokens, cached ones too."""

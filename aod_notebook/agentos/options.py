@@ -1,4 +1,4 @@
-"""What an AgentOS client is made with: arguments, environment, defaults."""
+"""Options of an AgentOS client: arguments, environment, defaults."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Options:
         """Fill in what was not given: argument, then environment, then default.
 
         Raises:
-            AgentOSConfigError: there is no key, or a value is no good.
+            AgentOSConfigError: there is no key, or a value is invalid.
         """
         off = _is_disabled() if disabled is None else bool(disabled)
         if on_error is not None and not callable(on_error):
@@ -92,7 +92,7 @@ class Options:
 
     @property
     def fingerprint(self) -> str:
-        """Name of the key in spools, from which the key cannot be told."""
+        """Name of the key in spools; the key cannot be derived from it."""
         return fingerprint(self.key.get_secret_value())
 
     def timeouts(self, seconds: float) -> Timeouts:
@@ -102,7 +102,7 @@ class Options:
 
 
 def fingerprint(key: str) -> str:
-    """Name a key so that equal keys have equal names and a name tells nothing.
+    """Name a key so that equal keys have equal names and a name reveals nothing.
 
     Example:
         >>> len(fingerprint("aos_agent_x"))
@@ -135,7 +135,7 @@ def _key(api_key: str | SecretStr | None, *, required: bool) -> SecretStr:
     if text is None:
         text = os.environ.get("AGENTOS_API_KEY", "")
     if not isinstance(text, str):
-        raise AgentOSConfigError("The API key is no text. Check what is passed as api_key=")
+        raise AgentOSConfigError("The API key is not a string. Check what is passed as api_key=")
     text = text.strip()
     if not text and required:
         raise AgentOSConfigError(

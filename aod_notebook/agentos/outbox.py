@@ -1,4 +1,4 @@
-"""What waits to be sent on this machine, and what was refused: for people who look."""
+"""List what waits to be sent on this machine, and what was refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recording for one run: every helper of a run ends here, and none of it waits or raises."""
+"""Recording for one run: every helper of a run calls it; nothing here waits or raises."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Recorder:
         occurred_at: str | None = None,
         span: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record an event; whatever is wrong with it is dealt with and counted."""
+        """Record an event; an invalid one is repaired or dropped, and counted."""
         reporter = self.reporter
         if reporter is None:
             return
@@ -91,14 +91,14 @@ class Recorder:
             self._late(self.reporter, how)
 
     def object(self, value: Any) -> dict[str, Any]:
-        """Return what is recorded for an input or an output: an object, and what JSON holds."""
+        """Return an input or output in the form that is recorded: a JSON object."""
         taken = snapshot(object_of(value))
         self.state.stats.changed += taken.changed
         plain: dict[str, Any] = msgspec.json.decode(taken.text)
         return plain
 
     def receipt(self) -> Receipt:
-        """Make the receipt of the run as it stands."""
+        """Return the receipt of the run at this moment."""
         if self.reporter is None:
             return Receipt()
         state = self.state
@@ -109,17 +109,19 @@ class Recorder:
         receipt = state.receipt(str(error) if error else None)
         if not children:
             return receipt
-        told = f"{counted(children, 'record')} of child processes"
-        return replace(receipt, pending=receipt.pending + children, reason=receipt.reason or told)
+        waiting = f"{counted(children, 'record')} of child processes"
+        return replace(
+            receipt, pending=receipt.pending + children, reason=receipt.reason or waiting
+        )
 
     def is_settled(self) -> bool:
-        """Check whether nothing of the run waits, or waiting is of no use."""
+        """Check whether nothing of the run is pending, or waiting is useless."""
         if self.reporter is None or self.state.stats.pending <= 0:
             return True
         return self.reporter.delivery.is_hopeless()
 
     def joining(self) -> Callable[[], bool] | None:
-        """Take in what dead children of this process left; gives what tells that this is done."""
+        """Adopt what dead child processes left; return a check for its completion."""
         reporter = self.reporter
         asked = 0 if reporter is None else reporter.delivery.ask_for_children()
         if reporter is None or not asked:
@@ -150,7 +152,7 @@ def _known(text: str) -> bytes:
 
 
 def _text(value: Any) -> bytes:
-    """Make JSON text of an event's type or level, most of which come again and again."""
+    """Make JSON text of an event's type or level, most of which repeat."""
     if type(value) is not str:
         return snapshot(text_of(value)).text
     try:
@@ -160,7 +162,7 @@ def _text(value: Any) -> bytes:
 
 
 def usage_fields(usage: Any, token_usage: Any) -> dict[str, int]:
-    """Read token counts given as `usage=` or `token_usage=`; what is no number is left out.
+    """Read token counts given as `usage=` or `token_usage=`; what is not a number is left out.
 
     Example:
         >>> usage_fields({"input_tokens": 5, "output_tokens": None}, None)

@@ -1,4 +1,4 @@
-"""Bodies of direct calls: encoded strictly, for a person waits for the answer."""
+"""Bodies of direct calls: encoded strictly, because a caller waits for the answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def segment(value: Any, noun: str) -> str:
             return quote(value, safe="")
     except UnicodeEncodeError:  # half of a surrogate pair
         pass
-    raise AgentOSConfigError(f"{noun}={value!r} is no id")
+    raise AgentOSConfigError(f"{noun}={value!r} is not a valid id")
 
 
 def invoke_body(
@@ -53,7 +53,7 @@ def invoke_body(
     test: bool,
     stream: bool = False,
 ) -> bytes:
-    """Encode an invoke; what is not given is left out."""
+    """Encode an invoke; omitted arguments are left out."""
     body: dict[str, Any] = {"input": {} if input is None else input}
     given = {
         "prompt_variables": prompt_variables or None,

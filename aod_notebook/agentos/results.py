@@ -1,4 +1,4 @@
-"""What invoking an agent gives: results, pauses, and the events of a stream."""
+"""Types returned by invoking an agent: results, pauses, and the events of a stream."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class InputRequest:
 
 @dataclass(frozen=True)
 class InvokeResult:
-    """What a hosted run did: it finished, or it paused; see `status`.
+    """The result of a hosted run: it finished or paused; see `status`.
 
     Fields can be had by name too, as in the earlier SDK: `result["output"]`.
 
@@ -170,7 +170,7 @@ def read_result(data: Any) -> InvokeResult:
     """
     if not isinstance(data, dict) or not isinstance(data.get("run_id"), str):
         raise AgentOSDecodeError(
-            f"The answer is no result of a run: {describe(data)}", "INVALID_ANSWER"
+            f"The answer is not the result of a run: {describe(data)}", "INVALID_ANSWER"
         )
     approval, question = data.get("awaiting_approval"), data.get("awaiting_input")
     status: InvokeStatus = "completed"

@@ -1,4 +1,4 @@
-"""What is known of the control plane's answers; every row keeps its unknown fields."""
+"""The rows of the control plane's answers; each keeps its unknown fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 class AgentRow(TypedDict, total=False):
-    """A hosted agent; `agents.create` gives `agent_id`."""
+    """A hosted agent; `agents.create` returns `agent_id`."""
 
     id: str
     agent_id: str
@@ -99,7 +99,7 @@ class FolderRow(TypedDict, total=False):
 
 
 class ReportRow(TypedDict, total=False):
-    """A report; `get` adds `content_md`, `generate` gives `report_id`."""
+    """A report; `get` adds `content_md`, `generate` returns `report_id`."""
 
     id: str
     report_id: str

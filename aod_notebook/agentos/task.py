@@ -126,7 +126,7 @@ class Span(Unpicklable):
         return Span(self._recorder, name, kind=kind, parent_id=self.id, payload=payload)
 
     def end(self, payload: dict[str, Any] | None = None) -> None:
-        """Record the span; `payload` goes over that of the start."""
+        """Record the span; `payload` overrides that of the start."""
         self._end({**self._payload, **object_of(payload)}, "info")
 
     def fail(self, error: object, payload: dict[str, Any] | None = None) -> None:

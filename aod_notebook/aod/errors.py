@@ -42,7 +42,7 @@ class AodError(AodNotebookError):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild without the constructor, whose arguments differ from class to class."""
+        """Rebuild without the constructor: its arguments differ from class to class."""
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
@@ -102,7 +102,7 @@ class ValidationError(AodHTTPError):
     """422: the service refuses the fields; `detail` is a list of problems, or a text.
 
     It is also raised before sending, with the same status and detail, for what the service
-    would refuse (A.7 to A.10); nothing has been sent then.
+    would refuse; nothing has been sent then.
     """
 
 
@@ -203,7 +203,7 @@ class StreamInterrupted(AodError):  # noqa: N818 - the promised name
 
 
 class AodUsageError(AodError, ValueError):
-    """A missing token, a base URL that is none, an empty id; nothing was sent."""
+    """A missing token, an invalid base URL, an empty id; nothing was sent."""
 
 
 def error_from(failure: Failure) -> AodError:

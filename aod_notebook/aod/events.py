@@ -31,7 +31,7 @@ or a later one; `malformed` is this package's own."""
 TERMINAL_TYPES = frozenset(TERMINAL_EVENTS)
 """Types that end a stream; after `stale` the session goes on all the same."""
 MALFORMED = "malformed"
-"""Type given to a payload that is no JSON object; its text is in `extra["raw"]`."""
+"""Type given to a payload that is not a JSON object; its text is in `extra["raw"]`."""
 _NAMELESS = "message"  # what the standard calls an event that has no name
 
 
@@ -58,7 +58,7 @@ class StreamEvent(msgspec.Struct, eq=False, gc=False):
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], name: str = "") -> StreamEvent:
-        """Make an event of a decoded payload; `name` is its `event:` line, if it had one.
+        """Create an event from a decoded payload; `name` is its `event:` line, if it had one.
 
         Example:
             >>> StreamEvent.from_payload({"type": "exit", "id": 9, "code": 0}).extra
@@ -95,7 +95,7 @@ class StreamEvent(msgspec.Struct, eq=False, gc=False):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Let pydantic models hold events, and read them from what `model_dump` gives."""
+        """Let pydantic models hold events, and read them from the output of `model_dump`."""
         from pydantic_core import core_schema as schemas
 
         del handler
@@ -117,7 +117,7 @@ class StreamEvent(msgspec.Struct, eq=False, gc=False):
 
 
 class _WireEvent(StreamEvent, gc=False, forbid_unknown_fields=True, rename={"extra": "~"}):
-    """What bulk decoding makes: fields of the frequent types; `extra` is made on demand."""
+    """The result of bulk decoding: fields of the frequent types; `extra` is built on demand."""
 
     extra: UnsetType = UNSET  # type: ignore[assignment]
     stream: str | UnsetType = UNSET

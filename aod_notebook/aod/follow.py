@@ -1,4 +1,4 @@
-"""How the event stream of a session is followed: rules without any I/O."""
+"""The policy for following the event stream of a session, without I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aod_notebook.core.errors import Failure
     from aod_notebook.core.sse import Batch
 
-_LONGEST_ID = 19  # digits of a 64-bit number; what is longer is no row of a log
+_LONGEST_ID = 19  # digits of a 64-bit number; a longer number is not a row of a log
 _MARK: Final = re.compile(rb"\nid: (\d{1,19})\n")
 _FIRST: Final = re.compile(rb"^id: (\d{1,19})$", re.MULTILINE)
 _TURN: Final = re.compile(rb'"turn":\s*(\d{1,9})')
@@ -32,7 +32,7 @@ Quotes within a text are escaped in JSON, so no output of an agent looks like th
 
 
 class TurnCounter:
-    """Tells which turn the events of a session belong to, in the order of its log.
+    """Assign the events of a session to its turns, in the order of its log.
 
     `turn_start` and `output` name their turn; a stage does not, but each turn begins with
     exactly one stage `runtime_start`, and what is provisioned before belongs to turn 1.
@@ -99,12 +99,12 @@ class SessionFollow(Resume[StreamEvent]):
         )
 
     def gave_up(self, failure: Failure) -> StreamInterrupted:
-        """Make the error that tells where to go on."""
+        """Return the error with the position to continue from."""
         reason = redact(failure.reason) or f"status {failure.status}"
         return StreamInterrupted(self._session_id, self.last_event_id, reason)
 
     def again(self) -> None:
-        """Go on after a terminal event: the session has more to tell."""
+        """Continue after a terminal event: the session has more events."""
         self.ended = False
         self.terminal = None
 

@@ -1,4 +1,4 @@
-"""What another process needs to make a client of its own: an address, a token, a time limit."""
+"""Access to a service for another process: an address, a token, a time limit."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class HandOver(Unpicklable):
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:
-        """Make it of what `fields` returned in another process."""
+        """Create it from what `fields` returned in another process."""
         return cls(**{**fields, "token": SecretStr(fields["token"])})
 
     def unlocked(self) -> tuple[str, SecretStr, Timeouts]:
-        """Return what a client is made of.
+        """Return the address and the token for a client.
 
         Raises:
             AodUsageError: it has expired.

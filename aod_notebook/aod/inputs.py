@@ -58,7 +58,7 @@ class McpServerStdio:
 
 @dataclass(frozen=True, kw_only=True)
 class InlineSkill:
-    """A skill whose text is given here: at most 65536 bytes of UTF-8.
+    """A skill given as text: at most 65536 bytes of UTF-8.
 
     Example:
         >>> InlineSkill(name="tidy", description="How to tidy", content="# Tidy").name
@@ -103,7 +103,7 @@ class GithubRepoResource:
 
 
 def plain(value: Any) -> Any:
-    """Turn inputs into what JSON holds: typed inputs and read models into dicts.
+    """Convert typed inputs and models to plain JSON values.
 
     Example:
         >>> plain([GithubSkill(source="o/r", description="d")])

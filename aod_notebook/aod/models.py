@@ -36,7 +36,7 @@ class _Resource(BaseModel):
 
 
 class _Part(_Resource):
-    """Something inside a row: a value that does not fit its field is kept as it came."""
+    """Something inside a row: a value of another type than its field is kept unchanged."""
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -178,14 +178,14 @@ class SessionAck(_Resource):
 
 @dataclass(frozen=True, slots=True)
 class SessionResult:
-    """What `sessions.run` and `wait_for_completion` give: the final session and its events."""
+    """The result of `sessions.run` and `wait_for_completion`: the final session and its events."""
 
     session: Session
     events: list[StreamEvent] = dataclasses.field(default_factory=list, repr=False)
 
 
 def read_one(kind: type[R], row: dict[str, Any]) -> R:
-    """Read one row; what does not fit is kept as it came, what is missing becomes None."""
+    """Read one row; a value of another type is kept unchanged, a missing one becomes None."""
     try:
         return kind.model_validate(row)
     except pydantic.ValidationError as error:
@@ -204,5 +204,5 @@ def read_list(kind: type[R], rows: Iterable[Any]) -> list[R]:
         if isinstance(row, dict):
             found.append(read_one(kind, row))
         else:
-            _log.warning("a row that is no %s was left out", kind.__name__)
+            _log.warning("a row that is not a valid %s was left out", kind.__name__)
     return found

@@ -1,4 +1,4 @@
-"""What a client is made of: arguments first, then the environment, then defaults."""
+"""Options of a client: arguments first, then the environment, then defaults."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Options:
         """Fill in what was not given from AOD_API_URL and AOD_API_TOKEN.
 
         Raises:
-            AodUsageError: there is no token, or a value is no good.
+            AodUsageError: there is no token, or a value is invalid.
         """
         url = base_url or os.environ.get("AOD_API_URL") or settings.DEFAULT_AOD_URL
         try:

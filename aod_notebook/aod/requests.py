@@ -27,7 +27,7 @@ Timeout = Annotated[int, Field(ge=10, le=3600)]
 
 
 class Body(BaseModel):
-    """A request body; fields that are not named in it are sent as they are."""
+    """A request body; unknown fields are sent unchanged."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -36,7 +36,7 @@ class Body(BaseModel):
         ser_json_inf_nan="constants",  # not quietly null: encoding them is refused
     )
 
-    nullable: ClassVar[frozenset[str]] = frozenset()  # fields whose None is sent, as null
+    nullable: ClassVar[frozenset[str]] = frozenset()  # fields that send None, as null
 
 
 class _AgentFields(Body):
@@ -119,7 +119,7 @@ class Prompt(Body):
 
 
 def encode(kind: type[Body], method: str, url: str, fields: dict[str, Any]) -> bytes:
-    """Check the fields that are given and encode them; None mostly means: not given.
+    """Check the fields that are given and encode them; None usually means omitted.
 
     Raises:
         ValidationError: the service would refuse them, in its own words.
@@ -135,7 +135,7 @@ def encode(kind: type[Body], method: str, url: str, fields: dict[str, Any]) -> b
         found = error.errors(include_input=False, include_context=False)
         problems = [{**problem, "loc": list(problem["loc"])} for problem in found]
     except (ValueError, TypeError, RecursionError) as error:
-        problems = [{"type": "json_type", "loc": [], "msg": f"Value is no JSON: {error}"}]
+        problems = [{"type": "json_type", "loc": [], "msg": f"Value is not JSON: {error}"}]
     # Raised out here, so that no pydantic error, which knows the input, hangs on to it.
     raise ValidationError(422, redact(problems, secrets_in(given)), method, url)
 
@@ -149,6 +149,6 @@ def segment(value: object, what: str) -> str:
     text = str(value) if isinstance(value, (str, UUID)) else ""
     if not text.strip() or text in {".", ".."} or len(text) > _LONGEST_ID:
         raise AodUsageError(
-            f"{one_line(redact(repr(value)), 80)} is no {what} id: pass the .id of one"
+            f"{one_line(redact(repr(value)), 80)} is not a valid {what} id: pass the .id of one"
         )
     return quote(text, safe="")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aod_notebook.cli.say import say
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.local.options import add_options, serve_as_told, whole_number
+from aod_notebook.local.options import add_options, serve_with, whole_number
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +73,7 @@ def _add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    return serve_as_told(_data_dir(options), options)
+    return serve_with(_data_dir(options), options)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -148,7 +148,7 @@ def _outbox(options: argparse.Namespace) -> int:
         say(line)
     spools, letters = by_service(waiting()), refused()
     for left in spools:
-        sender = "their process is gone"
+        sender = "their process has ended"
         if left.is_alive:
             sender = f"{', '.join(f'process {pid}' for pid in left.pids)} sends"
         say(f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {sender}")

@@ -1,1 +1,1 @@
-"""What both service clients share: errors, settings, retry, server-sent events, transport."""
+"""The core that both service clients share: errors, settings, retry, server-sent events, transport."""

@@ -1,4 +1,4 @@
-"""Letting a notebook's stop button end what is awaited, with a line about what became of it."""
+"""Let a notebook's stop button end what is awaited, with a line about its state."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PULSE_S = 0.2
 
 
-class Pulse:
-    """Wakes the running event loop now and then, until it is stopped.
+class Heartbeat:
+    """Wakes the running event loop regularly, until it is stopped.
 
     A kernel handles the stop button when its loop wakes up, and a loop that waits for something
     far off does not: the signal alone does not wake it (ipykernel 6 and 7).
@@ -40,10 +40,10 @@ class Pulse:
 
 
 class _Waits:
-    """What is awaited on one loop, all of it with one pulse."""
+    """Everything that is awaited on one loop, with one heartbeat."""
 
     def __init__(self) -> None:
-        self.pulse = Pulse()
+        self.heartbeat = Heartbeat()
         self.open = 0
 
 
@@ -52,7 +52,7 @@ _waits: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Waits] = weakref.W
 
 
 def what_became() -> list[str]:
-    """Return what became of each thing that is not awaited any more; once."""
+    """Return, once, the state of everything that is no longer awaited."""
     lines = dict.fromkeys(one_line(account(), limit=500) for account in _cancelled)
     _cancelled.clear()
     return list(lines)
@@ -104,5 +104,5 @@ def awaited(account: Callable[[], str]) -> Iterator[None]:
     finally:
         waits.open -= 1
         if not waits.open:
-            waits.pulse.stop()
+            waits.heartbeat.stop()
             _waits.pop(loop, None)

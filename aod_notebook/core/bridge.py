@@ -154,7 +154,7 @@ def _run(ready: Future[_Running]) -> None:
 
 
 def _forget_after_fork() -> None:
-    """A forked child has no loop thread: let it start its own."""
+    """Let a forked child, which has no loop thread, start its own."""
     global _loop, _lock
     _loop, _lock = None, threading.Lock()
 

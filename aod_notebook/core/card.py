@@ -1,4 +1,4 @@
-"""A card: what one thing is, how it is, and what can be done with it, as HTML and as text."""
+"""A card with the facts and next steps of one object, as HTML and as text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORDS_CHARS = 300
 
 @dataclass(frozen=True)
 class Card:
-    """What a card shows; unknown facts are left out.
+    """The contents of a card; unknown facts are left out.
 
     Attributes:
         title: what it is.
@@ -30,7 +30,7 @@ class Card:
         state: how it is, if it has a state.
         facts: what is known of it, a few words each.
         numbers: large numbers, each with what it counts.
-        words: what it said last.
+        words: its latest message.
         next_steps: what can be done with it, as code.
     """
 

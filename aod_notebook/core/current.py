@@ -29,7 +29,7 @@ class NoConnectionError(AodNotebookError):
 def set_provider(
     provider: Callable[[], Any] | None, agentos: Callable[[], Any] | None = None
 ) -> None:
-    """Set the functions that give the current clients of both services; None empties a slot.
+    """Set the functions that return the current clients of both services; None empties a slot.
 
     Args:
         provider: gives an `aod_notebook.aod.Client`.
@@ -58,13 +58,13 @@ def agentos() -> Any:
 
 
 def set_received(received: Callable[[str], dict[int, int]] | None) -> None:
-    """Set the function that gives the times at which a followed session's events came."""
+    """Set the function that returns when a followed session's events arrived."""
     global _received  # noqa: PLW0603 - a slot, as above
     _received = received
 
 
 def received_times(session_id: str) -> dict[int, int]:
-    """Return when a session's events came, in microseconds since 1970, by id.
+    """Return when a session's events arrived, in microseconds since 1970, by id.
 
     Empty for a session that this process does not follow.
     """
@@ -72,13 +72,13 @@ def received_times(session_id: str) -> dict[int, int]:
 
 
 def set_views(views: Callable[[str], Callable[..., Any]] | None) -> None:
-    """Set the function that returns by name what makes a view."""
+    """Set the function that returns the factory of a view by its name."""
     global _views  # noqa: PLW0603 - a slot, as above
     _views = views
 
 
 def view(name: str) -> Callable[..., Any]:
-    """Return what makes a view: `board`, `trace` or `viewer`.
+    """Return the factory of a view: `board`, `trace` or `viewer`.
 
     Raises:
         AodNotebookError: no views are loaded in this process.

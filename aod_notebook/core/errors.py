@@ -1,4 +1,4 @@
-"""The root of every error a user sees, and what keeps its message to one clean line."""
+"""The root of every error a user sees, with its message on one clean line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AodNotebookError(Exception):
     """
 
     def __str__(self) -> str:
-        """Return the message with whatever looks like a token hidden."""
+        """Return the message with everything that looks like a token hidden."""
         return str(redact(super().__str__()))
 
     def _render_traceback_(self) -> list[str]:
@@ -39,7 +39,7 @@ class AodNotebookError(Exception):
 
 
 class FailureKind(Enum):
-    """The ways in which a call can come to nothing."""
+    """The ways in which a call can fail."""
 
     STATUS = "status"  # the service answered, with a status other than 2xx
     UNREACHABLE = "unreachable"  # no connection: the service has not seen the request
@@ -51,7 +51,7 @@ class FailureKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What came of a call that failed, free of any HTTP library.
+    """A failed call, independent of the HTTP library.
 
     A service turns one into an exception of its own tree. `reason` is short text for
     people; `body` is the decoded answer (JSON value or text) of a STATUS or UNREADABLE.
@@ -70,5 +70,5 @@ class Failure:
 
     @property
     def may_be_done(self) -> bool:
-        """Whether the service may have done, all the same, what it was asked for."""
+        """Whether the service may have executed the call in spite of the failure."""
         return self.kind is not FailureKind.UNREACHABLE and self.status != _TOO_MANY

@@ -16,7 +16,7 @@ _OTHERS = 0o077
 
 
 def check_owner(path: Path) -> None:
-    """Refuse a folder or file of another user, who may know or have planted what is in it.
+    """Refuse a folder or file of another user, who may have read or planted its contents.
 
     This matters most for root, who can use what belongs to anybody.
 
@@ -33,7 +33,7 @@ def check_owner(path: Path) -> None:
 
 
 def make_private(folder: Path) -> Path:
-    """Create a folder for its owner alone, and return it; one that exists is narrowed to that.
+    """Create a folder for its owner alone, and return it; restrict an existing one.
 
     So are the folders between it and the home. A home that is there already keeps its mode: it
     may be a folder that the user shares on purpose.
@@ -52,7 +52,7 @@ def make_private(folder: Path) -> Path:
 
 
 def narrow(path: Path) -> None:
-    """Take everybody's rights but ours from a folder or file.
+    """Restrict a folder or file to its owner.
 
     Raises:
         OSError: it is another user's.

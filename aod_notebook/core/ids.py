@@ -1,4 +1,4 @@
-"""Ids that are written in short: unique beginnings of at least four characters."""
+"""Short forms of ids: unique prefixes of at least four characters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WHOLE = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNOREC
 
 
 class AmbiguousIdError(AodNotebookError):
-    """Several ids begin with what was written."""
+    """Several ids begin with the given prefix."""
 
 
 def full_id(given: str, known: Callable[[], Iterable[object]], noun: str) -> str:
@@ -42,7 +42,7 @@ def full_id(given: str, known: Callable[[], Iterable[object]], noun: str) -> str
 
 
 def full_ids(given: Iterable[str], known: Callable[[], Iterable[object]], noun: str) -> list[str]:
-    """Return what `full_id` returns, of several ids; `known` is asked at most once.
+    """Return the full ids of several prefixes; `known` is called at most once.
 
     Raises:
         AmbiguousIdError: several ids begin with one of them.

@@ -1,4 +1,4 @@
-"""The look of tables and cards in a page: colours of both themes, and what narrow pages leave out.
+"""The look of tables and cards in a page: colours of both themes, and the layout of narrow pages.
 
 Everything that a reader needs is in inline styles and in the words, so a page that drops the
 `<style>` loses colours only. Pages that set mathematics pass over it: agents write prices and

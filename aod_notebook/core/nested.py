@@ -1,4 +1,4 @@
-"""Opt-in for people whose own code calls `asyncio.run` in a cell; nothing here needs it."""
+"""Opt-in for cells that call `asyncio.run`; this package does not need it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an embedded service shows that it knows a token, before that token is sent to it.
+"""The proof by an embedded service that it knows a token, before the token is sent to it.
 
 A token of an embedded service says what it is: `aod_local_ID_SECRET`. Whoever connects with one
 sends a challenge and the ID. The service makes the SECRET of the ID from a key of its own, and
@@ -61,7 +61,7 @@ def known(token: str) -> Known | None:
 
 
 def new_token(prefix: str, key: bytes | None) -> str:
-    """Make a token whose secret follows from its id and the key, which stays with the service.
+    """Make a token; its secret is derived from its id and the key, which stays with the service.
 
     Without a key it is a token for which no proof is asked.
     """
@@ -78,14 +78,14 @@ def secret_of(token_id: str, key: bytes) -> str:
 
 
 def code(secret: str, challenge: str, client: Sequence[Any], server: Sequence[Any]) -> str:
-    """Return what only one who knows the secret can answer, on the connection of these ends."""
+    """Return the code that requires the secret, for the connection between these ends."""
     ends = [f"{address[0]} {address[1]}" for address in (client, server)]
     text = "\n".join(["aod-notebook proof", challenge, network(), *ends])
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def network() -> str:
-    """Return what the loopback addresses belong to: this boot of this machine, and its network.
+    """Return the scope of the loopback addresses: this boot of this machine, and its network.
 
     Containers and network namespaces have loopback addresses of their own. Where the system does
     not number its boots (macOS), the host's name stands for it. Nothing is kept: a process may be
@@ -103,7 +103,7 @@ def network() -> str:
 
 
 class Handshake:
-    """The client's part on one fresh connection: send `request`, feed what comes until True.
+    """The client's part on one fresh connection: send `request`, then feed the answer until True.
 
     Args:
         token: the parts of the token.
@@ -128,7 +128,7 @@ class Handshake:
         """Take bytes of the answer; True once the proof is complete.
 
         Raises:
-            NotProvedError: it is no proof for this connection.
+            NotProvedError: it does not prove this connection.
         """
         self._heard += data
         head, end, rest = self._heard.partition(b"\r\n\r\n")
@@ -144,7 +144,7 @@ class Handshake:
         return True
 
     def failure(self) -> NotProvedError:
-        """Return the error that says what is wrong, and what to do."""
+        """Return the error with the problem and the fix."""
         return NotProvedError(
             f"what listens at {self._where} did not prove that it is the local service of this "
             "token, so the token was not sent; the service may have left its port to another "

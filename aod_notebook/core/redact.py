@@ -1,4 +1,4 @@
-"""Hide secrets in text: the ones that are known, and whatever has the form of a known token.
+"""Hide secrets in text: the ones that are known, and everything with the form of a known token.
 
 Everything that leaves for people's eyes or for a file passes here: messages, logs, exports.
 A token's form is taken from its issuer's documentation, never guessed from its entropy, so that
@@ -73,7 +73,7 @@ _BASIC = re.compile(r"\b(?i:basic)\s+([A-Za-z0-9+/]{4,}={0,2})(?![A-Za-z0-9+/=])
 
 
 def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
-    """Return `value` with the given secrets, and whatever looks like a token, hidden.
+    """Return `value` with the given secrets, and everything that looks like a token, hidden.
 
     Strings inside lists and dicts are treated too; the value's type stays. What is nested too
     deeply to be looked through is hidden whole.

@@ -1,4 +1,4 @@
-"""Make text fit to be handed on: without secrets, homes and names of people, and with a count.
+"""Prepare text for sharing: hide secrets, home directories and user names, and count them.
 
 What `core.redact` hides in messages is hidden here too. An export holds whole files and outputs,
 so this looks further: for values that are known to be secret in whatever form they were quoted,
@@ -138,7 +138,7 @@ class Redactor:
         )
 
     def text(self, text: str) -> str:
-        """Return a text without what is to be hidden."""
+        """Return a redacted text."""
         if not text:
             return text
         if self._known is not None:
@@ -166,16 +166,16 @@ class Redactor:
         return value
 
     def known(self, text: str) -> str:
-        """Return a text without the known secrets only: for what was made of redacted texts."""
+        """Return a text without the known secrets only: for text built from redacted parts."""
         return text if self._known is None else self._replace(self._known, HIDDEN, text, KNOWN)
 
     def report(self) -> str:
         """Return the counts as a phrase: `2 known secrets, 1 token`; `nothing` without any."""
-        told = [
+        counts = [
             f"{count:,} {kind}{'' if count == 1 else 's'}"
             for kind, count in sorted(self.counts.items())
         ]
-        return ", ".join(told) or "nothing"
+        return ", ".join(counts) or "nothing"
 
     def _field(self, name: str, value: Any) -> Any:
         if isinstance(value, str) and is_secret_name(name) and _looks_secret(value):
@@ -201,7 +201,7 @@ class Redactor:
 
 
 def _looks_secret(value: str) -> bool:
-    """Return whether a value could be a password: no name of code, no reference, no placeholder."""
+    """Return whether a value could be a password: not an identifier, a reference or a placeholder."""
     if (
         len(value) < _SHORTEST
         or HIDDEN in value
@@ -216,7 +216,7 @@ def _looks_secret(value: str) -> bool:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return a secret as it stands in plain text, JSON (also twice), URLs, HTML and base64."""
+    """Return the forms of a secret in plain text, JSON (also twice), URLs, HTML and base64."""
     secret = secret.strip()
     if len(secret) < _SHORTEST:
         return set()

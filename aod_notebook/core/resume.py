@@ -1,4 +1,4 @@
-"""Where a resumable stream of events stands and whether it goes on: policy without I/O."""
+"""The position of a resumable stream of events and its reconnect policy, without I/O."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class Resume(ABC, Generic[T]):
 
     @abstractmethod
     def read(self, batch: Batch) -> Iterator[T]:
-        """Return the events of a batch that the caller has not had yet, one by one."""
+        """Yield the events of a batch that were not returned before."""
 
     @abstractmethod
     def gave_up(self, failure: Failure) -> AodNotebookError:
         """Make the error that ends a stream which cannot be resumed."""
 
     def connected(self) -> None:
-        """Note that a connection stands; its body starts from scratch."""
+        """Note a new connection; its body starts from scratch."""
         self._connections += 1
         self._decoder = SSEDecoder()
         self._cutter = BlockCutter()

@@ -1,4 +1,4 @@
-"""When a call is repeated and how long to wait before: policy without any I/O."""
+"""When a call is repeated and how long to wait before it: policy without I/O."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Repeat(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What one attempt came to. `status` None: no answer; `seen` False: never connected."""
+    """The result of one attempt. `status` None: no answer; `seen` False: never connected."""
 
     status: int | None = None
     seen: bool = True
@@ -42,7 +42,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A repeat to come: which call, after which wait in seconds, and what the attempt came to.
+    """A repeat to come: which call, after which wait in seconds, and the result of the attempt.
 
     `status` is None if there was no answer; `call` is the method and the URL without its query.
     """
@@ -75,7 +75,7 @@ class RetryPolicy:
     """Called before each wait, from whatever thread or task waits; what it raises is logged."""
 
     def announce(self, retry: Retry) -> None:
-        """Make a repeat visible: a log line, a warning if the wait is felt, and the hook."""
+        """Report a retry: a log line, a warning if the wait is noticeable, and the hook."""
         reason = "no answer" if retry.status is None else f"status {retry.status}"
         level = logging.WARNING if retry.wait >= _FELT_S else logging.INFO
         log.log(level, "%s: %s, trying again in %.1f s", retry.call, reason, retry.wait)

@@ -98,7 +98,7 @@ def is_loopback(url: str) -> bool:
 
 
 def tls(url: str) -> ssl.SSLContext | bool:
-    """What a client of this URL checks certificates by, as httpx takes it.
+    """Return httpx's certificate setting for clients of this URL.
 
     Loading the authorities takes some 30 ms, which a plain connection to this machine never
     needs; without them no certificate is trusted.

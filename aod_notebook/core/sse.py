@@ -147,7 +147,7 @@ def framed(data: bytes, mark: bytes, name: bytes) -> bytes:
 
 
 def _read_regular(lines: list[bytes]) -> Batch | None:
-    """Read events of exactly an id, a data and a blank line: nearly all there are."""
+    """Read events of exactly an id, a data and a blank line, as nearly all are."""
     if len(lines) == 3:  # noqa: PLR2004 - one event, as a live session gives them
         mark, value, _ = lines
         if mark[:4] == _ID and value[:6] == _DATA and value[6:] != b"\n":

@@ -1,4 +1,4 @@
-"""Text for people: the one cleaner of what comes from elsewhere, and what is cut and counted.
+"""Text for people: cleaning of untrusted text, cutting and counting.
 
 What agents and services write is hostile text. Escape sequences can move the cursor, set a
 terminal's title or hide a link; bidirectional overrides can make code read as what it is not.
@@ -100,7 +100,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, which takes an s where it is not one.
+    """Return a number and its noun, with a plural s unless it is one.
 
     Example:
         >>> counted(1, "record"), counted(1200, "record")
@@ -122,7 +122,7 @@ def failure_text(record: Mapping[str, Any]) -> str:
 
 
 def last_written(line: str) -> str:
-    """Return what a terminal shows of a line in which carriage returns write over what was there."""
+    """Return what a terminal shows of a line after its carriage returns overwrite text."""
     return line.rstrip("\r").rpartition("\r")[2]
 
 

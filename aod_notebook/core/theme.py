@@ -1,4 +1,4 @@
-"""Whether the page is dark that shows this kernel's outputs, as its widgets report it."""
+"""The theme of the page that shows this kernel's outputs, as its widgets report it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ _page: list[bool | None] = [None]
 
 
 def report_page(*, is_dark: bool) -> None:
-    """Note how the page looks that a widget of this kernel is shown in."""
+    """Note the theme of the page that shows a widget of this kernel."""
     _page[0] = is_dark
 
 

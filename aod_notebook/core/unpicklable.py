@@ -1,4 +1,4 @@
-"""What is tied to its process: it refuses to be pickled and copied, in one line."""
+"""Objects tied to their process: pickling and copying them is a one-line error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from aod_notebook.core.errors import AodNotebookError
 
 
 class NotPicklableError(AodNotebookError, TypeError):
-    """A live object was to be pickled, copied or stored."""
+    """A live object cannot be pickled, copied or stored."""
 
 
 class Unpicklable:
-    """Base of objects with connections and threads, of which a copy would be of no use.
+    """Base of objects with connections and threads, which cannot be copied.
 
     A copy would share them, and a pickle would hold the token.
 

@@ -1,4 +1,4 @@
-"""What the sync and the async transport share: a call, and what its outcome means."""
+"""What the sync and the async transport share: a call, and the meaning of its outcome."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BearerAuth(httpx.Auth):
         yield request
 
     def to_be_proved(self, base_url: str) -> Known | None:
-        """Return what the service must prove to know before it gets the token; None for nothing.
+        """Return the token that the service must prove to know before it gets it; None for none.
 
         Only the tokens of embedded services can be proved; https has its certificates for that.
         """
@@ -82,7 +82,7 @@ class Call:
         return headers
 
     def left(self) -> str:
-        """Return what became of a call that is not waited for any more."""
+        """Return the state of a call that is no longer waited for."""
         rest = "" if self.method == "GET" else " What it began on the service continues."
         return f"interrupted: {self.method} {self.path} is not waited for any more.{rest}"
 
@@ -109,7 +109,7 @@ class Call:
         return self.failure(_kind_of(error), url, str(error) or type(error).__name__)
 
     def failed_answer(self, response: httpx.Response, url: str) -> Failure | None:
-        """Describe an answer that is no success; None when it is one. The body is read."""
+        """Describe an answer that is not a success; None for one that is. The body is read."""
         if response.is_success:
             return None
         reason = response.reason_phrase

@@ -108,7 +108,7 @@ def tokens(number: float | None) -> str:
 
 
 def dollars(amount: float | None) -> str:
-    """Return an amount in USD; one under a cent with two digits that count.
+    """Return an amount in USD; one below a cent with two significant digits.
 
     Example:
         >>> dollars(0.0079), dollars(0.169), dollars(1234.5), dollars(None)

@@ -53,7 +53,7 @@ N = TypeVar("N", bound=_Named)
 
 
 def pick(rows: Sequence[N], wanted: str, noun: str, list_command: str) -> N:
-    """Return the row whose id or name is `wanted`.
+    """Return the row with the id or name `wanted`.
 
     Args:
         rows: what the service lists.

@@ -107,7 +107,7 @@ def variables() -> dict[str, str]:
 
 
 def check_cli(runtime: str | None) -> None:
-    """Refuse a session whose CLI is not installed on this machine, before it is created.
+    """Refuse a session before it is created if its CLI is not installed on this machine.
 
     Raises:
         RuntimeMissingError: it is not installed; the message names what to install.

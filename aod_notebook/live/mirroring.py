@@ -360,7 +360,7 @@ def _end(run: Run, planned: Mirror, turns: list[int], secrets: list[str]) -> Non
 
 
 def _turn_times(turn: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> Times | None:
-    """Return a turn's times; of a replay, whose calls have the recorded ones, those of its calls."""
+    """Return a turn's times; those of its calls for a replay, which keeps the recorded times."""
     own = _times(turn.get("started_at") or turn.get("created_at"), turn.get("ended_at"))
     pairs = [_times(call["called_at"], call["returned_at"]) for call in calls]
     timed = [pair for pair in pairs if pair is not None]

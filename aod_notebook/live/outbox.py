@@ -47,7 +47,7 @@ class Sent(NamedTuple):
 
 
 def send(timeout: float = SEND_S, agent: str | None = None) -> list[Sent]:
-    """Send what processes that are gone left behind, as far as its key is known here.
+    """Send what ended processes left behind, as far as its key is known here.
 
     A key is known from the environment, the keyring or the embedded service.
 
@@ -66,7 +66,7 @@ def send(timeout: float = SEND_S, agent: str | None = None) -> list[Sent]:
 
 
 def readdress(key: str, base_url: str) -> None:
-    """Let spools for a key go to a service's new address; their processes must be gone.
+    """Let spools for a key go to a service's new address; their processes must have ended.
 
     The embedded service may have another port after each start, and its key is its own.
     """
@@ -99,7 +99,7 @@ def _key_at_hand(base_url: str) -> str | None:
 
 
 def _rewrite(folder: Path, **changes: str) -> None:
-    """Change the header of a spool, unless its process is alive or it is gone."""
+    """Change the header of a spool, unless its process is alive or it no longer exists."""
     with contextlib.suppress(OSError):
         held = lock(folder)
         if held is None:

@@ -199,7 +199,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
 
     @property
     def results(self) -> pd.DataFrame:
-        """One row per turn whose agent reported a result (`frames.results_df`)."""
+        """One row per turn with a reported result (`frames.results_df`)."""
         return self._frame("results")
 
     def plot(

@@ -1,4 +1,4 @@
-"""The ASGI application of the service, and what stands before its routes."""
+"""The ASGI application of the service, and the checks before its routes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class RequestGuard:
         except ServiceError as error:
             await refusal(error, scope["path"])(scope, receive, send)
         except (sqlite3.OperationalError, DatabaseDamagedError) as error:
-            logger.error("%s %s: the database: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - a disk that is full or damaged is no defect to be traced
+            logger.error("%s %s: the database: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - a full or damaged disk needs no traceback
             if begun:
                 raise
             text = f"The service's database can't be used at present: {error}"
@@ -111,7 +111,7 @@ def _foreign(headers: Headers) -> str | None:
 
 
 def _proof(scope: Scope, key: bytes) -> Response:
-    """Prove that this is the service, for this very connection.
+    """Prove the identity of the service on this connection.
 
     It says nothing of whether a token is valid.
     """

@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> str:
-    """Return the present as ISO 8601 with microseconds and `+00:00`."""
+    """Return the current time as ISO 8601 with microseconds and `+00:00`."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

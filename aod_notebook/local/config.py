@@ -1,4 +1,4 @@
-"""Settings of one embedded service: limits, clocks and the places of its files."""
+"""Settings of one embedded service: limits, times and paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACE_VARIABLE = "AOD_NOTEBOOK_REPLAY_PACE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What one service may do and how long it waits; all times are seconds.
+    """Limits and waits of one service; all times are seconds.
 
     The defaults are the hosted service's values; tests shorten them. `allow_root` lets claude run
     as root; `strict_models` refuses the models that the hosted service does not know.
@@ -46,20 +46,20 @@ class Config:
 
     @property
     def recordings_dir(self) -> Path:
-        """Where a person puts recordings of their own for the `replay` runtime."""
+        """The directory for your own recordings for the `replay` runtime."""
         return self.data_dir / "recordings"
 
     @property
     def service_file(self) -> Path:
-        """Where a running service says its URL and process id."""
+        """The file with the URL and process id of a running service."""
         return self.data_dir / "service.json"
 
     @property
     def port_file(self) -> Path:
-        """Where the last service of this directory said its port, for the next one to take."""
+        """The file with the port of the last service of this directory, which the next one reuses."""
         return self.data_dir / "port"
 
     @property
     def lock_file(self) -> Path:
-        """The file whose lock a running service holds."""
+        """The file that a running service keeps locked."""
         return self.data_dir / "service.lock"

@@ -35,7 +35,7 @@ class Credentials:
 
 
 def make_private(folder: Path) -> None:
-    """Create a directory for its owner alone; one that exists is narrowed to that.
+    """Create a directory for its owner alone; restrict an existing one.
 
     Raises:
         OSError: it can't be made, or is another user's.
@@ -132,5 +132,5 @@ def load_vault_key(data_dir: Path) -> bytes:
 
 
 def digest(token: str) -> bytes:
-    """Return what is stored of a token."""
+    """Return the digest that is stored of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

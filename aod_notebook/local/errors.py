@@ -37,15 +37,15 @@ class ServiceError(Exception):
 
 
 class MissingError(ServiceError):
-    """What was named is not there, or belongs to somebody else."""
+    """The object does not exist, or belongs to another owner."""
 
 
 class HostedOnlyError(MissingError):
-    """The hosted AgentOS has the method, this service has not."""
+    """Only the hosted AgentOS has this method."""
 
 
 class WrongStateError(ServiceError):
-    """The state of what was named does not allow it."""
+    """The state of the object does not allow the request."""
 
 
 class InvalidError(ServiceError):
@@ -77,7 +77,7 @@ class ForbiddenError(ServiceError):
 
 
 class LimitError(ServiceError):
-    """As many sessions as are allowed are active.
+    """The limit of active sessions is reached.
 
     Attributes:
         limit: how many are allowed.
@@ -91,7 +91,7 @@ class LimitError(ServiceError):
 
 
 class UnavailableError(ServiceError):
-    """Sessions can't be run at present."""
+    """Sessions can't be run at the moment."""
 
 
 class RunTimeoutError(ServiceError):
@@ -107,4 +107,4 @@ class RuntimeNotInstalledError(ServiceError):
 
 
 class UnexpectedError(ServiceError):
-    """Something happened that nobody foresaw; the log has it."""
+    """An unexpected error; the log has the traceback."""

@@ -52,9 +52,9 @@ _CHUNK = 4096
 
 
 class ServiceStartError(Exception):
-    """The detached service did not come up; the message says where its log is.
+    """The detached service did not come up; the message names its log.
 
-    `reason` is what the service itself said; empty if it said nothing.
+    `reason` is the service's own message; empty if it printed none.
     """
 
     def __init__(self, text: str, reason: str = "") -> None:
@@ -118,25 +118,25 @@ def find_service(data_dir: Path) -> ServiceInfo | None:
     if not _is_locked(config):
         return None
     try:
-        said: dict[str, Any] = json.loads(config.service_file.read_bytes())
+        service: dict[str, Any] = json.loads(config.service_file.read_bytes())
         credentials = read_credentials(data_dir)
     except (OSError, ValueError):
         return None
-    if not _answers(said["url"], credentials.aod_token):
+    if not _answers(service["url"], credentials.aod_token):
         return None
     return ServiceInfo(
-        url=said["url"],
+        url=service["url"],
         aod_token=credentials.aod_token,
         agentos_key=credentials.agentos_key,
         agent_key=credentials.agent_key,
         agent_id=credentials.agent_id,
-        pid=said["pid"],
+        pid=service["pid"],
         data_dir=data_dir,
     )
 
 
 def was_killed(data_dir: Path) -> bool:
-    """Check whether the directory's last service ended without stopping: a crash or a kill."""
+    """Check whether the directory's last service crashed or was killed."""
     config = Config(data_dir=_absolute(data_dir))
     return config.service_file.exists() and not _is_locked(config)
 
@@ -151,12 +151,12 @@ def stop_service(data_dir: Path) -> bool:
         return False
     check_owner(config.data_dir)  # or another user could name a process to be killed
     try:
-        said: dict[str, Any] = json.loads(config.service_file.read_bytes())
+        service: dict[str, Any] = json.loads(config.service_file.read_bytes())
     except (OSError, ValueError):
         return False
-    if said["embedded"]:
+    if service["embedded"]:
         return False
-    pid = int(said["pid"])
+    pid = int(service["pid"])
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -198,7 +198,7 @@ def _is_locked(config: Config) -> bool:
 
 
 def _answers(url: str, token: str) -> bool:
-    """Whether what listens there proves that it knows the token; nothing secret is sent."""
+    """Check whether the listener proves that it knows the token; no secret is sent."""
     address = urlsplit(url)
     parts = known(token)
     if parts is None:
@@ -217,10 +217,10 @@ def _answers(url: str, token: str) -> bool:
 
 
 def _spawn(data_dir: Path, idle_exit_s: float) -> int:
-    """Start the service as nobody's child; returns a descriptor that ends when the service does.
+    """Start the service as a detached process; the returned descriptor closes when it ends.
 
     A shell starts it and leaves, so that no process here has to wait for it, and a service that
-    has ended is no zombie of a notebook.
+    has ended does not stay as a zombie of the notebook.
     """
     log = os.open(data_dir / "service.log", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     ours, theirs = os.pipe()
@@ -247,7 +247,7 @@ def _spawn(data_dir: Path, idle_exit_s: float) -> int:
 
 
 def service_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a detached service is started with.
+    """Return the environment of a detached service.
 
     Its sessions can read the environment of its process (`/proc/$PPID/environ`), so no secret of
     the notebook is in it: keys for an agent's CLI come with each session.
@@ -268,12 +268,12 @@ def _log_size(data_dir: Path) -> int:
 
 
 def _last_words(data_dir: Path, begin: int) -> str:
-    """Return what a service that did not start wrote into its log last; empty if nothing."""
+    """Return the last log line of a service that failed to start; empty if there is none."""
     with (data_dir / "service.log").open("rb") as log:
         log.seek(begin)
         lines = log.read().decode(errors="replace").split("\n")
-    said = [line for line in lines if line.startswith(NO_START)]
-    return said[-1].removeprefix(NO_START).strip() if said else ""
+    reasons = [line for line in lines if line.startswith(NO_START)]
+    return reasons[-1].removeprefix(NO_START).strip() if reasons else ""
 
 
 def _has_ended(descriptor: int) -> bool:

@@ -1,4 +1,4 @@
-"""The service's log: what repeats is left out, and the file does not grow without end."""
+"""The service's log: repetitions are left out, and the file size is limited."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = 1000
 class LimitedHandler(logging.StreamHandler[TextIO]):
     """Writes at most five lines a minute from each place in the code, and 2 MiB in all.
 
-    A file that is full is begun anew, with its newest quarter. For that it must have been opened
+    A full file is rewritten with its newest quarter. For that it must have been opened
     for reading and in append mode; anything else, such as a terminal, is only written to.
     """
 
@@ -28,7 +28,7 @@ class LimitedHandler(logging.StreamHandler[TextIO]):
         self._counts: dict[object, tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, unless its like were written often in the last minute."""
+        """Write a record, unless its source wrote many in the last minute."""
         place = record.pathname, record.lineno
         since, count = self._counts.get(place, (0.0, 0))
         now = time.monotonic()
@@ -42,7 +42,7 @@ class LimitedHandler(logging.StreamHandler[TextIO]):
             self._trim()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; the last of its like says that no more of them follow for now."""
+        """Return the line; the last one of a series notes that more are suppressed."""
         text = super().format(record)
         if len(text) > _MOST_OF_ONE:
             text = f"{text[:_MOST_OF_ONE]} … cut"

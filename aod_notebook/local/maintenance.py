@@ -1,4 +1,4 @@
-"""Looking after a data directory: its size, a backup, compaction, retention.
+"""Maintenance of a data directory: size, backup, compaction, retention.
 
 All of it works on the files, beside a running service or without one.
 """

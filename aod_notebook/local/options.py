@@ -1,4 +1,4 @@
-"""What the embedded service can be told on a command line."""
+"""Command-line options of the embedded service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HIGHEST_PORT = 65_535
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add all options but the folder of its data, for which who calls has a rule."""
+    """Add all options but the data directory, which each caller adds itself."""
     parser.add_argument(
         "--port", type=_port, default=0, help="port on 127.0.0.1 (default: a free one)"
     )
@@ -39,8 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def serve_as_told(data_dir: Path, options: argparse.Namespace) -> int:
-    """Serve until it is terminated; 1 with one line on stderr if that can't be."""
+def serve_with(data_dir: Path, options: argparse.Namespace) -> int:
+    """Serve until it is terminated; return 1, with one line on stderr, if that fails."""
     from aod_notebook.local.server import ServiceLockedError
     from aod_notebook.local.service import serve
 
@@ -61,14 +61,14 @@ def serve_as_told(data_dir: Path, options: argparse.Namespace) -> int:
 
 
 def whole_number(text: str, most: int) -> int:
-    """Read a whole number of 0 to `most`.
+    """Parse a whole number from 0 to `most`.
 
     Raises:
         ArgumentTypeError: it is none.
     """
     number = int(text) if text.isascii() and text.isdigit() else -1
     if not 0 <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 to {most}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {most}")
     return number
 
 

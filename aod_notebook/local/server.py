@@ -1,4 +1,4 @@
-"""Running the application: start and stop of all parts on one event loop."""
+"""Run the application: start and stop all parts on one event loop."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and let more connections wait in the kernel than are accepted at a time."""
+        """Start with a longer backlog than the connections accepted at a time."""
         await super().startup(sockets=sockets)
         for each in sockets or []:
             each.listen(_QUEUE)
@@ -191,8 +191,8 @@ class Service:
         )
 
     def _announcement(self) -> bytes:
-        said = {"url": self.url, "pid": os.getpid(), "embedded": self._embedded}
-        return json.dumps(said).encode()
+        announced = {"url": self.url, "pid": os.getpid(), "embedded": self._embedded}
+        return json.dumps(announced).encode()
 
     async def _leave_when_idle(self, state: State) -> None:
         limit = self.config.idle_exit_s
@@ -266,7 +266,7 @@ def _locked(config: Config) -> Iterator[None]:
 def _last_port(config: Config) -> int:
     """Return the port that the last service of this directory had, if it is free; else 0.
 
-    A kernel or a spool that knows the old URL then goes on without being told a new one.
+    So the URL stays valid for kernels and spools that know it.
     """
     try:
         port = int(config.port_file.read_bytes())

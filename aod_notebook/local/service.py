@@ -100,7 +100,7 @@ class LocalService:
         expires_at: datetime | None = None,
         proved: bool = True,
     ) -> str:
-        """Make another AoD token: for another owner, or one that is disabled or has expired.
+        """Create another AoD token: for another owner, or one that is disabled or has expired.
 
         With `proved=False` our clients send it without a proof, so it works through a proxy or
         a tunnel, and whoever takes the port gets it.
@@ -116,7 +116,7 @@ class LocalService:
         *,
         proved: bool = True,
     ) -> str:
-        """Make another AgentOS key; an agent key needs its agent's id; `proved` as of tokens."""
+        """Create another AgentOS key; an agent key needs its agent's id; `proved` as of tokens."""
         return self._service.keys.issue(kind, agent_id, proved=proved)
 
     def _serve(self) -> None:
@@ -166,7 +166,7 @@ def serve(
 
 
 def _allow_many_files() -> None:
-    """Take as many descriptors as the system gives, up to what the session limit can need."""
+    """Raise the limit of file descriptors to what the session limit can need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < _FILES:
         most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)

@@ -1,4 +1,4 @@
-"""What one running service consists of; endpoints get it with every call."""
+"""The parts of a running service; every endpoint gets them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Activity:
         self.open += 1
 
     def end(self, scope: Scope) -> None:
-        """Count a request no longer; one without a valid token was never counted."""
+        """Stop counting a request; one without a valid token was never counted."""
         if scope.get(_COUNTED, False):
             self.open -= 1
             self.last = asyncio.get_running_loop().time()
@@ -64,6 +64,6 @@ class State:
     visitors: Visitors
 
     def welcome(self, scope: Scope) -> None:
-        """Take a request as one of a client: it showed a valid token."""
+        """Treat a request as that of a client: it showed a valid token."""
         self.visitors.welcome(scope["client"])
         self.activity.begin(scope)

@@ -265,7 +265,7 @@ _NAMED_IN_JSON = re.compile(r"\{env:(\w+)\}")
 
 
 def own_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what this process may send with a session: what a CLI or an installer reads.
+    """Return the variables of this process that a CLI or an installer reads.
 
     Values that are not UTF-8 are left out: no request can carry them.
 
@@ -336,7 +336,7 @@ def place(relative: str, environ: Mapping[str, str]) -> Path:
 
 
 def refusal(runtime: str, environ: Mapping[str, str]) -> str | None:
-    """Return why a CLI can't be started, with what to do; None if it can, or `runtime` is no CLI.
+    """Return why a CLI can't be started, with what to do; None if it can, or if `runtime` is not a CLI.
 
     `environ` is what the CLI would run with.
     """
@@ -349,7 +349,7 @@ def refusal(runtime: str, environ: Mapping[str, str]) -> str | None:
 
 
 def refused_as_root(runtime: str, environ: Mapping[str, str]) -> bool:
-    """Return whether a CLI refuses to run because this is root, and nobody has allowed it."""
+    """Return whether a CLI refuses to run because this is root without permission."""
     return runtime == "claude" and os.geteuid() == 0 and environ.get("IS_SANDBOX") != "1"
 
 

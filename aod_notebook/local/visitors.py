@@ -1,4 +1,4 @@
-"""Limits on connections on which nobody has shown a valid token: they can't stop the service."""
+"""Limits on connections without a valid token, so that they can't block the service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FEWEST = 16
 
 
 def accepted_at_once() -> int:
-    """Return how many connections are accepted at a time, on top of those that are open."""
+    """Return how many connections are accepted at a time, in addition to the open ones."""
     return max(_FEWEST, min(_MOST_AT_ONCE, _files() // 8))
 
 
@@ -64,7 +64,7 @@ class Visitors:
             connection.stay()
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection that is gone."""
+        """Forget a connection that has closed."""
         for group in (self._silent, self._asking):
             if group.get(connection.client) is connection:
                 del group[connection.client]
@@ -75,7 +75,7 @@ def _close_oldest(group: dict[object, Connection]) -> None:
 
 
 class Connection(H11Protocol):
-    """A connection of uvicorn's that is closed if no valid token comes over it in time."""
+    """A uvicorn connection that is closed if it shows no valid token in time."""
 
     _late: asyncio.TimerHandle | None = None
 
@@ -98,7 +98,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def stay(self) -> None:
-        """Be a visitor no longer: only the time limits of uvicorn hold from now on."""
+        """Stop being a visitor: from now on only uvicorn's time limits apply."""
         if self._late is not None:
             self._late.cancel()
             self._late = None

@@ -11,7 +11,7 @@ from IPython.core.inputtransformer2 import leading_indent
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from aod_notebook.agentos.errors import is_failure
-from aod_notebook.core.awaited import Pulse
+from aod_notebook.core.awaited import Heartbeat
 from aod_notebook.live import NestedRunError, RunFailedError, RunStoppedError
 from aod_notebook.live.embedded import ServiceNotStartedError
 from aod_notebook.live.report import Report, start_run
@@ -165,7 +165,7 @@ class ReportedCells:
                 f"already ({before}) and stays so: choose another --external-id for this cell."
             )
         report = Report(reported, options.name, _provenance(cell), before)
-        self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), Pulse())
+        self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), Heartbeat())
         names["run"] = reported
         handle = report.handle(on)  # which `last` means from now on
         if options.output is not None:
@@ -179,7 +179,7 @@ class ReportedCells:
         if opened is None or (cell is not None and cell is not opened.cell):
             return
         self._open = None
-        opened.pulse.stop()
+        opened.heartbeat.stop()
         if opened.capture is not None:
             opened.capture.close()
         names, report = self._shell.user_ns, opened.report
@@ -201,7 +201,7 @@ class _OpenRun:
     report: Report
     cell: ExecutionResult
     run_before: object
-    pulse: Pulse
+    heartbeat: Heartbeat
     capture: Capture | None = None
 
 

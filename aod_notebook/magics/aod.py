@@ -432,7 +432,7 @@ class AodMagics(aod_batch.LimitTraits, Magics):
         return session
 
     def _leave(self, options: argparse.Namespace, session: LiveSession, position: int) -> None:
-        """Say that a session goes on in the background."""
+        """Print that a session continues in the background."""
         held = f", bound to {options.output}" if options.output else ""
         say(f"Session {session.id} runs in the background{held}. %aod attach last shows it.")
         if options.report:

@@ -252,9 +252,9 @@ def watch(
 ) -> None:
     """Show a session or run in the running cell until it rests; leave its transcript there.
 
-    It rests when its turn has ended, or when it waits for somebody. The stop button ends one
-    whose turn the cell started; the cell then shows how that ended. A second press leaves at
-    once. One that is only looked at continues.
+    It rests when its turn has ended, or when it waits for somebody. The stop button ends
+    the turn if the cell started it; the cell then shows how it ended. A second press leaves at
+    once. A session that is only watched continues.
 
     Args:
         session: a followed session or run.

@@ -21,7 +21,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         result: the line's own counts.
-        counter: the thread or session whose lines go on counting; None where there is none.
+        counter: the thread or session that continues counting; None if there is none.
         is_running: the counts are totals of the counter, earlier turns included.
         is_usage_own: the line's `usage` is the turn's alone, only its models' are totals. This
             shows whether an unknown counter is new or goes on from another one, as a fork does.
@@ -338,7 +338,7 @@ def _total(left: float | None, right: float | None) -> float | None:
 
 
 def _less(now: _Number | None, base: _Number | None) -> _Number | None:
-    """How much a counter has gone on; never below 0."""
+    """Return the increase of a counter; never below 0."""
     if now is None or base is None:
         return None
     return now - base if now > base else type(now)(0)

@@ -110,7 +110,7 @@ class ClaudeLines(Lines):
         return self._spoken(line, line.message, raw)
 
     def read_object(self, kind: str, value: dict[str, Any], raw: str) -> list[Entry]:
-        """Read a line whose fields are not of their usual types."""
+        """Read a line with fields of unusual types."""
         if self._is_repeated(as_str(value.get("uuid"))):
             return []
         if kind in _SPEAKERS and isinstance(value.get("message"), dict):

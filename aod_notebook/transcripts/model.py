@@ -117,10 +117,10 @@ class Entry(msgspec.Struct, gc=False):
 
     Attributes:
         line_type: `assistant` (the agent's own words and calls), `user` (tool results and
-            echoed prompts), `system`, `result`, `error`; `text` for a line that is no JSON
+            echoed prompts), `system`, `result`, `error`; `text` for a line that is not JSON
             object; any other word is the line's own type.
         subtype: the line's own subtype, or its own type where `line_type` replaced it.
-        block: `text` (also of a line that is no JSON), `thinking`, `tool_use`,
+        block: `text` (also of a line that is not JSON), `thinking`, `tool_use`,
             `tool_result`, or None.
         block_index: position of the block in its JSON line, from 0; else None.
         text: text, thinking, a tool's output, an error's message.
@@ -162,19 +162,19 @@ class Entry(msgspec.Struct, gc=False):
 
     @property
     def input(self) -> dict[str, Any] | None:
-        """The decoded arguments of a `tool_use`; None if there are none or they are no object."""
+        """The decoded arguments of a `tool_use`; None if there are none or they are not an object."""
         value = None if self.input_json is None else loads(self.input_json)
         return value if isinstance(value, dict) else None
 
     @property
     def is_note(self) -> bool:
-        """Whether the text is something to show while it happens that is no failure: a retry."""
+        """Whether the text is worth showing while it happens but not a failure: a retry."""
         is_event = self.line_type == "rate_limit_event"
         return bool(self.text) and (is_event or (self.subtype in NOTES and not self.is_error))
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The decoded line; empty if it is no JSON object."""
+        """The decoded line; empty if it is not a JSON object."""
         value = loads(self.raw)
         return value if isinstance(value, dict) else {}
 

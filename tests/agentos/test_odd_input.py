@@ -56,7 +56,7 @@ def test_a_key_that_is_no_text_is_not_repeated():
 
 def test_half_of_a_surrogate_pair_is_no_id(scripted, connect):
     server = scripted(answer(200, {"data": {}}))
-    with pytest.raises(AgentOSConfigError, match="is no id"):
+    with pytest.raises(AgentOSConfigError, match="is not a valid id"):
         connect(server).reply("\ud800", "yes")
     assert server.requests == []
 
@@ -99,7 +99,7 @@ def test_a_question_of_a_run_that_was_refused_says_so(monkeypatch):
 
 def test_all_rows_of_what_is_no_list_is_an_error_of_ours(scripted, connect):
     client = connect(scripted(answer(200, {"data": {"runs": []}})))
-    with pytest.raises(AgentOSDecodeError, match="no list"):
+    with pytest.raises(AgentOSDecodeError, match="not a list"):
         client.runs.all()
 
 

@@ -220,7 +220,7 @@ def scripted_body():
 def test_a_value_that_contains_itself_is_refused(deaf):
     endless = {}
     endless["self"] = endless
-    with pytest.raises(ValidationError, match="no JSON"):
+    with pytest.raises(ValidationError, match="not JSON"):
         deaf.agents.create(**AGENT, metadata=endless)
 
 
@@ -242,6 +242,6 @@ def test_no_junk_raises_anything_but_a_validation_error(fields):
 
 
 def test_an_id_longer_than_any_address_is_refused_in_a_line(deaf):
-    with pytest.raises(AodUsageError, match="is no session id") as caught:
+    with pytest.raises(AodUsageError, match="is not a valid session id") as caught:
         deaf.sessions.get("x" * 70_000)
     assert len(str(caught.value)) < 200

@@ -178,7 +178,7 @@ def test_a_notebook_edit_shows_its_path():
 
 
 def test_lines_that_are_json_but_no_object_print_as_they_are():
-    """C.1 aod/pretty/claude.py:ClaudeFormatter._format: JSON that is no object must not raise."""
+    """JSON that is not an object must not raise."""
     lines = ["123", "[]", "null", "true", '"s"', "1e5"]
     assert ours(*lines) == lines
 

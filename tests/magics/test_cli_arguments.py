@@ -9,11 +9,11 @@ from aod_notebook.local import LocalService
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["serve", "--port", "70000"], "'70000' is no whole number of 0 to 65535"),
-        (["serve", "--port=-1"], "'-1' is no whole number"),
-        (["service", "clean", "--older-than=-3"], "'-3' is no whole number of 0 to 36500"),
-        (["service", "clean", "--older-than", "999999999999"], "is no whole number"),
-        (["service", "clean", "--older-than", "1.5"], "is no whole number"),
+        (["serve", "--port", "70000"], "'70000' is not a whole number from 0 to 65535"),
+        (["serve", "--port=-1"], "'-1' is not a whole number"),
+        (["service", "clean", "--older-than=-3"], "'-3' is not a whole number from 0 to 36500"),
+        (["service", "clean", "--older-than", "999999999999"], "is not a whole number"),
+        (["service", "clean", "--older-than", "1.5"], "is not a whole number"),
     ],
 )
 def test_a_number_that_cannot_be_is_named(words, said, capsys):

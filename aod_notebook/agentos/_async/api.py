@@ -1,4 +1,4 @@
-"""Calls to one AgentOS service: what the client, its namespaces and its runs stand on."""
+"""Calls to one AgentOS service: shared by the client, its namespaces and its runs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AsyncApi:
         workspace: str | None,
         seconds: float | None,
     ) -> bytes:
-        """Call a remote procedure, and return the body of the answer as it came."""
+        """Call a remote procedure, and return the body of the answer undecoded."""
         transport = self.transport(check_timeout(CALL_TIMEOUT_S if seconds is None else seconds))
         return await transport.body(self._rpc(method, arguments, workspace))
 

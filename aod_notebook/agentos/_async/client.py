@@ -86,7 +86,7 @@ class AsyncAgentOS(Unpicklable):
         http_client: an httpx client for calls, which is not closed.
 
     Raises:
-        AgentOSConfigError: there is no key, or an option is no good.
+        AgentOSConfigError: there is no key, or an option is invalid.
 
     Example:
         >>> async with AsyncAgentOS(api_key="aos_agent_...", agent_id="...") as client:  # doctest: +SKIP
@@ -251,7 +251,7 @@ class AsyncAgentOS(Unpicklable):
             await self._api.aclose()
 
     async def shutdown(self, timeout: float = FLUSH_S) -> Receipt:  # noqa: ASYNC109 - the same as sync
-        """Do as `close` does; its other name."""
+        """Flush and close the client; an alias of `aclose`."""
         return await self.aclose(timeout)
 
     async def __aenter__(self) -> Self:
@@ -310,8 +310,8 @@ class AsyncAgentOS(Unpicklable):
             return read_result(await self._api.data(call, seconds))
         except AgentOSTransientError as error:
             if error.status is None and error.code == "REQUEST_TIMEOUT":
-                told = f"Agent {agent} gave no answer within {seconds:g} s"
-                error.args = (f"{told}. {unknown_run(agent)}",)
+                reason = f"Agent {agent} gave no answer within {seconds:g} s"
+                error.args = (f"{reason}. {unknown_run(agent)}",)
             raise
 
     def invoke_stream(
@@ -328,7 +328,7 @@ class AsyncAgentOS(Unpicklable):
         test: bool = False,
         timeout_seconds: float = INVOKE_TIMEOUT_S,
     ) -> AsyncInvokeStream:
-        """Run a hosted agent and give its events as they come; iterate over the result.
+        """Run a hosted agent and return an iterator of its events.
 
         Raises:
             AgentOSRunError: the run failed (from the iteration, as all of these).
@@ -362,7 +362,7 @@ class AsyncAgentOS(Unpicklable):
         request_id: str | None = None,
         timeout_seconds: float = INVOKE_TIMEOUT_S,
     ) -> InvokeResult:
-        """Answer what a paused run asks, and wait for it to go on.
+        """Answer the question of a paused run, and wait until it continues.
 
         With `request_id` exactly that question is answered, or none. Needs a workspace key.
 
@@ -384,7 +384,7 @@ class AsyncAgentOS(Unpicklable):
             raise
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Make any call; gives the whole decoded answer, as the earliest SDK did."""
+        """Make any call; return the whole decoded answer, as the earliest SDK did."""
         if self.disabled:
             return {"data": None}
         call = post(path if path.startswith("/") else f"/{path}", encode(body))

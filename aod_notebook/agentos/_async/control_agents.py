@@ -51,7 +51,7 @@ class AsyncAgents(AsyncNamespace):
         output_schema: dict[str, Any] = UNSET,
         **options: Unpack[CallOptions],
     ) -> AgentRow:
-        """Make a hosted agent; the answer has its `agent_id`."""
+        """Create a hosted agent; the answer has its `agent_id`."""
 
     @write("agents_delete")
     async def delete(self, *, agent_id: str, **options: Unpack[CallOptions]) -> AgentRow:
@@ -65,7 +65,7 @@ class AsyncAgents(AsyncNamespace):
     async def list(
         self, *, status: AgentStatus = UNSET, folder_id: str = UNSET, **options: Unpack[CallOptions]
     ) -> Listing[AgentRow]:
-        """List agents; `folder_id="none"`: those that are not filed."""
+        """List agents; `folder_id="none"`: those in no folder."""
 
     @write("agents_set_status")
     async def set_status(
@@ -96,7 +96,7 @@ class AsyncAgents(AsyncNamespace):
         output_schema: dict[str, Any] = UNSET,
         **options: Unpack[CallOptions],
     ) -> AgentRow:
-        """Change an agent; `folder_id=None` un-files it, `{}` and `[]` clear."""
+        """Change an agent; `folder_id=None` takes it out of its folder, `{}` and `[]` clear."""
 
 
 class AsyncApiKeys(AsyncNamespace):
@@ -106,7 +106,7 @@ class AsyncApiKeys(AsyncNamespace):
     async def create(
         self, *, agent_id: str, name: str, **options: Unpack[CallOptions]
     ) -> ApiKeyRow:
-        """Make a key for an agent; its plaintext is in this answer only."""
+        """Create a key for an agent; its plaintext is in this answer only."""
 
     @read("api_keys_list", lists=True)
     async def list(
@@ -128,11 +128,11 @@ class AsyncFolders(AsyncNamespace):
 
     @write("folders_create")
     async def create(self, *, name: str, **options: Unpack[CallOptions]) -> FolderRow:
-        """Make a folder; its name is unique."""
+        """Create a folder; its name is unique."""
 
     @write("folders_delete")
     async def delete(self, *, folder_id: str, **options: Unpack[CallOptions]) -> FolderRow:
-        """Delete a folder; its agents are un-filed."""
+        """Delete a folder; its agents stay, in no folder."""
 
     @read("folders_list", lists=True)
     async def list(self, **options: Unpack[CallOptions]) -> Listing[FolderRow]:
@@ -144,7 +144,7 @@ class AsyncFleet(AsyncNamespace):
 
     @read("fleet_health", lists=True)
     async def health(self, *, days: int = UNSET, **options: Unpack[CallOptions]) -> Listing[Row]:
-        """Return the health of each agent over `days` (7), the worst first."""
+        """Return the health of each agent over `days` (7), worst first."""
 
 
 class AsyncSchedules(AsyncNamespace):
@@ -188,7 +188,7 @@ class AsyncEvals(AsyncNamespace):
         assertions: builtins.list[dict[str, Any]],
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Make an eval case."""
+        """Create an eval case."""
 
     @write("evals_delete_case")
     async def delete_case(self, *, eval_case_id: str, **options: Unpack[CallOptions]) -> Row:
@@ -213,7 +213,7 @@ class AsyncEvals(AsyncNamespace):
         timeout_seconds: float = INVOKE_TIMEOUT_S,
         workspace: str | None = None,
     ) -> EvalRunRow:
-        """Wait until a run of an eval case has its results, and give it.
+        """Wait until a run of an eval case has its results, and return it.
 
         Raises:
             AgentOSTransientError: it is still running after `timeout_seconds`.
@@ -243,7 +243,7 @@ class AsyncAlerts(AsyncNamespace):
         notification_config: dict[str, Any] = UNSET,
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Make an alert; without `agent_id` for the whole workspace."""
+        """Create an alert; without `agent_id` for the whole workspace."""
 
     @write("alerts_delete")
     async def delete(self, *, alert_id: str, **options: Unpack[CallOptions]) -> Row:

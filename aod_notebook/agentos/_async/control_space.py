@@ -43,7 +43,7 @@ class AsyncMembers(AsyncNamespace):
 
     @write("members_invite")
     async def invite(self, *, email: str, role: Role, **options: Unpack[CallOptions]) -> Row:
-        """Invite somebody; gives a link. For owners and admins."""
+        """Invite a member; return the link. For owners and admins."""
 
     @read("members_list", lists=True)
     async def list(self, **options: Unpack[CallOptions]) -> Listing[Row]:
@@ -51,7 +51,7 @@ class AsyncMembers(AsyncNamespace):
 
     @write("members_remove")
     async def remove(self, *, member_id: str, **options: Unpack[CallOptions]) -> Row:
-        """Remove a member, not the last owner."""
+        """Remove a member; the last owner stays."""
 
 
 class AsyncResources(AsyncNamespace):
@@ -66,7 +66,7 @@ class AsyncResources(AsyncNamespace):
         mime_type: Mime = UNSET,
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Store a file; its type follows from its name if not given."""
+        """Store a file; its type is derived from its name if not given."""
 
     @write("resources_delete")
     async def delete(self, *, filename: str, **options: Unpack[CallOptions]) -> Row:
@@ -91,7 +91,7 @@ class AsyncTools(AsyncNamespace):
         auth_secret: str = UNSET,
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Make a tool that calls a URL; `auth_secret` is stored encrypted."""
+        """Create a tool that calls a URL; `auth_secret` is stored encrypted."""
 
     @write("tools_delete_workspace")
     async def delete(self, *, tool_id: str, **options: Unpack[CallOptions]) -> Row:

@@ -1,4 +1,4 @@
-"""What the namespaces of the control plane have in common."""
+"""The base of the control-plane namespaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHORTEST_S = 0.1
 
 
 class AsyncNamespace:
-    """Methods of one noun."""
+    """The methods for one kind of resource."""
 
     def __init__(self, api: AsyncApi) -> None:
         self._api = api
@@ -58,7 +58,7 @@ class AsyncNamespace:
         workspace: str | None = None,
         timeout_seconds: float | None = None,
     ) -> bytes:
-        """Call a remote procedure that gives a list; return the body of the answer as it came."""
+        """Call a remote procedure that returns a list; return the undecoded body."""
         if self._api.options.disabled:
             return b'{"data": []}'
         return await self._api.rpc_body(method, arguments, workspace, timeout_seconds)
@@ -70,14 +70,16 @@ class AsyncNamespace:
         is_over: Callable[[T], bool],
         timeout: float,  # noqa: ASYNC109 - sync callers have it too
     ) -> T:
-        """Ask again and again until it is over; `ask` gets the seconds that it may take."""
+        """Poll until it is over; `ask` gets the seconds that it may take."""
         deadline = time.monotonic() + timeout
         pause = _POLL_S
         while True:
             left = deadline - time.monotonic()
             row = await ask(min(max(left, _SHORTEST_S), CALL_TIMEOUT_S))
             if not isinstance(row, dict):
-                raise AgentOSDecodeError(f"{what} is no object: {describe(row)}", "INVALID_ANSWER")
+                raise AgentOSDecodeError(
+                    f"{what} is not an object: {describe(row)}", "INVALID_ANSWER"
+                )
             if is_over(row):
                 return row
             left = deadline - time.monotonic()
@@ -99,7 +101,7 @@ class AsyncNamespace:
         while True:
             rows = await ask(limit)
             if not isinstance(rows, Listing):
-                raise AgentOSDecodeError(f"The answer is no list: {describe(rows)}")
+                raise AgentOSDecodeError(f"The answer is not a list: {describe(rows)}")
             if not rows.is_cut:
                 if len(rows) == before:
                     rows.limit = before

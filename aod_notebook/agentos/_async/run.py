@@ -35,7 +35,7 @@ _POLL_S, _LONGEST_POLL_S = 0.0005, 0.02
 
 
 class AsyncRun(Unpicklable):
-    """An async handle of one reported run; made by `start_run`.
+    """An async handle of one reported run; returned by `start_run`.
 
     `emit` and its helpers, tasks and spans only record, at once and without ever raising.
     `complete`, `fail`, `cancel` and `flush` wait until the service has everything, or the
@@ -199,7 +199,7 @@ class AsyncRun(Unpicklable):
         token_usage: dict[str, int] | None = None,
         timeout: float = FLUSH_S,  # noqa: ASYNC109 - as in sync
     ) -> Receipt:
-        """End the run well, after everything recorded before; `usage` is the run's total."""
+        """End the run as completed, after everything recorded so far; `usage` is the run's total."""
         fields: dict[str, Any] = {} if output is None else {"output": self._recorder.object(output)}
         timeout = await self._join(timeout)
         self._recorder.end("complete", {**fields, **usage_fields(usage, token_usage)})
@@ -272,14 +272,14 @@ class AsyncRun(Unpicklable):
         )
 
     def __str__(self) -> str:
-        """Return the id, or as long as the service has told none, the external one."""
+        """Return the id, or the external id until the service has assigned one."""
         return self.run_id or self.external_run_id
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
 
     async def _join(self, timeout: float) -> float:  # noqa: ASYNC109 - as in sync
-        """Wait until what dead children of this process left is delivered; the time that is left.
+        """Wait until the records of dead child processes are delivered; return the time left.
 
         It comes before the end: a service may take no event of a run that has ended.
         """
@@ -327,7 +327,7 @@ _KNOWN_DEAD = 4
 
 
 async def wait_until(condition: Callable[[], bool], timeout: float) -> bool:  # noqa: ASYNC109 - as in sync
-    """Wait until the sender thread has got somewhere; tell whether it has."""
+    """Wait until the sender thread has made progress; return whether it has."""
     deadline = time.monotonic() + timeout
     pause = _POLL_S
     while not condition():

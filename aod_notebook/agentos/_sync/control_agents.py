@@ -52,7 +52,7 @@ class Agents(Namespace):
         output_schema: dict[str, Any] = UNSET,
         **options: Unpack[CallOptions],
     ) -> AgentRow:
-        """Make a hosted agent; the answer has its `agent_id`."""
+        """Create a hosted agent; the answer has its `agent_id`."""
 
     @write("agents_delete")
     def delete(self, *, agent_id: str, **options: Unpack[CallOptions]) -> AgentRow:
@@ -66,7 +66,7 @@ class Agents(Namespace):
     def list(
         self, *, status: AgentStatus = UNSET, folder_id: str = UNSET, **options: Unpack[CallOptions]
     ) -> Listing[AgentRow]:
-        """List agents; `folder_id="none"`: those that are not filed."""
+        """List agents; `folder_id="none"`: those in no folder."""
 
     @write("agents_set_status")
     def set_status(
@@ -97,7 +97,7 @@ class Agents(Namespace):
         output_schema: dict[str, Any] = UNSET,
         **options: Unpack[CallOptions],
     ) -> AgentRow:
-        """Change an agent; `folder_id=None` un-files it, `{}` and `[]` clear."""
+        """Change an agent; `folder_id=None` takes it out of its folder, `{}` and `[]` clear."""
 
 
 class ApiKeys(Namespace):
@@ -105,7 +105,7 @@ class ApiKeys(Namespace):
 
     @write("api_keys_create")
     def create(self, *, agent_id: str, name: str, **options: Unpack[CallOptions]) -> ApiKeyRow:
-        """Make a key for an agent; its plaintext is in this answer only."""
+        """Create a key for an agent; its plaintext is in this answer only."""
 
     @read("api_keys_list", lists=True)
     def list(
@@ -127,11 +127,11 @@ class Folders(Namespace):
 
     @write("folders_create")
     def create(self, *, name: str, **options: Unpack[CallOptions]) -> FolderRow:
-        """Make a folder; its name is unique."""
+        """Create a folder; its name is unique."""
 
     @write("folders_delete")
     def delete(self, *, folder_id: str, **options: Unpack[CallOptions]) -> FolderRow:
-        """Delete a folder; its agents are un-filed."""
+        """Delete a folder; its agents stay, in no folder."""
 
     @read("folders_list", lists=True)
     def list(self, **options: Unpack[CallOptions]) -> Listing[FolderRow]:
@@ -143,7 +143,7 @@ class Fleet(Namespace):
 
     @read("fleet_health", lists=True)
     def health(self, *, days: int = UNSET, **options: Unpack[CallOptions]) -> Listing[Row]:
-        """Return the health of each agent over `days` (7), the worst first."""
+        """Return the health of each agent over `days` (7), worst first."""
 
 
 class Schedules(Namespace):
@@ -187,7 +187,7 @@ class Evals(Namespace):
         assertions: builtins.list[dict[str, Any]],
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Make an eval case."""
+        """Create an eval case."""
 
     @write("evals_delete_case")
     def delete_case(self, *, eval_case_id: str, **options: Unpack[CallOptions]) -> Row:
@@ -212,7 +212,7 @@ class Evals(Namespace):
         timeout_seconds: float = INVOKE_TIMEOUT_S,
         workspace: str | None = None,
     ) -> EvalRunRow:
-        """Wait until a run of an eval case has its results, and give it.
+        """Wait until a run of an eval case has its results, and return it.
 
         Raises:
             AgentOSTransientError: it is still running after `timeout_seconds`.
@@ -242,7 +242,7 @@ class Alerts(Namespace):
         notification_config: dict[str, Any] = UNSET,
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Make an alert; without `agent_id` for the whole workspace."""
+        """Create an alert; without `agent_id` for the whole workspace."""
 
     @write("alerts_delete")
     def delete(self, *, alert_id: str, **options: Unpack[CallOptions]) -> Row:

@@ -44,7 +44,7 @@ class Members(Namespace):
 
     @write("members_invite")
     def invite(self, *, email: str, role: Role, **options: Unpack[CallOptions]) -> Row:
-        """Invite somebody; gives a link. For owners and admins."""
+        """Invite a member; return the link. For owners and admins."""
 
     @read("members_list", lists=True)
     def list(self, **options: Unpack[CallOptions]) -> Listing[Row]:
@@ -52,7 +52,7 @@ class Members(Namespace):
 
     @write("members_remove")
     def remove(self, *, member_id: str, **options: Unpack[CallOptions]) -> Row:
-        """Remove a member, not the last owner."""
+        """Remove a member; the last owner stays."""
 
 
 class Resources(Namespace):
@@ -67,7 +67,7 @@ class Resources(Namespace):
         mime_type: Mime = UNSET,
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Store a file; its type follows from its name if not given."""
+        """Store a file; its type is derived from its name if not given."""
 
     @write("resources_delete")
     def delete(self, *, filename: str, **options: Unpack[CallOptions]) -> Row:
@@ -92,7 +92,7 @@ class Tools(Namespace):
         auth_secret: str = UNSET,
         **options: Unpack[CallOptions],
     ) -> Row:
-        """Make a tool that calls a URL; `auth_secret` is stored encrypted."""
+        """Create a tool that calls a URL; `auth_secret` is stored encrypted."""
 
     @write("tools_delete_workspace")
     def delete(self, *, tool_id: str, **options: Unpack[CallOptions]) -> Row:

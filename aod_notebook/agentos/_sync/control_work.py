@@ -87,7 +87,7 @@ class Runs(Namespace):
         timeout_seconds: float = INVOKE_TIMEOUT_S,
         workspace: str | None = None,
     ) -> RunRow:
-        """Wait until a run has ended, or waits for a person, and give it.
+        """Wait until a run has ended, or waits for a person, and return it.
 
         Raises:
             AgentOSTransientError: it is still running after `timeout_seconds`.
@@ -180,7 +180,7 @@ class Reports(Namespace):
         period_end: str = UNSET,
         **options: Unpack[CallOptions],
     ) -> ReportRow:
-        """Make a report, and wait for it; `run_summary` needs `run_id`, the others an agent and a period."""
+        """Create a report, and wait for it; `run_summary` needs `run_id`, the others an agent and a period."""
 
     @read("reports_get")
     def get(self, *, report_id: str, **options: Unpack[CallOptions]) -> ReportRow:

@@ -1,5 +1,5 @@
 # Generated from aod_notebook/agentos/_async/namespace.py by tests/tools/unasync.py; edit that file instead.
-"""What the namespaces of the control plane have in common."""
+"""The base of the control-plane namespaces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHORTEST_S = 0.1
 
 
 class Namespace:
-    """Methods of one noun."""
+    """The methods for one kind of resource."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -57,7 +57,7 @@ class Namespace:
         workspace: str | None = None,
         timeout_seconds: float | None = None,
     ) -> bytes:
-        """Call a remote procedure that gives a list; return the body of the answer as it came."""
+        """Call a remote procedure that returns a list; return the undecoded body."""
         if self._api.options.disabled:
             return b'{"data": []}'
         return self._api.rpc_body(method, arguments, workspace, timeout_seconds)
@@ -69,14 +69,16 @@ class Namespace:
         is_over: Callable[[T], bool],
         timeout: float,
     ) -> T:
-        """Ask again and again until it is over; `ask` gets the seconds that it may take."""
+        """Poll until it is over; `ask` gets the seconds that it may take."""
         deadline = time.monotonic() + timeout
         pause = _POLL_S
         while True:
             left = deadline - time.monotonic()
             row = ask(min(max(left, _SHORTEST_S), CALL_TIMEOUT_S))
             if not isinstance(row, dict):
-                raise AgentOSDecodeError(f"{what} is no object: {describe(row)}", "INVALID_ANSWER")
+                raise AgentOSDecodeError(
+                    f"{what} is not an object: {describe(row)}", "INVALID_ANSWER"
+                )
             if is_over(row):
                 return row
             left = deadline - time.monotonic()
@@ -98,7 +100,7 @@ class Namespace:
         while True:
             rows = ask(limit)
             if not isinstance(rows, Listing):
-                raise AgentOSDecodeError(f"The answer is no list: {describe(rows)}")
+                raise AgentOSDecodeError(f"The answer is not a list: {describe(rows)}")
             if not rows.is_cut:
                 if len(rows) == before:
                     rows.limit = before

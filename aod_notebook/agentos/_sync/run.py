@@ -34,7 +34,7 @@ _POLL_S, _LONGEST_POLL_S = 0.0005, 0.02
 
 
 class Run(Unpicklable):
-    """A sync handle of one reported run; made by `start_run`.
+    """A sync handle of one reported run; returned by `start_run`.
 
     `emit` and its helpers, tasks and spans only record, at once and without ever raising.
     `complete`, `fail`, `cancel` and `flush` wait until the service has everything, or the
@@ -198,7 +198,7 @@ class Run(Unpicklable):
         token_usage: dict[str, int] | None = None,
         timeout: float = FLUSH_S,
     ) -> Receipt:
-        """End the run well, after everything recorded before; `usage` is the run's total."""
+        """End the run as completed, after everything recorded so far; `usage` is the run's total."""
         fields: dict[str, Any] = {} if output is None else {"output": self._recorder.object(output)}
         timeout = self._join(timeout)
         self._recorder.end("complete", {**fields, **usage_fields(usage, token_usage)})
@@ -271,14 +271,14 @@ class Run(Unpicklable):
         )
 
     def __str__(self) -> str:
-        """Return the id, or as long as the service has told none, the external one."""
+        """Return the id, or the external id until the service has assigned one."""
         return self.run_id or self.external_run_id
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
 
     def _join(self, timeout: float) -> float:
-        """Wait until what dead children of this process left is delivered; the time that is left.
+        """Wait until the records of dead child processes are delivered; return the time left.
 
         It comes before the end: a service may take no event of a run that has ended.
         """
@@ -326,7 +326,7 @@ _KNOWN_DEAD = 4
 
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
-    """Wait until the sender thread has got somewhere; tell whether it has."""
+    """Wait until the sender thread has made progress; return whether it has."""
     deadline = time.monotonic() + timeout
     pause = _POLL_S
     while not condition():

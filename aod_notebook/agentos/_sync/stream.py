@@ -28,7 +28,7 @@ class InvokeStream:
     `with` block, closes the connection; the run may go on.
 
     Attributes:
-        run_id: the run, as soon as the stream has told it.
+        run_id: id of the run; None until the stream has sent it.
         text: the agent's text so far.
 
     Example:
@@ -47,7 +47,7 @@ class InvokeStream:
 
     @property
     def run_id(self) -> str | None:
-        """The run, as soon as the stream has told it."""
+        """Id of the run; None until the stream has sent it."""
         return self._reader.run_id
 
     @property

@@ -22,7 +22,7 @@ _NAME = "dead-letters.jsonl"
 def keep_dead(
     folder: Path | None, records: list[Record], error: AgentOSError, run: dict[str, str | None]
 ) -> Path | None:
-    """Append refused records, a JSON object a line; gives the file, or None if it can't be.
+    """Append refused records, one JSON object per line; return the file, None if it can't be written.
 
     Example:
         >>> keep_dead(None, [], AgentOSError("no"), {}) is None  # doctest: +SKIP
@@ -58,7 +58,7 @@ def keep_dead(
 
 
 def read_dead(folder: Path) -> list[dict[str, Any]]:
-    """Read the dead letters of a folder, oldest first; a line that is no JSON is left out."""
+    """Read the dead letters of a folder, oldest first; a line that is not JSON is left out."""
     try:
         lines = (folder / _NAME).read_bytes().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The half of reporting that sends: what the one thread works on, and how callers wait for it."""
+"""The sending half of reporting: the work of the one thread, and how callers wait for it."""
 
 from __future__ import annotations
 
@@ -108,17 +108,17 @@ class Delivery:
             transport.close()
 
     def begin_log(self, log: Log, runs: dict[str, RunState]) -> None:
-        """Send what comes into a log from now on."""
+        """Send the records of a log from now on."""
         self.transport()
         self._log = log
         self.pipe = self._pipe(log, runs)
 
     def end_log(self) -> None:
-        """Send no more of the log, which is closed."""
+        """Stop sending the log, which is closed."""
         self._log, self.pipe = None, None
 
     def ask_for_id(self, run: RunState) -> None:
-        """Ask for the id of a run that somebody waits for, before anything else is sent."""
+        """Ask first for the id of a run if a caller waits for it."""
         if run.run_id is None and self.pipe is not None:
             run.asked_by = ["caller"]
             self.pipe.urgent.append(run)
@@ -131,22 +131,22 @@ class Delivery:
             self.wake()
 
     def hurry(self) -> None:
-        """Have what is recorded sent now, without waiting for a batch to fill."""
+        """Send what is recorded now, without waiting for a full batch."""
         log = self._log
         self._hurry = log.count if log else 0
         self.wake()
 
     def try_again(self) -> None:
-        """Forget a pause: there is a new client, so the key may be good again."""
+        """End a pause: with a new client the key may be valid again."""
         if self.pipe is not None:
             self.pipe.resume()
 
     def ask_for_children(self) -> int:
-        """Have the thread look for what dead children of this process left; see `is_joined`."""
+        """Let the thread look for what dead child processes left; see `is_joined`."""
         return self.ask_for_orphans() if self.has_forked else 0
 
     def ask_for_orphans(self) -> int:
-        """Have the thread look for what dead processes left for this destination."""
+        """Let the thread look for what dead processes left for this destination."""
         self._scans_wanted += 1
         self.wake()
         return self._scans_wanted
@@ -165,14 +165,14 @@ class Delivery:
         return not ((self.pipe and (self.pipe.has_steps or self.pipe.urgent)) or self._orphans)
 
     def is_joined(self, asked: int) -> bool:
-        """Whether what dead children had left when that was asked for is delivered."""
+        """Whether what dead child processes had left when it was asked for is delivered."""
         if self._transport is None:
             return True
         ours = any(each.family == self._family for each in list(self._orphans))
         return self._scans >= asked and not ours
 
     def is_hopeless(self) -> bool:
-        """Whether waiting is of no use: nothing is sent for now, or the service is down.
+        """Whether waiting is useless: sending is paused, or the service is down.
 
         All callers together wait 2 s for a service that cannot be reached or does not answer.
         """
@@ -188,7 +188,7 @@ class Delivery:
         return time.monotonic() - self._down_at > DOWN_S
 
     def trouble(self) -> AgentOSError | None:
-        """Return what keeps records from being delivered, if anything does."""
+        """Return the error that keeps records from being delivered, if any."""
         if self._transport is None:
             return AgentOSConfigError(
                 "The client is closed: the rest waits for the end of this process, or a new client"
@@ -197,12 +197,12 @@ class Delivery:
 
     @property
     def is_paused(self) -> bool:
-        """Whether nothing is sent for now: the key is not taken, or the client is closed."""
+        """Whether sending is paused: the key is refused, or the client is closed."""
         return self._transport is None or any(pipe.is_paused for pipe in self._pipes())
 
     @property
     def has_orphans(self) -> bool:
-        """Whether adopted spools are on their way."""
+        """Whether adopted spools are being sent."""
         return bool(self._orphans)
 
     @property
@@ -238,7 +238,7 @@ class Delivery:
             self.pipe.postpone(error)
 
     def wait(self, now: float) -> float:
-        """Return the seconds until there may be something to do."""
+        """Return the seconds until the next work is due."""
         waits = [_RESCAN_S]
         if self._transport is None:
             return _RESCAN_S
@@ -249,7 +249,7 @@ class Delivery:
         return max(0.0, min(waits))
 
     def adopt(self) -> None:
-        """Take over spools whose process is gone."""
+        """Take over spools of processes that have ended."""
         self._scanned_at = time.monotonic()
         options = self.options
         self._orphans += adopt_all(
@@ -260,7 +260,7 @@ class Delivery:
         )
 
     def release_orphans(self) -> None:
-        """Leave the adopted spools to whoever comes next; not while the thread is at work."""
+        """Release the adopted spools for other processes; not while the thread works."""
         for orphan in self._orphans:
             orphan.release()
         self._orphans = []

@@ -1,4 +1,4 @@
-"""Where this process keeps its records until they are sent: a spool, or memory if it must be."""
+"""Where this process keeps its records until they are sent: a spool, or memory where there is no disk."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Log:
     Args:
         folder: where spools are; None keeps everything in memory.
         memory_limit: records that memory may hold.
-        starts: gives the starts of the open runs, which every segment repeats.
-        trouble: told in a line what cannot be done with the disk, and what is done instead.
+        starts: returns the start records of the open runs, which every segment repeats.
+        trouble: called with a line on what failed on the disk and what is done instead.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Log:
         return len(self._memory)
 
     def append(self, kind: str, run: bytes, body: bytes) -> str | None:
-        """Append a record; returns None, or in a word or two why it had to be dropped."""
+        """Append a record; return None, or a short reason why it was dropped."""
         if self._writer is not None and not self._memory:
             try:
                 return self._append_to_spool(self._writer, kind, run, body)
@@ -105,7 +105,7 @@ class Log:
             self._reader.acknowledge(number, window.segment)
 
     def release(self) -> None:
-        """Leave the spool to the next process."""
+        """Release the spool for the next process."""
         if self._reader is not None:
             self._reader.close()
         if self._writer is not None:

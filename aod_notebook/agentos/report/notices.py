@@ -1,4 +1,4 @@
-"""Telling people about trouble in the background: once per kind, and counted."""
+"""Reports of background failures: once per kind, and counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("aod_notebook.agentos")
 
 
 class Notices:
-    """Passes every failure to the clients' `on_error`; where none is given, logs one line.
+    """Passes every failure to the clients' `on_error`; without one, logs one line.
 
     A line is logged once per kind of trouble; how often it happened is counted.
     """
@@ -28,11 +28,11 @@ class Notices:
         self._busy = threading.local()
 
     def add(self, client: object, callback: Callable[[BaseException], Any]) -> None:
-        """Call back for a client, as long as it is there; under the sender's lock."""
+        """Register the callback of a client while it exists; under the sender's lock."""
         self._callbacks = (*self._callbacks, (ref(client), callback))
 
     def remove(self, client: object) -> None:
-        """Call back for a client no more; under the sender's lock."""
+        """Remove the callback of a client; under the sender's lock."""
         self._callbacks = tuple(
             (owner, callback)
             for owner, callback in self._callbacks
@@ -56,7 +56,7 @@ class Notices:
             logger.warning("AgentOS reporting: %s", one_line(str(error), limit=600))
 
     def warn(self, kind: str, text: str) -> None:
-        """Log a line about the state of things, once per kind."""
+        """Log a warning, once per kind."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if self.counts[kind] == 1:
             logger.warning("AgentOS reporting: %s", one_line(text, limit=600))

@@ -1,4 +1,4 @@
-"""Spools whose process is gone: found by destination, locked, sent, and deleted."""
+"""Spools of ended processes: found by destination, locked, sent, and deleted."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ EXPIRES_S = 30 * 24 * 3600.0
 
 
 def process_ended() -> bytes:
-    """Make the body of the end of a run whose process died without one."""
+    """Make the body that ends a run after its process died."""
     return end_body("fail", b'{"error_message":"process ended"}')
 
 
 class OrphanLog:
-    """The records of a spool whose process is gone.
+    """The records in the spool of a process that has ended.
 
     Attributes:
         runs: the runs found so far, by their external ids.
@@ -116,7 +116,7 @@ class OrphanLog:
 
 
 class Orphan:
-    """One adopted spool on its way to the service."""
+    """One adopted spool that is being sent."""
 
     def __init__(
         self, folder: Path, header: Header, lock_fd: int, pipe_of: Callable[[OrphanLog], Pipe]
@@ -149,7 +149,7 @@ class Orphan:
         return False
 
     def release(self) -> None:
-        """Let go of the spool."""
+        """Release the spool."""
         self.is_done = True
         self._log.close()
         with contextlib.suppress(OSError):
@@ -159,7 +159,7 @@ class Orphan:
 def adopt_all(
     root: Path, base_url: str, fingerprint: str, pipe_of: Callable[[OrphanLog], Pipe]
 ) -> list[Orphan]:
-    """Adopt all spools for a destination whose process is gone; delete long forgotten ones."""
+    """Adopt the spools of ended processes for a destination; delete long forgotten ones."""
     found = []
     try:
         folders = sorted(path for path in root.iterdir() if not path.name.startswith("."))
@@ -178,7 +178,7 @@ def adopt_all(
 
 
 def left_by_children(root: Path, family: str, own: str) -> int:
-    """Count what other processes of a family have recorded and the service does not have."""
+    """Count the undelivered records of other processes of a family."""
     count = 0
     for folder in root.glob("[!.]*"):
         header = read_header(folder)
@@ -207,7 +207,7 @@ def agents_in(folder: Path) -> tuple[str, ...]:
 
 
 def offered(root: Path, base_url: str, fingerprint: str, agent_id: str) -> bool:
-    """Check whether records of an agent wait under another key, whose process is gone."""
+    """Check whether an ended process left records of an agent under another key."""
     for folder in root.glob("[!.]*"):
         header = read_header(folder)
         if header is None or header.base_url != base_url or header.fingerprint == fingerprint:
@@ -227,7 +227,7 @@ class _Request(msgspec.Struct):
 
 
 def _expire(folder: Path) -> None:
-    """Delete a spool that nobody has written for long and whose key nobody has shown."""
+    """Delete a spool that was not written for long and has a key that nobody used since."""
     try:
         paths = [segment_path(folder, number) for number in segments(folder)] or [folder]
         if time.time() - max(path.stat().st_mtime for path in paths) < EXPIRES_S:

@@ -1,4 +1,4 @@
-"""The way of one log to the service: step after step, with waits, splits and dead letters."""
+"""The delivery of one log: step by step, with waits, splits and dead letters."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Log(Protocol):
 
 
 class Post(Protocol):
-    """What a pipe sends by: makes one attempt, raises errors of the tree."""
+    """Sends one request in one attempt; raises an `AgentOSError`."""
 
     def __call__(self, call: Call) -> Any:
         """Send it."""
@@ -90,7 +90,7 @@ class Pipe:
         self.is_paused = False
         self.failures = 0
         self.read_count = 0  # number of the last record read
-        self.urgent: deque[RunState] = deque()  # runs whose start somebody waits for
+        self.urgent: deque[RunState] = deque()  # runs with a caller that waits for their start
         self._post = post
         self._notices = notices
         self._dead_letters = dead_letters
@@ -106,7 +106,7 @@ class Pipe:
         return bool(self._steps)
 
     def work(self) -> bool:
-        """Send at most one request; tell whether there was anything to do."""
+        """Send at most one request; return whether there was anything to do."""
         if self.urgent:
             self._start(self.urgent.popleft())
             return True
@@ -121,16 +121,16 @@ class Pipe:
         return True
 
     def resume(self) -> None:
-        """Try again now, whatever the last attempt came to."""
+        """Try again now, whatever the result of the last attempt."""
         self.is_paused = False
         self.not_before = 0.0
 
     def postpone(self, error: Exception) -> None:
-        """Count an unforeseen failure as one of the moment."""
+        """Treat an unexpected failure as a temporary one."""
         self._later(AgentOSTransientError(f"{type(error).__name__}: {error}", "INTERNAL_ERROR"))
 
     def add(self, step: Step) -> None:
-        """Send one more step, which no record of the log stands for."""
+        """Add a step that has no record in the log."""
         self._steps.append(step)
 
     def _load(self) -> bool:
@@ -226,7 +226,7 @@ class Pipe:
         self._done(step, is_sent=True)
 
     def _rejected(self, step: Step, error: AgentOSError) -> None:
-        """Deal with a refusal that would be the same next time: find the one bad record."""
+        """Handle a refusal that a repeat would not change: find the one bad record."""
         self._well()
         if isinstance(error, AgentOSNotFoundError) and not step.run_was_lost:
             step.run_was_lost = True  # a service that forgot the run: start it once more
@@ -250,13 +250,13 @@ class Pipe:
             run.stats.reject(f"rejected: {error.code}", len(step.records))
             where = f"; kept in {kept}" if kept else ""
             what = f"{len(step.records)} record(s) of run {run.external_run_id} were refused"
-            told = AgentOSError(f"{what}: {error}{where}", error.code, error.status)
-            told.run_id = run.run_id
-            self._notices.tell(f"rejected: {error.code}", told)
+            report = AgentOSError(f"{what}: {error}{where}", error.code, error.status)
+            report.run_id = run.run_id
+            self._notices.tell(f"rejected: {error.code}", report)
         self._done(step)
 
     def _done(self, step: Step, *, is_sent: bool = False) -> None:
-        """Leave the first step: the cursor goes first, since who waits for it may exit then."""
+        """Remove the first step, after moving the cursor: a caller that waits may exit then."""
         self._acknowledge(list(islice(self._steps, 1, None)))
         if is_sent:
             step.run.stats.sent += len(step.records)
@@ -299,9 +299,9 @@ class Pipe:
         self.error = error
         self.is_paused = True
         self.not_before = time.monotonic() + wait
-        told = type(error)(f"{error}. Nothing is lost: it is sent once the key is taken again")
-        told.code, told.status = error.code, error.status
-        self._notices.tell(f"paused: {error.code}", told)
+        report = type(error)(f"{error}. Nothing is lost: it is sent once the key is taken again")
+        report.code, report.status = error.code, error.status
+        self._notices.tell(f"paused: {error.code}", report)
 
 
 def _is_awaited(run: RunState) -> bool:

@@ -1,4 +1,4 @@
-"""Plain values: what JSON can hold of the objects that Python code reports, and what had to change."""
+"""Plain values: the JSON form of reported Python objects, and what had to change for it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Plain:
         return {name: places for name, places in found.items() if places}
 
     def of(self, value: Any, place: str = "", depth: int = 0) -> Any:
-        """Return the value with nothing in it that JSON does not know."""
+        """Return the value in types that JSON knows."""
         match value:
             case None | bool():
                 return value
@@ -136,7 +136,7 @@ class Plain:
         return [self.of(item, f"{below}{index}", depth + 1) for index, item in enumerate(items)]
 
     def _pairs(self, pairs: Iterable[tuple[Any, Any]], place: str, depth: int) -> dict[str, Any]:
-        """Make an object; of keys that are the same as text, the later ones get a number."""
+        """Make an object; keys that are equal as text get a number."""
         below = f"{place}." if place else ""
         result: dict[str, Any] = {}
         for given, item in pairs:
@@ -233,7 +233,7 @@ def _key(key: Any) -> str:
 
 
 def _loaded(module: str, name: str) -> Any:
-    """Return an attribute of a module that somebody has imported; nobody has an object else."""
+    """Return an attribute of a module if it is imported: only then its objects exist."""
     return getattr(sys.modules.get(module), name, None)
 
 
@@ -339,7 +339,7 @@ def _values(value: Any) -> Any:
 
 
 def _times(value: Any) -> Any:
-    """Make texts of NumPy's times and durations, with all their digits."""
+    """Convert NumPy's times and durations to text, with all digits."""
     if value.shape:
         return [_times(item) for item in value]
     if _is_missing(value):

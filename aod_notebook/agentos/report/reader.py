@@ -31,7 +31,7 @@ class Position(msgspec.Struct, frozen=True, gc=False):
 
 
 class Window(NamedTuple):
-    """Records that were read in one go, from one segment, where they are `size` bytes."""
+    """Records that were read at once from one segment, `size` bytes long."""
 
     records: list[Record]
     segment: int = 0
@@ -49,7 +49,7 @@ def segments(folder: Path) -> list[int]:
 
 
 def read_cursor(folder: Path) -> int:
-    """Number of the last record that the service has; 0 if the cursor is not to be read."""
+    """Number of the last delivered record; 0 if the cursor cannot be read."""
     try:
         data = (folder / "cursor").read_bytes()
     except OSError:
@@ -124,7 +124,7 @@ class SpoolReader:
         return os.fstat(self._fd).st_size if self._fd is not None else 0
 
     def _next(self, end: Position | None) -> bool:
-        """Go on to the next segment; False if there is none."""
+        """Open the next segment; return False if there is none."""
         last = self._segment if end is None else min(self._segment, end.segment)
         later = [number for number in segments(self.folder) if number > last]
         if not later or (end is not None and later[0] > end.segment):

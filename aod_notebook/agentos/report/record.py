@@ -62,7 +62,7 @@ def scan(data: bytes, limit: int = sys.maxsize) -> list[tuple[Record, int]]:
 
 
 def _together(texts: list[bytes], ends: list[int]) -> list[tuple[Record, int]]:
-    """Decode texts in one go, which is quicker; or one by one, if one of them is no record."""
+    """Decode texts at once, which is quicker; one by one if one of them is not a record."""
     try:
         return list(zip(_decode_all(b"[%b]" % b",".join(texts)), ends, strict=True))
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
@@ -71,7 +71,7 @@ def _together(texts: list[bytes], ends: list[int]) -> list[tuple[Record, int]]:
 
 
 def _whole(data: bytes, position: int, limit: int) -> tuple[list[bytes], list[int], int]:
-    """Find texts with a right checksum: they, where each ends, and where to look for more."""
+    """Find texts with a valid checksum; return them, their ends, and where to continue."""
     texts: list[bytes] = []
     ends: list[int] = []
     unpack_from, size, mark = _HEAD.unpack_from, _HEAD.size, _MARK

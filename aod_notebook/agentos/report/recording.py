@@ -1,4 +1,4 @@
-"""The half of reporting that callers use: it records, under one lock, and never waits."""
+"""The recording half of reporting, for callers: one lock, no waiting."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Recording:
             return True
 
     def take_back(self, run: RunState) -> None:
-        """Record that a run was refused and its caller knows: nobody has to start it again."""
+        """Record that a run was refused and its caller has the error: it is not started again."""
         with self.lock:
             run.status = RunStatus.REFUSED
             if self._runs.get(run.external_run_id) is not run:
@@ -118,7 +118,7 @@ class Recording:
         self._delivery.wake()
 
     def end_all(self) -> None:
-        """End the runs that this process leaves open: it goes away."""
+        """End the runs that this process leaves open at its exit."""
         for run in self.open_runs():
             if run.is_owner:
                 with self.lock:
@@ -136,13 +136,13 @@ class Recording:
             return [run.receipt() for run in self._runs.values()]
 
     def remove(self) -> None:
-        """Delete the log, all of which is delivered."""
+        """Delete the log after all of it is delivered."""
         if self.log is not None:
             self.log.remove()
         self._close()
 
     def leave(self) -> None:
-        """Leave the log to the next process."""
+        """Release the log for the next process."""
         if self.log is not None:
             self.log.release()
         self._close()

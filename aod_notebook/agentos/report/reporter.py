@@ -59,18 +59,18 @@ class Reporter:
 
     @property
     def is_needed(self) -> bool:
-        """Whether there is a client, or something that one may go on with."""
+        """Whether there is a client, or something that one may continue."""
         delivery = self.delivery
         return bool(self.clients or delivery.pipe is not None or delivery.has_orphans)
 
     def is_settled(self) -> bool:
-        """Whether nothing waits any more, adopted spools included."""
+        """Whether nothing is pending, adopted spools included."""
         with self.recording.lock:
             waiting = self.delivery.unread() > 0
         return not waiting and self.delivery.is_idle()
 
     def left_by_children(self) -> int:
-        """Count what children of this process, alive or not, have recorded and not delivered."""
+        """Count the undelivered records of child processes, alive or not."""
         if not self.delivery.has_forked:
             return 0
         log = self.recording.log
@@ -116,14 +116,14 @@ class Reporter:
     # Ending.
 
     def prepare_exit(self) -> None:
-        """End what this process leaves open, and have the rest sent: it goes away."""
+        """End what this process leaves open, and send the rest before it exits."""
         self.recording.end_all()
         if not self.is_settled():
             self.delivery.transport()
             self.delivery.hurry()
 
     def is_at_rest(self) -> bool:
-        """Whether waiting longer is of no use: all is sent, or the service is away."""
+        """Whether waiting longer is useless: all is sent, or the service is down."""
         delivery = self.delivery
         return self.is_settled() or delivery.is_paused or delivery.failures >= _GIVE_UP
 
@@ -139,6 +139,6 @@ class Reporter:
                 self.recording.remove()
 
     def leave(self) -> None:
-        """Let go of everything that is left, for the next process."""
+        """Release what is left for the next process."""
         self.delivery.release_orphans()
         self.recording.leave()

@@ -1,4 +1,4 @@
-"""A reported run as reporting sees it: what is known of it, its counters, its receipts."""
+"""The state of a reported run: its ids, counters and receipt."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RunStats:
 
     @property
     def pending(self) -> int:
-        """Recorded, and not known to have come to anything yet."""
+        """Recorded, but neither sent nor dropped yet."""
         return self.queued - self.sent - self.rejected
 
     def drop(self, reason: str) -> None:
@@ -54,14 +54,14 @@ class RunStats:
         self.unqueued += 1
 
     def reject(self, reason: str, count: int) -> None:
-        """Count queued records that the service does not take."""
+        """Count queued records that the service refused."""
         self.dropped[reason] += count
         self.rejected += count
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What has become of what was reported; it can also be awaited, which takes no time.
+    """The state of what was reported; awaiting it returns at once.
 
     Attributes:
         delivered: records (events, task changes, the end) that the service has.

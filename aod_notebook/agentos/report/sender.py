@@ -68,7 +68,7 @@ class Sender:
         return reporter
 
     def detach(self, client: object, reporter: Reporter) -> None:
-        """Take a client's leave; with the last one the connections are closed."""
+        """Remove a client; the connections are closed with the last one."""
         with self._lock:
             reporter.clients.discard(client)
             reporter.notices.remove(client)
@@ -90,31 +90,31 @@ class Sender:
             self._reporters = {key: each for key, each in self._reporters.items() if each.is_needed}
 
     def _same_way(self, reporter: Reporter) -> list[Reporter]:
-        """Return a reporter, and those of closed clients with other options that go the same way."""
+        """Return a reporter, and those of closed clients with other options that send to the same destination."""
         others = [each for each in list(self._reporters.values()) if each.delivery.pipe is not None]
         same = [each for each in others if each.destination == reporter.destination]
         return [reporter, *(each for each in same if each is not reporter and not each.clients)]
 
     def _hand_over(self) -> None:
-        """Let others have the spools that were adopted for clients that are gone."""
+        """Release the spools that were adopted for clients that no longer exist."""
         for reporter in list(self._reporters.values()):
             if not reporter.clients:
                 reporter.delivery.release_orphans()
 
     def _revive(self, reporter: Reporter) -> None:
-        """Know a reporter again whose client was closed, but whose run still reports."""
+        """Register a reporter again: its client was closed, but its run still reports."""
         with self._lock:
             if reporter not in self._reporters.values():
                 self._reporters[object()] = reporter
 
     def wake(self) -> None:
-        """Have the thread look, and start it if there is none."""
+        """Wake the thread, and start it if there is none."""
         if self._thread is None:
             self._ensure()
         self._event.set()
 
     def run_once(self) -> bool:
-        """Work once for every reporter; tell whether there was anything to do."""
+        """Work once for every reporter; return whether there was anything to do."""
         with self._working:
             now = time.monotonic()
             busy = False
@@ -168,7 +168,7 @@ class Sender:
             reporter.forget()
 
     def at_exit(self) -> None:
-        """Send what is left for at most two seconds; the rest is for the next process."""
+        """Send what is left for at most two seconds; the next process sends the rest."""
         deadline = time.monotonic() + EXIT_S
         reporters = list(self._reporters.values())
         for reporter in reporters:

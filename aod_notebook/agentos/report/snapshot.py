@@ -34,7 +34,7 @@ _encode = msgspec.json.Encoder(enc_hook=_refuse).encode
 
 
 def snapshot(value: Any, *, marked: bool = True) -> Snapshot:
-    """Make JSON text of a value; later changes to the value do not show.
+    """Return the JSON text of a value; later changes to the value have no effect.
 
     What has a form in JSON gets it (models, arrays, frames, times). NaN and infinity become null,
     other objects their text, and of large arrays and frames a beginning is taken; in an object
@@ -51,7 +51,7 @@ def snapshot(value: Any, *, marked: bool = True) -> Snapshot:
 
 
 def object_of(value: Any) -> dict[str, Any]:
-    """Return a value as the object that the service wants.
+    """Return a value as the object that the service expects.
 
     Example:
         >>> object_of(None), object_of({"a": 1}), object_of(5)
@@ -63,7 +63,7 @@ def object_of(value: Any) -> dict[str, Any]:
 
 
 def strict(value: Any) -> tuple[bytes, Plain | None]:
-    """Make JSON text of a whole value; what JSON had no form for is listed, nothing is left out."""
+    """Return the JSON text of a whole value, and the places that had to change."""
     return _take(value, marked=False, limit=None)
 
 

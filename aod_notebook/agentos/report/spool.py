@@ -36,7 +36,7 @@ def spool_folder() -> Path:
 
 
 class Header(msgspec.Struct, frozen=True):
-    """Whom a spool is for and whose it is. It names the key's fingerprint, never the key."""
+    """Destination and owner of a spool, with the key's fingerprint, never the key."""
 
     base_url: str
     fingerprint: str
@@ -49,7 +49,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 def read_header(folder: Path) -> Header | None:
-    """Read whom a spool is for; None when that cannot be told."""
+    """Read the header of a spool; None if it cannot be read."""
     try:
         header = msgspec.json.decode((folder / "header.json").read_bytes(), type=Header)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
@@ -150,7 +150,7 @@ class SpoolWriter:
         self.end = Position(self.end.segment + 1, 0)
 
     def release(self) -> None:
-        """Let go of the spool; what is in it is for the next process.
+        """Release the spool; the next process sends what is in it.
 
         In a forked child this leaves the parent's lock as it is: closing a copy of the
         descriptor unlocks nothing.
@@ -160,7 +160,7 @@ class SpoolWriter:
                 os.close(fd)
 
     def remove(self) -> None:
-        """Delete the spool, all of which has been delivered, and release it."""
+        """Delete and release the spool, after everything in it was delivered."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.release()
 

@@ -1,4 +1,4 @@
-"""What is sent, in which order: records of a window become requests, one after the other."""
+"""The requests of a window of records, and their order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_BYTES = 1 << 20
 
 
 class StartBody(msgspec.Struct):
-    """Body of a start record: the request, and whether the run's end is up to this process."""
+    """Body of a start record: the request, and whether this process has to end the run."""
 
     request: msgspec.Raw
     owner: bool = True
@@ -35,7 +35,7 @@ class EndBody(msgspec.Struct):
 
 @dataclass(slots=True)
 class Step:
-    """One request to be: records of one run that go out together."""
+    """One request: records of one run that are sent together."""
 
     run: RunState
     kind: str

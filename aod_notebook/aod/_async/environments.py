@@ -44,7 +44,7 @@ class AsyncEnvironments(AsyncResource):
         setup_script: str | None = None,
         networking: Networking | Mapping[str, Any] | None = None,
     ) -> Environment:
-        """Make an environment.
+        """Create an environment.
 
         Args:
             name: at most 200 characters; unique among those not archived.
@@ -117,7 +117,7 @@ class AsyncEnvironments(AsyncResource):
         return await self._one(Environment, call)
 
     async def archive(self, environment_id: str | UUID) -> Environment:
-        """Archive an environment for good; its name is free again.
+        """Archive an environment for good; its name can be used again.
 
         Raises:
             ConflictError: it is archived already.

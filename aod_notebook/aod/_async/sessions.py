@@ -61,7 +61,7 @@ class AsyncSessions(AsyncResource):
         secret_env_vars: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> SessionAck:
-        """Start a session; it runs on without this client.
+        """Start a session; it keeps running without this client.
 
         A 429 (too many active sessions) is raised at once, and a call whose answer was
         lost is not repeated, so no session is started twice unasked.
@@ -118,7 +118,7 @@ class AsyncSessions(AsyncResource):
         *,
         idempotency_key: str | None = None,
     ) -> SessionAck:
-        """Start the next turn of a session whose last one is completed.
+        """Start the next turn of a session; its last one must have completed.
 
         Args:
             session_id: the session.
@@ -153,7 +153,7 @@ class AsyncSessions(AsyncResource):
         return await self._list(SessionTurn, self._item(session_id, "turns"))
 
     async def usage(self, session_id: str | UUID) -> dict[str, Any]:
-        """Return what a session has used so far by its CLI's own log, also in mid-turn.
+        """Return what a session has used so far according to its CLI's log, also in mid-turn.
 
         Only the embedded service has this.
 
@@ -272,7 +272,7 @@ class AsyncSessions(AsyncResource):
         on_event: Callable[[StreamEvent], object] | None = None,
         collect_events: bool = True,
     ) -> SessionResult:
-        """Wait until a session is final; a `stale` stream is no end and is followed on.
+        """Wait until a session is final; a `stale` stream is not its end and is followed further.
 
         Args:
             session_id: the session.
@@ -369,7 +369,7 @@ def _key(idempotency_key: str | None) -> dict[str, str]:
 
 
 def _unsupported(error: AodHTTPError) -> AodHTTPError:
-    """Return the error of a service that lacks a path; any other error as it is."""
+    """Return the error of a service that lacks a path; any other error unchanged."""
     is_missing = error.status_code == _NOT_FOUND and error.detail != "Session not found"
     if not is_missing and error.status_code != _NOT_ALLOWED:
         return error

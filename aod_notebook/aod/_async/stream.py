@@ -1,4 +1,4 @@
-"""The event stream of a session, as the async client gives it."""
+"""The event stream of a session in the async client."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AsyncEventStream(AsyncStream[StreamEvent]):
         return self._rules.terminal
 
     def chunks(self) -> AsyncIterator[bytes]:
-        r"""Iterate over the bytes of the events instead: whole events, nothing decoded.
+        r"""Iterate over the undecoded bytes instead, in chunks of whole events.
 
         They are the events that the iteration gives, each exactly once over all connections, in
         pieces of any size that end after an event. A frame is made of them at a fraction of

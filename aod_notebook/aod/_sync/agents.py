@@ -54,7 +54,7 @@ class Agents(Resource):
         mcp_servers: Sequence[McpServerLike] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Agent:
-        """Make an agent, with `runtime` (first API generation) or `provider` (later one).
+        """Create an agent, with `runtime` (first API generation) or `provider` (later one).
 
         Args:
             name: at most 200 characters.
@@ -119,7 +119,7 @@ class Agents(Resource):
         mcp_servers: Sequence[McpServerLike] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Agent:
-        """Change an agent; what is None, or left out, stays as it is.
+        """Change an agent; fields that are None or omitted stay unchanged.
 
         Args:
             agent_id: the agent.

@@ -114,7 +114,7 @@ class Client(Unpicklable):
         return copy
 
     def hand_over(self, *, valid_s: float = 3600.0) -> HandOver:
-        """Return what another process, such as a worker of a cluster, makes its own client of.
+        """Return access for another process, such as a worker of a cluster.
 
         Args:
             valid_s: for how many seconds clients can be made of it.
@@ -128,7 +128,7 @@ class Client(Unpicklable):
 
     @classmethod
     def from_hand_over(cls, handed: HandOver) -> Self:
-        """Make a client of what another one handed over.
+        """Create a client from the access that another one handed over.
 
         Raises:
             AodUsageError: it has expired.
@@ -136,7 +136,7 @@ class Client(Unpicklable):
         return cls(*handed.unlocked())
 
     def health(self) -> dict[str, Any]:
-        """Ask the service how it is; no token is needed for that.
+        """Check the service's health; no token is needed.
 
         Raises:
             ServerError: it is degraded; `detail` tells which check failed.
@@ -154,7 +154,7 @@ class Client(Unpicklable):
         return self._transport.is_closed
 
     def close(self) -> None:
-        """Close the connections, unless they belong to somebody else."""
+        """Close the connections, unless another client owns them."""
         self._transport.close()
 
     def __enter__(self) -> Self:

@@ -45,7 +45,7 @@ class Environments(Resource):
         setup_script: str | None = None,
         networking: Networking | Mapping[str, Any] | None = None,
     ) -> Environment:
-        """Make an environment.
+        """Create an environment.
 
         Args:
             name: at most 200 characters; unique among those not archived.
@@ -118,7 +118,7 @@ class Environments(Resource):
         return self._one(Environment, call)
 
     def archive(self, environment_id: str | UUID) -> Environment:
-        """Archive an environment for good; its name is free again.
+        """Archive an environment for good; its name can be used again.
 
         Raises:
             ConflictError: it is archived already.

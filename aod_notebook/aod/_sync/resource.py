@@ -1,5 +1,5 @@
 # Generated from aod_notebook/aod/_async/resource.py by tests/tools/unasync.py; edit that file instead.
-"""What agents, environments and sessions have in common on the wire."""
+"""The base of agents, environments and sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R = TypeVar("R", bound="_Resource")
 
 
 class Resource:
-    """One collection of the API: its path, and calls whose answers are rows of it."""
+    """One collection of the API: its path, and calls that return its rows."""
 
     _path = ""
     _noun = ""
@@ -46,7 +46,7 @@ class Resource:
         )
 
     def _one(self, kind: type[R], call: Call) -> R:
-        """Make a call that answers with one row, which has an id if nothing else."""
+        """Make a call that answers with one row; it has at least an id."""
         answer = request_object(self._transport, call)
         if "id" not in answer:
             raise _unreadable(self._transport, call, "a row with an id")

@@ -1,5 +1,5 @@
 # Generated from aod_notebook/aod/_async/stream.py by tests/tools/unasync.py; edit that file instead.
-"""The event stream of a session, as the sync client gives it."""
+"""The event stream of a session in the sync client."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EventStream(Stream[StreamEvent]):
         return self._rules.terminal
 
     def chunks(self) -> Iterator[bytes]:
-        r"""Iterate over the bytes of the events instead: whole events, nothing decoded.
+        r"""Iterate over the undecoded bytes instead, in chunks of whole events.
 
         They are the events that the iteration gives, each exactly once over all connections, in
         pieces of any size that end after an event. A frame is made of them at a fraction of

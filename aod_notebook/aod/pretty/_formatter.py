@@ -1,4 +1,4 @@
-"""The printer that all runtimes share: stream events in, lines for people out."""
+"""The printer that all runtimes share: stream events in, readable lines out."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -38,7 +38,7 @@ class Formatter:
     """
 
     runtime: ClassVar[str | None] = None
-    """The runtime whose lines are read; None recognises it from the lines themselves."""
+    """The runtime that wrote the lines; None recognises it from the lines themselves."""
 
     def __init__(self, *, tool_results: bool = False) -> None:
         self._reader = Reader(self.runtime)

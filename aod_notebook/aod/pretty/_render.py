@@ -89,10 +89,10 @@ def _system(entry: Entry) -> Iterator[str]:
 
 
 def _init(entry: Entry) -> str:
-    told = entry.fields
+    fields = entry.fields
     parts = [f"model={entry.model or '?'}"]
-    tools, servers = told.get("tools"), told.get("mcp_servers")
-    if isinstance(tools, list) or "subtype" in told:
+    tools, servers = fields.get("tools"), fields.get("mcp_servers")
+    if isinstance(tools, list) or "subtype" in fields:
         parts.append(f"tools={len(tools) if isinstance(tools, list) else 0}")
     if isinstance(servers, list) and servers:
         names = [s.get("name") if isinstance(s, dict) else s for s in servers]

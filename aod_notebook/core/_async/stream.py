@@ -43,7 +43,7 @@ class AsyncStream(Generic[T]):
 
     @property
     def last_event_id(self) -> int | None:
-        """Number of the last log row given: what `since=` resumes after."""
+        """Number of the last log row that was returned; `since=` resumes after it."""
         return self._resume.last_event_id
 
     async def __aenter__(self) -> Self:

@@ -29,7 +29,7 @@ _EVENT_STREAM = "text/event-stream"
 
 
 class Body:
-    """The open body of a stream; closing it twice does no harm."""
+    """The open body of a stream; closing it twice is harmless."""
 
     def __init__(self, response: httpx.Response, stack: ExitStack) -> None:
         self.response = response
@@ -98,7 +98,7 @@ class Transport:
             return self._repeat(call, self._ask_once)
 
     def body(self, call: Call) -> bytes:
-        """Make a call; return the body of its answer as it came."""
+        """Make a call; return the undecoded body of its answer."""
         with awaited(call.left):
             body: bytes = self._repeat(call, self._body_once)
         return body
@@ -110,7 +110,7 @@ class Transport:
         return body
 
     def open_once(self, call: Call) -> tuple[Body | None, Failure | None]:
-        """Open a stream by a single attempt and return the body, or how it failed."""
+        """Open a stream by a single attempt and return the body, or the failure."""
         if self.is_closed:
             return None, call.failure(FailureKind.CLOSED, self.url(call))
         try:
@@ -156,7 +156,7 @@ class Transport:
             self.announce(call, wait, failure)
 
     def announce(self, call: Call, wait: float, failure: Failure) -> None:
-        """Make a repeat of a call visible before it is waited for."""
+        """Report a retry before waiting for it."""
         what = f"{call.method} {self.url(call)}"
         self.retry.announce(Retry(call=what, wait=wait, status=failure.status))
 
@@ -190,7 +190,7 @@ class Transport:
                 return None, call.failed_answer(response, self.url(call))
             kind = response.headers.get("content-type", "")
             if kind.partition(";")[0].strip().lower() != _EVENT_STREAM:
-                reason = f"the answer is no event stream ({kind or 'no content type'})"
+                reason = f"the answer is not an event stream ({kind or 'no content type'})"
                 failure = call.failure(
                     FailureKind.UNREADABLE, self.url(call), reason, status=response.status_code
                 )

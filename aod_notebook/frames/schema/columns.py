@@ -95,7 +95,7 @@ TOOL = Column("tool", "category", "Name of the tool", otel="gen_ai.tool.name")
 TOOL_USE_ID = Column(
     "tool_use_id", "str", "Id that joins a call and its result", otel="gen_ai.tool.call.id"
 )
-PARENT = Column("parent_tool_use_id", "str", "The call that started the subagent that said it")
+PARENT = Column("parent_tool_use_id", "str", "The call that started the subagent that wrote it")
 RUN_ID = Column("run_id", "str", "Id of the run", source="run_id")
 STARTED = Column("started_at", "datetime", "When it started", "UTC", source="started_at")
 ENDED = Column("ended_at", "datetime", "When it ended", "UTC", source="ended_at")

@@ -45,7 +45,7 @@ class LimitReachedError(AodNotebookError):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What may be spent; None is no limit.
+    """What may be spent; None means no limit.
 
     Attributes:
         scope: for what: `cell`, `notebook` or `day`.
@@ -62,7 +62,7 @@ class Limit:
     before: Spending = NOTHING
 
     def __post_init__(self) -> None:
-        """Refuse what is no amount."""
+        """Refuse a value that is not an amount."""
         cost = self.cost_usd
         if cost is not None and not (_is_number(cost) and 0 < cost < math.inf):
             raise LimitError(f"max_cost takes US dollars above 0, not {cost!r}.")
@@ -293,7 +293,7 @@ def ended_by_guard(reason: str, spent: Spending) -> str:
 
 
 def check_priced(limits: Sequence[Limit], models: Iterable[tuple[str | None, str | None]]) -> None:
-    """Refuse a limit of cost on agents whose cost nobody can know.
+    """Refuse a limit of cost on agents that report no cost.
 
     Args:
         limits: the limits.

@@ -159,7 +159,7 @@ def checked_rows(rows: Any) -> pd.DataFrame:
     """Return the input as a DataFrame of which every row and column can be named.
 
     Raises:
-        BatchError: it is no table, is empty, or names a row or column twice.
+        BatchError: it is not a table, is empty, or names a row or column twice.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""A session as its events show it while they come: what it said, called, used and cost."""
+"""A session as its events show it while they come: messages, calls, usage and cost."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ WAKE_S = 0.2
 END_S = 15.0
 """How long sessions that were stopped may take to end."""
 TRIES = 3
-"""How often a session is created whose creation was not answered."""
+"""How often the creation of a session is repeated if it is not answered."""
 
 
 class BatchStoppedError(AodNotebookError):

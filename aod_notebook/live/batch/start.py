@@ -103,7 +103,7 @@ def batch(
 
     Raises:
         BatchError: the table, a name or an option is of no use; nothing was started.
-        LimitError: a limit is no amount, or can't be kept.
+        LimitError: a limit is not an amount, or can't be kept.
         BatchStoppedError: interrupted; what ran was terminated, and `error.result` has the
             results so far.
 

@@ -105,7 +105,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
     def catch_up(self) -> None:
         """Wait until what the service has of the run now is here.
 
-        Of an invocation whose stream is open, that is what it has sent so far.
+        While the stream of an invocation is open, that is what it has sent so far.
         """
         with self._changed:
             wanted = self._looks + 1

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AgentOSCall:
-    """One authenticated request: the key that asks, and its body as it came."""
+    """One authenticated request: the key and the undecoded body."""
 
     state: State
     key: Key
@@ -46,18 +46,18 @@ class AgentOSCall:
 
 
 def answer(data: Any, status: int = 200) -> Response:
-    """Make a success answer."""
+    """Return a success answer."""
     return enveloped(msgspec.json.encode(data), status)
 
 
 def enveloped(data: bytes, status: int = 200) -> Response:
-    """Make a success answer from JSON text."""
+    """Return a success answer from JSON text."""
     body = b'{"data": ' + data + b', "error": null}'
     return Response(body, status, media_type="application/json")
 
 
 def run_answer(data: dict[str, Any]) -> Response:
-    """Make the answer of invoke and reply; a paused run answers 202."""
+    """Return the answer of invoke and reply; a paused run answers 202."""
     paused = "awaiting_input" in data or "awaiting_approval" in data
     return answer(data, 202 if paused else 200)
 

@@ -49,7 +49,7 @@ _MODELS = {"anthropic": "claude-sonnet-4-6", "openai": "gpt-4.1", "replay": "rep
 
 @dataclass(slots=True)
 class _Active:
-    """A run at work."""
+    """A run in progress."""
 
     stop: Stop = field(default_factory=Stop)
     task: asyncio.Task[dict[str, Any]] | None = None
@@ -75,13 +75,13 @@ class Hosted:
 
     @property
     def busy(self) -> bool:
-        """Whether any run is at work."""
+        """Whether any run is in progress."""
         return bool(self._active)
 
     def advance(
         self, run_id: str, listener: Listener | None = None
     ) -> asyncio.Task[dict[str, Any]]:
-        """Take a running run to its end or its next pause; the task's result is the answer's data.
+        """Continue a run to its end or its next pause; the task returns the data of the answer.
 
         The task raises a ServiceError if the run fails.
         """
@@ -92,7 +92,7 @@ class Hosted:
         return active.task
 
     async def cancel(self, run_id: str) -> None:
-        """Stop a run at work, and wait until what it wrote is stored and its row has ended.
+        """Stop a run, and wait until its output is stored and its row has ended.
 
         A process that nothing kills is waited for 5 s at most.
         """
@@ -102,17 +102,17 @@ class Hosted:
             await asyncio.wait({active.task}, timeout=_CANCEL_S)
 
     def halt(self) -> None:
-        """Kill what is at work, for the service's end."""
+        """Kill all runs in progress when the service ends."""
         for active in self._active.values():
             active.stop.ask("shutdown")
 
     async def close(self) -> None:
-        """Fail all runs at work, with their processes killed."""
+        """Fail all runs in progress after killing their processes."""
         self.halt()
         await end_tasks([a.task for a in self._active.values() if a.task is not None])
 
     async def check_runtime(self, agent: sqlite3.Row, run: sqlite3.Row) -> None:
-        """Refuse an agent whose CLI is not installed; the run is recorded as failed.
+        """Refuse an agent if its CLI is not installed; the run is recorded as failed.
 
         Raises:
             RuntimeNotInstalledError: with what to install.
@@ -231,7 +231,7 @@ class Hosted:
 
 
 def provider(agent: sqlite3.Row) -> str:
-    """Return what the agent runs on: `anthropic`, `openai` or `replay`."""
+    """Return the provider of the agent: `anthropic`, `openai` or `replay`."""
     return str(json.loads(agent["settings"])["provider_type"])
 
 
@@ -248,13 +248,13 @@ def result_data(run: sqlite3.Row) -> dict[str, Any]:
 
 
 def _look_at(task: asyncio.Task[dict[str, Any]]) -> None:
-    """Look at a task's error, so that a run nobody waits for fails without noise."""
+    """Retrieve a task's error, so that a run without a caller fails without a warning."""
     if not task.cancelled():
         task.exception()
 
 
 def _failure_of(error: Exception) -> ServiceError:
-    """Return what a run's caller is told of an error; what nobody foresaw goes to the log."""
+    """Return the error of a run for its caller; unexpected exceptions also go to the log."""
     if isinstance(error, ServiceError):
         return error
     logger.error("a hosted run failed unexpectedly", exc_info=error)
@@ -313,8 +313,8 @@ def _failure(
     if plan.fail is not None:
         return RunFailedError(plan.fail)
     if outcome.exit_code != 0:
-        said = transcript.errors.strip() or transcript.summary or "it said nothing"
-        message = f"the agent ended with exit code {outcome.exit_code}: {said}"
+        reason = transcript.errors.strip() or transcript.summary or "no output"
+        message = f"the agent ended with exit code {outcome.exit_code}: {reason}"
         return RunFailedError(message)
     return None
 
@@ -338,11 +338,11 @@ def _completing(run_id: str, output: dict[str, Any], tokens: dict[str, int]) -> 
         )
         if not kept.rowcount:
             return  # the run has no conversation, or it was deleted meanwhile
-        said = (("user", run["input"]), ("assistant", json.dumps(output)))
+        messages = (("user", run["input"]), ("assistant", json.dumps(output)))
         connection.executemany(
             "INSERT INTO message (conversation_id, run_id, role, content, created_at)"
             " VALUES (?, ?, ?, ?, ?)",
-            [(run["conversation_id"], run_id, role, content, time) for role, content in said],
+            [(run["conversation_id"], run_id, role, content, time) for role, content in messages],
         )
 
     return job

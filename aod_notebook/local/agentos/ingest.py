@@ -108,7 +108,7 @@ class Cancel(msgspec.Struct):
 
 
 async def start_run(call: AgentOSCall) -> Response:
-    """`run/start`: the same `external_run_id` gives the same run."""
+    """`run/start`: the same `external_run_id` returns the same run."""
     fields = call.fields(Start)
     call.key.check_agent(fields.agent_id)
 

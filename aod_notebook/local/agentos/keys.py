@@ -24,7 +24,7 @@ _SHOWN = 24  # with some of the id, which is not secret
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Who asks: `agent_id` is set for agent keys only."""
+    """The caller: `agent_id` is set for agent keys only."""
 
     kind: Kind
     agent_id: str | None
@@ -74,13 +74,13 @@ class Keys:
         ).result()
 
     def issue(self, kind: Kind, agent_id: str | None = None, *, proved: bool = True) -> str:
-        """Make another key; returns it once."""
+        """Create another key; it is returned only once."""
         text = self.new(kind, proved=proved)
         self.ensure(kind, text, agent_id, "issued")
         return text
 
     def new(self, kind: Kind, *, proved: bool = True) -> str:
-        """Make the text of a key, which is not stored yet."""
+        """Return the text of a new key, which is not stored yet."""
         return new_token(_PREFIXES[kind], self._proof_key if proved else None)
 
     def _note_use(self, row: sqlite3.Row) -> None:
@@ -98,7 +98,7 @@ class Keys:
 def insert(
     connection: sqlite3.Connection, kind: Kind, text: str, agent_id: str | None, name: str
 ) -> str:
-    """Store a key (inside a write job) and return its id; one that is there is left as it is."""
+    """Store a key (inside a write job) and return its id; an existing one stays unchanged."""
     key_id = str(uuid.uuid4())
     connection.execute(
         "INSERT OR IGNORE INTO api_key (id, kind, agent_id, name, prefix, digest, created_at)"

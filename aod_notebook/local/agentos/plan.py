@@ -1,4 +1,4 @@
-"""What a hosted run has been asked to do: its pauses, answers, conversation and prompt.
+"""The plan of a hosted run: its pauses, answers, conversation and prompt.
 
 An agent on the `replay` runtime takes its script from the key `replay` of its input:
 
@@ -78,7 +78,7 @@ def make_prompt(
     history: list[dict[str, Any]],
     value: dict[str, Any],
 ) -> str:
-    """Put together what an agent CLI gets: instructions, the conversation so far, the input."""
+    """Build the prompt for an agent CLI: instructions, the conversation so far, the input."""
     for name, text in variables.items():
         system = system.replace("{{" + name + "}}", text)
     parts = [system] if system else []

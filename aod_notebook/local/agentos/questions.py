@@ -91,7 +91,7 @@ async def _hold(call: AgentOSCall, run_id: str, request_id: str) -> Response:
 
 
 async def reply(call: AgentOSCall) -> Response:
-    """Answer a run's question; a hosted run goes on, to its end or the next pause."""
+    """Answer a run's question; a hosted run continues to its end or the next pause."""
     call.key.check_control()
     fields = call.fields(Reply)
     run_id = str(call.request.path_params["run_id"])

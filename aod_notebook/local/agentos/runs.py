@@ -1,4 +1,4 @@
-"""Rows of runs, their events and tasks, and how they look on the wire."""
+"""Rows of runs, their events and tasks, and their JSON form."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def append_events(
 ) -> None:
     """Store events (id or None, JSON text) under the next sequence numbers.
 
-    An event whose id the run already has is dropped: a repeated delivery changes nothing.
+    An event with an id that the run already has is dropped: a repeated delivery changes nothing.
     """
     (count,) = connection.execute(
         "SELECT event_count FROM run WHERE seq = ?", (run["seq"],)
@@ -112,7 +112,7 @@ def end_run(connection: sqlite3.Connection, run: sqlite3.Row, status: str, **col
 
 
 def recover(connection: sqlite3.Connection) -> int:
-    """Fail the hosted runs that were at work when an earlier service ended."""
+    """Fail the hosted runs that were in progress when an earlier service ended."""
     rows = connection.execute(
         "SELECT * FROM run WHERE hosted = 1 AND status = 'running'"
     ).fetchall()
@@ -130,7 +130,7 @@ def duration_ms(run: Mapping[str, Any] | sqlite3.Row) -> int | None:
 
 
 def render_run(run: sqlite3.Row) -> dict[str, Any]:
-    """Make a run object."""
+    """Return a run as a JSON object."""
     return {
         "id": run["id"],
         "run_id": run["id"],
@@ -155,7 +155,7 @@ def render_run(run: sqlite3.Row) -> dict[str, Any]:
 
 
 def render_tasks(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
-    """Make the run's task objects, in the order of their start."""
+    """Return the run's tasks as JSON objects, in the order of their start."""
     rows = connection.execute(
         "SELECT * FROM task WHERE run_id = ? ORDER BY started_at, id", (run_id,)
     )

@@ -1,4 +1,4 @@
-"""A hosted run's transcript while it is made: events for the store, pieces for the stream."""
+"""The transcript of a hosted run in progress: events for the store, pieces for the stream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Event = dict[str, Any]
 
 
 class Transcript:
-    """Takes a runtime's output (a sink), stores its events and tells them to a listener."""
+    """Takes a runtime's output (a sink), stores its events and passes them to a listener."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class Transcript:
 
     @property
     def summary(self) -> str:
-        """The agent's last word: its result, else its last text."""
+        """The agent's result, else its last text."""
         return self.result or self._text
 
     def write(
         self, stream: Literal["stdout", "stderr"], text: str, recorded_at: datetime | None = None
     ) -> None:
-        """Take a piece of output; a run's events have the time at which they are stored."""
+        """Take a piece of output; a run's events get the time at which they are stored."""
         del recorded_at
         if stream == "stderr":
             self.errors = (self.errors + text)[-_TAIL:]

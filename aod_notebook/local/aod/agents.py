@@ -75,7 +75,7 @@ async def create_agent(call: AodCall) -> Response:
 
 
 async def update_agent(call: AodCall) -> Response:
-    """`PUT /agents/{id}`: checks in the order of A.7.2; a new version only if something changed."""
+    """`PUT /agents/{id}`: checks in the order of the real service; a new version only if something changed."""
     body = await call.json()
     kind = _kind(body)
     stored = _peek(call)
@@ -129,7 +129,7 @@ async def list_versions(call: AodCall) -> Response:
 
 
 def find(connection: sqlite3.Connection, owner: str, agent_id: str) -> sqlite3.Row:
-    """Return the agent's row, or raise the 404; another owner's agent is a missing one."""
+    """Return the agent's row, or raise the 404; another owner's agent counts as missing."""
     row = connection.execute(
         "SELECT * FROM agent WHERE owner = ? AND id = ?", (owner, _text(agent_id))
     ).fetchone()
@@ -189,7 +189,7 @@ def _text(value: str) -> str:
 
 
 def _kind(body: dict[str, Any]) -> catalog.Generation | None:
-    """Return the generation that the body speaks; None if it names neither."""
+    """Return the API generation of the body; None if it names neither."""
     runtime, provider = "runtime" in body, "provider" in body
     if runtime and provider:
         raise InvalidError(_ONE_GENERATION)

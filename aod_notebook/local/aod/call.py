@@ -43,7 +43,7 @@ _MAX_PART = 4 * MIB  # of any other object or list: twenty skills of 64 KiB, wit
 
 @dataclass(frozen=True, slots=True)
 class AodCall:
-    """One authenticated request: who asks, and what."""
+    """One authenticated request."""
 
     state: State
     owner: str
@@ -70,7 +70,7 @@ class AodCall:
 
 
 def _check_parts(body: bytes) -> None:
-    """Refuse what would take long to read or to show again, before it is read.
+    """Refuse, before decoding, a body that takes long to decode or to echo.
 
     Raises:
         TooLargeError: an object or a list is too large.
@@ -134,7 +134,7 @@ async def _not_allowed(_: AodCall) -> NoReturn:
 
 
 class Resource:
-    """The endpoint of a path whose 405 is JSON and comes after authentication.
+    """An endpoint that authenticates first and answers 405 in JSON.
 
     `before` runs between authentication and the method check; `/environments/{id}` looks its
     row up there.
@@ -161,7 +161,7 @@ class Resource:
 
 
 class Action:
-    """The endpoint of a path with one method, whose 405 comes before authentication."""
+    """An endpoint with one method that answers 405 before authentication."""
 
     def __init__(self, method: str, endpoint: Callable[[AodCall], Awaitable[ASGIApp]]) -> None:
         self._method = method

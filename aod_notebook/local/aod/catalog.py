@@ -42,7 +42,7 @@ _PROVIDER_OF = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What runs an agent: both generations' names for it, and the model text that is stored."""
+    """The runtime of an agent: its names in both API generations, and the stored model."""
 
     generation: Generation
     runtime: str

@@ -209,7 +209,7 @@ def _apply(
 
 
 def _opened(vault: Vault, row: sqlite3.Row) -> Any:
-    """Return the stored variables; None if they can't be read and so must be written anew."""
+    """Return the stored variables; None if they can't be read and have to be replaced."""
     try:
         return vault.open(row["env_vars"])
     except SealError:

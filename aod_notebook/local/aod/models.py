@@ -1,4 +1,4 @@
-"""Request bodies of the AoD half as pydantic models (field tables of A.7, A.8 and A.10).
+"""Request bodies of the AoD half as pydantic models with the fields of the real service.
 
 Agents have one model per generation. `context` carries what a field's check needs to know of the
 rest: `free` is true for runtimes that take any model text, `strict` where those of the CLIs have
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def _checked(check: Callable[[T], T]) -> AfterValidator:
-    """Take a check as a validator; its text may quote half a character, which pydantic refuses."""
+    """Make a validator of a check; pydantic refuses lone surrogates in its message."""
 
     def checked(value: T) -> T:
         try:
@@ -66,7 +66,7 @@ def _filled_model(model: str | None, info: ValidationInfo) -> str | None:
 
 
 def _no_option(model: str | None) -> str | None:
-    """Refuse what an agent CLI would take as an option, also behind a provider's prefix."""
+    """Refuse a model that an agent CLI would take as an option, also behind a provider's prefix."""
     if model is not None and any(part.lstrip().startswith("-") for part in model.split("/")):
         raise ValueError(f"Invalid model {model!r}: no part of it may begin with '-'")
     return model

@@ -1,4 +1,4 @@
-"""Pydantic's errors as a 422 list, with every secret taken out.
+"""Pydantic's errors as a 422 list, without any secret.
 
 The hosted service echoes the offending input, which can be a map of secrets or the whole body.
 Here only fields that hold no secret are echoed; a field that is not known, such as a misspelt
@@ -57,7 +57,7 @@ def error_items(error: ValidationError) -> list[dict[str, Any]]:
 
 
 def redact(value: Any, *, servers: bool = False) -> Any:
-    """Copy a JSON value with all hidden that may be secret; of MCP servers name and type stay."""
+    """Copy a JSON value with everything hidden that may be secret; of MCP servers name and type stay."""
     if isinstance(value, dict):
         if servers:
             return {key: _of_server(key, inner) for key, inner in value.items()}

@@ -1,4 +1,4 @@
-"""The checks of skills, MCP servers, packages and variables, with the texts of A.8 and A.9."""
+"""Checks of skills, MCP servers, packages and variables, with the messages of the real service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def plain_word(value: Any) -> str:
 
 
 def check_skills(skills: list[Any]) -> list[Any]:
-    """Return the skills as they are; ValueError with the text of the first rule they break."""
+    """Return the skills unchanged; ValueError with the text of the first rule they break."""
     if len(skills) > _MAX_ENTRIES:
         raise ValueError(f"Maximum {_MAX_ENTRIES} skills per agent")
     seen: set[str] = set()
@@ -91,7 +91,7 @@ def _check_unique(where: str, skill: dict[str, Any], seen: set[str]) -> None:
 
 
 def check_mcp_servers(servers: list[Any]) -> list[Any]:
-    """Return the servers as they are; ValueError with the text of the first rule they break."""
+    """Return the servers unchanged; ValueError with the text of the first rule they break."""
     seen: set[str] = set()
     for index, server in enumerate(servers):
         where = f"mcp_servers[{index}]"
@@ -128,7 +128,7 @@ def check_packages(packages: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def check_variables(variables: dict[str, str]) -> dict[str, str]:
-    """Refuse a name that no shell takes as a variable."""
+    """Refuse a name that is not valid for a shell variable."""
     for name in variables:
         if not _VARIABLE.fullmatch(name):
             named, is_pair, _ = name.partition("=")
@@ -138,7 +138,7 @@ def check_variables(variables: dict[str, str]) -> dict[str, str]:
 
 
 def check_networking(networking: dict[str, Any]) -> dict[str, Any]:
-    """Check `type` and `allowed_hosts`; everything else is kept as it was sent."""
+    """Check `type` and `allowed_hosts`; everything else is kept unchanged."""
     if networking.get("type", "unrestricted") not in ("unrestricted", "limited"):
         raise ValueError("networking.type must be 'unrestricted' or 'limited'")
     if not isinstance(networking.get("allowed_hosts", []), list):

@@ -1,4 +1,4 @@
-"""Bearer tokens of the AoD half: who a token belongs to, or why it is refused."""
+"""Bearer tokens of the AoD half: the owner of a token, or why it is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Tokens:
         expires_at: datetime | None = None,
         proved: bool = True,
     ) -> str:
-        """Make another token, for another owner or one that is refused; returns it once."""
+        """Create another token, for another owner or one that is refused; it is returned only once."""
         token = new_token("aod_", self._proof_key if proved else None)
         self._store(token, owner, active=active, expires_at=expires_at)
         return token

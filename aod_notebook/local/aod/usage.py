@@ -1,4 +1,4 @@
-"""`GET /sessions/{id}/usage`: what a session has used so far, by its CLI's own log.
+"""`GET /sessions/{id}/usage`: the usage of a session so far, from its CLI's log.
 
 A CLI reports what a turn cost when the turn has ended. Its log has each answer of the model as soon
 as that is there, so that a session can be stopped before it costs too much. Hosted services do not
@@ -67,7 +67,7 @@ def _read(log: LogFile, stamp: str) -> list[LogSession]:
 
 
 def _summed(found: Iterable[LogSession]) -> list[dict[str, Any]]:
-    """Add up the answers per model, each of them once."""
+    """Add up the answers per model, counting each once."""
     seen: dict[str, Any] = {}
     for session in found:
         for request in session.requests:

@@ -15,7 +15,7 @@ _ROUNDS = 5
 
 
 def kill_group(group: int) -> None:
-    """Send SIGKILL to a process group; one that is gone is fine."""
+    """Send SIGKILL to a process group; a group that no longer exists is fine."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""Starting, feeding, reading and killing one child process after another.
+"""Start, feed, read and kill child processes.
 
 A child starts as a shell that waits for a line on its standard input and then becomes the
 wanted program. The line is written only after the guard knows the child's process group, so at
@@ -93,7 +93,7 @@ class Supervisor:
         orphans.kill_marked(self._mark)
 
     def close(self) -> None:
-        """Kill all children and let the guard go."""
+        """Kill all children and stop the guard."""
         for group in list(self._groups):
             orphans.kill_group(group)
         if self._guard is not None:
@@ -235,7 +235,7 @@ class _Pump:
     held: bool = False
 
     async def run(self) -> None:
-        """Decode the pipe to its end; a character split between two reads is put together."""
+        """Decode the pipe to its end; a character split between two reads is joined."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=_READ, loop=loop)
         transport, _ = await loop.connect_read_pipe(
@@ -311,7 +311,7 @@ def _wait_unreaped(pid: int, loop: asyncio.AbstractEventLoop, gone: asyncio.Even
 
 
 async def _kill(child: subprocess.Popen[bytes], ended: asyncio.Task[None], *, soft: bool) -> None:
-    """Kill the child's group; softly first where the conversation is to go on."""
+    """Kill the child's group; softly first if the conversation can continue."""
     if soft:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGTERM)

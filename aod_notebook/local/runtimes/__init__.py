@@ -1,4 +1,4 @@
-"""What runs an agent's turn on this machine: the agent CLIs, a shell, a replayed transcript."""
+"""The runtimes that run an agent's turn on this machine: the agent CLIs, a shell, a replayed transcript."""
 
 from __future__ import annotations
 

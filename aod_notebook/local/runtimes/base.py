@@ -1,4 +1,4 @@
-"""What a runtime is: it checks that it can run here, and runs one turn after another."""
+"""The protocol of a runtime: it checks that it can run here, and runs turns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RuntimeMissingError(Exception):
-    """The runtime can't run on this machine; the message says what to install."""
+    """The runtime can't run on this machine; the message names what to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Folder:
 
     @property
     def ready(self) -> Path:
-        """A file that is there once provisioning has succeeded."""
+        """A file that exists once provisioning has succeeded."""
         return self.root / "ready"
 
 
@@ -101,7 +101,7 @@ class Runtime(Protocol):
         """Copy the person's own settings and logins, before the environment's setup."""
 
     def configure(self, turn: Turn) -> None:
-        """Write the runtime's own configuration; ConfigError if that can't be."""
+        """Write the runtime's own configuration; ConfigError if that fails."""
 
     async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
         """Run the turn to its end."""

@@ -1,4 +1,4 @@
-"""The agent CLIs: what is started, with which arguments and files.
+"""The agent CLIs: their programs, arguments and files.
 
 The prompt goes in on standard input, never as an argument. A session's programs have a home of
 their own, so skills, MCP servers and conversations of sessions and of the person do not mix. The
@@ -120,7 +120,7 @@ class Cli:
         )
 
     def _take_login(self, turn: Turn) -> None:
-        """Take the person's login as it is by now: since the last turn it may be another."""
+        """Copy the person's login again: it may have changed since the last turn."""
         with contextlib.suppress(OSError):  # then the CLI says that it is not logged in
             self._copy_logins(turn)
         logins.exchange(turn.folder, self.logins)
@@ -162,7 +162,7 @@ class Cli:
 
 @dataclass(slots=True)
 class _Heard:
-    """Passes output on, and keeps the end of what came on stderr."""
+    """Passes output on, and keeps the end of stderr."""
 
     sink: Sink
     tail: str = ""
@@ -198,7 +198,7 @@ def _copy_claude_account(turn: Turn) -> None:
 
 
 def _link_cloud(turn: Turn) -> None:
-    """Let the CLI see the logins of the cloud that it is told to use.
+    """Link the logins of the cloud that the CLI is configured to use.
 
     The folder is linked: what renews a cloud's login writes a file of its own in it.
     """
@@ -239,10 +239,10 @@ _budgets: dict[tuple[str, int], bool] = {}
 
 
 def _takes_budget(program: str, changed: int, turn: Turn) -> bool:
-    """Ask the program's help, once for each version of it."""
+    """Check the program's help for the option, once per version."""
     if (program, changed) not in _budgets:
         try:
-            told = subprocess.run(  # noqa: S603 - the program that is about to run the turn
+            help_text = subprocess.run(  # noqa: S603 - the program that is about to run the turn
                 [program, "--help"],
                 env=dict(turn.env),
                 capture_output=True,
@@ -251,7 +251,7 @@ def _takes_budget(program: str, changed: int, turn: Turn) -> bool:
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
-        _budgets[program, changed] = b"--max-budget-usd" in told.stdout
+        _budgets[program, changed] = b"--max-budget-usd" in help_text.stdout
     return _budgets[program, changed]
 
 

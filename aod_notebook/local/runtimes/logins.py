@@ -86,7 +86,7 @@ def drop_replaced(folder: Folder) -> None:
 
 
 def exchange(folder: Folder, logins: tuple[Login, ...]) -> None:
-    """Bring the newest of the person's and the session's login to both; never raises OSError."""
+    """Bring the newer of the person's and the session's login to both; never raises OSError."""
     ledger = _ledger(folder.root)
     for login in logins:
         entry = ledger.get(login.relative)
@@ -99,14 +99,14 @@ def exchange(folder: Folder, logins: tuple[Login, ...]) -> None:
 
 
 def recover(sessions: Path) -> None:
-    """Bring home what sessions renewed before their service was killed; `sessions` holds them."""
+    """Copy back what sessions renewed before their service was killed; `sessions` holds them."""
     for ledger in sessions.glob(f"*/{_LEDGER}"):
         for logins in LOGINS.values():
             exchange(Folder(ledger.parent), logins)
 
 
 class Renewal:
-    """One turn's use of the logins: they are exchanged while it goes on.
+    """One turn's use of the logins: they are exchanged while it runs.
 
     A login that has run out is renewed by one turn at a time: its renewal is good for once, so
     the others wait, at most 10 s, until the first has done it.
@@ -148,7 +148,7 @@ class Renewal:
             await asyncio.sleep(_SOON_S if self._done else _POLL_S)
 
     async def end(self) -> None:
-        """Bring home what the turn renewed at last."""
+        """Copy back what the turn renewed last."""
         await asyncio.to_thread(exchange, self._folder, self._logins)
         self._let_others()
 

@@ -1,4 +1,4 @@
-"""Recordings: the lines that an agent printed, turn by turn, and when it printed them.
+"""Recordings: the lines that an agent printed, turn by turn, and when.
 
 A recording is a `.jsonl` file with the lines as they came. Its times are those that the lines
 hold themselves (Gemini and opencode write them), or stand beside it in a `.times` file: a line
@@ -53,7 +53,7 @@ def load(folder: Path, name: str) -> Recording:
     try:
         if not Path(name).is_absolute() and Path(name).name != name:
             raise ValueError("a name has no folder")  # noqa: TRY301 - one message for all that is not there
-        # only recordings, also behind a link: an agent's definition is no way to read other files
+        # only recordings, also behind a link: an agent's definition must not read other files
         if own.suffix == own.resolve().suffix == ".jsonl" and own.is_file():
             return _recording(name, own, own.with_suffix(".times"))
         packaged = _packaged() / f"{name}.jsonl"
@@ -150,17 +150,17 @@ def _recording(name: str, path: Any, times: Any) -> Recording:
     lines = [line + "\n" for line in text.split("\n") if line.strip()]
     runtime = next((found for found in map(_runtime, lines) if found is not None), None)
     try:
-        told = times.read_text(encoding="utf-8").splitlines()
+        marks = times.read_text(encoding="utf-8").splitlines()
     except OSError:
-        told = []
-    if len(told) == len(lines):
-        return Recording(name, runtime, _told_turns(lines, told))
+        marks = []
+    if len(marks) == len(lines):
+        return Recording(name, runtime, _marked_turns(lines, marks))
     return Recording(name, runtime, _found_turns(lines, runtime))
 
 
-def _told_turns(lines: list[str], told: list[str]) -> list[list[Line]]:
+def _marked_turns(lines: list[str], marks: list[str]) -> list[list[Line]]:
     turns: dict[int, list[Line]] = {}
-    for text, mark in zip(lines, told, strict=True):
+    for text, mark in zip(lines, marks, strict=True):
         number, _, at = mark.partition(" ")
         turns.setdefault(int(number), []).append(Line(text, _time(at)))
     last = max(turns, default=0)

@@ -142,7 +142,7 @@ def read_options(metadata: dict[str, Any]) -> Options:
 
 
 def _usual_pace() -> str | None:
-    """Return what the service's variable asks for; an empty one asks for nothing."""
+    """Return the pace that the service's variable sets; None if it is empty."""
     return os.environ.get(PACE_VARIABLE) or None
 
 

@@ -1,4 +1,4 @@
-"""What a turn says after the last one of its recording, in the format of what was recorded."""
+"""The output of turns after the end of a recording, in the format of the recording."""
 
 from __future__ import annotations
 

@@ -26,11 +26,11 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class ConfigError(Exception):
-    """A setting can't be expressed in a CLI's configuration, or that can't be read."""
+    """A setting can't be expressed in a CLI's configuration, or the file can't be read."""
 
 
 def edit(path: Path, change: Callable[[Document], None]) -> None:
-    """Change a JSON or TOML file, made if need be; it is not written if nothing changed.
+    """Change a JSON or TOML file, created if needed; written only if something changed.
 
     Raises:
         ConfigError: the file is there and is not what its name says.
@@ -64,7 +64,7 @@ def read(path: Path) -> Document:
 
 
 def table(document: Document, *keys: str) -> Document:
-    """Return the table below these keys, made if need be.
+    """Return the table below these keys, created if needed.
 
     Raises:
         ConfigError: something else is there.

@@ -1,4 +1,4 @@
-"""The `shell` runtime: `sh` runs the prompt in the session's workspace, nothing added."""
+"""The `shell` runtime: `sh` runs the prompt in the session's workspace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Shell:
     skills_agent = None
 
     def check(self, turn: Turn) -> None:
-        """Every machine that runs this service has `sh`."""
+        """Check nothing: every machine that runs this service has `sh`."""
 
     def prepare(self, turn: Turn) -> None:
         """Nothing to prepare."""

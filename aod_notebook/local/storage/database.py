@@ -40,7 +40,7 @@ _PRIMARY = 0xFF  # the rest of an error's code says more about the same kind
 
 
 class DatabaseDamagedError(sqlite3.DatabaseError):
-    """The file of the database is damaged; the message names it and says what to do."""
+    """The file of the database is damaged; the message names it and the fix."""
 
 
 @contextlib.contextmanager
@@ -56,7 +56,7 @@ def naming_damage(path: Path) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", 0) & _PRIMARY not in _DAMAGE:
             raise
         raise DatabaseDamagedError(
-            f"{path}: {error}; put a backup in its place, or move it away to begin anew"
+            f"{path}: {error}; put a backup in its place, or move it away to start with an empty one"
         ) from error
 
 
@@ -64,7 +64,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a connection in autocommit mode with rows by name; WAL, waiting for other processes.
 
     Raises:
-        sqlite3.DatabaseError: the file is no database, or can't be read.
+        sqlite3.DatabaseError: the file is not a database, or can't be read.
     """
     connection = sqlite3.connect(
         path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
@@ -131,16 +131,16 @@ class Database:
     async def persist(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Queue a write again and again until the disk takes it.
 
-        For what must not be lost: a full disk then delays the program whose output it is.
+        For what must not be lost: a full disk then delays the program that writes it.
         """
-        told = False
+        is_logged = False
         while True:
             try:
                 return await self.write(job)
             except sqlite3.OperationalError as error:
-                if not told:
-                    logger.error("the database can't be written, trying again: %s", error)  # noqa: TRY400 - a full disk is no defect to be traced
-                told = True
+                if not is_logged:
+                    logger.error("the database can't be written, trying again: %s", error)  # noqa: TRY400 - a full disk needs no traceback
+                is_logged = True
             await asyncio.sleep(_RETRY_S)
 
     def read(self) -> sqlite3.Connection:
@@ -184,7 +184,7 @@ class Database:
                 return
 
     def _checkpoint(self) -> None:
-        """Move what the log of writes holds into the file: synced to disk, and faster to read."""
+        """Move the write-ahead log into the file: synced to disk, and faster to read."""
         with contextlib.suppress(sqlite3.OperationalError):  # another process holds the lock
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
 

@@ -1,4 +1,4 @@
-"""The event log of sessions: stored as ready-made SSE frames in blocks, replayed as they are.
+"""The event log of sessions: stored as ready-made SSE frames in blocks, replayed unchanged.
 
 Every log row (`stage` and `output`) has an id from one counter shared by all
 sessions. Consecutive rows of one turn are stored together as a block of bytes that the stream can
@@ -55,24 +55,24 @@ class Block:
         """`created_at` and `recorded_at` of the first row, as far as they were stored."""
         end = self.body.index(b"\n\n") + 1
         found = _TIMES.search(self.body, max(0, end - _TIMES_BYTES), end)
-        told = {} if found is None else found.groupdict()
-        return {name: at.decode("ascii") for name, at in told.items() if at is not None}
+        times = {} if found is None else found.groupdict()
+        return {name: at.decode("ascii") for name, at in times.items() if at is not None}
 
 
 def output(
     stream: Literal["stdout", "stderr"], data: str, turn: int, recorded_at: datetime | None = None
 ) -> Row:
-    """Make an `output` row; a replayed one also has the time of its recording."""
+    """Return an `output` row; a replayed one also has the time of its recording."""
     recorded = "" if recorded_at is None else f'"recorded_at": "{recorded_at.isoformat()}", '
-    told = f'"turn": {turn}, {recorded}"created_at": "{clock.now()}"'
-    tail = f', "stream": "{stream}", "data": {json.dumps(data)}, {told}}}'
+    position = f'"turn": {turn}, {recorded}"created_at": "{clock.now()}"'
+    tail = f', "stream": "{stream}", "data": {json.dumps(data)}, {position}}}'
     return Row('{"type": "output", "id": ', tail, turn)
 
 
 def stage(
     name: str, state: str, *, duration_ms: int | None = None, message: str | None = None
 ) -> Row:
-    """Make a `stage` row; `duration_ms` and `message` are left out when None or empty."""
+    """Return a `stage` row; `duration_ms` and `message` are left out when None or empty."""
     fields: dict[str, object] = {"stage": name, "state": state}
     if duration_ms is not None:
         fields["duration_ms"] = duration_ms

@@ -1,4 +1,4 @@
-"""The database's schema as numbered steps; `user_version` says how many have been taken."""
+"""The database's schema as numbered steps; `user_version` counts the steps that were applied."""
 
 from __future__ import annotations
 

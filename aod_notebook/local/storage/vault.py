@@ -1,7 +1,7 @@
 """Seal secrets before they reach the database, with `cryptography.Fernet`.
 
-The key is a 0600 file beside the database and is no part of a backup: a copied database gives no
-secret away. It is no protection from a program that runs as the same user.
+The key is a 0600 file beside the database and is not part of a backup: a copied database reveals no
+secret. It does not protect from a program that runs as the same user.
 """
 
 from __future__ import annotations

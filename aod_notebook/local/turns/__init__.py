@@ -1,1 +1,1 @@
-"""What runs a turn: provisioning, the agent, its output on the way into the log."""
+"""Running a turn: provisioning, the agent, and its output."""

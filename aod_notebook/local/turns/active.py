@@ -12,7 +12,7 @@ _PATIENCE_S = 1.0
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Wait for tasks that were told to end; those that can't, for want of a disk, are cancelled."""
+    """Wait for tasks that were asked to end; cancel those that can't, as on a full disk."""
     if tasks:
         await asyncio.wait(tasks, timeout=_PATIENCE_S)
     for task in tasks:

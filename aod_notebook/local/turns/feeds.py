@@ -1,4 +1,4 @@
-"""Waking the streams of a session when its log or its status has changed."""
+"""Wake the streams of a session when its log or its status has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session's output on its way into the log: gathered while a write is under way.
+"""The output of a session, batched while a write to the log is in progress.
 
 While the disk takes nothing, output waits here and then in the program's pipes: none is lost.
 """
@@ -46,7 +46,7 @@ class Output:
             self._flushing = asyncio.create_task(self._flush())
 
     async def room(self) -> None:
-        """Wait while much is unwritten; always lets other tasks run."""
+        """Wait while much is unwritten; always let other tasks run."""
         await asyncio.sleep(0)
         while self._flushing is not None and self._size > _HIGH_WATER:
             await asyncio.shield(self._flushing)

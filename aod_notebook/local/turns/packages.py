@@ -22,7 +22,7 @@ class PackagesRefusedError(Exception):
 
 
 def check_name(name: str, manager: str) -> None:
-    """Refuse a package name that an installer would take as an option or a path upward.
+    """Refuse a package name that an installer would take as an option or a parent path.
 
     Raises:
         ValueError: the name begins with `-`, has a `..` part, or is blank.
@@ -40,7 +40,7 @@ def install_commands(packages: dict[str, list[str]], home: Path) -> Iterator[tup
     Names are checked here too: an environment may have been stored by a version that took more.
 
     Raises:
-        PackagesRefusedError: apt packages are asked for, or a name is no package's.
+        PackagesRefusedError: apt packages are asked for, or a name is not that of a package.
     """
     if packages.get("apt"):
         raise PackagesRefusedError(

@@ -37,7 +37,7 @@ _TAIL = 2000
 
 
 class StageError(Exception):
-    """A stage failed; the message is the one that the stream shows."""
+    """A stage failed; the stream shows the message."""
 
 
 class CommandError(Exception):
@@ -77,7 +77,7 @@ class Provisioner:
     config: Config
 
     async def run(self) -> None:
-        """Take every stage.
+        """Run every stage.
 
         Raises:
             StageError: one failed.

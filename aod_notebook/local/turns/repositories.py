@@ -1,4 +1,4 @@
-"""A session's GitHub repositories: where their clones go, and their tokens as git takes them."""
+"""A session's GitHub repositories: the paths of their clones, and their tokens for git."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROOTS = ("/workspace", "/home/sprite")
 
 
 class MountPathError(Exception):
-    """A mount path leads out of the session's directory, or is none."""
+    """A mount path is invalid or leads out of the session's directory."""
 
 
 def clone_target(workspace: Path, mount_path: str) -> Path:

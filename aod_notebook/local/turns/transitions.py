@@ -63,12 +63,12 @@ def end_turn(
 def interrupt_turn(
     connection: sqlite3.Connection, session_id: str, turn: int, exit_code: int | None
 ) -> None:
-    """Record an interrupted turn: its session is completed and can go on."""
+    """Record an interrupted turn: its session is completed and can continue."""
     _end(connection, session_id, turn, ("interrupted", "completed"), exit_code)
 
 
 def terminate_turn(connection: sqlite3.Connection, session_id: str, turn: int) -> None:
-    """Record the turn of a session that was terminated, were it on a disk that took nothing."""
+    """Record the turn of a terminated session, also if the disk was full at the time."""
     _end(connection, session_id, turn, ("failed", "terminated"), None)
 
 
@@ -79,7 +79,7 @@ def fail_turn(connection: sqlite3.Connection, session_id: str, turn: int, text: 
 
 
 def recover(connection: sqlite3.Connection) -> int:
-    """Fail what was pending or running when an earlier service ended; returns how many."""
+    """Fail what was pending or running when an earlier service ended; return how many."""
     rows = connection.execute(
         "SELECT s.id, t.turn_number FROM session s JOIN turn t ON t.session_id = s.id"
         " WHERE t.status IN ('pending', 'running')"

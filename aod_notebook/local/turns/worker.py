@@ -1,4 +1,4 @@
-"""The worker: takes a session through provisioning and a turn, and records every step."""
+"""The worker: provisions a session, runs its turns, and records every step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Active:
-    """A turn under way."""
+    """A turn in progress."""
 
     stop: Stop = field(default_factory=Stop)
     task: asyncio.Task[None] | None = None
@@ -43,7 +43,7 @@ class _Active:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """Everything one turn works with."""
+    """The parts of one turn."""
 
     turn: Turn
     runtime: Runtime
@@ -74,7 +74,7 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether any session is at work."""
+        """Whether any session is in progress."""
         return bool(self._active)
 
     def is_at_work(self, session_id: str) -> bool:
@@ -94,11 +94,11 @@ class Worker:
         return self.folder(session_id).root.is_dir()
 
     def latest_own(self) -> Mapping[str, str]:
-        """Return the variables that a kernel sent last: for runs that nobody sends any with."""
+        """Return the variables that a kernel sent last, for runs that come without any."""
         return self._latest
 
     def start(self, session_id: str, turn: int, own: Mapping[str, str] | None = None) -> None:
-        """Begin a turn whose rows are committed; `own` are the variables of who asks for it."""
+        """Begin a turn after its rows are committed; `own` are the caller's variables."""
         if own is not None:
             self._own[session_id] = self._latest = own
         active = _Active()
@@ -114,7 +114,7 @@ class Worker:
         self._remove(session_id)
 
     def interrupt(self, session_id: str) -> None:
-        """End the turn in flight; the session can go on."""
+        """End the current turn; the session can continue."""
         active = self._active.get(session_id)
         if active is not None:
             active.stop.ask("interrupted")
@@ -125,12 +125,12 @@ class Worker:
         self._remove(session_id)
 
     def halt(self) -> None:
-        """Kill what is at work, for the service's end."""
+        """Kill all turns in progress when the service ends."""
         for active in self._active.values():
             active.stop.ask("shutdown")
 
     async def close(self) -> None:
-        """Fail what is at work, with its processes killed."""
+        """Fail all turns in progress after killing their processes."""
         self.halt()
         turns = {active.task for active in self._active.values() if active.task is not None}
         await end_tasks(turns | self._background)
@@ -169,7 +169,7 @@ class Worker:
     async def _attempt(
         self, session_id: str, number: int, output: Output, stop: Stop
     ) -> Callable[[sqlite3.Connection, str, int], None]:
-        """Run the turn; returns the job that records how it ended."""
+        """Run the turn; return the job that records how it ended."""
         try:
             row = self._row(session_id, number)
             if row["status"] != "pending":  # terminated before this task began

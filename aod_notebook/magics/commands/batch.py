@@ -56,7 +56,7 @@ _TEXT_CHARS = 200
 
 
 class LimitTraits(HasTraits):
-    """What `%config AodMagics` says of limits and reuse; 0 is no limit."""
+    """What `%config AodMagics` says of limits and reuse; 0 means no limit."""
 
     max_cost = Float(0.0, help="US dollars that a cell may spend; 0 for no limit.").tag(config=True)
     max_tokens = Int(0, help="Tokens that a cell may use; 0 for no limit.").tag(config=True)
@@ -75,7 +75,7 @@ class LimitTraits(HasTraits):
 
     @validate("max_cost", "max_tokens", "max_repeats", "max_cost_per_notebook", "max_cost_per_day")
     def _check_limit(self, proposal: dict[str, Any]) -> Any:
-        """Refuse what is no amount."""
+        """Refuse a value that is not an amount."""
         value = proposal["value"]
         if not 0 <= value < math.inf:
             name = proposal["trait"].name
@@ -141,8 +141,8 @@ def limits_of(options: argparse.Namespace, config: LimitTraits, on: AodConnectio
 
     Raises:
         LimitReachedError: one is reached already.
-        LimitError: one is no amount.
-        MagicUsageError: one is no number.
+        LimitError: one is not an amount.
+        MagicUsageError: one is not a number.
     """
     cost = _number(options.max_cost, "--max-cost", float, config.max_cost)
     tokens = _number(options.max_tokens, "--max-tokens", int, config.max_tokens)
@@ -320,7 +320,7 @@ def _held(name: str, names: Mapping[str, object], option: str) -> Any:
 
 
 def _number(text: str | None, option: str, kind: Any, usual: Any) -> Any:
-    """Return an option's number, else the configured one; None for 0, which is no limit."""
+    """Return an option's number, else the configured one; None for 0, which means no limit."""
     if text is None:
         return usual or None
     try:

@@ -199,7 +199,7 @@ _AOD: Final = {
             Part("Time", cells.seconds("duration_s"), ("duration_s",), 68, 1, 10, is_right=True),
             _SESSION,
         ),
-        "No tool calls: the agent used no tools. `session.messages` has what it said.",
+        "No tool calls: the agent used no tools. `session.messages` has its messages.",
         failed_and_cost,
     ),
     "files": View(
@@ -216,7 +216,7 @@ _AOD: Final = {
         "Found",
         (Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
          _text("Kind", "block", chars=11), _text("Words", "context", chars=70), _SESSION),
-        "No hits: the text was not found. `frames.messages_df(...)` has all that was said.",
+        "No hits: the text was not found. `frames.messages_df(...)` has all messages.",
         failed_and_cost,
     ),
     "results": View(

@@ -1,1 +1,1 @@
-"""The control-plane methods that live on stored data."""
+"""The control-plane methods on stored data."""

@@ -25,7 +25,7 @@ Object = dict[str, Any]
 
 
 class Settings(msgspec.Struct, kw_only=True):
-    """What an agent is made of, beside its name and folder."""
+    """The settings of an agent besides its name and folder."""
 
     system_prompt: str | UnsetType = UNSET
     role: str | UnsetType = UNSET
@@ -73,7 +73,7 @@ class SetStatus(msgspec.Struct):
 
 
 class List(msgspec.Struct):
-    """`agents_list`; `folder_id` `none` means not filed."""
+    """`agents_list`; `folder_id` `none` means in no folder."""
 
     status: Status | None = None
     folder_id: str | None = None
@@ -83,7 +83,7 @@ _OWN = ("name", "folder_id", "agent_id")
 
 
 async def create(call: AgentOSCall) -> Object:
-    """Make a hosted agent; it runs on its provider's CLI, or on `replay`."""
+    """Create a hosted agent; it runs on its provider's CLI, or on `replay`."""
     fields = call.fields(Create)
     settings = {"provider_type": "anthropic", **_given(fields)}
     folder_id = None if fields.folder_id is UNSET else fields.folder_id
@@ -99,7 +99,7 @@ async def create(call: AgentOSCall) -> Object:
 
 
 async def update(call: AgentOSCall) -> Object:
-    """Change what is given."""
+    """Change the given fields."""
     fields = call.fields(Update)
 
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
@@ -136,7 +136,7 @@ async def set_status(call: AgentOSCall) -> Object:
 
 
 async def delete(call: AgentOSCall) -> Object:
-    """Remove an agent with its keys; its runs stay."""
+    """Delete an agent with its keys; its runs stay."""
     fields = call.fields(ById)
 
     def job(connection: sqlite3.Connection) -> None:
@@ -178,7 +178,7 @@ def insert(
     folder_id: str | None = None,
     built_in: bool = False,
 ) -> None:
-    """Store an agent (inside a write job); one with that id is left as it is."""
+    """Store an agent (inside a write job); an existing one stays unchanged."""
     time = now()
     connection.execute(
         "INSERT OR IGNORE INTO hosted_agent (id, name, status, built_in, folder_id, settings,"
@@ -188,7 +188,7 @@ def insert(
 
 
 def render(row: sqlite3.Row) -> Object:
-    """Make an agent object."""
+    """Return the agent as a JSON object."""
     return {
         "id": row["id"],
         "name": row["name"],

@@ -78,7 +78,7 @@ class DeleteFolder(msgspec.Struct):
 
 
 async def create_key(call: AgentOSCall) -> Object:
-    """Make an agent key; its text is given this once."""
+    """Create an agent key; its text is returned only once."""
     fields = call.fields(CreateKey)
     text = call.state.keys.new("agent")
 
@@ -151,7 +151,7 @@ def list_conversations(call: AgentOSCall) -> list[Object]:
 
 
 async def delete_conversation(call: AgentOSCall) -> Object:
-    """Remove a conversation and its messages."""
+    """Delete a conversation and its messages."""
     conversation_id = call.fields(DeleteConversation).conversation_id
 
     def job(connection: sqlite3.Connection) -> None:
@@ -164,7 +164,7 @@ async def delete_conversation(call: AgentOSCall) -> Object:
 
 
 async def create_folder(call: AgentOSCall) -> Object:
-    """Make a folder; its name is its own."""
+    """Create a folder; its name is unique."""
     name = call.fields(CreateFolder).name
 
     def job(connection: sqlite3.Connection) -> str:
@@ -190,7 +190,7 @@ def list_folders(call: AgentOSCall) -> list[Object]:
 
 
 async def delete_folder(call: AgentOSCall) -> Object:
-    """Remove a folder; its agents stay, not filed."""
+    """Delete a folder; its agents stay, in no folder."""
     folder_id = call.fields(DeleteFolder).folder_id
 
     def job(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""`/api/v1/rpc/{name}`: which methods are there, and who may call them."""
+"""`/api/v1/rpc/{name}`: the methods, and who may call them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-# a method that only reads is no coroutine: it is called in a thread, as its rows may be many
+# a method that only reads is not a coroutine: it is called in a thread, as its rows may be many
 LIVE: dict[str, Callable[[AgentOSCall], Any]] = {
     "agents_create": agents.create,
     "agents_delete": agents.delete,
@@ -91,7 +91,7 @@ class _Workspace(msgspec.Struct):
 
 
 async def rpc(call: AgentOSCall) -> ASGIApp:
-    """AgentOSCall a control-plane method."""
+    """Call a control-plane method."""
     call.key.check_control()
     name = str(call.request.path_params["name"])
     if name in ELSEWHERE:

@@ -31,7 +31,7 @@ class ById(msgspec.Struct):
 
 
 class Events(msgspec.Struct):
-    """`runs_get_events`; `after` (ours) goes on behind a `sequence_number`."""
+    """`runs_get_events`; `after` (ours) continues after a `sequence_number`."""
 
     run_id: Text
     limit: Limit | None = None
@@ -67,7 +67,7 @@ class Approvals(msgspec.Struct):
 
 
 def get(call: AgentOSCall) -> Object:
-    """Return a run with its tasks, and what it waits for."""
+    """Return a run with its tasks and its pending question."""
     connection = call.state.database.read()
     run = runs.find_run(connection, call.fields(ById).run_id)
     question = connection.execute(
@@ -141,7 +141,7 @@ def approvals(call: AgentOSCall) -> list[Object]:
 
 
 async def decide(call: AgentOSCall) -> Object:
-    """Approve, which lets the run go on, or reject, which fails it."""
+    """Approve, which continues the run, or reject, which fails it."""
     fields = call.fields(Decide)
     approved = fields.decision == "approved"
 
