@@ -1,4 +1,4 @@
-"""What this process follows: connections, sessions, runs, and the journal that remembers them."""
+"""Connections, and the sessions and runs that this process follows; a journal remembers them."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Finding the agent that a cell means, by id or name, or the one that the notebook keeps."""
+"""Find the agent of a cell, by id or name, or the notebook's own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AmbiguousNameError(AodNotebookError):
 
 
 class _Named(Protocol):
-    """A row that can be meant by its id or its name."""
+    """A row with an id and a name."""
 
     @property
     def id(self) -> object: ...
@@ -94,7 +94,7 @@ async def default_agent(
     replay: Mapping[str, Any] | None = None,
     make: bool = True,
 ) -> Agent | None:
-    """Return the notebook's own agent for a runtime or provider and a model; make it if need be.
+    """Return the notebook's own agent for a runtime or provider and a model; create it if needed.
 
     Without `make`, None is returned where there is none.
 
@@ -139,7 +139,7 @@ class _Hosted(NamedTuple):
 
 
 def agent_names(on: AgentOSConnection) -> dict[str, str]:
-    """Return the names of agents by id; none if the key may not list them."""
+    """Return the names of agents by id; empty if the key may not list them."""
     try:
         rows: Any = on.client.agents.list()
     except AgentOSForbiddenError:

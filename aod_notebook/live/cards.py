@@ -1,4 +1,4 @@
-"""The cards of sessions and runs: what is known here, without waiting for a service."""
+"""The cards of sessions and runs, from what is known here: no service is asked."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _calls(made: int, failed: int) -> list[Fact]:
 
 
 def _all_tokens(known: dict[str, Any]) -> int | None:
-    """Return what was read and written; None if the runtime did not report it."""
+    """Return the tokens read and written; None if the runtime did not report it."""
     from aod_notebook.transcripts import Spent, Usage
 
     if known["input_includes_cache"] is None:

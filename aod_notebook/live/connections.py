@@ -51,7 +51,7 @@ log = logging.getLogger("aod_notebook.live")
 
 
 class Closable(Protocol):
-    """What the clients of both SDKs have in common here."""
+    """The part that the clients of both SDKs share."""
 
     @property
     def is_closed(self) -> bool:
@@ -118,7 +118,7 @@ class Connection(Unpicklable, Generic[C, A]):
 
     @property
     def key(self) -> str:
-        """What the journal knows the service by.
+        """The key of the service in the journal.
 
         The embedded service has its data folder, since its port changes with each start; the two
         APIs of one service differ.
@@ -137,7 +137,7 @@ class Connection(Unpicklable, Generic[C, A]):
     # -- the service --------------------------------------------------------------------------
 
     def ensure(self) -> Self:
-        """Start the embedded service if it has stopped; nothing is done for another one.
+        """Start the embedded service if it has stopped; do nothing for another one.
 
         Raises:
             ServiceNotStartedError: it does not start.
@@ -150,7 +150,7 @@ class Connection(Unpicklable, Generic[C, A]):
         return self
 
     def revive(self) -> None:
-        """Start the embedded service again if it was killed; one that was stopped stays stopped."""
+        """Start the embedded service again if it was killed; a stopped one stays stopped."""
         if self._data_dir is not None and was_killed(self._data_dir):
             self.ensure()
 
@@ -158,7 +158,7 @@ class Connection(Unpicklable, Generic[C, A]):
 
     @property
     def client(self) -> C:
-        """The sync client, for tables and for the user's own calls."""
+        """The sync client, for tables and for your own calls."""
         with self._making:
             if self._client is None or self._client.is_closed:
                 registry.open.add(self)
@@ -267,7 +267,7 @@ class Connection(Unpicklable, Generic[C, A]):
                     bridge.call(self._end_work_and_close, async_client)
 
     async def _end_work_and_close(self, client: A) -> None:
-        """Close a client that nothing uses any more: what connects meanwhile would stay open."""
+        """Close a client that is no longer used, after ending its work: a late connection would stay open."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -289,7 +289,7 @@ class Connection(Unpicklable, Generic[C, A]):
         self._retired, self._retired_async, self._tasks = [], [], set()
 
     def _retire(self) -> None:
-        """Make new clients from now on; what still reads from the old ones may continue."""
+        """Make new clients from now on; readers of the old ones may continue."""
         with self._making:
             if self._client is not None:
                 self._retired.append(self._client)
@@ -310,7 +310,7 @@ AgentOSConnection: TypeAlias = "Connection[AgentOS, AsyncAgentOS]"
 
 
 def connection() -> AodConnection:
-    """Return the current connection; the first call makes it by the environment.
+    """Return the current connection; the first call makes it from the environment.
 
     Raises:
         ServiceNotStartedError: there is no token in the environment and the embedded service
@@ -320,7 +320,7 @@ def connection() -> AodConnection:
 
 
 def agentos_connection(ask_key: Callable[[str], str] | None = None) -> AgentOSConnection:
-    """Return the current AgentOS connection; the first call makes it by choice or environment.
+    """Return the current AgentOS connection; the first call makes it from the choice or the environment.
 
     Args:
         ask_key: called with a question when no key is found.
@@ -334,7 +334,7 @@ def agentos_connection(ask_key: Callable[[str], str] | None = None) -> AgentOSCo
 
 
 def current_if_any(half: Half = AOD) -> Connection[Any, Any] | None:
-    """Return the current connection if one was made already; nothing is started for it."""
+    """Return the current connection if one was made already; start nothing."""
     return registry.current.get(half.name)
 
 
@@ -418,7 +418,7 @@ def disconnect() -> None:
 
 
 def offer() -> None:
-    """Let the tables and viewers use the current connections when they are given none."""
+    """Let tables and viewers use the current connections by default."""
     current.set_provider(lambda: connection().client, lambda: agentos_connection().client)
 
 
@@ -466,7 +466,7 @@ def _current(half: Half, ask: Callable[[str], str] | None) -> Connection[Any, An
 
 
 def _connected(half: Half, ask: Callable[[str], str] | None) -> Connection[Any, Any]:
-    """Make the chosen connection the current one, unless it is that already."""
+    """Make the chosen connection the current one, unless it already is."""
     choice, known = _choice(half), current_if_any(half)
     is_remote = choice.url or choice.name or variable(half.variable)
     made = (

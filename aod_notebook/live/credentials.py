@@ -1,4 +1,4 @@
-"""Where a connection's URL and secret come from: variables, names, a keyring, the person."""
+"""The sources of a connection's URL and secret: variables, names, a keyring, a prompt."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ AGENTOS = Half(
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which service is wanted, as far as somebody chose; the rest is for the environment."""
+    """The chosen service; what is not chosen comes from the environment."""
 
     url: str | None = None
     name: str | None = None
@@ -188,7 +188,7 @@ def warn_if_in_clear(url: str, half: Half) -> None:
 
 
 def check_given(**words: str | None) -> None:
-    """Refuse a URL or a name of nothing but blanks: it is not the same as none.
+    """Refuse a blank URL or name: it is not the same as none.
 
     Raises:
         AodNotebookError: one is.
@@ -222,7 +222,7 @@ def is_named(name: str, half: Half) -> bool:
 
 
 def remember(name: str, half: Half, **settings: str | None) -> None:
-    """Remember a service's `url`, and perhaps more, by a name; its secret is not part of that."""
+    """Remember a service's `url`, and perhaps more, by a name, without its secret."""
     names = _names()
     given = {setting: value for setting, value in settings.items() if value}
     names[name] = {**names.get(name, {}), half.name: given}
@@ -231,7 +231,7 @@ def remember(name: str, half: Half, **settings: str | None) -> None:
 
 
 def _names() -> dict[str, dict[str, dict[str, str]]]:
-    """Read what is remembered: by name, then by service.
+    """Read the remembered services: by name, then by service.
 
     Raises:
         AodNotebookError: another user wrote it, who would choose where a secret goes.

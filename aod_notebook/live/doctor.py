@@ -1,4 +1,4 @@
-"""What works on this machine and what doesn't: services, agent CLIs, disk, versions."""
+"""Check what works on this machine and what doesn't: services, agent CLIs, disk, versions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Finding = tuple[str, str, str]
 
 
 def findings() -> Iterator[Finding]:
-    """Check the services and their secrets, what waits for them, runtimes, disk and versions.
+    """Check the services and their secrets, waiting records, runtimes, disk and versions.
 
     No token is in what is found.
     """
@@ -54,7 +54,7 @@ def findings() -> Iterator[Finding]:
 
 
 def summary(found: Sequence[Finding]) -> Finding:
-    """Return the line that stands above what was found: which CLIs can run, and what can't.
+    """Return the line above the findings: which CLIs can run, and what can't.
 
     Example:
         >>> summary([("claude", "ok", "2.1.332"), ("disk", "problem", "0 GB free")])
@@ -96,7 +96,7 @@ def _agentos() -> Iterator[Finding]:
 
 
 def reach(on: AgentOSConnection) -> str:
-    """Ask an AgentOS service, and return a line about what it lets this key do.
+    """Ask an AgentOS service; return a line about what the key may do.
 
     Raises:
         AgentOSError: it can't be reached, or refuses the key.
@@ -195,7 +195,7 @@ _HOW = {
 
 
 def examine_clis() -> Iterator[Finding]:
-    """Check each CLI as a session of this process would find it; no secret is in what is found."""
+    """Check each CLI as a session of this process would find it; the result has no secret."""
     environ = own_variables()
     with ThreadPoolExecutor(len(CLIS)) as pool:
         yield from pool.map(lambda cli: _examine(cli, environ), CLIS)
@@ -246,7 +246,7 @@ def _version(program: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _login(cli: str, environ: Mapping[str, str], settings: dict[str, Any]) -> str | None:
-    """Return with what the CLI will log in; None if nothing is found."""
+    """Return the login that the CLI will use; None if nothing is found."""
     given = {**_strings(settings.get("env")), **environ}
     clouds = [name for name in _CLOUDS if given.get(name) and name in cli_names(cli, environ)]
     if clouds:

@@ -38,11 +38,11 @@ class SessionStoppedError(AodNotebookError):
 
 
 class NotAnIdError(AodNotebookError, TypeError):
-    """What was given as an id is not text."""
+    """An id is not text."""
 
 
 class NotFollowedError(AodNotebookError):
-    """A session was being followed and is not any more; it may continue on its service.
+    """A session is no longer followed; it may continue on its service.
 
     Args:
         session_id: the session's id.
@@ -57,15 +57,15 @@ class NotFollowedError(AodNotebookError):
 
 
 class NoLastSessionError(AodNotebookError):
-    """`last` was named, but no session was followed on this service yet."""
+    """`last` was used, but no session was followed on this service yet."""
 
 
 class WrongVariableError(AodNotebookError):
-    """A variable that was to hold a session or a run holds something else."""
+    """A variable does not hold a session or a run."""
 
 
 class WaitTimeoutError(AodNotebookError, TimeoutError):
-    """A session did not end within the time that the caller would wait; it continues."""
+    """A session did not end within the given time; it continues."""
 
 
 class ServiceGoneWarning(UserWarning):
@@ -109,7 +109,7 @@ class RunStoppedError(AodNotebookError):
 
 
 class RunNotFollowedError(AodNotebookError):
-    """A run was being followed and is not any more; it may continue on its service.
+    """A run is no longer followed; it may continue on its service.
 
     Args:
         run_id: the run's id; None if it was not known yet.
@@ -128,11 +128,11 @@ class RunUnknownError(AodNotebookError):
 
 
 class NoLastRunError(AodNotebookError):
-    """`last` was named, but no run was followed on this service yet."""
+    """`last` was used, but no run was followed on this service yet."""
 
 
 class NestedRunError(AodNotebookError):
-    """A run was to begin within the run of a cell."""
+    """A run can't start within the run of a cell."""
 
 
 _LONGEST = 500
@@ -188,7 +188,7 @@ def error_line(events: Iterable[StreamEvent]) -> str:
 
 
 def advice(runtime: str | None, reason: str) -> str:
-    """Return where to log in if the reason is a missing login, else an empty text.
+    """Return where to log in if the reason is a missing login, else an empty string.
 
     Example:
         >>> advice("codex", "unexpected status 401 Unauthorized")

@@ -1,4 +1,4 @@
-"""`Handle`: what `LiveSession` and `LiveRun` have in common."""
+"""`Handle`: the base of `LiveSession` and `LiveRun`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class StopOutcome(enum.StrEnum):
 
 
 class Handle(Unpicklable, ABC, Generic[E, C]):
-    """Something on a service that is followed here: what it did so far, and what can be done.
+    """A session or run that this process follows: its events so far, and its actions.
 
     Args:
         connection: the service that it is on.
@@ -106,7 +106,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @property
     def service_url(self) -> str:
-        """Where its service answers; it holds neither user nor password."""
+        """The URL of its service, without user and password."""
         return self._connection.base_url
 
     @property
@@ -121,7 +121,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @property
     def is_final(self) -> bool:
-        """Whether it is not followed, or not any more: no event will come by itself."""
+        """Whether it is not followed, so that no events arrive by themselves."""
         return self._follower.is_final
 
     @property
@@ -131,12 +131,12 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @property
     def notice(self) -> str:
-        """Why nothing comes at the moment, such as a service that does not answer; else empty."""
+        """Why no events arrive at the moment, such as a service that does not answer; else empty."""
         return self._follower.notice
 
     @property
     def title(self) -> str:
-        """What heads the transcript: the id, and what ran it if that is known."""
+        """The title of the transcript: the id, and the agent if known."""
         return f"{self.runtime or self.noun} · {self.id}"
 
     def received(self, start: int = 0) -> list[tuple[E, float]]:
@@ -144,7 +144,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return self._follower.received(start)
 
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` (from any thread) at every event and end; what is returned stops that."""
+        """Call `changed` (from any thread) at every event and end; call the result to stop."""
         return self._follower.listen(changed)
 
     def batches(self, start: int = 0, *, notices: bool = False) -> Iterator[list[E]]:
@@ -157,7 +157,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     # -- how it is shown and kept ---------------------------------------------------------------
 
     def viewer(self, at: Any = None) -> StreamViewer:
-        """Return a viewer that stays live, with buttons for what can be done.
+        """Return a live viewer, with buttons for its actions.
 
         As the last line of a cell it shows itself; `.show()` displays it from anywhere.
 
@@ -191,7 +191,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return TraceViewer(self, transcript=self.viewer, metadata=self.provenance)
 
     def viewer_actions(self) -> dict[str, Any]:
-        """Return what the buttons of a viewer do (arguments of `StreamViewer`)."""
+        """Return the actions of the viewer's buttons (arguments of `StreamViewer`)."""
 
         def stop() -> str:
             text = self.stop_text(self.stop())
@@ -238,13 +238,13 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return own
 
     def known_id(self) -> str:
-        """Return the id by which its service knows it."""
+        """Return its id on the service."""
         return self.id
 
     # -- what can be done -----------------------------------------------------------------------
 
     def follow(self) -> Self:
-        """Follow it in the background from where it was left; return at once."""
+        """Follow it in the background from the last position; return at once."""
         self._follower.follow()
         return self
 
@@ -276,7 +276,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         self._follower.pause(seconds)
 
     def stop(self) -> StopOutcome:
-        """End it on its service and return how that went; no error is raised."""
+        """End it on its service and return the outcome; no error is raised."""
         try:
             if self.is_final:
                 self._connection.ensure()  # while it is followed its service is there, or hangs
@@ -309,7 +309,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         self._follower.close()
 
     def __str__(self) -> str:
-        """Return the id: what `{{name}}` in a magic and an f-string are to be filled with."""
+        """Return the id: the text for `{{name}}` in a magic and for an f-string."""
         return self.id
 
     def __repr__(self) -> str:
@@ -317,7 +317,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return f"<{' '.join(filter(None, known))}{self._remark}>"
 
     def _repr_html_(self) -> str:
-        """Return a card: how it is, what it took, what can be done with it."""
+        """Return a card with its status, its usage and its next steps."""
         return self._card().html()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -332,7 +332,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @property
     def _remark(self) -> str:
-        """What `repr` adds to the status."""
+        """The part of `repr` after the status."""
         return ""
 
     @property
@@ -342,7 +342,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @abstractmethod
     def _resume(self) -> None:
-        """Take up the following if there is more to come."""
+        """Follow again if more events can come."""
 
     @abstractmethod
     async def _stop(self) -> StopOutcome:
@@ -350,18 +350,18 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @abstractmethod
     def provenance(self) -> dict[str, Any]:
-        """Describe where what is shown came from, for an output's metadata."""
+        """Return the provenance of an output, for its metadata."""
 
     @abstractmethod
     def _card(self) -> Card:
-        """Return what is known of it here, as a card."""
+        """Return a card of what is known here."""
 
     @abstractmethod
     def _frame(self, name: str) -> pd.DataFrame:
         """Return one of its tables (`frames.NAME_df`)."""
 
     async def _rest(self) -> Self:
-        """Wait as `wait` does, but hold up no loop."""
+        """Wait like `wait`, without blocking the loop."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def notify() -> None:
@@ -380,7 +380,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return self
 
     def _left(self) -> str:
-        """Describe what became of it when somebody stopped awaiting it."""
+        """Describe its state after awaiting it was stopped."""
         if self._follower.is_final:
             return f"interrupted: {self.noun} {self.id} has ended ({self._known_status})."
         return (
@@ -394,7 +394,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
 
 def provenance(own: dict[str, Any]) -> dict[str, Any]:
-    """Return an output's metadata: where it came from, and the versions that made it.
+    """Return an output's metadata: its source, and the versions that made it.
 
     Example:
         >>> provenance({"status": "completed"})["aod_notebook"]["status"]

@@ -123,7 +123,7 @@ def last_session(service: str) -> str | None:
 
 
 def note_work(rows: sqlite3.Connection, session_id: str, service: str) -> None:
-    """Note that this notebook had a session work, for what that costs."""
+    """Record that this notebook used a session, to count its cost."""
     rows.execute(
         "insert or ignore into worked values (?, ?, ?, ?)",
         (session_id, service, notebook(), time.time()),
@@ -131,13 +131,13 @@ def note_work(rows: sqlite3.Connection, session_id: str, service: str) -> None:
 
 
 def notebook() -> str:
-    """Return what names this notebook: its path where the server sets it, else this process."""
+    """Return the key of this notebook: its path where the server sets it, else this process."""
     return os.environ.get("JPY_SESSION_NAME") or _process
 
 
 @contextlib.contextmanager
 def _tolerant() -> Iterator[None]:
-    """Warn of a journal that can't be used, instead of failing what it is only the memory of."""
+    """Warn about an unusable journal instead of failing: it is only a memory."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:

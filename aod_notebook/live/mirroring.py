@@ -70,7 +70,7 @@ class RunSpan:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A session as the run that AgentOS is to have of it.
+    """A session laid out as a run for AgentOS.
 
     Attributes:
         session_id: the session's id, which is the run's `external_run_id`.
@@ -95,7 +95,7 @@ class Mirror:
 
 
 class Mirrored(NamedTuple):
-    """What became of one session.
+    """The outcome for one session.
 
     Attributes:
         session_id: the session.
@@ -395,7 +395,7 @@ def _known(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _cut(payload: dict[str, Any]) -> dict[str, Any]:
-    """Cut long texts, and say so."""
+    """Cut long texts, and mark the cut."""
     for name, value in list(payload.items()):
         if isinstance(value, str) and len(value) > TEXT_CHARS:
             payload[name] = value[:TEXT_CHARS]

@@ -1,4 +1,4 @@
-"""Records of reported runs that wait on this machine: sending, readdressing, discarding them."""
+"""Send, readdress and discard the records of reported runs that wait on this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRY_S = 5.0
 
 
 class Sent(NamedTuple):
-    """What became of the records for one service and key.
+    """The outcome for the records of one service and key.
 
     Attributes:
         base_url: the service.
@@ -66,7 +66,7 @@ def send(timeout: float = SEND_S, agent: str | None = None) -> list[Sent]:
 
 
 def readdress(key: str, base_url: str) -> None:
-    """Let spools for a key go to a service's new address; their processes must have ended.
+    """Redirect the spools of a key to a service's new address; their processes must have ended.
 
     The embedded service may have another port after each start, and its key is its own.
     """
@@ -80,7 +80,7 @@ def readdress(key: str, base_url: str) -> None:
 
 
 def rekey(agent: str) -> None:
-    """Let what waits for an agent be sent with the key at hand for its URL."""
+    """Send what waits for an agent with the current key of its URL."""
     for spool in waiting():
         if spool.is_alive or agent not in (spool.agent_id, *spool.agents):
             continue
@@ -161,7 +161,7 @@ def _embedded_key(data_dir: Path) -> str | None:
 
 
 class Left(NamedTuple):
-    """What waits for one service.
+    """The waiting records of one service.
 
     Attributes:
         base_url: the service.
@@ -179,7 +179,7 @@ class Left(NamedTuple):
 
 
 def by_service(spools: Sequence[Waiting]) -> list[Left]:
-    """Sum up spools by their service, and by whether their processes are still there.
+    """Sum up spools by their service, and by whether their processes are alive.
 
     One of which the service has everything, which somebody will delete, is left out.
     """
@@ -199,7 +199,7 @@ def by_service(spools: Sequence[Waiting]) -> list[Left]:
 
 
 def sent_lines(sent: Sequence[Sent]) -> list[str]:
-    """Describe what became of the sending, in a line for each service and reason."""
+    """Describe the outcome of sending, in a line for each service and reason."""
     groups: dict[tuple[str, str], list[Sent]] = {}
     for each in sent:
         groups.setdefault((each.base_url, each.reason), []).append(each)
@@ -211,7 +211,7 @@ def sent_lines(sent: Sequence[Sent]) -> list[str]:
 
 
 def discard(timeout: float = TRY_S) -> list[str]:
-    """Send what dead processes left as far as that goes, and delete the rest of it for good.
+    """Send what dead processes left if possible, and delete the rest for good.
 
     What a living process wrote is left to it.
 
@@ -243,7 +243,7 @@ def discard(timeout: float = TRY_S) -> list[str]:
 
 @contextlib.contextmanager
 def _taken(spool: Waiting) -> Iterator[bool]:
-    """Hold a spool, unless a process that is alive does."""
+    """Lock a spool, unless a live process holds it."""
     held = None
     try:
         held = None if spool.is_alive else lock(spool.folder)

@@ -1,4 +1,4 @@
-"""What the runtime `replay` plays: checking it, and making recordings of sessions and logs."""
+"""Recordings for the runtime `replay`: check them, and make them from sessions and logs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_replay(recording: str | None, speed: float | None, runtime: str | None
 
 
 def replay_options(recording: str | None, speed: float | None, on: AodConnection) -> dict[str, Any]:
-    """Return what the agent of a replay gets; the recording of a session or log is made first.
+    """Return the options of a replay's agent; make the recording of a session or log first.
 
     Raises:
         AodNotebookError: the service is not on this machine, or there is nothing to play.
@@ -49,7 +49,7 @@ def replay_options(recording: str | None, speed: float | None, on: AodConnection
 
 
 def recording_of(given: str, folder: Path, client: Any) -> str:
-    """Return the name or the path of the recording that a person means.
+    """Return the name or the path of a recording.
 
     Args:
         given: the name of a recording, the id of a session, or the path of a CLI's own log or of

@@ -1,4 +1,4 @@
-"""What this process is connected to and follows, in one place, which a forked child clears."""
+"""The connections and followed sessions of this process; a forked child clears them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Registry:
             connection.close()
 
     def forget(self) -> None:
-        """In a forked child: nothing is followed, and the parent's connections are not ours."""
+        """Clear it in a forked child: the connections are the parent's."""
         self.lock = threading.RLock()  # a thread of the parent may have held it
         for follower in list(self.followers):
             follower.forget()

@@ -1,4 +1,4 @@
-"""Reporting a piece of this process's own work as one run: its start, its story, its end."""
+"""Report work of this process as one run: its start, events and end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Begun(NamedTuple):
 
 
 def start_run(on: AgentOSConnection | None, **request: Any) -> Begun:
-    """Start a reported run; waits 2 s at the most for a slow service, 4 s with an external id.
+    """Start a reported run; wait at most 2 s for a slow service, 4 s with an external id.
 
     Args:
         on: the service; None for a run that is not reported.
@@ -86,7 +86,7 @@ def start_run(on: AgentOSConnection | None, **request: Any) -> Begun:
 
 
 async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
-    """Ask how a run had ended before: a service answers its start as any other."""
+    """Ask how an earlier run ended: the answer to its start does not show it."""
     if run.run_id is None or on.client.disabled:
         return None
     status = None
@@ -98,7 +98,7 @@ async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
 
 
 class Report:
-    """The report of one run while its work is done, and of its end; secrets are hidden.
+    """Reports one run and its end; secrets are hidden.
 
     Args:
         run: the run.
@@ -121,7 +121,7 @@ class Report:
 
     @property
     def id(self) -> str:
-        """The run's id; as long as the service has sent none, the one that was made here."""
+        """The run's id; until the service has sent one, the external id."""
         return self.run.run_id or self.run.external_run_id
 
     def handle(self, on: AgentOSConnection | None) -> LiveRun:
@@ -224,7 +224,7 @@ class Report:
 
 
 def _root_span(run: Run, name: str, about: Mapping[str, Any]) -> Span:
-    """Start the span of the whole work; from now on it is the parent of those without one."""
+    """Start the span of the whole work; later spans without a parent become its children."""
     start = run.start_span
     root = start(name, kind="step", payload=dict(about))
 
@@ -260,7 +260,7 @@ def _traceback(error: BaseException, names: Mapping[str, object] | None) -> str:
 def _own_frames(
     trace: TracebackType | None, names: Mapping[str, object] | None
 ) -> TracebackType | None:
-    """Leave out the frames of what runs the work, which come first."""
+    """Leave out the first frames, which are those of the caller."""
     own = trace
     while own is not None and names is not None and own.tb_frame.f_globals is not names:
         own = own.tb_next

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Unreported(NamedTuple):
-    """The state of a run of this process that no service gets.
+    """The state of a run of this process that is not reported.
 
     Attributes:
         reason: why it is not reported.
@@ -97,13 +97,13 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
 
     @property
     def id(self) -> str:
-        """The run's id; as long as the service has sent none, the one that was made here."""
+        """The run's id; until the service has sent one, the external id."""
         own = "" if self._reported is None else self._reported.external_run_id
         return self.run_id or own
 
     @property
     def run_id(self) -> str | None:
-        """The run's id on the service; None as long as the service has sent none."""
+        """The run's id on the service; None until the service has sent it."""
         return self._follower.run_id
 
     @property
@@ -146,12 +146,12 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
 
     @property
     def output(self) -> Any:
-        """Its output; None as long as there is none."""
+        """Its output; None until there is one."""
         return self._row().get("output")
 
     @property
     def error(self) -> str | None:
-        """Why it failed, in the words of who reported it; None if it did not."""
+        """Why it failed, as reported; None if it did not."""
         return failure_text(self._row()) or None
 
     @property
@@ -222,7 +222,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return super().trace()
 
     def viewer_actions(self) -> dict[str, Any]:
-        """Return what the buttons of a viewer do (arguments of `StreamViewer`)."""
+        """Return the actions of the viewer's buttons (arguments of `StreamViewer`)."""
 
         def answer(key: str, text: str) -> None:
             self.reply(text, request_id=key)
@@ -243,7 +243,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return self if ended or self._unreported is not None else super().follow()
 
     def wait_for_id(self, timeout: float | None = None) -> bool:
-        """Begin what is to be invoked; wait for the run's id, and return whether it is known.
+        """Start the invocation; wait for the run's id, and return whether it is known.
 
         Raises:
             AgentOSError: the service refused it, or could not be reached.
@@ -255,7 +255,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return self.run_id is not None
 
     def catch_up(self) -> LiveRun:
-        """Wait until what the run did so far is here; one that continues is not waited for."""
+        """Wait until all current events of the run are here, not until its end."""
         self.follow()
         self._follower.catch_up()
         self._raise_if_lost()
@@ -266,7 +266,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return super().__await__()
 
     def reply(self, text: str, *, request_id: str | None = None) -> LiveRun:
-        """Answer what the run asks, and follow it on; return when the answer has been taken.
+        """Answer the question of the run, and follow it further; return when the answer is accepted.
 
         Args:
             text: the answer.
@@ -280,7 +280,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return self._send(RunEvent("answer", {"response": text, "request_id": asked}))
 
     def approve(self, note: str | None = None) -> LiveRun:
-        """Approve what the run waits for, and follow it on.
+        """Approve what the run waits for, and follow it further.
 
         Raises:
             AodNotebookError: the run waits for no approval.
@@ -296,7 +296,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return self._decide("rejected", note=note)
 
     def stop(self) -> StopOutcome:
-        """End it on its service and return how that went; no error is raised.
+        """End it on its service and return the outcome; no error is raised.
 
         A run that is not reported can be stopped only in its own cell.
         """
@@ -337,7 +337,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
         return self.run_id
 
     def provenance(self) -> dict[str, Any]:
-        """Return where an output that shows the run came from; nothing of it is secret.
+        """Return the provenance of an output that shows the run, without secrets.
 
         Returns:
             A dict whose key `aod_notebook` holds a dict with the keys `run_id`, `service`,

@@ -139,11 +139,11 @@ class LiveSession(Handle["StreamEvent", "Client"]):
 
     @property
     def exit_code(self) -> int | None:
-        """What the last turn's program exited with; None while it runs or if it was killed."""
+        """The exit code of the last turn's program; None while it runs or if it was killed."""
         return None if self.row is None else self.row.exit_code
 
     def viewer_actions(self) -> dict[str, Any]:
-        """Return what the Stop button and prompt box of a viewer do (arguments of `StreamViewer`)."""
+        """Return the actions of the viewer's Stop button and prompt box (arguments of `StreamViewer`)."""
 
         def prompt(text: str) -> None:
             self.wait().prompt(text)
@@ -235,7 +235,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         return self
 
     def prompt(self, text: str, *, timeout: int | None = None) -> LiveSession:
-        """Send the next prompt into the session's workspace and follow its turn.
+        """Send the next prompt to the session and follow its turn.
 
         Args:
             text: the prompt.
@@ -259,7 +259,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         raise SessionStoppedError(f"Interrupted: {self._stop_what_began(future.result)}")
 
     def catch_up(self) -> LiveSession:
-        """Wait until what the service has of it now is here; one that continues is not waited for.
+        """Wait until all current events of the session are here, not until its end.
 
         If its service can't be reached, what was received before is what there is; a
         `ServiceGoneWarning` is issued.
@@ -276,7 +276,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         return self
 
     def sync_or_warn(self) -> bool:
-        """Do as `sync` does, and return whether the service could be reached.
+        """Sync, and return whether the service could be reached.
 
         Raises:
             AodConnectionError: it could not, and nothing was received before.
@@ -317,7 +317,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
             )
 
     def delete(self) -> None:
-        """Delete the session, its turns and its log on the service; its workspace goes with it.
+        """Delete the session, its turns and its log on the service; also its workspace.
 
         Raises:
             ConflictError: a turn is in progress; stop it first.
@@ -365,7 +365,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         self.sync()
 
     def provenance(self) -> dict[str, Any]:
-        """Return where an output that shows the session came from; nothing of it is secret.
+        """Return the provenance of an output that shows the session, without secrets.
 
         Returns:
             A dict with one key, `aod_notebook`: a dict with the keys `session_id`, `service` (its

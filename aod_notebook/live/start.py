@@ -1,4 +1,4 @@
-"""Starting sessions and runs, and attaching to those that are there: `start`, `attach`, `invoke`."""
+"""Start sessions and runs, and attach to existing ones: `start`, `attach`, `invoke`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ log = logging.getLogger("aod_notebook.live")
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
-    """What a session is to be started with; an agent, a runtime or a provider is needed.
+    """The arguments of a new session; an agent, a runtime or a provider is required.
 
     Attributes:
         prompt: the first prompt.
@@ -120,7 +120,7 @@ def start(request: SessionRequest, on: AodConnection | None = None) -> LiveSessi
 
 
 def attach(reference: str, on: AodConnection | None = None) -> LiveSession:
-    """Follow a session that is there already; return once all that the service had of it is read.
+    """Follow an existing session; return once all its current events are read.
 
     A session that continues is followed in the background from there. What an earlier kernel
     received of it is read from its event log; if the service can't be reached, that is all there
@@ -177,7 +177,7 @@ current.set_received(received_times)
 
 
 def _opened(kind: str, name: str) -> LiveSession | LiveRun:
-    """Return a session or a run by its id, with what its service has of it now."""
+    """Return a session or a run by its id, with its current events."""
     return attach(name) if kind == "session" else attach_run(name)
 
 
@@ -214,7 +214,7 @@ def find_session_id(reference: str, names: Mapping[str, object]) -> str:
 
 
 def held_id(reference: str, held: object, noun: str) -> str:
-    """Return the id that a variable holds; without one (or for `last`) what was written.
+    """Return the id that a variable holds; without one (or for `last`) the text itself.
 
     Args:
         reference: what was written.
@@ -257,7 +257,7 @@ def _found(on: AodConnection, session_id: str) -> LiveSession:
 
 
 def _whole_session_id(reference: str, on: AodConnection) -> str:
-    """Return the id of the session that begins so."""
+    """Return the id of the session with this prefix."""
     return _whole_id(
         reference, on, "session", lambda: (row.id for row in on.client.sessions.list())
     )
@@ -292,7 +292,7 @@ async def _create(request: SessionRequest, on: AodConnection) -> LiveSession:
 
 
 def reuse_key(on: AodConnection, agent: Agent, prompt: str, given: Mapping[str, Any]) -> str:
-    """Return what is the same for the same prompt, options and version of the agent."""
+    """Return a key that is equal for the same prompt, options and agent version."""
     options = {name: value for name, value in given.items() if name != "secret_env_vars"}
     secrets = sorted({*given.get("secret_env_vars", ())} - {BUDGET_VARIABLE})
     parts = [on.key, str(agent.id), agent.version, prompt, options, secrets]
@@ -301,7 +301,7 @@ def reuse_key(on: AodConnection, agent: Agent, prompt: str, given: Mapping[str, 
 
 
 def agent_of(request: SessionRequest, on: AodConnection) -> tuple[Agent | None, str | None]:
-    """Return the agent of a request, and its `reuse_key`; None where it is not there yet.
+    """Return the agent of a request, and its `reuse_key`; None if it does not exist yet.
 
     Raises:
         NoSuchNameError: there is no such agent or environment.
@@ -313,7 +313,7 @@ def agent_of(request: SessionRequest, on: AodConnection) -> tuple[Agent | None, 
 async def creation(
     request: SessionRequest, on: AodConnection, *, make: bool = True
 ) -> tuple[Agent | None, dict[str, Any]]:
-    """Return the agent of a session, and what `sessions.create` takes beside the prompt.
+    """Return the agent of a session, and the other arguments of `sessions.create`.
 
     Runs on the background loop. An agent of the notebook's own is made if need be; without `make`
     it is None where there is none.
@@ -392,7 +392,7 @@ def invoke(
 
 
 def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
-    """Follow a run that is there already; return once all that the service had of it is read.
+    """Follow an existing run; return once all its current events are read.
 
     Args:
         reference: its id or the first characters of it (four or more), or `last`.
@@ -479,7 +479,7 @@ def _stop_run(run: LiveRun) -> str:
 
 
 def _whole_run_id(reference: str, on: AgentOSConnection) -> str:
-    """Return the id of the run that begins so."""
+    """Return the id of the run with this prefix."""
 
     def listed() -> list[str]:
         rows: Any = on.client.runs.list(limit=LISTED_RUNS) or ()

@@ -75,14 +75,14 @@ def _check_loaded() -> None:
 
 
 def _draw_sharply(shell: InteractiveShell) -> None:
-    """Let figures have twice the pixels, unless the configuration chooses a format."""
+    """Draw figures with twice the pixels, unless the configuration sets a format."""
     chosen = shell.config.InlineBackend
     if not {"figure_format", "figure_formats"} & set(chosen):
         chosen.figure_formats = {"retina"}
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magics away, stop following and close what was opened."""
+    """Remove the magics, stop following and close all connections."""
     from aod_notebook.core import bridge
     from aod_notebook.live import disconnect
     from aod_notebook.magics import complete, tables, transforms

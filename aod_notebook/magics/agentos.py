@@ -50,7 +50,7 @@ _MISSING = object()
 
 
 def cell_parser() -> MagicParser:
-    """Make the parser of the `%%agentos` line."""
+    """Return the parser of the `%%agentos` line."""
     parser = MagicParser(
         CELL,
         "Run the cell's Python as it always runs, and report it as one run; in it, `run` is that\n"
@@ -92,12 +92,12 @@ class ReportedCells:
         self._open: _OpenRun | None = None
 
     def install(self) -> None:
-        """Begin to look at every cell."""
+        """Start to check every cell."""
         self._shell.input_transformers_cleanup.append(self)
         self._shell.events.register("post_run_cell", self._end)
 
     def uninstall(self) -> None:
-        """Leave the shell's cells alone; a run that is open ends."""
+        """Stop checking the shell's cells; an open run ends."""
         if self._open is not None:
             self._end(self._open.cell)
         self._shell.input_transformers_cleanup.remove(self)
@@ -127,7 +127,7 @@ class ReportedCells:
         return any(call in code for call in _CALLS)
 
     def begin(self, line: str) -> None:
-        """Begin the run of the cell that is being run.
+        """Start the run of the current cell.
 
         Raises:
             NestedRunError: this cell is within another one's run.
@@ -196,7 +196,7 @@ class ReportedCells:
 
 @dataclass
 class _OpenRun:
-    """The run of the cell that is being run."""
+    """The run of the current cell."""
 
     report: Report
     cell: ExecutionResult
@@ -206,7 +206,7 @@ class _OpenRun:
 
 
 def _connection_or_none() -> AgentOSConnection | None:
-    """Return the connection; without a service the code runs all the same."""
+    """Return the connection; None without a service: the code runs anyway."""
     try:
         return agentos_connection()
     except ServiceNotStartedError as error:
@@ -215,7 +215,7 @@ def _connection_or_none() -> AgentOSConnection | None:
 
 
 def _provenance(cell: ExecutionResult) -> dict[str, Any]:
-    """Return which cell it is; IPython 7 does not know."""
+    """Return the id of the cell; unknown in IPython 7."""
     known = {
         "cell_id": getattr(cell.info, "cell_id", None),
         "execution_count": cell.execution_count,

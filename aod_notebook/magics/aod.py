@@ -57,7 +57,7 @@ _NEW_SESSION_ONLY = (
 
 
 def cell_parser() -> MagicParser:
-    """Make the parser of the `%%aod` line."""
+    """Return the parser of the `%%aod` line."""
     parser = MagicParser(
         CELL, "Run the cell's text as an agent's prompt and show what it does.", below="The prompt"
     )
@@ -161,7 +161,7 @@ def request_of(options: argparse.Namespace, prompt: str) -> SessionRequest:
 
 
 def as_wire(request: SessionRequest) -> str:
-    """Show a request as what would be sent, its secrets hidden."""
+    """Return a request as the JSON that would be sent, with secrets hidden."""
     fields = _given(request)
     agent = fields.pop("agent", None)
     own = [
@@ -179,7 +179,7 @@ def as_wire(request: SessionRequest) -> str:
 
 
 def as_code(request: SessionRequest) -> str:
-    """Show a request as the Python that does the same.
+    """Return a request as equivalent Python code.
 
     Secrets are read from the environment; what a repository's URL has before its `@` is hidden.
     """
@@ -196,7 +196,7 @@ def as_code(request: SessionRequest) -> str:
 
 
 def continue_as_code(reference: str, prompt: str, timeout: int | None) -> str:
-    """Show the Python that sends a session its next prompt."""
+    """Return the Python code that sends a session its next prompt."""
     limit = "" if timeout is None else f", timeout={timeout}"
     return (
         "from aod_notebook.live import attach\n\n"
@@ -222,7 +222,7 @@ def check_runtime(options: argparse.Namespace, *, is_embedded: bool) -> None:
 
 
 def unknown_runtime(runtime: str) -> str | None:
-    """Return an error about a runtime that is not known, with the nearest one; else None."""
+    """Return an error for an unknown runtime, with the nearest name; None for a known one."""
     if runtime in RUNTIMES:
         return None
     near = difflib.get_close_matches(runtime, RUNTIMES, n=1, cutoff=0.5)
@@ -324,7 +324,7 @@ class AodMagics(aod_batch.LimitTraits, Magics):
 
     @observe("theme")
     def _draw_in_theme(self, change: dict[str, Any]) -> None:
-        """Draw figures so from now on."""
+        """Apply the theme to figures from now on."""
         from aod_notebook import plots
 
         plots.use_theme(change["new"])

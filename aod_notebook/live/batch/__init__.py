@@ -1,4 +1,4 @@
-"""Batches: a session for each row of a table, and limits to what sessions may spend."""
+"""Batches: a session for each row of a table, and limits on what sessions may spend."""
 
 from aod_notebook.live.batch.guards import LimitError, LimitReachedError
 from aod_notebook.live.batch.journal import BatchBusyError

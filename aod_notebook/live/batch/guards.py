@@ -1,4 +1,4 @@
-"""Limits to what sessions may spend: they are looked at while the sessions work.
+"""Limits on what sessions may spend, checked while the sessions work.
 
 The embedded service reads each CLI's own log, which has an answer of the model as soon as that is
 there. Elsewhere what the event stream reports counts: for Claude tokens read at once and all else
@@ -36,7 +36,7 @@ BREATH_S = 0.02
 
 
 class LimitError(AodNotebookError):
-    """A limit is not a number that can be reached, or can't be kept."""
+    """A limit is not a positive number, or can't be kept."""
 
 
 class LimitReachedError(AodNotebookError):
@@ -45,7 +45,7 @@ class LimitReachedError(AodNotebookError):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What may be spent; None means no limit.
+    """A limit on spending; None means no limit.
 
     Attributes:
         scope: for what: `cell`, `notebook` or `day`.
@@ -77,7 +77,7 @@ class Limit:
         return (self.cost_usd, self.tokens, self.repeats) != (None, None, None)
 
     def reached(self, spent: Spending) -> str | None:
-        """Return why no more may be spent; None if it may."""
+        """Return why the limit is reached; None if it is not."""
         whole = added([self.before, spent])
         where = {"cell": "this cell", "notebook": "this notebook", "day": "today"}[self.scope]
         if self.cost_usd is not None and (whole.cost_usd or 0.0) >= self.cost_usd:
@@ -98,7 +98,7 @@ def _is_number(value: object) -> bool:
 
 
 class Guard:
-    """What the sessions of a cell may spend together, and what each of them may repeat.
+    """Limits on what the sessions of a cell spend together, and on repeats in each of them.
 
     Args:
         limits: the limits; None of them need be set.
@@ -134,7 +134,7 @@ class Guard:
 
     @property
     def remaining_usd(self) -> float | None:
-        """The cost that may still come; None if that is not limited."""
+        """The cost that may still be spent; None if cost is not limited."""
         spent = self.spent.cost_usd or 0.0
         amounts = [
             limit.cost_usd - (limit.before.cost_usd or 0.0) - spent
@@ -144,7 +144,7 @@ class Guard:
         return max(0.0, min(amounts)) if amounts else None
 
     def spend(self, session_id: str, spent: Spending) -> str | None:
-        """Take what a session has spent so far; return why it must end, if it must."""
+        """Record what a session has spent so far; return why it must end, None if it need not."""
         with self._lock:
             self._spent[session_id] = spent
             whole = _known_sum(self._spent.values())
@@ -166,7 +166,7 @@ class Guard:
 
 
 def _known_sum(parts: Iterable[Spending]) -> Spending:
-    """Add up what is known: a session of unknown cost must not hide what the others cost."""
+    """Add up the known costs: a session of unknown cost must not hide those of the others."""
     listed = list(parts)
     costs = [one.cost_usd for one in listed if one.cost_usd is not None]
     counts = [one.tokens for one in listed if one.tokens is not None]
@@ -174,7 +174,7 @@ def _known_sum(parts: Iterable[Spending]) -> Spending:
 
 
 class Watch:
-    """Looks at sessions while they work, in a thread of its own, and ends those that must end.
+    """Checks sessions while they work, in its own thread, and ends those that reach a limit.
 
     Args:
         guard: the limits.
@@ -195,7 +195,7 @@ class Watch:
         self._thread: threading.Thread | None = None
 
     def add(self, session_id: str, reading: Reading) -> None:
-        """Look at a session from now on."""
+        """Watch a session from now on."""
         if not self.guard.is_set:
             return
         with self._lock:
@@ -207,18 +207,18 @@ class Watch:
                 self._thread.start()
 
     def wake(self, session_id: str) -> None:
-        """Look at a session soon: something came from it."""
+        """Check a session soon, after an event of it."""
         self._changed.add(session_id)
         self._wake.set()
 
     def remove(self, session_id: str) -> str | None:
-        """Look at it no more; return why it was ended, if it was."""
+        """Stop watching a session; return why it was ended, if it was."""
         with self._lock:
             self._watched.pop(session_id, None)
             return self._ended.get(session_id)
 
     def settle(self, session_id: str, reading: Reading) -> None:
-        """Take what a session that has ended came to."""
+        """Record the final spending of a session that has ended."""
         if self.guard.counts:
             self._take_log(session_id, reading)
             self.guard.spend(session_id, reading.spending)
@@ -264,7 +264,7 @@ class Watch:
             log.debug("Session %s: its usage can't be read: %s", session_id, error)
 
     def _end(self, session_id: str, reason: str) -> None:
-        """Terminate a session; one that has ended meanwhile stays as it is."""
+        """Terminate a session; one that has ended meanwhile stays unchanged."""
         sessions = self._client().sessions
         try:
             if sessions.get(session_id).status not in ACTIVE_STATUSES:
@@ -318,7 +318,7 @@ def check_priced(limits: Sequence[Limit], models: Iterable[tuple[str | None, str
 
 
 def with_budget(fields: dict[str, Any], remaining_usd: float | None) -> dict[str, Any]:
-    """Return what a session is created with, with the limit for its CLI among it."""
+    """Return the fields of a session's create, including the limit for its CLI."""
     if remaining_usd is None:
         return fields
     secrets = {**fields.get("secret_env_vars", {}), BUDGET_VARIABLE: f"{remaining_usd:.6f}"}

@@ -1,4 +1,4 @@
-"""What the journal knows of batches: which sessions were meant, started and done.
+"""The journal of batches: which sessions were planned, started and done.
 
 A session is claimed, with its key, before it is created. So a kernel that dies at any moment leaves
 nothing unknown: a claim without a session is resolved by asking the service for the key.

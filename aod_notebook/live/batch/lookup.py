@@ -1,4 +1,4 @@
-"""Finding the sessions that were claimed by a kernel which died before it knew their ids."""
+"""Find the sessions of a kernel that died before it knew their ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch is to do: a session per row, choice and repeat, each with its filled prompt."""
+"""The plan of a batch: a session per row, choice and repeat, each with its filled prompt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EXCLUSIVE = ("agent", "runtime", "provider")
 
 
 class BatchError(AodNotebookError):
-    """A batch was asked for that can't be run; nothing was started."""
+    """A batch can't be run; nothing was started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def plan(
     names: Mapping[str, object] | None = None,
     make: bool = True,
 ) -> Plan:
-    """Return the sessions of a batch; missing agents of the notebook's own are made.
+    """Return the sessions of a batch; missing agents of the notebook are created.
 
     Args:
         rows: a DataFrame, or another table that pyarrow reads.
@@ -145,7 +145,7 @@ def plan(
 
 
 def whole_number(name: str, value: object, least: int = 1) -> int:
-    """Return a number that counts something.
+    """Check a count and return it.
 
     Raises:
         BatchError: it is not a whole number from `least` on.
@@ -156,7 +156,7 @@ def whole_number(name: str, value: object, least: int = 1) -> int:
 
 
 def checked_rows(rows: Any) -> pd.DataFrame:
-    """Return the input as a DataFrame of which every row and column can be named.
+    """Return the input as a DataFrame with unique row and column names.
 
     Raises:
         BatchError: it is not a table, is empty, or names a row or column twice.
@@ -185,7 +185,7 @@ def checked_rows(rows: Any) -> pd.DataFrame:
 
 
 def _grid(over: Mapping[str, Any], request: SessionRequest) -> list[dict[str, str]]:
-    """Return the combinations of what is varied; one empty combination if nothing is."""
+    """Return the combinations of the varied options; one empty combination if there are none."""
     for name, values in over.items():
         if name not in OVER:
             raise BatchError(f"over can't vary {name!r}. It varies {', '.join(OVER)}.")

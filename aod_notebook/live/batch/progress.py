@@ -1,4 +1,4 @@
-"""What says how far a batch is: a board in a page, one line in other cells and on a terminal."""
+"""The progress of a batch: a board in a page, one line in other cells and on a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERIOD_S = 0.5
 
 
 def line(batch: Batch) -> str:
-    """Return how far a batch is, as one line of text."""
+    """Return the progress of a batch as one line of text."""
     now = batch.progress
     parts = [f"batch {batch.id}", f"{now.ended:,} of {now.total:,} ended"]
     if now.running:
@@ -38,7 +38,7 @@ def line(batch: Batch) -> str:
 
 
 def shown() -> Callable[[Batch], None] | None:
-    """Return what shows a batch: in the running cell, or on a terminal; else None."""
+    """Return the display of a batch in the running cell or on a terminal; None elsewhere."""
     if _is_page():
         return _OnBoard()
     cell = _in_cell()
@@ -48,7 +48,7 @@ def shown() -> Callable[[Batch], None] | None:
 
 
 class _OnBoard:
-    """Shows a batch as a board, which goes on by itself."""
+    """Shows a batch as a board, which updates itself."""
 
     def __init__(self) -> None:
         self._board: Board | None = None
@@ -63,7 +63,7 @@ class _OnBoard:
 
 
 class _Shown:
-    """Shows the line when it has changed, a few times a second at the most."""
+    """Shows the line when it has changed, a few times a second at most."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write, self._last, self._at = write, "", 0.0

@@ -21,7 +21,7 @@ _RUNTIMES_OF = {"anthropic": "claude", "openai": "codex"}
 
 
 class Spending(NamedTuple):
-    """What was spent so far; None is unknown.
+    """Spending so far; None is unknown.
 
     `cost_source` says where the cost is from: `reported` by the agent's CLI, or `computed` from
     the tokens by the table of prices.
@@ -82,7 +82,7 @@ class Reading:
                 self._read(self._reader.flush())
 
     def take_log(self, usage: Mapping[str, Any]) -> None:
-        """Take what the service found in the CLI's own log (`GET /sessions/ID/usage`)."""
+        """Read the service's answer about the CLI's own log (`GET /sessions/ID/usage`)."""
         if usage.get("source") is None:
             return
         with self._lock:
@@ -98,7 +98,7 @@ class Reading:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the agent itself called its last turn failed, whatever its program's exit code."""
+        """Whether the agent reported its last turn as failed, whatever its program's exit code."""
         with self._lock:
             return self._failure is not None
 
@@ -110,7 +110,7 @@ class Reading:
 
     @property
     def repeats(self) -> tuple[int, str]:
-        """How often in a row the same call was made last, and its tool."""
+        """How often the latest call was repeated in a row, and its tool."""
         with self._lock:
             return self._calls.count, self._calls.tool
 
@@ -230,7 +230,7 @@ class _Repeats:
 
 
 def spending_of(spent: Spent, model: str | None = None) -> Spending:
-    """Return what an account comes to: the cost as reported, else as computed.
+    """Return the spending of an account: the cost as reported, else as computed.
 
     Args:
         spent: an account's total.
@@ -246,7 +246,7 @@ def spending_of(spent: Spent, model: str | None = None) -> Spending:
 
 
 def models_of(spent: Spent, model: str | None = None) -> list[tuple[str | None, Spending]]:
-    """Return what each model of an account came to."""
+    """Return the spending of each model of an account."""
     return [
         (used.model or model, _model_spending(spent, used, model)) for used in spent.model_usage
     ]
@@ -281,7 +281,7 @@ def _priced(
 
 
 def logged(usage: Mapping[str, Any], model: str | None = None) -> Spending:
-    """Return what the answer of `GET /sessions/ID/usage` comes to."""
+    """Return the spending in an answer of `GET /sessions/ID/usage`."""
     parts = []
     for one in usage["models"]:
         counts = Usage(**{name: one.get(name) for name in Usage.__struct_fields__})
@@ -313,7 +313,7 @@ def added(parts: Iterable[Spending]) -> Spending:
 
 
 def larger(one: Spending, other: Spending | None) -> Spending:
-    """Return the larger of each count: stream and log are both behind, each in its own way."""
+    """Return the larger of each count: stream and log each lag behind."""
     if other is None:
         return one
     costs = [each for each in (one, other) if each.cost_usd is not None]

@@ -1,4 +1,4 @@
-"""Running a batch: sessions side by side, each once, whatever happens to the kernel."""
+"""Run a batch: sessions in parallel, each once, whatever happens to the kernel."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TRIES = 3
 
 
 class BatchStoppedError(AodNotebookError):
-    """A batch was interrupted; `result` has what there is.
+    """A batch was interrupted; `result` has the results so far.
 
     Attributes:
         result: the DataFrame so far; rows that have not ended say so.
@@ -61,7 +61,7 @@ class BatchStoppedError(AodNotebookError):
 
 
 class Progress(NamedTuple):
-    """How far a batch is.
+    """The progress of a batch.
 
     Attributes:
         total: its sessions.
@@ -147,13 +147,13 @@ class Batch:
 
     @property
     def running(self) -> dict[int, str]:
-        """The ids of the sessions that run, by their numbers."""
+        """The ids of the running sessions, by their numbers."""
         with self._lock:
             return {number: one.session_id for number, one in self._running.items()}
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """The progress of the batch."""
         with self._lock:
             outcomes, running = list(self._outcomes.values()), list(self._running.values())
             waits = next(iter(self._waits.values()), "")
@@ -182,7 +182,7 @@ class Batch:
         return frame_of(self.plan, self.outcomes, self.running, self.id, waiting)
 
     def stop(self) -> None:
-        """End it as an interrupt does; any thread may ask for it, such as a page's stop button."""
+        """Stop it like an interrupt; any thread may call this, such as that of a page's stop button."""
         self._is_stop_asked.set()
 
     # -- running -----------------------------------------------------------------------------
@@ -213,7 +213,7 @@ class Batch:
         return self.frame()
 
     def _to_do(self) -> deque[Job]:
-        """Return the sessions that have not ended; what earlier kernels left is taken up."""
+        """Return the sessions that have not ended; those of earlier kernels are continued."""
         known = self._records.known()
         jobs: deque[Job] = deque()
         open_claims = [
@@ -246,7 +246,7 @@ class Batch:
         )
 
     def _reused(self, item: Item) -> str | None:
-        """Return the stored session of the same prompt if it is there and completed."""
+        """Return the stored session of the same prompt if it exists and is completed."""
         session_id = reusable(item.reuse_key, self._on.key)
         if session_id is None:
             return None
@@ -295,11 +295,11 @@ class Batch:
         return executor
 
     def _submit(self, executor: Executor, job: Job) -> Future[Outcome]:
-        """Start a session; that it is meant is recorded before."""
+        """Start a session, after recording the intent."""
         if job.session_id is None:
             self._records.claim(job.item.number, int(job.key.rpartition("-")[2]))
         if self._dask is None:
-            return executor.submit(run_job, job, self._source, _Told(self))
+            return executor.submit(run_job, job, self._source, _Recorded(self))
         # Workers can't look at what the others spend: each may spend what is left now.
         spent = self.guard.spent
         limits = [replace(limit, before=added([limit.before, spent])) for limit in self._limits]
@@ -316,7 +316,7 @@ class Batch:
             return Outcome(error=f"Its worker failed: {error}", is_lost=True)
 
     def _settle(self, job: Job, outcome: Outcome, tries: dict[int, int]) -> Job | None:
-        """Record how a session ended; return the job again if its session may be there or not."""
+        """Record how a session ended; return the job again if it is unknown whether its session exists."""
         number = job.item.number
         if outcome.is_lost and not self._stopping.is_set():
             tries[number] = tries.get(number, 0) + 1
@@ -363,7 +363,7 @@ class Batch:
     # -- stopping ----------------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """End the sessions that run, and wait for their ends."""
+        """End the running sessions, and wait for their ends."""
         self._stopping.set()
         ids = self.running
         if self._dask is not None:
@@ -409,15 +409,15 @@ class Batch:
         )
 
 
-class _Told(Hooks):
-    """Notes in the batch and in the journal what its sessions do."""
+class _Recorded(Hooks):
+    """Records in the batch and in the journal what its sessions do."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch._watch, batch._stopping)  # noqa: SLF001
         self._batch = batch
 
     def started(self, job: Job, session_id: str, reading: Reading) -> None:
-        """Record the session; one that started while all was stopped is ended."""
+        """Record the session; end one that started during a stop."""
         batch, number = self._batch, job.item.number
         with batch._lock:  # noqa: SLF001
             is_new = number not in batch._running  # noqa: SLF001

@@ -66,7 +66,7 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A session to run: what it is, its key, and its id if it is there already."""
+    """A session to run: what it is, its key, and its id if it exists already."""
 
     item: Item
     key: str
@@ -82,11 +82,11 @@ class Source(Protocol):
         """Return a client of the service."""
 
     def revive(self) -> None:
-        """Bring the service back if it has left, as far as that is in our hands."""
+        """Start the service again if it has stopped, if this process can."""
 
 
 class Hooks:
-    """What a batch wants to know of its sessions while they run; here it is nothing.
+    """Callbacks for a batch about its running sessions; these do nothing.
 
     Args:
         watch: what keeps the limits.
@@ -97,10 +97,10 @@ class Hooks:
         self.watch, self.stopping = watch, stopping
 
     def started(self, job: Job, session_id: str, reading: Reading) -> None:
-        """Take note that a session runs."""
+        """Record that a session runs."""
 
     def waits(self, job: Job, reason: str | None) -> None:
-        """Take note of why a session can't start yet; None when it can."""
+        """Record why a session can't start yet; None when it can."""
 
 
 @dataclass
@@ -114,13 +114,13 @@ class Here:
         return self.on.client
 
     def revive(self) -> None:
-        """Start the embedded service again if it has left."""
+        """Start the embedded service again if it has stopped."""
         self.on.ensure()
 
 
 @dataclass
 class There:
-    """What a worker needs to make a client of its own; the token shows up in no repr."""
+    """What a worker needs to create its own client; the token is in no repr."""
 
     base_url: str
     token: SecretStr
@@ -133,11 +133,11 @@ class There:
         return made
 
     def revive(self) -> None:
-        """Nothing can be done from here."""
+        """Do nothing: a worker cannot start the service."""
 
     @contextmanager
     def opened(self) -> Iterator[There]:
-        """Make a client and close it in the end."""
+        """Create a client and close it at the end."""
         from aod_notebook.aod import Client
         from aod_notebook.live.embedded import EmbeddedClient
 
@@ -157,7 +157,7 @@ def run_there(source: There, job: Job) -> Outcome:
 
 
 def run_job(job: Job, source: Source, hooks: Hooks) -> Outcome:
-    """Create a session, unless it is there, and follow it to its end. No error is raised."""
+    """Create a session, unless it exists, and follow it to its end. No error is raised."""
     try:
         session_id = job.session_id or _create(job, source, hooks)
     except AodNotebookError as error:
@@ -168,7 +168,7 @@ def run_job(job: Job, source: Source, hooks: Hooks) -> Outcome:
 
 
 def _create(job: Job, source: Source, hooks: Hooks) -> str | None:
-    """Create the session; wait while the service takes no more; None if all is to stop."""
+    """Create the session; wait while the service accepts no more; None if the batch stops."""
     from aod_notebook.aod import RateLimitError
 
     pause = FIRST_PAUSE_S
@@ -189,7 +189,7 @@ def _create(job: Job, source: Source, hooks: Hooks) -> str | None:
 
 
 def _may_be_there(error: AodNotebookError) -> bool:
-    """Whether a session may have been made although the call failed."""
+    """Whether a session may have been created although the call failed."""
     from aod_notebook.aod import AodConnectionError, AodDecodeError, ServerError
 
     return isinstance(error, AodConnectionError | AodDecodeError | ServerError)

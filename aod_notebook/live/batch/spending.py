@@ -1,4 +1,4 @@
-"""What this notebook and this day cost, by the sessions that the journal knows."""
+"""What this notebook and this day cost, from the sessions in the journal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLACK_S = 60.0
 
 
 class TurnSpent(NamedTuple):
-    """What one model used in one turn; `at` is when that began, in seconds since 1970."""
+    """What one model used in one turn; `at` is its start in seconds since 1970."""
 
     session_id: str
     turn: int
@@ -89,7 +89,7 @@ def spent_in(scope: str, on: AodConnection) -> Spending:
 
 
 def turns_in(scope: str, on: AodConnection) -> tuple[list[TurnSpent], set[str]]:
-    """Return the turns of a scope (`notebook` or `today`), and the sessions that go on."""
+    """Return the turns of a scope (`notebook` or `today`), and the sessions that still run."""
     midnight = dt.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)  # fmt: skip
     if scope == "today":
         since = dict.fromkeys(_worked_since(on.key, midnight.timestamp()), midnight.timestamp())
@@ -105,7 +105,7 @@ def turns_in(scope: str, on: AodConnection) -> tuple[list[TurnSpent], set[str]]:
 
 
 def session_turns(on: AodConnection, row: Session) -> list[TurnSpent]:
-    """Return what the turns of a session spent; of one that goes on, what was known before."""
+    """Return what the turns of a session spent; of one that still runs, what was known before."""
     name, state = str(row.id), str(row.updated_at)
     with journal.opened() as rows:
         known = rows.execute(

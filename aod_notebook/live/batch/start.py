@@ -142,7 +142,7 @@ def batch(
 
 
 def run_scored(prepared: Batch, score: Score | None) -> pd.DataFrame:
-    """Run a batch and score its answers; those of an interrupted one, too.
+    """Run a batch and score its answers; also those of an interrupted one.
 
     Raises:
         BatchStoppedError: it was interrupted.

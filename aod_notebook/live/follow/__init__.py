@@ -1,1 +1,1 @@
-"""Following sessions and runs in the background: their events, and what is kept of them."""
+"""Follow sessions and runs in the background and keep their events."""

@@ -58,7 +58,7 @@ class _Note(msgspec.Struct, omit_defaults=True):
 
 @dataclass
 class Kept:
-    """What a log holds.
+    """The contents of a log.
 
     Attributes:
         events: the events in order, each with the `time.time()` at which it came.
@@ -74,7 +74,7 @@ class Kept:
 
 
 class EventLog:
-    """One session's append-only file in AOD_NOTEBOOK_HOME, readable by its user alone.
+    """One session's append-only file in AOD_NOTEBOOK_HOME, readable by its user only.
 
     It holds a beginning of the session's events, without a gap, and nothing of the connection.
     One process at a time writes it: the one that has opened it and knows all that is in it. A
@@ -110,7 +110,7 @@ class EventLog:
         return kept
 
     def open(self, about: dict[str, str]) -> Kept:
-        """Open the log for writing; return what another process wrote into it meanwhile."""
+        """Open the log for writing; return what another process has written to it meanwhile."""
         with self._lock:
             if self._fd is not None or self._path is None or not self._is_known:
                 return Kept()
@@ -141,7 +141,7 @@ class EventLog:
                 self._fd = None
 
     def forget(self) -> None:
-        """In a forked child: the parent continues to write, the child does not."""
+        """Stop writing in a forked child: the parent continues."""
         self._lock = threading.RLock()
         self._is_known = False
         self.close()
@@ -178,7 +178,7 @@ class EventLog:
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """Write no more after an error: a log without a gap is of use, one with a gap is not."""
+        """Stop writing after an error: a log with a gap is useless."""
         try:
             yield
         except (OSError, ValueError, RecursionError) as error:
@@ -206,7 +206,7 @@ class EventLog:
 
 
 def _encoded(line: _Line | _Note) -> bytes:
-    """Return a line as JSON; half a surrogate pair takes the slower way."""
+    """Return a line as JSON; a lone surrogate takes the slower way."""
     try:
         return msgspec.json.encode(line) + b"\n"
     except ValueError:
@@ -239,7 +239,7 @@ def _take(line: bytes, kept: Kept) -> bool:
 
 
 def _make_room(folder: Path) -> None:
-    """Delete the oldest logs if all together are too large."""
+    """Delete the oldest logs if their total size is too large."""
     found = []
     for file in folder.glob("*/*.jsonl"):
         with contextlib.suppress(FileNotFoundError):  # another kernel makes room too

@@ -1,4 +1,4 @@
-"""Following a session or a run in the background: what came, and whether more will come."""
+"""Follow a session or a run in the background: its events, and whether more will come."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ AGAIN_S = 1.0
 
 
 class Service(Protocol):
-    """The connection to the service of what is followed."""
+    """The connection to the service of the session or run."""
 
     def ensure(self) -> object:
-        """Make sure that the service is there, as far as that is in our hands."""
+        """Make sure that the service runs, if this process can."""
 
     def revive(self) -> object:
-        """Start the service again if it was killed, as far as that is in our hands."""
+        """Start the service again if it was killed, if this process can."""
 
 
 class Follower(ABC, Generic[E, R]):
-    """The events of one thing on a service, from the first one on, as long as somebody wants them.
+    """The events of one session or run, from the first one on, as long as they are wanted.
 
     An end ends the following; `follow` takes it up again where it was left. All methods may be
     called from any thread.
@@ -76,15 +76,15 @@ class Follower(ABC, Generic[E, R]):
 
     @abstractmethod
     async def _follow_to_the_end(self) -> R:
-        """Append the events until none will come; return the row that the service then sends."""
+        """Append the events until none will come; return the row that the service sends then."""
 
     @abstractmethod
     def _not_followed(self) -> AodNotebookError:
-        """Make the error of a following that was given up."""
+        """Return the error for a session or run that is no longer followed."""
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing more is to be waited for."""
+        """Whether there is nothing to wait for."""
         return self._is_final
 
     @property
@@ -104,21 +104,21 @@ class Follower(ABC, Generic[E, R]):
 
     @property
     def notice(self) -> str:
-        """Why nothing comes at the moment, in a line; empty while all is well."""
+        """A line on why no events arrive at the moment; empty if all is well."""
         return self._notice
 
     @property
     def following(self) -> Future[None] | None:
-        """What runs on the background loop; None if nothing is followed."""
+        """The task on the background loop; None if nothing is followed."""
         return self._following
 
     def received(self, start: int = 0) -> list[tuple[E, float]]:
-        """Return the events from number `start` on, each with the `time.time()` at which it came."""
+        """Return the events from number `start` on, each with the `time.time()` of its arrival."""
         with self._changed:
             return self._received[start:]
 
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` at every event and at every end; what is returned stops that."""
+        """Call `changed` at every event and at every end; call the result to stop."""
         with self._changed:
             self._listeners.append(changed)
 
@@ -130,7 +130,7 @@ class Follower(ABC, Generic[E, R]):
         return stop
 
     def follow(self) -> None:
-        """Follow in the background from where it was left; nothing to do if that is under way."""
+        """Follow in the background from the last position; do nothing if already following."""
         self._service.ensure()
         with self._changed:
             if not self._is_final:
@@ -236,7 +236,7 @@ class Follower(ABC, Generic[E, R]):
         return not client.is_closed
 
     def _heard(self) -> None:
-        """Note that the service answers."""
+        """Record that the service answers."""
         self._away_since = None
         self._note_trouble("")
 
@@ -282,7 +282,7 @@ class Follower(ABC, Generic[E, R]):
             return [event for event, _ in self._received[position:]], self.is_at_rest
 
     def forget(self) -> None:
-        """In a forked child: nothing is followed here, and no thread holds the lock."""
+        """Reset in a forked child: it follows nothing, and no thread holds the lock."""
         self._changed = threading.Condition()
         if not self._is_final:
             self._end(None, self._not_followed())

@@ -1,4 +1,4 @@
-"""Following a run of AgentOS in the background: its stream while there is one, then its record."""
+"""Follow an AgentOS run in the background: its stream while it is open, then its record."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._wait_until(lambda: self.run_id is not None or self._is_final, timeout)
 
     def catch_up(self) -> None:
-        """Wait until what the service has of the run now is here.
+        """Wait until all current events of the run are here.
 
         While the stream of an invocation is open, that is what it has sent so far.
         """
@@ -148,7 +148,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the run is not followed any more, or continues only when somebody answers."""
+        """Whether the run is no longer followed, or continues only when somebody answers."""
         return self._is_final or self.is_paused
 
     def _not_followed(self) -> AodNotebookError:
@@ -225,7 +225,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._append(event)
 
     async def _pass_over(self) -> None:
-        """Take what is recorded as seen: the stream has shown it, but for the tools' arguments."""
+        """Count recorded events as seen: the stream has shown them, except for the tools' arguments."""
         row = await self._get()
         await self._missed(row)
         self._streamed = Streamed()
@@ -234,7 +234,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._note(row)
 
     async def _missed(self, row: Mapping[str, Any]) -> list[tuple[float, RunEvent]]:
-        """Return the newly recorded events, but for those that the stream has shown.
+        """Return the newly recorded events, except for those that the stream has shown.
 
         The recorded calls of tools, with arguments and results, take the places of the stream's,
         so that who has read on from there misses nothing and sees nothing twice.
@@ -250,7 +250,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         return missed
 
     async def _counted_look(self) -> bool:
-        """Look, and wake those who wait for a look that began after they asked."""
+        """Poll, and wake the waiters for a poll that began after their call."""
         self._looks += 1
         changed = await self._look()
         with self._changed:

@@ -1,4 +1,4 @@
-"""Following a session's event stream, with what earlier kernels received of it."""
+"""Follow a session's event stream, together with what earlier kernels received."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAUSE_S = 1.0
 
 
 class SessionFollower(Follower["StreamEvent", "Session"]):
-    """The event stream of a session; a turn that ends ends the following.
+    """The event stream of a session, followed until its turn ends.
 
     What the session's event log holds counts as received, and what comes is added to it.
 
@@ -59,7 +59,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         self._take(self._log.read())
 
     def follow(self) -> None:
-        """Follow in the background from where it was left; nothing to do if that is under way."""
+        """Follow in the background from the last position; do nothing if already following."""
         if self._is_final:
             self._connection.ensure()
             self._take(self._log.open(self.about))
@@ -71,7 +71,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
             self.ask()
 
     def ask(self) -> Session:
-        """Do as `sync` does, also while the session is followed, and return what was answered."""
+        """Sync, also while the session is followed, and return the answer."""
         row = self._connection.ensure().client.sessions.get(self._id)
         if self._received and not self.prompts:
             with contextlib.suppress(AodNotebookError):  # an older service: they stay unknown
@@ -81,7 +81,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         return row
 
     def read_up_to(self, row: Session) -> None:
-        """Wait until what the service had when it sent `row` is here, or the stream is lost."""
+        """Wait until the events before `row` are here, or the stream is lost."""
         last = (row.model_extra or {}).get("last_event_id")  # of the embedded service
         if row.status not in ACTIVE_STATUSES:
             self.wait()
@@ -97,11 +97,11 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
                 pass
 
     def delete_log(self) -> None:
-        """Delete what is on disk."""
+        """Delete the log on disk."""
         self._log.delete()
 
     def forget(self) -> None:
-        """In a forked child: nothing is followed here, and the log is the parent's."""
+        """Reset in a forked child: it follows nothing, and the log is the parent's."""
         self._log.forget()
         super().forget()
 

@@ -32,7 +32,7 @@ class RunEvent(msgspec.Struct, frozen=True):
 
 
 class Streamed:
-    """What the stream of an invoke has shown and no recorded event has been found for yet.
+    """What the stream of an invoke has shown without a matching recorded event so far.
 
     A stream has no ids. Its calls of a tool are in the same order as the recorded
     ones, and its chunks one after another are the recorded messages.
@@ -43,7 +43,7 @@ class Streamed:
         self._calls: dict[tuple[str, str], deque[int]] = {}  # their places, in order
 
     def take(self, event: RunEvent, place: int) -> None:
-        """Note that the stream has shown an event, which is number `place` of the story."""
+        """Record that the stream has shown an event, number `place` of the run."""
         if event.type == "chunk":
             self._words += str(event.extra.get("text") or "")
         elif event.type == "tool":
