@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.embedded import embedded_data_dir
-from aod_notebook.local.runtimes.base import RuntimeMissingError
-from aod_notebook.local.runtimes.recordings import Line, load, write
+from aod_notebook.local.runtimes.base import RuntimeUnavailableError
+from aod_notebook.local.runtimes.recordings import RecordedLine, load, write
 
 if TYPE_CHECKING:
     from aod_notebook.live.connections import AodConnection
@@ -73,7 +73,7 @@ def recording_of(given: str, folder: Path, client: Any) -> str:
             raise
     try:
         load(folder, given)
-    except RuntimeMissingError:
+    except RuntimeUnavailableError:
         return record(given, folder, client)
     return given
 
@@ -109,12 +109,12 @@ def record(source: Any, folder: Path, client: Any = None) -> str:
     return name
 
 
-def _lines(outputs: Any) -> list[Line]:
+def _lines(outputs: Any) -> list[RecordedLine]:
     """Return the lines of a turn's outputs, each with the time of the output that ended it."""
-    lines: list[Line] = []
+    lines: list[RecordedLine] = []
     rest, last = "", None
     for data, at in zip(outputs["data"], outputs["at"], strict=True):
         last = None if at is None or at != at else at.to_pydatetime()  # noqa: PLR0124 - NaT
         *whole, rest = f"{rest}{data}".split("\n")
-        lines += [Line(f"{text}\n", last) for text in whole if text.strip()]
-    return [*lines, Line(f"{rest}\n", last)] if rest.strip() else lines
+        lines += [RecordedLine(f"{text}\n", last) for text in whole if text.strip()]
+    return [*lines, RecordedLine(f"{rest}\n", last)] if rest.strip() else lines

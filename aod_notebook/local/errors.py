@@ -1,20 +1,20 @@
 """Why the service refuses something. `http.py` says how each half answers it.
 
 ServiceError
-├── MissingError               no such thing, or another owner's
+├── MissingError                does not exist, or belongs to another owner
 │   └── HostedOnlyError         a method that only the hosted AgentOS has
-├── WrongStateError               its state does not allow it
-├── InvalidError                a field has a value that is not valid
+├── WrongStateError             the object's state does not allow it
+├── InvalidError                a field has an invalid value
 │   └── UnknownRuntimeError
 ├── MalformedError              the request can't be read at all
 ├── TooLargeError               more bytes or parts than the service takes
 ├── MethodNotAllowedError
-├── UnauthenticatedError        no token, or none that is valid
-├── ForbiddenError              a valid key that may not do this
-├── LimitError                  too many active sessions
-├── UnavailableError            sessions can't be run at present
+├── UnauthenticatedError        no token, or an invalid one
+├── ForbiddenError              a valid key without this permission
+├── SessionLimitError           too many active sessions
+├── UnavailableError            sessions can't be run at the moment
 ├── RunTimeoutError             no result or no answer in time
-├── RunFailedError
+├── AgentFailedError
 ├── RuntimeNotInstalledError
 └── UnexpectedError             a defect
 """
@@ -76,7 +76,7 @@ class ForbiddenError(ServiceError):
     """The key is valid, and not for this."""
 
 
-class LimitError(ServiceError):
+class SessionLimitError(ServiceError):
     """The limit of active sessions is reached.
 
     Attributes:
@@ -98,7 +98,7 @@ class RunTimeoutError(ServiceError):
     """A run had no result, or a question no answer, in time."""
 
 
-class RunFailedError(ServiceError):
+class AgentFailedError(ServiceError):
     """A run failed."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from aod_notebook.local import errors
-from aod_notebook.local.errors import LimitError, ServiceError, TooLargeError
+from aod_notebook.local.errors import ServiceError, SessionLimitError, TooLargeError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,10 +28,10 @@ _ANSWERS: dict[type[ServiceError], tuple[int, str]] = {
     errors.MethodNotAllowedError: (405, "METHOD_NOT_ALLOWED"),
     errors.UnauthenticatedError: (401, "UNAUTHENTICATED"),
     errors.ForbiddenError: (403, "FORBIDDEN"),
-    errors.LimitError: (429, "CONFLICT"),
+    errors.SessionLimitError: (429, "CONFLICT"),
     errors.UnavailableError: (503, "INTERNAL_ERROR"),
     errors.RunTimeoutError: (408, "TIMEOUT"),
-    errors.RunFailedError: (422, "RUN_FAILED"),
+    errors.AgentFailedError: (422, "RUN_FAILED"),
     errors.RuntimeNotInstalledError: (422, "RUNTIME_NOT_INSTALLED"),
     errors.UnexpectedError: (500, "INTERNAL_ERROR"),
 }
@@ -52,7 +52,7 @@ def refusal(error: ServiceError, path: str) -> Response:
         status = 400 if code == "VALIDATION_ERROR" else status
     else:
         body = {"detail": error.detail}
-        if isinstance(error, LimitError):
+        if isinstance(error, SessionLimitError):
             body |= {"limit": error.limit, "active": error.active}
     return Response(json.dumps(body), status, media_type="application/json")
 

@@ -17,7 +17,7 @@ import uvicorn
 
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.control import agents
-from aod_notebook.local.agentos.hosted import Hosted
+from aod_notebook.local.agentos.hosted import HostedRuns
 from aod_notebook.local.agentos.keys import Keys
 from aod_notebook.local.aod.tokens import Tokens
 from aod_notebook.local.app import make_app
@@ -38,8 +38,8 @@ from aod_notebook.local.storage.resealing import reseal
 from aod_notebook.local.storage.vault import Vault
 from aod_notebook.local.turns import transitions
 from aod_notebook.local.turns.feeds import Feeds
-from aod_notebook.local.turns.worker import Worker
-from aod_notebook.local.visitors import Connection, Visitors, accepted_at_once
+from aod_notebook.local.turns.worker import TurnWorker
+from aod_notebook.local.visitors import VisitorConnection, Visitors, accepted_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ class _Uvicorn(uvicorn.Server):
             each.listen(_QUEUE)
 
 
-class Service:
+class EmbeddedServer:
     """One service over one data directory.
 
     The constructor opens the database, recovers what an earlier service left, and binds the
@@ -174,8 +174,8 @@ class Service:
 
     def _make_state(self) -> State:
         feeds = Feeds()
-        worker = Worker(self.config, self.database, self._vault, feeds, self._supervisor)
-        hosted = Hosted(self.config, self.database, feeds, self._supervisor, worker.latest_own)
+        worker = TurnWorker(self.config, self.database, self._vault, feeds, self._supervisor)
+        hosted = HostedRuns(self.config, self.database, feeds, self._supervisor, worker.latest_own)
         return State(
             config=self.config,
             credentials=self.credentials,
@@ -226,7 +226,7 @@ def print_line(credentials: Credentials, url: str) -> str:
 def _uvicorn_config(state: State) -> uvicorn.Config:
     return uvicorn.Config(
         make_app(state),
-        http=cast("type[asyncio.Protocol]", partial(Connection, state.visitors)),
+        http=cast("type[asyncio.Protocol]", partial(VisitorConnection, state.visitors)),
         backlog=accepted_at_once(),
         ws="none",
         lifespan="off",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aod_notebook.local.config import Config
 from aod_notebook.local.log import LimitedHandler
-from aod_notebook.local.server import Service, print_line
+from aod_notebook.local.server import EmbeddedServer, print_line
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,7 +52,9 @@ class LocalService:
         folder = tempfile.mkdtemp(prefix="aod-local-") if data_dir is None else data_dir
         self.data_dir = Path(folder).expanduser().resolve()
         try:
-            self._service = Service(Config(data_dir=self.data_dir, **options), port, embedded=True)
+            self._service = EmbeddedServer(
+                Config(data_dir=self.data_dir, **options), port, embedded=True
+            )
         except BaseException:
             self._remove()
             raise
@@ -160,7 +162,7 @@ def serve(
         allow_root=allow_root,
         strict_models=strict_models,
     )
-    service = Service(config, port, embedded=False)
+    service = EmbeddedServer(config, port, embedded=False)
     line = print_line(service.credentials, service.url) if json_line else f"serving {service.url}"
     asyncio.run(_until_signal(service, line))
 
@@ -173,7 +175,7 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-async def _until_signal(service: Service, line: str) -> None:
+async def _until_signal(service: EmbeddedServer, line: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)

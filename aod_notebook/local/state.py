@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-    from aod_notebook.local.agentos.hosted import Hosted
+    from aod_notebook.local.agentos.hosted import HostedRuns
     from aod_notebook.local.agentos.keys import Keys
     from aod_notebook.local.aod.tokens import Tokens
     from aod_notebook.local.config import Config
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aod_notebook.local.storage import Database
     from aod_notebook.local.storage.vault import Vault
     from aod_notebook.local.turns.feeds import Feeds
-    from aod_notebook.local.turns.worker import Worker
+    from aod_notebook.local.turns.worker import TurnWorker
     from aod_notebook.local.visitors import Visitors
 
 STATE = "aod_notebook.service"
@@ -58,8 +58,8 @@ class State:
     tokens: Tokens
     keys: Keys
     feeds: Feeds
-    worker: Worker
-    hosted: Hosted
+    worker: TurnWorker
+    hosted: HostedRuns
     activity: Activity
     visitors: Visitors
 

@@ -40,10 +40,10 @@ class Visitors:
         files = _files()
         self._most = max(_FEWEST, min(_MOST_VISITORS, files // 8)) // 2
         self._most_in_all = files * 3 // 4  # the rest is for the database and for programs
-        self._silent: dict[object, Connection] = {}
-        self._asking: dict[object, Connection] = {}
+        self._silent: dict[object, VisitorConnection] = {}
+        self._asking: dict[object, VisitorConnection] = {}
 
-    def arrive(self, connection: Connection, in_all: int) -> None:
+    def arrive(self, connection: VisitorConnection, in_all: int) -> None:
         """Note a new connection, and close the oldest one if there are too many."""
         self._silent[connection.client] = connection
         if len(self._silent) > self._most or in_all > self._most_in_all:
@@ -63,18 +63,18 @@ class Visitors:
         if connection is not None:
             connection.stay()
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: VisitorConnection) -> None:
         """Forget a connection that has closed."""
         for group in (self._silent, self._asking):
             if group.get(connection.client) is connection:
                 del group[connection.client]
 
 
-def _close_oldest(group: dict[object, Connection]) -> None:
+def _close_oldest(group: dict[object, VisitorConnection]) -> None:
     group.pop(next(iter(group))).transport.abort()
 
 
-class Connection(H11Protocol):
+class VisitorConnection(H11Protocol):
     """A uvicorn connection that is closed if it shows no valid token in time."""
 
     _late: asyncio.TimerHandle | None = None

@@ -12,14 +12,14 @@ def client():
 
 
 @pytest.mark.parametrize("wrong", [3, None, ["x"], object()])
-def test_an_id_that_is_no_text_is_refused_by_its_type(client, wrong):
+def test_an_id_that_is_not_text_is_refused_by_its_type(client, wrong):
     with pytest.raises(AgentOSArgumentError) as raised:
         client.evals.list_cases(agent_id=wrong)
     name = type(wrong).__name__
     assert str(raised.value) == f"evals.list_cases(): agent_id is text, not {name}."
 
 
-def test_arguments_that_are_missing_unknown_or_unnamed_are_said_in_a_line(client):
+def test_missing_unknown_or_unnamed_arguments_are_a_one_line_error(client):
     for call in (
         client.evals.list_cases,
         lambda: client.evals.list_cases("x"),

@@ -58,7 +58,7 @@ def by_hand():
 
 
 @pytest.mark.parametrize("fork", [by_pool, by_executor, by_hand])
-def test_the_end_of_a_run_takes_in_what_dead_children_left(client, fork):
+def test_the_end_of_a_run_waits_for_records_of_dead_children(client, fork):
     RUN[:] = [client.start_run()]
     fork()
     receipt = RUN[0].complete()
@@ -137,7 +137,7 @@ def test_a_silent_host_holds_ends_and_close_only_once(is_full, caplog, monkeypat
     assert "4 records" in line
 
 
-def test_retries_of_a_call_are_told_to_the_hook_and_logged(unused_port, caplog):
+def test_retries_of_a_call_reach_the_hook_and_the_log(unused_port, caplog):
     told = []
     url = f"http://127.0.0.1:{unused_port}"
     client = AgentOS(
@@ -150,7 +150,7 @@ def test_retries_of_a_call_are_told_to_the_hook_and_logged(unused_port, caplog):
     assert caplog.text.count("trying again in") == 2
 
 
-def test_retries_of_an_aod_client_are_told_to_the_hook(unused_port):
+def test_retries_of_an_aod_client_reach_the_hook(unused_port):
     told = []
     url = f"http://127.0.0.1:{unused_port}"
     client = Client(base_url=url, token="aod_t", max_retries=1, on_retry=told.append)

@@ -87,7 +87,7 @@ def test_a_spool_that_cannot_be_read_holds_up_no_other():
             client.close(timeout=0)
 
 
-def test_flush_does_not_wait_for_a_spool_whose_key_is_refused():
+def test_flush_does_not_wait_for_a_spool_with_a_refused_key():
     statuses = [503]
     with Collector(lambda *_: (statuses[-1], {})) as server:
         leave_spool(server.url)
@@ -126,7 +126,7 @@ def test_a_callback_that_exits_does_not_end_the_sending():
     assert receipt.is_complete
 
 
-def test_clients_may_come_and_go_while_trouble_is_told():
+def test_clients_may_come_and_go_while_failures_are_reported():
     class Client:
         pass
 

@@ -48,13 +48,13 @@ def test_an_option_that_cannot_be_is_named(option):
         AgentOS(**{"api_key": "aos_agent_x", **option})
 
 
-def test_a_key_that_is_no_text_is_not_repeated():
+def test_a_key_that_is_not_text_is_not_echoed():
     with pytest.raises(AgentOSConfigError) as caught:
         AgentOS(api_key=["aos-secret"])
     assert "secret" not in str(caught.value)
 
 
-def test_half_of_a_surrogate_pair_is_no_id(scripted, connect):
+def test_half_of_a_surrogate_pair_is_not_an_id(scripted, connect):
     server = scripted(answer(200, {"data": {}}))
     with pytest.raises(AgentOSConfigError, match="is not a valid id"):
         connect(server).reply("\ud800", "yes")
@@ -97,7 +97,7 @@ def test_a_question_of_a_run_that_was_refused_says_so(monkeypatch):
             run.request_human_input("Go?", timeout_seconds=10)
 
 
-def test_all_rows_of_what_is_no_list_is_an_error_of_ours(scripted, connect):
+def test_all_rows_of_an_answer_that_is_not_a_list_is_a_decode_error(scripted, connect):
     client = connect(scripted(answer(200, {"data": {"runs": []}})))
     with pytest.raises(AgentOSDecodeError, match="not a list"):
         client.runs.all()
@@ -112,7 +112,7 @@ def test_a_stream_has_its_time_from_its_beginning(scripted, connect):
     assert [event["type"] for event in (first, *events)] == ["start", "done"]
 
 
-def test_an_event_whose_type_is_no_text_is_passed_on(scripted, connect):
+def test_an_event_with_a_type_that_is_not_text_is_passed_on(scripted, connect):
     odd = b'data: {"type": ["x"]}\n\n'
     events = connect(scripted(stream(START, odd, DONE))).invoke_stream()
     assert [event["type"] for event in events] == ["start", ["x"], "done"]
@@ -125,7 +125,7 @@ class Mute(Exception):  # noqa: N818 - it stands for any object, too
         raise RuntimeError("no text")
 
 
-def test_a_task_or_span_does_not_get_in_the_way_of_what_was_raised():
+def test_a_task_or_span_does_not_hide_the_exception():
     with Collector() as server, client_of(server) as client, client.start_run() as run:
         with pytest.raises(Mute), run.start_span("s"):
             raise Mute
@@ -136,7 +136,7 @@ def test_a_task_or_span_does_not_get_in_the_way_of_what_was_raised():
         assert server.bodies("/tasks")[1]["task"]["error_message"] == "<Mute without a text>"
 
 
-def test_a_task_or_span_takes_whatever_it_is_given():
+def test_a_task_or_span_takes_any_value():
     with Collector() as server, client_of(server) as client, client.start_run() as run:
         run.start_span(Mute(), payload="text").end(["more"])
         run.start_task(Mute()).fail(Mute())
@@ -145,7 +145,7 @@ def test_a_task_or_span_takes_whatever_it_is_given():
         assert (event["type"], event["payload"]) == ("<Mute without a text>", {"value": ["more"]})
 
 
-def test_a_run_does_not_get_in_the_way_of_what_was_raised():
+def test_a_run_does_not_hide_the_exception():
     with Collector() as server, client_of(server) as client:
         with pytest.raises(Mute), client.start_run():
             raise Mute

@@ -177,7 +177,7 @@ def test_another_key_does_not_adopt():
         (404, "NOT_FOUND", AgentOSNotFoundError),
     ],
 )
-def test_what_a_person_must_mend_is_raised_at_the_start(status, code, error):
+def test_errors_that_a_person_must_fix_are_raised_at_the_start(status, code, error):
     def respond(_path, _body):
         return status, {"error": {"code": code, "message": "no"}}
 
@@ -286,7 +286,7 @@ def test_a_full_memory_drops_events_counts_them_and_keeps_the_end(home, caplog):
         assert server.paths()[-1] == "run/complete"
 
 
-def test_a_service_that_forgot_the_run_is_told_of_it_again():
+def test_a_service_that_forgot_the_run_gets_it_again():
     forgotten = [True]
 
     def respond(path, _body):
@@ -488,7 +488,7 @@ def test_a_whole_record_of_another_version_goes_to_the_dead_letters(home):
     assert spools() == []
 
 
-def test_a_crash_at_any_batch_leaves_what_was_not_taken_in_the_spool(tmp_path):
+def test_a_crash_at_any_batch_leaves_unsent_records_in_the_spool(tmp_path):
     left = []
 
     def respond(path, _body):

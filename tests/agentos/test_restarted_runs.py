@@ -46,7 +46,7 @@ def start_refused_then_taken(client):
     return client.start_run(external_run_id="job")
 
 
-def test_a_run_started_anew_after_a_refusal_is_reported():
+def test_a_run_restarted_after_a_refusal_is_reported():
     service = Service(lambda _path, body: body["run_id"] == "other")
     with Collector(service) as server, client_of(server, batch_interval_ms=0) as client:
         other = client.start_run(external_run_id="other")
@@ -60,7 +60,7 @@ def test_a_run_started_anew_after_a_refusal_is_reported():
         assert [event["type"] for event in server.events][1:] == ["x"]
 
 
-def test_a_run_started_anew_is_delivered_by_the_next_process_too():
+def test_a_restarted_run_is_delivered_by_the_next_process_too():
     service = Failing(lambda _path, _body: False)
     with Collector(service) as server:
         client = client_of(server, batch_interval_ms=0)
@@ -79,7 +79,7 @@ def test_a_run_started_anew_is_delivered_by_the_next_process_too():
     assert ends == {"other": "process ended", "job": "process ended"}
 
 
-def test_an_end_that_is_delivered_late_does_not_end_the_run_started_anew():
+def test_a_late_end_does_not_end_the_restarted_run():
     service = Service(lambda path, _body: path.endswith("/run/complete"))
     with Collector(service) as server, client_of(server) as client:
         client.start_run(external_run_id="job").complete(timeout=0)

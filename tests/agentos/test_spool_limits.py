@@ -48,7 +48,7 @@ def test_a_younger_spool_of_another_key_is_kept(orphan):
         assert orphan.exists()
 
 
-def test_an_old_spool_whose_key_is_shown_is_sent(monkeypatch):
+def test_an_old_spool_is_sent_once_its_key_is_used(monkeypatch):
     with Collector() as server:
         monkeypatch.setattr(orphans, "EXPIRES_S", -1.0)
         client = client_of(server.url, batch_interval_ms=60_000)
@@ -75,7 +75,7 @@ def test_a_full_spool_drops_events_visibly_and_still_takes_the_end(monkeypatch):
     assert [str(error) for error in told if "the spool is full: events are dropped" in str(error)]
 
 
-def test_the_room_of_what_was_sent_is_free_again(monkeypatch):
+def test_sent_records_free_their_space(monkeypatch):
     monkeypatch.setattr(log_module, "SPOOL_LIMIT", 4096)
     with Collector() as server, client_of(server.url) as client:
         run = client.start_run()
@@ -87,7 +87,7 @@ def test_the_room_of_what_was_sent_is_free_again(monkeypatch):
         assert server.numbers == list(range(100))
 
 
-def test_records_in_memory_are_said_to_be_lost_at_exit(monkeypatch, caplog):
+def test_records_in_memory_are_reported_to_be_lost_at_exit(monkeypatch, caplog):
     monkeypatch.setattr(spool_module, "fcntl", None)
     with client_of("http://127.0.0.1:9", on_error=lambda _: None) as client:
         client.start_run().emit("x", {})

@@ -176,7 +176,7 @@ def test_a_snapshot_imports_neither_numpy_nor_pandas():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_invoke_takes_what_start_run_takes():
+def test_invoke_takes_the_arguments_of_start_run():
     body = {"input": {"v": pd.Timestamp("2026-01-01", tz="UTC"), "f": FRAME, "n": float("nan")}}
     assert json.loads(encode(body)) == {
         "input": {"v": "2026-01-01T00:00:00Z", "f": ROWS, "n": None}

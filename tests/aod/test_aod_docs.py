@@ -30,7 +30,7 @@ def test_docstring_examples_hold(name):
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_examples_of_the_guide_name_what_is_there(block):
+def test_examples_of_the_guide_use_existing_names(block):
     for node in ast.walk(ast.parse(block)):
         if isinstance(node, ast.ImportFrom):
             module = importlib.import_module(node.module)

@@ -131,7 +131,7 @@ def deaf():
 
 
 @pytest.mark.parametrize(("path", "fields"), REFUSED)
-def test_a_refusal_is_the_one_that_the_service_gives(service, deaf, path, fields):
+def test_a_refusal_matches_that_of_the_service(service, deaf, path, fields):
     headers = {"Authorization": f"Bearer {service.aod_token}"}
     answer = httpx.post(service.url + path, json=fields, headers=headers)
     assert answer.status_code == 422, answer.text
@@ -157,7 +157,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize("fields", ACCEPTED)
-def test_what_the_service_takes_is_sent_as_it_is(client, fields):
+def test_accepted_values_are_sent_unchanged(client, fields):
     agent = client.agents.create(**{**AGENT, **fields})
     for name, value in fields.items():
         stored = [each.model_dump(exclude_unset=True) for each in agent.mcp_servers]

@@ -192,7 +192,7 @@ def test_rows_have_the_same_fields_and_values(both):
     for theirs, found in pairs:
         expected, got = fields(theirs), fields(found)
         for server in got.get("mcp_servers", []):
-            # On purpose: ours keeps what the published model drops (C.1 `McpServer`).
+            # On purpose: ours keeps what the published model drops.
             assert [server.pop(name) for name in ("headers", "args", "env")] == [None, None, None]
         # On purpose: ours keeps fields that the published model drops, as these of the session.
         for name in ("last_event_id", "idempotency_key"):

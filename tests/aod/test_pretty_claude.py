@@ -145,11 +145,11 @@ def test_a_line_comes_out_once_it_is_complete_however_it_is_cut():
         StreamEvent("brand_new", None, {"stream": "stdout", "data": "x\n"}),
     ],
 )
-def test_events_that_are_no_output_on_stdout_print_nothing(event):
+def test_events_that_are_not_output_on_stdout_print_nothing(event):
     assert list(ClaudeFormatter().consume(event)) == []
 
 
-def test_an_event_is_read_even_if_nobody_looks_at_its_lines():
+def test_an_event_is_read_even_if_its_lines_are_unused():
     # The official formatter reads only as far as its generator is driven, and loses the rest.
     formatter = ClaudeFormatter()
     formatter.consume(output("first half, "))
@@ -184,7 +184,7 @@ def test_lines_that_are_json_but_no_object_print_as_they_are():
 
 
 def test_an_mcp_server_without_a_name_is_shown_as_unknown():
-    """C.1 aod/pretty/claude.py:_fmt_system: an MCP server without a name must not raise."""
+    """The official SDK: an MCP server without a name must not raise."""
     init = {"type": "system", "subtype": "init", "model": "m", "tools": []}
     servers = [{"status": "failed"}, {"name": "docs"}, "bare", None]
     assert ours({**init, "mcp_servers": servers}) == [
@@ -193,12 +193,12 @@ def test_an_mcp_server_without_a_name_is_shown_as_unknown():
 
 
 def test_content_given_as_a_string_is_shown_as_text():
-    """C.1 aod/pretty/claude.py:_fmt_assistant: content given as a string must not raise."""
+    """The official SDK: content given as a string must not raise."""
     assert ours({"type": "assistant", "message": {"content": "Hi"}}) == ["✉️  Hi"]
 
 
 def test_errors_and_denied_permissions_are_shown_with_the_result():
-    """C.1 aod/pretty/claude.py:_fmt_result: error text, is_error, permission_denials are shown."""
+    """The official SDK: error text, is_error, permission_denials are shown."""
     denial = {"tool_name": "Bash", "tool_use_id": "t", "tool_input": {"command": "rm -rf /"}}
     failed = result(is_error=True, result="API Error: 529", permission_denials=[denial])
     assert ours(failed) == [
@@ -207,13 +207,13 @@ def test_errors_and_denied_permissions_are_shown_with_the_result():
 
 
 def test_a_result_without_words_says_its_subtype():
-    """C.1 aod/pretty/claude.py:_fmt_result: the kind of error is shown where there is no text."""
+    """The official SDK: the kind of error is shown where there is no text."""
     stopped = result(subtype="error_max_turns", is_error=True)
     assert ours(stopped) == ["⚠️  Done · agent 0.0s\n⚠️  Error · error_max_turns"]
 
 
 def test_tool_results_are_shown_on_request():
-    """C.1 aod/pretty/claude.py:_fmt_result: tool results can be shown."""
+    """The official SDK: tool results can be shown."""
     blocks = [
         {"type": "tool_result", "tool_use_id": "a", "content": "fine\nand more"},
         {"type": "tool_result", "tool_use_id": "b", "content": "no such file", "is_error": True},
@@ -225,7 +225,7 @@ def test_tool_results_are_shown_on_request():
 
 @pytest.mark.parametrize("name", ["codex", "gemini", "opencode", "openai", "google", None])
 def test_every_runtime_has_a_printer(name):
-    """C.1 aod/pretty/: codex, gemini and opencode lines are not printed raw."""
+    """The official SDK: codex, gemini and opencode lines are not printed raw."""
     lines = {
         "codex": '{"type":"item.completed","item":{"type":"agent_message","text":"Hi"}}',
         "gemini": '{"type":"message","timestamp":"t","role":"assistant","content":"Hi"}',

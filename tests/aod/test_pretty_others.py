@@ -102,7 +102,7 @@ def test_an_opencode_turn_ends_with_its_sums():
     ]
 
 
-def test_without_a_name_the_lines_tell_the_runtime():
+def test_without_a_name_the_lines_identify_the_runtime():
     lines = [
         {"type": "turn.started"},
         codex_item("agent_message", text="Hi"),

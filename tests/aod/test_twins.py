@@ -47,7 +47,7 @@ def test_both_worlds_have_the_same_members_with_the_same_signatures(async_, sync
 
 
 @pytest.mark.parametrize(("async_", "sync"), PAIRS)
-def test_what_waits_in_one_world_is_plain_in_the_other(async_, sync):
+def test_awaitables_of_one_client_are_plain_methods_in_the_other(async_, sync):
     waiting = {
         sync_name(name)
         for name, member in inspect.getmembers(async_, inspect.iscoroutinefunction)
@@ -65,7 +65,7 @@ def test_every_public_name_has_a_docstring_with_an_example(kind):
 
 
 @pytest.mark.parametrize("name", aod.__all__)
-def test_every_exported_name_is_there_and_says_what_it_is(name):
+def test_every_exported_name_exists_and_has_a_docstring(name):
     member = getattr(aod, name)
     if inspect.isclass(member) and member.__module__.startswith("aod_notebook"):
         assert inspect.getdoc(member)

@@ -96,13 +96,13 @@ def test_the_beginning_of_an_id_is_an_id(capsys):
     assert "found" in run(capsys, "show", session.id[:13])
 
 
-def test_an_ambiguous_beginning_lists_what_it_could_be():
+def test_an_ambiguous_prefix_lists_its_candidates():
     with pytest.raises(AodNotebookError, match="abcd1, abcd2"):
         chosen("abcd", ["abcd1", "abcd2", "e"], "the service")
 
 
 @pytest.mark.parametrize("given", ["abc", "zzzz-nothing"])
-def test_what_is_no_id_is_said_in_a_line(capsys, given):
+def test_an_invalid_id_is_a_one_line_error(capsys, given):
     assert f"`{given}`" in failed(capsys, "show", given)
 
 
@@ -115,7 +115,7 @@ def test_an_imported_session_is_shown_from_its_store(store, capsys):
     assert "Exit code" not in told  # which no log holds
 
 
-def test_the_default_store_is_looked_into_for_what_no_service_has(capsys):
+def test_the_default_store_is_searched_for_sessions_of_no_service(capsys):
     run(capsys, "import", LOGS)
     (session_id, *_) = frames.scan(live.journal.home() / "imported").session_ids
     assert session_id in run(capsys, "show", session_id)
@@ -162,7 +162,7 @@ def test_export_writes_a_store_of_tables(capsys, tmp_path):
         (["import", "/nowhere/at/all"], "nowhere"),
     ],
 )
-def test_what_is_missing_is_said_in_a_line(capsys, words, text):
+def test_a_missing_object_is_a_one_line_error(capsys, words, text):
     assert text in failed(capsys, *words)
 
 

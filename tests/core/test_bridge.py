@@ -70,7 +70,7 @@ def test_stop_ends_the_thread_and_what_runs_on_it():
     assert "aod-notebook-loop" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_stopping_does_not_wait_for_what_goes_on_after_it_was_cancelled():
+def test_stopping_does_not_wait_for_what_continues_after_it_was_cancelled():
     async def lingers():
         try:
             await anyio.sleep_forever()
@@ -109,7 +109,7 @@ def test_a_loop_that_could_not_be_started_is_started_by_the_next_call(monkeypatc
     assert bridge.call(thread_id)
 
 
-def test_an_exit_in_a_coroutine_reaches_the_caller_and_the_loop_goes_on():
+def test_an_exit_in_a_coroutine_reaches_the_caller_and_the_loop_continues():
     async def leave():
         raise SystemExit
 

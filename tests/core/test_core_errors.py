@@ -14,6 +14,6 @@ def test_a_cell_shows_nothing_that_steers_a_terminal():
     ]
 
 
-def test_our_own_name_is_no_secret():
+def test_the_packages_name_is_not_a_secret():
     told = "no connection: %load_ext aod_notebook, or connect(), as of aod_notebook_default"
     assert str(AodNotebookError(told)) == told

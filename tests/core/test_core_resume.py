@@ -42,7 +42,7 @@ def test_rows_up_to_since_are_known():
     assert [rules.takes_row(mark) for mark in (9, 10, 11)] == [False, False, True]
 
 
-def test_repeated_events_are_given_once_but_only_a_resume_repeats():
+def test_repeated_events_are_returned_once_but_only_a_resume_repeats():
     rules = make()
     assert rules.takes_once("start")
     assert rules.takes_once("start")  # the same connection says it twice: not a repetition
@@ -71,7 +71,7 @@ def test_a_new_row_resets_the_budget_and_an_old_one_does_not():
     assert rules.wait() == 0.0
 
 
-def test_without_resume_there_is_no_reconnect():
+def test_without_resume_there_is_not_a_reconnect():
     rules = make(resume=False)
     rules.takes_row(1)
     assert rules.wait() is None

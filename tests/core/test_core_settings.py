@@ -28,7 +28,7 @@ def test_a_base_url_loses_blanks_and_trailing_slashes(given, used):
         "http://xn--", "http://\u2603.example",
     ],
 )  # fmt: skip
-def test_what_is_no_base_url_is_refused(url):
+def test_an_invalid_base_url_is_refused(url):
     with pytest.raises(ValueError, match="base URL"):
         settings.base_url(url)
 
@@ -57,5 +57,5 @@ def test_home_follows_the_variable(monkeypatch):
         ("https://aod.example.org", False),
     ],
 )
-def test_loopback_is_told_from_the_world(url, loopback):
+def test_loopback_is_distinguished_from_other_hosts(url, loopback):
     assert settings.is_loopback(url) is loopback

@@ -53,7 +53,7 @@ def test_events_follow_the_standard(body, events):
     "body",
     [b"", b"data: a", b"data: a\n", b": heartbeat\n\n", b"id: 3\n\n", b"data:\n\n", b"data: \n\n"],
 )
-def test_what_is_incomplete_or_empty_is_no_event(body):
+def test_what_is_incomplete_or_empty_is_not_an_event(body):
     assert decode(body) == []
 
 
@@ -61,7 +61,7 @@ def test_an_id_belongs_to_its_own_event_only():
     assert decode(b"id: 1\ndata: a\n\ndata: b\n\n") == [(b"a", b"1", b""), (b"b", b"", b"")]
 
 
-def test_an_event_is_given_as_soon_as_its_blank_line_is_there():
+def test_an_event_is_returned_as_soon_as_its_blank_line_arrives():
     decoder = SSEDecoder()
     assert decoder.feed(b"id: 1\ndata: a\n").data == []
     assert decoder.feed(b"\n").data == [b"a"]

@@ -11,7 +11,7 @@ from aod_notebook.frames.sessions.turns import turns_of
 
 
 def event(number, /, *, has_id=True, **fields):
-    """One event of the stream, framed (CONTRACT A.12.2)."""
+    """One event of the stream, framed as on the wire."""
     mark = f"id: {number}\n" if has_id else ""
     return f"{mark}data: {json.dumps(fields)}\n\n"
 

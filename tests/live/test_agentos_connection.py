@@ -79,7 +79,7 @@ def test_one_name_carries_both_services_and_no_secret(tmp_path):
     assert set(json.loads(kept)["prod"]) == {"aod", "agentos"}
 
 
-def test_a_name_of_one_service_leaves_the_other_alone():
+def test_a_name_of_one_service_leaves_the_other_only():
     live.connect("https://aod.example", name="mine", ask_token=lambda _: "aod_typed")
     connect_agentos(URL, ask_key=lambda _: "aos_ws_typed")
     live.connect(name="mine")

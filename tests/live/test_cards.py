@@ -54,7 +54,7 @@ def test_a_session_leaves_out_what_its_runtime_does_not_report(connected):
     assert "“hi”" in shown
 
 
-def test_a_session_whose_service_is_gone_still_shows_itself(connected, monkeypatch):
+def test_a_session_without_its_service_still_shows_itself(connected, monkeypatch):
     session = start(SessionRequest(prompt="echo hi", runtime="shell")).wait()
     monkeypatch.setattr(
         session._connection.client, "_base_url", "http://127.0.0.1:9", raising=False

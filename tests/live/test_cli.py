@@ -50,7 +50,7 @@ def test_the_service_is_examined_backed_up_cleaned_and_stopped(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("action", [["status"], ["vacuum"], ["backup", "x.db"]])
-def test_a_service_that_never_ran_is_said_in_a_line(action, capsys, tmp_path, monkeypatch):
+def test_a_service_that_never_ran_is_reported_in_a_line(action, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["service", *action]) == 1
     (line,) = capsys.readouterr().err.splitlines()

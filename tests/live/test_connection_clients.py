@@ -140,7 +140,7 @@ def test_without_credentials_the_sdks_name_the_way_that_needs_none(monkeypatch):
         AgentOS()
 
 
-def test_what_is_no_request_is_refused_in_a_line():
+def test_an_invalid_request_is_refused_in_a_line():
     with pytest.raises(AodNotebookError, match=r"takes a SessionRequest, not str: start\("):
         start("echo hi")
 

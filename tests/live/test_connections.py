@@ -71,7 +71,7 @@ def test_the_environments_token_is_not_sent_to_another_service(monkeypatch):
     assert "aod_from-env" not in str(caught.value)
 
 
-def test_a_token_without_a_url_is_for_the_default_address_alone(monkeypatch):
+def test_a_token_without_a_url_is_for_the_default_address_only(monkeypatch):
     monkeypatch.setenv("AOD_API_TOKEN", "aod_from-env")
     assert find_token(DEFAULT_AOD_URL, None) == ("aod_from-env", "AOD_API_TOKEN")
     with pytest.raises(TokenMissingError) as caught:
@@ -82,7 +82,7 @@ def test_a_token_without_a_url_is_for_the_default_address_alone(monkeypatch):
     assert connect(URL, ask_token=lambda _: "aod_typed").sources["token"].startswith("typed in")
 
 
-def test_an_agentos_key_without_a_url_is_for_the_default_address_alone(monkeypatch):
+def test_an_agentos_key_without_a_url_is_for_the_default_address_only(monkeypatch):
     monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_from-env")
     monkeypatch.delenv("AGENTOS_BASE_URL", raising=False)
     assert find_token(DEFAULT_AGENTOS_URL, None, AGENTOS)[0] == "aos_ws_from-env"

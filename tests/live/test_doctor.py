@@ -47,7 +47,7 @@ def test_a_cli_that_is_missing_is_named_with_what_installs_it(home):
     assert told("gemini") == ("note", "not installed here: npm install -g @google/gemini-cli")
 
 
-def test_a_version_is_what_the_program_says(home):
+def test_a_version_is_that_of_the_program(home):
     assert told("codex")[1].startswith("0.171.0; ")
 
 
@@ -58,7 +58,7 @@ def test_a_program_that_does_not_start_is_a_problem(home):
     assert text.endswith("codex is there, but `codex --version` does not work")
 
 
-def test_without_a_login_or_a_key_it_is_said_how_to_get_one(home):
+def test_without_a_login_or_a_key_the_error_says_how_to_get_one(home):
     assert told("codex") == (
         "note",
         "0.171.0; neither logged in nor a key: run `codex login`, or set OPENAI_API_KEY",
@@ -78,13 +78,13 @@ def test_a_login_is_found_where_the_cli_keeps_it(home, monkeypatch, tmp_path):
     assert "logged in" in text
 
 
-def test_a_login_that_has_run_out_is_said_to_be_renewed(home):
+def test_an_expired_login_is_reported_as_renewed(home):
     login = {"claudeAiOauth": {"accessToken": SECRET, "expiresAt": 1000}}
     write(home / ".claude/.credentials.json", login)
     assert "logged in (~/.claude/.credentials.json), to be renewed" in told("claude")[1]
 
 
-def test_a_gateway_is_told_by_its_host_alone(home, monkeypatch):
+def test_a_gateway_is_shown_by_its_host_only(home, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", f"https://me:{SECRET}@gate.example:8443/x?k={SECRET}")
     state, text = told("claude")
@@ -92,7 +92,7 @@ def test_a_gateway_is_told_by_its_host_alone(home, monkeypatch):
     assert "gateway gate.example:8443 (ANTHROPIC_BASE_URL)" in text
 
 
-def test_a_gateway_of_codexs_own_settings_is_told(home, monkeypatch):
+def test_a_gateway_from_codexs_settings_is_shown(home, monkeypatch):
     monkeypatch.setenv("HOUSE_KEY", SECRET)
     provider = 'base_url = "https://gate.example/v1"\nenv_key = "HOUSE_KEY"\n'
     write(home / ".codex/config.toml", f'model_provider = "h"\n[model_providers.h]\n{provider}')
@@ -109,7 +109,7 @@ def test_settings_that_can_not_be_read_are_a_problem(home):
     assert "config.toml can't be read as TOML" in text
 
 
-def test_root_is_told_where_claude_would_refuse(home, monkeypatch):
+def test_root_is_warned_where_claude_would_refuse(home, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(registry, "allows_root", False)
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)

@@ -71,7 +71,7 @@ def kept(log):
     return [event for event, _ in log.read().events]
 
 
-def test_a_session_is_there_when_kernel_and_service_are_gone():
+def test_a_session_survives_the_kernel_and_the_service():
     with LocalService() as lost:
         on = Connection(AOD, lost.url, lost.aod_token, {})
         first = shell("echo one; exit 3", on).wait()
@@ -97,7 +97,7 @@ def test_a_session_that_was_never_received_needs_its_service(unused_port):
     gone.client.close()
 
 
-def test_a_new_kernel_goes_on_where_the_old_one_was(service, on):
+def test_a_new_kernel_continues_where_the_old_one_was(service, on):
     old = shell(WAITS, on())
     begun(old)
     old.close()
@@ -193,7 +193,7 @@ def test_a_torn_line_is_cut_off():
 
 
 @pytest.mark.parametrize("session_id", ["../../escape", "", "a/b", "x" * 65])
-def test_an_id_that_is_no_name_of_a_file_has_no_log(home, session_id):
+def test_an_id_that_is_not_a_file_name_has_no_log(home, session_id):
     log = EventLog("http://one", session_id)
     log.open({})
     log.write(StreamEvent("exit"), 1.0, None)

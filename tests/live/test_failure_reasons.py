@@ -16,7 +16,7 @@ from aod_notebook.live.errors import advice, error_line, failed_result
         ("opencode", "Unexpected server error. Check server logs for details.", "auth login"),
     ],
 )
-def test_a_missing_login_is_told_with_where_to_log_in(runtime, said, names):
+def test_a_missing_login_is_reported_with_where_to_log_in(runtime, said, names):
     assert names in advice(runtime, said)
 
 

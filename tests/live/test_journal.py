@@ -96,7 +96,7 @@ def test_the_first_use_by_several_threads_keeps_every_row(tmp_path, monkeypatch)
         assert rows(home) == [("a",), ("b",), ("c",), ("d",)]
 
 
-def test_a_newer_journals_rows_are_kept_and_said(tmp_path, restarted):
+def test_a_newer_journals_rows_are_kept_and_reported(tmp_path, restarted):
     journal.remember("a", "http://one", "shell")
     with contextlib.closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as connection:
         connection.execute("pragma user_version = 1000")

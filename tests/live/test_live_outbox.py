@@ -57,7 +57,7 @@ def test_the_command_sends_what_a_dead_process_left(monkeypatch, unused_port, tm
     assert "nothing waits" in capsys.readouterr().out
 
 
-def test_records_of_an_unknown_key_are_kept_and_said(monkeypatch, unused_port, capsys):
+def test_records_of_an_unknown_key_are_kept_and_reported(monkeypatch, unused_port, capsys):
     leave_records(monkeypatch, f"http://127.0.0.1:{unused_port}", "aos_ws_theirs", "a")
     monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_another")
     assert cli.main(["outbox", "--send"]) == 1

@@ -60,7 +60,7 @@ def test_a_session_that_is_lost_is_logged_as_a_warning(service, records):
         client.sessions.terminate(session.id)
 
 
-def test_nothing_is_printed_where_nobody_listens():
+def test_nothing_is_printed_without_a_listener():
     assert any(
         isinstance(handler, logging.NullHandler)
         for handler in logging.getLogger("aod_notebook").handlers

@@ -89,7 +89,7 @@ def test_in_the_end_the_calls_of_tools_have_their_arguments_in_their_places():
     assert "dates.py" in run.to_html()
 
 
-def test_an_output_of_a_run_tells_where_it_came_from(service):
+def test_an_output_of_a_run_records_its_origin(service):
     run = invoke({"query": "hi"}).wait()
     told = run.provenance()["aod_notebook"]
     assert (told["run_id"], told["service"], told["status"]) == (run.id, service.url, "completed")
@@ -196,7 +196,7 @@ def test_a_run_can_be_awaited():
     assert anyio.run(cell).status == "awaiting_input"
 
 
-def test_waiting_has_a_limit_and_the_run_goes_on(agentos):
+def test_waiting_has_a_limit_and_the_run_continues(agentos):
     reported = agentos.start_run()
     run = attach_run(reported.run_id)
     with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it continues"):
@@ -204,7 +204,7 @@ def test_waiting_has_a_limit_and_the_run_goes_on(agentos):
     assert run.stop() is StopOutcome.STOPPED
 
 
-def test_stopping_tells_the_three_ends(agentos, unused_port):
+def test_stopping_reports_each_of_the_three_ends(agentos, unused_port):
     run = invoke(ASK).wait()
     assert run.stop() is StopOutcome.STOPPED
     assert (run.status, agentos.runs.get(run_id=run.id)["status"]) == ("cancelled", "cancelled")
@@ -220,7 +220,7 @@ def test_a_run_is_shown_on_one_line():
     assert repr(run) == f"<LiveRun {run.id} cancelled>"
 
 
-def test_a_run_that_nobody_followed_shows_its_end_once_that_is_known(agentos):
+def test_an_unfollowed_run_shows_its_end_once_it_is_known(agentos):
     reported = agentos.start_run()
     run = reported_run(reported, live.agentos_connection())
     reported.fail("no disk")
@@ -282,7 +282,7 @@ def test_disconnecting_ends_the_following_and_says_so(agentos):
     assert attach_run(run.id).stop() is StopOutcome.STOPPED
 
 
-def test_following_goes_on_when_the_process_connects_elsewhere(agentos):
+def test_following_continues_when_the_process_connects_elsewhere(agentos):
     run = attach_run(agentos.start_run().run_id)
     with LocalService() as other:
         live.connect_agentos(other.url, ask_key=lambda _: other.agentos_key)
@@ -330,7 +330,7 @@ def test_a_refused_answer_leaves_the_question_open_and_who_waits_hears_of_it():
     assert run.waits_for["question"] == "Which one?"
 
 
-def test_the_stop_button_tells_the_id_as_it_is(monkeypatch):
+def test_the_stop_button_reports_the_id_verbatim(monkeypatch):
     monkeypatch.setattr(LiveRun, "stop", lambda _: StopOutcome.UNCONFIRMED)
     on = Connection(AGENTOS, "http://nowhere.example", "aos_ws_x", {})
     assert LiveRun(on, "01HX").viewer_actions()["stop"]() == (
@@ -351,7 +351,7 @@ def test_a_viewer_shows_a_run():
     viewer.close()
 
 
-def test_what_a_viewer_displays_tells_where_it_came_from(monkeypatch):
+def test_a_viewers_output_records_its_origin(monkeypatch):
     run, kept = invoke({"query": "hi"}).wait(), []
     monkeypatch.setattr("IPython.display.display", lambda *_, metadata, **__: kept.append(metadata))
     viewer = run.viewer()
@@ -370,7 +370,7 @@ def test_a_run_draws_its_spans_and_tool_calls():
     assert "TodoWrite" in drawn
 
 
-def test_a_run_is_no_source_of_a_sessions_frame():
+def test_a_run_is_not_a_source_of_a_sessions_frame():
     run = invoke({"query": "hi"}).wait()
     with pytest.raises(TypeError, match=f"{run.id} is a run, not a session: use run_events_df"):
         frames.events_df(run)

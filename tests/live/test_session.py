@@ -95,7 +95,7 @@ def test_a_session_is_followed_to_its_end():
     assert [event.type for event, _ in session.received()][-1] == "exit"
 
 
-def test_waiting_has_a_limit_and_the_session_goes_on():
+def test_waiting_has_a_limit_and_the_session_continues():
     session = begun()
     with pytest.raises(WaitTimeoutError, match=r"has not ended after 0\.1 s; it continues"):
         session.wait(0.1)
@@ -117,14 +117,14 @@ def test_a_session_can_be_awaited():
     assert anyio.run(cell).text == "awaited"
 
 
-def test_following_goes_on_when_the_process_connects_again():
+def test_following_continues_when_the_process_connects_again():
     session = begun()
     aod_notebook.connect()
     assert session.stop() is StopOutcome.STOPPED
     assert session.wait(60).status == "terminated"
 
 
-def test_following_goes_on_when_the_process_connects_elsewhere(service):
+def test_following_continues_when_the_process_connects_elsewhere(service):
     session = begun()
     with LocalService() as other:
         live.connect(other.url, ask_token=lambda _: other.aod_token)
@@ -180,7 +180,7 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path, monkeypat
         on.close()
 
 
-def test_a_lost_stream_says_how_a_cell_goes_on(service, monkeypatch):
+def test_a_lost_stream_says_how_a_cell_continues(service, monkeypatch):
     monkeypatch.setattr(follower, "PATIENCE_S", 0)
     with ChaosProxy(service.url) as proxy:
         token = service.issue_token(proved=False)
@@ -237,14 +237,14 @@ def test_an_interrupt_while_a_prompt_is_being_sent_stops_its_turn(client, stop_b
     assert session.status == "terminated"
 
 
-def test_an_interrupt_of_what_was_refused_says_why_nothing_began(stop_button):
+def test_an_interrupt_of_a_refused_start_says_why_nothing_began(stop_button):
     session = shell("exit 1").wait()
     stop_button()
     with pytest.raises(SessionStoppedError, match=r"the prompt had been refused\. 409"):
         session.prompt("echo more")
 
 
-def test_stopping_tells_the_three_ends(client, monkeypatch, unused_port):
+def test_stopping_reports_each_of_the_three_ends(client, monkeypatch, unused_port):
     assert shell("true").wait().stop() is StopOutcome.ALREADY_FINISHED
     running = begun()
     assert running.stop() is StopOutcome.STOPPED

@@ -36,7 +36,7 @@ def test_an_id_that_other_ids_begin_with_means_itself():
     assert full_id("nightly", lambda: ["nightly-2", "nightly"], "run") == "nightly"
 
 
-def test_an_ambiguous_beginning_lists_what_it_could_be():
+def test_an_ambiguous_prefix_lists_its_candidates():
     with pytest.raises(AmbiguousIdError, match="could be 2 sessions") as caught:
         full_id("5f0c", lambda: IDS, "session")
     assert IDS[0] in str(caught.value)

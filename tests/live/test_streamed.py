@@ -48,7 +48,7 @@ def kinds(events):
 
 
 @given(st.lists(STEPS, max_size=12), st.integers(1, 4), st.integers(0, 30), st.integers(0, 12))
-def test_wherever_a_stream_breaks_off_each_thing_is_told_once(steps, size, cut, split):
+def test_wherever_a_stream_breaks_off_each_event_is_shown_once(steps, size, cut, split):
     story = [event for step in steps for event in told_live(*step, size)][:cut]
     whole = [recorded(row(*step)) for step in steps]
     streamed = Streamed()
@@ -64,7 +64,7 @@ def test_wherever_a_stream_breaks_off_each_thing_is_told_once(steps, size, cut, 
     assert "tool" not in {event.type for event in story}
 
 
-def test_of_what_a_stream_leaves_out_only_the_later_part_is_told():
+def test_only_the_later_part_of_what_a_stream_omits_is_added():
     streamed = Streamed()
     streamed.take(RunEvent("tool", {"status": "calling", "name": "Bash"}), 0)
     rows = [row("llm.request", "first"), row("tool.called", "Bash"), row("llm.request", "second")]
@@ -103,7 +103,7 @@ def broken(service, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("after", [500, 900, 1_500])
-def test_a_run_whose_stream_breaks_off_is_told_once_and_to_its_end(broken, after):
+def test_a_run_with_a_broken_stream_is_shown_once_and_to_its_end(broken, after):
     run, whole = broken(after).wait(60), broken(None).wait(60)
     assert (run.status, run.output) == ("completed", whole.output)
     events, expected = ([event for event, _ in each.received()] for each in (run, whole))

@@ -77,7 +77,7 @@ def running(client, lines):
     raise AssertionError("the script ended")
 
 
-def test_an_attached_session_that_goes_on_has_what_the_service_had(connected):
+def test_an_attached_running_session_has_the_events_of_the_service(connected):
     session_id = running(connected, 5000)
     session = attach(session_id)
     assert session.status == "running"
@@ -158,7 +158,7 @@ def test_a_session_is_followed_through_a_restart_of_its_service(tmp_path, monkey
         stop_service(embedded_data_dir())
 
 
-def test_what_keeps_a_session_from_going_on_is_said(connected, tmp_path, monkeypatch):
+def test_the_reason_why_a_session_can_not_continue_is_reported(connected, tmp_path, monkeypatch):
     with LocalService(data_dir=tmp_path / "d") as first:
         session = lost(first, monkeypatch)
         monkeypatch.setattr(follower, "PATIENCE_S", 60)

@@ -1,4 +1,4 @@
-"""The AgentOS half as an OpenAPI description, written by hand from CONTRACT.md part B.
+"""The AgentOS half as an OpenAPI description, written by hand.
 
 Where the contract leaves a result open it is described as any object or list. The control
 plane's methods that need the hosted service are described as what they are here: a 404.
@@ -51,7 +51,7 @@ class Ids:
     keys: tuple[str, ...] = ()
 
 
-# ---- envelope and errors (B.2, B.13) ----
+# ---- envelope and errors ----
 
 
 def refusal(*codes):
@@ -84,7 +84,7 @@ def call(takes, successes, *errors, parameters=()):
     return {"post": operation | {"parameters": list(parameters)}}
 
 
-# ---- reported runs (B.4, B.5) ----
+# ---- reported runs ----
 
 EVENT = {
     "type": NAME,
@@ -155,7 +155,7 @@ def ingest_paths(ids):
     return {f"/api/ingest/v1/{name}": path for name, path in paths.items()}
 
 
-# ---- invoke and reply (B.6, B.7) ----
+# ---- invoke and reply ----
 
 PAUSE = {
     "anyOf": [
@@ -205,7 +205,7 @@ def run_paths(ids):
     }
 
 
-# ---- control plane (B.9) ----
+# ---- control plane ----
 
 AGENT = obj("id name status", id=NAME, name=TEXT, status=choice("active", "paused", "archived"))
 CREATED = obj("agent_id", agent_id=NAME)

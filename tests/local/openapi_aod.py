@@ -1,4 +1,4 @@
-"""The Agent on Demand half as an OpenAPI description, written by hand from CONTRACT.md part A."""
+"""The Agent on Demand half as an OpenAPI description, written by hand."""
 
 from dataclasses import dataclass
 
@@ -51,7 +51,7 @@ class Ids:
     plain: tuple[str, ...] = ()
 
 
-# ---- errors (A.3) ----
+# ---- errors ----
 
 DETAIL = exact(detail=TEXT)
 FIELD_ERRORS = exact(
@@ -63,7 +63,7 @@ FIELD_ERRORS = exact(
 ERRORS = {
     400: response(json=DETAIL),
     401: response(json=DETAIL),
-    404: response(json=DETAIL, plain=TEXT),  # plain for a path segment that is no UUID (A.2)
+    404: response(json=DETAIL, plain=TEXT),  # plain for a path segment that is no UUID
     409: response(json=DETAIL),
     413: response(json=DETAIL),
     422: response(json={"anyOf": [DETAIL, FIELD_ERRORS]}),
@@ -90,7 +90,7 @@ def listed(schema):
     return exact(data=array(schema))
 
 
-# ---- agents (A.7, A.9) ----
+# ---- agents ----
 
 INLINE_SKILL = exact(
     name=text(pattern="^[a-z0-9][a-z0-9-]{0,63}$"),
@@ -192,7 +192,7 @@ def agent_paths(ids):
     }
 
 
-# ---- environments (A.8) ----
+# ---- environments ----
 
 UNRESTRICTED = obj(type=choice("unrestricted"))
 LIMITED = obj("type", type=choice("limited"), allowed_hosts=array(TEXT))
@@ -264,7 +264,7 @@ def environment_paths(ids):
     }
 
 
-# ---- sessions (A.9, A.10, A.12) ----
+# ---- sessions ----
 
 STATUS = choice("pending", "running", "completed", "failed", "terminated")
 MOUNTED = exact(type=choice("github_repository"), url=TEXT, mount_path=text(pattern="^/"))
@@ -386,7 +386,7 @@ def session_paths(ids):
     }
 
 
-# ---- the whole (A.5, A.6) ----
+# ---- the whole ----
 
 CHECKS = exact(db=TEXT, crypto=TEXT)
 HEALTH = {

@@ -1,4 +1,4 @@
-"""The control plane: every live method is seen to work through another call (B.9)."""
+"""The control plane: every live method is seen to work through another call."""
 
 import json
 import uuid
@@ -56,7 +56,7 @@ def test_a_made_agent_is_the_newest_of_the_list(rpc):
 
 
 @shows("agents_get", through="agents_create")
-def test_an_agent_is_given_back_as_it_was_made(rpc):
+def test_an_agent_is_returned_as_it_was_created(rpc):
     fields = {"name": "a", "system_prompt": "s", "tools": ["t"], "temperature": 0.5}
     made = rpc.call("agents_create", **fields)
     got = rpc.call("agents_get", agent_id=made.pop("agent_id"))
@@ -65,7 +65,7 @@ def test_an_agent_is_given_back_as_it_was_made(rpc):
 
 
 @shows("agents_update", through="agents_get")
-def test_an_update_changes_what_it_names(rpc):
+def test_an_update_changes_the_named_fields_only(rpc):
     agent_id = rpc.call("agents_create", name="a", system_prompt="s", tools=["t"])["agent_id"]
     rpc.call("agents_update", agent_id=agent_id, name="b", tags=["x"], tools=[])
     got = rpc.call("agents_get", agent_id=agent_id)
@@ -96,7 +96,6 @@ def test_archived_agents_are_listed_when_they_are_asked_for(rpc, agent_id):
 @shows("agents_set_status", through="invoke")
 @pytest.mark.parametrize("status", ["paused", "archived"])
 def test_only_an_active_agent_can_be_invoked(rpc, agent_id, status):
-    """Rows: B.6 the agent is paused or archived."""
     rpc.call("agents_set_status", agent_id=agent_id, status=status)
     refused = rpc.error(f"/api/v1/agents/{agent_id}/invoke")
     assert refused == (409, "CONFLICT", f"Agent {agent_id} is {status}")
@@ -105,13 +104,11 @@ def test_only_an_active_agent_can_be_invoked(rpc, agent_id, status):
 
 
 def test_the_built_in_agent_can_not_be_deleted(service, rpc):
-    """Rows: B.9 the built-in agent is deleted."""
     refused = rpc.refused("agents_delete", agent_id=service.agent_id)
     assert refused == (409, "CONFLICT", "The built-in agent can't be deleted")
 
 
 def test_the_built_in_agent_can_not_be_filed(service, rpc):
-    """Rows: B.9 the built-in agent is filed."""
     folder = rpc.call("folders_create", name=str(uuid.uuid4()))["folder_id"]
     refused = rpc.refused("agents_update", agent_id=service.agent_id, folder_id=folder)
     assert refused == (409, "CONFLICT", "A built-in agent can't be filed in a folder")
@@ -178,7 +175,7 @@ def test_what_a_run_waits_for_is_listed(rpc, agent_id):
 
 
 @shows("approvals_decide", through="runs_get")
-def test_approving_lets_the_run_go_on_and_rejecting_fails_it(rpc, agent_id):
+def test_approving_lets_the_run_continue_and_rejecting_fails_it(rpc, agent_id):
     approved, rejected = (rpc.invoke(agent_id, expect=202, input=script(APPROVE)) for _ in range(2))
     decided = rpc.call("approvals_decide", decision="approved", **approved["awaiting_approval"])
     assert decided["status"] == "approved"
@@ -204,7 +201,7 @@ def test_conversations_are_listed_by_agent_and_user(rpc, agent_id):
 
 
 @shows("conversations_get", through="runs_invoke")
-def test_a_conversation_holds_what_was_said(rpc, agent_id):
+def test_a_conversation_holds_its_messages(rpc, agent_id):
     data = rpc.call("runs_invoke", agent_id=agent_id, input={"a": 1}, start_session=True)
     got = rpc.call("conversations_get", conversation_id=data["session_id"])
     assert [(said["role"], said["content"]) for said in got["messages"]] == [
@@ -252,7 +249,6 @@ def test_keys_are_listed_without_their_text(service, rpc, agent_id):
 
 @shows("api_keys_revoke", through="invoke")
 def test_a_revoked_key_is_refused_and_listed_on_request(service, rpc, agent_id):
-    """Rows: B.2 unknown or revoked key."""
     made = rpc.call("api_keys_create", agent_id=agent_id, name="k")
     rpc.call("api_keys_revoke", key_id=made["key_id"])
     with connect(service.url, made["api_key"]) as client:
@@ -285,8 +281,7 @@ def test_a_made_folder_is_the_newest_of_the_list(rpc, folder):
     assert (newest["id"], newest["name"], newest["agent_count"]) == (*folder.values(), 0)
 
 
-def test_a_folders_name_is_its_own(rpc, folder):
-    """Rows: B.9 a folder's name is taken."""
+def test_a_folders_name_is_unique(rpc, folder):
     refused = rpc.refused("folders_create", name=folder["name"])
     assert refused == (409, "CONFLICT", f"A folder named '{folder['name']}' already exists")
 
@@ -338,26 +333,22 @@ def test_a_listed_workspace_can_be_named_in_every_call(service, name):
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))
 def test_a_method_of_the_hosted_service_says_so(rpc, name):
-    """Rows: DESIGN 9 a method that is not live."""
     message = f"{name} is not part of the local service: it needs the hosted AgentOS"
     assert rpc.refused(name) == (404, "NOT_AVAILABLE_LOCALLY", message)
 
 
 def test_an_unknown_method_is_not_found(rpc):
-    """Rows: B.9 unknown method."""
     refused = rpc.refused("agents_fly")
     assert refused == (404, "NOT_FOUND", "There is no method agents_fly")
 
 
 @pytest.mark.parametrize("name", sorted({*LIVE, *ELSEWHERE}))
 def test_an_agent_key_can_not_use_the_control_plane(reporter, name):
-    """Rows: B.1 an agent key on the control plane."""
     message = "An agent key can't do this: use a workspace key"
     assert reporter.refused(name) == (403, "FORBIDDEN", message)
 
 
 def test_a_personal_key_names_its_workspace(service):
-    """Rows: B.1 a personal key without a workspace."""
     with connect(service.url, service.issue_key("user")) as client:
         refused = Rpc(client).refused("agents_list")
     message = "A personal key needs the parameter 'workspace'"
@@ -365,7 +356,6 @@ def test_a_personal_key_names_its_workspace(service):
 
 
 def test_another_workspace_is_not_found(rpc):
-    """Rows: B.9 unknown workspace."""
     refused = rpc.refused("agents_list", workspace="other")
     assert refused == (404, "NOT_FOUND", "Workspace other not found")
 
@@ -415,7 +405,6 @@ def test_another_workspace_is_not_found(rpc):
     ],
 )
 def test_wrong_parameters_are_a_validation_error(rpc, name, params, message):
-    """Rows: B.9 wrong parameters."""
     status, code, said = rpc.refused(name, **params)
     assert (status, code) == (400, "VALIDATION_ERROR")
     assert said.startswith(f"Invalid request body: {message}")
@@ -445,13 +434,11 @@ def test_wrong_parameters_are_a_validation_error(rpc, name, params, message):
         ("folders_delete", {"folder_id": "x"}, "Folder x not found"),
     ],
 )
-def test_what_is_not_there_is_not_found(rpc, name, params, message):
-    """Rows: DESIGN 9 missing."""
+def test_a_missing_object_is_not_found(rpc, name, params, message):
     assert rpc.refused(name, **params) == (404, "NOT_FOUND", message)
 
 
 def test_an_ended_run_can_not_be_cancelled(rpc, agent_id):
-    """Rows: B.9 an ended run is cancelled."""
     run_id = rpc.invoke(agent_id)["run_id"]
     ended = f"Run {run_id} has already ended: completed"
     assert rpc.refused("runs_cancel", run_id=run_id) == (409, "CONFLICT", ended)

@@ -1,4 +1,4 @@
-"""Hosted agents on their provider's CLI, with stand-in programs (B.6, DESIGN section 9)."""
+"""Hosted agents on their provider's CLI, with stand-in programs."""
 
 import stat
 import sys
@@ -21,7 +21,6 @@ from aod_notebook.local import LocalService
 def test_without_its_cli_an_agent_fails_with_what_to_install(
     fresh_service, monkeypatch, provider, program, package
 ):
-    """Rows: DESIGN 9 an invoke without its CLI."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with connect(fresh_service.url, fresh_service.agentos_key) as client:
         rpc = Rpc(client)
@@ -76,7 +75,7 @@ def test_a_hosted_agent_runs_on_its_providers_cli(claude):
     assert (run["input_tokens"], run["output_tokens"]) == (5, 7)
 
 
-def test_a_conversation_is_told_to_the_agent_and_kept(claude):
+def test_a_conversation_is_sent_to_the_agent_and_stored(claude):
     first = claude.invoke(claude.agent_id, input={"q": 1}, start_session=True, external_user_id="u")
     second = claude.invoke(claude.agent_id, input={"q": 2}, session_id=first["session_id"])
     assert second["session_id"] == first["session_id"]
@@ -95,14 +94,13 @@ def test_a_conversation_is_told_to_the_agent_and_kept(claude):
     assert [message["run_id"] for message in newest["messages"]] == [second["run_id"]]
 
 
-def test_a_given_history_is_told_to_the_agent(claude):
+def test_a_given_history_is_sent_to_the_agent(claude):
     history = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
     data = claude.invoke(claude.agent_id, input={"q": 1}, history=history)
     assert "user: hello\n\nassistant: hi\n\n" in data["output"]["prompt"]
 
 
 def test_a_cli_that_fails_fails_the_run_with_its_stderr(claude):
-    """Rows: B.6 the CLI fails."""
     refused = claude.error(f"/api/v1/agents/{claude.agent_id}/invoke", {"input": {"q": "fail"}})
     assert refused == (422, "RUN_FAILED", "the agent ended with exit code 3: it broke")
 
@@ -147,7 +145,6 @@ def slow_agent(rpc, tmp_path, monkeypatch):
 
 
 def test_a_run_at_work_can_be_cancelled(fresh_service, tmp_path, monkeypatch):
-    """Rows: B.6 the run is cancelled."""
     with connect(fresh_service.url, fresh_service.agentos_key) as client:
         rpc = Rpc(client)
         agent_id = slow_agent(rpc, tmp_path, monkeypatch)
@@ -184,7 +181,6 @@ def test_a_cancelled_run_has_every_event_once_it_says_so(fresh_service, tmp_path
 
 
 def test_a_run_over_its_limit_is_a_timeout_and_its_stream_beats(tmp_path, monkeypatch):
-    """Rows: B.6 the run takes too long."""
     with (
         LocalService(invoke_limit_s=0.4, heartbeat_s=0.1) as service,
         connect(service.url, service.agentos_key) as client,

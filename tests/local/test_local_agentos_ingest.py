@@ -1,4 +1,4 @@
-"""`/api/ingest/v1`: keys, validation, idempotency, events, tasks, ends (B.1 to B.5)."""
+"""`/api/ingest/v1`: keys, validation, idempotency, events, tasks, ends."""
 
 import json
 import uuid
@@ -60,7 +60,6 @@ WRONG_KEY = "Invalid or revoked API key"
     ],
 )
 def test_every_call_needs_a_key(anonymous, path, header, message):
-    """Rows: B.2 no key; B.2 unknown or revoked key."""
     headers = {} if header is None else {"Authorization": header}
     response = anonymous.post(path, json={}, headers=headers)
     assert response.status_code == 401
@@ -70,7 +69,6 @@ def test_every_call_needs_a_key(anonymous, path, header, message):
 
 @pytest.mark.parametrize("path", CALLS)
 def test_every_call_is_a_post(rpc, path):
-    """Rows: B.1 another method."""
     response = rpc.client.get(path)
     error = {"code": "METHOD_NOT_ALLOWED", "message": "Every call is a POST"}
     assert (response.status_code, response.json()) == (405, {"data": None, "error": error})
@@ -82,7 +80,6 @@ def test_an_aod_token_opens_nothing_here(service, anonymous):
 
 
 def test_an_unknown_path_is_a_404_in_the_envelope(rpc):
-    """Rows: B.1 unknown path."""
     refused = rpc.error("/api/v2/anything")
     assert refused == (404, "NOT_FOUND", "There is no endpoint /api/v2/anything")
 
@@ -108,14 +105,12 @@ def test_an_unknown_path_is_a_404_in_the_envelope(rpc):
     ],
 )
 def test_a_wrong_body_is_a_validation_error(rpc, path, body):
-    """Rows: B.4 a wrong field."""
     status, code, message = rpc.error(f"{INGEST}/{path}", body)
     assert (status, code) == (400, "VALIDATION_ERROR")
     assert message.startswith("Invalid request body: ")
 
 
 def test_a_refusal_names_the_field(rpc):
-    """Rows: B.4 a wrong field."""
     refused = rpc.error(f"{INGEST}/run/complete", {"run_id": "x", "input_tokens": "many"})
     message = "Invalid request body: Expected `int | null`, got `str` - at `$.input_tokens`"
     assert refused == (400, "VALIDATION_ERROR", message)
@@ -123,15 +118,13 @@ def test_a_refusal_names_the_field(rpc):
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"a": NaN}', b"\xff", b"[" * 100_000])
 @pytest.mark.parametrize("path", ["run/start", "events"])
-def test_a_body_that_is_no_json_object_is_a_validation_error(rpc, path, content):
-    """Rows: B.1 the body is no JSON object."""
+def test_a_body_that_is_not_a_json_object_is_a_validation_error(rpc, path, content):
     response = rpc.client.post(f"{INGEST}/{path}", content=content)
     assert (response.status_code, response.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert response.json()["error"]["message"].startswith("Invalid request body: ")
 
 
 def test_a_body_over_the_limit_is_too_large(fresh_service):
-    """Rows: B.1 the body is too large."""
     with connect(fresh_service.url, fresh_service.agentos_key) as client:
         limit = fresh_service._service.config.max_body_bytes
         response = client.post(f"{INGEST}/events", content=b" " * (limit + 1))
@@ -160,7 +153,6 @@ def test_a_body_over_the_limit_is_too_large(fresh_service):
     ],
 )
 def test_one_wrong_event_refuses_its_whole_batch(reporter, rpc, run_id, wrong):
-    """Rows: B.5 one wrong event."""
     body = {"run_id": run_id, "events": [EVENT, {**SPAN, **wrong}]}
     status, code, message = reporter.error(f"{INGEST}/events", body)
     assert (status, code) == (400, "VALIDATION_ERROR")
@@ -177,7 +169,6 @@ def test_one_wrong_event_refuses_its_whole_batch(reporter, rpc, run_id, wrong):
     ],
 )
 def test_the_refusal_of_an_event_names_the_place(reporter, run_id, wrong, message):
-    """Rows: B.5 one wrong event."""
     body = {"run_id": run_id, "events": [EVENT, {**EVENT, **wrong}]}
     refused = reporter.error(f"{INGEST}/events", body)
     assert refused == (400, "VALIDATION_ERROR", f"Invalid request body: {message}")
@@ -185,7 +176,6 @@ def test_the_refusal_of_an_event_names_the_place(reporter, run_id, wrong, messag
 
 @pytest.mark.parametrize("value", [b'"\xff"', b"1e999", b"9" * 5000, b'"\\ud800"', b"NaN"])
 def test_a_payload_that_readers_could_not_read_is_refused(reporter, rpc, run_id, value):
-    """Rows: B.5 a payload that is no JSON."""
     body = json.dumps({"run_id": run_id, "events": [{**EVENT, "payload": {"a": 0}}]})
     content = body.encode().replace(b'{"a": 0}', b'{"a": %s}' % value)
     response = reporter.client.post(f"{INGEST}/events", content=content)
@@ -251,8 +241,7 @@ def test_any_trigger_type_is_kept(reporter, rpc, service):
     assert (run["trigger_type"], run["parent_run_id"]) == ("cron job", "p")
 
 
-def test_what_is_not_there_is_not_found(rpc, service):
-    """Rows: B.4 unknown agent; B.4 unknown run."""
+def test_a_missing_object_is_not_found(rpc, service):
     body = {"agent_id": "nobody", "trigger_type": "sdk", "input": {}}
     refused = rpc.error(f"{INGEST}/run/start", body)
     assert refused == (404, "NOT_FOUND", "Agent nobody not found")
@@ -269,7 +258,6 @@ def test_what_is_not_there_is_not_found(rpc, service):
 
 
 def test_an_agent_key_reports_for_its_own_agent_only(reporter, rpc, agent_id):
-    """Rows: B.1 another agent's key."""
     forbidden = (403, "FORBIDDEN", "This key belongs to another agent")
     body = {"agent_id": agent_id, "trigger_type": "sdk", "input": {}}
     assert reporter.error(f"{INGEST}/run/start", body) == forbidden
@@ -320,7 +308,6 @@ ENDS = {
 
 @pytest.mark.parametrize("status", list(ENDS))
 def test_a_run_ends_once_and_the_same_end_may_come_again(reporter, rpc, run_id, status):
-    """Rows: B.4 another end of an ended run."""
     path, body = ENDS[status]
     for _ in range(2):
         reporter.data(f"{INGEST}/{path}", {"run_id": run_id, **body})

@@ -1,4 +1,4 @@
-"""Invoking an agent on `replay`, at once and as a stream; conversations (B.6, B.7)."""
+"""Invoking an agent on `replay`, at once and as a stream; conversations."""
 
 import asyncio
 import json
@@ -23,7 +23,6 @@ def test_the_built_in_agent_completes_at_once_with_a_summary(service, rpc):
 
 
 def test_an_agent_key_invokes_its_own_agent_only(service, reporter, agent_id):
-    """Rows: B.1 another agent's key."""
     assert reporter.invoke(service.agent_id)["output"]["summary"]
     refused = reporter.error(f"/api/v1/agents/{agent_id}/invoke")
     assert refused == (403, "FORBIDDEN", "This key belongs to another agent")
@@ -56,7 +55,6 @@ def test_the_stream_starts_brings_chunks_and_tools_and_is_done(rpc, agent_id):
 
 
 def test_a_run_that_fails_is_an_error_with_its_words(rpc, agent_id):
-    """Rows: B.6 the run fails."""
     refused = rpc.error(f"/api/v1/agents/{agent_id}/invoke", {"input": script(fail="no luck")})
     assert refused == (422, "RUN_FAILED", "no luck")
     (run,) = rpc.call("runs_list", agent_id=agent_id)
@@ -64,7 +62,6 @@ def test_a_run_that_fails_is_an_error_with_its_words(rpc, agent_id):
 
 
 def test_a_streamed_run_that_fails_ends_with_an_error_event(rpc, agent_id):
-    """Rows: B.7 the run fails."""
     last = rpc.stream(agent_id, input=script(fail="no luck"))[-1]
     assert last == {"type": "error", "message": "no luck", "code": "RUN_FAILED"}
 
@@ -91,7 +88,6 @@ def test_a_streamed_run_that_fails_ends_with_an_error_event(rpc, agent_id):
 def test_a_wrong_invoke_is_a_validation_error_streamed_or_not(
     rpc, agent_id, fields, message, streamed
 ):
-    """Rows: B.6 two of session_id, start_session and history; B.6 a script that is wrong."""
     body = {**fields, "stream": streamed}
     status, code, said = rpc.error(f"/api/v1/agents/{agent_id}/invoke", body)
     assert (status, code) == (400, "VALIDATION_ERROR")
@@ -99,13 +95,11 @@ def test_a_wrong_invoke_is_a_validation_error_streamed_or_not(
 
 
 def test_an_unknown_agent_is_not_found(rpc):
-    """Rows: B.6 unknown agent."""
     refused = rpc.error("/api/v1/agents/none/invoke")
     assert refused == (404, "NOT_FOUND", "Agent none not found")
 
 
 def test_an_unknown_conversation_is_not_found(rpc, agent_id):
-    """Rows: B.6 unknown conversation."""
     missing = str(uuid.uuid4())
     refused = rpc.error(f"/api/v1/agents/{agent_id}/invoke", {"session_id": missing})
     assert refused == (404, "NOT_FOUND", f"Session {missing} not found")

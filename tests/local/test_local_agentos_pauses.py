@@ -1,4 +1,4 @@
-"""Hosted runs that wait: for an answer, for an approval, and who ends the wait (B.6)."""
+"""Hosted runs that wait: for an answer, for an approval, and who ends the wait."""
 
 import pytest
 from service_kit import Rpc, connect, script, until
@@ -29,7 +29,6 @@ def test_a_run_pauses_for_an_answer_then_for_an_approval_and_completes(rpc, agen
 
 
 def test_an_approval_is_decided_once(rpc, agent_id):
-    """Rows: B.9 an approval that was decided."""
     paused = rpc.invoke(agent_id, expect=202, input=script(APPROVE))
     approval_id = paused["awaiting_approval"]["approval_id"]
     rpc.call("approvals_decide", approval_id=approval_id, decision="rejected")
@@ -47,7 +46,6 @@ def test_a_streamed_run_ends_its_stream_at_a_pause(rpc, agent_id):
 
 
 def test_a_cancelled_run_takes_no_answer_and_no_other_end(rpc, agent_id):
-    """Rows: B.6 nothing is asked; B.4 another end of an ended run."""
     run_id = rpc.invoke(agent_id, expect=202, input=script(ASK))["run_id"]
     assert rpc.call("runs_cancel", run_id=run_id)["status"] == "cancelled"
     path = f"/api/v1/runs/{run_id}/human-input"
@@ -59,8 +57,7 @@ def test_a_cancelled_run_takes_no_answer_and_no_other_end(rpc, agent_id):
 
 
 @pytest.mark.parametrize("pause", [ASK, APPROVE])
-def test_a_paused_run_of_a_deleted_agent_fails_when_it_should_go_on(rpc, agent_id, pause):
-    """Rows: B.6 the agent was deleted."""
+def test_a_paused_run_of_a_deleted_agent_fails_when_it_should_continue(rpc, agent_id, pause):
     paused = rpc.invoke(agent_id, expect=202, input=script(pause))
     run_id = paused["run_id"]
     rpc.call("agents_delete", agent_id=agent_id)
@@ -75,7 +72,7 @@ def test_a_paused_run_of_a_deleted_agent_fails_when_it_should_go_on(rpc, agent_i
     assert (run["status"], run["error_message"]) == ("failed", gone)
 
 
-def test_a_paused_run_of_a_deleted_conversation_goes_on_without_it(service, rpc, agent_id):
+def test_a_paused_run_of_a_deleted_conversation_continues_without_it(service, rpc, agent_id):
     paused = rpc.invoke(agent_id, expect=202, input=script(ASK), start_session=True)
     session_id = paused["session_id"]
     rpc.call("conversations_delete", conversation_id=session_id)
@@ -89,7 +86,7 @@ def test_a_paused_run_of_a_deleted_conversation_goes_on_without_it(service, rpc,
     assert messages.result() == []
 
 
-def test_a_run_that_is_cancelled_before_it_goes_on_does_nothing(fresh_service, monkeypatch):
+def test_a_run_that_is_cancelled_before_it_continues_does_nothing(fresh_service, monkeypatch):
     with connect(fresh_service.url, fresh_service.agentos_key) as client:
         rpc = Rpc(client)
         paused = rpc.invoke(fresh_service.agent_id, expect=202, input=script(APPROVE))

@@ -1,4 +1,4 @@
-"""Questions to a person: the long poll of a reporting client, and the reply (B.4, B.6)."""
+"""Questions to a person: the long poll of a reporting client, and the reply."""
 
 import threading
 
@@ -49,7 +49,7 @@ def test_a_poll_without_an_answer_is_pending_and_can_be_repeated(brief):
         assert ask(rpc, run_id, request_id=first["request_id"])["input"] == "late"
 
 
-def test_a_question_whose_time_is_over_does_not_stand_before_the_next(rpc, reporter, run_id):
+def test_an_expired_question_does_not_block_the_next(rpc, reporter, run_id):
     body = {"run_id": run_id, "prompt": "first", "timeout_seconds": 0.05}
     assert rpc.error(f"{INGEST}/human-input/request", body)[1] == "TIMEOUT"
     assert "awaiting_input" not in rpc.call("runs_get", run_id=run_id)
@@ -57,7 +57,6 @@ def test_a_question_whose_time_is_over_does_not_stand_before_the_next(rpc, repor
 
 
 def test_a_question_that_is_not_answered_in_time_is_a_timeout(rpc, run_id):
-    """Rows: B.4 a question that nobody answered; B.6 nothing is asked."""
     body = {"run_id": run_id, "prompt": "p", "timeout_seconds": 0.1}
     status, code, message = rpc.error(f"{INGEST}/human-input/request", body)
     request_id = message.split()[1]
@@ -72,7 +71,6 @@ def test_a_question_that_is_not_answered_in_time_is_a_timeout(rpc, run_id):
 
 @pytest.mark.parametrize("by", ["ingest", "control plane"])
 def test_cancelling_the_run_cancels_its_question(rpc, reporter, run_id, by):
-    """Rows: B.4 a question of a cancelled run."""
     answers = []
     body = {"run_id": run_id, "prompt": "p"}
     waiting = threading.Thread(
@@ -90,7 +88,6 @@ def test_cancelling_the_run_cancels_its_question(rpc, reporter, run_id, by):
 
 
 def test_an_ended_run_asks_no_more(rpc, run_id):
-    """Rows: B.4 a question of an ended run."""
     rpc.data(f"{INGEST}/run/complete", {"run_id": run_id})
     refused = rpc.error(f"{INGEST}/human-input/request", {"run_id": run_id, "prompt": "p"})
     assert refused == (409, "CONFLICT", f"Run {run_id} has already ended: completed")
@@ -98,7 +95,6 @@ def test_an_ended_run_asks_no_more(rpc, run_id):
 
 @pytest.mark.parametrize("call", ["poll", "reply"])
 def test_an_unknown_question_is_not_found(rpc, run_id, call):
-    """Rows: B.4 unknown question; B.6 unknown question."""
     path, body = {
         "poll": (
             f"{INGEST}/human-input/request",
@@ -110,7 +106,6 @@ def test_an_unknown_question_is_not_found(rpc, run_id, call):
 
 
 def test_answering_when_nothing_is_asked_is_a_conflict(rpc, run_id):
-    """Rows: B.6 nothing is asked."""
     refused = rpc.error(f"/api/v1/runs/{run_id}/human-input", {"response": "x"})
     message = f"Run {run_id} asks nothing that could be answered"
     assert refused == (409, "CONFLICT", message)
@@ -118,7 +113,6 @@ def test_answering_when_nothing_is_asked_is_a_conflict(rpc, run_id):
 
 @pytest.mark.parametrize("path", ["human-input", "reply"])
 def test_answering_an_unknown_run_is_not_found(rpc, path):
-    """Rows: B.6 unknown run."""
     refused = rpc.error(f"/api/v1/runs/none/{path}", {"response": "x", "request_id": "y"})
     assert refused == (404, "NOT_FOUND", "Run none not found")
 
@@ -132,14 +126,12 @@ def test_answering_an_unknown_run_is_not_found(rpc, path):
     ],
 )
 def test_an_answer_is_a_text_that_is_not_empty(rpc, run_id, body, message):
-    """Rows: B.6 an empty answer."""
     refused = rpc.error(f"/api/v1/runs/{run_id}/human-input", body)
     assert refused == (400, "VALIDATION_ERROR", f"Invalid request body: {message}")
 
 
 @pytest.mark.parametrize("path", ["human-input", "reply"])
 def test_a_reply_needs_a_workspace_key(reporter, run_id, path):
-    """Rows: B.1 an agent key replies."""
     refused = reporter.error(f"/api/v1/runs/{run_id}/{path}", {"response": "x"})
     message = "An agent key can't do this: use a workspace key"
     assert refused == (403, "FORBIDDEN", message)

@@ -1,4 +1,4 @@
-"""`/agents`: fields, both generations, check order, versions, metadata (A.7)."""
+"""`/agents`: fields, both generations, check order, versions, metadata."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -108,7 +108,6 @@ def test_both_generations_are_stored_with_both_names(http, fields, runtime, prov
 
 @pytest.mark.parametrize("extra", [{}, {"runtime": "claude", "provider": "anthropic"}])
 def test_neither_or_both_generations_are_refused_with_a_clear_text(http, extra):
-    """Rows: DESIGN 9 both generations or none."""
     assert create(http, name="a", model="m", **extra) == (422, {"detail": ONE_OF})
 
 
@@ -154,13 +153,10 @@ def test_neither_or_both_generations_are_refused_with_a_clear_text(http, extra):
     ],
 )
 def test_a_refused_create_says_why(http, fields, status, detail):
-    """Rows: A.7.1 unknown runtime; A.7.1 runtime and model don't fit; A.7.1 unknown provider;
-    A.7.1 only a prefix; A.7.1 another provider's prefix; A.7.1 missing environment."""
     assert create(http, **fields) == (status, {"detail": detail})
 
 
 def test_a_model_outside_the_catalog_is_a_field_error_before_the_runtime(strict_http):
-    """Rows: A.7.1 unknown model."""
     status, body = create(strict_http, name="a", model="claude-sonnet-4-5", runtime="claude-code")
     assert status == 422
     assert messages(body) == [
@@ -207,7 +203,6 @@ def test_a_model_outside_the_catalog_is_a_field_error_before_the_runtime(strict_
     ],
 )
 def test_a_wrong_field_is_listed(http, fields, loc, msg, kind):
-    """Rows: A.3 not a text; A.3 too long; A.3 no list; A.3 no object; A.7.1 blank model."""
     status, body = create(http, **{**G2, **fields})
     assert status == 422
     (item,) = body["detail"]
@@ -218,7 +213,6 @@ def test_a_wrong_field_is_listed(http, fields, loc, msg, kind):
 
 
 def test_a_missing_field_echoes_the_body_and_every_failing_field_is_listed(http):
-    """Rows: A.3 missing field; A.3 several fields."""
     sent = {"runtime": "claude", "system": 1}
     status, body = create(http, **sent)
     assert status == 422
@@ -238,7 +232,6 @@ def test_unknown_fields_are_ignored(http):
 
 
 def test_an_archived_environment_can_not_be_assigned(http, kit):
-    """Rows: A.7.1 archived environment."""
     environment = kit.environment()
     http.post(f"/environments/{environment['id']}/archive")
     assert create(http, **G1, environment_id=environment["id"]) == (
@@ -255,7 +248,6 @@ def test_agents_are_listed_newest_first_without_archived_ones(fresh_kit):
 
 
 def test_an_archived_agent_stays_readable_and_can_not_change(http, kit):
-    """Rows: A.7.2 archived agent; A.7.2 archived twice."""
     agent = kit.agent()
     archived = kit.post(f"/agents/{agent['id']}/archive", expect=200)
     assert archived["archived_at"] is not None
@@ -304,7 +296,7 @@ def test_metadata_is_merged_one_level_deep_and_the_empty_string_deletes(http, ki
     }
 
 
-def test_metadata_tells_true_from_one(http, kit):
+def test_metadata_distinguishes_true_from_one(http, kit):
     agent = kit.agent(metadata={"a": 1})
     _, changed = update(http, agent, metadata={"a": True})
     assert changed["metadata"] == {"a": True}
@@ -331,9 +323,6 @@ def test_an_environment_is_attached_kept_and_detached(http, kit):
 
 
 def test_the_update_checks_body_runtime_environment_agent_archive_version_model_in_order(http, kit):
-    """Rows: A.7.2 wrong fields; A.7.2 unknown runtime; A.7.2 missing environment;
-    A.7.2 archived environment; A.7.2 missing agent; A.7.2 archived agent; A.7.2 stale version;
-    A.7.2 runtime and model don't fit."""
     archived = kit.environment()
     http.post(f"/environments/{archived['id']}/archive")
     body = {
@@ -410,11 +399,7 @@ def test_a_model_outside_the_catalog_is_a_field_error_before_the_missing_agent(s
         (G1, {"runtime": "claude", "provider": "anthropic"}, ONE_OF),
     ],
 )
-def test_an_update_to_what_does_not_go_together_is_refused(
-    strict_http, strict_kit, made, sent, detail
-):
-    """Rows: A.7.2 provider and model don't fit; DESIGN 9 both generations or none;
-    A.7.1 a model that is in no catalog on a runtime that has one."""
+def test_an_update_to_incompatible_fields_is_refused(strict_http, strict_kit, made, sent, detail):
     assert update(strict_http, strict_kit.agent(**made), **sent) == (422, {"detail": detail})
 
 
@@ -425,7 +410,6 @@ def test_a_provider_agents_model_is_free_text_on_update(http, kit):
 
 
 def test_a_runtime_agents_model_is_of_the_catalog_on_update(strict_http, strict_kit):
-    """Rows: A.7.1 unknown model."""
     status, body = update(strict_http, strict_kit.agent(**G1), model="claude-next")
     assert status == 422
     unknown = f"Value error, Unknown model: claude-next. Must be one of: {CATALOG}"
@@ -473,8 +457,7 @@ def test_a_version_may_be_any_text_or_number_that_is_an_integer(http, kit, versi
     ("version", "kind"),
     [(None, "int_type"), (1.5, "int_from_float"), ("x", "int_parsing"), ([], "int_type")],
 )
-def test_a_version_that_is_no_integer_is_refused(http, kit, version, kind):
-    """Rows: A.3 no integer."""
+def test_a_version_that_is_not_an_integer_is_refused(http, kit, version, kind):
     response = http.put(f"/agents/{kit.agent()['id']}", json={"version": version})
     assert response.status_code == 422
     assert response.json()["detail"][0]["type"] == kind

@@ -34,7 +34,6 @@ def end_on_a_full_disk(service, *prompts):
 
 
 def test_a_write_that_the_disk_does_not_take_is_a_503(start):
-    """Rows: A.3 the database can't be written; B.2 the database can't be written."""
     service = start()
     run_id = service.rpc.start(service.said["agent_id"])
     service.limit_files(1)

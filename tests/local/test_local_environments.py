@@ -1,4 +1,4 @@
-"""`/environments`: fields, uniqueness, check order, versions, delete (A.8)."""
+"""`/environments`: fields, uniqueness, check order, versions, delete."""
 
 import uuid
 
@@ -95,8 +95,6 @@ def test_networking_is_shown_whole_when_limited_only(http, sent, shown):
     ],
 )
 def test_a_wrong_field_is_listed(http, fields, loc, msg):
-    """Rows: A.8 unknown package manager; A.8 bad variable name; A.8 bad type of networking;
-    A.8 hosts are no list."""
     status, body = create(http, **fields)
     assert status == 422
     (item,) = body["detail"]
@@ -104,7 +102,6 @@ def test_a_wrong_field_is_listed(http, fields, loc, msg):
 
 
 def test_a_name_is_taken_until_it_is_archived_or_renamed(http, kit):
-    """Rows: A.8 name taken at creation; A.8 name taken at an update."""
     name = f"n-{uuid.uuid4()}"
     taken = {"detail": f"An active environment named '{name}' already exists"}
     first = kit.environment(name=name)
@@ -135,7 +132,6 @@ def test_an_update_that_changes_nothing_writes_nothing(http, kit):
 
 
 def test_the_update_checks_row_archive_body_version_name_in_order(http, kit):
-    """Rows: A.8 missing; A.8 update of an archived one; A.8 stale version; A.8 name taken at an update."""
     name = f"n-{uuid.uuid4()}"
     kit.environment(name=name)
     environment = kit.environment()
@@ -158,7 +154,6 @@ def test_the_update_checks_row_archive_body_version_name_in_order(http, kit):
 
 
 def test_an_environment_is_archived_once(http, kit):
-    """Rows: A.8 archived twice."""
     environment = kit.environment()
     archived = kit.post(f"/environments/{environment['id']}/archive", expect=200)
     assert archived["archived_at"] is not None
@@ -168,7 +163,6 @@ def test_an_environment_is_archived_once(http, kit):
 
 
 def test_delete_waits_for_the_session_rows_and_detaches_agents(http, kit):
-    """Rows: A.8 deleted while sessions refer to it."""
     environment = kit.environment()
     agent = kit.agent(environment_id=environment["id"])
     session = kit.session("true", agent)

@@ -90,7 +90,7 @@ def rows_of(body):
     ]
 
 
-def test_a_reader_that_gave_up_at_a_kill_lacks_nothing_once_it_goes_on(start):
+def test_a_reader_that_gave_up_at_a_kill_misses_nothing_once_it_continues(start):
     read, missing = missing_after_a_kill(start, 0.3)
     assert missing == {}
     assert read > SESSIONS * READERS

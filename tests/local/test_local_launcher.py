@@ -1,4 +1,4 @@
-"""Finding, starting and stopping the detached service (DESIGN section 9)."""
+"""Finding, starting and stopping the detached service."""
 
 import json
 import os
@@ -98,7 +98,7 @@ def _is_zombie(pid):
     return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_service_that_was_killed_is_started_anew(data_dir):
+def test_a_killed_service_is_restarted(data_dir):
     first = ensure_service(data_dir)
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: find_service(data_dir) is None)
@@ -211,7 +211,7 @@ def test_a_service_in_this_process_is_not_stopped_from_outside(data_dir):
         assert find_service(data_dir).url == service.url
 
 
-def test_a_service_that_somebody_else_is_just_starting_is_waited_for(data_dir):
+def test_a_service_that_another_process_is_starting_is_awaited(data_dir):
     real = LocalService(data_dir)  # holds the lock, and does not answer yet
     with ThreadPoolExecutor(1) as pool:
         finding = pool.submit(ensure_service, data_dir)

@@ -130,9 +130,7 @@ def test_a_login_is_brought_home_while_the_session_still_works(fresh_kit, person
     fresh_kit.post(f"/sessions/{working['id']}/terminate", expect=200)
 
 
-def test_what_a_session_of_a_killed_service_renewed_is_brought_home_at_the_next_start(
-    start, person
-):
+def test_a_login_renewed_before_a_kill_is_copied_back_at_the_next_start(start, person):
     first = start()
     session = first.kit.session("same x", first.kit.agent(runtime="claude", model="any"))
     first.kit.finish(session)
@@ -193,7 +191,7 @@ def test_the_newer_login_replaces_the_older_one(pair, session, person, winner):
         assert tokens(ours) == tokens(theirs) == winner
 
 
-def test_what_else_is_in_the_persons_file_is_kept(pair):
+def test_other_contents_of_the_persons_file_are_kept(pair):
     folder, theirs, ours = pair
     theirs.write_text(login(LATER, "person", mcpOAuth={"x": 1}))
     ours.write_text(login(LATEST, "session"))

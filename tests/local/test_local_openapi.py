@@ -144,14 +144,14 @@ def make_rows(kit):
 
 
 @pytest.mark.parametrize(("method", "path"), operations(openapi_aod.describe()))
-def test_the_aod_half_keeps_to_its_description(half_service, aod_ids, method, path):
+def test_the_aod_half_matches_its_description(half_service, aod_ids, method, path):
     operation = load(openapi_aod.describe(aod_ids), method, path)
     seen = exercise(operation, half_service, half_service.aod_token)
     assert seen & {200, 201, 202}, "nothing succeeded, so little was tried"
 
 
 @pytest.mark.parametrize(("method", "path"), operations(openapi_aod.describe())[1:])
-def test_the_aod_half_tells_no_stranger_anything(half_service, method, path):
+def test_the_aod_half_reveals_nothing_to_strangers(half_service, method, path):
     operation = load(openapi_aod.describe(), method, path)
     assert greet(operation, half_service, None) == {401}
 
@@ -207,20 +207,20 @@ def make_records(rpc, agent_id):
 
 
 @pytest.mark.parametrize(("method", "path"), operations(openapi_agentos.describe()))
-def test_the_agentos_half_keeps_to_its_description(half_service, agentos_ids, method, path):
+def test_the_agentos_half_matches_its_description(half_service, agentos_ids, method, path):
     operation = load(openapi_agentos.describe(agentos_ids), method, path)
     seen = exercise(operation, half_service, half_service.agentos_key)
     assert seen & {200, 202}, "nothing succeeded, so little was tried"
 
 
 @pytest.mark.parametrize(("method", "path"), operations(openapi_agentos.describe_hosted_only()))
-def test_a_method_of_the_hosted_service_keeps_to_its_description(half_service, method, path):
+def test_a_method_of_the_hosted_service_matches_its_description(half_service, method, path):
     operation = load(openapi_agentos.describe_hosted_only(), method, path)
     assert greet(operation, half_service, half_service.agentos_key) == {404}
 
 
 @pytest.mark.parametrize(("method", "path"), operations(openapi_agentos.describe()))
-def test_the_agentos_half_tells_no_stranger_anything(half_service, method, path):
+def test_the_agentos_half_reveals_nothing_to_strangers(half_service, method, path):
     operation = load(openapi_agentos.describe(), method, path)
     assert greet(operation, half_service, None) == {401}
 

@@ -102,7 +102,7 @@ def test_settings_that_can_not_be_read_fail_in_a_stage_that_names_them(fresh_kit
     assert "config.toml can't be read as TOML" in failed["message"]
 
 
-def test_every_value_of_toml_survives_what_is_added(fresh_kit, programs):
+def test_every_toml_value_survives_additions(fresh_kit, programs):
     text = (
         'a = 1\nb = 1.5\nc = true\nd = 2026-11-01T10:00:00Z\ne = [{x = 1}, {y = "z"}]\nf = inf\n'
         '["odd key"."é"]\ng = "a\\"b"\n[h]\n[h.i]\nj = []\n'
@@ -127,7 +127,7 @@ def test_a_folder_that_the_person_chose_for_a_cli_is_where_its_files_are(
 # keys and gateways
 
 
-def test_an_openai_key_is_codexs_where_nobody_is_logged_in(fresh_kit, programs, monkeypatch):
+def test_an_openai_key_is_used_for_codex_without_a_login(fresh_kit, programs, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     assert call(fresh_kit, "codex")["env"]["CODEX_API_KEY"] == SECRET
 
@@ -272,7 +272,7 @@ def root(programs, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
 
-def test_root_is_told_in_one_line_how_to_allow_it(fresh_kit, root):
+def test_root_gets_one_line_on_how_to_allow_it(fresh_kit, root):
     agent = fresh_kit.agent(runtime="claude", model="any")
     *_, last, _ = fresh_kit.stream(fresh_kit.session("x", agent))
     assert last["data"].count("\n") == 1

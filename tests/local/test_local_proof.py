@@ -228,7 +228,7 @@ def test_every_key_of_the_service_is_one_that_must_be_proved(service, kind):
     assert proof.known(token).secret not in repr(proof.known(token))
 
 
-def test_a_refused_token_is_proved_too_and_told_so(service):
+def test_a_refused_token_is_proved_too_and_reported(service):
     with (
         Client(service.url, service.issue_token(active=False)) as client,
         pytest.raises(AodNotebookError, match="API key is inactive"),

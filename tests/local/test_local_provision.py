@@ -1,4 +1,4 @@
-"""Provisioning: what each stage does on this machine, and how it fails (A.11, DESIGN section 9)."""
+"""Provisioning: what each stage does on this machine, and how it fails."""
 
 import json
 import os
@@ -44,7 +44,6 @@ def run(kit, prompt, agent=None, **environment):
 
 
 def test_apt_packages_are_refused_in_a_stage(kit):
-    """Rows: DESIGN 9 apt packages."""
     stage, message = failure(run(kit, "true", packages={"apt": ["jq", "curl"]}))
     assert stage == "provision_setup"
     assert message == (
@@ -54,7 +53,6 @@ def test_apt_packages_are_refused_in_a_stage(kit):
 
 
 def test_limited_networking_fails_unless_it_is_allowed(kit):
-    """Rows: DESIGN 9 limited networking."""
     events = run(kit, "true", networking={"type": "limited"})
     stage, message = failure(events)
     assert stage == "network_policy"
@@ -88,7 +86,6 @@ def test_limited_networking_that_was_allowed_is_named_as_not_enforced():
 def test_a_missing_cli_fails_with_what_to_install(
     monkeypatch, fresh_service, fresh_kit, runtime, model, package
 ):
-    """Rows: DESIGN 9 a missing CLI."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     events = fresh_kit.stream(
         fresh_kit.session("hi", fresh_kit.agent(runtime=runtime, model=model))
@@ -102,7 +99,6 @@ def test_a_missing_cli_fails_with_what_to_install(
 
 
 def test_a_variable_with_a_nul_character_fails(kit):
-    """Rows: A.11 a variable that no program takes."""
     session = kit.session("true", secret_env_vars={"A": "x\0y"})
     stage, message = failure(kit.stream(session))
     assert (stage, message) == (
@@ -163,7 +159,6 @@ def test_an_installed_packages_programs_are_on_the_sessions_path(npm, fresh_kit)
 
 
 def test_a_package_that_can_not_be_installed_fails_with_the_installers_words(npm, fresh_kit):
-    """Rows: A.11 a package can't be installed."""
     stage, message = failure(run(fresh_kit, "true", packages={"npm": ["nothing"]}))
     assert stage == "provision_setup"
     assert message == (
@@ -231,7 +226,6 @@ def test_a_model_that_is_an_option_is_refused(http, model):
 
 
 def test_a_missing_installer_is_named(fresh_service, fresh_kit, monkeypatch):
-    """Rows: A.11 an installer is missing."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     _, message = failure(run(fresh_kit, "true", packages={"gem": ["x"], "cargo": ["y"]}))
     assert message == "Provisioning script failed: 'cargo' was not found on PATH: install it"
@@ -349,7 +343,6 @@ def test_a_repositorys_token_reaches_git_and_nothing_else(kit, repository):
 
 
 def test_a_clone_that_fails_says_so(kit, tmp_path):
-    """Rows: A.11 a clone fails."""
     empty = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.file://{tmp_path}/.insteadOf",
@@ -374,14 +367,13 @@ def test_skills_come_after_the_configuration(kit):
 
 
 def test_a_skill_from_github_needs_a_runtime_that_takes_it(kit):
-    """Rows: A.11 a skill from GitHub for shell or replay."""
     skill = {"type": "github", "description": "d", "source": "o/r"}
     stage, message = failure(kit.stream(kit.session("true", kit.agent(skills=[skill]))))
     assert stage == "skills"
     assert message == "Failed to write skills: this runtime takes no skills from GitHub"
 
 
-def test_the_environment_holds_what_the_contract_says_and_no_token_of_ours(kit, monkeypatch):
+def test_the_environment_holds_the_documented_variables_and_no_service_token(kit, monkeypatch):
     monkeypatch.setenv("AOD_API_TOKEN", "aod_secret")
     monkeypatch.setenv("AGENTOS_API_KEY", "aos_secret")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "key_secret")

@@ -91,7 +91,7 @@ def test_sessions_at_work_are_failed_with_a_line_that_says_why(start, number):
         assert last["type"] == "error"
 
 
-def test_a_completed_session_goes_on_after_a_restart_with_its_files_and_secrets(start):
+def test_a_completed_session_continues_after_a_restart_with_its_files_and_secrets(start):
     service = start()
     session = service.kit.session("echo kept > f", secret_env_vars={"S": "secret"})
     service.kit.finish(session)
@@ -105,7 +105,7 @@ def test_a_completed_session_goes_on_after_a_restart_with_its_files_and_secrets(
     ] == ["kept\n", "secret\n"]
 
 
-def test_ids_go_on_rising_after_a_restart_even_if_the_last_rows_were_deleted(start):
+def test_ids_continue_rising_after_a_restart_even_if_the_last_rows_were_deleted(start):
     service = start()
     session = service.kit.session("echo a")
     last = service.kit.stream(session)[-1]["id"]
@@ -123,7 +123,7 @@ def test_tokens_and_keys_stay_after_a_restart(start):
     assert {**second.said, "url": 0} == {**first.said, "url": 0}
 
 
-def test_a_hosted_run_at_work_is_failed_and_a_paused_one_goes_on(start, tmp_path, monkeypatch):
+def test_a_hosted_run_at_work_is_failed_and_a_paused_one_continues(start, tmp_path, monkeypatch):
     program = tmp_path / "claude"
     program.write_text("#!/bin/sh\necho up > ../../../started\nsleep 600\n")
     program.chmod(0o755)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.local.runtimes.recordings import Line, gaps, load, write
+from aod_notebook.local.runtimes.recordings import RecordedLine, gaps, load, write
 
 CAPTURES = Path(__file__).parents[1] / "transcripts" / "captures"
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -25,7 +25,7 @@ def replaying(kit, **options):
 
 def lines_at(*seconds):
     return [
-        Line(json.dumps({"n": n}) + "\n", BEGAN + timedelta(seconds=at))
+        RecordedLine(json.dumps({"n": n}) + "\n", BEGAN + timedelta(seconds=at))
         for n, at in enumerate(seconds)
     ]
 
@@ -59,7 +59,7 @@ def test_events_have_the_real_and_the_recorded_time(fresh_kit, folder):
 
 
 def test_lines_of_unknown_time_are_not_given_one(fresh_kit, folder):
-    write(folder / "bare.jsonl", [[Line('{"n": 1}\n')]])
+    write(folder / "bare.jsonl", [[RecordedLine('{"n": 1}\n')]])
     session = fresh_kit.session("go", replaying(fresh_kit, recording="bare", pace=0))
     assert all("recorded_at" not in event for event in fresh_kit.stream(session))
 
@@ -87,7 +87,7 @@ def test_a_short_turn_keeps_its_own_rhythm():
 
 
 def test_lines_without_times_come_evenly():
-    assert gaps([Line("x\n")] * 100, seconds=10, speed=None) == [0.1] * 100
+    assert gaps([RecordedLine("x\n")] * 100, seconds=10, speed=None) == [0.1] * 100
 
 
 @pytest.mark.parametrize("runtime", ["claude", "codex", "gemini", "opencode"])

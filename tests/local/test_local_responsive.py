@@ -117,7 +117,7 @@ def test_a_long_list_of_runs_does_not_hold_up_the_other_calls(full):
     assert len(answer.json()["data"]) == 3001
 
 
-def test_a_text_that_is_full_of_brackets_is_no_large_structure(reporter, service):
+def test_a_text_that_is_full_of_brackets_is_not_a_large_structure(reporter, service):
     text = '{["\\' * 300_000
     run_id = reporter.start(service.agent_id, input={"text": text})
     assert run_id
@@ -151,7 +151,7 @@ def test_a_large_prompt_is_taken(kit):
     assert kit.turns(session)[0]["prompt"] == prompt
 
 
-def test_a_large_body_that_is_no_json_is_refused(http):
+def test_a_large_body_that_is_not_json_is_refused(http):
     answer = http.post("/agents", content=b"[" + b"1," * MIB)
     assert (answer.status_code, answer.json()) == (400, {"detail": "Invalid JSON"})
 

@@ -1,4 +1,4 @@
-"""The agent CLIs, with stand-in programs that record how they were called; and `replay` (A.13)."""
+"""The agent CLIs, with stand-in programs that record how they were called; and `replay`."""
 
 import json
 import shlex
@@ -54,7 +54,7 @@ def test_a_provider_agent_runs_on_its_providers_cli(fresh_kit, programs):
     assert call["argv"][1:4] == ["exec", "-m", "gpt-next"]
 
 
-def test_a_prefix_that_is_no_providers_is_a_part_of_the_models_name(fresh_kit, programs):
+def test_a_prefix_that_is_not_a_providers_is_a_part_of_the_models_name(fresh_kit, programs):
     agent = fresh_kit.agent(provider="openai", model="openai/house/gpt-next")
     (call,) = calls(fresh_kit, fresh_kit.session("x", agent))
     assert call["argv"][1:4] == ["exec", "-m", "house/gpt-next"]
@@ -183,7 +183,6 @@ NO_TEXT = "MCP server 'web': codex takes texts only for url, command and args"
     ],
 )
 def test_a_server_that_codex_can_not_have_fails_in_its_stage(fresh_kit, programs, fields, said):
-    """Rows: A.11 an MCP server that the CLI can't have."""
     server = {"name": "web", **fields}
     agent = fresh_kit.agent(runtime="codex", model=MODELS["codex"], mcp_servers=[server])
     failed = [
@@ -283,7 +282,7 @@ def test_a_recordings_turns_are_played_one_by_one(fresh_kit, recording):
     assert [line.get("t") for line in lines(fresh_kit, session)][4:] == [None, 2]
 
 
-def test_nobody_waits_for_a_recording_that_is_long_to_read(fresh_kit, monkeypatch):
+def test_a_slow_recording_blocks_no_other_request(fresh_kit, monkeypatch):
     session = fresh_kit.session("one", replaying(fresh_kit))
     fresh_kit.finish(session)
     load, begun, let = replay.load, threading.Event(), threading.Event()

@@ -125,7 +125,7 @@ def first_edition(tmp_path, monkeypatch):
     return folder, agent, environment
 
 
-def test_secrets_of_the_first_version_are_sealed_anew_and_still_work(first_edition):
+def test_secrets_of_the_first_version_are_resealed_and_still_work(first_edition):
     folder, agent, environment = first_edition
     stack, kit = running(folder)
     with stack:

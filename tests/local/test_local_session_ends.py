@@ -1,11 +1,11 @@
-"""Terminating, interrupting and deleting a session (A.10.4)."""
+"""Terminating, interrupting and deleting a session."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from service_kit import Kit, connect, detail, until
 
-from aod_notebook.local.turns.worker import Worker
+from aod_notebook.local.turns.worker import TurnWorker
 
 WAIT = "echo up; exec sleep 600"
 
@@ -14,7 +14,6 @@ WAIT = "echo up; exec sleep 600"
     ("prompt", "code"), [("true", 0), ("exit 7", 7), (WAIT, None), (None, None)]
 )
 def test_terminate_is_taken_from_every_status_and_keeps_the_exit_code(http, kit, prompt, code):
-    """Rows: A.10.4 terminated twice."""
     if prompt is None:
         environment = kit.environment(setup_script="sleep 600")
         session = kit.session("true", environment_id=environment["id"])
@@ -53,7 +52,7 @@ def test_a_session_terminated_before_its_worker_begins_leaves_no_directory(
     fresh_service, fresh_kit, monkeypatch
 ):
     kit, started = fresh_kit, []
-    monkeypatch.setattr(Worker, "start", lambda _, *turn: started.append(turn))
+    monkeypatch.setattr(TurnWorker, "start", lambda _, *turn: started.append(turn))
     session = kit.session("echo never")
     kit.post(f"/sessions/{session['id']}/terminate", expect=200)
     monkeypatch.undo()
@@ -75,7 +74,7 @@ def test_a_terminated_sessions_directory_is_removed(fresh_service, fresh_kit):
     until(lambda: not folder.exists())
 
 
-def test_an_interrupted_session_is_completed_and_goes_on(kit):
+def test_an_interrupted_session_is_completed_and_continues(kit):
     session = kit.session("trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done")
     kit.wait_for_output(session)
     ack = kit.post(f"/sessions/{session['id']}/interrupt", expect=202)
@@ -87,7 +86,7 @@ def test_an_interrupted_session_is_completed_and_goes_on(kit):
     assert kit.finish(session)["status"] == "completed"
 
 
-def test_a_session_interrupted_before_its_turn_can_go_on(fresh_service, fresh_kit):
+def test_a_session_interrupted_before_its_turn_can_continue(fresh_service, fresh_kit):
     kit = fresh_kit
     environment = kit.environment(setup_script="test -e ../mark || { touch ../mark; sleep 600; }")
     session = kit.session("echo second", environment_id=environment["id"])
@@ -111,8 +110,6 @@ def test_a_session_interrupted_before_its_turn_can_go_on(fresh_service, fresh_ki
     ],
 )
 def test_only_an_active_session_can_be_interrupted(http, kit, prompt, end, text):
-    """Rows: A.10.4 interrupt of a completed one; A.10.4 interrupt of a terminated one;
-    A.10.4 interrupt of a failed one."""
     session = kit.session(prompt)
     kit.finish(session)
     if end is not None:
@@ -134,7 +131,6 @@ def test_a_finished_session_is_deleted_with_all_it_left(fresh_service, fresh_kit
 
 
 def test_an_active_session_can_not_be_deleted(http, kit):
-    """Rows: A.10.4 delete of an active one."""
     session = kit.session(WAIT)
     response = http.delete(f"/sessions/{session['id']}/delete")
     assert (response.status_code, response.json()["detail"]) == (

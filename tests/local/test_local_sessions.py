@@ -1,4 +1,4 @@
-"""`/sessions`: create, prompt, turns, and the checks before them (A.10)."""
+"""`/sessions`: create, prompt, turns, and the checks before them."""
 
 import contextlib
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from service_kit import Kit, connect, detail
 
 from aod_notebook.local import LocalService
-from aod_notebook.local.runtimes import Turn
+from aod_notebook.local.runtimes import AgentTurn
 from aod_notebook.local.turns import worker
 
 MISSING = str(uuid.uuid4())
@@ -104,8 +104,6 @@ def test_a_turn_keeps_the_raw_prompt_and_its_times(kit):
 
 
 def test_the_create_checks_come_in_order(http, kit):
-    """Rows: A.10.1 wrong fields; A.10.1 missing agent; A.10.1 archived agent;
-    A.10.1 archived environment; A.10.1 missing environment."""
     environment = kit.environment()
     agent = kit.agent()
     archived_agent = kit.agent()
@@ -160,9 +158,6 @@ OLD_AGENTS = [
 
 
 def test_agents_of_another_versions_catalog_are_refused(tmp_path):
-    """Rows: A.10.1 a stored runtime is unknown; A.10.1 a stored model is unknown;
-    A.10.1 a stored runtime can't serve the model; A.10.1 a stored provider is unknown.
-    """
     fitting = {"runtime": "claude", "model": "anthropic/claude-sonnet-4-6"}
     with LocalService(tmp_path) as service, connect(service.url, service.aod_token) as http:
         made = [Kit(http).agent(**fitting)["id"] for _ in OLD_AGENTS]
@@ -195,7 +190,6 @@ exit 1
     ],
 )
 def test_without_a_key_the_cli_says_so(fresh_kit, tmp_path, monkeypatch, kind):
-    """Rows: A.10.1 no key configured for a runtime or provider."""
     program = tmp_path / "claude"
     program.write_text(KEYLESS)
     program.chmod(0o755)
@@ -212,11 +206,10 @@ def test_without_a_key_the_cli_says_so(fresh_kit, tmp_path, monkeypatch, kind):
 
 
 def test_without_a_backend_create_and_prompt_are_refused(fresh_service, fresh_kit, monkeypatch):
-    """Rows: A.10.1 no backend; A.10.3 no backend."""
     session = fresh_kit.session("true")
     fresh_kit.finish(session)
     agent = fresh_kit.agent()
-    monkeypatch.setattr("aod_notebook.local.turns.worker.Worker.available", lambda _: False)
+    monkeypatch.setattr("aod_notebook.local.turns.worker.TurnWorker.available", lambda _: False)
     http = fresh_kit.client
     assert detail(http, "/sessions", agent_id=agent["id"], prompt="x") == (
         503,
@@ -229,7 +222,6 @@ def test_without_a_backend_create_and_prompt_are_refused(fresh_service, fresh_ki
 
 
 def test_the_limit_is_counted_where_the_session_is_made():
-    """Rows: A.10.1 too many at once."""
     with (
         LocalService(max_active_sessions=3) as service,
         connect(service.url, service.aod_token) as http,
@@ -320,7 +312,6 @@ def test_turns_share_the_workspace_and_the_environment(kit):
     ],
 )
 def test_the_state_of_a_session_is_checked_before_the_prompts_body(http, kit, prompt, end, text):
-    """Rows: A.10.3 running; A.10.3 terminated; A.10.3 failed."""
     session = kit.session(prompt)
     if prompt == WAIT:
         kit.wait_for_output(session)
@@ -333,7 +324,6 @@ def test_the_state_of_a_session_is_checked_before_the_prompts_body(http, kit, pr
 
 
 def test_a_pending_sessions_prompt_body_is_checked_before_its_pending_turn(http, kit):
-    """Rows: A.10.3 no JSON object; A.10.3 pending."""
     environment = kit.environment(setup_script="sleep 600")
     session = kit.session("true", environment_id=environment["id"])
     path = f"/sessions/{session['id']}/prompt"
@@ -343,8 +333,7 @@ def test_a_pending_sessions_prompt_body_is_checked_before_its_pending_turn(http,
     kit.post(f"/sessions/{session['id']}/terminate", expect=200)
 
 
-def test_a_session_whose_directory_is_gone_can_not_go_on(fresh_service, fresh_kit):
-    """Rows: A.10.3 the directory is gone."""
+def test_a_session_without_its_directory_can_not_continue(fresh_service, fresh_kit):
     session = fresh_kit.session("true")
     fresh_kit.finish(session)
     shutil.rmtree(fresh_service.data_dir / "sessions" / session["id"])
@@ -389,17 +378,16 @@ def ended_at_its_limit(kit, limit, **fields):
 
 
 def test_a_turn_is_ended_at_its_time_limit(kit, monkeypatch):
-    """Rows: A.11 the turn takes too long."""
-    monkeypatch.setattr(worker, "Turn", lambda **fields: Turn(**{**fields, "timeout": 0.3}))
+    monkeypatch.setattr(worker, "AgentTurn", lambda **fields: AgentTurn(**{**fields, "timeout": 0.3}))
     ended_at_its_limit(kit, 0.3)
 
 
 @pytest.mark.faults
-def test_a_turn_is_ended_at_the_time_limit_that_was_given(kit):
+def test_a_turn_ends_at_its_time_limit(kit):
     ended_at_its_limit(kit, 10, timeout=10)
 
 
-def test_archiving_an_agent_leaves_its_sessions_alone(kit):
+def test_archiving_an_agent_leaves_its_sessions_only(kit):
     agent = kit.agent()
     session = kit.session("true", agent)
     kit.finish(session)

@@ -216,7 +216,7 @@ def test_another_key_opens_nothing():
         Vault(b"a" * 32).open(Vault(b"b" * 32).seal("x"))
 
 
-def test_a_private_file_is_written_whole_for_its_owner_alone(tmp_path):
+def test_a_private_file_is_written_whole_for_its_owner_only(tmp_path):
     path = tmp_path / "x"
     write_private(path, b"one")
     write_private(path, b"two")
@@ -309,8 +309,7 @@ def test_a_backup_is_taken_while_serving_and_can_be_served(used, tmp_path):
             assert Kit(client).stream({"id": used.session_id})[-1]["type"] == "exit"
 
 
-def test_secrets_of_a_restored_backup_are_refused_until_they_are_given_again(used, tmp_path):
-    """Rows: A.10.1 secrets under another key."""
+def test_secrets_of_a_restored_backup_are_refused_until_set_again(used, tmp_path):
     environment = used.kit.environment(env_vars={"A": "secret"})
     session = used.kit.session("true", environment_id=environment["id"])
     used.kit.finish(session)
@@ -332,7 +331,7 @@ def test_secrets_of_a_restored_backup_are_refused_until_they_are_given_again(use
             assert client.post("/sessions", json=body).status_code == 202
 
 
-def test_clean_removes_what_is_old_and_vacuum_gives_the_space_back(used):
+def test_clean_removes_old_sessions_and_vacuum_frees_their_space(used):
     assert maintenance.clean(used.data_dir, timedelta(days=1)) == maintenance.Cleaned(0, 0)
     running = used.kit.session("echo up; sleep 600")
     used.kit.wait_for_output(running)

@@ -115,7 +115,7 @@ def test_a_character_split_over_two_reads_is_put_together(kit):
     assert output(kit.stream(kit.session(prompt))) == "ä€"
 
 
-def test_bytes_that_are_no_utf8_are_replaced(kit):
+def test_bytes_that_are_not_utf8_are_replaced(kit):
     assert output(kit.stream(kit.session("printf 'a\\377b\\303'"))) == "a�b�"
 
 
@@ -196,8 +196,7 @@ def test_what_python_takes_as_an_integer_is_a_cursor(kit, since):
 
 
 @pytest.mark.parametrize("since", ["", "x", "1.5", "0x1", "9" * 5000])
-def test_a_cursor_that_is_no_integer_is_refused(http, kit, since):
-    """Rows: A.12.5 the cursor is no integer."""
+def test_a_cursor_that_is_not_an_integer_is_refused(http, kit, since):
     session = kit.session("true")
     response = http.get(f"/sessions/{session['id']}/stream", params={"since": since})
     assert (response.status_code, response.json()) == (400, {"detail": "since must be an integer"})
@@ -207,7 +206,6 @@ def test_a_cursor_that_is_no_integer_is_refused(http, kit, since):
 
 
 def test_the_session_is_looked_up_before_the_cursor(http):
-    """Rows: A.12.1 missing session."""
     response = http.get(f"/sessions/{uuid.uuid4()}/stream", params={"since": "x"})
     assert (response.status_code, response.json()) == (404, {"detail": "Session not found"})
 
@@ -241,7 +239,7 @@ def test_the_old_cursor_after_a_new_prompt_follows_the_next_turn(kit):
 def test_a_session_terminated_before_any_row_ends_with_id_zero_and_no_id_line(
     fresh_service, fresh_kit, monkeypatch
 ):
-    monkeypatch.setattr("aod_notebook.local.turns.worker.Worker.start", lambda *_: None)
+    monkeypatch.setattr("aod_notebook.local.turns.worker.TurnWorker.start", lambda *_: None)
     session = fresh_kit.session("true")
     fresh_kit.post(f"/sessions/{session['id']}/terminate", expect=200)
     start, (line, last) = frames(fresh_kit.raw(session))
@@ -260,7 +258,6 @@ def test_a_terminated_session_ends_with_terminated(kit):
 
 
 def test_a_failed_provisioning_ends_with_error(kit):
-    """Rows: A.11 the setup script fails."""
     environment = kit.environment(setup_script="echo broken >&2; exit 5")
     events = kit.stream(kit.session("true", environment_id=environment["id"]))
     assert kinds(events)[-4:] == ["stage", "turn_start", "output", "error"]
@@ -311,7 +308,7 @@ def test_heartbeats_are_comments_and_come_while_output_flows(quick):
     assert output([event for _, event in frames(text)]) == "1\n2\n3\n4\n5\n6\n"
 
 
-def test_a_silent_session_is_stale_but_goes_on(quick):
+def test_a_silent_session_is_stale_but_continues(quick):
     session = quick.session("echo up; sleep 1.2; echo late")
     found = frames(quick.raw(session))
     line, last = found[-1]

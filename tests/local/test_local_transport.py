@@ -1,4 +1,4 @@
-"""What stands before every endpoint: tokens, methods, paths, bodies, hosts (A.2, A.3)."""
+"""What stands before every endpoint: tokens, methods, paths, bodies, hosts."""
 
 import json
 import uuid
@@ -54,7 +54,6 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "bearer x", "Basic x", "Token x"])
 def test_a_request_without_a_bearer_token_is_refused(anonymous, header):
-    """Rows: A.2 no bearer token."""
     headers = {} if header is None else {"Authorization": header}
     response = anonymous.get("/agents", headers=headers)
     assert response.status_code == 401
@@ -62,21 +61,18 @@ def test_a_request_without_a_bearer_token_is_refused(anonymous, header):
 
 
 def test_a_token_is_taken_verbatim(service, anonymous):
-    """Rows: A.2 unknown token."""
     response = anonymous.get("/agents", headers={"Authorization": f"Bearer  {service.aod_token}"})
     assert response.status_code == 401
     assert response.json() == {"detail": "Invalid API key"}
 
 
 def test_a_disabled_token_is_refused(service):
-    """Rows: A.2 disabled token."""
     with connect(service.url, service.issue_token(active=False)) as client:
         response = client.get("/agents")
     assert (response.status_code, response.json()["detail"]) == (401, "API key is inactive")
 
 
 def test_an_expired_token_is_refused(service):
-    """Rows: A.2 expired token."""
     past = datetime.now(UTC) - timedelta(seconds=1)
     with connect(service.url, service.issue_token(expires_at=past)) as client:
         response = client.get("/agents")
@@ -84,7 +80,6 @@ def test_an_expired_token_is_refused(service):
 
 
 def test_rows_of_another_owner_are_missing_rows(service, kit):
-    """Rows: A.2 a row of another owner."""
     rows = {"agents": kit.agent(), "environments": kit.environment()}
     rows["sessions"] = session = kit.session("true", rows["agents"])
     kit.finish(session)
@@ -108,7 +103,6 @@ def test_rows_of_another_owner_are_missing_rows(service, kit):
     [(path, method) for path, own in JSON_405.items() for method in METHODS if method not in own],
 )
 def test_a_json_405_comes_after_authentication(http, anonymous, path, method):
-    """Rows: A.3 another method, answered after the token."""
     assert anonymous.request(method, path).status_code == 401
     response = http.request(method, path)
     assert response.status_code == 405
@@ -116,7 +110,6 @@ def test_a_json_405_comes_after_authentication(http, anonymous, path, method):
 
 
 def test_an_environment_is_looked_up_before_its_405(http, kit):
-    """Rows: A.3 another method for an environment."""
     response = http.delete(f"/environments/{ID}")
     assert (response.status_code, response.json()["detail"]) == (404, "Environment not found")
     response = http.delete(f"/environments/{kit.environment()['id']}")
@@ -128,7 +121,6 @@ def test_an_environment_is_looked_up_before_its_405(http, kit):
     [(path, method) for path, own in BARE_405.items() for method in METHODS if method != own],
 )
 def test_a_bare_405_comes_before_authentication(anonymous, path, method):
-    """Rows: A.3 another method, answered before the token; A.12.1 another method."""
     response = anonymous.request(method, path)
     assert response.status_code == 405
     assert response.content == b""
@@ -147,7 +139,6 @@ def test_a_bare_405_comes_before_authentication(anonymous, path, method):
     ],
 )
 def test_an_unknown_path_is_a_404_without_json(http, path):
-    """Rows: A.2 an id that is no UUID in the path."""
     response = http.get(path)
     assert response.status_code == 404
     with pytest.raises(ValueError):  # noqa: PT011 - any decoder's error
@@ -156,8 +147,6 @@ def test_an_unknown_path_is_a_404_without_json(http, path):
 
 @pytest.mark.parametrize(("method", "path", "detail"), OF_A_ROW)
 def test_a_missing_row_is_a_404_that_names_it(http, anonymous, method, path, detail):
-    """Rows: A.3 missing agent; A.3 missing environment; A.3 missing session;
-    A.8 missing; A.10.3 missing session; A.12.1 missing session; A.12.1 no token."""
     refused = anonymous.request(method, path)
     assert (refused.status_code, refused.json()) == (401, {"detail": NO_TOKEN})
     response = http.request(method, path)
@@ -180,8 +169,7 @@ def test_a_missing_row_is_a_404_that_names_it(http, anonymous, method, path, det
     ],
 )
 @pytest.mark.parametrize("path", ["/agents", "/environments", "/sessions"])
-def test_a_body_that_is_no_json_object_is_a_400(http, path, body):
-    """Rows: A.3 no JSON object."""
+def test_a_body_that_is_not_a_json_object_is_a_400(http, path, body):
     response = http.post(path, content=body)
     assert (response.status_code, response.json()) == (400, {"detail": "Invalid JSON"})
 
@@ -192,7 +180,6 @@ def test_a_body_needs_no_content_type(http):
 
 
 def test_a_body_over_the_limit_is_refused(fresh_service, fresh_http):
-    """Rows: DESIGN 9 the body is too large."""
     limit = fresh_service._service.config.max_body_bytes
     response = fresh_http.post("/agents", content=b" " * (limit + 1))
     detail = f"Request body is larger than {limit} bytes"
@@ -207,7 +194,6 @@ def test_a_body_over_the_limit_is_refused(fresh_service, fresh_http):
     ],
 )
 def test_a_foreign_host_header_is_refused(http, host):
-    """Rows: DESIGN 9 another host."""
     response = http.get("/agents", headers={"Host": host})
     assert (response.status_code, response.json()) == (403, {"detail": FOREIGN_HOST})
 
@@ -225,7 +211,6 @@ def test_this_machines_names_are_taken(http, host):
     ],
 )
 def test_a_page_of_another_site_is_refused(http, origin):
-    """Rows: DESIGN 9 a page of another site."""
     response = http.get("/agents", headers={"Origin": origin})
     assert (response.status_code, response.json()) == (403, {"detail": FOREIGN_ORIGIN})
 
@@ -241,7 +226,6 @@ def test_a_page_of_this_machine_is_answered(http, origin):
 
 
 def test_a_foreign_host_is_refused_in_the_envelope_of_the_other_half(anonymous):
-    """Rows: DESIGN 9 another host."""
     response = anonymous.post("/api/ingest/v1/events", headers={"Host": "evil.example"})
     assert response.status_code == 403
     assert response.json()["error"] == {"code": "FORBIDDEN", "message": FOREIGN_HOST}
@@ -256,7 +240,7 @@ def test_a_repeated_create_with_the_same_idempotency_key_makes_one_session(http,
     assert other["id"] != made[0]
 
 
-def test_the_service_listens_on_loopback_alone(service):
+def test_the_service_listens_on_loopback_only(service):
     assert httpx.URL(service.url).host == "127.0.0.1"
 
 
@@ -269,7 +253,6 @@ def test_health_needs_no_token(anonymous):
 
 
 def test_health_is_degraded_when_a_check_fails(fresh_service, fresh_http, monkeypatch):
-    """Rows: A.6 a check fails."""
     monkeypatch.setattr("aod_notebook.local.storage.vault.Vault.open", _broken)
     response = fresh_http.get("/health")
     assert response.status_code == 503
@@ -288,7 +271,6 @@ def _defect(*_):
 
 
 def test_a_defect_is_a_500_in_the_envelope_of_its_half(fresh_service, monkeypatch, caplog):
-    """Rows: A.3 a defect; B.2 a defect."""
     monkeypatch.setattr("aod_notebook.local.aod.tokens.Tokens.check", _defect)
     monkeypatch.setattr("aod_notebook.local.agentos.keys.Keys.check", _defect)
     with connect(fresh_service.url, "x") as client:
@@ -302,8 +284,7 @@ def test_a_defect_is_a_500_in_the_envelope_of_its_half(fresh_service, monkeypatc
     assert "a defect" in caplog.text
 
 
-def test_a_body_id_that_is_no_uuid_is_a_missing_row(http, kit):
-    """Rows: A.3 an id that is no UUID in the body."""
+def test_a_body_id_that_is_not_a_uuid_is_a_missing_row(http, kit):
     for body, detail in (
         ({"agent_id": "not a uuid"}, "Agent not found"),
         ({"agent_id": "\ud800"}, "Agent not found"),

@@ -53,7 +53,7 @@ def test_tokens_in_an_answer_are_hidden(shell, agentos):
     run.complete()
 
 
-def test_a_key_that_is_told_once_is_bound_and_not_shown(shell, service, capsys):
+def test_a_key_that_is_returned_once_is_bound_and_not_shown(shell, service, capsys):
     line = f"%agentos call api_keys.create agent_id={service.agent_id} name=mine"
     with pytest.raises(AodNotebookError, match="sent once"):
         shell.run(line)

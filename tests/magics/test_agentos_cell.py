@@ -69,7 +69,7 @@ def test_the_bound_run_says_that_it_ended_without_being_asked_about(shell):
     assert repr(run) == f"<LiveRun {run.id} completed>"
 
 
-def test_the_cell_says_what_became_of_its_run(shell, capsys):
+def test_the_cell_reports_the_end_of_its_run(shell, capsys):
     shell.run("%%agentos -o r\n1")
     (line,) = capsys.readouterr().out.splitlines()[-1:]
     assert line.startswith(f"run · {shell.names['r'].id} · completed · ")
@@ -85,7 +85,7 @@ def test_run_is_bound_inside_the_cell_only(shell, agentos):
     assert "run" not in shell.names
 
 
-def test_what_a_cell_binds_to_run_is_its_own(shell):
+def test_a_cells_binding_to_run_is_kept(shell):
     shell.run("%%agentos\nrun = 'the cell has bound it'")
     assert shell.names["run"] == "the cell has bound it"
 
@@ -129,7 +129,7 @@ def test_an_interrupted_cell_is_a_cancelled_run_and_says_so(shell, agentos, caps
     assert "cancelled: the cell was interrupted" in capsys.readouterr().out
 
 
-def test_capture_reports_what_is_printed(shell, agentos, capsys):
+def test_capture_reports_printed_output(shell, agentos, capsys):
     shell.run(
         "%%agentos -o r --capture\nimport sys\nprint('one\\ntwo')\n"
         "print('err', file=sys.stderr)\nprint('10%\\r20%', end='')"
@@ -142,7 +142,7 @@ def test_capture_reports_what_is_printed(shell, agentos, capsys):
     assert ("one\ntwo\n" in shown.out, "err\n" in shown.err) == (True, True)
 
 
-def test_capture_reports_what_a_progress_line_came_to(shell, agentos):
+def test_capture_reports_the_last_state_of_a_progress_line(shell, agentos):
     shell.run(
         "%%agentos -o r --capture\nfor done in (10, 20, 100):\n    print(f'{done}%', end='\\r')"
     )
@@ -178,13 +178,13 @@ def test_input_and_external_id_are_the_runs_own(shell, agentos):
     assert (run["input"], run["external_run_id"]) == ({"rows": 3}, "nightly-17")
 
 
-def test_a_run_that_its_own_code_ends_is_left_as_it_ended_it(shell, agentos, capsys):
+def test_a_run_that_its_own_code_ends_keeps_that_end(shell, agentos, capsys):
     shell.run("%%agentos -o r\nrun.complete(output={'summary': 'mine'})\n'not this'")
     assert told(shell, agentos)["output"] == {"summary": "mine"}
     assert "ended by its own code" in capsys.readouterr().out
 
 
-def test_a_record_after_the_end_is_not_said_to_be_in_the_outbox(shell, capsys):
+def test_a_record_after_the_end_is_not_reported_as_in_the_outbox(shell, capsys):
     shell.run("%%agentos\nrun.complete()\nrun.emit('too.late')")
     said = capsys.readouterr().out
     assert "1 record not sent (after the end" in said
@@ -201,7 +201,7 @@ def test_a_long_output_is_cut_and_says_so_where_it_is(shell, agentos, capsys, va
     assert line.endswith(f"{more} characters of its output not reported")
 
 
-def test_an_external_id_whose_run_has_ended_is_said_before_and_after(shell, agentos, capsys):
+def test_an_external_id_of_an_ended_run_is_reported_before_and_after(shell, agentos, capsys):
     shell.run("%%agentos --external-id once -o first\n'mine'")
     assert "has ended already" not in capsys.readouterr().out
     assert shell.run("%%agentos --external-id once -o r\n'not mine'") == "not mine"
@@ -246,18 +246,18 @@ def test_a_syntax_error_is_shown_at_its_line_and_begins_no_run(shell, agentos):
     "cell",
     ["%%agentos\n1\n%%agentos\n2", "%%agentos\n%%agentos\n2", "%%agentos\nif 1:\n  %%agentos\n"],
 )
-def test_a_second_line_of_ours_is_refused_before_anything_runs(shell, agentos, cell):
+def test_a_second_magic_line_is_refused_before_anything_runs(shell, agentos, cell):
     before = len(agentos.runs.list(limit=1000))
     with pytest.raises(NestedRunError, match="a second %%agentos line"):
         shell.run(cell)
     assert len(agentos.runs.list(limit=1000)) == before
 
 
-def test_a_text_that_quotes_the_magic_is_no_second_line(shell):
+def test_a_text_that_quotes_the_magic_is_not_a_second_line(shell):
     assert shell.run("%%agentos\n'''\n%%agentos\n'''") == "\n%%agentos\n"
 
 
-def test_a_run_within_a_run_is_refused_and_the_outer_one_goes_on(shell, agentos):
+def test_a_run_within_a_run_is_refused_and_the_outer_one_continues(shell, agentos):
     shell.run(
         "%%agentos -o r\n"
         "inner = get_ipython().run_cell('%%agentos\\n1')\nget_ipython().run_cell('')\n"
@@ -291,7 +291,7 @@ def test_a_dead_service_costs_the_code_nothing_but_a_moment(
 
 
 @pytest.mark.usefixtures("reconnecting")
-def test_a_refused_key_is_said_before_the_code_runs(shell, monkeypatch):
+def test_a_refused_key_is_reported_before_the_code_runs(shell, monkeypatch):
     monkeypatch.setenv("AGENTOS_API_KEY", "aos_ws_wrong")
     shell.names.pop("ran", None)
     with pytest.raises(AgentOSAuthError) as caught:
@@ -301,7 +301,7 @@ def test_a_refused_key_is_said_before_the_code_runs(shell, monkeypatch):
 
 
 @pytest.mark.usefixtures("reconnecting")
-def test_a_service_that_does_not_start_leaves_the_code_alone(shell, tmp_path, monkeypatch, capsys):
+def test_a_service_that_does_not_start_leaves_the_code_only(shell, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "file"))
     monkeypatch.delenv("AGENTOS_API_KEY")
@@ -329,7 +329,7 @@ def test_a_run_that_is_not_reported_knows_that_its_code_failed(shell, monkeypatc
 
 
 @pytest.mark.usefixtures("reconnecting")
-def test_disabled_reporting_is_said(shell, monkeypatch, capsys):
+def test_disabled_reporting_is_reported(shell, monkeypatch, capsys):
     monkeypatch.setenv("AGENTOS_DISABLED", "1")
     assert shell.run("%%agentos\n6 * 7") == 42
     assert "not reported · completed" in capsys.readouterr().out
@@ -372,7 +372,7 @@ def test_a_terminal_still_ends_the_cell_with_an_empty_line(shell):
     assert manager.check_complete("%%agentos\nx = 1\n\n")[0] == "complete"
 
 
-def test_unloading_leaves_cells_alone(shell):
+def test_unloading_leaves_cells_only(shell):
     shell.run("%unload_ext aod_notebook")
     result = shell.ip.run_cell("%%agentos\n1")
     assert "agentos" in str(result.error_in_exec)

@@ -107,7 +107,7 @@ def test_a_failed_run_is_one_line_and_still_bound(shell):
     shell.run("%agentos invoke --input fail --quiet --no-raise")
 
 
-def test_a_conversation_goes_on_by_its_id(shell, agentos):
+def test_a_conversation_continues_by_its_id(shell, agentos):
     shell.run("%agentos invoke --start-session --quiet -o r")
     conversation = agentos.runs.get(run_id=shell.names["r"].id)["session_id"]
     shell.run(f"%agentos invoke --session {conversation} --quiet")
@@ -115,7 +115,7 @@ def test_a_conversation_goes_on_by_its_id(shell, agentos):
     assert len(messages) == 4
 
 
-def test_a_question_is_said_with_its_choices_and_answered(shell, capsys):
+def test_a_question_is_shown_with_its_choices_and_answered(shell, capsys):
     run = invoked(shell, "ask")
     assert (
         f"Run {run.id} asks: Which one? (a, b). %agentos reply {run.id} TEXT answers it."
@@ -132,7 +132,7 @@ def test_a_question_ends_with_its_own_mark(shell, capsys):
     assert "asks: Which one? %agentos reply" in capsys.readouterr().out
 
 
-def test_an_approval_is_said_and_given(shell, capsys):
+def test_an_approval_is_shown_and_given(shell, capsys):
     run = invoked(shell, "approve")
     approval = re.search(r"%agentos approve (\S+)", capsys.readouterr().out)[1]
     shell.run(f"%agentos approve {approval} looks good")
@@ -236,7 +236,7 @@ def test_the_runs_of_an_agent_that_was_deleted_are_there(shell, agentos):
 
 
 @pytest.mark.parametrize("way", [Html, RebuiltViewer])
-def test_the_transcript_that_stays_tells_the_arguments_of_tools(shell, way):
+def test_the_final_transcript_has_the_arguments_of_tools(shell, way):
     run = live.invoke({"query": "hi"})
     shown = way(run, 0)
     run.wait()
@@ -252,7 +252,7 @@ def test_the_transcript_that_stays_tells_the_arguments_of_tools(shell, way):
     assert html.count("Grep") == 3
 
 
-def test_a_variable_is_filled_in_and_a_run_stands_for_its_id(shell, reported):
+def test_a_variable_is_filled_in_and_a_run_as_its_id(shell, reported):
     frame = shell.run("%agentos events {{reported}}")
     assert set(frame["run_id"]) == {reported.id}
     shell.names["wanted"] = "completed"
@@ -435,7 +435,7 @@ def test_last_without_any_run_says_so(shell, monkeypatch, tmp_path):
         ("%agentosx inv", None),
     ],
 )
-def test_a_word_is_completed_by_where_it_stands(shell, reported, text, offered):
+def test_a_word_is_completed_by_its_position(shell, reported, text, offered):
     assert candidates(text, shell.names) == offered
 
 

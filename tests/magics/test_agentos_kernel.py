@@ -67,7 +67,7 @@ def sleepers():
     ]
 
 
-def test_an_invoked_runs_output_tells_its_origin_and_the_arguments_of_its_tools(kernel):
+def test_an_invoked_runs_output_records_its_origin_and_tool_arguments(kernel):
     ran = kernel.run("%agentos invoke -o invoked")
     (shown,) = [content for kind, content in ran.outputs if kind == "display_data"]
     told = shown["metadata"]["aod_notebook"]
@@ -166,7 +166,7 @@ def test_a_run_within_a_run_is_refused_in_one_line(kernel):
     assert "inside a cell that is reported as run" in "\n".join(ran.error["traceback"])
 
 
-def test_capture_reports_what_is_displayed(kernel, agentos):
+def test_capture_reports_displayed_output(kernel, agentos):
     kernel.run(
         "%%agentos -o r --capture\nfrom IPython.display import display\n"
         "display({'shown': 1})\nprint('printed')"
@@ -193,7 +193,7 @@ def test_colabs_older_kernel_runs_reported_cells_too(environment):
     kernel.stop()
 
 
-def test_a_run_whose_kernel_was_killed_is_ended_by_the_next_one(kernel, agentos):
+def test_a_run_of_a_killed_kernel_is_ended_by_the_next_one(kernel, agentos):
     request = kernel.begin(
         "%%agentos --external-id killed\nrun.emit('step.begun')\nprint('begun')\n"
         "import time\ntime.sleep(600)"

@@ -129,7 +129,7 @@ def test_options_of_no_use_are_refused(shell, numbers, line, error, message):
     assert count() == before
 
 
-def test_interrupt_binds_what_there_is(shell, numbers, monkeypatch):
+def test_interrupt_binds_the_results_so_far(shell, numbers, monkeypatch):
     def stopped(batch, score):
         raise BatchStoppedError("Interrupted", batch.frame())
 
@@ -198,7 +198,7 @@ def test_cost_is_added_up_by_model(shell):
         assert rows["unpriced_turns"].sum() == 0
 
 
-def test_same_cell_is_reused_and_said(shell, capsys):
+def test_same_cell_is_reused_with_a_note(shell, capsys):
     cell = "%%aod --runtime shell -o s --reuse\ndate +%N"
     shell.run(cell)
     first, before = shell.names["s"], count()
@@ -231,7 +231,7 @@ def test_rows_are_reused(shell, numbers, capsys):
     assert "3 reused, for which nothing was paid now" in capsys.readouterr().out
 
 
-def test_price_that_nobody_knows_is_refused(shell):
+def test_unknown_price_is_refused(shell):
     client = live.connection().client
     agent = client.agents.create(name="unpriced", model="gpt-nobody-knows", runtime="codex")
     before = count()

@@ -105,7 +105,7 @@ def test_a_failed_session_raises_one_line_and_is_still_bound(shell):
     )
 
 
-def test_what_never_ran_says_why_and_nothing_twice(shell, monkeypatch):
+def test_a_cell_that_never_ran_says_why_once(shell, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with pytest.raises(SessionFailedError) as caught:
         shell.run("%%aod --runtime gemini -o s\nhello")
@@ -118,7 +118,7 @@ def test_what_never_ran_says_why_and_nothing_twice(shell, monkeypatch):
     )
 
 
-def test_no_raise_goes_on(shell):
+def test_no_raise_continues(shell):
     shell.run("%%aod --runtime shell --no-raise -o s\nexit 3")
     assert shell.names["s"].status == "failed"
 
@@ -356,7 +356,7 @@ def test_the_documentation_of_a_magic_lists_commands_and_options(shell, magic):
     assert "--output" in shown
 
 
-def test_a_session_stands_for_its_id_where_it_is_filled_in(shell):
+def test_a_session_is_filled_in_as_its_id(shell):
     shell.run("%%aod --runtime shell -o s\necho one")
     session = shell.names["s"]
     assert set(shell.run("%aod turns {{s}}")["session_id"]) == {session.id}
@@ -408,7 +408,7 @@ def test_a_second_press_of_stop_leaves_at_once_with_the_id(shell, monkeypatch):
     session.stop()
 
 
-def test_a_prompt_typed_into_a_turn_that_failed_is_said_not_to_be_sent(shell, capsys):
+def test_a_prompt_typed_into_a_failed_turn_is_reported_as_unsent(shell, capsys):
     shell.run("%%aod --runtime shell --no-raise --quiet -o s\nexit 3")
     live = Live(shell.names["s"], 0)
     live.take("echo next")

@@ -60,9 +60,7 @@ def test_a_missing_cli_is_refused_in_one_line_before_a_session_is_made(embedded)
     assert client.agents.list() == []
 
 
-def test_a_turn_that_failed_though_its_cli_ended_well_is_said_so_and_stops_nothing(
-    embedded, capsys
-):
+def test_a_turn_that_failed_with_exit_code_0_is_reported_and_stops_nothing(embedded, capsys):
     embedded.install("gemini", GEMINI)
     embedded.run("%%aod --runtime gemini -o s\nhi")
     session, shown = embedded.names["s"], capsys.readouterr().out

@@ -74,7 +74,7 @@ def test_prompt_continues_a_session(shell, session, capsys):
 @pytest.mark.parametrize(
     "text", ["echo 'a   b'  c", "echo --help", "echo don\\'t", "-n foo || echo x"]
 )
-def test_prompt_sends_its_text_as_it_stands(shell, session, text):
+def test_prompt_sends_its_text_verbatim(shell, session, text):
     shell.run(f"%aod prompt s {text}")
     assert session.turns["prompt"].iloc[-1] == text
 

@@ -156,7 +156,7 @@ def test_everything_is_still_there_after_a_kernel_was_killed(kernel, home):
     assert not processes_that_mention("987656")
 
 
-def test_nothing_is_left_running_when_service_and_kernel_are_gone(kernel, home):
+def test_nothing_runs_after_service_and_kernel_have_ended(kernel, home):
     kernel.run("%%aod --runtime shell --background\nexec sleep 987657")
     with service_client(home) as client:
         (session,) = client.sessions.list()

@@ -151,7 +151,7 @@ def test_options_are_completed(kernel):
 
 
 @pytest.mark.parametrize("kernel", ["colab"], indirect=True)
-def test_colab_has_tables_and_is_told_that_there_is_no_live_view(kernel):
+def test_colab_has_tables_and_a_note_that_there_is_no_live_view(kernel):
     ran = kernel.run("%%aod --runtime replay --view live -o s\ngo")
     assert ran.text == "Not live: the live view needs ipywidgets 8, and this is 7.7.1.\n"
     (shown,) = [content for kind, content in ran.outputs if kind == "display_data"]

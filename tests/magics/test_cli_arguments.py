@@ -22,7 +22,7 @@ def test_a_number_that_cannot_be_is_named(words, said, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_the_version_is_told(capsys):
+def test_the_version_is_printed(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert capsys.readouterr().out == f"aod-notebook {__version__}\n"
@@ -56,7 +56,7 @@ def test_a_near_miss_is_one_line_with_the_nearest_match(words, said, capsys):
     assert line.endswith("--help lists all.")
 
 
-def test_without_arguments_the_command_lists_what_there_is(capsys):
+def test_without_arguments_the_command_lists_everything(capsys):
     assert cli.main([]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""

@@ -46,7 +46,7 @@ def completed(shell, text):
         ("x = 1", None),
     ],
 )
-def test_a_word_is_completed_by_where_it_stands(text, offered, monkeypatch):
+def test_a_word_is_completed_by_its_position(text, offered, monkeypatch):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", "anywhere")
     names = {"numbers": [1], "_hidden": 2, "question": {"query": "?"}, "Out": {1: 2}}
     assert candidates(text, names) == offered
@@ -74,7 +74,7 @@ def test_folders_are_completed_where_a_folder_is_meant(tmp_path, monkeypatch):
     assert candidates("%aod export last --to nowhere/x", {}) == []
 
 
-def test_the_completer_leaves_other_cells_alone(shell):
+def test_the_completer_leaves_other_cells_only(shell):
     shell.names["sessions_of_mine"] = 1
     assert "sessions_of_mine" in completed(shell, "sess")
 

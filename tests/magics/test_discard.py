@@ -45,7 +45,7 @@ def test_a_spool_that_holds_nothing_more_is_not_listed(tmp_path, monkeypatch, ca
     assert capsys.readouterr().out == "nothing waits\n"
 
 
-def test_what_nothing_can_send_is_thrown_away_and_said(dead_url, capsys):
+def test_records_that_nothing_can_send_are_discarded_and_reported(dead_url, capsys):
     assert cli.main(["outbox", "--discard"]) == 0
     assert capsys.readouterr().out == f"{dead_url}: 4 records discarded\nnothing waits\n"
     assert not waiting()
@@ -60,7 +60,7 @@ def test_what_a_living_process_wrote_is_kept(dead_url):
     writer.release()
 
 
-def test_what_a_service_took_meanwhile_is_said(dead_url, monkeypatch):
+def test_records_accepted_meanwhile_are_reported(dead_url, monkeypatch):
     monkeypatch.setattr(outbox, "send", lambda _: [Sent("http://there", 3, 0)])
     assert discard() == [
         "http://there: 3 records delivered, 0 left",

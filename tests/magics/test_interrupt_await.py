@@ -66,7 +66,7 @@ def test_stop_says_it_also_where_asyncio_raises_an_error_of_its_own(kernel):
     kernel.run("s.stop()")
 
 
-def test_stop_tells_of_every_session_that_is_gathered(kernel):
+def test_stop_reports_every_gathered_session(kernel):
     ran = interrupted(
         kernel, "a, b = begin(), begin()\nprint('awaits')\nawait asyncio.gather(a, b)"
     )
@@ -92,7 +92,7 @@ def test_stop_ends_a_cell_that_reads_a_stream(kernel):
     kernel.run("s.stop()")
 
 
-def test_a_time_limit_on_a_session_is_no_interrupt(kernel):
+def test_a_time_limit_on_a_session_is_not_an_interrupt(kernel):
     ran = kernel.run(
         "s = begin()\n"
         "try:\n"

@@ -5,7 +5,7 @@ from aod_notebook.local import LocalService
 from aod_notebook.magics.notices import plain_warnings
 
 
-def test_a_warning_of_ours_is_one_line_once_and_another_is_as_ever(capsys):
+def test_a_package_warning_is_one_line_once_and_others_stay_unchanged(capsys):
     with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")
         with plain_warnings():

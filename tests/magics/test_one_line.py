@@ -60,7 +60,7 @@ def test_typographic_quotes_are_named(shell):
 @pytest.mark.parametrize(
     "call", ["%aod events {{local}}", "get_ipython().run_cell_magic('aod', '', 'do {{local}}')"]
 )
-def test_a_functions_own_variable_is_said_to_be_one(shell, call):
+def test_a_functions_local_variable_is_named_as_such(shell, call):
     with pytest.raises(UnknownNameError) as raised:
         shell.run(f"def f():\n    local = 1\n    {call}\nf()")
     assert str(raised.value).startswith("{{local}} is a variable of the function f(), and a magic")
@@ -97,7 +97,7 @@ def test_store_says_which_id_to_keep_of_a_session(shell):
 
 @pytest.mark.parametrize("wrong", [3, None, b"x", ["a"], object()])
 @pytest.mark.parametrize("function", [attach, attach_run])
-def test_what_is_no_id_is_refused_by_its_type(function, wrong):
+def test_a_value_that_is_not_an_id_is_refused_by_its_type(function, wrong):
     with pytest.raises(TypeError) as raised:
         function(wrong)
     assert f"as text, not {type(wrong).__name__}" in str(raised.value)
@@ -110,7 +110,7 @@ def test_an_unknown_runtime_is_named_and_not_its_model(shell):
 
 
 @pytest.mark.parametrize("path", ["/wrong", "/sessions"])
-def test_a_wrong_path_of_the_base_url_is_said_to_be_one(service, path):
+def test_a_wrong_path_in_the_base_url_is_reported(service, path):
     with (
         Client(base_url=service.url + path, token=service.aod_token) as client,
         pytest.raises(NotFoundError, match="No Agent on Demand API is there: check the path"),
@@ -118,7 +118,7 @@ def test_a_wrong_path_of_the_base_url_is_said_to_be_one(service, path):
         client.sessions.list()
 
 
-def test_a_missing_session_is_no_wrong_path(service):
+def test_a_missing_session_is_not_a_wrong_path(service):
     with (
         Client(base_url=service.url, token=service.aod_token) as client,
         pytest.raises(NotFoundError) as raised,

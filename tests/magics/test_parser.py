@@ -15,7 +15,7 @@ from aod_notebook.magics.parser import HelpShown, MagicUsageError, split
         ("--run shell", "%%aod: unknown option --run. Did you mean --runtime?"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_what_was_meant(line, message):
+def test_a_mistake_is_one_line_with_the_nearest_name(line, message):
     with pytest.raises(MagicUsageError) as caught:
         cell_parser().parse_args(split(line, "%%aod"))
     assert message in str(caught.value)

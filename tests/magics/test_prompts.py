@@ -47,7 +47,7 @@ def test_a_prompt_of_a_megabyte_is_not_touched(shell):
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(min_size=1))
-def test_any_text_reaches_the_magic_as_it_stands(shell, text):
+def test_any_text_reaches_the_magic_verbatim(shell, text):
     body = text + "\n"
     code = shell.ip.transform_cell(f"%%aod -o s --raw  \n{body}")
     called = []

@@ -75,7 +75,7 @@ def test_leaving_a_run_by_exit_is_a_failure_only_with_a_code(client, code, statu
 
 
 # open-telemetry/opentelemetry-python#4484; openlit/openlit#1625, mlflow/mlflow#13555
-def test_a_span_around_a_generator_lasts_until_it_ends_and_early_ends_are_no_errors(client):
+def test_a_span_around_a_generator_lasts_until_it_ends_and_early_ends_are_not_errors(client):
     def spanned(run, name):
         with run.start_span(name):
             yield 1

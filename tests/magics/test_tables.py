@@ -174,7 +174,7 @@ def test_more_rows_than_can_be_read_are_counted():
     assert "newest 20 of 300" in table_html(few)
 
 
-def test_what_a_frame_lacks_is_said():
+def test_a_frame_reports_what_it_lacks():
     frame = sessions(1)
     frame.attrs |= {"truncated_by": "a limit on events", "dropped": 2}
     said = "not everything is there: a limit on events; 2 rows could not be read"
@@ -267,7 +267,7 @@ def test_cells_show_our_frames_by_our_display(shell):
 
 
 @pytest.mark.parametrize("shown", [table_html, table_text])
-def test_a_table_of_checks_from_a_file_of_somebody_elses_is_text(shown):
+def test_a_table_of_checks_from_a_foreign_file_is_text(shown):
     hostile = "<img src=x onerror=alert(1)>\x1b]8;;http://x.example\x07 \u202egnp"
     frame = pd.DataFrame({"check": ["summary", hostile], "state": "ok", "finding": hostile})
     frame.attrs["schema"] = "aod.findings"

@@ -23,7 +23,7 @@ def test_a_bare_name_becomes_the_text_of_the_variable():
         '{"a": {"b": 1}}',
     ],
 )
-def test_everything_but_a_bare_name_is_left_alone(text):
+def test_everything_but_a_bare_name_is_left_only(text):
     assert fill(text, {"x": "never"}) == text
 
 

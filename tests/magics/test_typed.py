@@ -54,7 +54,7 @@ def test_a_line_is_complete_at_once(manager, line):
     assert manager.check_complete(line) == ("complete", None)
 
 
-def test_every_step_of_ours_is_left_out_of_that_question(manager):
+def test_every_step_of_this_package_is_left_out_of_that_question(manager):
     ours = [
         each
         for each in manager.cleanup_transforms
@@ -81,7 +81,7 @@ def test_what_is_above_a_cell_magic_is_refused_in_one_line(manager, above, magic
 @pytest.mark.parametrize(
     "cell", ["x = '''\n%%aod\n'''", "%%writefile x\n# a\n%%aod", "f(\n%%aod\n)", "\n\n%%aod\nx"]
 )
-def test_a_cell_magic_within_a_text_is_no_cell_magic(manager, cell):
+def test_a_cell_magic_within_a_text_is_not_a_cell_magic(manager, cell):
     manager.transform_cell(cell)
 
 

@@ -72,7 +72,7 @@ def test_failed_installation_leaves_nothing_that_looks_whole(tmp_path, capfd):
     assert not install_clis.bin_folder("codex", tmp_path / "cache").exists()
 
 
-def test_machine_without_npm_is_told_in_one_line_what_is_left_out(tmp_path):
+def test_machine_without_npm_gets_one_line_on_what_is_left_out(tmp_path):
     program = Path(install_clis.__file__)
     env = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
     ran = subprocess.run(

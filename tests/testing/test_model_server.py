@@ -254,7 +254,7 @@ def test_failure_is_sent_in_the_form_of_its_api(http, api):
 
 
 @pytest.mark.parametrize("api", ASK)
-def test_cut_breaks_the_stream_off_after_what_stands_before_it(http, api):
+def test_cut_breaks_off_the_stream_after_the_blocks_before_it(http, api):
     with ModelServer([["This is the beginning", Cut(), "and this the end"]]) as server:
         answer = ASK[api](http, server, stream=True)
         (row,) = server.ledger
@@ -264,7 +264,7 @@ def test_cut_breaks_the_stream_off_after_what_stands_before_it(http, api):
     assert row.output_tokens <= 1
 
 
-def test_cut_messages_stream_has_told_its_input(http):
+def test_cut_messages_stream_has_reported_its_input(http):
     with ModelServer([["This is the beginning", Cut(), KNOWN]]) as server:
         ask_messages(http, server, stream=True)
         (row,) = server.ledger
@@ -439,7 +439,7 @@ def test_environment_names_the_server(cli, tmp_path):
     assert all((tmp_path / name).read_text() == text for name, text in given.files.items())
 
 
-def test_codex_configuration_sends_the_key_that_it_is_given():
+def test_codex_configuration_sends_the_key_that_it_is_returned():
     with ModelServer([]) as server:
         given = server.environment("codex")
     config = tomllib.loads(given.files[".codex/config.toml"])

@@ -206,7 +206,7 @@ def test_a_new_session_after_an_unread_turn_is_known_by_its_own_usage():
     assert spent(result) == (30, 0.3)
 
 
-def test_a_fork_goes_on_from_its_parent_and_a_new_session_from_zero():
+def test_a_fork_continues_from_its_parent_and_a_new_session_from_zero():
     first = [init(), claude_result(cost=0.1, tokens=10)]
     fork = [init(session="f"), claude_result("f", cost=0.3, tokens=30, own=20)]
     new = [init(session="n"), claude_result("n", cost=0.3, tokens=30, own=30)]
@@ -241,7 +241,7 @@ def test_tokens_are_those_of_the_models_where_the_main_loop_reports_none():
     assert spent(result) == (10, 0.1)
 
 
-def test_an_opencode_error_that_a_finished_step_follows_is_no_failure():
+def test_an_opencode_error_that_a_finished_step_follows_is_not_a_failure():
     error = '{"type":"error","timestamp":1,"sessionID":"o","error":{"name":"E"}}'
     text = '{"type":"text","timestamp":1,"sessionID":"o","part":{"text":"all good"}}'
     step = {"reason": "stop", "tokens": {"input": 1, "output": 2, "reasoning": 3}, "cost": 0.5}

@@ -67,7 +67,7 @@ def test_results_without_a_call_are_kept(turns):
         assert len(stray) == turn.stray_results
 
 
-def test_lines_that_are_no_json_object_become_text(turns):
+def test_lines_that_are_not_json_object_become_text(turns):
     for turn, entries in turns:
         assert [e.text for e in entries if e.line_type == "text"] == turn.broken
 

@@ -178,7 +178,7 @@ def test_a_retry_is_a_note_with_its_text():
     assert bare.text == "API timeout, retry"
 
 
-def test_a_summary_of_a_compaction_is_nobodys_words():
+def test_a_summary_of_a_compaction_is_not_a_message():
     boundary = {"type": "system", "subtype": "compact_boundary"}
     boundary |= {"compact_metadata": {"trigger": "auto", "pre_tokens": 167000}}
     note, text, own = read(boundary, user(text_block("So far …")), user(text_block("Go on")))
@@ -269,7 +269,7 @@ def test_a_calls_id_is_not_kept_beyond_the_end_of_its_turn():
     assert [e.block for e in entries if e.block] == ["tool_use", "tool_result"] * 2
 
 
-def test_structured_content_is_the_output_where_there_is_no_other():
+def test_structured_content_is_the_output_where_there_is_not_an_other():
     result = {"content": [], "structured_content": {"answer": 42}}
     _, output = read(codex("completed", type="mcp_tool_call", server="s", tool="t", result=result))
     assert output.text == '{"answer":42}'

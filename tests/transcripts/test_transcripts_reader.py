@@ -81,7 +81,7 @@ def test_a_given_runtime_is_not_overruled():
     assert reader.runtime == "codex"
 
 
-def test_an_error_line_alone_tells_no_runtime_but_is_read():
+def test_an_error_line_alone_identifies_no_runtime_but_is_read():
     reader = Reader()
     [entry] = reader.feed('{"type":"error","message":"no key"}\n')
     assert (reader.runtime, entry.line_type, entry.text) == (None, "error", "no key")
@@ -120,7 +120,7 @@ def test_a_whole_message_is_not_joined_with_the_deltas_before_it():
     ]
 
 
-def test_warnings_of_gemini_are_no_errors():
+def test_warnings_of_gemini_are_not_errors():
     [entry] = read('{"type":"error","severity":"warning","message":"slow"}')
     assert (entry.line_type, entry.text, entry.is_error) == ("error", "slow", False)
 
@@ -138,7 +138,7 @@ def test_a_declined_command_is_an_error():
     assert result.is_error is True
 
 
-def test_a_codex_todo_list_is_no_call():
+def test_a_codex_todo_list_is_not_a_call():
     entries = read('{"type":"item.completed","item":{"id":"i","type":"todo_list","items":[]}}')
     assert [(e.line_type, e.block) for e in entries] == [("system", None)]
 

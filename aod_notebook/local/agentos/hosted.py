@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.contract import RUN_ENDED
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.plan import Pause, Plan, load_plan
-from aod_notebook.local.agentos.transcript import Event, Transcript
+from aod_notebook.local.agentos.plan import Pause, RunPlan, load_plan
+from aod_notebook.local.agentos.transcript import Event, RunTranscript
 from aod_notebook.local.clock import now
 from aod_notebook.local.credentials import make_private
 from aod_notebook.local.errors import (
-    RunFailedError,
+    AgentFailedError,
     RuntimeNotInstalledError,
     RunTimeoutError,
     ServiceError,
@@ -25,7 +25,13 @@ from aod_notebook.local.errors import (
     WrongStateError,
 )
 from aod_notebook.local.processes import Stop
-from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError, Setup, Turn, runtime_for
+from aod_notebook.local.runtimes import (
+    AgentTurn,
+    ConfigError,
+    RuntimeUnavailableError,
+    Setup,
+    runtime_for,
+)
 from aod_notebook.local.runtimes.base import Folder
 from aod_notebook.local.turns.active import end_tasks
 from aod_notebook.local.turns.environ import session_environment
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aod_notebook.local.config import Config
-    from aod_notebook.local.processes import Outcome, Supervisor
+    from aod_notebook.local.processes import ProcessEnd, Supervisor
     from aod_notebook.local.storage import Database
     from aod_notebook.local.turns.feeds import Feeds
 
@@ -48,14 +54,14 @@ _MODELS = {"anthropic": "claude-sonnet-4-6", "openai": "gpt-4.1", "replay": "rep
 
 
 @dataclass(slots=True)
-class _Active:
+class _ActiveRun:
     """A run in progress."""
 
     stop: Stop = field(default_factory=Stop)
     task: asyncio.Task[dict[str, Any]] | None = None
 
 
-class Hosted:
+class HostedRuns:
     """Advances hosted runs, each in a task of its own (on the service's event loop)."""
 
     def __init__(
@@ -71,7 +77,7 @@ class Hosted:
         self._database = database
         self._feeds = feeds
         self._supervisor = supervisor
-        self._active: dict[str, _Active] = {}
+        self._active: dict[str, _ActiveRun] = {}
 
     @property
     def busy(self) -> bool:
@@ -85,7 +91,7 @@ class Hosted:
 
         The task raises a ServiceError if the run fails.
         """
-        active = _Active()
+        active = _ActiveRun()
         active.task = asyncio.create_task(self._advance(run_id, active, listener))
         active.task.add_done_callback(_look_at)
         self._active[run_id] = active
@@ -120,13 +126,13 @@ class Hosted:
         turn = self._turn(agent, run)
         try:
             runtime_for(RUNTIMES[provider(agent)]).check(turn)
-        except RuntimeMissingError as error:
+        except RuntimeUnavailableError as error:
             message = f"{error}".replace("the runtime shell or replay", "provider_type 'replay'")
             await self._database.write(_ending(run["id"], "failed", error_message=message))
             raise RuntimeNotInstalledError(message) from None
 
     async def _advance(
-        self, run_id: str, active: _Active, listener: Listener | None
+        self, run_id: str, active: _ActiveRun, listener: Listener | None
     ) -> dict[str, Any]:
         try:
             return await self._step(run_id, active.stop, listener)
@@ -152,9 +158,9 @@ class Hosted:
         return await self._execute(run, plan, stop, listener)
 
     async def _execute(
-        self, run: sqlite3.Row, plan: Plan, stop: Stop, listener: Listener | None
+        self, run: sqlite3.Row, plan: RunPlan, stop: Stop, listener: Listener | None
     ) -> dict[str, Any]:
-        transcript = Transcript(self._database, run, listener)
+        transcript = RunTranscript(self._database, run, listener)
         agent = runs.find_agent(self._database.read(), run["agent_id"])
         turn = self._turn(agent, run)
         try:
@@ -163,7 +169,7 @@ class Hosted:
             await asyncio.to_thread(shutil.rmtree, turn.folder.root, ignore_errors=True)
         await transcript.finish()
         if stop.reason == "shutdown":
-            raise RunFailedError(runs.RECOVERED)
+            raise AgentFailedError(runs.RECOVERED)
         failure = _failure(outcome, plan, transcript, turn.timeout)
         if failure is not None:
             raise failure
@@ -172,8 +178,8 @@ class Hosted:
         return result_data(runs.find_run(self._database.read(), run["id"]))
 
     async def _run(
-        self, agent: sqlite3.Row, turn: Turn, transcript: Transcript, stop: Stop
-    ) -> Outcome:
+        self, agent: sqlite3.Row, turn: AgentTurn, transcript: RunTranscript, stop: Stop
+    ) -> ProcessEnd:
         folder = turn.folder
         for path in (folder.root, folder.workspace, folder.home, folder.temporary):
             make_private(path)
@@ -182,11 +188,11 @@ class Hosted:
             runtime.prepare(turn)
             runtime.configure(turn)
             return await runtime.run(turn, self._supervisor, transcript, stop)
-        except (OSError, ValueError, ConfigError, RuntimeMissingError) as error:
-            raise RunFailedError(f"the runtime could not be run: {error}") from None
+        except (OSError, ValueError, ConfigError, RuntimeUnavailableError) as error:
+            raise AgentFailedError(f"the runtime could not be run: {error}") from None
 
     def _output(
-        self, agent: sqlite3.Row, run: sqlite3.Row, transcript: Transcript
+        self, agent: sqlite3.Row, run: sqlite3.Row, transcript: RunTranscript
     ) -> dict[str, Any]:
         """Return `summary`, the answers that the run was given, and the agent's own object."""
         rows = self._database.read().execute(
@@ -199,7 +205,7 @@ class Hosted:
             output |= _object(transcript.summary)
         return output | ({"answers": answers} if answers else {})
 
-    def _turn(self, agent: sqlite3.Row, run: sqlite3.Row) -> Turn:
+    def _turn(self, agent: sqlite3.Row, run: sqlite3.Row) -> AgentTurn:
         settings = json.loads(agent["settings"])
         name = provider(agent)
         model = settings.get("model") or _MODELS[name]
@@ -216,7 +222,7 @@ class Hosted:
             own=own,
             allow_root=self._config.allow_root,
         )
-        return Turn(
+        return AgentTurn(
             session_id=run["id"],
             number=1,
             prompt=load_plan(run).prompt,
@@ -269,7 +275,7 @@ def _find_running(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
     return run
 
 
-def _pause(connection: sqlite3.Connection, run_id: str, plan: Plan) -> dict[str, Any]:
+def _pause(connection: sqlite3.Connection, run_id: str, plan: RunPlan) -> dict[str, Any]:
     run = _find_running(connection, run_id)
     pause = plan.pauses[plan.step]
     plan.step += 1
@@ -304,18 +310,18 @@ def _ask(
 
 
 def _failure(
-    outcome: Outcome, plan: Plan, transcript: Transcript, limit: float
+    outcome: ProcessEnd, plan: RunPlan, transcript: RunTranscript, limit: float
 ) -> ServiceError | None:
     if outcome.killed == "timeout":
         return RunTimeoutError(f"the run was not done after {limit:g} s")
     if outcome.killed == "stopped":
         return WrongStateError("the run was cancelled")
     if plan.fail is not None:
-        return RunFailedError(plan.fail)
+        return AgentFailedError(plan.fail)
     if outcome.exit_code != 0:
         reason = transcript.errors.strip() or transcript.summary or "no output"
         message = f"the agent ended with exit code {outcome.exit_code}: {reason}"
-        return RunFailedError(message)
+        return AgentFailedError(message)
     return None
 
 

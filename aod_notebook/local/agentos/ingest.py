@@ -30,7 +30,7 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 MAX_EVENTS = 1000
 
 
-class Start(msgspec.Struct):
+class RunStart(msgspec.Struct):
     """`run/start`."""
 
     agent_id: Text
@@ -40,7 +40,7 @@ class Start(msgspec.Struct):
     parent_run_id: str | None = None
 
 
-class Event(msgspec.Struct, omit_defaults=True):
+class ReportedEvent(msgspec.Struct, omit_defaults=True):
     """One event; the last six fields are a span's."""
 
     type: Text
@@ -56,11 +56,11 @@ class Event(msgspec.Struct, omit_defaults=True):
     kind: str | UnsetType = UNSET
 
 
-class Events(msgspec.Struct):
+class ReportedEvents(msgspec.Struct):
     """`events`."""
 
     run_id: Text
-    events: Annotated[list[Event], Meta(min_length=1, max_length=MAX_EVENTS)]
+    events: Annotated[list[ReportedEvent], Meta(min_length=1, max_length=MAX_EVENTS)]
 
 
 class TaskFields(msgspec.Struct):
@@ -74,7 +74,7 @@ class TaskFields(msgspec.Struct):
     error_message: str | None = None
 
 
-class Task(msgspec.Struct):
+class ReportedTask(msgspec.Struct):
     """`tasks`."""
 
     run_id: Text
@@ -109,7 +109,7 @@ class Cancel(msgspec.Struct):
 
 async def start_run(call: AgentOSCall) -> Response:
     """`run/start`: the same `external_run_id` returns the same run."""
-    fields = call.fields(Start)
+    fields = call.fields(RunStart)
     call.key.check_agent(fields.agent_id)
 
     def job(connection: sqlite3.Connection) -> str:
@@ -137,7 +137,7 @@ async def start_run(call: AgentOSCall) -> Response:
 
 async def add_events(call: AgentOSCall) -> Response:
     """`events`: all of a batch or none."""
-    fields = call.fields(Events)
+    fields = call.fields(ReportedEvents)
     bodies = [_body(index, event) for index, event in enumerate(fields.events)]
 
     def job(connection: sqlite3.Connection) -> None:
@@ -149,7 +149,7 @@ async def add_events(call: AgentOSCall) -> Response:
 
 async def put_task(call: AgentOSCall) -> Response:
     """`tasks`: creates the task, or updates the one with this id."""
-    fields = call.fields(Task)
+    fields = call.fields(ReportedTask)
     task = fields.task
     time = now()
     row = {
@@ -207,7 +207,7 @@ def _own_run(connection: sqlite3.Connection, call: AgentOSCall, run_id: str) -> 
     return run
 
 
-def _body(index: int, event: Event) -> tuple[str | None, str]:
+def _body(index: int, event: ReportedEvent) -> tuple[str | None, str]:
     for name in ("occurred_at", "started_at", "ended_at"):
         time = getattr(event, name)
         if time is not UNSET:

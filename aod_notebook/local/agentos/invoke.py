@@ -13,7 +13,7 @@ from msgspec import Meta
 from aod_notebook.local.agentos import runs
 from aod_notebook.local.agentos.call import AgentOSCall, run_answer
 from aod_notebook.local.agentos.hosted import Listener, provider
-from aod_notebook.local.agentos.plan import Plan, Script, make_prompt, read_script
+from aod_notebook.local.agentos.plan import RunPlan, Script, make_prompt, read_script
 from aod_notebook.local.clock import now
 from aod_notebook.local.errors import InvalidError, MissingError, ServiceError, WrongStateError
 from aod_notebook.local.http import code_of
@@ -87,7 +87,7 @@ def _begin(
         _history(connection, conversation_id, fields),
         fields.input,
     )
-    plan = Plan(prompt=prompt, pauses=script.pauses, fail=script.fail)
+    plan = RunPlan(prompt=prompt, pauses=script.pauses, fail=script.fail)
     run = runs.insert_run(
         connection,
         agent_id,

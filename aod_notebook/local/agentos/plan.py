@@ -39,7 +39,7 @@ class Script(msgspec.Struct):
     fail: Annotated[str, Meta(min_length=1)] | None = None
 
 
-class Plan(msgspec.Struct):
+class RunPlan(msgspec.Struct):
     """The plan of one run; `step` counts the pauses that are over."""
 
     prompt: str = ""
@@ -67,9 +67,9 @@ def read_script(value: dict[str, Any]) -> Script:
     return script
 
 
-def load_plan(run: sqlite3.Row) -> Plan:
+def load_plan(run: sqlite3.Row) -> RunPlan:
     """Return the stored plan of a run."""
-    return msgspec.json.decode(run["plan"], type=Plan)
+    return msgspec.json.decode(run["plan"], type=RunPlan)
 
 
 def make_prompt(

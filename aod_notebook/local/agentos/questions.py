@@ -37,7 +37,7 @@ class Ask(msgspec.Struct):
     request_id: Text | None = None
 
 
-class Reply(msgspec.Struct):
+class ReplyBody(msgspec.Struct):
     """An answer: to the question with that id, else to the pending one."""
 
     response: Text
@@ -93,7 +93,7 @@ async def _hold(call: AgentOSCall, run_id: str, request_id: str) -> Response:
 async def reply(call: AgentOSCall) -> Response:
     """Answer a run's question; a hosted run continues to its end or the next pause."""
     call.key.check_control()
-    fields = call.fields(Reply)
+    fields = call.fields(ReplyBody)
     run_id = str(call.request.path_params["run_id"])
 
     def job(connection: sqlite3.Connection) -> tuple[bool, str]:

@@ -24,7 +24,7 @@ _TAIL = 2000
 Event = dict[str, Any]
 
 
-class Transcript:
+class RunTranscript:
     """Takes a runtime's output (a sink), stores its events and passes them to a listener."""
 
     def __init__(

@@ -133,7 +133,7 @@ async def _not_allowed(_: AodCall) -> NoReturn:
     raise MethodNotAllowedError("Method not allowed")
 
 
-class Resource:
+class ResourceEndpoint:
     """An endpoint that authenticates first and answers 405 in JSON.
 
     `before` runs between authentication and the method check; `/environments/{id}` looks its
@@ -160,12 +160,12 @@ class Resource:
         return await self._methods.get(request.method, _not_allowed)(call)
 
 
-class Action:
+class ActionEndpoint:
     """An endpoint with one method that answers 405 before authentication."""
 
     def __init__(self, method: str, endpoint: Callable[[AodCall], Awaitable[ASGIApp]]) -> None:
         self._method = method
-        self._resource = Resource({method: endpoint})
+        self._resource = ResourceEndpoint({method: endpoint})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

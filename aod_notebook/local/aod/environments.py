@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.local.aod.call import AodCall, answer, listing, validated
-from aod_notebook.local.aod.models import EnvironmentCreate, EnvironmentUpdate
+from aod_notebook.local.aod.models import EnvironmentCreateBody, EnvironmentUpdateBody
 from aod_notebook.local.clock import now
 from aod_notebook.local.errors import MissingError, WrongStateError
 from aod_notebook.local.storage.vault import SealError
@@ -38,7 +38,7 @@ async def get_environment(call: AodCall) -> Response:
 
 async def create_environment(call: AodCall) -> Response:
     """`POST /environments`."""
-    fields = validated(EnvironmentCreate, await call.json())
+    fields = validated(EnvironmentCreateBody, await call.json())
     vault = call.state.vault
 
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
@@ -69,7 +69,7 @@ async def create_environment(call: AodCall) -> Response:
 async def update_environment(call: AodCall) -> Response:
     """`PUT /environments/{id}`: archived before the body, the name last."""
     _check_open(find(call.state.database.read(), call.owner, call.id))
-    fields = validated(EnvironmentUpdate, await call.json())
+    fields = validated(EnvironmentUpdateBody, await call.json())
     row = await call.state.database.write(
         lambda connection: _apply(connection, call, fields, call.state.vault)
     )
@@ -176,7 +176,7 @@ def _check_name(connection: sqlite3.Connection, owner: str, name: str) -> None:
 
 
 def _apply(
-    connection: sqlite3.Connection, call: AodCall, fields: EnvironmentUpdate, vault: Vault
+    connection: sqlite3.Connection, call: AodCall, fields: EnvironmentUpdateBody, vault: Vault
 ) -> sqlite3.Row:
     row = find(connection, call.owner, call.id)
     _check_open(row)

@@ -72,7 +72,7 @@ def _no_option(model: str | None) -> str | None:
     return model
 
 
-class _AgentCreate(BaseModel):
+class _AgentCreateBody(BaseModel):
     name: Annotated[str, Field(max_length=200)]
     system: Text = ""
     description: Text = ""
@@ -82,7 +82,7 @@ class _AgentCreate(BaseModel):
     metadata: dict[str, Any] = {}
 
 
-class RuntimeAgentCreate(_AgentCreate):
+class RuntimeAgentCreate(_AgentCreateBody):
     """`POST /agents` of the runtime API."""
 
     model: Annotated[
@@ -91,7 +91,7 @@ class RuntimeAgentCreate(_AgentCreate):
     runtime: Annotated[str, Field(max_length=32)]
 
 
-class ProviderAgentCreate(_AgentCreate):
+class ProviderAgentCreate(_AgentCreateBody):
     """`POST /agents` of the provider API."""
 
     provider: Annotated[str, Field(max_length=32)]
@@ -100,7 +100,7 @@ class ProviderAgentCreate(_AgentCreate):
     ]
 
 
-class _AgentUpdate(BaseModel):
+class _AgentUpdateBody(BaseModel):
     version: int
     name: Text | None = None
     system: Text | None = None
@@ -111,21 +111,21 @@ class _AgentUpdate(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
-class RuntimeAgentUpdate(_AgentUpdate):
+class RuntimeAgentUpdate(_AgentUpdateBody):
     """`PUT /agents/{id}` of the runtime API."""
 
     model: Annotated[Text | None, AfterValidator(_no_option), AfterValidator(_known_model)] = None
     runtime: Text | None = None
 
 
-class ProviderAgentUpdate(_AgentUpdate):
+class ProviderAgentUpdate(_AgentUpdateBody):
     """`PUT /agents/{id}` of the provider API."""
 
     provider: Text | None = None
     model: Annotated[Text | None, AfterValidator(_no_option), AfterValidator(_filled_model)] = None
 
 
-class EnvironmentCreate(BaseModel):
+class EnvironmentCreateBody(BaseModel):
     """`POST /environments`."""
 
     name: Annotated[str, Field(max_length=200)]
@@ -135,7 +135,7 @@ class EnvironmentCreate(BaseModel):
     networking: Networking = {"type": "unrestricted"}
 
 
-class EnvironmentUpdate(BaseModel):
+class EnvironmentUpdateBody(BaseModel):
     """`PUT /environments/{id}`."""
 
     version: int
@@ -146,7 +146,7 @@ class EnvironmentUpdate(BaseModel):
     networking: Networking | None = None
 
 
-class Repository(BaseModel):
+class RepositoryBody(BaseModel):
     """An entry of `resources`: a GitHub repository to clone."""
 
     type: Literal["github_repository"]
@@ -176,7 +176,7 @@ class Repository(BaseModel):
         return self.mount_path or f"/workspace/{self.url.rsplit('/', 1)[1]}"
 
 
-def _check_resources(resources: list[Repository]) -> list[Repository]:
+def _check_resources(resources: list[RepositoryBody]) -> list[RepositoryBody]:
     if len(resources) > _MAX_RESOURCES:
         raise ValueError(f"Maximum {_MAX_RESOURCES} resources per session")
     if len({resource.mounted for resource in resources}) < len(resources):
@@ -188,19 +188,19 @@ LocalEnv = dict[str, Text] | None
 """The variables of the kernel that asks, for its CLI: this service's own field, never stored."""
 
 
-class SessionCreate(BaseModel):
+class SessionCreateBody(BaseModel):
     """`POST /sessions`."""
 
     agent_id: str
     prompt: Text
     timeout: Timeout = 600
     environment_id: str | None = None
-    resources: Annotated[list[Repository], AfterValidator(_check_resources)] = []
+    resources: Annotated[list[RepositoryBody], AfterValidator(_check_resources)] = []
     secret_env_vars: Variables = {}
     local_env_vars: LocalEnv = None
 
 
-class Prompt(BaseModel):
+class PromptBody(BaseModel):
     """`POST /sessions/{id}/prompt`."""
 
     prompt: Text

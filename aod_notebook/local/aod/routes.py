@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aod_notebook.local.aod import agents, environments, sessions, stream, usage
-from aod_notebook.local.aod.call import Action, Resource
+from aod_notebook.local.aod.call import ActionEndpoint, ResourceEndpoint
 from aod_notebook.local.aod.health import health
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class _IdConvertor(Convertor[str]):
 register_url_convertor("aod_id", _IdConvertor())
 
 
-class Health:
+class HealthEndpoint:
     """`/health`, which needs no token."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,36 +50,41 @@ def aod_routes() -> list[BaseRoute]:
         f"/{noun}/{{id:aod_id}}" for noun in ("agents", "environments", "sessions")
     )
     return [
-        Route("/health", Health()),
-        Route("/agents", Resource({"GET": agents.list_agents, "POST": agents.create_agent})),
-        Route(agent, Resource({"GET": agents.get_agent, "PUT": agents.update_agent})),
-        Route(f"{agent}/archive", Action("POST", agents.archive_agent)),
-        Route(f"{agent}/versions", Action("GET", agents.list_versions)),
+        Route("/health", HealthEndpoint()),
+        Route(
+            "/agents", ResourceEndpoint({"GET": agents.list_agents, "POST": agents.create_agent})
+        ),
+        Route(agent, ResourceEndpoint({"GET": agents.get_agent, "PUT": agents.update_agent})),
+        Route(f"{agent}/archive", ActionEndpoint("POST", agents.archive_agent)),
+        Route(f"{agent}/versions", ActionEndpoint("GET", agents.list_versions)),
         Route(
             "/environments",
-            Resource(
+            ResourceEndpoint(
                 {"GET": environments.list_environments, "POST": environments.create_environment}
             ),
         ),
         Route(
             environment,
-            Resource(
+            ResourceEndpoint(
                 {"GET": environments.get_environment, "PUT": environments.update_environment},
                 before=environments.check_exists,
             ),
         ),
-        Route(f"{environment}/archive", Action("POST", environments.archive_environment)),
-        Route(f"{environment}/versions", Action("GET", environments.list_versions)),
-        Route(f"{environment}/delete", Resource({"DELETE": environments.delete_environment})),
+        Route(f"{environment}/archive", ActionEndpoint("POST", environments.archive_environment)),
+        Route(f"{environment}/versions", ActionEndpoint("GET", environments.list_versions)),
         Route(
-            "/sessions", Resource({"GET": sessions.list_sessions, "POST": sessions.create_session})
+            f"{environment}/delete", ResourceEndpoint({"DELETE": environments.delete_environment})
         ),
-        Route(session, Action("GET", sessions.get_session)),
-        Route(f"{session}/prompt", Action("POST", sessions.prompt_session)),
-        Route(f"{session}/usage", Action("GET", usage.session_usage)),
-        Route(f"{session}/turns", Action("GET", sessions.list_turns)),
-        Route(f"{session}/terminate", Action("POST", sessions.terminate_session)),
-        Route(f"{session}/interrupt", Action("POST", sessions.interrupt_session)),
-        Route(f"{session}/delete", Resource({"DELETE": sessions.delete_session})),
-        Route(f"{session}/stream", Action("GET", stream.stream_session)),
+        Route(
+            "/sessions",
+            ResourceEndpoint({"GET": sessions.list_sessions, "POST": sessions.create_session}),
+        ),
+        Route(session, ActionEndpoint("GET", sessions.get_session)),
+        Route(f"{session}/prompt", ActionEndpoint("POST", sessions.prompt_session)),
+        Route(f"{session}/usage", ActionEndpoint("GET", usage.session_usage)),
+        Route(f"{session}/turns", ActionEndpoint("GET", sessions.list_turns)),
+        Route(f"{session}/terminate", ActionEndpoint("POST", sessions.terminate_session)),
+        Route(f"{session}/interrupt", ActionEndpoint("POST", sessions.interrupt_session)),
+        Route(f"{session}/delete", ResourceEndpoint({"DELETE": sessions.delete_session})),
+        Route(f"{session}/stream", ActionEndpoint("GET", stream.stream_session)),
     ]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 from aod_notebook.contract import ACTIVE_STATUSES, AGENT_RUNTIMES
 from aod_notebook.local.aod import agents, catalog
 from aod_notebook.local.aod.call import AodCall, answer, listing, validated
-from aod_notebook.local.aod.models import Prompt, SessionCreate
+from aod_notebook.local.aod.models import PromptBody, SessionCreateBody
 from aod_notebook.local.clock import now
 from aod_notebook.local.errors import (
     InvalidError,
-    LimitError,
     MissingError,
+    SessionLimitError,
     UnavailableError,
     WrongStateError,
 )
@@ -69,7 +69,7 @@ async def create_session(call: AodCall) -> Response:
 
     A repeat with the same `Idempotency-Key` answers with the session that there is.
     """
-    fields = validated(SessionCreate, await call.json())
+    fields = validated(SessionCreateBody, await call.json())
     state = call.state
     available = state.worker.available()
     key = call.request.headers.get("idempotency-key")
@@ -116,7 +116,7 @@ async def prompt_session(call: AodCall) -> Response:
     """`POST /sessions/{id}/prompt`: state errors win over body errors."""
     state = call.state
     _check_promptable(find(state.database.read(), call.owner, call.id))
-    fields = validated(Prompt, await call.json())
+    fields = validated(PromptBody, await call.json())
     if not state.worker.available():
         raise UnavailableError("Session backend token is not configured")
     if not state.worker.has_sandbox(call.id):
@@ -239,7 +239,7 @@ def render(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _made_before(
-    connection: sqlite3.Connection, owner: str, key: str, fields: SessionCreate
+    connection: sqlite3.Connection, owner: str, key: str, fields: SessionCreateBody
 ) -> dict[str, Any] | None:
     """Return the answer to the create that made a session with this key; None if none did."""
     row = connection.execute(f"{_SELECT} AND s.idempotency_key = ?", (owner, key)).fetchone()
@@ -286,7 +286,7 @@ def _check_limit(connection: sqlite3.Connection, owner: str, limit: int) -> None
         (owner,),
     ).fetchone()
     if active >= limit:
-        raise LimitError(
+        raise SessionLimitError(
             f"Concurrent session limit reached ({active}/{limit}). "
             "Terminate an active session before starting a new one.",
             limit=limit,
@@ -299,7 +299,7 @@ def _setup(
     vault: Vault,
     agent: sqlite3.Row,
     environment_id: str | None,
-    fields: SessionCreate,
+    fields: SessionCreateBody,
 ) -> dict[str, Any]:
     try:
         servers = vault.open_servers(agent["mcp_servers"])
@@ -348,7 +348,7 @@ def _insert(
     *,
     agent: sqlite3.Row,
     environment_id: str | None,
-    fields: SessionCreate,
+    fields: SessionCreateBody,
     sealed: bytes,
 ) -> dict[str, Any]:
     session_id, time = str(uuid.uuid4()), now()
@@ -380,7 +380,10 @@ def _insert(
 
 
 def _insert_turn(
-    connection: sqlite3.Connection, session_id: str, number: int, fields: SessionCreate | Prompt
+    connection: sqlite3.Connection,
+    session_id: str,
+    number: int,
+    fields: SessionCreateBody | PromptBody,
 ) -> None:
     connection.execute(
         "INSERT INTO turn (session_id, turn_number, prompt, timeout, status, created_at)"

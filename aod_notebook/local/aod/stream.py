@@ -50,7 +50,7 @@ def _cursor(call: AodCall) -> int:
 
 
 @dataclass(slots=True)
-class _Position:
+class _StreamPosition:
     """How far one connection is: the cursor, the turn announced last, its clocks."""
 
     cursor: int
@@ -95,7 +95,7 @@ class EventStream:
 
     async def _send_all(self, send: Send, event: asyncio.Event, left: asyncio.Event) -> None:
         clock = asyncio.get_running_loop().time
-        position = _Position(self._cursor, None, clock(), clock())
+        position = _StreamPosition(self._cursor, None, clock(), clock())
         await _send(send, self._start)
         while not left.is_set():
             event.clear()
@@ -135,7 +135,7 @@ class EventStream:
         )
         return row
 
-    def _next(self, position: _Position) -> bytes:
+    def _next(self, position: _StreamPosition) -> bytes:
         """Return the frames of the next rows, with `turn_start` before a turn's first output."""
         parts: list[bytes] = []
         connection = self._state.database.read()
@@ -148,7 +148,7 @@ class EventStream:
             position.cursor = block.last_id
         return b"".join(parts)
 
-    async def _wait(self, event: asyncio.Event, position: _Position, time: float) -> None:
+    async def _wait(self, event: asyncio.Event, position: _StreamPosition, time: float) -> None:
         config = self._state.config
         until = min(
             position.last_heartbeat + config.heartbeat_s, position.last_row + config.stale_s

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from aod_notebook.local.processes.supervisor import Outcome, Stop, Supervisor
+from aod_notebook.local.processes.supervisor import ProcessEnd, Stop, Supervisor
 
-__all__ = ["Outcome", "Stop", "Supervisor"]
+__all__ = ["ProcessEnd", "Stop", "Supervisor"]

@@ -64,7 +64,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProcessEnd:
     """How a child ended: its exit code (128+n for signal n), or why it was killed."""
 
     exit_code: int | None
@@ -116,7 +116,7 @@ class Supervisor:
         stop: Stop,
         time_limit: float,
         stdin: bytes = b"",
-    ) -> Outcome:
+    ) -> ProcessEnd:
         """Run one program to its end and send its output to the sink.
 
         Raises:
@@ -196,7 +196,7 @@ class _Wiring:
     clear: Callable[[], None]
 
 
-async def _attend(child: subprocess.Popen[bytes], wiring: _Wiring) -> Outcome:
+async def _attend(child: subprocess.Popen[bytes], wiring: _Wiring) -> ProcessEnd:
     pumps = [
         _Pump(child.stdout, "stdout", wiring.sink),
         _Pump(child.stderr, "stderr", wiring.sink),
@@ -221,8 +221,8 @@ async def _attend(child: subprocess.Popen[bytes], wiring: _Wiring) -> Outcome:
     code = child.wait()
     code = code if code >= 0 else _SIGNAL_BASE - code
     if ended in done:
-        return Outcome(code)
-    return Outcome(code, "stopped") if stopped in done else Outcome(None, "timeout")
+        return ProcessEnd(code)
+    return ProcessEnd(code, "stopped") if stopped in done else ProcessEnd(None, "timeout")
 
 
 @dataclass(slots=True)

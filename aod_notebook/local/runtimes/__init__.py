@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from aod_notebook.local.runtimes.base import Runtime, RuntimeMissingError, Setup, Turn
+from aod_notebook.local.runtimes.base import AgentTurn, Runtime, RuntimeUnavailableError, Setup
 from aod_notebook.local.runtimes.cli import CLIS
 from aod_notebook.local.runtimes.logins import recover as recover_logins
 from aod_notebook.local.runtimes.replay import Replay
 from aod_notebook.local.runtimes.settings import ConfigError
-from aod_notebook.local.runtimes.shell import Shell
+from aod_notebook.local.runtimes.shell import ShellRuntime
 
 __all__ = [
+    "AgentTurn",
     "ConfigError",
     "Runtime",
-    "RuntimeMissingError",
+    "RuntimeUnavailableError",
     "Setup",
-    "Turn",
     "recover_logins",
     "runtime_for",
 ]
 
-_RUNTIMES: dict[str, Runtime] = {**CLIS, "shell": Shell(), "replay": Replay()}
+_RUNTIMES: dict[str, Runtime] = {**CLIS, "shell": ShellRuntime(), "replay": Replay()}
 
 
 def runtime_for(name: str) -> Runtime:
     """Return the runtime of that name.
 
     Raises:
-        RuntimeMissingError: there is none.
+        RuntimeUnavailableError: there is none.
     """
     try:
         return _RUNTIMES[name]
     except KeyError:
-        raise RuntimeMissingError(f"there is no runtime '{name}'") from None
+        raise RuntimeUnavailableError(f"there is no runtime '{name}'") from None

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from aod_notebook.local.processes import Outcome, Stop, Supervisor
+    from aod_notebook.local.processes import ProcessEnd, Stop, Supervisor
     from aod_notebook.local.processes.supervisor import Sink
 
 
-class RuntimeMissingError(Exception):
+class RuntimeUnavailableError(Exception):
     """The runtime can't run on this machine; the message names what to install."""
 
 
@@ -61,7 +61,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class AgentTurn:
     """One turn to run: `prompt` is the text for the agent, the system prompt put before it.
 
     `env` is what its programs see; `own` are the variables of the person who asked for it.
@@ -94,14 +94,16 @@ class Runtime(Protocol):
     def skills_agent(self) -> str | None:
         """The runtime's name for the installer of GitHub skills."""
 
-    def check(self, turn: Turn) -> None:
-        """Raise RuntimeMissingError if the turn could not run here."""
+    def check(self, turn: AgentTurn) -> None:
+        """Raise RuntimeUnavailableError if the turn could not run here."""
 
-    def prepare(self, turn: Turn) -> None:
+    def prepare(self, turn: AgentTurn) -> None:
         """Copy the person's own settings and logins, before the environment's setup."""
 
-    def configure(self, turn: Turn) -> None:
+    def configure(self, turn: AgentTurn) -> None:
         """Write the runtime's own configuration; ConfigError if that fails."""
 
-    async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
+    async def run(
+        self, turn: AgentTurn, supervisor: Supervisor, sink: Sink, stop: Stop
+    ) -> ProcessEnd:
         """Run the turn to its end."""

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.local.credentials import make_private, write_private
 from aod_notebook.local.runtimes import logins, mcp, settings
-from aod_notebook.local.runtimes.base import RuntimeMissingError
+from aod_notebook.local.runtimes.base import RuntimeUnavailableError
 from aod_notebook.local.variables import AS_ROOT, place, refusal, refused_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aod_notebook.local.processes import Outcome, Stop, Supervisor
+    from aod_notebook.local.processes import ProcessEnd, Stop, Supervisor
     from aod_notebook.local.processes.supervisor import Sink
-    from aod_notebook.local.runtimes.base import Turn
+    from aod_notebook.local.runtimes.base import AgentTurn
     from aod_notebook.local.runtimes.settings import Document
 
 
@@ -68,34 +68,34 @@ class Cli:
     """
 
     program: str
-    first: Callable[[Turn], list[str]]
-    later: Callable[[Turn], list[str]]
+    first: Callable[[AgentTurn], list[str]]
+    later: Callable[[AgentTurn], list[str]]
     skills_root: str
     skills_agent: str
     own_files: tuple[str, ...]
     config_file: str
-    configured: Callable[[Document, Turn], None]
-    variables: Callable[[Turn], dict[str, str]] = lambda _: {}
-    limits: Callable[[Turn], list[str]] = lambda _: []
+    configured: Callable[[Document, AgentTurn], None]
+    variables: Callable[[AgentTurn], dict[str, str]] = lambda _: {}
+    limits: Callable[[AgentTurn], list[str]] = lambda _: []
 
     @property
     def logins(self) -> tuple[logins.Login, ...]:
         """The login files of this CLI."""
         return logins.LOGINS[self.program]
 
-    def check(self, turn: Turn) -> None:
-        """Raise RuntimeMissingError, with what to do, if the program can't run here.
+    def check(self, turn: AgentTurn) -> None:
+        """Raise RuntimeUnavailableError, with what to do, if the program can't run here.
 
         A model that the program would take as an option is refused here too: an agent may have
         been stored by a version that took it, or hosted.
         """
         if bare_model(turn).startswith("-") or turn.model.startswith("-"):
-            raise RuntimeMissingError(f"model {turn.model!r} must not begin with '-'")
+            raise RuntimeUnavailableError(f"model {turn.model!r} must not begin with '-'")
         reason = refusal(self.program, turn.env)
         if reason is not None:
-            raise RuntimeMissingError(reason)
+            raise RuntimeUnavailableError(reason)
 
-    def prepare(self, turn: Turn) -> None:
+    def prepare(self, turn: AgentTurn) -> None:
         """Copy the person's settings and logins into the session's home."""
         for relative in self.own_files:
             source, target = place(relative, turn.own), turn.folder.home / relative
@@ -106,7 +106,7 @@ class Cli:
             _copy_claude_account(turn)
         self._copy_logins(turn)
 
-    def configure(self, turn: Turn) -> None:
+    def configure(self, turn: AgentTurn) -> None:
         """Add the agent's MCP servers, and what the variables ask for, to the settings.
 
         Raises:
@@ -119,16 +119,18 @@ class Cli:
             turn.folder.home / self.config_file, lambda document: self.configured(document, turn)
         )
 
-    def _take_login(self, turn: Turn) -> None:
+    def _take_login(self, turn: AgentTurn) -> None:
         """Copy the person's login again: it may have changed since the last turn."""
         with contextlib.suppress(OSError):  # then the CLI says that it is not logged in
             self._copy_logins(turn)
         logins.exchange(turn.folder, self.logins)
 
-    def _copy_logins(self, turn: Turn) -> None:
+    def _copy_logins(self, turn: AgentTurn) -> None:
         logins.copy_in(turn.folder, self.logins, lambda relative: place(relative, turn.own))
 
-    async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
+    async def run(
+        self, turn: AgentTurn, supervisor: Supervisor, sink: Sink, stop: Stop
+    ) -> ProcessEnd:
         """Run the CLI; a turn after one that started it resumes the conversation."""
         begun = turn.folder.root / "conversation"
         argv = (self.later if begun.exists() else self.first)(turn)
@@ -178,13 +180,13 @@ class _Heard:
         await self.sink.room()
 
 
-def bare_model(turn: Turn) -> str:
+def bare_model(turn: AgentTurn) -> str:
     """Return the model's name without its provider's prefix; any other prefix is a part of it."""
     prefix, _, name = turn.model.partition("/")
     return name if prefix in PREFIXES else turn.model
 
 
-def _copy_claude_account(turn: Turn) -> None:
+def _copy_claude_account(turn: AgentTurn) -> None:
     """Copy who is logged in, and the person's own MCP servers, out of a file of much else."""
     try:
         document = settings.read(place(".claude.json", turn.own))
@@ -197,7 +199,7 @@ def _copy_claude_account(turn: Turn) -> None:
         settings.edit(turn.folder.home / ".claude.json", lambda copy: copy.update(kept))
 
 
-def _link_cloud(turn: Turn) -> None:
+def _link_cloud(turn: AgentTurn) -> None:
     """Link the logins of the cloud that the CLI is configured to use.
 
     The folder is linked: what renews a cloud's login writes a file of its own in it.
@@ -212,7 +214,7 @@ def _link_cloud(turn: Turn) -> None:
             target.symlink_to(source)
 
 
-def _claude(turn: Turn) -> list[str]:
+def _claude(turn: AgentTurn) -> list[str]:
     return [
         "claude",
         "--dangerously-skip-permissions",
@@ -225,7 +227,7 @@ def _claude(turn: Turn) -> list[str]:
     ]
 
 
-def _claude_limits(turn: Turn) -> list[str]:
+def _claude_limits(turn: AgentTurn) -> list[str]:
     """Return Claude's own limit of cost, if the session asks for one and Claude has it."""
     amount = turn.setup.secret_env_vars.get(BUDGET)
     program = shutil.which("claude", path=turn.env.get("PATH"))
@@ -238,7 +240,7 @@ def _claude_limits(turn: Turn) -> list[str]:
 _budgets: dict[tuple[str, int], bool] = {}
 
 
-def _takes_budget(program: str, changed: int, turn: Turn) -> bool:
+def _takes_budget(program: str, changed: int, turn: AgentTurn) -> bool:
     """Check the program's help for the option, once per version."""
     if (program, changed) not in _budgets:
         try:
@@ -255,7 +257,7 @@ def _takes_budget(program: str, changed: int, turn: Turn) -> bool:
     return _budgets[program, changed]
 
 
-def _claude_settings(document: Document, turn: Turn) -> None:
+def _claude_settings(document: Document, turn: AgentTurn) -> None:
     if servers := mcp.claude(turn.setup.mcp_servers):
         settings.table(document, "mcpServers").update(servers)
 
@@ -264,7 +266,7 @@ _CODEX_FLAGS = ["--dangerously-bypass-approvals-and-sandbox", "--json"]
 _GATEWAY = "openai-base-url"
 
 
-def _codex_settings(document: Document, turn: Turn) -> None:
+def _codex_settings(document: Document, turn: AgentTurn) -> None:
     """Add MCP servers, and a provider for `OPENAI_BASE_URL`, which codex itself does not read."""
     if servers := mcp.codex(turn.setup.mcp_servers):
         settings.table(document, "mcp_servers").update(servers)
@@ -279,7 +281,7 @@ def _codex_settings(document: Document, turn: Turn) -> None:
     settings.table(document, "model_providers")[_GATEWAY] = provider
 
 
-def _codex_variables(turn: Turn) -> dict[str, str]:
+def _codex_variables(turn: AgentTurn) -> dict[str, str]:
     """Return the key under the name that codex reads, unless the person is logged in.
 
     A key that the session was given by name wins over a login.
@@ -294,7 +296,7 @@ def _codex_variables(turn: Turn) -> dict[str, str]:
 _GEMINI_FLAGS = ["--yolo", "--skip-trust", "--output-format", "stream-json"]
 
 
-def _gemini_settings(document: Document, turn: Turn) -> None:
+def _gemini_settings(document: Document, turn: AgentTurn) -> None:
     """Add MCP servers, and how gemini is to log in if the person's settings do not say."""
     if servers := mcp.gemini(turn.setup.mcp_servers):
         settings.table(document, "mcpServers").update(servers)
@@ -303,7 +305,7 @@ def _gemini_settings(document: Document, turn: Turn) -> None:
         settings.table(document, "security", "auth").setdefault("selectedType", method)
 
 
-def _gemini_method(turn: Turn) -> str | None:
+def _gemini_method(turn: AgentTurn) -> str | None:
     if turn.env.get("GOOGLE_GENAI_USE_GCA") == "true":
         return "oauth-personal"
     if turn.env.get("GOOGLE_GENAI_USE_VERTEXAI") == "true":
@@ -313,15 +315,15 @@ def _gemini_method(turn: Turn) -> str | None:
     return "oauth-personal" if (turn.folder.home / ".gemini/oauth_creds.json").exists() else None
 
 
-def _gemini_variables(turn: Turn) -> dict[str, str]:
+def _gemini_variables(turn: AgentTurn) -> dict[str, str]:
     return {} if "GEMINI_MODEL" in turn.env else {"GEMINI_MODEL": bare_model(turn)}
 
 
-def _opencode(turn: Turn) -> list[str]:
+def _opencode(turn: AgentTurn) -> list[str]:
     return ["opencode", "run", "--model", turn.model, "--format", "json", "--auto"]
 
 
-def _opencode_settings(document: Document, turn: Turn) -> None:
+def _opencode_settings(document: Document, turn: AgentTurn) -> None:
     """Add MCP servers, and Gemini's gateway, which opencode reads from its settings only."""
     if servers := mcp.opencode(turn.setup.mcp_servers):
         settings.table(document, "mcp").update(servers)

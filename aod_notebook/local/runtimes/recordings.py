@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.local.runtimes.base import RuntimeMissingError
+from aod_notebook.local.runtimes.base import RuntimeUnavailableError
 from aod_notebook.transcripts.recognise import runtime_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _EVEN_GAP_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RecordedLine:
     """A line with its line end; `at` is when it was printed, None if that is unknown."""
 
     text: str
@@ -35,19 +35,19 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordedSession:
     """The turns of a recording; `runtime` is what printed it, None for plain text."""
 
     name: str
     runtime: str | None
-    turns: list[list[Line]]
+    turns: list[list[RecordedLine]]
 
 
-def load(folder: Path, name: str) -> Recording:
+def load(folder: Path, name: str) -> RecordedSession:
     """Read a recording: by its name in `folder` or in this package, or by its absolute path.
 
     Raises:
-        RuntimeMissingError: there is no such recording; the message lists what there is.
+        RuntimeUnavailableError: there is no such recording; the message lists what there is.
     """
     own = Path(name) if Path(name).is_absolute() else folder / f"{name}.jsonl"
     try:
@@ -60,12 +60,12 @@ def load(folder: Path, name: str) -> Recording:
         return _recording(name, packaged, _packaged() / f"{name}.times")
     except (OSError, ValueError):
         known = ", ".join(_known(folder)) or "none"
-        raise RuntimeMissingError(
+        raise RuntimeUnavailableError(
             f"no recording '{name}' (recordings that are there: {known})"
         ) from None
 
 
-def write(path: Path, turns: Sequence[Sequence[Line]]) -> None:
+def write(path: Path, turns: Sequence[Sequence[RecordedLine]]) -> None:
     """Write a recording to `path` (`.jsonl`), and its times beside it; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     numbered = [(number, line) for number, turn in enumerate(turns, 1) for line in turn]
@@ -82,7 +82,9 @@ def write(path: Path, turns: Sequence[Sequence[Line]]) -> None:
         fresh.replace(place)
 
 
-def gaps(lines: Sequence[Line], *, seconds: float | None, speed: float | None) -> list[float]:
+def gaps(
+    lines: Sequence[RecordedLine], *, seconds: float | None, speed: float | None
+) -> list[float]:
     """Return the pauses before the lines of a turn, in seconds.
 
     Args:
@@ -121,7 +123,7 @@ def _squeezed(recorded: list[float], seconds: float) -> list[float]:
     return [round(min(gap * high, _LONGEST_GAP_S), 6) for gap in recorded]
 
 
-def _recorded_gaps(lines: Sequence[Line]) -> list[float] | None:
+def _recorded_gaps(lines: Sequence[RecordedLine]) -> list[float] | None:
     """Return the time from each line to the next; lines without a time come with the one before."""
     known = [line.at for line in lines if line.at is not None]
     if not known or min(known) == max(known):
@@ -145,7 +147,7 @@ def _known(folder: Path) -> list[str]:
     return sorted(name.removesuffix(".jsonl") for name in names)
 
 
-def _recording(name: str, path: Any, times: Any) -> Recording:
+def _recording(name: str, path: Any, times: Any) -> RecordedSession:
     text = path.read_bytes().decode(errors="replace")
     lines = [line + "\n" for line in text.split("\n") if line.strip()]
     runtime = next((found for found in map(_runtime, lines) if found is not None), None)
@@ -154,25 +156,25 @@ def _recording(name: str, path: Any, times: Any) -> Recording:
     except OSError:
         marks = []
     if len(marks) == len(lines):
-        return Recording(name, runtime, _marked_turns(lines, marks))
-    return Recording(name, runtime, _found_turns(lines, runtime))
+        return RecordedSession(name, runtime, _marked_turns(lines, marks))
+    return RecordedSession(name, runtime, _found_turns(lines, runtime))
 
 
-def _marked_turns(lines: list[str], marks: list[str]) -> list[list[Line]]:
-    turns: dict[int, list[Line]] = {}
+def _marked_turns(lines: list[str], marks: list[str]) -> list[list[RecordedLine]]:
+    turns: dict[int, list[RecordedLine]] = {}
     for text, mark in zip(lines, marks, strict=True):
         number, _, at = mark.partition(" ")
-        turns.setdefault(int(number), []).append(Line(text, _time(at)))
+        turns.setdefault(int(number), []).append(RecordedLine(text, _time(at)))
     last = max(turns, default=0)
     return [turns.get(number, []) for number in range(1, last + 1)]
 
 
-def _found_turns(lines: list[str], runtime: str | None) -> list[list[Line]]:
+def _found_turns(lines: list[str], runtime: str | None) -> list[list[RecordedLine]]:
     """Split lines after those by which the runtime reports a turn's end."""
-    turns: list[list[Line]] = [[]]
+    turns: list[list[RecordedLine]] = [[]]
     for text in lines:
         value = _loads(text)
-        turns[-1].append(Line(text, _time(value.get("timestamp"))))
+        turns[-1].append(RecordedLine(text, _time(value.get("timestamp"))))
         if _ends_turn(value, runtime):
             turns.append([])
     return [turn for turn in turns if turn]

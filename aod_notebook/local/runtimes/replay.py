@@ -28,9 +28,9 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.local.config import PACE_VARIABLE
-from aod_notebook.local.processes.supervisor import Outcome
-from aod_notebook.local.runtimes.base import RuntimeMissingError
-from aod_notebook.local.runtimes.recordings import Line, gaps, load
+from aod_notebook.local.processes.supervisor import ProcessEnd
+from aod_notebook.local.runtimes.base import RuntimeUnavailableError
+from aod_notebook.local.runtimes.recordings import RecordedLine, gaps, load
 from aod_notebook.local.runtimes.replay_end import after_the_end
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.local.processes import Stop, Supervisor
     from aod_notebook.local.processes.supervisor import Sink
-    from aod_notebook.local.runtimes.base import Turn
+    from aod_notebook.local.runtimes.base import AgentTurn
 
 DEFAULT_RECORDING = "claude-coding"
 TURN_S = 10.0
@@ -49,7 +49,7 @@ _EXIT_CODES = range(256)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReplayOptions:
     """The choices of one agent."""
 
     recording: str = DEFAULT_RECORDING
@@ -65,17 +65,19 @@ class Replay:
     skills_root = ".skills"
     skills_agent = None
 
-    def check(self, turn: Turn) -> None:
-        """Raise RuntimeMissingError for a recording that is not there or options that are wrong."""
+    def check(self, turn: AgentTurn) -> None:
+        """Raise RuntimeUnavailableError for a recording that is not there or options that are wrong."""
         load(turn.recordings, read_options(turn.setup.options).recording)
 
-    def prepare(self, turn: Turn) -> None:
+    def prepare(self, turn: AgentTurn) -> None:
         """Nothing to prepare."""
 
-    def configure(self, turn: Turn) -> None:
+    def configure(self, turn: AgentTurn) -> None:
         """Nothing to configure."""
 
-    async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
+    async def run(
+        self, turn: AgentTurn, supervisor: Supervisor, sink: Sink, stop: Stop
+    ) -> ProcessEnd:
         """Play the turn; a stop or the time limit ends it between two lines."""
         del supervisor  # no process is started
         options = read_options(turn.setup.options)
@@ -91,21 +93,23 @@ class Replay:
             if number % _BREATH == 0:
                 await sink.room()
             if stop.event.is_set():
-                return Outcome(None, "stopped")
+                return ProcessEnd(None, "stopped")
             if loop.time() >= deadline:
-                return Outcome(None, "timeout")
+                return ProcessEnd(None, "timeout")
             sink.write("stdout", line.text, line.at)
-        return Outcome(options.exit_code)
+        return ProcessEnd(options.exit_code)
 
 
-def _lines_of(turn: Turn, name: str) -> list[Line]:
+def _lines_of(turn: AgentTurn, name: str) -> list[RecordedLine]:
     recording = load(turn.recordings, name)
     if turn.number <= len(recording.turns):
         return recording.turns[turn.number - 1]
     return after_the_end(recording, turn)
 
 
-def _played(lines: list[Line], options: Options) -> Iterable[tuple[Line, float]]:
+def _played(
+    lines: list[RecordedLine], options: ReplayOptions
+) -> Iterable[tuple[RecordedLine, float]]:
     """Return the lines as often as they are played, each with the pause before it."""
     pauses = [0.0] * len(lines)
     if options.pace is not None:
@@ -115,19 +119,19 @@ def _played(lines: list[Line], options: Options) -> Iterable[tuple[Line, float]]
     return chain.from_iterable(repeat(list(zip(lines, pauses, strict=True)), options.repeat))
 
 
-def read_options(metadata: dict[str, Any]) -> Options:
+def read_options(metadata: dict[str, Any]) -> ReplayOptions:
     """Read the `replay` object of an agent's metadata.
 
     Raises:
-        RuntimeMissingError: a key or a value that is not understood.
+        RuntimeUnavailableError: a key or a value that is not understood.
     """
     given = metadata.get("replay", {})
     try:
-        options = Options(**given)
+        options = ReplayOptions(**given)
         pace: Any = options.pace
         if pace is None and options.speed is None:
             pace = _usual_pace()
-        return Options(
+        return ReplayOptions(
             recording=str(options.recording),
             pace=None if pace is None else max(0.0, float(pace)),
             speed=None if options.speed is None else _speed(options.speed),
@@ -135,7 +139,7 @@ def read_options(metadata: dict[str, Any]) -> Options:
             exit_code=_exit_code(options.exit_code),
         )
     except (TypeError, ValueError, OverflowError):
-        raise RuntimeMissingError(
+        raise RuntimeUnavailableError(
             "the agent's metadata key 'replay' takes an object with recording (name or path), "
             "speed (a factor above 0) or pace (seconds), repeat (count) and exit_code"
         ) from None

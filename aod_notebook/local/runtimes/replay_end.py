@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.local.runtimes.recordings import Line, Recording
+from aod_notebook.local.runtimes.recordings import RecordedLine, RecordedSession
 
 if TYPE_CHECKING:
-    from aod_notebook.local.runtimes.base import Turn
+    from aod_notebook.local.runtimes.base import AgentTurn
 
 _NOTHING = {"input_tokens": 0, "output_tokens": 0}
 
 
-def after_the_end(recording: Recording, turn: Turn) -> list[Line]:
+def after_the_end(recording: RecordedSession, turn: AgentTurn) -> list[RecordedLine]:
     """Return the lines of a turn that the recording does not have."""
     text = (
         f"This is a replay: the recording '{recording.name}' has {len(recording.turns)} turn(s), "
@@ -22,10 +22,10 @@ def after_the_end(recording: Recording, turn: Turn) -> list[Line]:
     make = {"codex": _codex, "gemini": _gemini, "opencode": _opencode}.get(
         recording.runtime or "", _claude
     )
-    return [Line(json.dumps(value) + "\n") for value in make(text, turn)]
+    return [RecordedLine(json.dumps(value) + "\n") for value in make(text, turn)]
 
 
-def _claude(text: str, turn: Turn) -> list[dict[str, Any]]:
+def _claude(text: str, turn: AgentTurn) -> list[dict[str, Any]]:
     message = {
         "id": f"replay-{turn.session_id}-{turn.number}",
         "role": "assistant",
@@ -53,7 +53,7 @@ def _claude(text: str, turn: Turn) -> list[dict[str, Any]]:
     return [value | {"session_id": turn.session_id} for value in values]
 
 
-def _codex(text: str, turn: Turn) -> list[dict[str, Any]]:
+def _codex(text: str, turn: AgentTurn) -> list[dict[str, Any]]:
     del turn  # the lines of codex name no session but in the first one
     return [
         {"type": "turn.started"},
@@ -61,7 +61,7 @@ def _codex(text: str, turn: Turn) -> list[dict[str, Any]]:
     ]
 
 
-def _gemini(text: str, turn: Turn) -> list[dict[str, Any]]:
+def _gemini(text: str, turn: AgentTurn) -> list[dict[str, Any]]:
     return [
         {"type": "init", "session_id": turn.session_id, "model": "replay"},
         {"type": "message", "role": "assistant", "content": text, "delta": True},
@@ -69,6 +69,6 @@ def _gemini(text: str, turn: Turn) -> list[dict[str, Any]]:
     ]
 
 
-def _opencode(text: str, turn: Turn) -> list[dict[str, Any]]:
+def _opencode(text: str, turn: AgentTurn) -> list[dict[str, Any]]:
     part = {"type": "text", "sessionID": turn.session_id, "text": text}
     return [{"type": "text", "sessionID": turn.session_id, "part": part}]

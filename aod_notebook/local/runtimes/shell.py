@@ -6,27 +6,29 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aod_notebook.local.processes import Outcome, Stop, Supervisor
+    from aod_notebook.local.processes import ProcessEnd, Stop, Supervisor
     from aod_notebook.local.processes.supervisor import Sink
-    from aod_notebook.local.runtimes.base import Turn
+    from aod_notebook.local.runtimes.base import AgentTurn
 
 
-class Shell:
+class ShellRuntime:
     """Runs the prompt as a script; its exit code is the turn's. Model and system are not used."""
 
     skills_root = ".skills"
     skills_agent = None
 
-    def check(self, turn: Turn) -> None:
+    def check(self, turn: AgentTurn) -> None:
         """Check nothing: every machine that runs this service has `sh`."""
 
-    def prepare(self, turn: Turn) -> None:
+    def prepare(self, turn: AgentTurn) -> None:
         """Nothing to prepare."""
 
-    def configure(self, turn: Turn) -> None:
+    def configure(self, turn: AgentTurn) -> None:
         """Nothing to configure."""
 
-    async def run(self, turn: Turn, supervisor: Supervisor, sink: Sink, stop: Stop) -> Outcome:
+    async def run(
+        self, turn: AgentTurn, supervisor: Supervisor, sink: Sink, stop: Stop
+    ) -> ProcessEnd:
         """Run the script; its standard input is empty."""
         script = turn.folder.root / f"turn-{turn.number}.sh"
         descriptor = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

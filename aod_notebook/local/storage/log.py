@@ -30,7 +30,7 @@ _TIMES_BYTES = 128  # of both times together
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LogRow:
     """A log row before it has an id: the event's fields around the id, as JSON text.
 
     `head` is the JSON before the id, `tail` what follows it, to the closing brace.
@@ -42,7 +42,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class LogBlock:
     """A stored run of rows: `body` holds the frames `first_id`..`last_id` of one turn."""
 
     first_id: int
@@ -61,17 +61,17 @@ class Block:
 
 def output(
     stream: Literal["stdout", "stderr"], data: str, turn: int, recorded_at: datetime | None = None
-) -> Row:
+) -> LogRow:
     """Return an `output` row; a replayed one also has the time of its recording."""
     recorded = "" if recorded_at is None else f'"recorded_at": "{recorded_at.isoformat()}", '
     position = f'"turn": {turn}, {recorded}"created_at": "{clock.now()}"'
     tail = f', "stream": "{stream}", "data": {json.dumps(data)}, {position}}}'
-    return Row('{"type": "output", "id": ', tail, turn)
+    return LogRow('{"type": "output", "id": ', tail, turn)
 
 
 def stage(
     name: str, state: str, *, duration_ms: int | None = None, message: str | None = None
-) -> Row:
+) -> LogRow:
     """Return a `stage` row; `duration_ms` and `message` are left out when None or empty."""
     fields: dict[str, object] = {"stage": name, "state": state}
     if duration_ms is not None:
@@ -79,10 +79,10 @@ def stage(
     if message:
         fields["message"] = message
     fields["created_at"] = clock.now()
-    return Row('{"type": "stage", "id": ', ", " + json.dumps(fields)[1:], None)
+    return LogRow('{"type": "stage", "id": ', ", " + json.dumps(fields)[1:], None)
 
 
-def append(connection: sqlite3.Connection, session_id: str, rows: Iterable[Row]) -> None:
+def append(connection: sqlite3.Connection, session_id: str, rows: Iterable[LogRow]) -> None:
     """Assign ids to the rows and store them (inside a write job)."""
     (last,) = connection.execute("SELECT value FROM counter WHERE name = 'log'").fetchone()
     blocks: list[tuple[int, int, str, int | None, bytes]] = []
@@ -106,7 +106,7 @@ def last_id(connection: sqlite3.Connection, session_id: str) -> int:
 
 def after(
     connection: sqlite3.Connection, session_id: str, cursor: int, enough: int = _BLOCK_BYTES
-) -> list[Block]:
+) -> list[LogBlock]:
     """Return the next blocks with rows above the cursor, cut so that only those rows are left.
 
     At least one block if there is one, and no more once they have `enough` bytes.
@@ -116,10 +116,10 @@ def after(
         " WHERE session_id = ? AND last_id > ? ORDER BY last_id",
         (session_id, min(cursor, MAX_ID)),
     )
-    blocks: list[Block] = []
+    blocks: list[LogBlock] = []
     size = 0
     for row in rows:
-        block = Block(*row)
+        block = LogBlock(*row)
         blocks.append(block if block.first_id > cursor else _cut(block, cursor))
         size += len(block.body)
         if size >= enough:
@@ -128,12 +128,12 @@ def after(
     return blocks
 
 
-def _blocks(rows: Iterable[Row], last: int) -> Iterator[Block]:
+def _blocks(rows: Iterable[LogRow], last: int) -> Iterator[LogBlock]:
     frames: list[str] = []
     size, first, turn = 0, last + 1, None
     for row in rows:
         if frames and (row.turn != turn or len(frames) >= _BLOCK_ROWS or size >= _BLOCK_BYTES):
-            yield Block(first, last, turn, "".join(frames).encode("ascii"))
+            yield LogBlock(first, last, turn, "".join(frames).encode("ascii"))
             frames, size, first = [], 0, last + 1
         last += 1
         turn = row.turn
@@ -141,11 +141,11 @@ def _blocks(rows: Iterable[Row], last: int) -> Iterator[Block]:
         frames.append(frame)
         size += len(frame)
     if frames:
-        yield Block(first, last, turn, "".join(frames).encode("ascii"))
+        yield LogBlock(first, last, turn, "".join(frames).encode("ascii"))
 
 
-def _cut(block: Block, cursor: int) -> Block:
+def _cut(block: LogBlock, cursor: int) -> LogBlock:
     frames = block.body.split(b"\n\n")[:-1]
     kept = [frame for frame in frames if int(frame[4 : frame.index(b"\n")]) > cursor]
     first = int(kept[0][4 : kept[0].index(b"\n")])
-    return Block(first, block.last_id, block.turn, b"\n\n".join(kept) + b"\n\n")
+    return LogBlock(first, block.last_id, block.turn, b"\n\n".join(kept) + b"\n\n")

@@ -28,7 +28,7 @@ class Output:
         self._feeds = feeds
         self._session_id = session_id
         self._turn = turn
-        self._rows: list[log.Row] = []
+        self._rows: list[log.LogRow] = []
         self._size = 0
         self._flushing: asyncio.Task[None] | None = None
 
@@ -38,7 +38,7 @@ class Output:
         """Append a piece of output; of a replay with the time of the recording."""
         self.add(log.output(stream, text, self._turn, recorded_at))
 
-    def add(self, row: log.Row) -> None:
+    def add(self, row: log.LogRow) -> None:
         """Append a row."""
         self._rows.append(row)
         self._size += len(row.tail)
@@ -65,11 +65,13 @@ class Output:
         finally:
             self._flushing = None
 
-    def _append(self, connection: sqlite3.Connection, rows: list[log.Row]) -> None:
+    def _append(self, connection: sqlite3.Connection, rows: list[log.LogRow]) -> None:
         append_if_there(connection, self._session_id, rows)
 
 
-def append_if_there(connection: sqlite3.Connection, session_id: str, rows: list[log.Row]) -> None:
+def append_if_there(
+    connection: sqlite3.Connection, session_id: str, rows: list[log.LogRow]
+) -> None:
     """Store rows unless the session has been deleted meanwhile."""
     there = connection.execute("SELECT 1 FROM session WHERE id = ?", (session_id,)).fetchone()
     if there is not None:

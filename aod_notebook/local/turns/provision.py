@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aod_notebook.local.credentials import make_private, write_private
-from aod_notebook.local.runtimes import ConfigError, RuntimeMissingError
+from aod_notebook.local.runtimes import ConfigError, RuntimeUnavailableError
 from aod_notebook.local.storage import log
 from aod_notebook.local.turns import skills
 from aod_notebook.local.turns.packages import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.local.config import Config
     from aod_notebook.local.processes import Stop, Supervisor
-    from aod_notebook.local.runtimes import Runtime, Turn
+    from aod_notebook.local.runtimes import AgentTurn, Runtime
     from aod_notebook.local.turns.output import Output
 
 _TAIL = 2000
@@ -69,7 +69,7 @@ class _Tail:
 class Provisioner:
     """Prepares one session for its first turn."""
 
-    turn: Turn
+    turn: AgentTurn
     runtime: Runtime
     supervisor: Supervisor
     output: Output
@@ -121,7 +121,7 @@ class Provisioner:
     async def _install_runtime(self) -> None:
         try:
             await asyncio.to_thread(self.runtime.check, self.turn)
-        except RuntimeMissingError as error:
+        except RuntimeUnavailableError as error:
             raise StageError(f"Failed to install runtime: {error}") from error
 
     async def _network_policy(self) -> None:
@@ -204,6 +204,6 @@ class Provisioner:
             raise StageError(f"Failed to write skills: {error}") from error
 
 
-def _ended(name: str, state: str, started: float, message: str | None = None) -> log.Row:
+def _ended(name: str, state: str, started: float, message: str | None = None) -> log.LogRow:
     duration = int((time.monotonic() - started) * 1000)
     return log.stage(name, state, duration_ms=duration, message=message)

@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aod_notebook.local.credentials import make_private
-from aod_notebook.local.processes import Outcome, Stop
-from aod_notebook.local.runtimes import Runtime, RuntimeMissingError, Setup, Turn, runtime_for
+from aod_notebook.local.processes import ProcessEnd, Stop
+from aod_notebook.local.runtimes import (
+    AgentTurn,
+    Runtime,
+    RuntimeUnavailableError,
+    Setup,
+    runtime_for,
+)
 from aod_notebook.local.runtimes.base import Folder
 from aod_notebook.local.storage.vault import SealError
 from aod_notebook.local.turns import transitions
@@ -34,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Active:
+class _ActiveTurn:
     """A turn in progress."""
 
     stop: Stop = field(default_factory=Stop)
@@ -42,16 +48,16 @@ class _Active:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _TurnJob:
     """The parts of one turn."""
 
-    turn: Turn
+    turn: AgentTurn
     runtime: Runtime
     output: Output
     stop: Stop
 
 
-class Worker:
+class TurnWorker:
     """Runs the turns of all sessions, each in a task of its own (on the service's event loop)."""
 
     def __init__(
@@ -67,7 +73,7 @@ class Worker:
         self._vault = vault
         self._feeds = feeds
         self._supervisor = supervisor
-        self._active: dict[str, _Active] = {}
+        self._active: dict[str, _ActiveTurn] = {}
         self._own: dict[str, Mapping[str, str]] = {}  # of each session's person; never stored
         self._latest: Mapping[str, str] = os.environ
         self._background: set[asyncio.Task[None]] = set()
@@ -101,7 +107,7 @@ class Worker:
         """Begin a turn after its rows are committed; `own` are the caller's variables."""
         if own is not None:
             self._own[session_id] = self._latest = own
-        active = _Active()
+        active = _ActiveTurn()
         self._active[session_id] = active
         active.task = asyncio.create_task(self._work(session_id, turn, active))
 
@@ -149,7 +155,7 @@ class Worker:
         root = self.folder(session_id).root
         await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
 
-    async def _work(self, session_id: str, number: int, active: _Active) -> None:
+    async def _work(self, session_id: str, number: int, active: _ActiveTurn) -> None:
         output = Output(self._database, self._feeds, session_id, number)
         try:
             record = await self._attempt(session_id, number, output, active.stop)
@@ -175,10 +181,10 @@ class Worker:
             if row["status"] != "pending":  # terminated before this task began
                 return _aborted(stop)
             turn, runtime = self._load(row, session_id, number)
-            job = _Job(turn, runtime, output, stop)
+            job = _TurnJob(turn, runtime, output, stop)
             if not turn.folder.ready.exists():
                 await self._provision(job)
-        except (StageError, RuntimeMissingError, SealError) as error:
+        except (StageError, RuntimeUnavailableError, SealError) as error:
             return _failure(f"provision failed: {error}\n")
         except StoppedError:
             return _aborted(stop)
@@ -191,7 +197,7 @@ class Worker:
         self._feeds.notify(session_id)
         return await self._run(job)
 
-    async def _provision(self, job: _Job) -> None:
+    async def _provision(self, job: _TurnJob) -> None:
         provisioner = Provisioner(
             job.turn,
             job.runtime,
@@ -202,10 +208,10 @@ class Worker:
         )
         await provisioner.run()
 
-    async def _run(self, job: _Job) -> Callable[[sqlite3.Connection, str, int], None]:
+    async def _run(self, job: _TurnJob) -> Callable[[sqlite3.Connection, str, int], None]:
         try:
             outcome = await job.runtime.run(job.turn, self._supervisor, job.output, job.stop)
-        except (OSError, ValueError, RuntimeMissingError) as error:
+        except (OSError, ValueError, RuntimeUnavailableError) as error:
             return _failure(f"turn failed: {error}\n")
         if outcome.killed == "timeout":
             return _failure(f"turn failed: timed out after {job.turn.timeout:g} s\n")
@@ -227,7 +233,7 @@ class Worker:
         )
         return row
 
-    def _load(self, row: sqlite3.Row, session_id: str, number: int) -> tuple[Turn, Runtime]:
+    def _load(self, row: sqlite3.Row, session_id: str, number: int) -> tuple[AgentTurn, Runtime]:
         setup = Setup(**self._vault.open(row["setup"]))
         own = self._own.get(session_id, os.environ)
         folder = self.folder(session_id)
@@ -236,7 +242,7 @@ class Worker:
         prompt = row["prompt"]
         if number == 1 and setup.system and row["runtime"] != "shell":
             prompt = f"{setup.system}\n\n{prompt}"
-        turn = Turn(
+        turn = AgentTurn(
             session_id=session_id,
             number=number,
             prompt=prompt,
@@ -271,7 +277,7 @@ def _aborted(stop: Stop) -> Callable[[sqlite3.Connection, str, int], None]:
     )
 
 
-def _stopped(outcome: Outcome, stop: Stop) -> Callable[[sqlite3.Connection, str, int], None]:
+def _stopped(outcome: ProcessEnd, stop: Stop) -> Callable[[sqlite3.Connection, str, int], None]:
     if stop.reason == "interrupted":
         return lambda connection, session_id, number: transitions.interrupt_turn(
             connection, session_id, number, outcome.exit_code

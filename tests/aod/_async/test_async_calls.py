@@ -113,7 +113,7 @@ async def test_secret_variables_reach_the_agent(service):
 
 
 @pytest.mark.anyio
-async def test_a_write_whose_answer_is_lost_is_not_sent_again(scripted, aconnect):
+async def test_a_write_with_a_lost_answer_is_not_sent_again(scripted, aconnect):
     service = scripted(reset())
     client = aconnect(service)
     for call in (
@@ -135,7 +135,7 @@ async def test_a_write_that_was_refused_by_429_is_sent_again_with_the_same_key(s
 
 
 @pytest.mark.anyio
-async def test_a_termination_whose_answer_was_lost_is_repeated_to_success(scripted, aconnect):
+async def test_a_termination_with_a_lost_answer_is_repeated_to_success(scripted, aconnect):
     gone = answer(409, {"detail": "Session is already terminated"})
     client = aconnect(scripted(reset(), gone))
     assert (await client.sessions.terminate(SID)).status == "terminated"
@@ -144,7 +144,7 @@ async def test_a_termination_whose_answer_was_lost_is_repeated_to_success(script
 
 
 @pytest.mark.anyio
-async def test_a_deletion_whose_answer_was_lost_is_repeated_to_success(scripted, aconnect):
+async def test_a_deletion_with_a_lost_answer_is_repeated_to_success(scripted, aconnect):
     gone = answer(404, {"detail": "Session not found"})
     client = aconnect(scripted(reset(), gone))
     assert await client.sessions.delete(SID) is None
@@ -168,7 +168,7 @@ async def test_retry_after_beyond_the_deadline_raises_at_once(scripted, aconnect
 
 
 @pytest.mark.anyio
-async def test_a_degraded_service_is_told_at_once(scripted, aconnect):
+async def test_a_degraded_service_is_reported_at_once(scripted, aconnect):
     body = {"status": "degraded", "checks": {"db": "fail: OperationalError", "crypto": "ok"}}
     service = scripted(answer(503, body))
     with pytest.raises(ServerError, match="OperationalError") as caught:
@@ -227,7 +227,7 @@ async def test_a_transport_can_be_given():
 
 
 @pytest.mark.anyio
-async def test_a_client_and_a_transport_are_not_given_both():
+async def test_a_client_and_a_transport_exclude_each_other():
     http, transport = httpx.AsyncClient(), httpx.MockTransport(print)
     with pytest.raises(AodUsageError, match="not both"):
         AsyncClient(token="t", http_client=http, transport=transport)
@@ -258,7 +258,7 @@ async def test_ids_are_escaped_and_empty_ones_refused(scripted, aconnect):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2} | {object()}])
-async def test_metadata_that_is_no_json_is_refused_before_sending(scripted, aconnect, value):
+async def test_metadata_that_is_not_json_is_refused_before_sending(scripted, aconnect, value):
     service = scripted(answer(500, {}))
     with pytest.raises(ValidationError):
         await aconnect(service).agents.create(name="a", model="m", metadata={"k": value})

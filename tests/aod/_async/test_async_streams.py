@@ -67,7 +67,7 @@ async def test_events_can_be_taken_one_by_one(scripted, aconnect):
 
 
 @pytest.mark.anyio
-async def test_leaving_early_keeps_the_cursor_at_the_last_event_given(scripted, aconnect):
+async def test_leaving_early_keeps_the_cursor_at_the_last_returned_event(scripted, aconnect):
     service = scripted(stream(TWO_TURNS, then="hang"))
     async with aconnect(service).sessions.stream(SID) as events:
         async for event in events:
@@ -93,7 +93,7 @@ async def test_the_last_turn_ends_with_the_terminal_event(scripted, aconnect):
 
 
 @pytest.mark.anyio
-async def test_after_a_cursor_the_next_turn_is_given_from_its_first_stage(scripted, aconnect):
+async def test_after_a_cursor_the_next_turn_starts_at_its_first_stage(scripted, aconnect):
     rest = start() + runtime_start(3) + turn_start(4, 2) + output(4, turn=2) + terminal(4)
     service = scripted(stream(rest))
     async with aconnect(service).sessions.stream(SID, since=2, turn=2) as events:
@@ -112,7 +112,7 @@ async def test_one_turn_survives_a_broken_connection(scripted, aconnect):
 
 
 @pytest.mark.anyio
-async def test_terminal_events_without_a_row_are_given(scripted, aconnect):
+async def test_terminal_events_without_a_row_are_returned(scripted, aconnect):
     service = scripted(stream(start(), terminal(0, "terminated")))
     async with aconnect(service).sessions.stream(SID) as events:
         assert await collect(events) == [("start", None), ("terminated", 0)]
@@ -120,7 +120,7 @@ async def test_terminal_events_without_a_row_are_given(scripted, aconnect):
 
 
 @pytest.mark.anyio
-async def test_a_terminal_event_after_the_cursor_is_given(scripted, aconnect):
+async def test_a_terminal_event_after_the_cursor_is_returned(scripted, aconnect):
     service = scripted(stream(start(), terminal(9)))
     async with aconnect(service).sessions.stream(SID, since=9) as events:
         assert await collect(events) == [("start", None), ("exit", 9)]
@@ -128,7 +128,7 @@ async def test_a_terminal_event_after_the_cursor_is_given(scripted, aconnect):
 
 
 @pytest.mark.anyio
-async def test_rows_that_a_service_repeats_are_given_once(scripted, aconnect):
+async def test_rows_that_a_service_repeats_are_returned_once(scripted, aconnect):
     service = scripted(
         stream(start(), output(1), output(2), then="reset"),
         stream(start(), output(1), output(2), output(2), output(3), terminal(3)),
@@ -146,7 +146,7 @@ async def test_unnumbered_events_are_never_taken_for_repetitions(scripted, aconn
 
 
 @pytest.mark.anyio
-async def test_ids_and_turns_of_no_use_are_given_as_they_are(scripted, aconnect):
+async def test_unusable_ids_and_turns_are_passed_on_unchanged(scripted, aconnect):
     odd = b'data: {"type": "turn_start", "id": 9, "turn": [1]}\n\n'
     odd += b"id: " + b"9" * 5000 + b'\ndata: {"type": "note"}\n\n'
     odd += 'id: ²\ndata: {"type": "note"}\n\n'.encode()
@@ -159,7 +159,7 @@ async def test_ids_and_turns_of_no_use_are_given_as_they_are(scripted, aconnect)
 
 
 @pytest.mark.anyio
-async def test_a_cursor_that_is_no_number_is_refused(scripted, aconnect):
+async def test_a_cursor_that_is_not_a_number_is_refused(scripted, aconnect):
     with pytest.raises(AodUsageError, match="last_event_id"):
         aconnect(scripted(answer())).sessions.stream(SID, since="7")
 
@@ -232,7 +232,7 @@ async def test_interrupt_of_a_missing_session_is_a_404(scripted, aconnect):
 
 
 @pytest.mark.anyio
-async def test_interrupt_gives_the_acknowledgement(scripted, aconnect):
+async def test_interrupt_returns_the_acknowledgement(scripted, aconnect):
     service = scripted(answer(202, {"id": SID, "status": "running"}))
     assert (await aconnect(service).sessions.interrupt(SID)).status == "running"
 
@@ -262,7 +262,7 @@ async def test_a_stream_that_is_closed_while_it_opens_keeps_no_connection(script
 
 
 @pytest.mark.anyio
-async def test_a_closed_stream_gives_nothing_more(scripted, aconnect):
+async def test_a_closed_stream_yields_nothing_more(scripted, aconnect):
     service = scripted(stream(TWO_TURNS, then="hang"))
     async with aconnect(service).sessions.stream(SID) as events:
         await anext(events)
@@ -271,7 +271,7 @@ async def test_a_closed_stream_gives_nothing_more(scripted, aconnect):
 
 
 @pytest.mark.anyio
-async def test_waiting_goes_on_while_a_session_is_not_final(scripted, aconnect):
+async def test_waiting_continues_while_a_session_is_not_final(scripted, aconnect):
     running = {**SESSION, "status": "running"}
     service = scripted(
         stream(start(), terminal(0)),

@@ -104,7 +104,7 @@ def test_secret_variables_reach_the_agent(service):
         assert [e.extra["data"] for e in result.events if e.type == "output"] == ["v-1\n"]
 
 
-def test_a_write_whose_answer_is_lost_is_not_sent_again(scripted, connect):
+def test_a_write_with_a_lost_answer_is_not_sent_again(scripted, connect):
     service = scripted(reset())
     client = connect(service)
     for call in (
@@ -124,7 +124,7 @@ def test_a_write_that_was_refused_by_429_is_sent_again_with_the_same_key(scripte
     assert first == second
 
 
-def test_a_termination_whose_answer_was_lost_is_repeated_to_success(scripted, connect):
+def test_a_termination_with_a_lost_answer_is_repeated_to_success(scripted, connect):
     gone = answer(409, {"detail": "Session is already terminated"})
     client = connect(scripted(reset(), gone))
     assert (client.sessions.terminate(SID)).status == "terminated"
@@ -132,7 +132,7 @@ def test_a_termination_whose_answer_was_lost_is_repeated_to_success(scripted, co
         connect(scripted(gone)).sessions.terminate(SID)
 
 
-def test_a_deletion_whose_answer_was_lost_is_repeated_to_success(scripted, connect):
+def test_a_deletion_with_a_lost_answer_is_repeated_to_success(scripted, connect):
     gone = answer(404, {"detail": "Session not found"})
     client = connect(scripted(reset(), gone))
     assert client.sessions.delete(SID) is None
@@ -153,7 +153,7 @@ def test_retry_after_beyond_the_deadline_raises_at_once(scripted, connect):
     assert len(service.requests) == 1
 
 
-def test_a_degraded_service_is_told_at_once(scripted, connect):
+def test_a_degraded_service_is_reported_at_once(scripted, connect):
     body = {"status": "degraded", "checks": {"db": "fail: OperationalError", "crypto": "ok"}}
     service = scripted(answer(503, body))
     with pytest.raises(ServerError, match="OperationalError") as caught:
@@ -207,7 +207,7 @@ def test_a_transport_can_be_given():
     assert seen[0].extensions["timeout"] == {"connect": 5, "read": 5, "write": 5, "pool": 5}
 
 
-def test_a_client_and_a_transport_are_not_given_both():
+def test_a_client_and_a_transport_exclude_each_other():
     http, transport = httpx.Client(), httpx.MockTransport(print)
     with pytest.raises(AodUsageError, match="not both"):
         Client(token="t", http_client=http, transport=transport)
@@ -235,7 +235,7 @@ def test_ids_are_escaped_and_empty_ones_refused(scripted, connect):
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2} | {object()}])
-def test_metadata_that_is_no_json_is_refused_before_sending(scripted, connect, value):
+def test_metadata_that_is_not_json_is_refused_before_sending(scripted, connect, value):
     service = scripted(answer(500, {}))
     with pytest.raises(ValidationError):
         connect(service).agents.create(name="a", model="m", metadata={"k": value})

@@ -65,7 +65,7 @@ def test_events_can_be_taken_one_by_one(scripted, connect):
         assert len(collect(events)) == 6
 
 
-def test_leaving_early_keeps_the_cursor_at_the_last_event_given(scripted, connect):
+def test_leaving_early_keeps_the_cursor_at_the_last_returned_event(scripted, connect):
     service = scripted(stream(TWO_TURNS, then="hang"))
     with connect(service).sessions.stream(SID) as events:
         for event in events:
@@ -88,7 +88,7 @@ def test_the_last_turn_ends_with_the_terminal_event(scripted, connect):
     assert found == [("start", None), ("stage", 3), ("turn_start", 4), ("output", 4), ("exit", 4)]
 
 
-def test_after_a_cursor_the_next_turn_is_given_from_its_first_stage(scripted, connect):
+def test_after_a_cursor_the_next_turn_starts_at_its_first_stage(scripted, connect):
     rest = start() + runtime_start(3) + turn_start(4, 2) + output(4, turn=2) + terminal(4)
     service = scripted(stream(rest))
     with connect(service).sessions.stream(SID, since=2, turn=2) as events:
@@ -105,21 +105,21 @@ def test_one_turn_survives_a_broken_connection(scripted, connect):
     assert found == [("start", None), ("stage", 3), ("turn_start", 4), ("output", 4), ("exit", 4)]
 
 
-def test_terminal_events_without_a_row_are_given(scripted, connect):
+def test_terminal_events_without_a_row_are_returned(scripted, connect):
     service = scripted(stream(start(), terminal(0, "terminated")))
     with connect(service).sessions.stream(SID) as events:
         assert collect(events) == [("start", None), ("terminated", 0)]
     assert events.last_event_id is None
 
 
-def test_a_terminal_event_after_the_cursor_is_given(scripted, connect):
+def test_a_terminal_event_after_the_cursor_is_returned(scripted, connect):
     service = scripted(stream(start(), terminal(9)))
     with connect(service).sessions.stream(SID, since=9) as events:
         assert collect(events) == [("start", None), ("exit", 9)]
     assert service.requests[0].query == "since=9"
 
 
-def test_rows_that_a_service_repeats_are_given_once(scripted, connect):
+def test_rows_that_a_service_repeats_are_returned_once(scripted, connect):
     service = scripted(
         stream(start(), output(1), output(2), then="reset"),
         stream(start(), output(1), output(2), output(2), output(3), terminal(3)),
@@ -135,7 +135,7 @@ def test_unnumbered_events_are_never_taken_for_repetitions(scripted, connect):
         assert [kind for kind, _ in collect(events)].count("note") == 3
 
 
-def test_ids_and_turns_of_no_use_are_given_as_they_are(scripted, connect):
+def test_unusable_ids_and_turns_are_passed_on_unchanged(scripted, connect):
     odd = b'data: {"type": "turn_start", "id": 9, "turn": [1]}\n\n'
     odd += b"id: " + b"9" * 5000 + b'\ndata: {"type": "note"}\n\n'
     odd += 'id: ²\ndata: {"type": "note"}\n\n'.encode()
@@ -147,7 +147,7 @@ def test_ids_and_turns_of_no_use_are_given_as_they_are(scripted, connect):
     assert events.last_event_id is None
 
 
-def test_a_cursor_that_is_no_number_is_refused(scripted, connect):
+def test_a_cursor_that_is_not_a_number_is_refused(scripted, connect):
     with pytest.raises(AodUsageError, match="last_event_id"):
         connect(scripted(answer())).sessions.stream(SID, since="7")
 
@@ -212,7 +212,7 @@ def test_interrupt_of_a_missing_session_is_a_404(scripted, connect):
         connect(service).sessions.interrupt(SID)
 
 
-def test_interrupt_gives_the_acknowledgement(scripted, connect):
+def test_interrupt_returns_the_acknowledgement(scripted, connect):
     service = scripted(answer(202, {"id": SID, "status": "running"}))
     assert (connect(service).sessions.interrupt(SID)).status == "running"
 
@@ -239,7 +239,7 @@ def test_a_stream_that_is_closed_while_it_opens_keeps_no_connection(scripted, co
     assert events._body.response.is_closed
 
 
-def test_a_closed_stream_gives_nothing_more(scripted, connect):
+def test_a_closed_stream_yields_nothing_more(scripted, connect):
     service = scripted(stream(TWO_TURNS, then="hang"))
     with connect(service).sessions.stream(SID) as events:
         next(events)
@@ -247,7 +247,7 @@ def test_a_closed_stream_gives_nothing_more(scripted, connect):
         assert collect(events) == []
 
 
-def test_waiting_goes_on_while_a_session_is_not_final(scripted, connect):
+def test_waiting_continues_while_a_session_is_not_final(scripted, connect):
     running = {**SESSION, "status": "running"}
     service = scripted(
         stream(start(), terminal(0)),

@@ -99,7 +99,7 @@ def test_repeat_limit_ends_the_session_within_two_answers(connected, agent):
     assert "The limit of 3 identical calls in a row is reached: Bash" in frame["error"][0]
 
 
-def test_different_calls_are_no_repeats(agent):
+def test_different_calls_are_not_repeats(agent):
     assert run(agent(pace=0), max_repeats=1)["status"].tolist() == ["completed"]
 
 
@@ -113,7 +113,7 @@ def test_used_up_limit_starts_no_more_sessions(agent, count):
 
 
 @pytest.mark.parametrize("rows", [20, pytest.param(1000, marks=pytest.mark.faults)])
-def test_sessions_below_the_limit_are_left_alone(agent, rows):
+def test_sessions_below_the_limit_are_left_only(agent, rows):
     total = rows * 3 * ANSWER_USD
     made = agent(pace=0, answers=3)
     frame = run(made, rows, jobs=8, max_cost=1.001 * total, max_tokens=rows * 3 * 1100 + 1,
@@ -132,7 +132,7 @@ def test_single_session_is_guarded_too(connected, agent):
     assert 5 <= answered(connected, session.id) <= 7
 
 
-def test_price_that_nobody_knows_is_refused(connected, count):
+def test_unknown_price_is_refused(connected, count):
     made = connected.client.agents.create(name="x", model="gpt-nobody-knows", runtime="codex")
     with pytest.raises(LimitError, match="No price is known for 'gpt-nobody-knows'"):
         run(str(made.id), max_cost=1)

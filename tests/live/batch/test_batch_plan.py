@@ -82,7 +82,7 @@ def test_an_arrow_table_is_taken(connected):
         ("x", TABLE, {"over": {"agent": ["a"]}}, "exclude each other"),
     ],
 )  # fmt: skip
-def test_what_is_of_no_use_is_refused(connected, count, prompt, rows, options, message):
+def test_unusable_values_are_refused(connected, count, prompt, rows, options, message):
     with pytest.raises(BatchError, match=message):
         planned(connected, prompt, rows, **options)
     assert count() == 0

@@ -24,7 +24,7 @@ Status = Literal["active", "paused", "archived"]
 Object = dict[str, Any]
 
 
-class Settings(msgspec.Struct, kw_only=True):
+class AgentSettings(msgspec.Struct, kw_only=True):
     """The settings of an agent besides its name and folder."""
 
     system_prompt: str | UnsetType = UNSET
@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, kw_only=True):
     output_schema: Object | UnsetType = UNSET
 
 
-class Create(Settings, kw_only=True):
+class AgentCreateFields(AgentSettings, kw_only=True):
     """`agents_create`."""
 
     name: Text
@@ -50,7 +50,7 @@ class Create(Settings, kw_only=True):
     folder_id: Text | UnsetType = UNSET
 
 
-class Update(Settings, kw_only=True):
+class AgentUpdateFields(AgentSettings, kw_only=True):
     """`agents_update`; `folder_id` null takes the agent out of its folder."""
 
     agent_id: Text
@@ -59,7 +59,7 @@ class Update(Settings, kw_only=True):
     folder_id: Text | UnsetType | None = UNSET
 
 
-class ById(msgspec.Struct):
+class AgentById(msgspec.Struct):
     """`agents_get`, `agents_delete`."""
 
     agent_id: Text
@@ -72,7 +72,7 @@ class SetStatus(msgspec.Struct):
     status: Status
 
 
-class List(msgspec.Struct):
+class AgentList(msgspec.Struct):
     """`agents_list`; `folder_id` `none` means in no folder."""
 
     status: Status | None = None
@@ -84,7 +84,7 @@ _OWN = ("name", "folder_id", "agent_id")
 
 async def create(call: AgentOSCall) -> Object:
     """Create a hosted agent; it runs on its provider's CLI, or on `replay`."""
-    fields = call.fields(Create)
+    fields = call.fields(AgentCreateFields)
     settings = {"provider_type": "anthropic", **_given(fields)}
     folder_id = None if fields.folder_id is UNSET else fields.folder_id
 
@@ -100,7 +100,7 @@ async def create(call: AgentOSCall) -> Object:
 
 async def update(call: AgentOSCall) -> Object:
     """Change the given fields."""
-    fields = call.fields(Update)
+    fields = call.fields(AgentUpdateFields)
 
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
         agent = runs.find_agent(connection, fields.agent_id)
@@ -137,7 +137,7 @@ async def set_status(call: AgentOSCall) -> Object:
 
 async def delete(call: AgentOSCall) -> Object:
     """Delete an agent with its keys; its runs stay."""
-    fields = call.fields(ById)
+    fields = call.fields(AgentById)
 
     def job(connection: sqlite3.Connection) -> None:
         if runs.find_agent(connection, fields.agent_id)["built_in"]:
@@ -151,12 +151,12 @@ async def delete(call: AgentOSCall) -> Object:
 
 def get(call: AgentOSCall) -> Object:
     """Return one agent."""
-    return render(runs.find_agent(call.state.database.read(), call.fields(ById).agent_id))
+    return render(runs.find_agent(call.state.database.read(), call.fields(AgentById).agent_id))
 
 
 def list_all(call: AgentOSCall) -> list[Object]:
     """Return the agents, newest first; without a status all but the archived ones."""
-    fields = call.fields(List)
+    fields = call.fields(AgentList)
     rows = call.state.database.read().execute("SELECT * FROM hosted_agent ORDER BY seq DESC")
     agents = [render(row) for row in rows]
     if fields.status is None:
@@ -201,7 +201,7 @@ def render(row: sqlite3.Row) -> Object:
     }
 
 
-def _given(fields: Settings) -> Object:
+def _given(fields: AgentSettings) -> Object:
     values: Object = msgspec.to_builtins(fields)
     return {name: value for name, value in values.items() if name not in _OWN}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PERFECT = 100
 
 
-class Health(msgspec.Struct):
+class FleetHealth(msgspec.Struct):
     """`fleet_health`."""
 
     days: Annotated[int, Meta(ge=1, le=3650)] = 7
@@ -29,7 +29,7 @@ def health(call: AgentOSCall) -> list[dict[str, Any]]:
     `score_at_start` within as many days before. Test runs don't count. Findings are not made
     here: `open_finding_severity` is null.
     """
-    days = timedelta(days=call.fields(Health).days)
+    days = timedelta(days=call.fields(FleetHealth).days)
     connection = call.state.database.read()
     present = datetime.now(UTC)
     now, before = (_counts(connection, end - days, end) for end in (present, present - days))

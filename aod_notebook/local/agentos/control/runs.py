@@ -24,13 +24,13 @@ Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Object = dict[str, Any]
 
 
-class ById(msgspec.Struct):
+class RunById(msgspec.Struct):
     """`runs_get`, `runs_cancel`."""
 
     run_id: Text
 
 
-class Events(msgspec.Struct):
+class RunEventsQuery(msgspec.Struct):
     """`runs_get_events`; `after` (ours) continues after a `sequence_number`."""
 
     run_id: Text
@@ -38,7 +38,7 @@ class Events(msgspec.Struct):
     after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
-class List(msgspec.Struct):
+class RunList(msgspec.Struct):
     """`runs_list`."""
 
     agent_id: Text | None = None
@@ -69,7 +69,7 @@ class Approvals(msgspec.Struct):
 def get(call: AgentOSCall) -> Object:
     """Return a run with its tasks and its pending question."""
     connection = call.state.database.read()
-    run = runs.find_run(connection, call.fields(ById).run_id)
+    run = runs.find_run(connection, call.fields(RunById).run_id)
     question = connection.execute(
         f"SELECT id, prompt FROM question WHERE run_id = ? AND {OPEN} ORDER BY seq",  # noqa: S608 - our own constant
         (run["id"], now()),
@@ -88,7 +88,7 @@ def get(call: AgentOSCall) -> Object:
 
 def list_all(call: AgentOSCall) -> list[Object]:
     """Return runs, newest first."""
-    fields = call.fields(List)
+    fields = call.fields(RunList)
     rows = call.state.database.read().execute(
         "SELECT * FROM run WHERE (:agent IS NULL OR agent_id = :agent)"
         " AND (:status IS NULL OR status = :status) ORDER BY seq DESC LIMIT :limit",
@@ -99,7 +99,7 @@ def list_all(call: AgentOSCall) -> list[Object]:
 
 def events(call: AgentOSCall) -> ASGIApp:
     """Return a run's events; without a limit all of them."""
-    fields = call.fields(Events)
+    fields = call.fields(RunEventsQuery)
     connection = call.state.database.read()
     run = runs.find_run(connection, fields.run_id)
     return enveloped(runs.events_json(connection, run, fields.limit, fields.after))
@@ -107,7 +107,7 @@ def events(call: AgentOSCall) -> ASGIApp:
 
 async def cancel(call: AgentOSCall) -> Object:
     """Cancel a run that has not ended."""
-    run_id = call.fields(ById).run_id
+    run_id = call.fields(RunById).run_id
 
     def job(connection: sqlite3.Connection) -> tuple[sqlite3.Row, list[str]]:
         run = runs.find_run(connection, run_id)

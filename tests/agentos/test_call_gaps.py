@@ -1,4 +1,4 @@
-"""Every weakness of pyagentos-sdk 0.3.0 and 0.4.0 (CONTRACT C.3) in direct calls: what ours does."""
+"""Faults of pyagentos-sdk 0.3.0 and 0.4.0 in direct calls, and what this client does."""
 
 import inspect
 import json
@@ -67,13 +67,13 @@ def ask(server, seconds=60.0):
 
 
 def test_an_empty_answer_of_a_person_is_an_answer():
-    """C.3 agentos/run.py:request_human_input: an empty answer is an error."""
+    """The official SDK: an empty answer is an error."""
     with asking(lambda _body: (200, {"data": {"input": "", "request_id": "q"}})) as server:
         assert ask(server) == {"input": "", "request_id": "q"}
 
 
-def test_a_question_keeps_to_its_deadline():
-    """C.3 agentos/run.py:request_human_input: overshoots its deadline by up to 285 s."""
+def test_a_question_respects_its_deadline():
+    """The official SDK: overshoots its deadline by up to 285 s."""
     gate, overshot = threading.Event(), []
 
     def poll(body):
@@ -88,8 +88,8 @@ def test_a_question_keeps_to_its_deadline():
     assert overshot == []
 
 
-def test_a_question_whose_first_answer_is_lost_is_found_again():
-    """C.3 agentos/run.py:request_human_input: a network error on the first call leaves an orphan
+def test_a_question_with_a_lost_first_answer_is_found_again():
+    """The official SDK: a network error on the first call leaves an orphan
     question whose id is lost
     """
 
@@ -108,7 +108,7 @@ def test_a_question_whose_first_answer_is_lost_is_found_again():
 
 
 def test_a_question_that_cannot_be_found_says_where_to_look():
-    """C.3 agentos/run.py:request_human_input: a network error on the first call leaves an orphan
+    """The official SDK: a network error on the first call leaves an orphan
     question whose id is lost
     """
 
@@ -137,7 +137,7 @@ def test_a_question_that_cannot_be_found_says_where_to_look():
     ],
 )  # fmt: skip
 def test_a_stream_that_goes_wrong_says_so_with_its_run(scripted, connect, reply, error, says):
-    """C.3 agentos/client.py:invoke_stream: raw `JSONDecodeError` and httpx errors in mid-stream;
+    """The official SDK: raw `JSONDecodeError` and httpx errors in mid-stream;
     EOF without `done` looks like success
     """
     client = connect(scripted(reply))
@@ -155,7 +155,7 @@ def test_a_stream_that_hangs_says_so_with_its_run(scripted, connect):
 
 
 def test_blanks_of_the_data_lines_are_kept_and_a_last_event_needs_no_blank_line(scripted, connect):
-    """C.3 agentos/client.py:invoke_stream: all leading blanks of data lines stripped"""
+    """The official SDK: all leading blanks of data lines stripped"""
     body = frames(START) + b'data:  {"type": "chunk",\ndata:  "text": "x"}\n\n'
     body += f"data: {json.dumps(DONE)}".encode()
     service = scripted(stream(body))
@@ -164,7 +164,7 @@ def test_blanks_of_the_data_lines_are_kept_and_a_last_event_needs_no_blank_line(
 
 
 def test_the_time_of_a_stream_is_that_of_the_whole(scripted, connect):
-    """C.3 agentos/client.py:invoke_stream: no resume; the timeout is per read, not total"""
+    """The official SDK: no resume; the timeout is per read, not total"""
 
     def drip(connection):
         stream(frames(START))(connection)
@@ -178,7 +178,7 @@ def test_the_time_of_a_stream_is_that_of_the_whole(scripted, connect):
 
 
 def test_what_was_received_before_an_interruption_is_kept(scripted, connect):
-    """C.3 agentos/client.py:invoke_stream: EOF without `done` looks like success"""
+    """The official SDK: EOF without `done` looks like success"""
     live = connect(scripted(stream(frames(START, CHUNK)))).invoke_stream()
     with pytest.raises(AgentOSStreamInterrupted) as caught:
         list(live)
@@ -186,7 +186,7 @@ def test_what_was_received_before_an_interruption_is_kept(scripted, connect):
 
 
 def test_an_invoke_without_an_answer_says_how_to_find_the_run(scripted, connect):
-    """C.3 agentos/client.py:invoke: a timeout after 310 s loses the run id"""
+    """The official SDK: a timeout after 310 s loses the run id"""
     service = scripted(hang())
     with pytest.raises(AgentOSTransientError, match=r"runs\.list\(agent_id='a1'"):
         connect(service).invoke({"q": 1}, timeout_seconds=0.3)
@@ -195,8 +195,8 @@ def test_an_invoke_without_an_answer_says_how_to_find_the_run(scripted, connect)
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"<html>", b"[1]", b'"x"', b'{"no": "data"}'])
-def test_a_success_without_an_answer_is_an_error_of_the_tree(scripted, connect, body):
-    """C.3 agentos/_transport.py:request: a 2xx answer without JSON raises a bare error"""
+def test_a_success_without_an_answer_raises_an_sdk_error(scripted, connect, body):
+    """The official SDK: a 2xx answer without JSON raises a bare error"""
     with pytest.raises(AgentOSDecodeError):
         connect(scripted(answer(200, body))).runs.get(run_id="r")
 
@@ -212,7 +212,7 @@ def test_a_success_without_an_answer_is_an_error_of_the_tree(scripted, connect, 
 def test_every_usual_status_has_a_class_and_nothing_of_the_body_is_lost(
     scripted, connect, status, code, error
 ):
-    """C.3 agentos/_transport.py:_to_error: no classes for 403, 404, 409; request id and details
+    """The official SDK: no classes for 403, 404, 409; request id and details
     of the body are thrown away
     """
     service = scripted(refusal(status, code, request_id="req-1", field="name"))
@@ -224,7 +224,7 @@ def test_every_usual_status_has_a_class_and_nothing_of_the_body_is_lost(
 
 
 def test_a_refused_body_is_not_sent_again_whatever_the_status(scripted, connect):
-    """C.3 agentos/_transport.py:_to_error: 5xx with `VALIDATION_ERROR` is retried"""
+    """The official SDK: 5xx with `VALIDATION_ERROR` is retried"""
     service = scripted(refusal(500, "VALIDATION_ERROR"))
     with pytest.raises(AgentOSValidationError):
         connect(service).agents.list()
@@ -232,7 +232,7 @@ def test_a_refused_body_is_not_sent_again_whatever_the_status(scripted, connect)
 
 
 def test_a_long_retry_after_is_never_cut_short(scripted, connect):
-    """C.3 agentos/_transport.py:_send: `Retry-After` above 60 s is cut, so the client comes back too
+    """The official SDK: `Retry-After` above 60 s is cut, so the client comes back too
     early; ignored on 503; no total deadline; sleep cannot be cancelled
     """
     service = scripted(answer(429, {"error": {"code": "RATE_LIMITED"}}, Retry_After="90"))
@@ -243,7 +243,7 @@ def test_a_long_retry_after_is_never_cut_short(scripted, connect):
 
 
 def test_retry_after_holds_for_503_too_and_waits_can_be_cancelled(scripted):
-    """C.3 agentos/_transport.py:_send: `Retry-After` above 60 s is cut, so the client comes back too
+    """The official SDK: `Retry-After` above 60 s is cut, so the client comes back too
     early; ignored on 503; no total deadline; sleep cannot be cancelled
     """
     service = scripted(answer(503, {"error": {"code": "X"}}, Retry_After="30"))
@@ -274,7 +274,7 @@ def test_nan_is_sent_as_null(scripted, connect):
 
 
 def test_what_json_cannot_hold_is_not_sent(scripted, connect):
-    """C.3 agentos/_transport.py:_send: NaN payloads are sent as invalid JSON; `default=str` silently
+    """The official SDK: NaN payloads are sent as invalid JSON; `default=str` silently
     turns any object into text
     """
     service = scripted(data({"run_id": "r"}))
@@ -284,7 +284,7 @@ def test_what_json_cannot_hold_is_not_sent(scripted, connect):
 
 
 def test_in_events_what_json_cannot_hold_is_marked_and_counted():
-    """C.3 agentos/_transport.py:_send: NaN payloads are sent as invalid JSON; `default=str` silently
+    """The official SDK: NaN payloads are sent as invalid JSON; `default=str` silently
     turns any object into text
     """
 
@@ -306,7 +306,7 @@ def test_in_events_what_json_cannot_hold_is_marked_and_counted():
 
 
 def test_a_broken_error_answer_of_a_stream_stays_in_the_tree(scripted, connect):
-    """C.3 agentos/_transport.py:_send: on a streamed error answer the body is read unguarded: a
+    """The official SDK: on a streamed error answer the body is read unguarded: a
     broken error body surfaces as a raw httpx error
     """
 
@@ -319,7 +319,7 @@ def test_a_broken_error_answer_of_a_stream_stays_in_the_tree(scripted, connect):
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_a_timeout_of_nothing_is_refused(scripted, connect, seconds):
-    """C.3 agentos/client.py:_rpc: `timeout_seconds=0` is treated as unset"""
+    """The official SDK: `timeout_seconds=0` is treated as unset"""
     service = scripted(data([]))
     with pytest.raises(AgentOSConfigError, match="timeout_seconds"):
         connect(service).agents.list(timeout_seconds=seconds)
@@ -327,7 +327,7 @@ def test_a_timeout_of_nothing_is_refused(scripted, connect, seconds):
 
 
 def test_disabled_lists_are_lists():
-    """C.3 agentos/client.py:_rpc: disabled mode returns None where lists are expected"""
+    """The official SDK: disabled mode returns None where lists are expected"""
     with AgentOS(disabled=True) as client:
         assert client.runs.list() == []
         assert [*client.runs.events(run_id="x")] == []
@@ -335,14 +335,14 @@ def test_disabled_lists_are_lists():
 
 
 def test_results_are_typed():
-    """C.3 agentos/_control.py (all methods): results are untyped; no wait or poll helpers"""
+    """The official SDK: results are untyped; no wait or poll helpers"""
     hints = inspect.get_annotations(control_work.Runs.list.__wrapped__, eval_str=False)
     assert hints["return"] == "Listing[RunRow]"
     assert typing.get_type_hints(sdk.rows.RunRow)["status"] is str
 
 
 def test_long_lists_come_whole(client, control):
-    """C.3 agentos/_control.py (all methods): `limit` without cursor: long lists and long event logs
+    """The official SDK: `limit` without cursor: long lists and long event logs
     cannot be paged
     """
     run = client.start_run()
@@ -357,7 +357,7 @@ def test_long_lists_come_whole(client, control):
 
 
 def test_a_run_can_be_waited_for(client, control):
-    """C.3 agentos/_control.py (all methods): no wait or poll helpers"""
+    """The official SDK: no wait or poll helpers"""
     run = client.start_run()
     threading.Timer(0.2, run.complete).start()
     assert control.runs.wait(run_id=run.run_id)["status"] == "completed"
@@ -372,7 +372,7 @@ def spans_of(server):
 
 
 def test_langchain_is_not_needed_to_import_the_handler():
-    """C.3 agentos/langchain.py (module): importing it without langchain-core fails at import time"""
+    """The official SDK: importing it without langchain-core fails at import time"""
     code = """
 import sys
 sys.modules["langchain_core"] = None
@@ -390,7 +390,7 @@ except Exception as error:
 
 
 def test_langchain_spans_carry_cache_tokens_and_unfinished_ones_are_closed():
-    """C.3 agentos/langchain.py (module): cache tokens not passed on; spans without an end callback
+    """The official SDK: cache tokens not passed on; spans without an end callback
     are never sent nor freed; no async handler class
     """
     messages = pytest.importorskip("langchain_core.messages")
@@ -432,7 +432,7 @@ def test_langchain_spans_carry_cache_tokens_and_unfinished_ones_are_closed():
 
 @pytest.mark.anyio
 async def test_langchain_chains_on_a_loop_have_a_handler():
-    """C.3 agentos/langchain.py (module): no async handler class"""
+    """The official SDK: no async handler class"""
     runnables = pytest.importorskip("langchain_core.runnables")
     with Collector() as server:
         async with AsyncAgentOS(api_key="aos_agent_x", agent_id="a", base_url=server.url) as client:
@@ -447,7 +447,7 @@ async def test_langchain_chains_on_a_loop_have_a_handler():
 
 @pytest.mark.anyio
 async def test_the_async_client_has_the_same_names(service):
-    """C.3 package: no async client at all"""
+    """The official SDK: no async client at all"""
     public = {name for name in dir(AgentOS) if not name.startswith("_")}
     theirs = {name for name in dir(AsyncAgentOS) if not name.startswith("_")}
     assert public - {"close"} == theirs - {"aclose"}
@@ -466,8 +466,8 @@ async def test_the_async_client_has_the_same_names(service):
         assert (types[0], types[-1]) == ("start", "done")
 
 
-def test_a_reset_is_no_httpx_error(scripted, connect):
-    """C.3 agentos/client.py:invoke_stream: raw `JSONDecodeError` and httpx errors in mid-stream"""
+def test_a_reset_is_not_a_httpx_error(scripted, connect):
+    """The official SDK: raw `JSONDecodeError` and httpx errors in mid-stream"""
     with pytest.raises(AgentOSTransientError) as caught:
         list(connect(scripted(reset())).invoke_stream())
     assert not isinstance(caught.value, httpx.HTTPError)

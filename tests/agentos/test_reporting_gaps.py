@@ -1,4 +1,4 @@
-"""Every weakness of pyagentos-sdk 0.3.0 and 0.4.0 (CONTRACT C.3) in reporting: what ours does."""
+"""Faults of pyagentos-sdk 0.3.0 and 0.4.0 in reporting, and what this client does."""
 
 import gc
 import json
@@ -49,7 +49,7 @@ def adopt(server):
 
 
 def test_however_many_runs_there_is_one_thread():
-    """C.3 agentos/run.py:_arm_timer_locked: a new `threading.Timer` thread for each batch."""
+    """The official SDK: a new `threading.Timer` thread for each batch."""
     with Collector() as server, client_of(server) as client:
         before = {thread.name for thread in threading.enumerate()}
         runs = [client.start_run() for _ in range(10)]
@@ -64,7 +64,7 @@ def test_however_many_runs_there_is_one_thread():
 
 
 def test_more_events_than_the_queue_holds_are_all_kept():
-    """C.3 agentos/run.py:_drop_one_locked: events are lost when the queue is full."""
+    """The official SDK: events are lost when the queue is full."""
     url = f"http://127.0.0.1:{unused_port()}"
     client = client_of(url, max_queue_size=50)
     run = client.start_run()
@@ -78,7 +78,7 @@ def test_more_events_than_the_queue_holds_are_all_kept():
     "death", ["os._exit(0)", "os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)", "os.abort()"]
 )
 def test_what_a_dead_process_had_recorded_is_delivered_by_the_next(death):
-    """C.3 agentos/run.py:Run.__init__ (_buffer): memory only: crash, SIGKILL, `os._exit`."""
+    """The official SDK: memory only: crash, SIGKILL, `os._exit`."""
     with Collector() as server:
         run_child(f"import os\n{EMIT}\n{death}", server.url)
         adopt(server)
@@ -88,7 +88,7 @@ def test_what_a_dead_process_had_recorded_is_delivered_by_the_next(death):
 
 
 def test_a_forked_child_reports_its_own_events_and_no_others():
-    """C.3 agentos/run.py:Run.__init__ (_buffer): memory only: fork loses everything queued."""
+    """The official SDK: memory only: fork loses everything queued."""
     code = """
 import os
 client = AgentOS(api_key=KEY, agent_id="a1", base_url=URL, batch_interval_ms=5000)
@@ -112,8 +112,8 @@ run.complete()
         assert server.bodies("/run/fail") == []
 
 
-def test_exit_signals_and_forks_are_all_dealt_with():
-    """C.3 agentos/client.py:_register_exit_flush: atexit only; no signal handling, no fork
+def test_exits_signals_and_forks_are_handled():
+    """The official SDK: atexit only; no signal handling, no fork
     handling; threads may no longer start at that point.
     """
     first_at_exit = """
@@ -133,7 +133,7 @@ def late():
 
 
 def test_an_event_is_a_snapshot_of_its_payload():
-    """C.3 agentos/run.py:emit: keeps a reference to the caller's payload."""
+    """The official SDK: keeps a reference to the caller's payload."""
     with Collector() as server, client_of(server) as client:
         run = client.start_run()
         payload = {"i": 1, "inner": {"list": [1]}}
@@ -145,7 +145,7 @@ def test_an_event_is_a_snapshot_of_its_payload():
 
 
 def test_a_lost_answer_duplicates_nothing_where_ids_are_taken():
-    """C.3 agentos/run.py:flush: events carry no id but are retried as if idempotent: a lost answer
+    """The official SDK: events carry no id but are retried as if idempotent: a lost answer
     duplicates up to 50 events
     """
     lost = []
@@ -171,7 +171,7 @@ def test_a_lost_answer_duplicates_nothing_where_ids_are_taken():
 
 
 def test_ids_are_not_sent_to_a_service_that_does_not_know_them():
-    """C.3 agentos/run.py:flush: events carry no id but are retried as if idempotent: a lost answer
+    """The official SDK: events carry no id but are retried as if idempotent: a lost answer
     duplicates up to 50 events
     """
     with Collector() as server, client_of(server) as client:
@@ -182,7 +182,7 @@ def test_ids_are_not_sent_to_a_service_that_does_not_know_them():
 
 
 def test_one_bad_event_costs_no_other(home):
-    """C.3 agentos/run.py:flush: one bad event (NaN, circular, null span field) drops its whole
+    """The official SDK: one bad event (NaN, circular, null span field) drops its whole
     batch
     """
 
@@ -213,7 +213,7 @@ def test_one_bad_event_costs_no_other(home):
 
 
 def test_every_failure_is_reported_and_counted(caplog):
-    """C.3 agentos/run.py:_count_dropped, client.py:_report_error: only the first drop per run is
+    """The official SDK: only the first drop per run is
     reported
     """
 
@@ -244,7 +244,7 @@ def test_every_failure_is_reported_and_counted(caplog):
 
 
 def test_the_end_comes_after_all_events_and_later_ones_are_counted(caplog):
-    """C.3 agentos/run.py:_finish: marks the run ended although events are still queued."""
+    """The official SDK: marks the run ended although events are still queued."""
     with Collector() as server, client_of(server) as client:
         run = client.start_run()
         for number in range(130):
@@ -258,7 +258,7 @@ def test_the_end_comes_after_all_events_and_later_ones_are_counted(caplog):
 
 
 def test_nothing_of_a_run_waits_for_or_fails_with_the_network():
-    """C.3 agentos/run.py:__exit__, start_task, Task._update, client.py:start_run: synchronous
+    """The official SDK: synchronous
     network calls that raise into the host
     """
     client = client_of(f"http://127.0.0.1:{unused_port()}")
@@ -275,7 +275,7 @@ def test_nothing_of_a_run_waits_for_or_fails_with_the_network():
 
 
 def test_starting_a_task_sends_nothing_on_the_callers_thread():
-    """C.3 agentos/run.py:start_task: flushes the whole queue on the caller's thread first"""
+    """The official SDK: flushes the whole queue on the caller's thread first"""
     gate, waited_for = threading.Event(), []
 
     def respond(_path, _body):
@@ -296,7 +296,7 @@ def test_starting_a_task_sends_nothing_on_the_callers_thread():
 
 @pytest.mark.parametrize("usage", [{"input_tokens": "many"}, {"input_tokens": object()}, 5, "x"])
 def test_odd_token_counts_never_raise(usage):
-    """C.3 agentos/run.py:_usage: `int(v)` can raise from `emit_llm_response` and `complete`"""
+    """The official SDK: `int(v)` can raise from `emit_llm_response` and `complete`"""
     with Collector() as server, client_of(server) as client:
         run = client.start_run()
         run.emit_llm_response("m", "r", usage=usage)
@@ -305,8 +305,8 @@ def test_odd_token_counts_never_raise(usage):
         assert server.events[0]["type"] == "llm.response"
 
 
-def test_closing_many_runs_on_a_dead_service_keeps_to_its_time():
-    """C.3 agentos/client.py:_flush_all, flush, shutdown: runs are flushed one after another with
+def test_closing_many_runs_on_a_dead_service_respects_the_time_limit():
+    """The official SDK: runs are flushed one after another with
     full retries
     """
     url = f"http://127.0.0.1:{unused_port()}"
@@ -319,7 +319,7 @@ def test_closing_many_runs_on_a_dead_service_keeps_to_its_time():
 
 
 def test_a_forgotten_run_is_freed_and_ended_with_its_process():
-    """C.3 agentos/client.py:_track: runs never ended are kept forever"""
+    """The official SDK: runs never ended are kept forever"""
     with Collector() as server:
         with client_of(server) as client:
             run = client.start_run()
@@ -334,7 +334,7 @@ def test_a_forgotten_run_is_freed_and_ended_with_its_process():
 
 
 def test_a_lent_http_client_stays_open():
-    """C.3 agentos/client.py:shutdown: closes a caller-supplied `http_client`"""
+    """The official SDK: closes a caller-supplied `http_client`"""
     import httpx
 
     with Collector() as server, httpx.Client() as http_client:
@@ -345,7 +345,7 @@ def test_a_lent_http_client_stays_open():
 
 
 def test_a_delivered_batch_is_never_counted_as_dropped():
-    """C.3 agentos/_transport.py:request: a 2xx answer without JSON raises a bare error; in `flush`
+    """The official SDK: a 2xx answer without JSON raises a bare error; in `flush`
     that counts a delivered batch as dropped
     """
     for body in (b"", b"OK", b"<html>portal</html>"):
@@ -369,7 +369,7 @@ def test_a_delivered_batch_is_never_counted_as_dropped():
 
 
 def test_a_complete_that_fails_is_not_made_a_failure():
-    """C.3 agentos/run.py:__exit__: a `complete` whose request fails inside the `with` block raises,
+    """The official SDK: a `complete` whose request fails inside the `with` block raises,
     and the block then calls `fail`
     """
     broken = [True]
@@ -390,7 +390,7 @@ def test_a_complete_that_fails_is_not_made_a_failure():
 
 
 def test_a_run_is_still_there_after_an_interrupt(tmp_path):
-    """C.3 agentos/client.py:_register_exit_flush: atexit only; no signal handling."""
+    """The official SDK: atexit only; no signal handling."""
     ready = tmp_path / "ready"
     with Collector() as server:
         child = run_child(

@@ -1,4 +1,4 @@
-"""Every weakness of the later Agent on Demand SDK (CONTRACT C.2): what ours does instead."""
+"""Faults of the later Agent on Demand SDK, and what this client does instead."""
 
 import pytest
 from scripted import (
@@ -24,7 +24,7 @@ def ids(events):
 
 
 def test_a_drop_right_after_turn_start_loses_no_output(scripted, connect):
-    """C.2 resources/sessions.py:stream_resumable: takes the cursor from every event's `id`, also
+    """The official SDK: takes the cursor from every event's `id`, also
     from `turn_start`, whose id equals the output that follows: a drop between the two loses that
     output.
     """
@@ -43,8 +43,8 @@ def test_a_drop_right_after_turn_start_loses_no_output(scripted, connect):
     assert service.requests[1].query == "since=5"
 
 
-def test_start_is_given_once_over_all_connections(scripted, connect):
-    """C.2 resources/sessions.py:stream_resumable: `start` is given again after each reconnect; 5xx
+def test_start_is_returned_once_over_all_connections(scripted, connect):
+    """The official SDK: `start` is given again after each reconnect; 5xx
     or 429 on reconnect is not retried; clean EOF without a terminal event counts as finished.
     """
     service = scripted(
@@ -59,7 +59,7 @@ def test_start_is_given_once_over_all_connections(scripted, connect):
 
 @pytest.mark.parametrize("refusal", [answer(503, {}), answer(429, {}), answer(502, b"x"), reset()])
 def test_a_reconnect_that_is_refused_is_tried_again(scripted, connect, refusal):
-    """C.2 resources/sessions.py:stream_resumable: `start` is given again after each reconnect; 5xx
+    """The official SDK: `start` is given again after each reconnect; 5xx
     or 429 on reconnect is not retried; clean EOF without a terminal event counts as finished.
     """
     rest = stream(start(), output(2), terminal(2))
@@ -69,7 +69,7 @@ def test_a_reconnect_that_is_refused_is_tried_again(scripted, connect, refusal):
 
 
 def test_a_reconnect_that_is_forbidden_raises_why(scripted, connect):
-    """C.2 resources/sessions.py:stream_resumable: `start` is given again after each reconnect; 5xx
+    """The official SDK: `start` is given again after each reconnect; 5xx
     or 429 on reconnect is not retried; clean EOF without a terminal event counts as finished.
     """
     gone = answer(401, {"detail": "API key has expired"})
@@ -82,7 +82,7 @@ def test_a_reconnect_that_is_forbidden_raises_why(scripted, connect):
 
 
 def test_a_clean_end_of_the_body_is_resumed_and_then_given_up(scripted, connect):
-    """C.2 resources/sessions.py:stream_resumable: `start` is given again after each reconnect; 5xx
+    """The official SDK: `start` is given again after each reconnect; 5xx
     or 429 on reconnect is not retried; clean EOF without a terminal event counts as finished.
     """
     service = scripted(stream(start(), output(1)), stream(start()))
@@ -98,7 +98,7 @@ def test_a_clean_end_of_the_body_is_resumed_and_then_given_up(scripted, connect)
 
 
 def test_run_passes_secret_variables_on(scripted, connect):
-    """C.2 resources/sessions.py:run: does not pass `secret_env_vars` on, so bring-your-own-key
+    """The official SDK: does not pass `secret_env_vars` on, so bring-your-own-key
     sessions cannot use it.
     """
     service = scripted(
@@ -113,7 +113,7 @@ def test_run_passes_secret_variables_on(scripted, connect):
 
 
 def test_stale_is_terminal_for_the_stream(scripted, connect):
-    """C.2 resources/sessions.py:TERMINAL_EVENT_TYPES: lacks `stale`."""
+    """The official SDK: lacks `stale`."""
     assert "stale" in TERMINAL_TYPES
     service = scripted(stream(start(), output(1), terminal(1, "stale"), output(2), then="hang"))
     with connect(service).sessions.stream(SID) as events:
@@ -121,8 +121,8 @@ def test_stale_is_terminal_for_the_stream(scripted, connect):
     assert len(service.requests) == 1
 
 
-def test_waiting_goes_on_over_breaks_and_stale_until_the_session_is_final(scripted, connect):
-    """C.2 resources/sessions.py:wait_for_completion: uses the plain stream, no resume; returns
+def test_waiting_continues_over_breaks_and_stale_until_the_session_is_final(scripted, connect):
+    """The official SDK: uses the plain stream, no resume; returns
     normally on EOF while the session still runs.
     """
     service = scripted(
@@ -150,7 +150,7 @@ def test_waiting_goes_on_over_breaks_and_stale_until_the_session_is_final(script
 
 
 def test_a_session_that_ended_while_stale_is_still_read_to_its_end(scripted, connect):
-    """C.2 resources/sessions.py:wait_for_completion: uses the plain stream, no resume; returns
+    """The official SDK: uses the plain stream, no resume; returns
     normally on EOF while the session still runs.
     """
     service = scripted(
@@ -165,7 +165,7 @@ def test_a_session_that_ended_while_stale_is_still_read_to_its_end(scripted, con
 
 @pytest.mark.parametrize("rules", [{"type": "limited"}, {"type": "limited", "allowed_hosts": []}])
 def test_limited_networking_without_hosts_is_read(scripted, connect, rules):
-    """C.2 models.py:Networking: refuses a `limited` object without hosts, which the server can
+    """The official SDK: refuses a `limited` object without hosts, which the server can
     return: read models fail.
     """
     env = {**AGENT, "type": "environment", "packages": {}, "networking": rules}
@@ -174,7 +174,7 @@ def test_limited_networking_without_hosts_is_read(scripted, connect, rules):
 
 
 def test_the_user_agent_names_this_version(scripted, connect):
-    """C.2 _http.py:USER_AGENT: still 0.1.0."""
+    """The official SDK: still 0.1.0."""
     service = scripted(answer(200, {"data": []}))
     connect(service).agents.list()
     sent = service.requests[0].headers["user-agent"]

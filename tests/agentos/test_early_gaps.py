@@ -1,4 +1,4 @@
-"""Every weakness of pyagentos-sdk 0.2.0 (CONTRACT C.4): what ours does instead."""
+"""Faults of pyagentos-sdk 0.2.0, and what this client does instead."""
 
 import datetime as dt
 import threading
@@ -29,7 +29,7 @@ def failing(times):
 
 
 def test_a_failed_batch_is_sent_again():
-    """C.4 agentos/run.py:flush: the batch leaves the buffer before the POST: any failure loses it;
+    """The official SDK: the batch leaves the buffer before the POST: any failure loses it;
     recursion once per batch
     """
     with Collector(failing(2)) as server, client_of(server) as client:
@@ -41,7 +41,7 @@ def test_a_failed_batch_is_sent_again():
 
 
 def test_failures_in_the_background_are_reported():
-    """C.4 agentos/run.py:_timer_flush: swallows every error, no report"""
+    """The official SDK: swallows every error, no report"""
     told = []
     with Collector(failing(1)) as server, client_of(server, on_error=told.append) as client:
         run = client.start_run()
@@ -52,7 +52,7 @@ def test_failures_in_the_background_are_reported():
 
 
 def test_a_full_batch_is_not_sent_by_the_caller():
-    """C.4 agentos/run.py:_schedule_flush_locked: releases the lock by hand and posts on the caller's
+    """The official SDK: releases the lock by hand and posts on the caller's
     thread: `emit` blocks and raises
     """
     gate, waited_for = threading.Event(), []
@@ -75,7 +75,7 @@ def test_a_full_batch_is_not_sent_by_the_caller():
 
 
 def test_leaving_the_context_delivers_what_was_recorded():
-    """C.4 agentos/client.py:close: no flush: the SDK page's context-manager form loses trailing
+    """The official SDK: no flush: the SDK page's context-manager form loses trailing
     events
     """
     with Collector() as server:
@@ -87,7 +87,7 @@ def test_leaving_the_context_delivers_what_was_recorded():
 
 
 def test_an_invoke_has_the_time_of_an_agent(scripted, connect):
-    """C.4 agentos/client.py:invoke: 10 s limit for agents that may run 300 s; a paused run looks
+    """The official SDK: 10 s limit for agents that may run 300 s; a paused run looks
     like an empty output
     """
     paused = {"run_id": "r", "awaiting_input": {"request_id": "q", "question": "Which?"}}
@@ -100,7 +100,7 @@ def test_an_invoke_has_the_time_of_an_agent(scripted, connect):
 
 
 def test_post_retries_maps_by_status_and_takes_dates(scripted, connect):
-    """C.4 agentos/client.py:post: no retries; `code` decides, so a 401 without a body is a plain
+    """The official SDK: no retries; `code` decides, so a 401 without a body is a plain
     `AgentOSError`; httpx JSON encoding raises on datetimes
     """
     with pytest.raises(AgentOSAuthError):
@@ -113,7 +113,7 @@ def test_post_retries_maps_by_status_and_takes_dates(scripted, connect):
 
 
 def test_callbacks_never_wait_and_take_any_serialized():
-    """C.4 agentos/langchain.py:on_chain_start, on_llm_start: HTTP call inside callbacks;
+    """The official SDK: HTTP call inside callbacks;
     `serialized` None raises
     """
     pytest.importorskip("langchain_core")

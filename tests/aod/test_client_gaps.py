@@ -1,4 +1,4 @@
-"""Every weakness of aod-sdk 0.1.0 (CONTRACT C.1) outside its printers: what ours does instead."""
+"""Faults of aod-sdk 0.1.0 outside its printers, and what this client does instead."""
 
 import importlib.resources
 import json
@@ -47,7 +47,7 @@ def types(events):
 
 
 def test_all_fields_of_server_sent_events_are_read(scripted, connect):
-    """C.1 aod/stream.py:_parse_data_line: one `data:` line = one event; multi-line data, `id:`,
+    """The official SDK: one `data:` line = one event; multi-line data, `id:`,
     `event:`, `retry:` are ignored.
     """
     body = (
@@ -63,8 +63,8 @@ def test_all_fields_of_server_sent_events_are_read(scripted, connect):
 
 
 @pytest.mark.parametrize("payload", ["{broken", "123", "[]", "null", '"text"', "\xff"])
-def test_a_malformed_payload_is_given_as_what_it_is(payload):
-    """C.1 aod/stream.py:_parse_data_line: malformed JSON and non-object JSON are dropped without a
+def test_a_malformed_payload_is_passed_on_as_malformed(payload):
+    """The official SDK: malformed JSON and non-object JSON are dropped without a
     trace.
     """
     body = output(1) + b"id: 2\ndata: " + payload.encode() + b"\n\n" + output(3)
@@ -74,7 +74,7 @@ def test_a_malformed_payload_is_given_as_what_it_is(payload):
 
 
 def test_new_event_types_pass_through_and_a_missing_one_is_not_output():
-    """C.1 aod/models.py:StreamEvent.from_payload: a new event type raises a pydantic error inside
+    """The official SDK: a new event type raises a pydantic error inside
     the iterator and ends the stream; a payload without `type` silently becomes `output`.
     """
     new = {"type": "checkpoint", "id": 4, "size": 9}
@@ -84,8 +84,8 @@ def test_new_event_types_pass_through_and_a_missing_one_is_not_output():
     assert (events[1].id, events[1].extra) == (4, {"size": 9})
 
 
-def test_a_broken_stream_resumes_with_both_cursors_and_tells_the_last_id(scripted, connect):
-    """C.1 aod/resources/sessions.py:Sessions.stream: no reconnect; no `Last-Event-ID`; last id is
+def test_a_broken_stream_resumes_with_both_cursors_and_reports_the_last_id(scripted, connect):
+    """The official SDK: no reconnect; no `Last-Event-ID`; last id is
     not tracked for the caller.
     """
     service = scripted(
@@ -108,7 +108,7 @@ def test_a_broken_stream_resumes_with_both_cursors_and_tells_the_last_id(scripte
 
 
 def test_an_end_without_a_terminal_event_is_an_interruption(scripted, connect):
-    """C.1 aod/resources/sessions.py:Sessions.stream: body ending without a terminal event looks
+    """The official SDK: body ending without a terminal event looks
     like normal completion; nothing tells `stale` from finished.
     """
     service = scripted(stream(start(), output(7)))
@@ -121,8 +121,8 @@ def test_an_end_without_a_terminal_event_is_an_interruption(scripted, connect):
 
 
 @pytest.mark.parametrize("kind", ["exit", "error", "terminated", "stale"])
-def test_the_stream_tells_how_it_ended(scripted, connect, kind):
-    """C.1 aod/resources/sessions.py:Sessions.stream: body ending without a terminal event looks
+def test_the_stream_reports_how_it_ended(scripted, connect, kind):
+    """The official SDK: body ending without a terminal event looks
     like normal completion; nothing tells `stale` from finished.
     """
     service = scripted(stream(start(), output(7), terminal(7, kind)))
@@ -134,7 +134,7 @@ def test_the_stream_tells_how_it_ended(scripted, connect, kind):
 
 
 def test_a_short_timeout_for_calls_does_not_break_a_quiet_stream(scripted, connect):
-    """C.1 aod/_http.py:DEFAULT_TIMEOUT: one 30 s read timeout for all calls, stream included; two
+    """The official SDK: one 30 s read timeout for all calls, stream included; two
     lost heartbeats (15 s) end a live stream; a shorter user timeout (under 15 s) breaks every
     quiet stream.
     """
@@ -150,7 +150,7 @@ def test_a_short_timeout_for_calls_does_not_break_a_quiet_stream(scripted, conne
 
 
 def test_a_stream_without_a_byte_is_reconnected_by_its_own_clock(scripted, connect):
-    """C.1 aod/_http.py:DEFAULT_TIMEOUT: one 30 s read timeout for all calls, stream included; two
+    """The official SDK: one 30 s read timeout for all calls, stream included; two
     lost heartbeats (15 s) end a live stream; a shorter user timeout (under 15 s) breaks every
     quiet stream.
     """
@@ -170,8 +170,8 @@ def test_a_stream_without_a_byte_is_reconnected_by_its_own_clock(scripted, conne
         (answer(200, b"<html>Sign in</html>", "text/html"), AodDecodeError),
     ],
 )
-def test_what_is_no_stream_is_refused_on_entering(scripted, connect, reply, error):
-    """C.1 aod/stream.py:iter_sse: HTTP status is checked at the first iteration, not on entering
+def test_a_body_that_is_not_a_stream_is_refused_on_entering(scripted, connect, reply, error):
+    """The official SDK: HTTP status is checked at the first iteration, not on entering
     the context; a 3xx or a 200 HTML page gives an empty stream.
     """
     stream_of = connect(scripted(reply)).sessions.stream(SID)
@@ -180,7 +180,7 @@ def test_what_is_no_stream_is_refused_on_entering(scripted, connect, reply, erro
 
 
 def test_a_get_is_retried_over_503_429_and_broken_connections(scripted, connect):
-    """C.1 aod/_http.py:check_response: no retries anywhere, not even for GET, 429 or 503; httpx
+    """The official SDK: no retries anywhere, not even for GET, 429 or 503; httpx
     exceptions reach the caller unwrapped (not `AodError`).
     """
     rows = answer(200, {"data": [AGENT]})
@@ -190,7 +190,7 @@ def test_a_get_is_retried_over_503_429_and_broken_connections(scripted, connect)
 
 
 def test_after_the_retries_the_mapped_error_is_raised(scripted, connect):
-    """C.1 aod/_http.py:check_response: no retries anywhere, not even for GET, 429 or 503; httpx
+    """The official SDK: no retries anywhere, not even for GET, 429 or 503; httpx
     exceptions reach the caller unwrapped (not `AodError`).
     """
     service = scripted(answer(503, {"detail": "down"}))
@@ -207,7 +207,7 @@ def test_after_the_retries_the_mapped_error_is_raised(scripted, connect):
     [(reset(), 60, AodConnectionError), (hang(), 0.1, AodTimeoutError)],
 )
 def test_no_httpx_exception_reaches_the_caller(scripted, connect, reply, timeout, error):
-    """C.1 aod/_http.py:check_response: no retries anywhere, not even for GET, 429 or 503; httpx
+    """The official SDK: no retries anywhere, not even for GET, 429 or 503; httpx
     exceptions reach the caller unwrapped (not `AodError`).
     """
     client = connect(scripted(reply), timeout=timeout, max_retries=0)
@@ -227,8 +227,8 @@ def test_no_httpx_exception_reaches_the_caller(scripted, connect, reply, timeout
         answer(200, b""),
     ],
 )
-def test_a_success_that_is_no_answer_is_an_error_of_the_tree(scripted, connect, reply):
-    """C.1 aod/_http.py:parse_body: a 2xx answer that is not JSON is returned as text; list calls
+def test_a_success_without_a_valid_answer_raises_an_sdk_error(scripted, connect, reply):
+    """The official SDK: a 2xx answer that is not JSON is returned as text; list calls
     then fail with a bare `TypeError`.
     """
     client = connect(scripted(reply))
@@ -243,7 +243,7 @@ def test_a_success_that_is_no_answer_is_an_error_of_the_tree(scripted, connect, 
     [{"runtime": "claude"}, {"provider": "anthropic"}, {"runtime": "c", "provider": "p"}, {}],
 )
 def test_rows_of_both_api_generations_are_read(scripted, connect, fields):
-    """C.1 aod/models.py:Agent, Session: `runtime` is required: every read fails against the
+    """The official SDK: `runtime` is required: every read fails against the
     provider API, although only one field changed.
     """
     row = {key: value for key, value in AGENT.items() if key != "runtime"} | fields
@@ -255,7 +255,7 @@ def test_rows_of_both_api_generations_are_read(scripted, connect, fields):
 
 
 def test_new_states_do_not_break_a_list(scripted, connect):
-    """C.1 aod/models.py:SessionStatus, TurnStatus: closed literals: one new status (`interrupted`)
+    """The official SDK: closed literals: one new status (`interrupted`)
     makes whole list calls fail.
     """
     rows = {"data": [SESSION, {**SESSION, "status": "hibernating"}]}
@@ -267,7 +267,7 @@ def test_new_states_do_not_break_a_list(scripted, connect):
 
 
 def test_one_odd_row_does_not_break_a_list(scripted, connect):
-    """C.1 aod/models.py:SessionStatus, TurnStatus: closed literals: one new status (`interrupted`)
+    """The official SDK: closed literals: one new status (`interrupted`)
     makes whole list calls fail.
     """
     odd = {"id": "not-a-uuid", "version": "three", "mcp_servers": {"no": "list"}, "extra": [1]}
@@ -281,7 +281,7 @@ def test_one_odd_row_does_not_break_a_list(scripted, connect):
 
 
 def test_an_mcp_server_without_a_type_is_read(client):
-    """C.1 aod/models.py:McpServer: `type` is required, but the server accepts and returns entries
+    """The official SDK: `type` is required, but the server accepts and returns entries
     without it: one such agent breaks `agents.list()` for all.
     """
     server = {"name": "docs", "url": "https://example.org/mcp"}
@@ -291,7 +291,7 @@ def test_an_mcp_server_without_a_type_is_read(client):
 
 
 def test_read_modify_write_of_mcp_servers_loses_nothing(client):
-    """C.1 aod/models.py:McpServer, Networking: `headers`, `args`, `env` and extra networking keys
+    """The official SDK: `headers`, `args`, `env` and extra networking keys
     are lost on read, so read-modify-write deletes them.
     """
     servers = [
@@ -304,7 +304,7 @@ def test_read_modify_write_of_mcp_servers_loses_nothing(client):
 
 
 def test_read_modify_write_of_networking_loses_nothing(client):
-    """C.1 aod/models.py:McpServer, Networking: `headers`, `args`, `env` and extra networking keys
+    """The official SDK: `headers`, `args`, `env` and extra networking keys
     are lost on read, so read-modify-write deletes them.
     """
     rules = {"type": "limited", "allowed_hosts": ["*.example.org"], "allow_package_managers": True}
@@ -317,7 +317,7 @@ def test_read_modify_write_of_networking_loses_nothing(client):
 
 
 def test_an_environment_can_be_detached(client):
-    """C.1 aod/resources/agents.py:_update_body: None means "not sent", so an environment can never
+    """The official SDK: None means "not sent", so an environment can never
     be detached.
     """
     env = client.environments.create(name=f"d-{uuid.uuid4()}")
@@ -328,7 +328,7 @@ def test_an_environment_can_be_detached(client):
 
 @pytest.mark.parametrize("as_dicts", [False, True])
 def test_inputs_are_typed_and_checked_before_sending(scripted, connect, as_dicts):
-    """C.1 aod/resources/agents.py:_create_body, sessions.py:_create_body: no client-side
+    """The official SDK: no client-side
     validation; inputs are plain dicts.
     """
     service = scripted(answer(500, {}))
@@ -363,7 +363,7 @@ def test_inputs_are_typed_and_checked_before_sending(scripted, connect, as_dicts
 
 
 def test_typed_inputs_go_out_as_the_service_wants_them(scripted, connect):
-    """C.1 aod/resources/agents.py:_create_body, sessions.py:_create_body: no client-side
+    """The official SDK: no client-side
     validation; inputs are plain dicts.
     """
     service = scripted(answer(201, AGENT))
@@ -393,8 +393,8 @@ def test_typed_inputs_go_out_as_the_service_wants_them(scripted, connect):
     ]
 
 
-def test_a_create_whose_answer_was_lost_can_be_repeated_with_its_key(scripted, connect):
-    """C.1 aod/resources/sessions.py:Sessions.create: no idempotency key, so a timed-out create
+def test_a_create_with_a_lost_answer_can_be_repeated_with_its_key(scripted, connect):
+    """The official SDK: no idempotency key, so a timed-out create
     cannot be repeated safely.
     """
     ack = {"id": SID, "status": "pending"}
@@ -411,7 +411,7 @@ def test_a_create_whose_answer_was_lost_can_be_repeated_with_its_key(scripted, c
 
 
 def test_a_429_of_create_is_raised_at_once_with_its_numbers(scripted, connect):
-    """C.1 aod/resources/sessions.py:Sessions.create: no idempotency key, so a timed-out create
+    """The official SDK: no idempotency key, so a timed-out create
     cannot be repeated safely.
     """
     detail = "Concurrent session limit reached (3/3). Terminate an active session before …"
@@ -423,7 +423,7 @@ def test_a_429_of_create_is_raised_at_once_with_its_numbers(scripted, connect):
 
 
 def test_run_starts_follows_and_fetches_in_one_call(client):
-    """C.1 aod/resources/sessions.py:Sessions: no wait/run helper: callers must write the loop
+    """The official SDK: no wait/run helper: callers must write the loop
     stream → get → turns themselves.
     """
     agent = client.agents.create(name="r", model="m", runtime="shell")
@@ -441,7 +441,7 @@ SECRET = "s3cr3t-value-of-a-person"
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_what_a_service_echoes_never_shows(scripted, connect, as_text):
-    """C.1 aod/errors.py:AodHTTPError.__init__: puts the whole `detail` in the message; a 422 echoes
+    """The official SDK: puts the whole `detail` in the message; a 422 echoes
     `input`, which for a missing field is the entire body and for a bad key the whole map, so tokens
     and secrets can reach logs (the server sends them: `views/sessions` uses pydantic errors with
     `input`).
@@ -467,7 +467,7 @@ def test_what_a_service_echoes_never_shows(scripted, connect, as_text):
 
 
 def test_the_package_is_typed_and_its_quickstart_runs(client):
-    """C.1 package: no `py.typed`; README quickstart uses a runtime and a model that servers
+    """The official SDK: no `py.typed`; README quickstart uses a runtime and a model that servers
     refuse.
     """
     assert importlib.resources.files("aod_notebook").joinpath("py.typed").is_file()
