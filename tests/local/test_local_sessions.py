@@ -378,7 +378,9 @@ def ended_at_its_limit(kit, limit, **fields):
 
 
 def test_a_turn_is_ended_at_its_time_limit(kit, monkeypatch):
-    monkeypatch.setattr(worker, "AgentTurn", lambda **fields: AgentTurn(**{**fields, "timeout": 0.3}))
+    monkeypatch.setattr(
+        worker, "AgentTurn", lambda **fields: AgentTurn(**{**fields, "timeout": 0.3})
+    )
     ended_at_its_limit(kit, 0.3)
 
 
