@@ -22,7 +22,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
+from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.redact import redact
 from aod_notebook.core.retry import parse_retry_after
 from aod_notebook.core.settings import is_loopback
@@ -191,7 +191,7 @@ class AgentOSConfigError(AgentOSError, ValueError):
         super().__init__(message, "CONFIG_ERROR")
 
 
-def error_from(failure: Failure) -> AgentOSError:
+def error_from(failure: CallFailure) -> AgentOSError:
     """Make the exception for a failed call; no secret of the call gets into it."""
     where = f"{failure.method} {failure.url}"
     reason = redact(failure.reason, failure.secrets)
@@ -257,7 +257,7 @@ def is_refused_body(answer: Any) -> bool:
     return read_error(answer)[0] == "VALIDATION_ERROR"
 
 
-def _answered(failure: Failure) -> AgentOSError:
+def _answered(failure: CallFailure) -> AgentOSError:
     status = failure.status or 0
     body = redact(failure.body, failure.secrets)
     code, explanation, details = read_error(body)
@@ -292,7 +292,7 @@ _BY_STATUS: dict[int, type[AgentOSError]] = {
 }
 
 
-def _request_id(failure: Failure, body: Any) -> str | None:
+def _request_id(failure: CallFailure, body: Any) -> str | None:
     found = failure.headers.get("x-request-id")
     if found is None and isinstance(body, dict):
         error = body.get("error")
@@ -322,7 +322,7 @@ _ADVICE = {
 }
 
 
-def _reach(failure: Failure) -> str:
+def _reach(failure: CallFailure) -> str:
     port = urlsplit(failure.url).port
     if is_loopback(failure.url) and port:
         embedded = f"the embedded one: `aod-notebook serve --port {port}`"

@@ -29,7 +29,7 @@ _CONNECT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class AgentOSOptions:
     """The settled options of one client; times in seconds."""
 
     base_url: str
@@ -60,7 +60,7 @@ class Options:
         timeout_seconds: float,
         disabled: bool | None,
         on_error: Callable[[BaseException], Any] | None,
-    ) -> Options:
+    ) -> AgentOSOptions:
         """Fill in what was not given: argument, then environment, then default.
 
         Raises:

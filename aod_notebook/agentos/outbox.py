@@ -19,7 +19,7 @@ _AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingSpool:
     """One spool.
 
     Attributes:
@@ -47,7 +47,7 @@ class Waiting:
     agents: tuple[str, ...] = ()
 
 
-def waiting() -> list[Waiting]:
+def waiting() -> list[WaitingSpool]:
     """List the spools below `AOD_NOTEBOOK_HOME`, the oldest first.
 
     To send what a dead process left, make a client with the same address and key, and
@@ -64,7 +64,7 @@ def waiting() -> list[Waiting]:
             continue
         with contextlib.suppress(OSError):  # it is delivered and deleted just now
             found.append(
-                Waiting(
+                WaitingSpool(
                     base_url=header.base_url,
                     agent_id=header.agent_id,
                     fingerprint=header.fingerprint,

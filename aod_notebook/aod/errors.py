@@ -22,7 +22,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
+from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.redact import redact
 from aod_notebook.core.settings import is_loopback
 from aod_notebook.core.text import one_line
@@ -206,7 +206,7 @@ class AodUsageError(AodError, ValueError):
     """A missing token, an invalid base URL, an empty id; nothing was sent."""
 
 
-def error_from(failure: Failure) -> AodError:
+def error_from(failure: CallFailure) -> AodError:
     """Make the exception for a failed call; no secret of the call gets into it."""
     where = f"{failure.method} {failure.url}"
     reason = redact(failure.reason, failure.secrets)
@@ -232,7 +232,7 @@ def error_from(failure: Failure) -> AodError:
             return AodConnectionError(_unsure(message, failure), *_origin(failure))
 
 
-def _http_error(failure: Failure) -> AodHTTPError:
+def _http_error(failure: CallFailure) -> AodHTTPError:
     status, body = failure.status or 0, failure.body
     detail = body.get("detail", body) if isinstance(body, dict) else body
     if detail is None or 300 <= status < 400:  # noqa: PLR2004 - redirects
@@ -261,17 +261,17 @@ def _int(body: Any, key: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _origin(failure: Failure) -> tuple[str, str, str | None]:
+def _origin(failure: CallFailure) -> tuple[str, str, str | None]:
     return failure.method, failure.url, failure.idempotency_key
 
 
-def _unsure(message: str, failure: Failure) -> str:
+def _unsure(message: str, failure: CallFailure) -> str:
     if failure.idempotency_key is None:
         return _sentences(message, "Try again; health() tells how the service is")
     return _sentences(message, "It may have been done all the same: look before repeating it")
 
 
-def _reach(failure: Failure) -> str:
+def _reach(failure: CallFailure) -> str:
     port = urlsplit(failure.url).port
     if is_loopback(failure.url) and port:
         embedded = f"the embedded one: `aod-notebook serve --port {port}`"

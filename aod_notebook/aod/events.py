@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
-    from aod_notebook.core.sse import Batch
+    from aod_notebook.core.sse import EventBatch
 
 StreamEventType = str
 """Open: `start`, `stage`, `turn_start`, `output`, `exit`, `error`, `terminated`, `stale`,
@@ -166,7 +166,7 @@ _dict_decoder = msgspec.json.Decoder(dict[str, Any])
 _Undecodable = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-def decode_batch(batch: Batch) -> Sequence[StreamEvent]:
+def decode_batch(batch: EventBatch) -> Sequence[StreamEvent]:
     """Decode the payloads of a batch, one event each; nothing raises."""
     count = len(batch.data)
     if not batch.is_lines and count > 1:

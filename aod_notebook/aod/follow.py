@@ -16,8 +16,8 @@ from aod_notebook.core.wire import Call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aod_notebook.core.errors import Failure
-    from aod_notebook.core.sse import Batch
+    from aod_notebook.core.errors import CallFailure
+    from aod_notebook.core.sse import EventBatch
 
 _LONGEST_ID = 19  # digits of a 64-bit number; a longer number is not a row of a log
 _MARK: Final = re.compile(rb"\nid: (\d{1,19})\n")
@@ -98,7 +98,7 @@ class SessionFollow(Resume[StreamEvent]):
             headers={"Last-Event-ID": cursor},
         )
 
-    def gave_up(self, failure: Failure) -> StreamInterrupted:
+    def gave_up(self, failure: CallFailure) -> StreamInterrupted:
         """Return the error with the position to continue from."""
         reason = redact(failure.reason) or f"status {failure.status}"
         return StreamInterrupted(self._session_id, self.last_event_id, reason)
@@ -108,7 +108,7 @@ class SessionFollow(Resume[StreamEvent]):
         self.ended = False
         self.terminal = None
 
-    def read(self, batch: Batch) -> Iterator[StreamEvent]:
+    def read(self, batch: EventBatch) -> Iterator[StreamEvent]:
         """Return the new events of a batch; nothing comes after a terminal event."""
         for event, mark in zip(decode_batch(batch), batch.ids, strict=True):
             if self._is_new(event, mark) and self._is_wanted(event):

@@ -17,7 +17,7 @@ TimeoutLike = float | httpx.Timeout | Timeouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class AodOptions:
     """The settings of one client, resolved and checked."""
 
     base_url: str
@@ -32,7 +32,7 @@ class Options:
         token: str | SecretStr | None,
         timeout: TimeoutLike | None,
         max_retries: int | None,
-    ) -> Options:
+    ) -> AodOptions:
         """Fill in what was not given from AOD_API_URL and AOD_API_TOKEN.
 
         Raises:

@@ -50,7 +50,7 @@ class FailureKind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class CallFailure:
     """A failed call, independent of the HTTP library.
 
     A service turns one into an exception of its own tree. `reason` is short text for

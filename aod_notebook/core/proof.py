@@ -42,14 +42,14 @@ class NotProvedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TokenParts:
     """The two parts of an embedded service's token: `id` may be seen by anybody."""
 
     id: str
     secret: str = field(repr=False)
 
 
-def known(token: str) -> Known | None:
+def known(token: str) -> TokenParts | None:
     """Return the parts of an embedded service's token; None for a token of any other service.
 
     Example:
@@ -57,7 +57,7 @@ def known(token: str) -> Known | None:
         False
     """
     found = _TOKEN.fullmatch(token)
-    return Known(*found.groups()) if found else None
+    return TokenParts(*found.groups()) if found else None
 
 
 def new_token(prefix: str, key: bytes | None) -> str:
@@ -113,7 +113,7 @@ class Handshake:
     """
 
     def __init__(
-        self, token: Known, host: str, client: Sequence[Any], server: Sequence[Any]
+        self, token: TokenParts, host: str, client: Sequence[Any], server: Sequence[Any]
     ) -> None:
         challenge = secrets.token_hex(16)
         self._wanted = code(token.secret, challenge, client, server)

@@ -10,9 +10,9 @@ from aod_notebook.core.sse import BlockCutter, SSEDecoder
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from aod_notebook.core.errors import AodNotebookError, Failure
+    from aod_notebook.core.errors import AodNotebookError, CallFailure
     from aod_notebook.core.retry import RetryPolicy
-    from aod_notebook.core.sse import Batch
+    from aod_notebook.core.sse import EventBatch
     from aod_notebook.core.wire import Call
 
 T = TypeVar("T")
@@ -48,11 +48,11 @@ class Resume(ABC, Generic[T]):
         """Describe the call that opens the stream at the cursor."""
 
     @abstractmethod
-    def read(self, batch: Batch) -> Iterator[T]:
+    def read(self, batch: EventBatch) -> Iterator[T]:
         """Yield the events of a batch that were not returned before."""
 
     @abstractmethod
-    def gave_up(self, failure: Failure) -> AodNotebookError:
+    def gave_up(self, failure: CallFailure) -> AodNotebookError:
         """Make the error that ends a stream which cannot be resumed."""
 
     def connected(self) -> None:

@@ -10,7 +10,7 @@ _BOM = b"\xef\xbb\xbf"
 _ID, _DATA = b"id: ", b"data: "
 
 
-class Batch(msgspec.Struct, frozen=True, gc=False):
+class EventBatch(msgspec.Struct, frozen=True, gc=False):
     """The events that one chunk completed, as parallel lists."""
 
     data: list[bytes]
@@ -23,7 +23,7 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     """Whether each payload came in a single `data:` line, and so has no line feed."""
 
 
-_NOTHING = Batch([], [], [], is_lines=True)
+_NOTHING = EventBatch([], [], [], is_lines=True)
 
 
 class SSEDecoder:
@@ -36,9 +36,9 @@ class SSEDecoder:
     Example:
         >>> decoder = SSEDecoder()
         >>> decoder.feed(b"id: 7\nda")
-        Batch(data=[], ids=[], names=[], is_lines=True)
+        EventBatch(data=[], ids=[], names=[], is_lines=True)
         >>> decoder.feed(b"ta: {}\n\n")
-        Batch(data=[b'{}'], ids=[b'7'], names=[b''], is_lines=True)
+        EventBatch(data=[b'{}'], ids=[b'7'], names=[b''], is_lines=True)
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class SSEDecoder:
         self._started = False
         self._breaks = _LineBreaks()
 
-    def feed(self, chunk: bytes) -> Batch:
+    def feed(self, chunk: bytes) -> EventBatch:
         """Take the next bytes; return the events that they completed."""
         chunk = self._breaks.as_line_feeds(chunk)
         lines = self._whole_lines(chunk)
@@ -146,12 +146,12 @@ def framed(data: bytes, mark: bytes, name: bytes) -> bytes:
     return b"\n".join([*lines, b"\n"])
 
 
-def _read_regular(lines: list[bytes]) -> Batch | None:
+def _read_regular(lines: list[bytes]) -> EventBatch | None:
     """Read events of exactly an id, a data and a blank line, as nearly all are."""
     if len(lines) == 3:  # noqa: PLR2004 - one event, as a live session gives them
         mark, value, _ = lines
         if mark[:4] == _ID and value[:6] == _DATA and value[6:] != b"\n":
-            return Batch([value[6:-1]], [mark[4:-1]], [b""], is_lines=True)
+            return EventBatch([value[6:-1]], [mark[4:-1]], [b""], is_lines=True)
         return None
     ids, data, blanks = lines[0::3], lines[1::3], lines[2::3]
     count = len(blanks)
@@ -161,10 +161,10 @@ def _read_regular(lines: list[bytes]) -> Batch | None:
     marks = [line[4:-1] for line in ids if line[:4] == _ID]
     if len(values) != count or len(marks) != count or not all(values):
         return None
-    return Batch(values, marks, [b""] * count, is_lines=True)
+    return EventBatch(values, marks, [b""] * count, is_lines=True)
 
 
-def _read_any(lines: list[bytes]) -> Batch:
+def _read_any(lines: list[bytes]) -> EventBatch:
     """Read events of any form; the last line is the blank one of the last event."""
     payloads, marks, names = [], [], []
     is_lines = True
@@ -187,4 +187,4 @@ def _read_any(lines: list[bytes]) -> Batch:
             mark = value
         elif field == b"event":
             name = value
-    return Batch(payloads, marks, names, is_lines)
+    return EventBatch(payloads, marks, names, is_lines)

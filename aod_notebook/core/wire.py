@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from aod_notebook.core.errors import Failure, FailureKind
+from aod_notebook.core.errors import CallFailure, FailureKind
 from aod_notebook.core.proof import known
 from aod_notebook.core.redact import secrets_in
 from aod_notebook.core.retry import Attempt, Repeat, parse_retry_after
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from aod_notebook.core.proof import Known
+    from aod_notebook.core.proof import TokenParts
     from aod_notebook.core.settings import Timeouts
 
 _REDIRECTS = range(300, 400)
@@ -37,7 +37,7 @@ class BearerAuth(httpx.Auth):
         request.headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
         yield request
 
-    def to_be_proved(self, base_url: str) -> Known | None:
+    def to_be_proved(self, base_url: str) -> TokenParts | None:
         """Return the token that the service must prove to know before it gets it; None for none.
 
         Only the tokens of embedded services can be proved; https has its certificates for that.
@@ -86,15 +86,15 @@ class Call:
         rest = "" if self.method == "GET" else " What it began on the service continues."
         return f"interrupted: {self.method} {self.path} is not waited for any more.{rest}"
 
-    def was_done_before(self, failure: Failure) -> bool:
+    def was_done_before(self, failure: CallFailure) -> bool:
         """Check whether the failure of a repeat shows that an earlier attempt had worked."""
         return self.done_before is not None and failure.status == self.done_before
 
-    def failure(self, kind: FailureKind, url: str, reason: str = "", **fields: Any) -> Failure:
+    def failure(self, kind: FailureKind, url: str, reason: str = "", **fields: Any) -> CallFailure:
         """Describe how this call failed; its secrets go along, to be hidden."""
         secrets = secrets_in(json.loads(self.content)) if self.content else []
         key = None if self.method == "GET" else self.idempotency_key
-        return Failure(
+        return CallFailure(
             kind=kind,
             method=self.method,
             url=url,
@@ -104,11 +104,11 @@ class Call:
             **fields,
         )
 
-    def failure_of(self, error: httpx.HTTPError | httpx.StreamError, url: str) -> Failure:
+    def failure_of(self, error: httpx.HTTPError | httpx.StreamError, url: str) -> CallFailure:
         """Describe an exception of httpx."""
         return self.failure(_kind_of(error), url, str(error) or type(error).__name__)
 
-    def failed_answer(self, response: httpx.Response, url: str) -> Failure | None:
+    def failed_answer(self, response: httpx.Response, url: str) -> CallFailure | None:
         """Describe an answer that is not a success; None for one that is. The body is read."""
         if response.is_success:
             return None
@@ -127,7 +127,7 @@ class Call:
         )
 
 
-def decoded(call: Call, response: httpx.Response, url: str) -> tuple[Any, Failure | None]:
+def decoded(call: Call, response: httpx.Response, url: str) -> tuple[Any, CallFailure | None]:
     """Decode a successful answer: its JSON value (None for an empty body), or a failure."""
     if not response.content.strip():
         return None, None
@@ -144,7 +144,7 @@ def decoded(call: Call, response: httpx.Response, url: str) -> tuple[Any, Failur
         )
 
 
-def attempt_of(failure: Failure) -> Attempt:
+def attempt_of(failure: CallFailure) -> Attempt:
     """What a failed attempt means for the retry policy."""
     return Attempt(
         status=400 if failure.is_final else failure.status,

@@ -133,7 +133,7 @@ async def default_agent(
     )
 
 
-class _Hosted(NamedTuple):
+class _HostedAgent(NamedTuple):
     id: str
     name: str
 
@@ -158,5 +158,5 @@ def find_agent_id(on: AgentOSConnection, wanted: str) -> str:
         rows: Any = on.client.agents.list()
     except AgentOSForbiddenError:
         return wanted
-    agents = [_Hosted(str(row.get("id")), str(row.get("name"))) for row in rows]
+    agents = [_HostedAgent(str(row.get("id")), str(row.get("name"))) for row in rows]
     return pick(agents, wanted, "agent", "%agentos call agents.list").id

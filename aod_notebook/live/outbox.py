@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from aod_notebook.agentos.outbox import Waiting
+    from aod_notebook.agentos.outbox import WaitingSpool
 
 SEND_S = 30.0
 """How long sending to one service may take."""
@@ -30,7 +30,7 @@ TRY_S = 5.0
 """How long each service may take to show that it can be sent to after all, before records are discarded."""
 
 
-class Sent(NamedTuple):
+class SendResult(NamedTuple):
     """The outcome for the records of one service and key.
 
     Attributes:
@@ -46,7 +46,7 @@ class Sent(NamedTuple):
     reason: str = ""
 
 
-def send(timeout: float = SEND_S, agent: str | None = None) -> list[Sent]:
+def send(timeout: float = SEND_S, agent: str | None = None) -> list[SendResult]:
     """Send what ended processes left behind, as far as its key is known here.
 
     A key is known from the environment, the keyring or the embedded service.
@@ -58,7 +58,7 @@ def send(timeout: float = SEND_S, agent: str | None = None) -> list[Sent]:
     """
     if agent is not None:
         rekey(agent)
-    groups: dict[tuple[str, str], list[Waiting]] = {}
+    groups: dict[tuple[str, str], list[WaitingSpool]] = {}
     for spool in waiting():
         if not spool.is_alive:
             groups.setdefault((spool.base_url, spool.fingerprint), []).append(spool)
@@ -113,7 +113,7 @@ def _rewrite(folder: Path, **changes: str) -> None:
             os.close(held)
 
 
-def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> Sent:
+def _send(base_url: str, wanted: str, spools: list[WaitingSpool], timeout: float) -> SendResult:
     from aod_notebook.agentos import AgentOS
 
     count, folders = sum(each.records for each in spools), {each.folder for each in spools}
@@ -123,7 +123,7 @@ def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> 
             f"no key that is known here matches; set {AGENTOS.variable} to the one that does"
             f"{_renewed(spools)}"
         )
-        return Sent(base_url, 0, count, why)
+        return SendResult(base_url, 0, count, why)
     try:
         if key == _embedded_key(embedded_data_dir()):
             url = start_embedded(embedded_data_dir()).url
@@ -131,12 +131,12 @@ def _send(base_url: str, wanted: str, spools: list[Waiting], timeout: float) -> 
         client = AgentOS(api_key=key, base_url=url)
         receipt = client.close(timeout)
     except AodNotebookError as error:
-        return Sent(base_url, 0, count, str(error))
+        return SendResult(base_url, 0, count, str(error))
     left = sum(each.records for each in waiting() if each.folder in folders)
-    return Sent(url, max(0, count - left), left, receipt.reason or "")
+    return SendResult(url, max(0, count - left), left, receipt.reason or "")
 
 
-def _renewed(spools: list[Waiting]) -> str:
+def _renewed(spools: list[WaitingSpool]) -> str:
     """Explain how records of a renewed key are sent."""
     agents = sorted({agent for each in spools for agent in (each.agent_id, *each.agents) if agent})
     how = " or ".join(f"`aod-notebook outbox --send --agent {agent}`" for agent in agents)
@@ -160,7 +160,7 @@ def _embedded_key(data_dir: Path) -> str | None:
     return None
 
 
-class Left(NamedTuple):
+class WaitingRecords(NamedTuple):
     """The waiting records of one service.
 
     Attributes:
@@ -178,16 +178,16 @@ class Left(NamedTuple):
     pids: tuple[int, ...]
 
 
-def by_service(spools: Sequence[Waiting]) -> list[Left]:
+def by_service(spools: Sequence[WaitingSpool]) -> list[WaitingRecords]:
     """Sum up spools by their service, and by whether their processes are alive.
 
     One of which the service has everything, which somebody will delete, is left out.
     """
-    groups: dict[tuple[str, bool], list[Waiting]] = {}
+    groups: dict[tuple[str, bool], list[WaitingSpool]] = {}
     for spool in (each for each in spools if each.records):
         groups.setdefault((spool.base_url, spool.is_alive), []).append(spool)
     return [
-        Left(
+        WaitingRecords(
             url,
             is_alive,
             sum(spool.records for spool in group),
@@ -198,9 +198,9 @@ def by_service(spools: Sequence[Waiting]) -> list[Left]:
     ]
 
 
-def sent_lines(sent: Sequence[Sent]) -> list[str]:
+def sent_lines(sent: Sequence[SendResult]) -> list[str]:
     """Describe the outcome of sending, in a line for each service and reason."""
-    groups: dict[tuple[str, str], list[Sent]] = {}
+    groups: dict[tuple[str, str], list[SendResult]] = {}
     for each in sent:
         groups.setdefault((each.base_url, each.reason), []).append(each)
     return [
@@ -242,7 +242,7 @@ def discard(timeout: float = TRY_S) -> list[str]:
 
 
 @contextlib.contextmanager
-def _taken(spool: Waiting) -> Iterator[bool]:
+def _taken(spool: WaitingSpool) -> Iterator[bool]:
     """Lock a spool, unless a live process holds it."""
     held = None
     try:

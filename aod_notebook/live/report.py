@@ -97,7 +97,7 @@ async def _ended_before(on: AgentOSConnection, run: Run) -> str | None:
     return status if status in RUN_ENDED else None
 
 
-class Report:
+class RunReport:
     """Reports one run and its end; secrets are hidden.
 
     Args:

@@ -13,7 +13,7 @@ from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AGENTOS
 from aod_notebook.live.errors import RunFailedError, RunStoppedError, RunUnknownError
 from aod_notebook.live.follow.run import RunFollower
-from aod_notebook.live.follow.streamed import RunEvent
+from aod_notebook.live.follow.streamed import StreamedEvent
 from aod_notebook.live.handle import Handle, StopOutcome, provenance
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Unreported(NamedTuple):
     outcome: dict[str, Any]
 
 
-class LiveRun(Handle[RunEvent, "AgentOS"]):
+class LiveRun(Handle[StreamedEvent, "AgentOS"]):
     """A run, hosted or reported: what it did so far, its tables, and what it waits for.
 
     Made by `%agentos invoke -o NAME`, `%%agentos -o NAME` and `aod_notebook.live.invoke`. As far
@@ -277,7 +277,7 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
             AgentOSError: the answer was refused.
         """
         asked = request_id or (self.waits_for or {}).get("request_id")
-        return self._send(RunEvent("answer", {"response": text, "request_id": asked}))
+        return self._send(StreamedEvent("answer", {"response": text, "request_id": asked}))
 
     def approve(self, note: str | None = None) -> LiveRun:
         """Approve what the run waits for, and follow it further.
@@ -406,9 +406,9 @@ class LiveRun(Handle[RunEvent, "AgentOS"]):
                 f"Run {self.id} waits for no approval; it is {self.status.replace('_', ' ')}."
             )
         body = {"decision": decision, "approval_id": approval_id, "decision_note": note}
-        return self._send(RunEvent("decision", body))
+        return self._send(StreamedEvent("decision", body))
 
-    def _send(self, answer: RunEvent) -> LiveRun:
+    def _send(self, answer: StreamedEvent) -> LiveRun:
         """Send an answer; return when the run continues: sending may last until it ends."""
         self.known_id()
         self.follow()

@@ -14,7 +14,7 @@ from aod_notebook.agentos.errors import is_failure
 from aod_notebook.core.awaited import Heartbeat
 from aod_notebook.live import NestedRunError, RunFailedError, RunStoppedError
 from aod_notebook.live.embedded import ServiceNotStartedError
-from aod_notebook.live.report import Report, start_run
+from aod_notebook.live.report import RunReport, start_run
 from aod_notebook.magics import commands
 from aod_notebook.magics.capture import Capture
 from aod_notebook.magics.display import say
@@ -164,7 +164,7 @@ class ReportedCells:
                 f"Run {reported.run_id} with the external id {options.external_id!r} has ended "
                 f"already ({before}) and stays so: choose another --external-id for this cell."
             )
-        report = Report(reported, options.name, _provenance(cell), before)
+        report = RunReport(reported, options.name, _provenance(cell), before)
         self._open = opened = _OpenRun(report, cell, names.get("run", _MISSING), Heartbeat())
         names["run"] = reported
         handle = report.handle(on)  # which `last` means from now on
@@ -198,7 +198,7 @@ class ReportedCells:
 class _OpenRun:
     """The run of the current cell."""
 
-    report: Report
+    report: RunReport
     cell: ExecutionResult
     run_before: object
     heartbeat: Heartbeat
@@ -234,7 +234,7 @@ def _is_good(line: str) -> bool:
     return True
 
 
-def _outcome(report: Report, cell: ExecutionResult, names: Mapping[str, object]) -> str:
+def _outcome(report: RunReport, cell: ExecutionResult, names: Mapping[str, object]) -> str:
     error = cell.error_before_exec or cell.error_in_exec
     if error is None or not is_failure(error):
         return report.complete(cell.result)

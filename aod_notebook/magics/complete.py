@@ -48,7 +48,7 @@ class Completion(NamedTuple):
     become: list[str]
 
 
-class Known:
+class KnownNames:
     """The names of agents, environments, sessions and runs on the current connection.
 
     Asking never waits for the network and never starts the embedded service: the answer is what
@@ -103,8 +103,8 @@ def _name(row: Any) -> str:
     return str(found.get("name") or found.get("id"))
 
 
-known = Known(partial(current_if_any, AOD))
-known_runs = Known(partial(current_if_any, AGENTOS))
+known = KnownNames(partial(current_if_any, AOD))
+known_runs = KnownNames(partial(current_if_any, AGENTOS))
 
 
 def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:

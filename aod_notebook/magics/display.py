@@ -40,7 +40,7 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - the cell's output is the user interface
 
 
-class _Notices:
+class _ServiceNotices:
     """Shows once why nothing comes, and once that the service answers again."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class OneLine:
 
     def __init__(self, session: Followed, start: int) -> None:
         self.session, self.start = session, start
-        self._notices = _Notices()
+        self._notices = _ServiceNotices()
         self.transcript = Transcript.of(session)
         if start:
             self.transcript.pass_over(event for event, _ in session.received()[:start])
@@ -107,7 +107,7 @@ class OneLine:
         say(status_line(self.transcript.title, self.transcript.summary))
 
 
-class Lines(OneLine):
+class LineOutput(OneLine):
     """Prints the lines as they come, and one line at the end."""
 
     period_s = PERIOD_S
@@ -121,7 +121,7 @@ class Lines(OneLine):
             self._last = shown[-1]
 
 
-class LinesThenHtml(Lines):
+class LinesThenHtml(LineOutput):
     """Prints the lines as they come; the transcript takes the place of the cell's output."""
 
     def __init__(self, session: Followed, start: int) -> None:
@@ -171,7 +171,7 @@ class Live:
     def __init__(self, session: Followed, start: int) -> None:
         self.session = session
         self.prompts: deque[str] = deque()
-        self._notices = _Notices()
+        self._notices = _ServiceNotices()
         typed = {"prompt": self.take, "is_held": True} if session.takes_prompts else {}
         self.viewer = viewer(session, start, **typed)
         self.viewer.show()
@@ -312,7 +312,7 @@ def _way(view: str) -> Callable[[Followed, int], OneLine | Live]:
     if is_live(view):
         return Live
     if get_kernel() is None:
-        return Html if view == "html" else Lines
+        return Html if view == "html" else LineOutput
     return LinesThenHtml if view in ("auto", "lines") and _is_whole_cell() else Html
 
 

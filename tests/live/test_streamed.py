@@ -10,7 +10,7 @@ from aod_notebook.core import bridge
 from aod_notebook.live import invoke
 from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AGENTOS
-from aod_notebook.live.follow.streamed import CALLS, RunEvent, Streamed, recorded
+from aod_notebook.live.follow.streamed import CALLS, Streamed, StreamedEvent, recorded
 
 TOOLS = st.sampled_from(["Bash", "Read"])
 MESSAGES = st.text("ab ", min_size=1).filter(str.strip)
@@ -29,9 +29,9 @@ def row(kind, what):
 def told_live(kind, what, size):
     """What a stream tells of a step: pieces of text, or a call's name and state."""
     if kind in CALLS:
-        return [RunEvent("tool", {"status": CALLS[kind], "name": what})]
+        return [StreamedEvent("tool", {"status": CALLS[kind], "name": what})]
     pieces = [what[at : at + size] for at in range(0, len(what), size)]
-    return [RunEvent("chunk", {"text": piece}) for piece in pieces]
+    return [StreamedEvent("chunk", {"text": piece}) for piece in pieces]
 
 
 def words_of(events):
@@ -66,7 +66,7 @@ def test_wherever_a_stream_breaks_off_each_event_is_shown_once(steps, size, cut,
 
 def test_only_the_later_part_of_what_a_stream_omits_is_added():
     streamed = Streamed()
-    streamed.take(RunEvent("tool", {"status": "calling", "name": "Bash"}), 0)
+    streamed.take(StreamedEvent("tool", {"status": "calling", "name": "Bash"}), 0)
     rows = [row("llm.request", "first"), row("tool.called", "Bash"), row("llm.request", "second")]
     calls, missed = streamed.matched(recorded(each) for each in rows)
     assert list(calls) == [0]
@@ -75,7 +75,7 @@ def test_only_the_later_part_of_what_a_stream_omits_is_added():
 
 def test_a_record_without_its_words_or_with_odd_calls_loses_nothing():
     streamed = Streamed()
-    streamed.take(RunEvent("chunk", {"text": "Never recorded."}), 0)
+    streamed.take(StreamedEvent("chunk", {"text": "Never recorded."}), 0)
     rows = [
         {"type": "agent.message", "payload": {"text": ""}},
         {"type": "tool.called", "payload": {"tool": {"odd": 1}}},

@@ -17,7 +17,7 @@ from aod_notebook.live.credentials import AGENTOS
 from aod_notebook.live.registry import registry
 from aod_notebook.magics import complete
 from aod_notebook.magics.commands import AGENTOS as COMMANDS
-from aod_notebook.magics.complete import Known, candidates
+from aod_notebook.magics.complete import KnownNames, candidates
 from aod_notebook.magics.display import Html
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.run_viewer import RebuiltViewer
@@ -440,7 +440,7 @@ def test_a_word_is_completed_by_its_position(shell, reported, text, offered):
 
 
 def test_runs_and_agents_are_offered_once_known(shell, monkeypatch):
-    fresh = Known(lambda: current_if_any(AGENTOS))
+    fresh = KnownNames(lambda: current_if_any(AGENTOS))
     monkeypatch.setattr(complete, "known_runs", fresh)
     shell.run("%agentos invoke --quiet -o newest")
     for text in ("%agentos events ", "%agentos invoke lo"):

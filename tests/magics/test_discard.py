@@ -8,7 +8,7 @@ from aod_notebook.agentos.outbox import waiting
 from aod_notebook.agentos.report.record import EVENT, pack
 from aod_notebook.agentos.report.spool import SpoolWriter, spool_folder
 from aod_notebook.live import outbox
-from aod_notebook.live.outbox import Sent, discard
+from aod_notebook.live.outbox import SendResult, discard
 
 
 def leave(url, key):
@@ -61,7 +61,7 @@ def test_what_a_living_process_wrote_is_kept(dead_url):
 
 
 def test_records_accepted_meanwhile_are_reported(dead_url, monkeypatch):
-    monkeypatch.setattr(outbox, "send", lambda _: [Sent("http://there", 3, 0)])
+    monkeypatch.setattr(outbox, "send", lambda _: [SendResult("http://there", 3, 0)])
     assert discard() == [
         "http://there: 3 records delivered, 0 left",
         f"{dead_url}: 4 records discarded",

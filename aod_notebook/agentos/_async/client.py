@@ -39,7 +39,7 @@ from aod_notebook.agentos.errors import (
     AgentOSTransientError,
 )
 from aod_notebook.agentos.events import unknown_run
-from aod_notebook.agentos.options import INVOKE_TIMEOUT_S, Options, check_timeout
+from aod_notebook.agentos.options import INVOKE_TIMEOUT_S, AgentOSOptions, check_timeout
 from aod_notebook.agentos.recorder import Recorder
 from aod_notebook.agentos.report.runs import Receipt, RunState
 from aod_notebook.agentos.report.sender import sender
@@ -112,7 +112,7 @@ class AsyncAgentOS(Unpicklable):
         on_retry: Callable[[Retry], object] | None = None,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
-        options = Options.resolve(
+        options = AgentOSOptions.resolve(
             api_key=api_key,
             agent_id=agent_id,
             base_url=base_url,

@@ -14,7 +14,12 @@ from aod_notebook.agentos.errors import (
     error_from,
     is_refused_body,
 )
-from aod_notebook.agentos.options import CALL_TIMEOUT_S, INVOKE_TIMEOUT_S, Options, check_timeout
+from aod_notebook.agentos.options import (
+    CALL_TIMEOUT_S,
+    INVOKE_TIMEOUT_S,
+    AgentOSOptions,
+    check_timeout,
+)
 from aod_notebook.agentos.requests import encode
 from aod_notebook.core._sync.transport import Transport
 from aod_notebook.core.retry import Repeat
@@ -35,7 +40,7 @@ class Api:
         is_closed: whether no more calls can be made.
     """
 
-    def __init__(self, options: Options, http_client: httpx.Client | None) -> None:
+    def __init__(self, options: AgentOSOptions, http_client: httpx.Client | None) -> None:
         self.options = options
         self.workspace = options.workspace
         self.is_closed = False

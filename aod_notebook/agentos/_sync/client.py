@@ -40,7 +40,7 @@ from aod_notebook.agentos.errors import (
     AgentOSTransientError,
 )
 from aod_notebook.agentos.events import unknown_run
-from aod_notebook.agentos.options import INVOKE_TIMEOUT_S, Options, check_timeout
+from aod_notebook.agentos.options import INVOKE_TIMEOUT_S, AgentOSOptions, check_timeout
 from aod_notebook.agentos.recorder import Recorder
 from aod_notebook.agentos.report.runs import Receipt, RunState
 from aod_notebook.agentos.report.sender import sender
@@ -113,7 +113,7 @@ class AgentOS(Unpicklable):
         on_retry: Callable[[Retry], object] | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
-        options = Options.resolve(
+        options = AgentOSOptions.resolve(
             api_key=api_key,
             agent_id=agent_id,
             base_url=base_url,

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from aod_notebook.agentos.options import Options
-    from aod_notebook.agentos.report.log import Log
+    from aod_notebook.agentos.options import AgentOSOptions
+    from aod_notebook.agentos.report.log import RecordLog
     from aod_notebook.agentos.report.notices import Notices
     from aod_notebook.agentos.report.runs import RunState
 
@@ -50,7 +50,7 @@ class Delivery:
 
     def __init__(
         self,
-        options: Options,
+        options: AgentOSOptions,
         http_client: httpx.Client | None,
         notices: Notices,
         family: str,
@@ -71,7 +71,7 @@ class Delivery:
     def _reset(self) -> None:
         self.pipe: Pipe | None = None
         self.is_asleep = True
-        self._log: Log | None = None
+        self._log: RecordLog | None = None
         self._transport: Transport | None = None
         self._first_at: float | None = None  # when the oldest unread record was seen
         self._hurry = 0  # send all records up to this number without further waiting
@@ -107,7 +107,7 @@ class Delivery:
         if transport is not None:
             transport.close()
 
-    def begin_log(self, log: Log, runs: dict[str, RunState]) -> None:
+    def begin_log(self, log: RecordLog, runs: dict[str, RunState]) -> None:
         """Send the records of a log from now on."""
         self.transport()
         self._log = log
@@ -280,7 +280,7 @@ class Delivery:
         own = [] if self.pipe is None else [self.pipe]
         return own + [orphan.pipe for orphan in list(self._orphans)]
 
-    def _pipe(self, log: Log | OrphanLog, runs: dict[str, RunState]) -> Pipe:
+    def _pipe(self, log: RecordLog | OrphanLog, runs: dict[str, RunState]) -> Pipe:
         return Pipe(
             log,
             self._post,

@@ -26,7 +26,7 @@ Start = tuple[bytes, bytes]
 """The external id of a run as JSON text, and the body of its start record."""
 
 
-class Log:
+class RecordLog:
     """The unsent records of this process for one destination, in order.
 
     Not locked: the reporter calls `append` under its lock; `read` and `acknowledge` belong to

@@ -14,7 +14,7 @@ from aod_notebook.agentos.report.reader import SpoolReader, segment_path, segmen
 from aod_notebook.agentos.report.record import END, START, VOID, Record
 from aod_notebook.agentos.report.runs import RunState, RunStatus
 from aod_notebook.agentos.report.spool import lock, read_header
-from aod_notebook.agentos.report.steps import StartBody, Step, end_body, start_body
+from aod_notebook.agentos.report.steps import DeliveryStep, StartBody, end_body, start_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +141,7 @@ class Orphan:
             self._ends_added = True
             for run in self._log.unended():
                 record = Record(END, 0, run.external_run_id, msgspec.Raw(process_ended()))
-                self.pipe.add(Step(run, END, [record]))
+                self.pipe.add(DeliveryStep(run, END, [record]))
             return True
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -202,7 +202,7 @@ def agents_in(folder: Path) -> tuple[str, ...]:
                 if record.k == START:
                     with contextlib.suppress(msgspec.MsgspecError):
                         request = msgspec.json.decode(record.b, type=StartBody).request
-                        found[msgspec.json.decode(request, type=_Request).agent_id] = None
+                        found[msgspec.json.decode(request, type=_StartRequest).agent_id] = None
     return tuple(name for name in found if name)
 
 
@@ -222,7 +222,7 @@ def offered(root: Path, base_url: str, fingerprint: str, agent_id: str) -> bool:
     return False
 
 
-class _Request(msgspec.Struct):
+class _StartRequest(msgspec.Struct):
     agent_id: str = ""
 
 

@@ -24,7 +24,7 @@ from aod_notebook.agentos.report.dead import keep_dead
 from aod_notebook.agentos.report.reader import Window
 from aod_notebook.agentos.report.record import START
 from aod_notebook.agentos.report.runs import RunState, RunStatus
-from aod_notebook.agentos.report.steps import Step, make_steps, start_call
+from aod_notebook.agentos.report.steps import DeliveryStep, make_steps, start_call
 from aod_notebook.core.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _PASSING = (AgentOSRateLimitError, AgentOSTransientError, AgentOSConfigError)
 """Failures of the moment; a closed client is one too."""
 
 
-class Log(Protocol):
+class RecordSource(Protocol):
     """What a pipe reads from."""
 
     uid: str
@@ -74,7 +74,7 @@ class Pipe:
 
     def __init__(
         self,
-        log: Log,
+        log: RecordSource,
         post: Post,
         *,
         runs: dict[str, RunState],
@@ -98,7 +98,7 @@ class Pipe:
         self._batch_limit = batch_limit
         self._policy = RetryPolicy()
         self._window = Window([])
-        self._steps: deque[Step] = deque()
+        self._steps: deque[DeliveryStep] = deque()
 
     @property
     def has_steps(self) -> bool:
@@ -129,7 +129,7 @@ class Pipe:
         """Treat an unexpected failure as a temporary one."""
         self._later(AgentOSTransientError(f"{type(error).__name__}: {error}", "INTERNAL_ERROR"))
 
-    def add(self, step: Step) -> None:
+    def add(self, step: DeliveryStep) -> None:
         """Add a step that has no record in the log."""
         self._steps.append(step)
 
@@ -144,7 +144,7 @@ class Pipe:
             self._acknowledge(())
         return True
 
-    def _send(self, step: Step) -> None:
+    def _send(self, step: DeliveryStep) -> None:
         run = step.run
         if run.status is RunStatus.REFUSED:
             self._drop(step, run.error or AgentOSError("the run was refused"))
@@ -195,7 +195,7 @@ class Pipe:
         if not is_told:
             self._notices.tell(f"run refused: {error.code}", error)
 
-    def _deliver(self, step: Step) -> None:
+    def _deliver(self, step: DeliveryStep) -> None:
         began = time.monotonic()
         step.tries += 1
         if step.tries > 1:
@@ -225,7 +225,7 @@ class Pipe:
             self._batch = min(self._batch * 2, self._batch_limit)
         self._done(step, is_sent=True)
 
-    def _rejected(self, step: Step, error: AgentOSError) -> None:
+    def _rejected(self, step: DeliveryStep, error: AgentOSError) -> None:
         """Handle a refusal that a repeat would not change: find the one bad record."""
         self._well()
         if isinstance(error, AgentOSNotFoundError) and not step.run_was_lost:
@@ -242,7 +242,7 @@ class Pipe:
         self._steps.popleft()
         self._steps.extendleft(reversed(step.halves(size)))
 
-    def _drop(self, step: Step, error: AgentOSError) -> None:
+    def _drop(self, step: DeliveryStep, error: AgentOSError) -> None:
         run = step.run
         if step.kind != START:
             names = {"external_run_id": run.external_run_id, "run_id": run.run_id}
@@ -255,14 +255,14 @@ class Pipe:
             self._notices.tell(f"rejected: {error.code}", report)
         self._done(step)
 
-    def _done(self, step: Step, *, is_sent: bool = False) -> None:
+    def _done(self, step: DeliveryStep, *, is_sent: bool = False) -> None:
         """Remove the first step, after moving the cursor: a caller that waits may exit then."""
         self._acknowledge(list(islice(self._steps, 1, None)))
         if is_sent:
             step.run.stats.sent += len(step.records)
         self._steps.popleft()
 
-    def _acknowledge(self, left: Sequence[Step]) -> None:
+    def _acknowledge(self, left: Sequence[DeliveryStep]) -> None:
         """Move the cursor up to the first record that is still to be sent."""
         window = self._window
         if not window.records:

@@ -23,7 +23,7 @@ _CHECK = struct.Struct("<I")
 _MOST_RECORDS = 1 << 28
 
 
-class Position(msgspec.Struct, frozen=True, gc=False):
+class SpoolPosition(msgspec.Struct, frozen=True, gc=False):
     """A place in a spool: number of a segment, offset in bytes."""
 
     segment: int
@@ -78,7 +78,7 @@ class SpoolReader:
         self._kept_from = 0  # number of the first segment that is still needed
         self._seen = _Seen()
 
-    def read(self, limit: int, end: Position | None = None) -> Window:
+    def read(self, limit: int, end: SpoolPosition | None = None) -> Window:
         """Return the next records, at most `limit`, up to `end` (else to the end of the files).
 
         They are of one segment; a window without records means that there are no more.
@@ -118,12 +118,12 @@ class SpoolReader:
             self._cursor_fd = os.open(self.folder / "cursor", os.O_WRONLY | os.O_CREAT, 0o600)
         os.pwrite(self._cursor_fd, data + _CHECK.pack(zlib.crc32(data)), 0)
 
-    def _stop(self, end: Position | None) -> int:
+    def _stop(self, end: SpoolPosition | None) -> int:
         if end is not None and self._segment == end.segment:
             return end.offset
         return os.fstat(self._fd).st_size if self._fd is not None else 0
 
-    def _next(self, end: Position | None) -> bool:
+    def _next(self, end: SpoolPosition | None) -> bool:
         """Open the next segment; return False if there is none."""
         last = self._segment if end is None else min(self._segment, end.segment)
         later = [number for number in segments(self.folder) if number > last]

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from aod_notebook.agentos.errors import AgentOSError
-from aod_notebook.agentos.report.log import Log
+from aod_notebook.agentos.report.log import RecordLog
 from aod_notebook.agentos.report.orphans import process_ended, repeated_start
 from aod_notebook.agentos.report.record import END, START, VOID
 from aod_notebook.agentos.report.runs import RunState, RunStatus
@@ -50,7 +50,7 @@ class Recording:
 
     def _reset(self) -> None:
         self.lock = threading.RLock()
-        self.log: Log | None = None
+        self.log: RecordLog | None = None
         self._runs: dict[str, RunState] = {}
         self._prune_at = _MANY_RUNS
         self._writing = False
@@ -163,7 +163,7 @@ class Recording:
         if self._delivery.is_asleep:
             self._delivery.wake_for_record()
 
-    def _introduce(self, log: Log, run: RunState) -> None:
+    def _introduce(self, log: RecordLog, run: RunState) -> None:
         """Record the start of a run that this log does not know."""
         if run.log_uid == log.uid:
             return
@@ -171,10 +171,10 @@ class Recording:
         self._runs[run.external_run_id] = run
         log.append(START, run.key, start_body(run.request, owner=run.is_owner))
 
-    def _open_log(self) -> Log:
+    def _open_log(self) -> RecordLog:
         if self.log is None:
             options = self._delivery.options
-            self.log = Log(
+            self.log = RecordLog(
                 spool_folder(),
                 base_url=options.base_url,
                 fingerprint=options.fingerprint,

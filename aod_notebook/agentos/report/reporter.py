@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from aod_notebook.agentos.options import Options
+    from aod_notebook.agentos.options import AgentOSOptions
 
 _GIVE_UP = 3
 
@@ -36,7 +36,7 @@ class Reporter:
 
     def __init__(
         self,
-        options: Options,
+        options: AgentOSOptions,
         http_client: httpx.Client | None,
         wake: Callable[[], None],
         revive: Callable[[Reporter], None],

@@ -14,7 +14,7 @@ import httpx
 from aod_notebook.agentos.report.reporter import Reporter
 
 if TYPE_CHECKING:
-    from aod_notebook.agentos.options import Options
+    from aod_notebook.agentos.options import AgentOSOptions
 
 EXIT_S = 2.0
 """Time that the end of the interpreter may take."""
@@ -43,7 +43,7 @@ class Sender:
     def attach(
         self,
         client: object,
-        options: Options,
+        options: AgentOSOptions,
         http_client: httpx.Client | httpx.AsyncClient | None,
     ) -> Reporter:
         """Return the reporter of a destination to a client, and adopt orphaned spools."""
@@ -186,7 +186,7 @@ class Sender:
                 reporter.leave()
 
 
-def _key(options: Options, http_client: httpx.Client | None) -> Any:
+def _key(options: AgentOSOptions, http_client: httpx.Client | None) -> Any:
     return (
         options.base_url,
         options.fingerprint,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aod_notebook.agentos.report.reader import Position, segment_path
+from aod_notebook.agentos.report.reader import SpoolPosition, segment_path
 from aod_notebook.agentos.report.snapshot import now
 from aod_notebook.core.files import make_private, write_private
 from aod_notebook.core.settings import home
@@ -116,7 +116,7 @@ class SpoolWriter:
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        self.end = Position(1, 0)
+        self.end = SpoolPosition(1, 0)
 
     def append(self, data: bytes) -> None:
         """Append one record by one write, whole or not at all.
@@ -130,12 +130,12 @@ class SpoolWriter:
         except OSError:
             raise
         except BaseException:  # an interrupt right after the write: keep what is there
-            self.end = Position(end.segment, os.fstat(self._fd).st_size)
+            self.end = SpoolPosition(end.segment, os.fstat(self._fd).st_size)
             raise
         if written != len(data):
             os.ftruncate(self._fd, end.offset)
             raise OSError(errno.ENOSPC, "the disk is full", str(self.folder))
-        self.end = Position(end.segment, end.offset + written)
+        self.end = SpoolPosition(end.segment, end.offset + written)
 
     @property
     def is_long(self) -> bool:
@@ -147,7 +147,7 @@ class SpoolWriter:
         fd = _create(self.folder, self.end.segment + 1)
         os.close(self._fd)
         self._fd = fd
-        self.end = Position(self.end.segment + 1, 0)
+        self.end = SpoolPosition(self.end.segment + 1, 0)
 
     def release(self) -> None:
         """Release the spool; the next process sends what is in it.

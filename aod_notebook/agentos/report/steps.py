@@ -34,7 +34,7 @@ class EndBody(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class Step:
+class DeliveryStep:
     """One request: records of one run that are sent together."""
 
     run: RunState
@@ -57,10 +57,10 @@ class Step:
         comma = b"" if fields == b"}" else b","
         return _call(f"/run/{end.how}", b'{"run_id":%b%b%b' % (run_id, comma, fields))
 
-    def halves(self, size: int) -> list[Step]:
+    def halves(self, size: int) -> list[DeliveryStep]:
         """Split into steps of at most `size` records."""
         return [
-            Step(self.run, self.kind, self.records[at : at + size], tries=self.tries)
+            DeliveryStep(self.run, self.kind, self.records[at : at + size], tries=self.tries)
             for at in range(0, len(self.records), size)
         ]
 
@@ -77,14 +77,14 @@ class Step:
         return b'{"run_id":%b,"events":[%b]}' % (run_id, b",".join(bodies))
 
 
-def make_steps(records: list[Record], runs: dict[str, RunState], batch: int) -> list[Step]:
+def make_steps(records: list[Record], runs: dict[str, RunState], batch: int) -> list[DeliveryStep]:
     """Put the records of a window into steps; the order is kept per run.
 
     Events of a run that nothing else of that run comes between share a step, up to `batch`
     events or 1 MB.
     """
-    steps: list[Step] = []
-    filling: dict[str, Step] = {}
+    steps: list[DeliveryStep] = []
+    filling: dict[str, DeliveryStep] = {}
     for record in records:
         step = filling.get(record.r)
         size = len(memoryview(record.b))
@@ -103,7 +103,7 @@ def make_steps(records: list[Record], runs: dict[str, RunState], batch: int) -> 
             continue
         if record.k == START and (run.run_id is not None or run.status is RunStatus.REFUSED):
             continue
-        step = Step(run, record.k, [record], size)
+        step = DeliveryStep(run, record.k, [record], size)
         steps.append(step)
         if record.k == EVENT:
             filling[record.r] = step

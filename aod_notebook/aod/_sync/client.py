@@ -13,7 +13,7 @@ from aod_notebook.aod._sync.resource import request_object
 from aod_notebook.aod._sync.sessions import Sessions
 from aod_notebook.aod.errors import AodUsageError, error_from
 from aod_notebook.aod.hand_over import HandOver
-from aod_notebook.aod.options import Options, retry_of, timeouts_of
+from aod_notebook.aod.options import AodOptions, retry_of, timeouts_of
 from aod_notebook.core._sync.transport import Transport
 from aod_notebook.core.retry import Repeat
 from aod_notebook.core.unpicklable import Unpicklable
@@ -74,7 +74,7 @@ class Client(Unpicklable):
     ) -> None:
         if http_client is not None and transport is not None:
             raise AodUsageError("Give http_client or transport, not both")
-        options = Options.resolve(base_url, token, timeout, max_retries)
+        options = AodOptions.resolve(base_url, token, timeout, max_retries)
         self._use(
             Transport(
                 base_url=options.base_url,

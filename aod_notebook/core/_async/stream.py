@@ -10,7 +10,7 @@ import anyio
 import httpx
 
 from aod_notebook.core.awaited import awaited
-from aod_notebook.core.errors import Failure, FailureKind
+from aod_notebook.core.errors import CallFailure, FailureKind
 from aod_notebook.core.retry import is_passing
 from aod_notebook.core.wire import attempt_of
 
@@ -113,7 +113,7 @@ class AsyncStream(Generic[T]):
                 await body.aclose()
                 return
 
-    async def _reconnect(self, failure: Failure | None) -> AsyncBody | None:
+    async def _reconnect(self, failure: CallFailure | None) -> AsyncBody | None:
         call = self._resume.call()
         if failure is None:
             reason = "the body ended, or went silent, before a last event"

@@ -11,7 +11,7 @@ from httpx_sse import aconnect_sse
 
 from aod_notebook.core._async.nearby import AsyncNearbyTransport
 from aod_notebook.core.awaited import awaited
-from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
+from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
 from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
 from aod_notebook.core.wire import Call, attempt_of, call_timeout, decoded, stream_timeout
@@ -49,7 +49,7 @@ class AsyncTransport:
         base_url: checked by `settings.base_url`.
         auth: puts the credentials on each request. With the token of an embedded service,
             each connection is proved before it is used, unless a client or transport is given.
-        error: makes the service's own exception of a `Failure`.
+        error: makes the service's own exception of a `CallFailure`.
         retry: when calls are repeated.
         timeouts: limits by kind of call.
         http_client: a client to use and leave open; else one is made and owned.
@@ -61,7 +61,7 @@ class AsyncTransport:
         *,
         base_url: str,
         auth: BearerAuth,
-        error: Callable[[Failure], AodNotebookError],
+        error: Callable[[CallFailure], AodNotebookError],
         retry: RetryPolicy,
         timeouts: Timeouts,
         http_client: httpx.AsyncClient | None = None,
@@ -108,7 +108,7 @@ class AsyncTransport:
             body: AsyncBody = await self._repeat(call, self._open_once)
         return body
 
-    async def open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
+    async def open_once(self, call: Call) -> tuple[AsyncBody | None, CallFailure | None]:
         """Open a stream by a single attempt and return the body, or the failure."""
         if self.is_closed:
             return None, call.failure(FailureKind.CLOSED, self.url(call))
@@ -154,26 +154,26 @@ class AsyncTransport:
                 raise self.error(failure) from cause
             self.announce(call, wait, failure)
 
-    def announce(self, call: Call, wait: float, failure: Failure) -> None:
+    def announce(self, call: Call, wait: float, failure: CallFailure) -> None:
         """Report a retry before waiting for it."""
         what = f"{call.method} {self.url(call)}"
         self.retry.announce(Retry(call=what, wait=wait, status=failure.status))
 
-    async def _ask_once(self, call: Call) -> tuple[Any, Failure | None]:
+    async def _ask_once(self, call: Call) -> tuple[Any, CallFailure | None]:
         response, failure = await self._answer_once(call)
         return (None, failure) if failure else decoded(call, response, self.url(call))
 
-    async def _body_once(self, call: Call) -> tuple[bytes, Failure | None]:
+    async def _body_once(self, call: Call) -> tuple[bytes, CallFailure | None]:
         response, failure = await self._answer_once(call)
         return response.content, failure
 
-    async def _answer_once(self, call: Call) -> tuple[httpx.Response, Failure | None]:
+    async def _answer_once(self, call: Call) -> tuple[httpx.Response, CallFailure | None]:
         response = await self._http.request(
             call.method, timeout=call_timeout(self.timeouts), **self._fields(call)
         )
         return response, call.failed_answer(response, self.url(call))
 
-    async def _open_once(self, call: Call) -> tuple[AsyncBody | None, Failure | None]:
+    async def _open_once(self, call: Call) -> tuple[AsyncBody | None, CallFailure | None]:
         async with AsyncExitStack() as stack:
             source = await stack.enter_async_context(
                 aconnect_sse(

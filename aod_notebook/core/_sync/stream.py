@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import httpx
 
 from aod_notebook.core.awaited import awaited
-from aod_notebook.core.errors import Failure, FailureKind
+from aod_notebook.core.errors import CallFailure, FailureKind
 from aod_notebook.core.retry import is_passing
 from aod_notebook.core.wire import attempt_of
 
@@ -114,7 +114,7 @@ class Stream(Generic[T]):
                 body.close()
                 return
 
-    def _reconnect(self, failure: Failure | None) -> Body | None:
+    def _reconnect(self, failure: CallFailure | None) -> Body | None:
         call = self._resume.call()
         if failure is None:
             reason = "the body ended, or went silent, before a last event"

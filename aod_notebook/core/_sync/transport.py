@@ -12,7 +12,7 @@ from httpx_sse import connect_sse
 
 from aod_notebook.core._sync.nearby import NearbyTransport
 from aod_notebook.core.awaited import awaited
-from aod_notebook.core.errors import AodNotebookError, Failure, FailureKind
+from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
 from aod_notebook.core.settings import Timeouts, is_loopback, tls, user_agent
 from aod_notebook.core.wire import Call, attempt_of, call_timeout, decoded, stream_timeout
@@ -50,7 +50,7 @@ class Transport:
         base_url: checked by `settings.base_url`.
         auth: puts the credentials on each request. With the token of an embedded service,
             each connection is proved before it is used, unless a client or transport is given.
-        error: makes the service's own exception of a `Failure`.
+        error: makes the service's own exception of a `CallFailure`.
         retry: when calls are repeated.
         timeouts: limits by kind of call.
         http_client: a client to use and leave open; else one is made and owned.
@@ -62,7 +62,7 @@ class Transport:
         *,
         base_url: str,
         auth: BearerAuth,
-        error: Callable[[Failure], AodNotebookError],
+        error: Callable[[CallFailure], AodNotebookError],
         retry: RetryPolicy,
         timeouts: Timeouts,
         http_client: httpx.Client | None = None,
@@ -109,7 +109,7 @@ class Transport:
             body: Body = self._repeat(call, self._open_once)
         return body
 
-    def open_once(self, call: Call) -> tuple[Body | None, Failure | None]:
+    def open_once(self, call: Call) -> tuple[Body | None, CallFailure | None]:
         """Open a stream by a single attempt and return the body, or the failure."""
         if self.is_closed:
             return None, call.failure(FailureKind.CLOSED, self.url(call))
@@ -155,26 +155,26 @@ class Transport:
                 raise self.error(failure) from cause
             self.announce(call, wait, failure)
 
-    def announce(self, call: Call, wait: float, failure: Failure) -> None:
+    def announce(self, call: Call, wait: float, failure: CallFailure) -> None:
         """Report a retry before waiting for it."""
         what = f"{call.method} {self.url(call)}"
         self.retry.announce(Retry(call=what, wait=wait, status=failure.status))
 
-    def _ask_once(self, call: Call) -> tuple[Any, Failure | None]:
+    def _ask_once(self, call: Call) -> tuple[Any, CallFailure | None]:
         response, failure = self._answer_once(call)
         return (None, failure) if failure else decoded(call, response, self.url(call))
 
-    def _body_once(self, call: Call) -> tuple[bytes, Failure | None]:
+    def _body_once(self, call: Call) -> tuple[bytes, CallFailure | None]:
         response, failure = self._answer_once(call)
         return response.content, failure
 
-    def _answer_once(self, call: Call) -> tuple[httpx.Response, Failure | None]:
+    def _answer_once(self, call: Call) -> tuple[httpx.Response, CallFailure | None]:
         response = self._http.request(
             call.method, timeout=call_timeout(self.timeouts), **self._fields(call)
         )
         return response, call.failed_answer(response, self.url(call))
 
-    def _open_once(self, call: Call) -> tuple[Body | None, Failure | None]:
+    def _open_once(self, call: Call) -> tuple[Body | None, CallFailure | None]:
         with ExitStack() as stack:
             source = stack.enter_context(
                 connect_sse(

@@ -32,7 +32,7 @@ class BatchBusyError(AodNotebookError):
     """Another kernel runs the same batch."""
 
 
-class Known(NamedTuple):
+class KnownSession(NamedTuple):
     """A session of a batch as an earlier kernel left it."""
 
     attempt: int
@@ -86,7 +86,7 @@ class BatchJournal:
         """Return the key with which a session is created."""
         return f"aod-batch-{self.id}-{number}-{attempt}"
 
-    def known(self) -> dict[int, Known]:
+    def known(self) -> dict[int, KnownSession]:
         """Return what is recorded of each session, by its number."""
         with journal.opened() as rows:
             found = rows.execute(
@@ -95,7 +95,9 @@ class BatchJournal:
                 (self.id,),
             ).fetchall()
         return {
-            number: Known(attempt, at, session, None if outcome is None else json.loads(outcome))
+            number: KnownSession(
+                attempt, at, session, None if outcome is None else json.loads(outcome)
+            )
             for number, attempt, at, session, outcome in found
         }
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aod_notebook.aod import Client, Session
-    from aod_notebook.live.batch.journal import BatchJournal, Known
+    from aod_notebook.live.batch.journal import BatchJournal, KnownSession
     from aod_notebook.live.batch.plan import Item
 
 SLACK_S = 120.0
@@ -20,7 +20,7 @@ def before(
     client: Client,
     items: Sequence[Item],
     records: BatchJournal,
-    claims: Iterable[tuple[int, Known]],
+    claims: Iterable[tuple[int, KnownSession]],
 ) -> dict[int, str]:
     """Return the sessions that were made for claims without a session, by their numbers.
 
@@ -46,7 +46,7 @@ def _alike(
     rows: list[Session],
     items: Sequence[Item],
     records: BatchJournal,
-    claims: list[tuple[int, Known]],
+    claims: list[tuple[int, KnownSession]],
 ) -> dict[int, str]:
     taken = {record.session_id for record in records.known().values()}
     since = min(record.claimed_at for _, record in claims) - SLACK_S

@@ -40,14 +40,14 @@ def line(batch: Batch) -> str:
 def shown() -> Callable[[Batch], None] | None:
     """Return the display of a batch in the running cell or on a terminal; None elsewhere."""
     if _is_page():
-        return _OnBoard()
+        return _BoardDisplay()
     cell = _in_cell()
     if cell is not None:
-        return _Shown(cell)
-    return _Shown(_on_terminal) if sys.stderr.isatty() else None
+        return _LineDisplay(cell)
+    return _LineDisplay(_on_terminal) if sys.stderr.isatty() else None
 
 
-class _OnBoard:
+class _BoardDisplay:
     """Shows a batch as a board, which updates itself."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class _OnBoard:
         self._board.wake()
 
 
-class _Shown:
+class _LineDisplay:
     """Shows the line when it has changed, a few times a second at most."""
 
     def __init__(self, write: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aod_notebook.live.batch.session import NOT_STARTED, Outcome
+from aod_notebook.live.batch.session import NOT_STARTED, SessionOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ COLUMNS: Final = {
 
 def frame_of(
     plan: Plan,
-    outcomes: Mapping[int, Outcome],
+    outcomes: Mapping[int, SessionOutcome],
     running: Mapping[int, str],
     batch_id: str,
     waiting: str = NOT_STARTED,
@@ -61,10 +61,10 @@ def frame_of(
 
 
 def _outcome(
-    number: int, outcomes: Mapping[int, Outcome], running: Mapping[int, str], waiting: str
-) -> Outcome:
+    number: int, outcomes: Mapping[int, SessionOutcome], running: Mapping[int, str], waiting: str
+) -> SessionOutcome:
     if number in outcomes:
         return outcomes[number]
     if number in running:
-        return Outcome(session=running[number], status="running")
-    return Outcome(status=waiting)
+        return SessionOutcome(session=running[number], status="running")
+    return SessionOutcome(status=waiting)

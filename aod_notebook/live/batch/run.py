@@ -20,11 +20,11 @@ from aod_notebook.live.batch.lookup import before
 from aod_notebook.live.batch.reading import added
 from aod_notebook.live.batch.session import (
     NOT_STARTED,
-    Here,
-    Hooks,
-    Job,
-    Outcome,
-    There,
+    LocalSource,
+    SessionHooks,
+    SessionJob,
+    SessionOutcome,
+    WorkerSource,
     run_job,
     run_there,
 )
@@ -123,14 +123,14 @@ class Batch:
         self._on, self._records, self._jobs = on, records, jobs
         self._limits, self._is_reusing, self._dask = limits, is_reusing, dask
         self.changed, self.resumed = changed, False
-        self._source = Here(on)
+        self._source = LocalSource(on)
         self._lock = threading.Lock()  # guards the fields below
-        self._outcomes: dict[int, Outcome] = {}
+        self._outcomes: dict[int, SessionOutcome] = {}
         self._running: dict[int, _Running] = {}
         self._waits: dict[int, str] = {}
         self._began = time.monotonic()
         self._ended_here = 0
-        self._pending: dict[Future[Outcome], Job] = {}
+        self._pending: dict[Future[SessionOutcome], SessionJob] = {}
         self._stopping = threading.Event()
         self._is_stop_asked = threading.Event()
         self._is_running = False
@@ -140,7 +140,7 @@ class Batch:
     # -- what is known -----------------------------------------------------------------------
 
     @property
-    def outcomes(self) -> dict[int, Outcome]:
+    def outcomes(self) -> dict[int, SessionOutcome]:
         """The sessions that have ended, by their numbers."""
         with self._lock:
             return dict(self._outcomes)
@@ -212,10 +212,10 @@ class Batch:
                 self._records.finish()
         return self.frame()
 
-    def _to_do(self) -> deque[Job]:
+    def _to_do(self) -> deque[SessionJob]:
         """Return the sessions that have not ended; those of earlier kernels are continued."""
         known = self._records.known()
-        jobs: deque[Job] = deque()
+        jobs: deque[SessionJob] = deque()
         open_claims = [
             (number, record) for number, record in known.items() if record.session_id is None
         ]
@@ -223,7 +223,7 @@ class Batch:
         for item in self.plan.items:
             record = known.get(item.number)
             if record is not None and record.outcome is not None:
-                outcome = msgspec.convert(record.outcome, Outcome)
+                outcome = msgspec.convert(record.outcome, SessionOutcome)
                 self._outcomes[item.number] = outcome
                 if outcome.session is not None and not outcome.is_reused:
                     self.guard.spend(outcome.session, outcome.spending)
@@ -233,12 +233,12 @@ class Batch:
             jobs.append(self._job(item, attempt, session_id))
         return jobs
 
-    def _job(self, item: Item, attempt: int, session_id: str | None = None) -> Job:
+    def _job(self, item: Item, attempt: int, session_id: str | None = None) -> SessionJob:
         is_reused = False
         if session_id is None and self._is_reusing:
             session_id = self._reused(item)
             is_reused = session_id is not None
-        return Job(
+        return SessionJob(
             item=item,
             key=self._records.key(item.number, attempt),
             session_id=session_id,
@@ -256,9 +256,9 @@ class Batch:
                 return session_id
         return None
 
-    def _run_all(self, jobs: deque[Job]) -> None:
+    def _run_all(self, jobs: deque[SessionJob]) -> None:
         executor = self._executor()
-        running: dict[Future[Outcome], Job] = {}
+        running: dict[Future[SessionOutcome], SessionJob] = {}
         tries: dict[int, int] = {}
         try:
             while jobs or running:
@@ -294,7 +294,7 @@ class Batch:
         executor: Executor = self._dask.get_executor(pure=False)
         return executor
 
-    def _submit(self, executor: Executor, job: Job) -> Future[Outcome]:
+    def _submit(self, executor: Executor, job: SessionJob) -> Future[SessionOutcome]:
         """Start a session, after recording the intent."""
         if job.session_id is None:
             self._records.claim(job.item.number, int(job.key.rpartition("-")[2]))
@@ -304,18 +304,20 @@ class Batch:
         spent = self.guard.spent
         limits = [replace(limit, before=added([limit.before, spent])) for limit in self._limits]
         on = self._on
-        there = There(on.base_url, on._secret, on.is_embedded)  # noqa: SLF001 - sent to our own workers
+        there = WorkerSource(on.base_url, on._secret, on.is_embedded)  # noqa: SLF001 - sent to our own workers
         return executor.submit(run_there, there, replace(job, limits=limits))
 
-    def _result(self, future: Future[Outcome]) -> Outcome:
+    def _result(self, future: Future[SessionOutcome]) -> SessionOutcome:
         try:
             return future.result()
         except CancelledError:
-            return Outcome(error="Its worker was closed.", is_lost=True)
+            return SessionOutcome(error="Its worker was closed.", is_lost=True)
         except Exception as error:  # noqa: BLE001 - a worker that died must not end the others' work
-            return Outcome(error=f"Its worker failed: {error}", is_lost=True)
+            return SessionOutcome(error=f"Its worker failed: {error}", is_lost=True)
 
-    def _settle(self, job: Job, outcome: Outcome, tries: dict[int, int]) -> Job | None:
+    def _settle(
+        self, job: SessionJob, outcome: SessionOutcome, tries: dict[int, int]
+    ) -> SessionJob | None:
         """Record how a session ended; return the job again if it is unknown whether its session exists."""
         number = job.item.number
         if outcome.is_lost and not self._stopping.is_set():
@@ -346,12 +348,12 @@ class Batch:
                 keep_reusable(job.item.reuse_key, self._on.key, outcome.session)
         return None
 
-    def _leave(self, jobs: deque[Job]) -> None:
+    def _leave(self, jobs: deque[SessionJob]) -> None:
         """Start nothing more: the limit is reached."""
         with self._lock:
             for job in jobs:
                 if job.session_id is None:
-                    self._outcomes[job.item.number] = Outcome(error=self.guard.used_up)
+                    self._outcomes[job.item.number] = SessionOutcome(error=self.guard.used_up)
         kept = [job for job in jobs if job.session_id is not None]
         jobs.clear()
         jobs.extend(kept)
@@ -381,7 +383,9 @@ class Batch:
         results = {self._pending[one].item.number: self._result(one) for one in done}
         for job in self._pending.values():
             number = job.item.number
-            outcome = results.get(number) or Outcome(session=ids.get(number), status="unknown")
+            outcome = results.get(number) or SessionOutcome(
+                session=ids.get(number), status="unknown"
+            )
             if outcome.session is None and number not in ids:
                 continue
             outcome = msgspec.structs.replace(
@@ -409,14 +413,14 @@ class Batch:
         )
 
 
-class _Recorded(Hooks):
+class _Recorded(SessionHooks):
     """Records in the batch and in the journal what its sessions do."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch._watch, batch._stopping)  # noqa: SLF001
         self._batch = batch
 
-    def started(self, job: Job, session_id: str, reading: Reading) -> None:
+    def started(self, job: SessionJob, session_id: str, reading: Reading) -> None:
         """Record the session; end one that started during a stop."""
         batch, number = self._batch, job.item.number
         with batch._lock:  # noqa: SLF001
@@ -427,7 +431,7 @@ class _Recorded(Hooks):
         if self.stopping.is_set():
             batch._terminate(session_id)  # noqa: SLF001
 
-    def waits(self, job: Job, reason: str | None) -> None:
+    def waits(self, job: SessionJob, reason: str | None) -> None:
         """Keep the reason for the progress line."""
         with self._batch._lock:  # noqa: SLF001
             if reason is None:

@@ -33,7 +33,7 @@ AGAIN_S = 1.0
 NOT_STARTED, UNKNOWN = "not started", "unknown"
 
 
-class Outcome(msgspec.Struct, kw_only=True):
+class SessionOutcome(msgspec.Struct, kw_only=True):
     """How one session of a batch ended; None is unknown.
 
     Attributes:
@@ -65,7 +65,7 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class SessionJob:
     """A session to run: what it is, its key, and its id if it exists already."""
 
     item: Item
@@ -75,7 +75,7 @@ class Job:
     limits: Sequence[Limit] = ()
 
 
-class Source(Protocol):
+class ClientSource(Protocol):
     """Where sessions run."""
 
     def client(self) -> Client:
@@ -85,7 +85,7 @@ class Source(Protocol):
         """Start the service again if it has stopped, if this process can."""
 
 
-class Hooks:
+class SessionHooks:
     """Callbacks for a batch about its running sessions; these do nothing.
 
     Args:
@@ -96,15 +96,15 @@ class Hooks:
     def __init__(self, watch: Watch, stopping: threading.Event) -> None:
         self.watch, self.stopping = watch, stopping
 
-    def started(self, job: Job, session_id: str, reading: Reading) -> None:
+    def started(self, job: SessionJob, session_id: str, reading: Reading) -> None:
         """Record that a session runs."""
 
-    def waits(self, job: Job, reason: str | None) -> None:
+    def waits(self, job: SessionJob, reason: str | None) -> None:
         """Record why a session can't start yet; None when it can."""
 
 
 @dataclass
-class Here:
+class LocalSource:
     """A connection of this process as the source."""
 
     on: AodConnection
@@ -119,7 +119,7 @@ class Here:
 
 
 @dataclass
-class There:
+class WorkerSource:
     """What a worker needs to create its own client; the token is in no repr."""
 
     base_url: str
@@ -136,38 +136,38 @@ class There:
         """Do nothing: a worker cannot start the service."""
 
     @contextmanager
-    def opened(self) -> Iterator[There]:
+    def opened(self) -> Iterator[WorkerSource]:
         """Create a client and close it at the end."""
         from aod_notebook.aod import Client
         from aod_notebook.live.embedded import EmbeddedClient
 
         kind = EmbeddedClient if self.is_embedded else Client
         with kind(base_url=self.base_url, token=self.token) as client:
-            yield There(self.base_url, self.token, self.is_embedded, [client])
+            yield WorkerSource(self.base_url, self.token, self.is_embedded, [client])
 
 
-def run_there(source: There, job: Job) -> Outcome:
+def run_there(source: WorkerSource, job: SessionJob) -> SessionOutcome:
     """Run a session on a worker."""
     with source.opened() as opened:
         watch = Watch(Guard(job.limits), opened.client)
         try:
-            return run_job(job, opened, Hooks(watch, threading.Event()))
+            return run_job(job, opened, SessionHooks(watch, threading.Event()))
         finally:
             watch.close()
 
 
-def run_job(job: Job, source: Source, hooks: Hooks) -> Outcome:
+def run_job(job: SessionJob, source: ClientSource, hooks: SessionHooks) -> SessionOutcome:
     """Create a session, unless it exists, and follow it to its end. No error is raised."""
     try:
         session_id = job.session_id or _create(job, source, hooks)
     except AodNotebookError as error:
-        return Outcome(error=str(error), is_lost=_may_be_there(error))
+        return SessionOutcome(error=str(error), is_lost=_may_be_there(error))
     if session_id is None:
-        return Outcome(error=hooks.watch.guard.used_up or "The batch was stopped before.")
+        return SessionOutcome(error=hooks.watch.guard.used_up or "The batch was stopped before.")
     return _follow(job, session_id, source, hooks)
 
 
-def _create(job: Job, source: Source, hooks: Hooks) -> str | None:
+def _create(job: SessionJob, source: ClientSource, hooks: SessionHooks) -> str | None:
     """Create the session; wait while the service accepts no more; None if the batch stops."""
     from aod_notebook.aod import RateLimitError
 
@@ -195,7 +195,9 @@ def _may_be_there(error: AodNotebookError) -> bool:
     return isinstance(error, AodConnectionError | AodDecodeError | ServerError)
 
 
-def _follow(job: Job, session_id: str, source: Source, hooks: Hooks) -> Outcome:
+def _follow(
+    job: SessionJob, session_id: str, source: ClientSource, hooks: SessionHooks
+) -> SessionOutcome:
     from aod_notebook.aod import AodConnectionError, NotFoundError, ServerError, StreamInterrupted
 
     deadline = time.monotonic() + PATIENCE_S
@@ -220,7 +222,7 @@ def _follow(job: Job, session_id: str, source: Source, hooks: Hooks) -> Outcome:
                 continue
             return _lost(session_id, reading, f"It was lost: {error}")
         except NotFoundError:
-            return Outcome(
+            return SessionOutcome(
                 session=session_id, status=UNKNOWN, error="It was deleted.", is_done=True
             )
         except AodNotebookError as error:
@@ -231,16 +233,16 @@ def _follow(job: Job, session_id: str, source: Source, hooks: Hooks) -> Outcome:
         return _ended(job, ended.session, reading, reason)
 
 
-def _revive(source: Source) -> None:
+def _revive(source: ClientSource) -> None:
     try:
         source.revive()
     except AodNotebookError:  # the next attempt says it again
         return
 
 
-def _lost(session_id: str, reading: Reading, error: str) -> Outcome:
+def _lost(session_id: str, reading: Reading, error: str) -> SessionOutcome:
     spent = reading.spending
-    return Outcome(
+    return SessionOutcome(
         session=session_id,
         status=UNKNOWN,
         text=reading.text,
@@ -252,7 +254,7 @@ def _lost(session_id: str, reading: Reading, error: str) -> Outcome:
     )
 
 
-def _ended(job: Job, row: Any, reading: Reading, reason: str | None) -> Outcome:
+def _ended(job: SessionJob, row: Any, reading: Reading, reason: str | None) -> SessionOutcome:
     spent, status = reading.spending, str(row.status)
     error = reading.failure
     if reason is not None and status == "terminated":
@@ -263,7 +265,7 @@ def _ended(job: Job, row: Any, reading: Reading, reason: str | None) -> Outcome:
         error = error or f"It exited with code {row.exit_code}."
     elif not reading.has_failed:
         error = None
-    return Outcome(
+    return SessionOutcome(
         session=str(row.id),
         status=status,
         text=reading.text,

@@ -39,7 +39,7 @@ _SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 log = logging.getLogger("aod_notebook.live")
 
 
-class _Line(msgspec.Struct, array_like=True):
+class _EventLine(msgspec.Struct, array_like=True):
     """An event as a line of the log; `cursor` is where the stream continues after it."""
 
     at: float
@@ -49,7 +49,7 @@ class _Line(msgspec.Struct, array_like=True):
     extra: dict[str, Any]
 
 
-class _Note(msgspec.Struct, omit_defaults=True):
+class _NoteLine(msgspec.Struct, omit_defaults=True):
     """A line that is not an event: about the session, or the session at a turn's end."""
 
     about: dict[str, str] | None = None
@@ -57,7 +57,7 @@ class _Note(msgspec.Struct, omit_defaults=True):
 
 
 @dataclass
-class Kept:
+class LogContents:
     """The contents of a log.
 
     Attributes:
@@ -99,9 +99,9 @@ class EventLog:
         """Whether the process knows exactly what the log holds up to `_read_to`."""
         self._fd: int | None = None
 
-    def read(self) -> Kept:
+    def read(self) -> LogContents:
         """Return what was appended to the log since the last read."""
-        kept = Kept()
+        kept = LogContents()
         with self._lock:
             for line in self._unread():
                 if not line.endswith(b"\n") or not _take(line, kept):
@@ -109,11 +109,11 @@ class EventLog:
                 self._read_to += len(line)
         return kept
 
-    def open(self, about: dict[str, str]) -> Kept:
+    def open(self, about: dict[str, str]) -> LogContents:
         """Open the log for writing; return what another process has written to it meanwhile."""
         with self._lock:
             if self._fd is not None or self._path is None or not self._is_known:
-                return Kept()
+                return LogContents()
             try:
                 self._fd = self._opened(self._path)
             except OSError as error:
@@ -124,18 +124,18 @@ class EventLog:
             with self._giving_up():
                 os.ftruncate(self._fd, self._read_to)
             if self._read_to == 0:
-                self._append(_Note(about=about))
+                self._append(_NoteLine(about=about))
             return kept
 
     def write(self, event: StreamEvent, at: float, cursor: int | None) -> None:
         """Append an event."""
-        self._append(_Line(at, cursor, event.type, event.id, event.extra))
+        self._append(_EventLine(at, cursor, event.type, event.id, event.extra))
 
     def close(self, row: Session | None = None) -> None:
         """Append how the session was at the end of its turn, if it ended, and close the file."""
         with self._lock:
             if row is not None:
-                self._append(_Note(row=row.model_dump(mode="json", exclude={"resources"})))
+                self._append(_NoteLine(row=row.model_dump(mode="json", exclude={"resources"})))
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None
@@ -164,7 +164,7 @@ class EventLog:
         except OSError:
             return []
 
-    def _append(self, line: _Line | _Note) -> None:
+    def _append(self, line: _EventLine | _NoteLine) -> None:
         with self._lock, self._giving_up():
             if self._fd is None:
                 self._is_known = False
@@ -205,7 +205,7 @@ class EventLog:
         return fd
 
 
-def _encoded(line: _Line | _Note) -> bytes:
+def _encoded(line: _EventLine | _NoteLine) -> bytes:
     """Return a line as JSON; a lone surrogate takes the slower way."""
     try:
         return msgspec.json.encode(line) + b"\n"
@@ -213,14 +213,14 @@ def _encoded(line: _Line | _Note) -> bytes:
         return json.dumps(msgspec.to_builtins(line)).encode() + b"\n"
 
 
-def _decoded(line: bytes) -> _Line:
+def _decoded(line: bytes) -> _EventLine:
     try:
-        return msgspec.json.decode(line, type=_Line)
+        return msgspec.json.decode(line, type=_EventLine)
     except ValueError:
-        return msgspec.convert(json.loads(line), _Line)
+        return msgspec.convert(json.loads(line), _EventLine)
 
 
-def _take(line: bytes, kept: Kept) -> bool:
+def _take(line: bytes, kept: LogContents) -> bool:
     """Take a line of a log; return whether it is valid."""
     from aod_notebook.aod import Session, StreamEvent
 
@@ -230,7 +230,7 @@ def _take(line: bytes, kept: Kept) -> bool:
             kept.events.append((StreamEvent(read.type, read.id, read.extra), read.at))
             kept.cursor, kept.row = read.cursor, None
         else:
-            note = msgspec.json.decode(line, type=_Note)
+            note = msgspec.json.decode(line, type=_NoteLine)
             kept.about = note.about or kept.about
             kept.row = None if note.row is None else Session.model_validate(note.row)
     except ValueError:

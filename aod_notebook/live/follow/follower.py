@@ -40,7 +40,7 @@ AGAIN_S = 1.0
 """How often it is tried meanwhile, in seconds."""
 
 
-class Service(Protocol):
+class FollowedService(Protocol):
     """The connection to the service of the session or run."""
 
     def ensure(self) -> object:
@@ -60,7 +60,7 @@ class Follower(ABC, Generic[E, R]):
         connection: the service that it is on.
     """
 
-    def __init__(self, connection: Service) -> None:
+    def __init__(self, connection: FollowedService) -> None:
         self._service = connection
         self._changed = threading.Condition()  # guards all fields below
         self._received: list[tuple[E, float]] = []

@@ -24,7 +24,7 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import is_loopback
 from aod_notebook.live.errors import RunNotFollowedError
 from aod_notebook.live.follow.follower import WAKE_S, Follower
-from aod_notebook.live.follow.streamed import RunEvent, Streamed, merged, recorded, seconds
+from aod_notebook.live.follow.streamed import Streamed, StreamedEvent, merged, recorded, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ SHARE = 10
 """Asking takes at most one part in so many of the time."""
 
 
-class RunFollower(Follower[RunEvent, dict[str, Any]]):
+class RunFollower(Follower[StreamedEvent, dict[str, Any]]):
     """The events of one run: of its invocation's stream first, then those that are recorded.
 
     It follows through pauses, until the run has ended; `is_paused` means that somebody has
@@ -68,7 +68,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._latest: dict[str, Any] | None = None
         self._waits_for: dict[str, Any] | None = None
         self._requests: dict[str, Any] = {}  # what approvals ask for, by their ids
-        self._answer: RunEvent | None = None  # on its way to the service
+        self._answer: StreamedEvent | None = None  # on its way to the service
         self._taken = 0  # answers that the service has
         self._seen = 0  # recorded events
         self._looks = self._looked = 0  # at the record: begun, and come to an end
@@ -113,7 +113,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             bridge.submit(self.look_now)
         self._wait_until(lambda: self._looked >= wanted or self._is_streaming or self._is_final)
 
-    def send(self, answer: RunEvent) -> None:
+    def send(self, answer: StreamedEvent) -> None:
         """Send the service a person's answer, and return once it is accepted.
 
         Args:
@@ -201,7 +201,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
                     self._sent_id = stream.run_id or self._sent_id
                     if extra.get("type") == "awaiting_approval":
                         extra = await self._with_request(extra)
-                    self._take(RunEvent(extra.pop("type", ""), extra))
+                    self._take(StreamedEvent(extra.pop("type", ""), extra))
             except AgentOSRunError as error:
                 if stream.run_id is None:
                     raise
@@ -218,7 +218,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             return row | ({"error_message": failure} if failure else {})
         return None
 
-    def _take(self, event: RunEvent) -> None:
+    def _take(self, event: StreamedEvent) -> None:
         if event.type in RUN_WAITING:
             self._waits_for = {"status": event.type, **event.extra}
         self._streamed.take(event, len(self._received))
@@ -233,7 +233,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             pass
         self._note(row)
 
-    async def _missed(self, row: Mapping[str, Any]) -> list[tuple[float, RunEvent]]:
+    async def _missed(self, row: Mapping[str, Any]) -> list[tuple[float, StreamedEvent]]:
         """Return the newly recorded events, except for those that the stream has shown.
 
         The recorded calls of tools, with arguments and results, take the places of the stream's,
@@ -306,7 +306,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         events: list[Any] = await client.runs.all_events(run_id=run_id)
         return events[self._seen :]
 
-    def _new_tasks(self, row: Mapping[str, Any]) -> Iterator[tuple[float, RunEvent]]:
+    def _new_tasks(self, row: Mapping[str, Any]) -> Iterator[tuple[float, StreamedEvent]]:
         tasks = row.get("tasks")
         for task in tasks if isinstance(tasks, list) else ():
             key, status = str(task.get("id")), str(task.get("status"))
@@ -314,10 +314,10 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             if before is None:
                 yield (
                     seconds(task.get("started_at")),
-                    RunEvent("task", {**task, "status": "running"}),
+                    StreamedEvent("task", {**task, "status": "running"}),
                 )
             if before != status and status not in ACTIVE_STATUSES:
-                yield seconds(task.get("ended_at")), RunEvent("task", dict(task))
+                yield seconds(task.get("ended_at")), StreamedEvent("task", dict(task))
 
     def _note(self, row: dict[str, Any]) -> None:
         """Keep the run, and append an event if its state has changed."""
@@ -338,13 +338,13 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             state = (row.get("status"), None if asked is None else str(sorted(asked.items())))
             if state != self._state:
                 self._state = state
-                self._append(RunEvent("run", row))
+                self._append(StreamedEvent("run", row))
                 if is_new and asked is not None:
-                    self._append(RunEvent(str(asked["status"]), asked))
+                    self._append(StreamedEvent(str(asked["status"]), asked))
 
     # -- answers --------------------------------------------------------------------------------
 
-    async def _deliver(self, answer: RunEvent) -> None:
+    async def _deliver(self, answer: StreamedEvent) -> None:
         try:
             await self._send(answer)
         except AodNotebookError as error:
@@ -359,7 +359,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
         self._take_answer()
         await self.look_now()
 
-    async def _send(self, answer: RunEvent) -> None:
+    async def _send(self, answer: StreamedEvent) -> None:
         client, body = self._connection.background_client, answer.extra
         if answer.type == "decision":
             note = {"decision_note": body["decision_note"]} if body.get("decision_note") else {}
@@ -369,7 +369,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             return
         await client.reply(str(self.run_id), body["response"], request_id=body.get("request_id"))
 
-    async def _is_still_asked(self, answer: RunEvent) -> bool:
+    async def _is_still_asked(self, answer: StreamedEvent) -> bool:
         """Whether a failed answer was refused; the failure may be that of the run that went on."""
         try:
             row = await self._get()
@@ -394,7 +394,7 @@ class RunFollower(Follower[RunEvent, dict[str, Any]]):
             self._append(answer)
 
 
-def _is_asked(row: Mapping[str, Any], answer: RunEvent) -> bool:
+def _is_asked(row: Mapping[str, Any], answer: StreamedEvent) -> bool:
     waiting = "awaiting_approval" if answer.type == "decision" else "awaiting_input"
     asked, key = row.get(waiting) or {}, KEYS[waiting]
     answered = answer.extra.get(key)

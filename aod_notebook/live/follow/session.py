@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.aod import Session, SessionTurn, StreamEvent
     from aod_notebook.live.connections import AodConnection
-    from aod_notebook.live.follow.event_log import Kept
+    from aod_notebook.live.follow.event_log import LogContents
 
 
 log = logging.getLogger("aod_notebook.live")
@@ -105,7 +105,7 @@ class SessionFollower(Follower["StreamEvent", "Session"]):
         self._log.forget()
         super().forget()
 
-    def _take(self, kept: Kept) -> None:
+    def _take(self, kept: LogContents) -> None:
         """Count as received what another kernel received."""
         with self._changed:
             self._received += kept.events

@@ -19,7 +19,7 @@ MESSAGE = "agent.message"
 """What is recorded of the stream's chunks of text."""
 
 
-class RunEvent(msgspec.Struct, frozen=True):
+class StreamedEvent(msgspec.Struct, frozen=True):
     """An event of a run, of one of the kinds that `viewers.run_rows` knows.
 
     Attributes:
@@ -42,7 +42,7 @@ class Streamed:
         self._words = ""
         self._calls: dict[tuple[str, str], deque[int]] = {}  # their places, in order
 
-    def take(self, event: RunEvent, place: int) -> None:
+    def take(self, event: StreamedEvent, place: int) -> None:
         """Record that the stream has shown an event, number `place` of the run."""
         if event.type == "chunk":
             self._words += str(event.extra.get("text") or "")
@@ -51,8 +51,8 @@ class Streamed:
             self._calls.setdefault(key, deque()).append(place)
 
     def matched(
-        self, events: Iterable[tuple[float, RunEvent]]
-    ) -> tuple[dict[int, RunEvent], list[tuple[float, RunEvent]]]:
+        self, events: Iterable[tuple[float, StreamedEvent]]
+    ) -> tuple[dict[int, StreamedEvent], list[tuple[float, StreamedEvent]]]:
         """Separate the recorded events that the stream has shown from the others.
 
         What is recorded of other things is known to be shown no better than by its place: up to
@@ -65,8 +65,8 @@ class Streamed:
             The calls that were shown, by their places in the story; what was missed, which begins
             with the rest of a message that the stream broke off in.
         """
-        calls: dict[int, RunEvent] = {}
-        missed: list[tuple[float, RunEvent]] = []
+        calls: dict[int, StreamedEvent] = {}
+        missed: list[tuple[float, StreamedEvent]] = []
         for at, event in events:
             if event.type == MESSAGE:
                 left = self._unsent(event)
@@ -82,11 +82,11 @@ class Streamed:
                 missed.append((at, left))
         return calls, missed
 
-    def _place(self, event: RunEvent) -> int | None:
+    def _place(self, event: StreamedEvent) -> int | None:
         places = self._calls.get((CALLS.get(event.type, ""), str(_payload(event).get("tool"))))
         return places.popleft() if places else None
 
-    def _unsent(self, event: RunEvent) -> RunEvent | None:
+    def _unsent(self, event: StreamedEvent) -> StreamedEvent | None:
         """Return the part of a message that the stream has not sent: all, a chunk, or nothing."""
         text, words = str(_payload(event).get("text") or "").strip(), self._words.strip()
         if text and words.startswith(text):
@@ -94,15 +94,15 @@ class Streamed:
             return None
         if words and text.startswith(words):
             self._words = ""
-            return RunEvent("chunk", {"text": text[len(words) :]})
+            return StreamedEvent("chunk", {"text": text[len(words) :]})
         return event
 
 
-def recorded(event: Mapping[str, Any]) -> tuple[float, RunEvent]:
+def recorded(event: Mapping[str, Any]) -> tuple[float, StreamedEvent]:
     """Return a recorded event or span with its time."""
     extra = {"payload": {}, **event}
     at = extra.get("ended_at") or extra.get("occurred_at")
-    return seconds(at), RunEvent(str(extra.pop("type", "")), extra)
+    return seconds(at), StreamedEvent(str(extra.pop("type", "")), extra)
 
 
 def seconds(text: object) -> float:
@@ -114,8 +114,8 @@ def seconds(text: object) -> float:
 
 
 def merged(
-    tasks: Iterable[tuple[float, RunEvent]], events: Iterable[tuple[float, RunEvent]]
-) -> Iterator[tuple[float, RunEvent]]:
+    tasks: Iterable[tuple[float, StreamedEvent]], events: Iterable[tuple[float, StreamedEvent]]
+) -> Iterator[tuple[float, StreamedEvent]]:
     """Put the tasks between the events by their times; the events keep the service's order."""
     waiting = sorted(tasks, key=lambda each: each[0])
     for at, event in events:
@@ -125,6 +125,6 @@ def merged(
     yield from waiting
 
 
-def _payload(event: RunEvent) -> Mapping[str, Any]:
+def _payload(event: StreamedEvent) -> Mapping[str, Any]:
     payload = event.extra.get("payload")
     return payload if isinstance(payload, dict) else {}
