@@ -112,27 +112,7 @@ def plan(
         for chosen in grid
     ]
     made = _creations([one for _, _, one in wanted], on, make=make)
-    items: list[Item] = []
-    for (row_number, chosen, one), (agent, given) in zip(wanted, made, strict=True):
-        key = "" if agent is None else reuse_key(on, agent, one.prompt, given)
-        runtime = one.runtime or one.provider
-        model = one.model
-        if agent is not None:
-            runtime, model = agent.runtime or agent.provider, agent.model
-        for again in range(1, repeat + 1):
-            items.append(
-                Item(
-                    number=len(items),
-                    row=row_number,
-                    prompt=one.prompt,
-                    fields=given,
-                    runtime=runtime,
-                    model=model,
-                    over=chosen,
-                    repeat=again,
-                    reuse_key=key if repeat == 1 else f"{key}-{again}",
-                )
-            )
+    items = _items(wanted, made, on, repeat)
     marks = [(one.prompt, _plain(one.fields), dict(one.over), one.repeat) for one in items]
     labels = [repr(label) for label in table.index]
     return Plan(
@@ -142,6 +122,36 @@ def plan(
         repeat=repeat,
         fingerprint=_digest(on.key, labels, marks),
     )
+
+
+def _items(
+    wanted: Sequence[tuple[int, dict[str, str], SessionRequest]],
+    made: Sequence[tuple[Any, dict[str, Any]]],
+    on: AodConnection,
+    repeat: int,
+) -> list[Item]:
+    """Return the sessions of the rows and choices, each as often as `repeat`."""
+    items: list[Item] = []
+    for (row_number, chosen, one), (agent, given) in zip(wanted, made, strict=True):
+        key = "" if agent is None else reuse_key(on, agent, one.prompt, given)
+        runtime, model = one.runtime or one.provider, one.model
+        if agent is not None:
+            runtime, model = agent.runtime or agent.provider, agent.model
+        items += [
+            Item(
+                number=len(items) + again,
+                row=row_number,
+                prompt=one.prompt,
+                fields=given,
+                runtime=runtime,
+                model=model,
+                over=chosen,
+                repeat=again + 1,
+                reuse_key=key if repeat == 1 else f"{key}-{again + 1}",
+            )
+            for again in range(repeat)
+        ]
+    return items
 
 
 def whole_number(name: str, value: object, least: int = 1) -> int:
