@@ -11,7 +11,7 @@ AgentOSError
 ├── AgentOSTimeoutError         a person did not answer in time
 ├── AgentOSDecodeError          a 2xx answer that is not what was asked for
 ├── AgentOSRunError             a hosted run failed while its stream was open
-├── AgentOSStreamInterrupted    a stream of a hosted run broke off; the run may go on
+├── AgentOSStreamInterrupted    a stream of a hosted run broke off; the run may continue
 ├── AgentOSArgumentError        a method was called with arguments that it does not take
 └── AgentOSConfigError          a wrong argument or setting; nothing was sent
 """
@@ -152,7 +152,7 @@ class AgentOSTransientError(AgentOSError):
 
 
 class AgentOSTimeoutError(AgentOSError):
-    """A question to a person that nobody answered before its deadline."""
+    """A question to a person that was not answered before its deadline."""
 
     def __init__(
         self, message: str = "Human input not received within timeout", **fields: Any
@@ -202,7 +202,7 @@ def error_from(failure: CallFailure) -> AgentOSError:
             message = f"{where}: cannot reach the service ({reason}). {_reach(failure)}"
             return AgentOSTransientError(message, "NETWORK_ERROR")
         case FailureKind.TIMEOUT:
-            message = f"{where}: no answer in time ({reason}). It may have been done all the same"
+            message = f"{where}: no answer in time ({reason}). The call may have succeeded"
             return AgentOSTransientError(message, "REQUEST_TIMEOUT")
         case FailureKind.CLOSED:
             return AgentOSConfigError(f"{where}: this client is closed. Make a new AgentOS()")
@@ -216,7 +216,7 @@ def error_from(failure: CallFailure) -> AgentOSError:
         case _:
             message = (
                 f"{where}: the connection broke ({reason})."
-                " It may have been done all the same: look before repeating it"
+                " The call may have succeeded: check before repeating it"
             )
             return AgentOSTransientError(message, "NETWORK_ERROR")
 

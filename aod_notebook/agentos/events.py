@@ -88,7 +88,7 @@ class InvokeReader:
     def advice(self) -> str:
         """Explain how to find out what became of the run."""
         if self.run_id:
-            return f"The run may go on: client.runs.get(run_id={self.run_id!r}) tells"
+            return f"The run may continue: client.runs.get(run_id={self.run_id!r}) shows it"
         return unknown_run(self._agent_id)
 
     def located(self, error: AgentOSError) -> AgentOSError:
@@ -122,4 +122,6 @@ class InvokeReader:
 
 def unknown_run(agent_id: str) -> str:
     """Explain how to find a run when its id never arrived."""
-    return f"The run may go on: client.runs.list(agent_id={agent_id!r}, limit=5) shows the latest"
+    return (
+        f"The run may continue: client.runs.list(agent_id={agent_id!r}, limit=5) shows the latest"
+    )

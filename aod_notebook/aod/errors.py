@@ -184,7 +184,7 @@ class StreamInterrupted(AodError):  # noqa: N818 - the promised name
 
     Attributes:
         session_id: the session.
-        last_event_id: last log row given: pass it as `since=` to go on.
+        last_event_id: last log row given: pass it as `since=` to continue.
         reason: what happened to the connection.
     """
 
@@ -196,9 +196,9 @@ class StreamInterrupted(AodError):  # noqa: N818 - the promised name
         self.reason = reason
         message = f"Stream of session {session_id} was interrupted: {reason}"
         if advice is None and last_event_id is None:
-            advice = f"Nothing was received yet; go on with sessions.stream({session_id!r})"
+            advice = f"Nothing was received yet; continue with sessions.stream({session_id!r})"
         elif advice is None:
-            advice = f"Go on with sessions.stream({session_id!r}, since={last_event_id})"
+            advice = f"Continue with sessions.stream({session_id!r}, since={last_event_id})"
         super().__init__(_sentences(message, advice))
 
 
@@ -268,7 +268,7 @@ def _origin(failure: CallFailure) -> tuple[str, str, str | None]:
 def _unsure(message: str, failure: CallFailure) -> str:
     if failure.idempotency_key is None:
         return _sentences(message, "Try again; health() tells how the service is")
-    return _sentences(message, "It may have been done all the same: look before repeating it")
+    return _sentences(message, "The call may have succeeded: check before repeating it")
 
 
 def _reach(failure: CallFailure) -> str:

@@ -29,7 +29,7 @@ StreamEventType = str
 or a later one; `malformed` is this package's own."""
 
 TERMINAL_TYPES = frozenset(TERMINAL_EVENTS)
-"""Types that end a stream; after `stale` the session goes on all the same."""
+"""Types that end a stream; after `stale` the session continues."""
 MALFORMED = "malformed"
 """Type given to a payload that is not a JSON object; its text is in `extra["raw"]`."""
 _NAMELESS = "message"  # what the standard calls an event that has no name

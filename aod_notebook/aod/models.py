@@ -2,7 +2,7 @@
 
 Both API generations are read: an agent or a session has `runtime`, `provider` or both.
 Fields that are not named here are kept (`model_extra`, and as attributes); kinds and
-states are open text; a value that does not fit its type is kept as it came, so that one
+states are open text; a value that does not fit its type is kept unchanged, so that one
 odd row never breaks a list.
 """
 

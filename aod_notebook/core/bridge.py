@@ -112,7 +112,7 @@ async def _fulfil(
         except anyio.get_cancelled_exc_class():
             future.cancel()
             future.set_running_or_notify_cancel()
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it; the loop goes on
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it; the loop continues
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
         else:

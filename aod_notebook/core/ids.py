@@ -23,7 +23,7 @@ class AmbiguousIdError(AodNotebookError):
 def full_id(given: str, known: Callable[[], Iterable[object]], noun: str) -> str:
     """Return the id that begins with `given`; `given` itself if none does.
 
-    A whole UUID is returned as it is, and nobody is asked.
+    A whole UUID is returned unchanged, without asking.
 
     Args:
         given: an id, or its first characters, at least four.

@@ -43,7 +43,7 @@ class NotProvedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TokenParts:
-    """The two parts of an embedded service's token: `id` may be seen by anybody."""
+    """The two parts of an embedded service's token: `id` is public."""
 
     id: str
     secret: str = field(repr=False)

@@ -22,7 +22,7 @@ def session_card(session: Any, status: str, client: Any) -> Card:
 
     Args:
         session: the `LiveSession`, which shows itself by it.
-        status: its state, as far as it is known here.
+        status: its state, as far as known here.
         client: is asked for the first prompt, once and not for long.
     """
     from aod_notebook.frames.sessions.details import of_pieces

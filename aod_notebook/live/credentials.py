@@ -99,8 +99,8 @@ def settings_of(half: Half, choice: Choice, ask: Callable[[str], str] | None) ->
 
     Args:
         half: the API.
-        choice: what somebody chose.
-        ask: called with a question, returns what was typed in; None if nobody can be asked.
+        choice: the chosen service.
+        ask: called with a question, returns the input; None if there is no one to ask.
 
     Raises:
         UnknownConnectionError: no service was remembered by the chosen name.
@@ -146,7 +146,7 @@ def find_token(url: str, ask: Callable[[str], str] | None, half: Half = AOD) -> 
 
     Args:
         url: the service's base URL.
-        ask: called with a question, gives what was typed in; None if nobody can be asked.
+        ask: called with a question, gives the input; None if there is no one to ask.
         half: which of the two services it is.
 
     Raises:

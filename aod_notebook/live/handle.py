@@ -126,7 +126,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @property
     def is_paused(self) -> bool:
-        """Whether it continues only when somebody answers."""
+        """Whether it continues only after an answer."""
         return False
 
     @property
@@ -148,7 +148,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return self._follower.listen(changed)
 
     def batches(self, start: int = 0, *, notices: bool = False) -> Iterator[list[E]]:
-        """Yield the events from number `start` on as they come, until it ends or waits for somebody.
+        """Yield the events from number `start` on as they come, until it ends or waits for a person.
 
         With `notices`, an empty list is yielded, too, when `notice` has changed.
         """
@@ -249,10 +249,10 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         return self
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Wait until it has ended or waits for somebody; one that failed is not an error here.
+        """Wait until it has ended or waits for a person; one that failed is not an error here.
 
         Args:
-            timeout: seconds to wait at the most.
+            timeout: the most seconds to wait.
 
         Raises:
             WaitTimeoutError: it has not ended; it continues, and so does the following.
@@ -337,7 +337,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
 
     @property
     def _known_status(self) -> str:
-        """The status as far as it is known without asking the service."""
+        """The status as far as known without asking the service."""
         return self.status
 
     @abstractmethod

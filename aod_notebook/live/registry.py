@@ -28,10 +28,10 @@ class Registry:
     Attributes:
         lock: guards `current` and `choices`.
         current: the current connection to each API, by `Half.name`.
-        choices: which service the next connection to each API is for, where somebody chose.
+        choices: which service the next connection to each API is for, where one was chosen.
         open: the connections that have clients to close.
         followers: what follows a session or a run in the background.
-        handles: the `LiveSession`s and `LiveRun`s that somebody holds, by `Connection.key` and id.
+        handles: the `LiveSession`s and `LiveRun`s in use, by `Connection.key` and id.
         last: the id of this process's last session or run, by `Connection.key`.
         warned: URLs for which a warning was shown.
         allows_root: whether claude may run as root on the embedded service.

@@ -72,7 +72,7 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
     replaces_events = True  # a stream's tool calls by the recorded ones, with their arguments
     _follower: RunFollower
     _ended: dict[str, Any] | None = None
-    """The run as the service showed it after its end, if nobody followed it."""
+    """The run as the service showed it after its end, if it was not followed."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
 
     @property
     def is_paused(self) -> bool:
-        """Whether it continues only when somebody answers."""
+        """Whether it continues only after an answer."""
         return self._follower.is_paused
 
     @property

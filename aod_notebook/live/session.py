@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("aod_notebook.live")
 
 UNKNOWN = "unknown"
-"""The status of a session that was lost and that nobody can be asked for."""
+"""The status of a session that was lost and that cannot be asked for."""
 ASK_S = 2.0
 """How long the service may take to say how a lost session is."""
 

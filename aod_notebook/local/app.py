@@ -85,7 +85,7 @@ class RequestGuard:
             with naming_damage(self._state.config.database):
                 await self._app(scope, receive, noting)
         except ClientDisconnect:
-            return  # nobody is there to be answered
+            return  # no client is left to answer
         except ServiceError as error:
             await refusal(error, scope["path"])(scope, receive, send)
         except (sqlite3.OperationalError, DatabaseDamagedError) as error:

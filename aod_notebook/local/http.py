@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_CONTAINERS = 200_000
-"""So many objects and lists are read in a tenth of a second, in which nothing else goes on."""
+"""So many objects and lists are read in a tenth of a second, during which nothing else runs."""
 
 _ANSWERS: dict[type[ServiceError], tuple[int, str]] = {
     errors.MissingError: (404, "NOT_FOUND"),
@@ -94,7 +94,7 @@ def _containers(text: bytes) -> int:
 
 
 def _containers_outside_strings(body: bytes) -> int:
-    """Count piece by piece, so that other threads can go on meanwhile."""
+    """Count piece by piece, so that other threads can run meanwhile."""
     text = body.replace(rb"\\", b"").replace(rb"\"", b"")  # what is escaped ends no string
     count = at = 0
     while count <= MAX_CONTAINERS and (start := text.find(b'"', at)) >= 0:

@@ -1,7 +1,7 @@
 """Finding, starting and stopping the detached service of a data directory.
 
 A service that runs holds its directory's lock and has written its URL. It counts as found once
-it has proved that it knows the token; so a stale file and a reused port hurt nobody.
+it has proved that it knows the token; so a stale file and a reused port do no harm.
 """
 
 from __future__ import annotations

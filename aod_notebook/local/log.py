@@ -61,4 +61,4 @@ class LimitedHandler(logging.StreamHandler[TextIO]):
             os.ftruncate(file, 0)
             os.write(file, kept[kept.find(b"\n") + 1 :])
         except (OSError, ValueError):
-            return  # a stream that can't be read is left as it is
+            return  # a stream that can't be read is left unchanged

@@ -73,7 +73,7 @@ def backup(data_dir: Path, target: Path) -> None:
         FileExistsError: there is a file `target` already.
     """
     if target.exists():
-        raise FileExistsError(f"{target} is there already: choose another file")
+        raise FileExistsError(f"{target} exists already: choose another file")
     with _opened(_config(data_dir)) as source:
         target.touch(mode=0o600, exist_ok=False)  # no file or link that is put there meanwhile
         with contextlib.closing(sqlite3.connect(target)) as copy:

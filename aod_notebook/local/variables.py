@@ -1,7 +1,7 @@
 """The names of the environment variables that each agent CLI reads, and where its program is.
 
 A kernel sends these, and no others, with a session (`local_env_vars` of the request); the service
-passes each CLI its own. Values are held in memory for as long as the session can go on.
+passes each CLI its own. Values are held in memory for as long as the session can continue.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ def cli_names(cli: str, environ: Mapping[str, str]) -> tuple[str, ...]:
         read, relative = settings[cli]
         try:
             more = list(read(place(relative, environ).read_text()))
-        except (OSError, ValueError):  # without settings, or with settings that nobody can read
+        except (OSError, ValueError):  # without settings, or with settings that cannot be read
             more = []
     return (*CLI_VARIABLES.get(cli, ()), *more)
 

@@ -298,7 +298,7 @@ def _matcher(shell: InteractiveShell) -> Any:
         found = complete(text, shell.user_ns)
         if found is None:
             return {"completions": [], "suppress": False}
-        # Where nothing is known the word stays as it is: an empty answer would have IPython offer
+        # Where nothing is known the word stays unchanged: an empty answer would have IPython offer
         # Python's keywords and its own magics.
         become = found.become or [found.fragment]
         return {

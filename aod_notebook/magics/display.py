@@ -182,7 +182,7 @@ class Live:
         return "This prompt is sent when the turn in progress has ended."
 
     def follow(self) -> None:
-        """Wait until it ends or waits for somebody, and for the turns of prompts typed meanwhile."""
+        """Wait until it ends or waits for a person, and for the turns of prompts typed meanwhile."""
         self._wait()
         while self.prompts and self.session.status == "completed":
             self.viewer.note("")

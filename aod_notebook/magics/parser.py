@@ -342,7 +342,7 @@ def described(
 def _without_semicolon(line: str, commands: Mapping[str, Command]) -> tuple[str, bool]:
     """Strip the semicolon that hides a cell's last value; return also whether it was there.
 
-    In an assignment (`x = %aod sessions;`) the value is wanted all the same.
+    In an assignment (`x = %aod sessions;`) the value is needed anyway.
     """
     name = (line.split(None, 1) or [""])[0]
     if not line.rstrip().endswith(";") or (name in commands and commands[name].takes_text):

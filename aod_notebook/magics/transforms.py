@@ -29,7 +29,7 @@ class Transform:
     has_side_effects = True
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Return the lines to go on with."""
+        """Return the transformed lines."""
         raise NotImplementedError
 
 

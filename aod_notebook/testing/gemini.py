@@ -106,7 +106,7 @@ def _usage(counts: Counts) -> dict[str, int]:
     return {
         "promptTokenCount": everything,
         "cachedContentTokenCount": counts.cache_read_tokens,
-        # Thoughts stand beside the candidates here, and are billed as output all the same.
+        # Thoughts stand beside the candidates here, and are billed as output anyway.
         "candidatesTokenCount": counts.output_tokens - counts.reasoning_tokens,
         "thoughtsTokenCount": counts.reasoning_tokens,
         "totalTokenCount": everything + counts.output_tokens,

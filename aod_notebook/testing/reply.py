@@ -37,7 +37,7 @@ class Reply:
 
     @property
     def calls_tools(self) -> bool:
-        """Whether the CLI has to run tools before the model goes on."""
+        """Whether the CLI has to run tools before the model continues."""
         return any(isinstance(block, ToolCall) for block in self.blocks)
 
     def content(self) -> Iterator[tuple[str, Block]]:

@@ -28,7 +28,7 @@ class ToolCall:
 
     `name` is the CLI's own name (Claude's `Bash`, Codex's `exec_command`, Gemini's
     `run_shell_command`, opencode's `bash`; `mcp__<server>__<tool>` for Claude's and Codex's
-    MCP tools). It is sent as it is, whether or not the CLI offers such a tool.
+    MCP tools). It is sent unchanged, whether or not the CLI offers such a tool.
     """
 
     name: str

@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Write nothing to the terminal."""
 
     def do_HEAD(self) -> None:
-        """Answer a CLI that checks whether anybody is there."""
+        """Answer a CLI that checks whether the server answers."""
         self._head(200, "application/json", 0)
 
     def do_GET(self) -> None:

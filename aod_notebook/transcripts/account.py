@@ -17,14 +17,14 @@ _NOTHING = Result(cost_usd=0.0, duration_api_ms=0)
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """A result line as it came: what it reports may be more than its turn used.
+    """A result line unchanged: what it reports may be more than its turn used.
 
     Attributes:
         result: the line's own counts.
         counter: the thread or session that continues counting; None if there is none.
         is_running: the counts are totals of the counter, earlier turns included.
         is_usage_own: the line's `usage` is the turn's alone, only its models' are totals. This
-            shows whether an unknown counter is new or goes on from another one, as a fork does.
+            shows whether an unknown counter is new or continues another one, as a fork does.
         since_last: what was used since the counter's last result line, if the line reports it.
         model: the session's model, for a line that names none.
     """
@@ -40,7 +40,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
 class Account:
     """Knows what the turns of one session used and cost; its `Reader` keeps it.
 
-    Totals that go on over the turns of a thread or a session are taken as differences to
+    Totals that continue over the turns of a thread or a session are taken as differences to
     its last result line, never below 0. Where that line was never seen (the stream begins
     in the middle), what the turn used is unknown.
 
@@ -95,7 +95,7 @@ class Account:
         return turn
 
     def report_later(self, report: Callable[[], Reported]) -> None:
-        """Take from `report` what the turn used so far, once somebody asks for it."""
+        """Take from `report` what the turn used so far, once it is asked for."""
         self._later = report
 
     def end(self) -> None:
@@ -188,7 +188,7 @@ def _is_whole(result: Result) -> bool:
 
 
 def _goes_on(result: Result, parent: Result) -> bool:
-    """Whether a session's first total goes on from its parent's, as that of a fork does.
+    """Whether a session's first total continues its parent's, as that of a fork does.
 
     Then nothing is below the parent's, and what is above it is at least the turn's usage.
     """

@@ -23,7 +23,7 @@ from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
 
 _SPEAKERS = ("assistant", "user")
 _RUNNING_SINCE = (2, 1, 277)
-"""From this version on, cost and `modelUsage` of a resumed session go on from its last turn."""
+"""From this version on, cost and `modelUsage` of a resumed session continue those of its last turn."""
 _SYNTHETIC = "<synthetic>"
 """The "model" of messages that the CLI makes itself: errors of the API."""
 _SYSTEM_TEXTS = ("description", "summary", "message", "content")

@@ -134,7 +134,7 @@ def _usage(counts: Any) -> Usage | None:
 
 
 def _problem(text: str | None, kind: str | None, item_id: str | None, raw: str) -> Entry:
-    """An error; a note, if Codex goes on all the same."""
+    """An error; a note, if Codex continues."""
     if text is not None and text.startswith((_RECONNECTING, _METADATA)):
         return Entry("system", "note", text=text, message_id=item_id, raw=raw)
     return Entry("error", kind, text=text, message_id=item_id, is_error=True, raw=raw)

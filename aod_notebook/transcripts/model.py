@@ -129,7 +129,7 @@ class Entry(msgspec.Struct, gc=False):
             the last one counts.
         result: on a result line: the account of its turn so far. A turn may have several
             such lines; the last one counts.
-        raw: the line as it came (on each of its blocks).
+        raw: the unchanged line (on each of its blocks).
         line: number of the line in what its `Reader` was fed, from 1.
         timestamp: when the line, or its call or result, came about, as the line reports it:
             ISO 8601 or milliseconds; `created_at` decodes it.

@@ -1,4 +1,4 @@
-"""What the agent CLIs write to stderr in every good run: nothing that anybody needs to read."""
+"""What the agent CLIs write to stderr in every good run: not worth reading."""
 
 import re
 

@@ -24,7 +24,7 @@ class AsyncInvokeStream:
     """An async iterator of the events of one hosted run.
 
     The run is started when the iteration begins. Leaving the iteration early, or the
-    `with` block, closes the connection; the run may go on.
+    `with` block, closes the connection; the run may continue.
 
     Attributes:
         run_id: id of the run; None until the stream has sent it.
@@ -76,7 +76,7 @@ class AsyncInvokeStream:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection; the run may go on."""
+        """Close the connection; the run may continue."""
         await self._events.aclose()
 
     async def _follow(self) -> AsyncGenerator[InvokeStreamEvent, None]:

@@ -178,7 +178,7 @@ class AgentOS(Unpicklable):
     ) -> Run:
         """Report that a run of the caller's own code begins.
 
-        Waits at most 2 s for the service's answer; without one the run goes on offline,
+        Waits at most 2 s for the service's answer; without one the run continues offline,
         and is delivered later. The same `external_run_id` gives the same run. A run without an
         end fails with its process; with `ends_with_process=False` it stays open, for another
         process to continue by its `external_run_id`.
@@ -334,7 +334,7 @@ class AgentOS(Unpicklable):
         Raises:
             AgentOSRunError: the run failed (from the iteration, as all of these).
             AgentOSStreamInterrupted: the stream ended early, or nothing came for
-                `timeout_seconds`; the run may go on.
+                `timeout_seconds`; the run may continue.
             AgentOSTransientError: there was no end within `timeout_seconds`.
         """
         seconds = check_timeout(timeout_seconds)

@@ -178,7 +178,7 @@ class Run(Unpicklable):
         """Ask a person, and wait for the answer: `{"input": text, "request_id": id}`.
 
         Raises:
-            AgentOSTimeoutError: nobody answered within `timeout_seconds`.
+            AgentOSTimeoutError: there was no answer within `timeout_seconds`.
             AgentOSConflictError: the question was cancelled, as with its run.
             AgentOSTransientError: the service could not be reached.
         """

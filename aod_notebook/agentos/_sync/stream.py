@@ -25,7 +25,7 @@ class InvokeStream:
     """A sync iterator of the events of one hosted run.
 
     The run is started when the iteration begins. Leaving the iteration early, or the
-    `with` block, closes the connection; the run may go on.
+    `with` block, closes the connection; the run may continue.
 
     Attributes:
         run_id: id of the run; None until the stream has sent it.
@@ -77,7 +77,7 @@ class InvokeStream:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; the run may go on."""
+        """Close the connection; the run may continue."""
         self._events.close()
 
     def _follow(self) -> Generator[InvokeStreamEvent, None, None]:

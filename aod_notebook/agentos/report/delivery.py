@@ -270,7 +270,7 @@ class Delivery:
         for orphan in list(self._orphans):
             try:
                 busy = orphan.work() or busy
-            except Exception as error:  # noqa: BLE001 - such as a disk that fails: the others go on
+            except Exception as error:  # noqa: BLE001 - such as a disk that fails: the others continue
                 orphan.pipe.postpone(error)
             if orphan.is_done:
                 self._orphans.remove(orphan)
@@ -319,6 +319,6 @@ class Delivery:
         except AodNotebookError:
             raise
         except Exception as error:
-            # Such as connections that another thread closes meanwhile: the sender must go on.
+            # Such as connections that another thread closes meanwhile: the sender must continue.
             reason = f"{type(error).__name__}: {error}"
             raise AgentOSTransientError(reason, "NETWORK_ERROR") from error

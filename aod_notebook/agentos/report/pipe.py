@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 SMALL_BATCH = 50
 _QUICK_S = 1.0
 _PAUSE_S, _LONGEST_PAUSE_S = 60.0, 600.0
-_MOST_DOUBLINGS = 10  # failures go on being counted, for as long as an outage lasts
+_MOST_DOUBLINGS = 10  # failures are still counted, for as long as an outage lasts
 _SPLIT = frozenset({400, 413})
 _PASSING = (AgentOSRateLimitError, AgentOSTransientError, AgentOSConfigError)
 """Failures of the moment; a closed client is one too."""
@@ -158,7 +158,7 @@ class Pipe:
     def _start(self, run: RunState) -> None:
         """Ask for the run's id, unless it is known or refused.
 
-        A refusal that somebody waits for is raised to them, and stops nothing else.
+        A refusal is raised to a caller that waits for it, and stops nothing else.
         """
         if run.run_id is not None or run.status is RunStatus.REFUSED:
             return

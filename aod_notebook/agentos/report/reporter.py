@@ -131,7 +131,7 @@ class Reporter:
         """Close the connections, and delete the spool if all of it is delivered.
 
         With open runs, or something to deliver, the spool stays locked: a client made
-        later in this process goes on with it.
+        later in this process continues it.
         """
         self.delivery.close()
         with self.recording.lock:

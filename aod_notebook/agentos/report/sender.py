@@ -48,7 +48,7 @@ class Sender:
     ) -> Reporter:
         """Return the reporter of a destination to a client, and adopt orphaned spools."""
         if not isinstance(http_client, httpx.Client):
-            http_client = None  # an async one is of no use to the thread
+            http_client = None  # an async one is useless to the thread
         key = _key(options, http_client)
         with self._lock:
             reporter = self._reporters.get(key)
@@ -121,7 +121,7 @@ class Sender:
             for reporter in list(self._reporters.values()):
                 try:
                     busy = reporter.delivery.work(now) or busy
-                except Exception as error:  # noqa: BLE001 - the thread must go on for the others
+                except Exception as error:  # noqa: BLE001 - the thread must continue for the others
                     reporter.delivery.failed(error)
             self._hand_over()
             return busy

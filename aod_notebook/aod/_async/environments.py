@@ -95,7 +95,7 @@ class AsyncEnvironments(AsyncResource):
         setup_script: str | None = None,
         networking: Networking | Mapping[str, Any] | None = None,
     ) -> Environment:
-        """Change an environment; None leaves a field as it is, maps are replaced whole.
+        """Change an environment; None leaves a field unchanged, maps are replaced whole.
 
         Raises:
             ConflictError: stale version, archived, or the new name is taken.

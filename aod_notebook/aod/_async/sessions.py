@@ -240,11 +240,11 @@ class AsyncSessions(AsyncResource):
 
         The stream survives broken connections: it resumes where it was, and gives every
         event exactly once. It ends after `exit`, `error`, `terminated` or `stale`; a
-        `stale` session still runs, and `since=events.last_event_id` goes on with it.
+        `stale` session still runs, and `since=events.last_event_id` continues it.
 
         Args:
             session_id: the session.
-            since: row to go on after, as from `last_event_id`; None starts at the first.
+            since: row to continue after, as from `last_event_id`; None starts at the first.
             resume: False raises `StreamInterrupted` when the connection breaks.
             turn: give the events of this turn only, and end where the next one begins.
 
@@ -276,7 +276,7 @@ class AsyncSessions(AsyncResource):
 
         Args:
             session_id: the session.
-            since: row to go on after; None includes all events from the first.
+            since: row to continue after; None includes all events from the first.
             on_event: called with each event as it comes.
             collect_events: whether the result holds the events.
 

@@ -23,7 +23,7 @@ class AsyncEventStream(AsyncStream[StreamEvent]):
 
     Raises:
         StreamInterrupted: the connection broke and could not be resumed; it has the
-            `last_event_id` to go on from.
+            `last_event_id` to continue from.
 
     Example:
         >>> async with client.sessions.stream(session_id) as events:  # doctest: +SKIP

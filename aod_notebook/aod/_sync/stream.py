@@ -24,7 +24,7 @@ class EventStream(Stream[StreamEvent]):
 
     Raises:
         StreamInterrupted: the connection broke and could not be resumed; it has the
-            `last_event_id` to go on from.
+            `last_event_id` to continue from.
 
     Example:
         >>> with client.sessions.stream(session_id) as events:  # doctest: +SKIP

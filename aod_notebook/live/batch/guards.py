@@ -128,7 +128,7 @@ class Guard:
 
     @property
     def spent(self) -> Spending:
-        """What the sessions spent so far, as far as it is known."""
+        """What the sessions spent so far, as far as known."""
         with self._lock:
             return _known_sum(self._spent.values())
 

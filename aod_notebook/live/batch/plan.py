@@ -99,7 +99,7 @@ def plan(
         make: False makes no agents; such a plan can be looked at only.
 
     Raises:
-        BatchError: the table, a name, a value or a number is of no use.
+        BatchError: the table, a name, a value or a number is invalid.
     """
     table = checked_rows(rows)
     grid = _grid(over or {}, request)

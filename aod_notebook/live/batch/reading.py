@@ -116,9 +116,9 @@ class Reading:
 
     @property
     def spending(self) -> Spending:
-        """What the session spent so far, the turn in progress included as far as it is known.
+        """What the session spent so far, the turn in progress included as far as known.
 
-        While Claude's turn goes on, its stream has no final counts of written tokens.
+        While Claude's turn runs, its stream has no final counts of written tokens.
         """
         with self._lock:
             return larger(self._known(), self._logged)

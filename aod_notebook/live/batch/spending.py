@@ -41,7 +41,7 @@ def cost_df(on: AodConnection) -> pd.DataFrame:
     Returns:
         `scope` (`notebook` or `today`), `model`, `sessions`, `turns`, `tokens_in` (cached ones
         included), `tokens_out`, `cost_usd` and `unpriced_turns`, those of which the cost is not
-        known. `df.attrs["running"]` is the number of sessions that go on.
+        known. `df.attrs["running"]` is the number of sessions that still run.
 
     Raises:
         AodError: what the service answered.
@@ -81,7 +81,7 @@ def _row(scope: str, model: str | None, turns: list[TurnSpent]) -> list[Any]:
 
 
 def spent_in(scope: str, on: AodConnection) -> Spending:
-    """Return what was spent in a scope (`notebook` or `day`), as far as it is known."""
+    """Return what was spent in a scope (`notebook` or `day`), as far as known."""
     turns, _ = turns_in("today" if scope == "day" else scope, on)
     costs = [one.spent.cost_usd for one in turns if one.spent.cost_usd is not None]
     tokens = [one.spent.tokens for one in turns if one.spent.tokens is not None]

@@ -102,7 +102,7 @@ def batch(
         unknown is NA. `df.attrs["batch"]` is the batch's id.
 
     Raises:
-        BatchError: the table, a name or an option is of no use; nothing was started.
+        BatchError: the table, a name or an option is invalid; nothing was started.
         LimitError: a limit is not an amount, or can't be kept.
         BatchStoppedError: interrupted; what ran was terminated, and `error.result` has the
             results so far.

@@ -37,7 +37,7 @@ KEYS = {"awaiting_input": "request_id", "awaiting_approval": "approval_id"}
 NEAR_S, FAR_S, LONGEST_S = 0.2, 1.0, 5.0
 """How soon a service on this machine, and one elsewhere, is asked again; longer while it is quiet."""
 APPROVAL_S, APPROVALS = 5.0, 100
-"""What an approval asks for is looked up for so long at the most, among so many of the newest."""
+"""What an approval asks for is looked up for at most so long, among so many of the newest."""
 SHARE = 10
 """Asking takes at most one part in so many of the time."""
 
@@ -90,12 +90,12 @@ class RunFollower(Follower[StreamedEvent, dict[str, Any]]):
 
     @property
     def waits_for(self) -> dict[str, Any] | None:
-        """The question or approval that the run waits for; None if it waits for nobody."""
+        """The question or approval that the run waits for; None if it waits for no one."""
         return None if self._answer is not None else self._waits_for
 
     @property
     def is_paused(self) -> bool:
-        """Whether the run continues only when somebody answers."""
+        """Whether the run continues only after an answer."""
         return self.waits_for is not None
 
     def wait_for_id(self, timeout: float | None = None) -> None:
@@ -148,7 +148,7 @@ class RunFollower(Follower[StreamedEvent, dict[str, Any]]):
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the run is no longer followed, or continues only when somebody answers."""
+        """Whether the run is no longer followed, or continues only after an answer."""
         return self._is_final or self.is_paused
 
     def _not_followed(self) -> AodNotebookError:

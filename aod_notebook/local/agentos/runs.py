@@ -190,7 +190,7 @@ def events_json(
 
 
 def raw(text: str | None) -> msgspec.Raw | None:
-    """Return stored JSON as it is, for an answer; None stays None."""
+    """Return stored JSON unchanged, for an answer; None stays None."""
     return None if text is None else msgspec.Raw(text.encode())
 
 

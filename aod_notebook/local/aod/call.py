@@ -108,7 +108,7 @@ def answer(data: Any, status: int = 200) -> Response:
 async def listing(
     call: AodCall, query: str, parameters: tuple[Any, ...], render: Callable[[sqlite3.Row], Any]
 ) -> Response:
-    """Answer with the rows of a query, which a thread renders while other calls go on.
+    """Answer with the rows of a query, which a thread renders while other calls continue.
 
     Row by row, because encoding is one step in which no other thread can work.
     """

@@ -183,7 +183,7 @@ async def terminate_session(call: AodCall) -> Response:
 
 
 async def interrupt_session(call: AodCall) -> Response:
-    """`POST /sessions/{id}/interrupt`: ends the turn in flight, the session can go on."""
+    """`POST /sessions/{id}/interrupt`: ends the turn in flight, the session can continue."""
     status = find(call.state.database.read(), call.owner, call.id)["status"]
     if status in _NOT_INTERRUPTIBLE:
         raise WrongStateError(_NOT_INTERRUPTIBLE[status])

@@ -2,7 +2,7 @@
 
 A child starts as a shell that waits for a line on its standard input and then becomes the
 wanted program. The line is written only after the guard knows the child's process group, so at
-no moment is there a running program that nobody would kill.
+no moment is there a running program that nothing would kill.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Supervisor:
 
     def _unregister(self, group: int) -> None:
         self._groups.discard(group)
-        if self._guard is None:  # closed meanwhile: nobody would end another guard
+        if self._guard is None:  # closed meanwhile: nothing would stop another guard
             return
         with contextlib.suppress(OSError):
             self._tell(f"-{group}\n")
@@ -258,7 +258,7 @@ class _Pump:
 async def _drain(pumps: list[_Pump], readers: list[asyncio.Task[None]]) -> None:
     """Wait for what an ended child left in its pipes.
 
-    A process that nobody could kill may hold a pipe open for ever: that is waited for 2 s, but
+    A process that cannot be killed may hold a pipe open for ever: that is waited for 2 s, but
     the time in which the sink held the pumps back does not count.
     """
     left = _DRAIN_S

@@ -3,7 +3,7 @@
 The prompt goes in on standard input, never as an argument. A session's programs have a home of
 their own, so skills, MCP servers and conversations of sessions and of the person do not mix. The
 person's logins and settings are copied into it, then the environment's setup script runs, then
-what the agent has is added: nothing that is there already is taken away.
+what the agent has is added: nothing existing is removed.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def exchange(folder: Folder, logins: tuple[Login, ...]) -> None:
             continue
         try:
             _exchange(login, Path(entry["from"]), folder.home / login.relative)
-        except OSError as error:  # the turn goes on with the login that it has
+        except OSError as error:  # the turn continues with the login that it has
             logger.warning("login %s not exchanged: %s", login.relative, error.strerror)
 
 

@@ -1,6 +1,6 @@
 """Recordings: the lines that an agent printed, turn by turn, and when.
 
-A recording is a `.jsonl` file with the lines as they came. Its times are those that the lines
+A recording is a `.jsonl` file with the original lines. Its times are those that the lines
 hold themselves (Gemini and opencode write them), or stand beside it in a `.times` file: a line
 for each line, with the number of its turn and its time in ISO 8601 or `-`.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LONGEST_GAP_S = 2.0
-"""Nobody wants to watch how an agent waited for its person overnight."""
+"""Pauses in which the agent waited for a person are cut."""
 _EVEN_GAP_S = 0.25
 """Between lines of which no time is known."""
 

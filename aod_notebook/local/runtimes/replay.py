@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RECORDING = "claude-coding"
 TURN_S = 10.0
-"""How long a turn takes at the most, unless a speed or a pace is chosen."""
+"""How long a turn takes at most, unless a speed or a pace is chosen."""
 _BREATH = 256
 _MOST = 1_000_000_000
 _EXIT_CODES = range(256)
@@ -81,7 +81,7 @@ class Replay:
         """Play the turn; a stop or the time limit ends it between two lines."""
         del supervisor  # no process is started
         options = read_options(turn.setup.options)
-        # a long recording takes its time: nobody else waits for it
+        # a long recording takes its time: nothing else waits for it
         lines = await asyncio.to_thread(_lines_of, turn, options.recording)
         loop = asyncio.get_running_loop()
         began = loop.time()

@@ -29,7 +29,7 @@ _SEALED = (
 def reseal(connection: sqlite3.Connection, vault: Vault, key: bytes) -> bool:
     """Seal every secret of the database with the vault; a second call does nothing.
 
-    What 0.1 sealed under another key stays as it is: nothing can read it. Returns whether the
+    What 0.1 sealed under another key stays unchanged: nothing can read it. Returns whether the
     file is one of 0.1: then its free parts hold in plain text what 0.1 deleted or replaced, until
     it is compacted.
     """

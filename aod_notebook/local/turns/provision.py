@@ -45,7 +45,7 @@ class CommandError(Exception):
 
 
 class StoppedError(Exception):
-    """Somebody stopped the session while it was provisioned."""
+    """The session was stopped during provisioning."""
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ def begin_turn(connection: sqlite3.Connection, session_id: str, turn: int, stop:
 
 
 def abort_turn(connection: sqlite3.Connection, session_id: str, turn: int, stop: Stop) -> None:
-    """End a turn that never started because somebody stopped it."""
+    """End a turn that never started because it was stopped."""
     reason = stop.reason or "terminated"
     text = _ABORTED.get(reason, RECOVERED)
     append_if_there(connection, session_id, [log.output("stderr", text, turn)])

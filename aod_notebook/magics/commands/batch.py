@@ -181,7 +181,7 @@ def within(request: SessionRequest, limits: Sequence[Limit], on: AodConnection) 
     """Return the request with the limit for its CLI among its variables.
 
     Raises:
-        LimitError: nobody can know what the agent costs.
+        LimitError: the agent's cost cannot be known.
     """
     remaining = Guard(limits).remaining_usd
     if remaining is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REFRESH_S = 1.0
-"""How often the comparison of sessions that go on is drawn: each drawing reads both whole."""
+"""How often the comparison of running sessions is drawn: each drawing reads both whole."""
 
 
 def _compare(options: argparse.Namespace, names: Mapping[str, object]) -> live.Comparison:
@@ -43,7 +43,7 @@ def _watch(a: object, b: object, running: list[live.LiveSession]) -> None:
                     session.wait(REFRESH_S)
                 handle.update(live.compare(a, b))
     except KeyboardInterrupt:
-        say("The sessions go on. %aod compare shows them again.")
+        say("The sessions continue. %aod compare shows them again.")
     finally:
         handle.update({"text/plain": ""}, raw=True)  # the result of the cell shows the last state
 

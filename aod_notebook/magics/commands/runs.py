@@ -152,7 +152,7 @@ def _run_of_approval(reference: str, names: Names) -> LiveRun:
 
 
 def _paused(reference: str, names: Names) -> tuple[LiveRun, int]:
-    """Return a run, and how much of it there is before somebody answers."""
+    """Return a run, and how much of it there is before an answer."""
     agentos_connection()
     run = find_run(reference, names).catch_up()
     return run, len(run.received())
@@ -189,7 +189,7 @@ def _next_step(run: LiveRun) -> str:
     if "approval_id" in asked:
         return (
             f"Run {run.id} waits for an approval: %agentos approve {asked['approval_id']} lets it "
-            "go on, reject instead of approve fails it."
+            "continue, reject instead of approve fails it."
         )
     question = one_line(str(asked.get("question") or "an answer"), 200)
     options = asked.get("options")
@@ -263,7 +263,7 @@ AGENTOS = {
                 offers=Offer.DICTS,
                 help="a variable with a dict: the agent's input",
             ),
-            argument("--session", metavar="ID", help="go on with this conversation"),
+            argument("--session", metavar="ID", help="continue this conversation"),
             argument("--start-session", action="store_true", help="begin a conversation"),
             argument("-o", "--output", metavar="NAME", help="bind the run (LiveRun)"),
             argument("--view", choices=VIEWS, help="how it is shown meanwhile; auto chooses"),

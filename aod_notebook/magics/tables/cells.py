@@ -111,7 +111,7 @@ def cost(name: str = "cost_usd") -> Callable[[Row], Cell]:
 
 
 def number(name: str) -> Callable[[Row], Cell]:
-    """Show a number as it is."""
+    """Show a number unchanged."""
 
     def cell(row: Row) -> Cell:
         value = row.get(name)
