@@ -36,7 +36,7 @@ class ChaosProxy:
         self.connections = 0
 
     def plan(self, *faults):
-        """Give the next connections these faults."""
+        """Apply these faults to the next connections."""
         self._faults = list(faults)
 
     def __enter__(self):

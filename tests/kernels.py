@@ -25,13 +25,13 @@ SCRUBBED = (
 
 
 def clean_environment(home, **extra):
-    """Give the environment of a kernel that knows no token but what `extra` says."""
+    """Return the environment of a kernel that knows no token but what `extra` says."""
     kept = {name: value for name, value in os.environ.items() if name not in SCRUBBED}
     return {**kept, "AOD_NOTEBOOK_HOME": str(home), "IPYTHONDIR": str(home / "ipython"), **extra}
 
 
 def older(environment, kernel):
-    """Give an environment in which one of the older kernels is started (`tests/tools/older_kernels`)."""
+    """Return an environment in which one of the older kernels is started (`tests/tools/older_kernels`)."""
     return {**environment, "PYTHONPATH": str(folder(kernel)), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 

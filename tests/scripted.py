@@ -34,7 +34,7 @@ class Request:
 
 @dataclass
 class Scripted:
-    """Gives the answers in order, one per connection; the last one is given for ever."""
+    """Returns the answers in order, one per connection; the last one is given for ever."""
 
     answers: list[Answer]
     requests: list[Request] = field(default_factory=list)

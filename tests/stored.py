@@ -9,7 +9,7 @@ CLAUDE = "fix-{number}"
 
 
 def log(number):
-    """Give the log of a session as Claude Code keeps it on disk."""
+    """Return the log of a session as Claude Code keeps it on disk."""
     fails = number % 3 == 0
     session = f"{number:08x}-7a41-4c0e-9d53-2b8a61c1d7e4"
     common = {"sessionId": session, "cwd": "/innkeeper", "version": "2.1.0", "isSidechain": False}

@@ -201,7 +201,7 @@ def test_a_repository_goes_out_with_its_token(scripted_body):
 
 @pytest.fixture
 def scripted_body():
-    """Give the JSON body of a session create with these arguments."""
+    """Return the JSON body of a session create with these arguments."""
 
     def body(**fields):
         seen = []

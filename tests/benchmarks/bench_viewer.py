@@ -110,7 +110,7 @@ class Case:
 
 
 def cases(rows):
-    """Give what is measured; the first two are what the others stand beside."""
+    """Return what is measured; the first two are what the others stand beside."""
     flood = "for i in range(200_000): print(i)"
     add = "def add(t): h.value += f'<div>{{t}}</div>'\nmeasured({count}, {rate}, add)"
     append = "measured({count}, {rate}, lambda t: o.append_stdout(t + '\\n'))"
@@ -184,7 +184,7 @@ class PageState:
 
 
 def figures(case, page, before, kernel):
-    """Give the figures of a case that is over."""
+    """Return the figures of a case that is over."""
     facts = case.facts
     if case.count >= BASE_ROWS and not case.probes:
         facts["rows"] = case.count
@@ -225,7 +225,7 @@ def run_cell(nb, number):
 
 
 def used_heap(page):
-    """Give the page's JavaScript heap in bytes, after a collection."""
+    """Return the page's JavaScript heap in bytes, after a collection."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     session.send("Performance.enable")

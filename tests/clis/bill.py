@@ -68,7 +68,7 @@ def _cost(row: Counts):
 
 
 def reported(version, row):
-    """Tell whether the CLI reports the request: titles and some subagents are in no output."""
+    """Check whether the CLI reports the request: titles and some subagents are in no output."""
     if row.status == 200 and not row.is_finished:
         return version == "claude"
     if version == "opencode":

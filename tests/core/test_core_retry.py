@@ -26,7 +26,7 @@ class Clock:
 
 
 def drive(repeat, *attempts, policy=None):
-    """Give the waits of a call whose attempts end like this; the last one goes on for ever."""
+    """Return the waits of a call whose attempts end like this; the last one goes on for ever."""
     clock = Clock()
     policy = policy or RetryPolicy()
     policy = RetryPolicy(

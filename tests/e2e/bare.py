@@ -71,7 +71,7 @@ def send(page, rows, gap_ms=20):
 
 
 def heap_mb(page):
-    """Give the page's JavaScript heap after a collection."""
+    """Return the page's JavaScript heap after a collection."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     session.send("Performance.enable")

@@ -157,7 +157,7 @@ def axe():
 
 @pytest.fixture
 def problems(axe):
-    """Give what axe finds serious or critical below a selector."""
+    """Return what axe finds serious or critical below a selector."""
 
     def find(page, selector):
         page.evaluate(axe)

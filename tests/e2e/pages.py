@@ -138,7 +138,7 @@ class NotebookPage:
         return self.page.locator(".aod-viewer .aod-log")
 
     def rows(self):
-        """Give all rows that the page keeps, as the kernel would send them."""
+        """Return all rows that the page keeps, as the kernel would send them."""
         return self.page.evaluate(
             """() => {
               const { store } = document.querySelector(".aod-viewer").viewer;

@@ -107,7 +107,7 @@ class Server:
         return nbformat.read(Path(path), as_version=4)
 
     def kernels(self):
-        """Give the process ids of the kernels that run."""
+        """Return the process ids of the kernels that run."""
         with urllib.request.urlopen(f"{self.url}/api/kernels?token={self.token}") as answer:
             return [kernel["id"] for kernel in json.load(answer)]
 

@@ -58,7 +58,7 @@ class Run(Timed):
 
 
 def coding(ends=True):
-    """Give the recorded session of a coding agent, with times."""
+    """Return the recorded session of a coding agent, with times."""
     session = Timed()
     session.prompts = {
         1: "The report for March shows 30 nights instead of 31. Find out why and fix it."
@@ -75,7 +75,7 @@ def coding(ends=True):
 
 
 def hostile():
-    """Give a session in which every name and value is hostile."""
+    """Return a session in which every name and value is hostile."""
     session = Timed()
     session.prompts = {1: HOSTILE}
     session.at(0, "turn_start", turn=1)
@@ -87,7 +87,7 @@ def hostile():
 
 
 def spans(count):
-    """Give a run that has ended, of so many spans in a tree."""
+    """Return a run that has ended, of so many spans in a tree."""
     run, chance = Run(), random.Random(1)
     began = run.began
     for number in range(count):
@@ -105,7 +105,7 @@ def spans(count):
 
 
 def rows(count):
-    """Give a frame of so many sessions."""
+    """Return a frame of so many sessions."""
     import pandas as pd
 
     chance, now = random.Random(2), pd.Timestamp.now(tz="UTC")
@@ -128,7 +128,7 @@ def rows(count):
 
 
 def running(count):
-    """Give so many sessions that run."""
+    """Return so many sessions that run."""
     made = []
     for number in range(count):
         session = Timed()
@@ -156,7 +156,7 @@ def update(sessions, per_second, seconds):
 
 
 def trace(source):
-    """Give a trace whose spans open the transcript."""
+    """Return a trace whose spans open the transcript."""
     return TraceViewer(
         source, transcript=lambda order: StreamViewer(source, freeze=False, at=order)
     )

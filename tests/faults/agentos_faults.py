@@ -241,7 +241,7 @@ def small_disk(folder):
 
 
 def faults_of(row, ours):
-    """Say what is wrong with our side of a row."""
+    """Return what is wrong with our side of a row."""
     wrong = []
     if not isinstance(ours["emitted"], int):
         wrong.append(f"{row.name}: ours {ours['emitted']}")

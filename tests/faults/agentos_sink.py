@@ -66,7 +66,7 @@ class Sink:
         }
 
     def answer(self, path, body):
-        """Give status and body; None resets the connection."""
+        """Return status and body; None resets the connection."""
         behaviour, book = self.behaviour, self.book
         elapsed = time.monotonic() - self.since
         if elapsed < behaviour.gone_for:

@@ -26,7 +26,7 @@ THOUGHTS = 7
 
 
 def claude(session, *, is_resumed):
-    """Give models a cost; let half of the sessions report totals, as Claude 2.1.277 and later do."""
+    """Price the models; let half of the sessions report totals, as Claude 2.1.277 and later do."""
     cost, models = 0.0, {}
     for turn in session.turns:
         for index, line in enumerate(turn.lines):

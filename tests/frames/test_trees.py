@@ -27,7 +27,7 @@ def random_spans(seed):
 
 
 def cycle_of(own, parent_of):
-    """Give the members of the cycle that a span is on; none if it is on none."""
+    """Return the members of the cycle that a span is on; none if it is on none."""
     members, other = [own], parent_of.get(own)
     while other in parent_of and other not in members:
         members.append(other)

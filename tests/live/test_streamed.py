@@ -86,7 +86,7 @@ def test_a_record_without_its_words_or_with_odd_calls_loses_nothing():
 
 @pytest.fixture
 def broken(service, tmp_path, monkeypatch):
-    """Gives the run of a stream that breaks off after so many bytes."""
+    """Returns the run of a stream that breaks off after so many bytes."""
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
     key = service.issue_key("workspace", proved=False)
     with ChaosProxy(service.url) as proxy:

@@ -27,7 +27,7 @@ class Shell:
 
 @contextlib.contextmanager
 def reporting_shell(service, folder):
-    """Give a shell whose services are those of `service`, with its state in `folder`."""
+    """Return a shell whose services are those of `service`, with its state in `folder`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AOD_NOTEBOOK_HOME", str(folder / "home"))
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))

@@ -20,7 +20,7 @@ NEWEST = VERSIONS[-1]
 
 
 def folder(version: str) -> Path:
-    """Give the folder of a version, which is installed if it is not there."""
+    """Return the folder of a version, which is installed if it is not there."""
     return install(ROOT / ".venv-agentos" / version, [f"pyagentos-sdk=={version}"])
 
 

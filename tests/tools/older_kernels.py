@@ -33,7 +33,7 @@ KERNELS = {
 
 
 def folder(kernel: str) -> Path:
-    """Give the folder of a kernel, which is installed if it is not there."""
+    """Return the folder of a kernel, which is installed if it is not there."""
     return install(ROOT / ".venv-kernels" / kernel, KERNELS[kernel])
 
 

@@ -35,7 +35,7 @@ def install(target: Path, packages: Sequence[str]) -> Path:
 
 
 def _installer() -> list[str]:
-    """Give the command that installs packages; an environment made by uv has no pip."""
+    """Return the command that installs packages; an environment made by uv has no pip."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     return ["uv", "pip", "install", "--python", sys.executable]

@@ -77,7 +77,7 @@ def traced(story):
 
 
 def outline(trace):
-    """Give name, depth, and own time of each span in the order of the tree."""
+    """Return name, depth, and own time of each span in the order of the tree."""
     tree = trace.tree
     return [
         (
