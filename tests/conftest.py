@@ -29,7 +29,7 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items):
-    """Give long forms half an hour, where they name no limit of their own."""
+    """Set a limit of half an hour for long forms without a limit of their own."""
     for item in items:
         if item.get_closest_marker("faults") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(1800))

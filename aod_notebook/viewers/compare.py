@@ -404,10 +404,10 @@ def _lines(text: str, sign: str, tone: str) -> str:
 
 
 def _edits_html(found: Compared) -> str:
-    rows, said = edit_facts(found)
+    rows, summary = edit_facts(found)
     if not rows:
         return ""
-    head = f'<div style="{_SECTION}"><b>Edits by file</b> &nbsp;<span style="{_QUIET}">{said}</span></div>'
+    head = f'<div style="{_SECTION}"><b>Edits by file</b> &nbsp;<span style="{_QUIET}">{summary}</span></div>'
     return head + _table_html(("34%", "", "", "22%"), ["File", "A", "B", ""], rows[:MOST_ROWS])
 
 
@@ -429,8 +429,8 @@ def _words_html(found: Compared) -> str:
 
 def _ended(totals: dict[str, Any]) -> str:
     status, code = totals["status"], totals["exit_code"]
-    said = [f"{GLYPHS.get(str(status), '')} {state_word(status)}".strip()] if status else []
-    return " · ".join([*said, *([f"exit code {code}"] if code else [])])
+    parts = [f"{GLYPHS.get(str(status), '')} {state_word(status)}".strip()] if status else []
+    return " · ".join([*parts, *([f"exit code {code}"] if code else [])])
 
 
 # -- plain text -----------------------------------------------------------------------------------
@@ -446,9 +446,9 @@ def _text(found: Compared) -> str:
     lines = [f"Compare · {_title(found)}", *_columns(table)]
     lines += ["", f"Steps · {states_line(found)}"]
     lines += list(_step_lines(found))
-    rows, said = edit_facts(found)
+    rows, summary = edit_facts(found)
     if rows:
-        lines += ["", f"Edits by file · {said}", *_columns(rows[:MOST_ROWS])]
+        lines += ["", f"Edits by file · {summary}", *_columns(rows[:MOST_ROWS])]
     return "\n".join(lines)
 
 

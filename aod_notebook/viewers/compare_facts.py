@@ -56,8 +56,8 @@ def states_line(found: Compared) -> str:
     """
     states = [state_of(pair) for pair in found.pairs]
     names = {"same": "same", "changed": "differ", "only_a": "only in A", "only_b": "only in B"}
-    said = [f"{states.count(s):,} {name}" for s, name in names.items() if s in states]
-    return ", ".join(said) or "none"
+    counts = [f"{states.count(s):,} {name}" for s, name in names.items() if s in states]
+    return ", ".join(counts) or "none"
 
 
 def edit_facts(found: Compared) -> tuple[list[Fact], str]:
@@ -187,8 +187,8 @@ def _compared(
     if share is None or a is None or b is None or not round(100 * share):
         return _fact(name, texts)
     sign = MINUS if b < a else "+"
-    said = f"{sign}{text(abs(b - a))}, {abs(share):.0%}".replace("%", "\u202f%")
-    return _fact(name, texts, f"{said} {nouns[b > a]}", _tone(share, _LITTLE))
+    difference = f"{sign}{text(abs(b - a))}, {abs(share):.0%}".replace("%", "\u202f%")
+    return _fact(name, texts, f"{difference} {nouns[b > a]}", _tone(share, _LITTLE))
 
 
 def _share(a: float | None, b: float | None) -> float | None:

@@ -10,7 +10,7 @@ CHARS = 79
 
 
 def text(number):
-    """Give line `number`: eight digits, then words.
+    """Return line `number`: eight digits, then words.
 
     Example:
         >>> text(7)[:9], len(text(7))

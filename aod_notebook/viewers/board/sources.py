@@ -220,8 +220,8 @@ class _Batch(_Fixed):
 
     @property
     def is_final(self) -> bool:
-        told = self._batch.progress
-        return bool(self.rows) and int(told.ended) >= int(told.total)
+        progress = self._batch.progress
+        return bool(self.rows) and int(progress.ended) >= int(progress.total)
 
     def changed(self, now: float) -> Iterable[int]:
         if now < self._due:
@@ -254,8 +254,10 @@ class _Batch(_Fixed):
         )
 
     def progress(self) -> Progress | None:
-        told = self._batch.progress
-        return Progress(told.ended, told.total, told.cost_usd, told.eta_s, told.waits)
+        progress = self._batch.progress
+        return Progress(
+            progress.ended, progress.total, progress.cost_usd, progress.eta_s, progress.waits
+        )
 
 
 class Service(_Fixed):

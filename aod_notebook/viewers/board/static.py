@@ -83,7 +83,7 @@ def board_html(title: str, facts: Sequence[str], rows: Sequence[BoardRow], again
         rows: all rows, in the order in which they are shown.
         again: the command that shows it again; empty if there is none.
     """
-    said = " · ".join(escape(one_line(fact)) for fact in (*facts, _of(rows)))
+    summary = " · ".join(escape(one_line(fact)) for fact in (*facts, _of(rows)))
     columns = [column for column in _COLUMNS if any(column.text(row) for row in rows)]
     head = "".join(_cell("th", column, column.head, "600") for column in columns)
     body = "".join(_row(columns, row) for row in rows[:MOST_ROWS])
@@ -100,7 +100,7 @@ def board_html(title: str, facts: Sequence[str], rows: Sequence[BoardRow], again
     empty = f'<div style="padding:12px;{QUIET}">No sessions yet.</div>'
     return (
         f'<div class="{_NO_MATH}" style="{_BOX}"><div style="padding:8px 12px">'
-        f'<b style="font-size:14px">{escape(one_line(title))}</b> <span style="{QUIET}">{said}</span>'
+        f'<b style="font-size:14px">{escape(one_line(title))}</b> <span style="{QUIET}">{summary}</span>'
         f'</div><div style="padding:0 0 0 12px">{table if rows else empty}</div>{foot}</div>'
     )
 

@@ -133,28 +133,28 @@ class Board(RecordView):
         for state in (*STATES, *(each for each in states if each and each not in STATES)):
             if states[state]:
                 sign = words.GLYPHS.get(state, "") if state in TONES else ""
-                said = f"{sign} {states[state]:,} {words.state_word(state).lower()}".strip()
-                facts.append((said, TONES.get(state, "")))
+                fact = f"{sign} {states[state]:,} {words.state_word(state).lower()}".strip()
+                facts.append((fact, TONES.get(state, "")))
         costs = [row.cost for row in rows if row.cost is not None]
         if costs:
             facts.append((words.dollars(sum(costs)), "strong"))
         return facts
 
-    def _progress(self, told: Progress) -> dict[str, Any]:
+    def _progress(self, progress: Progress) -> dict[str, Any]:
         """Return what the bar and the line below it show of a batch."""
         rows = self._source.rows
         done = [row for row in rows if not is_active(row)]
-        spent = told.cost_usd
+        spent = progress.cost_usd
         return {
-            "done": told.done,
-            "total": told.total,
+            "done": progress.done,
+            "total": progress.total,
             "failed": sum(row.status != "completed" for row in done),
             "running": sum(is_active(row) and row.status != QUEUED for row in rows),
             "queued": sum(row.status == QUEUED for row in rows),
             "cost": spent,
-            "whole": _estimate(done, told),
-            "left": words.duration(told.eta_s) if told.done >= LEAST_ENDED else "",
-            "waits": one_line(told.waits, 120),
+            "whole": _estimate(done, progress),
+            "left": words.duration(progress.eta_s) if progress.done >= LEAST_ENDED else "",
+            "waits": one_line(progress.waits, 120),
         }
 
     # -- what the page asks for ---------------------------------------------------------------------
@@ -207,8 +207,8 @@ class Board(RecordView):
     def _stop_all(self, page: str, content: Mapping[str, Any]) -> None:
         del page, content
         if self._stop is not None:
-            said = self._stop()
-            self.note("" if said is None else str(said))
+            answer = self._stop()
+            self.note("" if answer is None else str(answer))
 
 
 def _transcript(source: Any, order: int, actions: Mapping[str, Any]) -> StreamViewer:
@@ -226,9 +226,9 @@ def _failing(rows: list[BoardRow]) -> list[tuple[str, int, int]]:
     return [(one_line(tool, 60), n, sessions[tool]) for tool, n in times.most_common(MOST_FAILING)]
 
 
-def _estimate(done: list[BoardRow], told: Progress) -> float | None:
+def _estimate(done: list[BoardRow], progress: Progress) -> float | None:
     """Return what the whole batch will cost, from the median of the last sessions."""
     costs = [row.cost for row in done if row.cost is not None][-RECENT:]
-    if len(costs) < LEAST_ENDED or told.cost_usd is None or told.done >= told.total:
+    if len(costs) < LEAST_ENDED or progress.cost_usd is None or progress.done >= progress.total:
         return None
-    return told.cost_usd + statistics.median(costs) * (told.total - told.done)
+    return progress.cost_usd + statistics.median(costs) * (progress.total - progress.done)

@@ -150,8 +150,8 @@ class SessionSpans:
             span.bad = "stopped"
         elif event.type == "error" or code not in (0, None):
             span.is_error = True
-            said = f"exit code {code}" if event.type == "exit" else event.extra.get("message")
-            span.bad = one_line(str(said or "failed"), TITLE_CHARS)
+            reason = f"exit code {code}" if event.type == "exit" else event.extra.get("message")
+            span.bad = one_line(str(reason or "failed"), TITLE_CHARS)
 
     def _count(self, span: Span) -> None:
         """Take tokens and cost of the turn from its account."""

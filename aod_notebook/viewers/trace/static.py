@@ -80,13 +80,13 @@ def facts_of(trace: Trace) -> list[Fact]:
 
 def facts_line(trace: Trace) -> list[str]:
     """Return the same for text: how many calls failed stands with their number."""
-    said: list[str] = []
+    grouped: list[str] = []
     for fact, tone in facts_of(trace):
-        if tone == "bad" and said:
-            said[-1] += f" {fact}"
+        if tone == "bad" and grouped:
+            grouped[-1] += f" {fact}"
         else:
-            said.append(fact)
-    return said
+            grouped.append(fact)
+    return grouped
 
 
 def span_facts(span: Span) -> list[str]:
@@ -205,8 +205,8 @@ def _space(width: int) -> str:
 def _line(trace: Trace, one: int) -> str:
     span, depth = trace.spans[one], min(trace.tree.depths[one], MAX_NESTED)
     facts = " · ".join(map(text_html, span_facts(span)))
-    said = clip(span.text, TEXT_CHARS)
-    about = code(said, MONO) if span.kind == "tool" else text_html(said)
+    text = clip(span.text, TEXT_CHARS)
+    about = code(text, MONO) if span.kind == "tool" else text_html(text)
     return (
         f'<span style="{_NAME}">{_space(14 * depth) if depth else ""}<b>{text_html(span.name)}</b> '
         f'<span style="font-size:12px">{facts}</span> '
@@ -259,8 +259,8 @@ def trace_plain(trace: Trace) -> str:
     for one in tree.order[:PLAIN_LINES]:
         span = trace.spans[one]
         facts = " · ".join(span_facts(span))
-        said = f"{'  ' * min(tree.depths[one], 10)}{span.name}  {facts}  {span.text}"
-        lines.append(clip(said.rstrip(), PLAIN_CHARS))
+        line = f"{'  ' * min(tree.depths[one], 10)}{span.name}  {facts}  {span.text}"
+        lines.append(clip(line.rstrip(), PLAIN_CHARS))
     if len(tree.order) > PLAIN_LINES:
         lines.append(f"… {counted(len(tree.order) - PLAIN_LINES, 'more span')}")
     return "\n".join(lines)
