@@ -334,7 +334,7 @@ def _normalised(given: Any) -> str:
 
 
 def _given(text: str | None, inside: "_Inside") -> Any:
-    """Return the decoded input of a call; what is no JSON, or too deep, stays text."""
+    """Return the decoded input of a call; text that is not JSON, or nested too deeply, stays text."""
     try:
         return None if text is None else inside.of(msgspec.json.decode(text))
     except (msgspec.DecodeError, RecursionError):

@@ -24,7 +24,7 @@ def to_parquet(frame: pd.DataFrame, path: str | os.PathLike[str] | IO[bytes]) ->
     but the categories of columns without a value, which `read_parquet` here restores.
 
     Raises:
-        FrameError: it is no frame, or could not be written there.
+        FrameError: it is not a frame, or could not be written there.
 
     Example:
         >>> import io

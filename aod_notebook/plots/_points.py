@@ -92,7 +92,7 @@ def _of_messages(messages: pd.DataFrame) -> pd.DataFrame:
 
 
 def _disjoint(rows: pd.DataFrame, includes_cache: Any, includes_reasoning: Any) -> pd.DataFrame:
-    """Make kinds of tokens that share none: cached ones are no input, reasoning is output."""
+    """Make kinds of tokens that share none: cached ones are not input, reasoning is output."""
     read, output = rows["input_tokens"], rows["output_tokens"]
     if includes_cache is not None:
         cached = rows["cache_read_tokens"].fillna(0) + rows["cache_creation_tokens"].fillna(0)

@@ -46,7 +46,7 @@ def tokens_df(source: Any = None, *, client: Any = None) -> pd.DataFrame:
     Returns:
         `id` (of the session or run), `turn`, `at` (UTC; missing if no time is known), `step`
         (position, from 1), `kind` (cache read, cache written, input, output), `tokens` and
-        `total`. The kinds share no token: what came out of the cache is no input, and output
+        `total`. The kinds share no token: what came out of the cache is not input, and output
         includes reasoning. What a runtime does not report has no row.
 
     Raises:

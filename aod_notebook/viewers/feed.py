@@ -209,7 +209,7 @@ class RowFeed:
             return facts
 
     def _are_known(self, facts: dict[str, Any]) -> bool:
-        """Check whether the pages have facts that say the same; elapsed time is no news."""
+        """Check whether the pages have facts that say the same; elapsed time does not count."""
         return all(
             facts[key] == self._facts.get(key)
             for key in facts.keys() - {"elapsed", "head", "waited"}

@@ -59,7 +59,7 @@ class RowBuilder:
     ) -> None:
         self.summary = Summary()
         self._prompts: Mapping[int, str] = {} if prompts is None else prompts
-        # What a shell prints is no transcript, and there may be very much of it.
+        # What a shell prints is not a transcript, and there may be very much of it.
         self._plain = TextLines() if runtime == "shell" else None
         self._stdout = Reader(runtime)
         self._stderr = TextLines()

@@ -367,5 +367,5 @@ def _json(value: object) -> str:
         if len(text) > SHORT_JSON:
             text = json.dumps(value, ensure_ascii=False, default=str, indent=2)
     except (ValueError, TypeError, RecursionError):
-        return f"[{type(value).__name__} that is no JSON]"
+        return f"[{type(value).__name__} that is not JSON]"
     return text

@@ -244,7 +244,7 @@ def render_html(
         prompts: the prompts by the numbers of their turns; None if they are unknown.
 
     Raises:
-        AodNotebookError: these are no events, but a DataFrame of them, for example.
+        AodNotebookError: these are not events, but a DataFrame of them, for example.
 
     Example:
         >>> from aod_notebook.live import SessionRequest, start

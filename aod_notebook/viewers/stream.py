@@ -210,7 +210,7 @@ class StreamViewer(PageWidget):
     def _bundle(self) -> dict[str, Any]:
         """Return the static transcript, and the live view where the front end can show it.
 
-        A page that can puts its view over the HTML. What is saved then is no widget, which shows
+        A page that can puts its view over the HTML. What is saved then is not a widget, which shows
         nothing once its kernel is gone.
         """
         self._rows_kept = len(self.feed.transcript.rows)

@@ -176,16 +176,16 @@ def test_a_disk_that_fills_up_costs_the_other_sessions_only(client, ids, tmp_pat
 
 
 def test_what_is_no_store_is_not_taken_for_an_empty_one(tmp_path):
-    with pytest.raises(frames.FrameError, match="'typo' is no directory: fill one with frames"):
+    with pytest.raises(frames.FrameError, match="'typo' is not a directory: fill one with frames"):
         frames.scan("typo")
-    with pytest.raises(frames.FrameError, match="is no store: fill one with frames"):
+    with pytest.raises(frames.FrameError, match="is not a store: fill one with frames"):
         frames.Store(tmp_path)
 
 
 def test_a_store_that_is_gone_is_said_to_be(client, tmp_path):
     store = frames.collect([], into=tmp_path / "kept", client=client)
     (tmp_path / "kept" / "manifest.parquet").unlink()
-    with pytest.raises(frames.FrameError, match="is no store"):
+    with pytest.raises(frames.FrameError, match="is not a store"):
         store.frame("turns")
 
 

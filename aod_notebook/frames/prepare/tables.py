@@ -68,8 +68,8 @@ def cost_per_agent_and_day(rows: Any, *, to: Library = "pandas") -> pd.DataFrame
         to: "pandas", "polars" or "arrow".
 
     Returns:
-        `agent_id`, `day` (midnight in UTC), `count` of rows, `priced_count` of those whose
-        cost is known, `cost_usd` and the four token columns; a sum of nothing but missing
+        `agent_id`, `day` (midnight in UTC), `count` of rows, `priced_count` of those with a
+        known cost, `cost_usd` and the four token columns; a sum of nothing but missing
         values is missing. What never started and used nothing, such as a turn that was
         stopped while it waited, is left out; if it used something, its day is missing.
 
@@ -145,7 +145,7 @@ def stage_durations(events: Any, *, to: Library = "pandas") -> pd.DataFrame:
     Returns:
         `session_id`, `order`, `stage`, `state`, `duration_ms` and `message`: a row per stage
         that was done or failed, and one with state `started` and no duration per stage
-        whose end was never reported (that of `runtime_start` never is).
+        without a reported end (that of `runtime_start` is never reported).
 
     Raises:
         FrameError: it is not an events frame.

@@ -71,7 +71,7 @@ def collect(
             None means all.
         into: the directory; made if it is not there.
         client: the client to ask; by default the current connection's.
-        dask: a `dask.distributed.Client` whose workers fetch, decode and write, with clients
+        dask: a `dask.distributed.Client` with workers that fetch, decode and write, with clients
             of their own; `into` must be a directory that they share with this process.
         jobs: how many sessions are fetched at the same time; with `dask`, by each worker.
         progress: show on stderr how far it is.

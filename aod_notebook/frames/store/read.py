@@ -298,7 +298,7 @@ class Store:
 
     def _check(self) -> None:
         if not is_store(self.path):
-            what = "is no store" if self.path.is_dir() else "is no directory"
+            what = "is not a store" if self.path.is_dir() else "is not a directory"
             raise FrameError(
                 f"{str(self.path)!r} {what}: fill one with frames.collect(ids, into=…)"
             )
@@ -403,7 +403,7 @@ def scan(path: str | os.PathLike[str]) -> Store:
         ...     scan("typo")
         ... except FrameError as error:
         ...     print(error)
-        'typo' is no directory: fill one with frames.collect(ids, into=…)
+        'typo' is not a directory: fill one with frames.collect(ids, into=…)
     """
     return Store(path)
 

@@ -16,7 +16,7 @@ from aod_notebook.transcripts import Entry, Reader
 _Ints = npt.NDArray[np.int64]
 _NO_TURN = -1
 _NAMELESS = frozenset({"codex", "opencode"})
-"""Runtimes whose lines name no model."""
+"""Runtimes that name no model in their lines."""
 ModelOf = Callable[[str | None], str | None]
 """From a session's id to the model of its agent, None if that is unknown."""
 _NOTHING = -(2**63)

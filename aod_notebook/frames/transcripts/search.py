@@ -45,7 +45,7 @@ def search(
 
     Args:
         source: sessions, as for `events_df`; None means all of them.
-        text: a text, whose case does not matter, or a compiled regular expression.
+        text: a text, compared without case, or a compiled regular expression.
         client: the client to ask; by default the current connection's.
         columns: only these columns.
         exclude: all columns but these.

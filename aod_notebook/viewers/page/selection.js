@@ -58,7 +58,7 @@ export function copied(text, root) {
   const focused = /** @type {HTMLElement?} */ (document.activeElement);
   root.append(area);
   area.select();
-  // Frames and pages that are no secure context have no other way to the clipboard.
+  // Frames and pages that are not a secure context have no other way to the clipboard.
   const done = document.execCommand("copy");
   area.remove();
   focused?.focus({ preventScroll: true });

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_SPANS = 400
 """So many are read; the live view has all."""
 MAX_NESTED = 40
-"""Deeper spans are no further nested: browsers and sanitisers give up on very deep pages."""
+"""Deeper spans are not nested further: browsers and sanitisers give up on very deep pages."""
 OPEN_DEPTH = 2
 DETAIL_CHARS = 300
 ERROR_CHARS = 1_200
