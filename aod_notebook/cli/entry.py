@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aod_notebook._version import __version__
-from aod_notebook.cli.house import add_house
+from aod_notebook.cli.machine import add_machine
 from aod_notebook.cli.parser import Parser
 from aod_notebook.cli.sessions import add_sessions
 from aod_notebook.core.errors import AodNotebookError
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options) or 0)
     except (AodNotebookError, OSError, sqlite3.Error) as error:
-        print(f"aod-notebook: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks
+        print(f"aod-notebook: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -39,5 +39,5 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aod-notebook {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
     add_sessions(commands)
-    add_house(commands)
+    add_machine(commands)
     return parser

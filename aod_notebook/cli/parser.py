@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports a mistake in one line, with the nearest word that would have been right."""
+    """A parser that reports a mistake in one line, with the nearest valid word."""
 
     def error(self, message: str) -> NoReturn:
         """Describe what is wrong in one line, and exit."""

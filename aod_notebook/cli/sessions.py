@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aod_notebook.cli.say import say
 from aod_notebook.cli.source import Source, agent_name, source_of
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted, one_line
@@ -74,12 +73,12 @@ def _sessions(options: argparse.Namespace) -> None:
     count = sys.maxsize if options.all else NEWEST
     table, of = source.newest(count)
     if not of:
-        say(f"There are no sessions in {source.where}. `aod-notebook demo` makes some.")
+        print(f"There are no sessions in {source.where}. `aod-notebook demo` makes some.")
         return
     for line in _lines(table):
-        say(line)
+        print(line)
     if len(table) < of:
-        say(f"{len(table)} of {of} sessions; --all lists the others.")
+        print(f"{len(table)} of {of} sessions; --all lists the others.")
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
@@ -145,12 +144,12 @@ def _show(options: argparse.Namespace) -> None:
         replay,
         session_id,
     ]
-    say(_styled(one_line(shown.title), _BOLD, colours))
-    say(_styled(" · ".join(filter(None, facts)), _DIM, colours))
+    print(_styled(one_line(shown.title), _BOLD, colours))
+    print(_styled(" · ".join(filter(None, facts)), _DIM, colours))
     after = None
     for row in transcript.rows:
         for line in _row_lines(row, after):
-            say(_styled(line, _look(row), colours))
+            print(_styled(line, _look(row), colours))
         after = row
 
 
@@ -190,7 +189,7 @@ def _export(options: argparse.Namespace) -> None:
         _export_html(source, ids, options)
     if options.parquet is not None:
         source.to_parquet(ids, options.parquet)
-        say(f"{counted(len(ids), 'session')} as Parquet, not redacted: {options.parquet}")
+        print(f"{counted(len(ids), 'session')} as Parquet, not redacted: {options.parquet}")
 
 
 def _export_html(source: Source, ids: list[str], options: argparse.Namespace) -> None:
@@ -205,11 +204,11 @@ def _export_html(source: Source, ids: list[str], options: argparse.Namespace) ->
             f"The pages can't be written to {options.html}: {error.strerror or error}. Choose "
             "another folder."
         ) from error
-    say(f"{counted(len(ids), 'session')} written: {index}")
+    print(f"{counted(len(ids), 'session')} written: {index}")
     if hides is None:
-        say("Not redacted: look through the pages before you share them.")
+        print("Not redacted: look through the pages before you share them.")
     else:
-        say(f"Redacted: {hides.report()}. Look through the pages before you share them.")
+        print(f"Redacted: {hides.report()}. Look through the pages before you share them.")
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -218,6 +217,6 @@ def _import(options: argparse.Namespace) -> None:
     agents = None if options.agents is None else options.agents.split(",")
     store = frames.import_logs(options.where or None, options.into, options.since, agents)
     count = len(store.session_ids)
-    say(f"{counted(count, 'session')} in {store.path}")
+    print(f"{counted(count, 'session')} in {store.path}")
     if count:
-        say(f"`aod-notebook sessions --store {store.path}` lists them.")
+        print(f"`aod-notebook sessions --store {store.path}` lists them.")

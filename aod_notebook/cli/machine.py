@@ -1,4 +1,4 @@
-"""The commands that look after this machine: service, demo, outbox, doctor."""
+"""Commands that maintain this machine: service, demo, outbox, doctor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aod_notebook.cli.say import say
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.local.options import add_options, serve_with, whole_number
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from aod_notebook.cli.parser import Parser
 
 
-def add_house(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_machine(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the commands to a parser."""
     serve = commands.add_parser("serve", help="run the embedded service until it is terminated")
     _add_data_dir(serve)
@@ -80,7 +79,7 @@ def _demo(options: argparse.Namespace) -> None:
     from aod_notebook.demo import quickstart, run_demo
 
     run_demo(quickstart(), options.html, sys.stdout.write)
-    say(f"\nThe page with everything: {options.html}")
+    print(f"\nThe page with everything: {options.html}")
 
 
 def _service_status(options: argparse.Namespace) -> None:
@@ -88,18 +87,20 @@ def _service_status(options: argparse.Namespace) -> None:
 
     found = status(_data_dir(options))
     where = found.service
-    say("not running" if where is None else f"{where.url} (process {where.pid})")
+    print("not running" if where is None else f"{where.url} (process {where.pid})")
     for noun, counts in (("sessions", found.sessions), ("runs", found.runs)):
         listed = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
-        say(f"{noun}: {listed}")
-    say(f"{found.database_bytes / 1e6:.1f} MB database, {found.workspace_bytes / 1e6:.1f} MB files")
+        print(f"{noun}: {listed}")
+    print(
+        f"{found.database_bytes / 1e6:.1f} MB database, {found.workspace_bytes / 1e6:.1f} MB files"
+    )
 
 
 def _service_stop(options: argparse.Namespace) -> int:
     from aod_notebook.local import stop_service
 
     stopped = stop_service(_data_dir(options))
-    say("stopped" if stopped else "not running")
+    print("stopped" if stopped else "not running")
     return 0 if stopped else 1
 
 
@@ -115,13 +116,13 @@ def _service_backup(options: argparse.Namespace) -> None:
             f"The backup can't be written to {options.file}: {error.strerror}. Choose a file in a "
             "folder that is there and that you may write into."
         ) from error
-    say(f"written: {options.file}")
+    print(f"written: {options.file}")
 
 
 def _service_vacuum(options: argparse.Namespace) -> None:
     from aod_notebook.local.maintenance import vacuum
 
-    say(f"{vacuum(_data_dir(options)) / 1e6:.1f} MB given back")
+    print(f"{vacuum(_data_dir(options)) / 1e6:.1f} MB freed")
 
 
 def _service_clean(options: argparse.Namespace) -> None:
@@ -129,7 +130,7 @@ def _service_clean(options: argparse.Namespace) -> None:
     from aod_notebook.local.maintenance import clean
 
     cleaned = clean(_data_dir(options), options.older_than)
-    say(f"deleted: {counted(cleaned.sessions, 'session')}, {counted(cleaned.runs, 'run')}")
+    print(f"deleted: {counted(cleaned.sessions, 'session')}, {counted(cleaned.runs, 'run')}")
 
 
 def _outbox(options: argparse.Namespace) -> int:
@@ -145,17 +146,19 @@ def _outbox(options: argparse.Namespace) -> int:
         else []
     )
     for line in lines:
-        say(line)
+        print(line)
     spools, letters = by_service(waiting()), refused()
     for left in spools:
         sender = "their process has ended"
         if left.is_alive:
             sender = f"{', '.join(f'process {pid}' for pid in left.pids)} sends"
-        say(f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {sender}")
+        print(
+            f"{left.base_url}: {counted(left.records, 'record')} since {left.created_at}; {sender}"
+        )
     if letters:
-        say(f"{counted(len(letters), 'record')} refused by the service, kept beside the spools")
+        print(f"{counted(len(letters), 'record')} refused by the service, kept beside the spools")
     if not spools:
-        say("nothing waits")
+        print("nothing waits")
     return 1 if lines and any(not left.is_alive for left in spools) else 0
 
 
@@ -167,7 +170,7 @@ def _doctor(_: argparse.Namespace) -> int:
     found.insert(0, summary(found))
     disconnect()
     for check, state, text in found:
-        say(f"{state:<8} {check:<9} {text}")
+        print(f"{state:<8} {check:<9} {text}")
     return 1 if any(state == "problem" for _, state, _ in found) else 0
 
 
