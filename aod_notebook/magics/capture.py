@@ -1,4 +1,4 @@
-"""Passing on what a cell prints and displays, while it still prints and displays it."""
+"""Capture what a cell prints and displays, and still show it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Take: TypeAlias = Callable[[str, str], None]
 
 
 class Capture:
-    """Passes to `take` the lines of standard output and error, and the text of what is displayed.
+    """Passes to `take` the lines of standard output and error, and the text of displayed outputs.
 
     Args:
         shell: the shell that the cell runs in.
@@ -38,7 +38,7 @@ class Capture:
             self._publisher.register_hook(self._display)
 
     def close(self) -> None:
-        """Pass on what was not ended by a newline; from now on nothing is."""
+        """Pass on the unfinished line, then nothing more."""
         if self._has_hook:
             self._publisher.unregister_hook(self._display)
         for name, tee in self._tees.items():
@@ -55,7 +55,7 @@ class Capture:
 
 
 class _Tee:
-    """A text stream that is written to as before; whole lines go to `take` too."""
+    """A text stream that also passes whole lines to `take`."""
 
     def __init__(self, stream: Any, name: str, take: Take) -> None:
         self.stream = stream
@@ -66,7 +66,7 @@ class _Tee:
         self._is_open = True
 
     def write(self, text: str) -> int:
-        """Write, and pass on the lines that this completes."""
+        """Write, and pass on the completed lines."""
         written: int = self.stream.write(text)
         with self._lock:
             if not self._is_open:
@@ -96,7 +96,7 @@ class _Tee:
 
 
 def _last_written(line: str) -> str:
-    """Return what is left to be seen of a line that carriage returns wrote over."""
+    """Return the visible part of a line after its carriage returns."""
     return line.rstrip("\r").rpartition("\r")[2]
 
 

@@ -42,7 +42,7 @@ _HOOK_KEYS = ("%aod", "%%aod", "%agentos", "%%agentos")
 
 
 class Completion(NamedTuple):
-    """What a piece of the text before the cursor may become."""
+    """Candidates for a piece of the text before the cursor."""
 
     fragment: str
     become: list[str]
@@ -82,7 +82,7 @@ class KnownNames:
             return list(self._names.get(key, ()))
 
     def wait(self, timeout: float) -> None:
-        """Wait until what is being asked for has been answered."""
+        """Wait for the answers to pending requests."""
         with self._lock:
             asking = list(self._asking.values())
         wait(asking, timeout)
@@ -108,7 +108,7 @@ known_runs = KnownNames(partial(current_if_any, AGENTOS))
 
 
 def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
-    """Return what the last word of `text` may become; None outside of our magics.
+    """Return the candidates for the last word of `text`; None outside of these magics.
 
     Args:
         text: the cell up to the cursor.
@@ -127,7 +127,7 @@ def candidates(text: str, names: Mapping[str, object]) -> list[str] | None:
 
 
 def complete(text: str, names: Mapping[str, object]) -> Completion | None:
-    """Return what `candidates` returns, and which piece of the text that is for."""
+    """Return the candidates, and the piece of text that they replace."""
     line = text.rpartition("\n")[2]
     magic, is_below = _CELL.match(text), line != text
     if magic is None or (is_below and magic[2] == "agentos"):  # its cell is Python
@@ -155,7 +155,7 @@ def complete(text: str, names: Mapping[str, object]) -> Completion | None:
 def _following(
     sign: str, magic: str, before: list[str], start: str, names: Mapping[str, object]
 ) -> list[str]:
-    """Return what may follow the words `before`."""
+    """Return the candidates after the words `before`."""
     if sign == "%%":
         parser = aod.cell_parser() if magic == "aod" else agentos.cell_parser()
         return _by_parser(parser, before, start, names)
@@ -227,7 +227,7 @@ _OFFERED: dict[Offer, Callable[[Mapping[str, object]], list[str]]] = {
 
 
 def _parameters(before: Sequence[str]) -> list[str]:
-    """Return the parameters that a call of AgentOS's control plane still takes."""
+    """Return the remaining parameters of a call of AgentOS's control plane."""
     method = methods().get(before[0])
     given = {word.partition("=")[0] for word in before[1:]}
     takes = () if method is None else method.signature.parameters
@@ -235,7 +235,7 @@ def _parameters(before: Sequence[str]) -> list[str]:
 
 
 def _folders(word: str) -> list[str]:
-    """Return what a folder's path that begins with `word` may become."""
+    """Return the folders with paths that begin with `word`."""
     base, slash, start = word.rpartition("/")
     try:
         there = sorted(Path(base + slash or ".").expanduser().iterdir())
@@ -276,7 +276,7 @@ def install(shell: InteractiveShell) -> None:
 
 
 def uninstall(shell: InteractiveShell) -> None:
-    """Take the completion away again."""
+    """Remove the completion."""
     matchers = shell.Completer.custom_matchers
     matchers[:] = [each for each in matchers if not hasattr(each, "is_aod_notebook")]
     hooks: Any = shell.strdispatchers["complete_command"]
@@ -285,7 +285,7 @@ def uninstall(shell: InteractiveShell) -> None:
 
 
 def _matcher(shell: InteractiveShell) -> Any:
-    """Make the matcher; None on IPython 7: its matchers know only the last word."""
+    """Return the matcher; None on IPython 7: its matchers know only the last word."""
     try:
         from IPython.core.completer import SimpleCompletion, context_matcher
     except ImportError:

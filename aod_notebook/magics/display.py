@@ -1,4 +1,4 @@
-"""How a followed session or run is shown in a cell: lines, HTML, the live view, the stop button."""
+"""Show a followed session or run in a cell: lines, HTML, the live view, the stop button."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ Followed: TypeAlias = "Handle[Any, Any]"
 
 
 def say(text: str) -> None:
-    """Print a line of ours into the cell's output."""
+    """Print a line into the cell's output."""
     print(text, flush=True)  # noqa: T201 - the cell's output is the user interface
 
 
 class _ServiceNotices:
-    """Shows once why nothing comes, and once that the service answers again."""
+    """Shows once why no events arrive, and once that the service answers again."""
 
     def __init__(self) -> None:
         self._is_shown = False
 
     def show(self, followed: Followed, note: Callable[[str], None]) -> None:
-        """Pass on the notice of what is followed if it is new, or gone."""
+        """Pass on a new notice, or its end."""
         notice = followed.notice
         if bool(notice) != self._is_shown:
             self._is_shown = bool(notice)
@@ -79,7 +79,7 @@ class OneLine:
             self.session.pause(self.period_s)
 
     def end(self) -> None:
-        """Show what there is in the end, with the events that an interrupt came before."""
+        """Show the final state, with the events that arrived after an interrupt."""
         transcript = self.transcript
         rest: Iterable[Any] = self.session.received(self.start + transcript.taken)
         rows = transcript.add(event for event, _ in rest)
@@ -89,21 +89,21 @@ class OneLine:
         self.leave()
 
     def _rebuilt(self) -> Transcript:
-        """Make the transcript again: more may be known of earlier events in the end."""
+        """Build the transcript again: earlier events may be more complete now."""
         whole = Transcript.of(self.session)
         whole.add(event for event, _ in self.session.received(self.start))
         whole.finish()
         return whole
 
     def show(self, rows: list[Row]) -> None:
-        """Show the rows that came."""
+        """Show new rows."""
 
     def note(self, text: str) -> None:
-        """Print why nothing comes at the moment, or that it continues."""
+        """Print why no events arrive at the moment, or that they continue."""
         say(text)
 
     def leave(self) -> None:
-        """Show what stays."""
+        """Show the final output."""
         say(status_line(self.transcript.title, self.transcript.summary))
 
 
@@ -122,19 +122,19 @@ class LineOutput(OneLine):
 
 
 class LinesThenHtml(LineOutput):
-    """Prints the lines as they come; the transcript takes the place of the cell's output."""
+    """Prints the lines as they come; then replaces the cell's output by the transcript."""
 
     def __init__(self, session: Followed, start: int) -> None:
         super().__init__(session, start)
         self.prints = not session.is_final
 
     def show(self, rows: Iterable[Row]) -> None:
-        """Print the rows, unless all are there already."""
+        """Print the rows, unless all are printed already."""
         if self.prints:
             super().show(rows)
 
     def leave(self) -> None:
-        """Put the transcript in the place of the lines."""
+        """Replace the lines by the transcript."""
         if self.prints:
             clear_output(wait=True)  # type: ignore[no-untyped-call]
         display(_bundle(self.transcript), raw=True, metadata=_metadata(self.session))  # type: ignore[no-untyped-call]
@@ -152,7 +152,7 @@ class Html(OneLine):
         )
 
     def show(self, rows: Iterable[Row]) -> None:  # noqa: ARG002 - the HTML holds the earlier ones too
-        """Bring the HTML up to date."""
+        """Update the HTML."""
         self.update(HTML_ROWS)
 
     def leave(self) -> None:
@@ -160,13 +160,13 @@ class Html(OneLine):
         self.update()
 
     def update(self, rows: int | None = None) -> None:
-        """Put the transcript, or its first and last rows, in the place of what is shown."""
+        """Replace the output by the transcript, or by its first and last rows."""
         bundle = _bundle(self.transcript, rows)
         self.handle.update(bundle, raw=True, metadata=_metadata(self.session))
 
 
 class Live:
-    """Shows the live view; prompts that are typed there run in the same cell."""
+    """Shows the live view; prompts typed there run in the same cell."""
 
     def __init__(self, session: Followed, start: int) -> None:
         self.session = session
@@ -210,7 +210,7 @@ class Live:
 
 
 def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
-    """Make the live view, with the buttons for what can be done.
+    """Return the live view, with its buttons.
 
     Args:
         followed: what is shown.
@@ -226,7 +226,7 @@ def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
 
 
 def _metadata(followed: Followed) -> dict[str, Any]:
-    """Return what is kept in an output's metadata."""
+    """Return the metadata of the output."""
     return followed.provenance()
 
 
@@ -281,7 +281,7 @@ def watch(
 
 
 def print_failure(followed: Followed) -> None:
-    """Print if what was only looked at failed; that is not an error of the cell that looked.
+    """Print the failure of a session that was only watched; it is not an error of the cell.
 
     Raises:
         AodNotebookError: it could not be followed to its end.
@@ -317,7 +317,7 @@ def _way(view: str) -> Callable[[Followed, int], OneLine | Live]:
 
 
 def is_live(view: str) -> bool:
-    """Whether the live view is wanted and can be had.
+    """Whether the live view is wanted and possible.
 
     Pages name the cell that they send; nbclient, terminals and scripts do not. A page that can't
     show the live view shows the HTML beside it, so a wrong guess loses nothing.
@@ -330,7 +330,7 @@ def is_live(view: str) -> bool:
 
 
 def get_kernel() -> Any:
-    """Return the kernel that runs this; None in a terminal or a script."""
+    """Return the running kernel; None in a terminal or a script."""
     return getattr(get_ipython(), "kernel", None)
 
 
@@ -341,13 +341,13 @@ def _request() -> dict[str, Any]:
 
 
 def _is_whole_cell() -> bool:
-    """Whether nothing but one of our magics is in the running cell, so all output is ours."""
+    """Whether the running cell has nothing but one of these magics, so all its output is theirs."""
     code = str(_request().get("content", {}).get("code", "")).strip()
     return code.startswith("%%aod") or (code.startswith(("%aod", "%agentos")) and "\n" not in code)
 
 
 def _stop(followed: Followed) -> str:
-    """Stop what an interrupted cell started; say which end that had."""
+    """Stop what an interrupted cell started; print the outcome."""
     try:
         return f"Interrupted: {followed.stop_text(followed.stop())}"
     except KeyboardInterrupt:
@@ -358,7 +358,7 @@ def _stop(followed: Followed) -> str:
 
 
 def _let_go(followed: Followed) -> str:
-    """Leave what was only looked at."""
+    """Stop watching without stopping the session."""
     name = followed.id
     return (
         f"No longer shown; {followed.noun} {name} continues. {followed.stop_command} {name} ends it, "

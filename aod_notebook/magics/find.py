@@ -1,4 +1,4 @@
-"""Finding what a command means: a session, a run, a variable, the AgentOS connection."""
+"""Find the object of a command: a session, a run, a variable, the AgentOS connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def find_session(reference: str, names: Mapping[str, object]) -> LiveSession:
-    """Return the session that `live.open_session` gives.
+    """Return the session for a reference, by `live.open_session`.
 
     Raises:
         NoSuchNameError: there is no such session.
@@ -36,7 +36,7 @@ def find_session(reference: str, names: Mapping[str, object]) -> LiveSession:
 
 
 def find_run(reference: str, names: Mapping[str, object], noun: str = "run") -> LiveRun:
-    """Return the run that `live.open_run` gives.
+    """Return the run for a reference, by `live.open_run`.
 
     Args:
         reference: a variable's name, an id or `last`.
@@ -91,7 +91,7 @@ def agentos_connection() -> AgentOSConnection:
 
 
 def input_of(name: str | None, names: Mapping[str, object], magic: str) -> dict[str, Any] | None:
-    """Return the dict that `--input NAME` means.
+    """Return the dict named by `--input NAME`.
 
     Raises:
         MagicUsageError: there is no such variable, or it holds something else.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_what_became(result: ExecutionResult) -> None:
-    """Print, after an interrupted cell, what became of the sessions and runs that it awaited.
+    """Print, after an interrupted cell, the state of the sessions and runs that it awaited.
 
     Nothing is printed where the error itself shows it; `asyncio.wait_for` and task groups raise
     an error of their own.
@@ -30,7 +30,7 @@ def print_what_became(result: ExecutionResult) -> None:
 
 @contextlib.contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Show each warning of this package once, as a line at the end; others as they always are.
+    """Show each warning of this package once, as a line at the end; leave other warnings unchanged.
 
     Python shows a warning with the path of its file, which should not be in a saved notebook; and
     the transcript replaces what is shown before the end.

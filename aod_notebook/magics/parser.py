@@ -33,7 +33,7 @@ _IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")
 
 
 class MagicUsageError(AodNotebookError):
-    """A magic was called with words that it does not know."""
+    """A magic was called with invalid arguments."""
 
 
 class HelpShown(Exception):  # noqa: N818 - not an error: it ends the parsing after --help
@@ -41,7 +41,7 @@ class HelpShown(Exception):  # noqa: N818 - not an error: it ends the parsing af
 
 
 class Offer(enum.Enum):
-    """What completion offers as the value of an argument."""
+    """The kinds of values that completion offers for an argument."""
 
     SESSIONS = enum.auto()
     """`last`, variables that hold sessions, and known ids."""
@@ -106,7 +106,7 @@ Did you mean --runtime? %%aod --help lists all.
         self.add_argument("-h", "--help", action="store_true", help="show this help and stop")
 
     def add_argument(self, *names: str, offers: Offers = None, **settings: Any) -> argparse.Action:
-        """Add an argument; `offers` is what completion may put there."""
+        """Add an argument; `offers` are the values for completion."""
         action: argparse.Action = super().add_argument(*names, **settings)
         self._offers[action.dest] = offers
         return action
@@ -157,12 +157,12 @@ Did you mean --runtime? %%aod --help lists all.
                     self.error(str(argparse.ArgumentError(action, "its value is empty")))
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
-        """Let a `{{name}}` pass where there are choices; `check_filled` looks at what it becomes."""
+        """Accept a `{{name}}` where there are choices; `check_filled` checks its value."""
         if not (isinstance(value, str) and BARE_NAME.fullmatch(value)):
             super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong as one line."""
+        """Raise an argparse error as one line."""
         text = message[:1].lower() + message[1:].rstrip(".")
         raise MagicUsageError(f"{self.prog}: {text}. {self.prog} --help lists all.")
 
@@ -183,19 +183,19 @@ Did you mean --runtime? %%aod --help lists all.
         return action is not None and action.nargs != 0
 
     def offers_of(self, option: str) -> Offers:
-        """Return what may be the value of an option."""
+        """Return the candidates for the value of an option."""
         action = self._option_string_actions[option]
         return tuple(map(str, action.choices)) if action.choices else self._offers[action.dest]
 
     def offers_at(self, place: int) -> Offers:
-        """Return what may be the argument number `place`, from 0, that is not an option's value."""
+        """Return the candidates for positional argument number `place`, from 0."""
         actions = self._get_positional_actions()
         if place >= len(actions) and not (actions and actions[-1].nargs in ("*", "+")):
             return None
         return self._offers[actions[min(place, len(actions) - 1)].dest]
 
     def _check_bare(self, words: Sequence[str]) -> None:
-        """Refuse `--name` where the name is written without it."""
+        """Refuse `--name` for an argument without dashes."""
         for action in self._get_positional_actions():
             shown = str(action.metavar or action.dest)
             for option in {f"--{action.dest}", f"--{shown.lower()}"} - {*self.options()}:
@@ -206,7 +206,7 @@ Did you mean --runtime? %%aod --help lists all.
                     )
 
     def _check_typography(self, words: Sequence[str]) -> None:
-        """Refuse dashes and quotes that an editor put in the place of those of the keyboard."""
+        """Refuse typographic dashes and quotes, which an editor has inserted."""
         for word in words:
             if word[0:1] in DASHES and word.strip(DASHES + "-"):
                 name = word.lstrip(DASHES + "-")
@@ -253,7 +253,7 @@ def argument(*words: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, A
 
 @dataclass(frozen=True)
 class Command:
-    """One command: what it is for, its arguments, and what it does.
+    """One command: its purpose, arguments and function.
 
     Attributes:
         help: one line for the list of commands.
@@ -272,7 +272,7 @@ class Command:
     may_be_empty: tuple[str, ...] = ()
 
     def parser(self, name: str) -> MagicParser:
-        """Make the command's parser; `name` is what it is called by (`%aod turns`)."""
+        """Return the command's parser; `name` is its full name (`%aod turns`)."""
         parser = MagicParser(name, self.help)
         for words, settings in self.arguments:
             parser.add_argument(*words, **settings)

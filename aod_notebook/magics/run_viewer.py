@@ -1,4 +1,4 @@
-"""The live view of a run, which makes its static transcript again in the end."""
+"""The live view of a run, which rebuilds its static transcript at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RebuiltViewer(StreamViewer):
-    """Shows a run as it goes; its transcript is made of the events as they are in the end.
+    """Shows a run live; its transcript is built from the final events.
 
     Args:
         followed: the run, which replaces events (`Handle.replaces_events`).
@@ -25,7 +25,7 @@ class RebuiltViewer(StreamViewer):
         super().__init__(followed, start=start, **settings)
 
     def freeze(self) -> None:
-        """Put the static transcript in the place of the live view; once, from any thread."""
+        """Replace the live view by the static transcript; once, from any thread."""
         self.feed.end()  # from now on nothing is added to its transcript
         whole = Transcript.of(self._followed)
         whole.add(event for event, _ in self._followed.received(self._start))

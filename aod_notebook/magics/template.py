@@ -1,4 +1,4 @@
-"""Filling variables of the notebook into a prompt and a magic's options."""
+"""Fill variables of the notebook into a prompt and a magic's options."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fill(text: str, names: Mapping[str, object], *, hint: str = _RAW) -> str:
 
 
 def _unknown(name: str, names: Mapping[str, object], hint: str) -> str:
-    """Return an error about a name that can't be filled in, and why, for a function's variable."""
+    """Return the error for an unknown name, with the reason if it is a function's local variable."""
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect's twin reads source files
     while frame is not None:
         if frame.f_globals is names and frame.f_locals is not names and name in frame.f_locals:

@@ -1,4 +1,4 @@
-"""What becomes of a cell's text before IPython reads it: the cell magics and their places."""
+"""Input transformations: the cell magics and their positions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CELL_MAGIC = re.compile(r"(?P<magic>%%(?:aod|agentos))(?=\s|$)")
 
 
 class Transform:
-    """A step of IPython's reading of a cell.
+    """A step of IPython's input transformation.
 
     Terminals and qtconsole ask after each Enter whether the cell is complete. IPython knows that
     a cell magic ends at an empty line, but only if it still sees the `%%`: it leaves out the
@@ -74,7 +74,7 @@ class RefuseMisplaced(Transform):
     """
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Raise if something that is complete in itself stands above one of our cell magics."""
+        """Raise if a complete statement precedes one of our cell magics."""
         first = next((line for line in lines if line.strip()), "")
         if first.lstrip().startswith("%%"):
             return lines
@@ -107,7 +107,7 @@ def install(shell: InteractiveShell) -> None:
 
 
 def uninstall(shell: InteractiveShell) -> None:
-    """Take the steps away again; also those of a package that was reloaded."""
+    """Remove the steps, also those of a reloaded package."""
     ours = {KeepPrompt.__name__, KeepEmptyCell.__name__, RefuseMisplaced.__name__}
     shell.input_transformers_cleanup[:] = [
         each

@@ -1,4 +1,4 @@
-"""The variables and files with which an agent's CLI talks to a scripted model."""
+"""Variables and files that connect an agent's CLI to a scripted model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RETRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class CliEnvironment:
-    """What one CLI needs: variables, and files below its home by their relative paths.
+    """The environment of one CLI: variables, and files below its home by relative path.
 
     A request that fails is repeated twice, where the CLI can be set to it (not in opencode).
     `setup_script` writes the files as part of an AoD environment; `write` as part of a home.

@@ -71,7 +71,7 @@ def whole(reply: Reply) -> dict[str, Any]:
 
 
 def stream(reply: Reply) -> Iterator[Sent | Block]:
-    """Yield the answer's events; what is not content is handed on to the server."""
+    """Yield the answer's events; other blocks are passed to the server."""
     for position, block in enumerate(reply.blocks):
         parts = list(_parts(reply.block_id(position), block))
         if not parts:

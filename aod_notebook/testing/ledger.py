@@ -1,4 +1,4 @@
-"""What a scripted model served: the truth to compare a session's tables with."""
+"""The answers of a scripted model, to compare with a session's tables."""
 
 from __future__ import annotations
 

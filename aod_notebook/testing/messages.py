@@ -84,7 +84,7 @@ def whole(reply: Reply) -> dict[str, Any]:
 
 
 def stream(reply: Reply) -> Iterator[Sent | Block]:
-    """Yield the answer's events; what is not content is handed on to the server."""
+    """Yield the answer's events; other blocks are passed to the server."""
     # `output_tokens` of the first event is a placeholder, as in the real API.
     begun = {**_usage(reply), "output_tokens": 1}
     begun.pop("output_tokens_details")

@@ -1,4 +1,4 @@
-"""An answer on its way to the wire, and the pieces that the three APIs make of it."""
+"""An answer, and the pieces that the three APIs send of it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def event(
 
 
 def halves(text: str) -> tuple[str, ...]:
-    """Split a text in two, as streams come in parts; an empty half is left out."""
+    """Split a text in two, as streams arrive in parts; an empty half is left out."""
     middle = len(text) // 2
     return tuple(part for part in (text[:middle], text[middle:]) if part)
 

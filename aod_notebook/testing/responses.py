@@ -86,7 +86,7 @@ def whole(reply: Reply) -> dict[str, Any]:
 
 
 def stream(reply: Reply) -> Iterator[Sent | Block]:
-    """Yield the answer's events; what is not content is handed on to the server."""
+    """Yield the answer's events; other blocks are passed to the server."""
     yield _event("response.created", response=_response(reply, "in_progress", []))
     index = 0
     for position, block in enumerate(reply.blocks):

@@ -1,4 +1,4 @@
-"""What a scripted model answers: the blocks of an answer, and which request takes which."""
+"""The script of a model: the blocks of an answer, and which request gets which."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words of the model; a plain `str` in an answer is the same."""
+    """Text of the model; a plain `str` in an answer is the same."""
 
     text: str
 
@@ -94,7 +94,7 @@ Script = Iterable[Answer] | Mapping[str, Iterable[Answer]] | Callable[["Request"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to the model, as far as a script may want to know it.
+    """A request to the model, with the fields that scripts need.
 
     Attributes:
         api: `messages` (Anthropic), `responses` (OpenAI) or `gemini`.
@@ -124,7 +124,7 @@ class Request:
 
     @property
     def is_side(self) -> bool:
-        """Whether the CLI asks for purposes of its own, without any tools."""
+        """Whether the CLI asks for its own purposes, without tools."""
         return not self.tools
 
 

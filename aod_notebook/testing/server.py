@@ -26,7 +26,7 @@ _IDLE_S = 60.0
 
 
 class _Api(Protocol):
-    """What the modules of the three APIs have in common."""
+    """The protocol of the modules of the three APIs."""
 
     def read(self, body: Mapping[str, Any], headers: Mapping[str, str], path: str) -> Request: ...
     def whole(self, reply: Reply) -> dict[str, Any]: ...
@@ -87,7 +87,7 @@ class ModelServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop serving; answers on their way are cut."""
+        """Stop serving; cut answers in progress."""
         self._closing.set()
         self._server.shutdown()
         self._thread.join()
@@ -99,13 +99,13 @@ class ModelServer:
 
     @property
     def ledger(self) -> list[Served]:
-        """What was served until now."""
+        """The answers served so far."""
         with self._lock:
             return list(self._rows)
 
     @property
     def requests(self) -> list[Request]:
-        """What was asked until now, in the order of the ledger."""
+        """The requests so far, in the order of the ledger."""
         with self._lock:
             return list(self._requests)
 
@@ -144,7 +144,7 @@ class ModelServer:
             self._rows[number - 1] = replace(self._rows[number - 1], **fields)
 
     def _send(self, number: int, piece: Sent) -> None:
-        """Enter what the client is about to know: it may read the ledger at once."""
+        """Record the counts before sending them: the client may read the ledger at once."""
         with self._lock:
             row = self._rows[number - 1]
             if piece.counts is not None:
@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(200, "application/json", 0)
 
     def do_GET(self) -> None:
-        """There is nothing to read but the answers to prompts."""
+        """Answer 404: there is nothing to read but the answers to prompts."""
         self._json(404, {"error": {"message": f"{self.path} is not served."}})
 
     def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""JSON from strangers: decoding that never raises, and values taken only if they fit."""
+"""Untrusted JSON: decoding that never raises, and values accepted only with the right type."""
 
 import json
 import math
@@ -16,7 +16,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def loads(text: str | bytes) -> Any:
-    """Decode JSON; None if it is none.
+    """Decode JSON; None if invalid.
 
     What msgspec refuses and CLIs are known to write goes through the standard library
     once more: NaN and numbers out of range become null, lone surrogates `?`.

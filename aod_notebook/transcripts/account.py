@@ -72,7 +72,7 @@ class Account:
         return _sum(self._ended, self.turn) or Spent()
 
     def add(self, reported: Reported) -> Result | None:
-        """Take a result line; return the account of its turn so far.
+        """Add a result line; return the account of its turn so far.
 
         None: the line says nothing, and the turn has a result already.
         """
@@ -106,7 +106,7 @@ class Account:
         self._parts.clear()
 
     def skip(self) -> None:
-        """End the turn and start `total` again; what was counted stays known."""
+        """End the turn and start `total` again; the counters are kept."""
         self.end()
         self._ended = None
 

@@ -121,7 +121,7 @@ class CodexLines(Lines):
 
 
 def _usage(counts: Any) -> Usage | None:
-    """The thread's total; None where it was not reported, which all zeros say."""
+    """The thread's total; None if not reported, which Codex writes as all zeros."""
     known = as_dict(counts)
     usage = Usage(
         as_int(known.get("input_tokens")),
@@ -180,7 +180,7 @@ def _output(kind: str, item: dict[str, Any]) -> str | None:
 
 
 def _answers(agents: dict[str, Any]) -> str:
-    """What the subagents answered; of one that has not, its status."""
+    """The answers of the subagents; the status of one without an answer."""
     states = [as_dict(state) for state in agents.values()]
     return "\n".join(
         as_str(state.get("message")) or as_str(state.get("status")) or "?" for state in states

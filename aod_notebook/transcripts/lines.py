@@ -1,4 +1,4 @@
-"""What the reader asks of each runtime's module."""
+"""The base of each runtime's line reader."""
 
 from typing import Any
 
@@ -31,9 +31,9 @@ class Lines:
         raise NotImplementedError
 
     def pause(self) -> list[Entry]:
-        """Return what was held back, before an entry from elsewhere."""
+        """Return pending entries, before an entry from elsewhere."""
         return []
 
     def end(self) -> list[Entry]:
-        """End the turn: give out what was held back, forget what belonged to the turn."""
+        """End the turn: return pending entries, and reset its state."""
         return []

@@ -24,7 +24,7 @@ NOTES = frozenset({"api_retry", "compact_boundary", "model_refusal_no_fallback",
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """Token counts in the runtime's own words; None is what the runtime did not report.
+    """Token counts by the runtime's own definitions; None if not reported.
 
     Claude's and opencode's `input_tokens` leave cached tokens out, Codex's and Gemini's
     include them (`Result.input_includes_cache`). `output_tokens` of Claude and Codex include
@@ -89,7 +89,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(Spent, frozen=True, kw_only=True):
-    """How a turn ended and what it used: none if the CLI died before saying so.
+    """How a turn ended and what it used; missing if the CLI died before it reported that.
 
     `subtype` is Claude's own (`success`, `error_max_turns`, …); the other runtimes give
     `success` or `error`. Times are milliseconds; `denial_count` is the number of

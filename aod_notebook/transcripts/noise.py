@@ -1,4 +1,4 @@
-"""What the agent CLIs write to stderr in every good run: not worth reading."""
+"""Lines that the agent CLIs write to stderr in every successful run."""
 
 import re
 
@@ -20,7 +20,7 @@ _NOISE = re.compile(
 
 
 def is_noise(line: str) -> bool:
-    """Return whether a line of stderr is one that a CLI also writes when all goes well.
+    """Check whether a line of stderr is one that a CLI also writes in successful runs.
 
     Example:
         >>> is_noise("Reading prompt from stdin..."), is_noise("No such model")

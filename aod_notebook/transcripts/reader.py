@@ -83,7 +83,7 @@ class Reader:
         return entries
 
     def flush(self) -> list[Entry]:
-        """End the turn: read what is left without a newline, and what waited for the end."""
+        """End the turn: read what is left without a newline, and return pending entries."""
         entries: list[Entry] = []
         if self._parts:
             rest = _encodable("".join(self._parts))
@@ -119,7 +119,7 @@ class Reader:
             self.runtime, self._lines = runtime, _LINES[runtime](self.account)
 
     def _unknown(self, raw: str) -> list[Entry]:
-        """Read a JSON line that comes before any that tells the runtime."""
+        """Read a JSON line before the runtime is known."""
         value = loads(raw)
         if not isinstance(value, dict):
             return self._text(raw)
@@ -139,7 +139,7 @@ class Reader:
 
 
 def _encodable(text: str) -> str:
-    """The same text, with `?` for lone surrogates, which no encoder takes."""
+    """The same text, with `?` for lone surrogates, which cannot be encoded."""
     if text.isascii():  # known without looking, where an encoding makes a copy
         return text
     try:

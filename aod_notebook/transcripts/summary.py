@@ -1,4 +1,4 @@
-"""What a tool call is about, in a few words."""
+"""A short summary of a tool call."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -56,7 +56,7 @@ _TEXT_CHARS = 200
 
 
 class LimitTraits(HasTraits):
-    """What `%config AodMagics` says of limits and reuse; 0 means no limit."""
+    """Limits and reuse in `%config AodMagics`; 0 means no limit."""
 
     max_cost = Float(0.0, help="US dollars that a cell may spend; 0 for no limit.").tag(config=True)
     max_tokens = Int(0, help="Tokens that a cell may use; 0 for no limit.").tag(config=True)
@@ -112,7 +112,7 @@ def add_options(add: Any) -> None:
 
 
 def check_each(options: argparse.Namespace) -> None:
-    """Refuse options of batches without `--each`, and such as exclude it.
+    """Refuse options of batches without `--each`, and options that exclude it.
 
     Raises:
         MagicUsageError: there is one; the message names it.
@@ -132,7 +132,7 @@ def check_each(options: argparse.Namespace) -> None:
 
 
 def varies_agent(options: argparse.Namespace) -> bool:
-    """Check whether `--over` chooses what runs, so that nothing is to be chosen for it."""
+    """Check whether `--over` chooses the agent, so that no default is needed."""
     return any(text.partition("=")[0] in ("agent", "runtime", "provider") for text in options.over)
 
 
@@ -195,7 +195,7 @@ def within(request: SessionRequest, limits: Sequence[Limit], on: AodConnection) 
 
 
 def reused(request: SessionRequest, on: AodConnection) -> LiveSession | None:
-    """Return the stored session of the same cell, and say so; None if there is none."""
+    """Return the stored session of the same cell, and print that; None if there is none."""
     _, key = agent_of(request, on)
     session_id = None if key is None else reusable(key, on.key)
     if session_id is None:
@@ -278,7 +278,7 @@ def _run(
 
 
 def summary(batch: Batch, frame: pd.DataFrame) -> str:
-    """Return the line that says how a batch ended."""
+    """Return a line with the end of a batch."""
     parts = [f"Batch {batch.id}: {counted(len(frame), 'session')}"]
     states = frame["status"].value_counts()
     parts.append(", ".join(f"{number:,} {state}" for state, number in states.items()))
@@ -294,7 +294,7 @@ def summary(batch: Batch, frame: pd.DataFrame) -> str:
 
 
 def _compare(frame: pd.DataFrame, over: Sequence[str]) -> None:
-    """Show what is varied side by side, with intervals, if answers were scored."""
+    """Show the varied options side by side, with intervals, if answers were scored."""
     if not over or "score" not in frame or frame["score"].dtype == object:
         return
     from aod_notebook.frames import prepare as prepared
@@ -306,7 +306,7 @@ def _compare(frame: pd.DataFrame, over: Sequence[str]) -> None:
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the result as a page may show it: agents' texts are cleaned and short."""
+    """Return the result in a form for pages: agents' texts are cleaned and short."""
     shown = frame.copy()
     for name in ("text", "error"):
         shown[name] = shown[name].map(lambda text: one_line(text, _TEXT_CHARS), na_action="ignore")

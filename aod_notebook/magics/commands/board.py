@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def shown_as_board(frame: pd.DataFrame, client: Any) -> pd.DataFrame:
-    """Return a frame of sessions that a page shows as a live board; what is made of it is a table.
+    """Return a frame of sessions that a page shows as a live board; frames derived from it stay tables.
 
     Where no page sent the cell, the frame is shown as a table.
     """
@@ -46,7 +46,7 @@ def _board(options: argparse.Namespace, names: dict[str, object]) -> Any:
 
 
 def _source(given: list[str], names: Mapping[str, object]) -> Any:
-    """Return what a board is made of: variables, ids, or the folder of a store; None for all."""
+    """Return the source of a board: variables, ids, or the folder of a store; None for all."""
     from aod_notebook.frames import scan
     from aod_notebook.frames.store import is_store
 

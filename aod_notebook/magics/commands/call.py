@@ -79,7 +79,7 @@ def _method(name: str) -> Method:
 def _argument(
     name: str, method: Method, text: str, names: Mapping[str, object]
 ) -> tuple[str, object]:
-    """Read `name=value`: `@variable`, text where text is wanted, else JSON if it is that."""
+    """Read `name=value`: `@variable`, text where text is expected, else JSON if it is valid."""
     parameter, equals, value = text.partition("=")
     if not equals:
         raise MagicUsageError(f"{MAGIC}: write parameters as NAME=VALUE, not {text!r}.")

@@ -34,7 +34,7 @@ def _compare(options: argparse.Namespace, names: Mapping[str, object]) -> live.C
 
 
 def _watch(a: object, b: object, running: list[live.LiveSession]) -> None:
-    """Redraw the comparison every second until the sessions have ended; Stop ends the showing only."""
+    """Redraw the comparison every second until the sessions have ended; Stop ends the display only."""
     handle = display(live.compare(a, b), display_id=True)  # type: ignore[no-untyped-call]
     try:
         for session in running:

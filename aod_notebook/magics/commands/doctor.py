@@ -1,4 +1,4 @@
-"""`%aod doctor`: what works here and what doesn't, each with what to do about it."""
+"""`%aod doctor`: what works here and what doesn't, with the fix for each."""
 
 from __future__ import annotations
 

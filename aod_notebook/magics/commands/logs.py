@@ -1,4 +1,4 @@
-"""`%aod import` and `%aod show`: the logs that the agents' CLIs keep on this machine."""
+"""`%aod import` and `%aod show`: the logs of the agents' CLIs on this machine."""
 
 from __future__ import annotations
 

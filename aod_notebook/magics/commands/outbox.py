@@ -1,4 +1,4 @@
-"""`%agentos outbox`: what was reported on this machine and is not delivered, or was refused."""
+"""`%agentos outbox`: reported records on this machine that wait or were refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSED_COLUMNS = "refused_at reason code external_run_id kind body"
 
 
 def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
-    """Return what waits, one row per spool; or what was refused, one row per record."""
+    """Return the waiting spools, or the refused records, one per row."""
     import pandas as pd
 
     if options.refused + options.send + options.discard > 1:
@@ -47,7 +47,7 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
 
 
 def waiting_line() -> str:
-    """Return a line about what waits and what was refused."""
+    """Return a line about waiting and refused records."""
     spools, letters = waiting(), refused()
     records = sum(spool.records for spool in spools)
     parts = [f"{counted(records, 'record')} waiting to be sent" if records else "nothing waits"]

@@ -64,7 +64,7 @@ def _frame(name: str) -> Callable[[argparse.Namespace, Names], pd.DataFrame]:
 
 
 def _run(options: argparse.Namespace, names: Names) -> object:
-    """Print the run as its service has it; return its trace, with its root first."""
+    """Print the run of the service; return its trace, root first."""
     from aod_notebook.core.text import clean
 
     on = agentos_connection()
@@ -143,7 +143,7 @@ def _decide(decision: str) -> Callable[[argparse.Namespace, Names], None]:
 
 
 def _run_of_approval(reference: str, names: Names) -> LiveRun:
-    """Return the run of an approval's id; a run itself will do, too."""
+    """Return the run of an approval's id; the id of a run is accepted too."""
     on = agentos_connection()
     for row in on.client.approvals.list(limit=1000):
         if row.get("id") == reference:
@@ -174,7 +174,7 @@ def _show(
     owned: bool = False,
     checked: bool = True,
 ) -> None:
-    """Show a run until it rests; say what it waits for, raise if it failed."""
+    """Show a run until it rests; print what it waits for, raise if it failed."""
     watch(run, start=start, quiet=quiet, view=view, owned=owned)
     if run.is_paused:
         say(_next_step(run))

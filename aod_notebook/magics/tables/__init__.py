@@ -1,4 +1,4 @@
-"""How our DataFrames look in a cell: HTML and plain text, installed as IPython formatters."""
+"""Display of our DataFrames in a cell: HTML and plain text, as IPython formatters."""
 
 from aod_notebook.magics.tables.render import install, table_html, table_text, uninstall
 

@@ -1,4 +1,4 @@
-"""What stands in a cell of a table: short words for one value of a row, and how they look."""
+"""Cells of a table: short text for one value of a row, and its style."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RUNS: Final = frozenset({"Bash", "bash", "shell", "command_execution", "run_she
 
 
 class Cell(NamedTuple):
-    """One cell: its words, the whole of it for whoever points at it, and its tone."""
+    """One cell: its text, its tooltip with the whole value, and its tone."""
 
     text: str = ""
     title: str = ""
@@ -41,7 +41,7 @@ def text(name: str) -> Callable[[Row], Cell]:
 
 
 def first_of(*names: str) -> Callable[[Row], Cell]:
-    """Show the first of some texts that there is."""
+    """Show the first non-empty text."""
 
     def cell(row: Row) -> Cell:
         return next((_line(row[name]) for name in names if row.get(name)), Cell())
@@ -68,13 +68,13 @@ def identity(name: str) -> Callable[[Row], Cell]:
 
 
 def model(row: Row) -> Cell:
-    """Show a model without its provider and its maker's name in front."""
+    """Show a model without the prefixes of its provider and maker."""
     name = words.model_name(row.get("model"))
     return Cell(name.removeprefix("claude-"), name)
 
 
 def age(*names: str) -> Callable[[Row], Cell]:
-    """Show how long ago the first of some times is that there is; its title is the time."""
+    """Show the age of the first known time; the tooltip has the time."""
 
     def cell(row: Row) -> Cell:
         moment = next((row[name] for name in names if row.get(name) is not None), None)
@@ -160,7 +160,7 @@ def outcome(row: Row) -> Cell:
 
 
 def failure(row: Row) -> Cell:
-    """Show whether something failed; nothing if that is not known."""
+    """Show whether something failed; nothing if unknown."""
     is_error = row.get("is_error")
     if is_error is None:
         return Cell()
@@ -190,7 +190,7 @@ def result(row: Row) -> Cell:
 
 
 def _spent(row: Mapping[str, Any]) -> Spent | None:
-    """Return a row's tokens as they are to be added up; None if that is not known."""
+    """Return a row's tokens to add up; None if unknown."""
     if row.get("input_includes_cache") is None:
         return None
     counts = {name: row.get(name) for name in Usage.__struct_fields__}
@@ -222,7 +222,7 @@ def tokens_of(row: Row) -> Cell:
 
 
 def cached(row: Row) -> Cell:
-    """Show which part of what was read came from the cache."""
+    """Show the cached share of the read tokens."""
     spent, read = _spent(row), row.get("cache_read_tokens")
     if spent is None or read is None or not spent.tokens_in:
         return Cell()

@@ -1,4 +1,4 @@
-"""How a table of checks is shown: what is wrong first, and each finding whole."""
+"""Display of a table of checks: problems first, each finding in full."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _row(found: _Found) -> str:
 
 
 def _headline(frame: pd.DataFrame) -> tuple[str, str]:
-    """Return how many things are to be looked at; and what can run, and how many are good."""
+    """Return the number of problems, what can run, and the number of good checks."""
     checks = frame[frame["check"].ne(_SUMMARY)]
     problems, notes, good = (int(checks["state"].eq(state).sum()) for state in _ORDER)
     if problems:
@@ -93,7 +93,7 @@ def _headline(frame: pd.DataFrame) -> tuple[str, str]:
 
 
 def _parted(frame: pd.DataFrame) -> tuple[list[_Found], list[_Found]]:
-    """Return the findings, what is wrong first; and apart the good ones about versions."""
+    """Return the findings, problems first, and separately the good ones about versions."""
     columns = (frame[name] for name in ("check", "state", "finding"))
     rows = [
         (clean(str(check)), clean(str(state)), clean(str(text)))

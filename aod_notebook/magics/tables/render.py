@@ -1,4 +1,4 @@
-"""Our own display of our DataFrames in IPython: a line a row, what matters first, ids last.
+"""Display of our DataFrames in IPython: one line per row, important columns first, ids last.
 
 The frames stay plain DataFrames: formatters of the shell recognise them by `df.attrs["schema"]`
 and by their columns. A frame of other columns, and what `pd.DataFrame(frame)` makes, is shown as
@@ -39,21 +39,21 @@ _HIDDEN = {1: "", 2: "aod-opt", 3: "aod-opt aod-mid"}
 
 @dataclass(frozen=True)
 class _Table:
-    """A frame with what is shown of it."""
+    """A frame with its displayed rows and columns."""
 
     frame: pd.DataFrame
     view: View
 
     @cached_property
     def parts(self) -> list[Part]:
-        """The columns that hold something, and those that the user added."""
+        """The non-empty columns, and those that the user added."""
         known = [part for part in self.view.parts if self._holds(part) and part not in self.facts]
         ids = [part for part in known if part.is_id]
         return [part for part in known if not part.is_id] + self._added() + ids
 
     @cached_property
     def facts(self) -> dict[Part, str]:
-        """The columns that have one value for all rows, with it."""
+        """The columns with one value for all rows, and that value."""
         found = {}
         for part in self.view.parts:
             if self._holds(part) and (part.is_context or (part.is_fact and len(self.frame) > 1)):
@@ -73,7 +73,7 @@ class _Table:
 
     @property
     def caption(self) -> list[str]:
-        """The line above the table: how many rows, what all of them share, what is missing."""
+        """The line above the table: how many rows, common values, missing parts."""
         total, shown = len(self.frame), min(len(self.frame), MOST_ROWS)
         whole = self.frame.attrs.get("of", total)
         newest = "newest " if whole > total else "first " if shown < total else ""
@@ -82,7 +82,7 @@ class _Table:
 
     @property
     def trouble(self) -> str:
-        """What the frame lacks, by its `attrs`; empty if it is whole."""
+        """What the frame lacks, from its `attrs`; empty if it is complete."""
         attrs = self.frame.attrs
         parts = []
         if attrs.get("truncated_by"):
@@ -277,7 +277,7 @@ def _aligned(lines: list[list[str]], parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the width of a text in terminal columns."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
@@ -288,14 +288,14 @@ def _width(text: str) -> int:
 
 
 def install(shell: InteractiveShell) -> None:
-    """Show our frames in the shell's cells as ours."""
+    """Install the display in the shell."""
     formatters = cast("Any", shell.display_formatter).formatters
     formatters["text/html"].for_type(pd.DataFrame, table_html)
     formatters["text/plain"].for_type(pd.DataFrame, _print)
 
 
 def uninstall(shell: InteractiveShell) -> None:
-    """Leave all DataFrames to pandas again."""
+    """Return the display of all DataFrames to pandas."""
     formatters = cast("Any", shell.display_formatter).formatters
     for kind, function in (("text/html", table_html), ("text/plain", _print)):
         if formatters[kind].type_printers.get(pd.DataFrame) is function:

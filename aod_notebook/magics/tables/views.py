@@ -1,4 +1,4 @@
-"""Which columns of our frames are shown, in which order, and what stands above and below them."""
+"""The displayed columns of our frames, their order, caption and footer."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class View:
 
 
 def failed_and_cost(frame: pd.DataFrame) -> Iterator[str]:
-    """Explain how many rows run or failed, and what all of them cost, as far as that is known."""
+    """Explain how many rows run or failed, and what all of them cost, as far as known."""
     if "status" in frame:
         for state, word in (("running", "running"), ("failed", "failed")):
             number = int(frame["status"].eq(state).sum())
