@@ -47,6 +47,14 @@ def unconnected():
         live.disconnect()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_main():
+    """Put `__main__` back: an IPython shell replaces it, and multiprocessing needs its `__spec__`."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture(scope="session")
 def service():
     """A service that the whole run shares; tests make agents and sessions of their own."""
