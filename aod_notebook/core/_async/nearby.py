@@ -14,7 +14,7 @@ from aod_notebook.core.proof import TIMEOUT_S, Handshake, NotProvedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aod_notebook.core.proof import Known
+    from aod_notebook.core.proof import TokenParts
 
 _CHUNK = 4096
 _READ_BYTES = 1 << 18
@@ -29,7 +29,7 @@ class AsyncNearbyTransport(httpx.AsyncHTTPTransport):
     a request is sent.
     """
 
-    def __init__(self, token: Known | None, limits: httpx.Limits) -> None:
+    def __init__(self, token: TokenParts | None, limits: httpx.Limits) -> None:
         unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # to load the authorities takes 30 ms
         super().__init__(verify=unused, trust_env=False)
         # httpx has no argument for the backend of its pool
@@ -43,7 +43,7 @@ class AsyncNearbyTransport(httpx.AsyncHTTPTransport):
 
 
 class _AsyncBackend(httpcore.AsyncNetworkBackend):
-    def __init__(self, token: Known | None) -> None:
+    def __init__(self, token: TokenParts | None) -> None:
         self._token = token
         self._plain = httpcore.AnyIOBackend()
 
@@ -97,7 +97,7 @@ class _AsyncWideStream(httpcore.AsyncNetworkStream):
 
 
 async def _prove(
-    token: Known, stream: httpcore.AsyncNetworkStream, host: str, limit: float
+    token: TokenParts, stream: httpcore.AsyncNetworkStream, host: str, limit: float
 ) -> None:
     ends = stream.get_extra_info("client_addr"), stream.get_extra_info("server_addr")
     handshake = Handshake(token, host, *ends)

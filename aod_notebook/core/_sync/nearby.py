@@ -15,7 +15,7 @@ from aod_notebook.core.proof import TIMEOUT_S, Handshake, NotProvedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aod_notebook.core.proof import Known
+    from aod_notebook.core.proof import TokenParts
 
 _CHUNK = 4096
 _READ_BYTES = 1 << 18
@@ -30,7 +30,7 @@ class NearbyTransport(httpx.HTTPTransport):
     a request is sent.
     """
 
-    def __init__(self, token: Known | None, limits: httpx.Limits) -> None:
+    def __init__(self, token: TokenParts | None, limits: httpx.Limits) -> None:
         unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # to load the authorities takes 30 ms
         super().__init__(verify=unused, trust_env=False)
         # httpx has no argument for the backend of its pool
@@ -44,7 +44,7 @@ class NearbyTransport(httpx.HTTPTransport):
 
 
 class Backend(httpcore.NetworkBackend):
-    def __init__(self, token: Known | None) -> None:
+    def __init__(self, token: TokenParts | None) -> None:
         self._token = token
         self._plain = httpcore.SyncBackend()
 
@@ -97,7 +97,7 @@ class WideStream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _prove(token: Known, stream: httpcore.NetworkStream, host: str, limit: float) -> None:
+def _prove(token: TokenParts, stream: httpcore.NetworkStream, host: str, limit: float) -> None:
     ends = stream.get_extra_info("client_addr"), stream.get_extra_info("server_addr")
     handshake = Handshake(token, host, *ends)
     deadline = time.monotonic() + limit
