@@ -116,7 +116,7 @@ def test_keys_walk_open_and_select(shown):
     expect(nb.page.locator(".aod-below")).to_be_hidden()
 
 
-def test_rows_go_on_by_themselves(shown):
+def test_rows_update_by_themselves(shown):
     nb = shown(RUNNING, "ss[2].call(70, 'a', command='make test')")
     nb.run_cell(1)
     expect(rows(nb).nth(2)).to_contain_text("Bash: make test")

@@ -51,7 +51,7 @@ def test_the_second_viewer_costs_at_most_5_kb_beside_its_rows_and_static_form(op
     assert 500 < second <= 5_000
 
 
-def test_a_page_loaded_later_gets_the_parts_although_their_bringer_has_gone(opened_alone):
+def test_a_page_loaded_later_gets_the_parts_without_their_first_page(opened_alone):
     nb = opened_alone(FIRST, SECOND, "v.close()")
     nb.run_all()
     seen(nb, "a row of the second")

@@ -187,7 +187,7 @@ def test_the_prompt_box_goes_when_the_session_takes_no_prompt_but_keeps_a_text(o
     expect(box).not_to_be_editable()
 
 
-def test_a_view_whose_kernel_died_keeps_its_rows_and_says_that_it_ran(opened_alone, shot):
+def test_a_view_of_a_dead_kernel_keeps_its_rows_and_says_that_it_ran(opened_alone, shot):
     nb = opened_alone(VIEW, "import os\nos.kill(os.getpid(), 9)")
     nb.run_cell(0)
     nb.wait_for_rows(LINES)

@@ -127,7 +127,7 @@ def test_text_stays_selected_when_the_kept_html_is_brought_up_to_date(selected, 
     selected.page.wait_for_function("text => getSelection().toString() === text", arg=before)
 
 
-def test_a_prompt_that_is_being_written_goes_on_when_rows_were_selected(selected, go):
+def test_a_prompt_in_progress_survives_a_selection_of_rows(selected, go):
     box = selected.viewer.get_by_role("textbox", name="Next prompt")
     box.click()
     selected.page.keyboard.type("half a sen")
@@ -228,7 +228,7 @@ def test_rows_are_drawn_after_the_view_was_hidden_for_a_moment(opened):
     expect(nb.log).to_contain_text("line 299")
 
 
-def test_keys_go_on_from_the_tail_that_is_followed(opened):
+def test_keys_continue_from_the_followed_tail(opened):
     nb = opened(VIEW)
     nb.run_all()
     nb.wait_for_rows(LINES)
@@ -243,7 +243,7 @@ def test_keys_go_on_from_the_tail_that_is_followed(opened):
     assert active_row(nb) == LINES + 60
 
 
-def test_keys_go_on_from_the_place_of_a_row_that_was_filtered_out(opened):
+def test_keys_continue_from_the_place_of_a_filtered_row(opened):
     nb = opened(TWO_KINDS)
     nb.run_all()
     nb.wait_for_rows(601)

@@ -151,7 +151,7 @@ def test_nothing_hostile_runs_in_markdown_diffs_or_lists(opened):
     assert nb.log.locator("img, iframe, script").count() == 0
 
 
-def test_one_line_says_what_goes_on_and_for_how_long(opened):
+def test_one_line_shows_the_activity_and_its_duration(opened):
     nb = opened(WORK, "returned('a', 'ok')", "call('b', 'Grep', pattern='x')")
     nb.run_cell(0)
     now = nb.viewer.locator(".aod-now")

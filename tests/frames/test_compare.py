@@ -104,7 +104,7 @@ def test_sessions_part_at_the_first_step_that_differs():
     assert frames.compare_df(body(a), body(a)).attrs["first_difference"] is None
 
 
-def test_what_one_side_lacks_stands_alone():
+def test_what_one_side_lacks_stands_only():
     assert states([bash("ls"), bash("pytest")], [bash("pytest")]) == ["only_a", "same"]
     assert states([], [bash("ls")]) == ["only_b"]
 
@@ -286,7 +286,7 @@ def test_sessions_of_a_service_are_compared_by_id(fresh_service):
     assert totals["duration_s"].notna().all()
 
 
-def test_all_sessions_of_a_client_are_no_side(fresh_service):
+def test_all_sessions_of_a_client_are_not_a_side(fresh_service):
     with (
         Client(base_url=fresh_service.url, token=fresh_service.aod_token) as client,
         pytest.raises(frames.FrameError, match="is one session, not all: pass one id"),

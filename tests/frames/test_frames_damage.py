@@ -106,7 +106,7 @@ def test_a_part_with_other_rows_is_fetched_again(store, client, ids):
     pd.testing.assert_frame_equal(again.frame("events"), whole)
 
 
-def test_of_a_lost_part_only_the_sessions_asked_for_are_fetched_and_the_others_said(
+def test_of_a_lost_part_only_requested_sessions_are_fetched_and_the_others_reported(
     store, client, ids
 ):
     whole = store.frame("turns")

@@ -93,7 +93,7 @@ def test_no_task_holds_the_token_and_workers_forget_it(
     assert worker._handed == {}
 
 
-def test_a_missing_session_is_said_and_the_others_are_stored(client, cluster, ids, tmp_path):
+def test_a_missing_session_is_reported_and_the_others_are_stored(client, cluster, ids, tmp_path):
     gone = "00000000-0000-4000-8000-000000000000"
     with pytest.warns(frames.FrameWarning, match="a session could not be read"):
         frames.collect([gone, ids[0]], into=tmp_path, client=client, dask=cluster)

@@ -153,7 +153,7 @@ def test_a_number_too_large_for_its_column_is_missing():
     assert frame[["event_id", "exit_code"]].isna().all(axis=None)
 
 
-def test_the_session_is_what_the_last_start_said_unless_given():
+def test_the_session_is_that_of_the_last_start_unless_given():
     other = event(0, has_id=False, type="start", session_id="s2")
     text = output(1, "?") + START + output(2, "a") + other + output(3, "b")
     found = [None if pd.isna(v) else v for v in decode(text)["session_id"]]

@@ -117,7 +117,7 @@ def test_a_missing_session_raises_when_it_is_all_that_was_asked_for(client):
         frames.events_df(uuid.uuid4(), client=client)
 
 
-def test_a_missing_session_among_others_is_said_and_costs_only_itself(client, replayed):
+def test_a_missing_session_is_reported_and_affects_no_other(client, replayed):
     ids = [replayed[0].id, uuid.uuid4(), replayed[1].id]
     with pytest.warns(frames.FrameWarning, match="a session could not be read"):
         frame = frames.results_df(ids, client=client)
@@ -153,7 +153,7 @@ def test_without_a_connection_the_error_says_what_to_do():
         frames.sessions_df()
 
 
-def test_progress_is_said_on_stderr(client, replayed, capsys):
+def test_progress_is_reported_on_stderr(client, replayed, capsys):
     frames.results_df(replayed, client=client, progress=True)
     assert capsys.readouterr().err.endswith("3 of 3 sessions\n")
 
@@ -195,7 +195,7 @@ def test_what_names_no_session_is_a_type_error(source):
         frames.events_df(source)
 
 
-def test_calls_of_a_session_that_nobody_followed_have_times(client, replayed):
+def test_calls_of_an_unfollowed_session_have_times(client, replayed):
     session = replayed[0]
     events = frames.events_df(session.id, client=client)
     assert events["created_at"].notna().all()

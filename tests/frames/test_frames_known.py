@@ -143,7 +143,7 @@ def test_model_usage_adds_up_to_the_results(known):
         assert known.model_usage[name].sum() == known.results[name].sum()
 
 
-def test_what_a_runtime_does_not_tell_is_missing_and_never_zero(known):
+def test_values_that_a_runtime_does_not_report_stay_na(known):
     session = next(iter(known.sessions.values()))
     if session.runtime in ("codex", "gemini"):
         for frame in (known.results, known.model_usage):
@@ -173,7 +173,7 @@ def test_a_row_names_the_event_that_completed_its_line():
     assert found == {"one": 1, "two": 3, "three": 3, "four": 3, "five": 4}
 
 
-def test_sessions_whose_events_take_turns_are_read_each_on_its_own(known):
+def test_sessions_with_interleaved_events_are_read_separately(known):
     one, two = ("s0", "s1")
     both = known.events[known.events["session_id"].isin([one, two])]
     woven = both.sort_values("order", kind="stable").reset_index(drop=True)

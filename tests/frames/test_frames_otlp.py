@@ -173,7 +173,7 @@ def test_attributes_have_the_names_and_types_of_the_conventions(run_spans):
     assert operations == ["invoke_agent", "invoke_agent", "chat", "execute_tool"]
 
 
-def test_kinds_and_failures_are_told(run_spans):
+def test_kinds_and_failures_are_shown(run_spans):
     assert run_spans["ask"].kind == Span.SPAN_KIND_CLIENT
     assert run_spans["plan"].kind == Span.SPAN_KIND_INTERNAL
     assert run_spans["run"].status == Status(code=Status.STATUS_CODE_ERROR, message="it broke")
@@ -286,7 +286,7 @@ def test_calls_that_were_followed_live_have_their_times():
 
 
 @pytest.mark.parametrize("year", ["0001", "1969", "9999"])
-def test_times_that_otlp_cannot_tell_are_left_out(year):
+def test_times_that_otlp_cannot_express_are_left_out(year):
     moment = pd.Timestamp(f"{year}-06-01T00:00:00Z").as_unit("us")
     runs = pd.DataFrame({"run_id": [RUN_ID], "started_at": [moment], "ended_at": [moment]})
     told = frames.runs_to_otlp(runs)
@@ -294,7 +294,7 @@ def test_times_that_otlp_cannot_tell_are_left_out(year):
     assert '"startTimeUnixNano": "0"' in json.dumps(told)
 
 
-def test_no_sessions_are_no_spans():
+def test_no_sessions_are_not_spans():
     assert frames.sessions_to_otlp(sessions_of([]), turns_of([])) == {"resourceSpans": []}
 
 

@@ -119,7 +119,7 @@ def test_what_used_something_is_counted_though_its_start_is_unknown(kind):
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", None])
-def test_days_are_those_of_utc_wherever_the_times_are_told(kind, zone):
+def test_days_are_those_of_utc_in_every_time_zone(kind, zone):
     times = pd.to_datetime(["2026-01-01T23:30Z", "2026-01-02T23:30Z"])
     runs = made("runs", [{"agent_id": "a", "started_at": time, "cost_usd": 1} for time in times])
     runs["started_at"] = runs["started_at"].dt.tz_convert(zone)
@@ -130,7 +130,7 @@ def test_days_are_those_of_utc_wherever_the_times_are_told(kind, zone):
     ]
 
 
-def test_times_in_a_zone_are_no_numbers():
+def test_times_with_a_zone_are_not_numbers():
     rows = ROWS.assign(at=pd.Timestamp("2026-01-01", tz="America/New_York"))
     with pytest.raises(frames.FrameError, match="compare needs numbers or booleans"):
         prepare.compare(rows, "model", "at", "a")

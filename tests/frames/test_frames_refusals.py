@@ -91,7 +91,7 @@ def refused(call):
 
 
 @pytest.mark.parametrize("name", PURE)
-def test_what_is_no_frame_of_the_kind_is_refused(name):
+def test_a_frame_of_another_kind_is_refused(name):
     tables = [] if name == "to_parquet" else [pl.DataFrame({"a": [1]})]
     for given in (5, "x", object(), [5], {"a": 1}, *tables):
         refused(lambda given=given: PURE[name](given))
@@ -178,7 +178,7 @@ def test_fences_at_the_quartiles_are_taken():
     assert len(prepare.outliers(pd.DataFrame({"s": [1, 2, 3, 4]}), "s", k=0)) == 2
 
 
-def test_outliers_of_outliers_are_looked_for_anew():
+def test_outliers_of_outliers_are_searched_again():
     first = prepare.outliers(pd.DataFrame({"s": [1, 2, 3, 4, 90]}), "s")
     again = prepare.outliers(first.assign(low=100.0), "s")
     assert again.empty
@@ -241,7 +241,7 @@ def test_collect_says_what_is_wrong(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
-def test_events_whose_texts_are_categories_are_read_as_they_were():
+def test_events_with_categorical_texts_are_read():
     texts = EVENTS.astype({"data": "category", "session_id": "category"})
     pd.testing.assert_frame_equal(frames.messages_from_events(texts), SOME["messages"])
 

@@ -111,7 +111,7 @@ def test_no_events_make_an_empty_frame_of_the_same_schema(text):
     assert frame.dtypes.astype(str).to_dict() == whole.dtypes.astype(str).to_dict()
 
 
-def test_an_answer_that_is_an_error_is_said_to_be_incomplete():
+def test_an_error_answer_is_reported_as_incomplete():
     with pytest.warns(frames.FrameWarning, match="answered with an error"):
         frame = frames.decode_run_events(b'{"data": null, "error": {"code": "NOT_FOUND"}}')
     assert frame.attrs["complete"] is False
@@ -228,7 +228,7 @@ def test_own_time_is_what_no_child_covers_and_overlaps_count_once():
     }
 
 
-def test_a_span_whose_parent_was_never_reported_is_an_orphan_root():
+def test_a_span_with_an_unreported_parent_is_an_orphan_root():
     frame = spans(span(1, "lost", "gone"), span(2, "child", "lost", 10, 20))
     assert list(frame["span_id"]) == ["lost", "child"]
     assert list(frame["is_orphan"]) == [True, False]
@@ -380,7 +380,7 @@ def test_events_spans_and_tasks_are_asked_for_by_run(agentos):
 
 
 @pytest.mark.parametrize("source", [5, [5], [None], pd.DataFrame({"x": [1]})])
-def test_what_names_no_run_is_a_type_error(agentos, source):
+def test_a_value_that_is_not_a_run_is_a_type_error(agentos, source):
     with pytest.raises(TypeError, match="run"):
         frames.runs_df(source, client=agentos)
 
@@ -418,7 +418,7 @@ def test_a_missing_run_among_others_costs_only_itself(agentos):
         frames.runs_df("gone", client=agentos)
 
 
-def test_a_full_list_is_said_to_be_cut(agentos, monkeypatch):
+def test_a_full_list_is_reported_as_cut(agentos, monkeypatch):
     monkeypatch.setattr("aod_notebook.frames.runs.runs.LIST_LIMIT", 2)
     frame, problems = quietly(frames.runs_df, client=agentos)
     assert frame.attrs["truncated_by"] == "a limit on runs"

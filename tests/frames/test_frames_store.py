@@ -91,7 +91,7 @@ def test_what_is_stored_and_unchanged_is_not_fetched_again(client, agent, ids, t
     assert counting.streams == 2
 
 
-def test_a_session_that_went_on_is_stored_anew(client, agent, tmp_path):
+def test_a_continued_session_is_stored_again(client, agent, tmp_path):
     session_id = str(client.sessions.run(agent_id=agent.id, prompt="one").session.id)
     frames.collect(session_id, into=tmp_path, client=client)
     client.sessions.prompt(session_id, "two")
@@ -120,14 +120,14 @@ def test_the_times_of_a_followed_session_are_stored_and_kept(client, ids, tmp_pa
     pd.testing.assert_frame_equal(again.frame("tool_calls"), calls)
 
 
-def test_a_followed_session_whose_times_are_stored_is_not_fetched_again(client, ids, tmp_path):
+def test_a_followed_session_with_stored_times_is_not_fetched_again(client, ids, tmp_path):
     counting = Counting(client)
     for _ in range(2):
         frames.collect([followed(client, ids[0])], into=tmp_path, client=counting)
     assert counting.streams == 1
 
 
-def test_a_missing_session_is_said_and_the_others_are_stored(client, ids, tmp_path):
+def test_a_missing_session_is_reported_and_the_others_are_stored(client, ids, tmp_path):
     gone = "00000000-0000-4000-8000-000000000000"
     with pytest.warns(frames.FrameWarning, match="a session could not be read"):
         store = frames.collect([gone, *ids], into=tmp_path, client=client)
@@ -175,14 +175,14 @@ def test_a_disk_that_fills_up_costs_the_other_sessions_only(client, ids, tmp_pat
     assert frames.collect(ids, into=into, client=client).session_ids == ids
 
 
-def test_what_is_no_store_is_not_taken_for_an_empty_one(tmp_path):
+def test_a_folder_that_is_not_a_store_is_not_an_empty_store(tmp_path):
     with pytest.raises(frames.FrameError, match="'typo' is not a directory: fill one with frames"):
         frames.scan("typo")
     with pytest.raises(frames.FrameError, match="is not a store: fill one with frames"):
         frames.Store(tmp_path)
 
 
-def test_a_store_that_is_gone_is_said_to_be(client, tmp_path):
+def test_a_deleted_store_is_reported(client, tmp_path):
     store = frames.collect([], into=tmp_path / "kept", client=client)
     (tmp_path / "kept" / "manifest.parquet").unlink()
     with pytest.raises(frames.FrameError, match="is not a store"):

@@ -273,7 +273,7 @@ def own_prices(tmp_path):
     frames.prices.use(None)
 
 
-def test_a_loop_costs_what_its_requests_after_the_first_used(own_prices):
+def test_a_loop_costs_its_requests_after_the_first(own_prices):
     session = Session(random.Random(1), "s")
     for _ in range(3):
         session.call("Bash", {"command": "squeue"}, "queued", read=1000, written=100)

@@ -84,7 +84,7 @@ def test_unchanged_sessions_cost_no_request_but_the_list(client, ids, tmp_path):
     assert [(path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*.parquet")] == before
 
 
-def test_a_changed_session_replaces_its_rows_alone(client, tmp_path):
+def test_a_changed_session_replaces_its_rows_only(client, tmp_path):
     agent = client.agents.create(name="changed", model="any", runtime="replay")
     made = [client.sessions.run(agent_id=agent.id, prompt="one").session.id for _ in range(3)]
     frames.collect(made, into=tmp_path, client=client)

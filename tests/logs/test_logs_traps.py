@@ -71,7 +71,7 @@ def test_a_message_that_two_files_hold_counts_with_its_largest_usage(tmp_path):
     assert {one.session_id: len(list(one.requests)) for one in sessions} == {"s1": 1, "s2": 0}
 
 
-def test_a_summary_of_another_session_is_no_title_of_this_one(tmp_path):
+def test_a_summary_of_another_session_is_not_a_title_of_this_one(tmp_path):
     stray = {"type": "summary", "summary": "Another talk", "leafUuid": "elsewhere"}
     write(tmp_path / PROJECT / "s1.jsonl", [stray, prompted("Count.", 1), answered("m1", 2)])
 
@@ -86,7 +86,7 @@ def test_a_summary_of_the_session_is_its_title(tmp_path):
 
 
 @pytest.mark.parametrize("swap", [False, True])
-def test_a_title_that_somebody_chose_comes_before_one_that_was_made(tmp_path, swap):
+def test_a_chosen_title_comes_before_a_generated_one(tmp_path, swap):
     made = {"type": "ai-title", "aiTitle": "Made", "sessionId": "s1"}
     chosen = {"type": "custom-title", "customTitle": "Chosen", "sessionId": "s1"}
     titles = [chosen, made] if swap else [made, chosen]
@@ -249,7 +249,7 @@ def test_outputs_of_older_shells_are_read(tmp_path, output):
 
 
 @pytest.mark.parametrize("name", ["shell", "mcp__files__read"])
-def test_words_in_an_output_are_no_exit_code(tmp_path, name):
+def test_words_in_an_output_are_not_exit_code(tmp_path, name):
     output = 'The log says: Process exited with code 9, "exit_code": 9'
     codex(tmp_path, "t1", [meta("t1"), prompt(), *ran(name, {"command": "cat log"}, output)])
 

@@ -95,7 +95,7 @@ def test_the_demo_prints_the_transcript_and_the_tables_and_writes_a_page(home, t
     assert "March has 31 nights again." in page.read_text(encoding="utf-8")
 
 
-def test_a_demo_whose_page_can_not_be_written_says_so_before_it_runs(home, tmp_path, capsys):
+def test_a_demo_without_a_writable_page_fails_before_it_runs(home, tmp_path, capsys):
     assert cli.main(["demo", "--html", str(tmp_path / "missing" / "demo.html")]) == 1
     told = capsys.readouterr()
     assert "can't be written: No such file or directory." in told.err

@@ -49,7 +49,7 @@ def test_parameters_reach_prompt_and_options(saved):
 
 
 @pytest.mark.parametrize("view", [*VIEWS, "attach"])
-def test_an_output_tells_its_session_service_runtime_model_and_end(shown, service, view):
+def test_an_output_records_its_session_service_runtime_model_and_end(shown, service, view):
     told = shown[view]["metadata"]["aod_notebook"]
     with Client(base_url=service.url, token=service.aod_token) as client:
         session = client.sessions.get(told["session_id"])

@@ -154,7 +154,7 @@ def test_half_of_a_surrogate_pair_is_shown_as_a_box():
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, 5])
-def test_what_is_no_text_is_shown_as_nothing(missing):
+def test_a_value_that_is_not_text_is_shown_as_nothing(missing):
     assert shown(missing, 10) == ""
 
 

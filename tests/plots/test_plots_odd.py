@@ -58,7 +58,7 @@ def test_an_empty_frame_has_the_columns_and_dtypes_of_a_full_one(name):
 
 
 @pytest.mark.parametrize("name", FULL)
-def test_a_frame_whose_values_are_missing_is_drawn(name):
+def test_a_frame_with_missing_values_is_drawn(name):
     frame = FULL[name]
     if name == "waterfall":
         frame = frames.spans_from_run_events(frame)

@@ -45,7 +45,7 @@ def test_a_limit_below_1_is_refused(name, limit):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_what_is_no_axes_or_theme_is_refused(name):
+def test_an_invalid_axes_or_theme_is_refused(name):
     figure = getattr(plots, name)
     for ax in (5, "x", plt.figure(), plt.subplots(1, 2)[1]):
         with pytest.raises(plots.PlotError, match="ax must be one matplotlib Axes, such as"):
@@ -119,7 +119,7 @@ def test_durations_of_a_clock_that_was_set_back_have_no_bar():
     assert plots.waterfall(spans).get_xlim()[1] > 0
 
 
-def test_a_span_that_told_of_its_failure_is_answered():
+def test_a_span_with_a_reported_failure_is_answered():
     spans = samples.typed(
         [{"run_id": "r", "span_id": "a", "depth": 0, "tool": "x", "is_error": True}], "spans"
     )

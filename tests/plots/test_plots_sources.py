@@ -76,7 +76,7 @@ def test_an_overview_labels_each_session_with_what_was_asked(session, client):
     assert label.partition("  ")[2].rstrip("…") in " ".join(SCRIPT.split())
 
 
-def test_an_overview_of_a_frame_asks_nobody(session, client):
+def test_an_overview_of_a_frame_asks_no_service(session, client):
     sessions = frames.sessions_df(session.id, client=client).assign(prompt="What was asked?")
     (label,) = plots.overview(sessions).get_yticklabels()
     assert label.get_text() == f"{session.id[:8]}  What was asked?"

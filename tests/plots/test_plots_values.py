@@ -83,7 +83,7 @@ def test_a_stage_lasts_as_long_as_the_service_says(events):
     assert first["end"] == pytest.approx(4.1)
 
 
-def test_stages_whose_events_come_all_at_once_stand_one_before_the_other(events):
+def test_stages_that_arrive_at_once_are_in_order(events):
     late = events["type"].eq("stage") & events["state"].eq("done")
     events = events.copy()
     events.loc[late, "received_at"] = events.loc[late, "received_at"].max()
@@ -179,7 +179,7 @@ def test_a_span_without_a_start_is_counted():
     assert plots.waterfall(spans).get_title(loc="right") == "1 span without a start"
 
 
-def test_of_too_many_spans_the_longest_are_drawn_with_what_is_above_them():
+def test_of_too_many_spans_the_longest_are_drawn_with_their_ancestors():
     ax = plots.waterfall(samples.run_events(), limit=5)
     labels = [label.get_text().strip() for label in ax.get_yticklabels()]
     assert labels == ["triage ticket 4711", "plan", "gather", "answer", "notify"]
@@ -238,7 +238,7 @@ def test_the_cost_of_a_session_is_what_its_results_say(events):
     assert drawn["at"].item() == events[events["turn"] == 1]["received_at"].max()
 
 
-def test_a_turn_that_tells_no_cost_stays_missing_and_is_counted():
+def test_a_missing_cost_of_a_turn_stays_na_and_is_counted():
     turns = samples.turns()
     drawn = plots.cost_df(turns)
     assert drawn["cost_usd"].isna().sum() == 1
@@ -289,14 +289,14 @@ def told_calls():
     return frames.decode_run_events(json.dumps({"data": data}), "r1")
 
 
-def test_calls_that_a_run_told_of_as_events_are_counted():
+def test_calls_reported_as_events_are_counted():
     counted = plots.tools_df(told_calls()).set_index("tool")
     assert counted["calls"].to_dict() == {"ls": 2, "cat": 1, "rm": 1}
     assert counted["failed"].to_dict() == {"ls": 1, "cat": 0, "rm": 1}
     assert counted["unanswered"].to_dict() == {"ls": 0, "cat": 1, "rm": 0}
 
 
-def test_calls_that_a_run_told_of_as_events_stand_in_its_waterfall():
+def test_calls_reported_as_events_are_in_the_waterfall():
     drawn = plots.waterfall_df(told_calls())
     assert drawn["name"].tolist() == ["ls", "ls", "rm", "cat"]
     assert drawn["offset_ms"].tolist() == [0, 100, 950, 1000]

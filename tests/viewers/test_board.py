@@ -40,7 +40,7 @@ def test_a_followed_session_says_what_it_did():
     assert not followed.read()
 
 
-def test_what_a_session_does_not_say_stays_unknown():
+def test_values_that_a_session_does_not_report_stay_unknown():
     source = Source()
     source.lines("hello")
     followed = Followed(source)

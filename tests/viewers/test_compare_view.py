@@ -130,7 +130,7 @@ def test_lines_of_changed_edits_are_open():
     assert shown.count("<details open") == 2
 
 
-def test_better_and_worse_are_said_in_words():
+def test_better_and_worse_are_shown_in_words():
     text = repr(compare(body(cost=0.5), body(cost=0.2)))
     assert f"{MINUS}$0.30, 60\u202f% cheaper" in text
     assert "+$0.30, 150\u202f% more" in repr(compare(body(cost=0.2), body(cost=0.5)))

@@ -130,7 +130,7 @@ def test_the_rest_of_a_long_row_is_sent_when_asked_for(source):
     assert message.content["text"] == "a" * 4_000 + "END"
 
 
-def test_facts_are_told_when_they_change(source):
+def test_facts_are_sent_when_they_change(source):
     feed = RowFeed(source)
     assert feed.due_facts(0.0)["status"] == "pending"
     assert feed.due_facts(0.1) is None
@@ -162,7 +162,7 @@ def test_the_last_line_without_an_end_is_shown(source):
     assert rows_of(drain(feed)) == {0: "no newline"}
 
 
-def test_what_is_being_written_is_sent_once_and_again_to_a_new_page(source):
+def test_text_in_progress_is_sent_once_and_again_to_a_new_page(source):
     feed = RowFeed(source)
     source.emit("output", stream="stderr", data="10 %\r20 %", turn=1)
     halves = [each.content["text"] for each in drain(feed)]

@@ -90,12 +90,12 @@ def test_numbers_rows_and_findings_name_a_place(given, order):
 
 
 @pytest.mark.parametrize("given", [0, "7", {"order": None}, {"tool": "Bash"}, None, True])
-def test_what_names_no_place_is_refused(given):
+def test_an_invalid_place_is_refused(given):
     with pytest.raises(AodNotebookError):
         place_of(given)
 
 
-def test_several_rows_are_no_place():
+def test_several_rows_are_not_a_place():
     with pytest.raises(AodNotebookError, match=r"iloc\[0\]"):
         place_of(pd.DataFrame({"order": [1, 2]}))
 

@@ -227,7 +227,7 @@ def test_paths_lose_the_working_directory():
     assert rows[1].text == "a.py"
 
 
-def test_a_retry_is_what_goes_on_until_something_comes():
+def test_a_retry_is_shown_until_something_comes():
     retry = {"type": "system", "subtype": "api_retry", "attempt": 3, "max_retries": 10}
     line = event("output", stream="stdout", data=json.dumps({**retry, "error_status": 529}) + "\n")
     _, builder = rows_of(line)

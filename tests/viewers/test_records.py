@@ -74,7 +74,7 @@ def test_the_log_of_changes_stays_small_however_often_a_record_changes():
     assert json.loads(records.since(0)[0]) == [[1, 9997], [2, 9998], [0, 9999]]
 
 
-def test_a_page_that_comes_late_is_told_how_much_there_is():
+def test_a_late_page_gets_the_number_of_rows():
     feed = RecordFeed()
     feed.is_watched = False
     feed.put(0, ["a"])

@@ -36,7 +36,7 @@ def test_half_a_line_is_shown_when_the_turn_ends():
     assert [row.kind for row in rows] == [Kind.OUTPUT, Kind.END]
 
 
-def test_stderr_is_told_apart_and_never_read_as_a_transcript():
+def test_stderr_is_marked_and_never_read_as_a_transcript():
     line = '{"type":"result","subtype":"success","is_error":false}\n'
     rows, summary = rows_of(out(line, "stderr"), runtime="claude")
     assert [row.kind for row in rows] == [Kind.STDERR]
@@ -174,7 +174,7 @@ def test_the_header_counts_what_each_turn_used_not_the_threads_totals_again():
     assert (summary.tokens_in, summary.tokens_out) == (350, 3)
 
 
-def test_a_view_of_a_later_turn_counts_that_turn_alone():
+def test_a_view_of_a_later_turn_counts_that_turn_only():
     builder = RowBuilder()
     builder.pass_over([*codex_turn(1, 100), event("exit", code=0)])
     for each in codex_turn(2, 300):

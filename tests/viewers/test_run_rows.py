@@ -42,7 +42,7 @@ def test_the_pieces_of_a_stream_become_paragraphs():
     assert (summary.status, summary.answer) == ("completed", "And dark")
 
 
-def test_what_is_being_written_is_known_before_it_is_complete():
+def test_text_in_progress_is_known_before_it_is_complete():
     builder = RowBuilder()
     builder.feed(event("chunk", text="Half a sen"))
     assert builder.partial == (Kind.TEXT, "Half a sen")
@@ -166,7 +166,7 @@ def test_a_task_shows_how_it_ended():
     assert [row.is_error for row in rows] == [False, True, False]
 
 
-def test_a_question_is_open_until_the_run_goes_on():
+def test_a_question_is_open_until_the_run_continues():
     asked = event(
         "awaiting_input", request_id="q", question="Which?", options=["a", "b"], context={"n": 1}
     )
@@ -194,7 +194,7 @@ def test_a_decision_closes_its_approval_only(decision):
     assert (summary.status, summary.questions) == ("running", ())
 
 
-def test_the_run_itself_says_how_it_ended_and_what_it_gave():
+def test_the_run_shows_its_end_and_its_output():
     run = {"status": "completed", "output": {"summary": "31 nights"}, "duration_ms": 2500}
     rows, summary = rows_of(
         recorded("llm.response", payload={"response": "31 nights", "input_tokens": 3}),
@@ -207,7 +207,7 @@ def test_the_run_itself_says_how_it_ended_and_what_it_gave():
     assert (rows[0].is_error, summary.status) == (True, "failed")
 
 
-def test_a_run_is_said_to_end_once():
+def test_a_run_is_reported_to_end_once():
     rows, _ = rows_of(
         event("chunk", text="31 nights"),
         event("done", run_id="r", duration_ms=900),

@@ -128,7 +128,7 @@ def test_plain_text_ends_with_the_last_rows():
     assert len(lines) == 21
 
 
-def test_addresses_are_links_that_tell_the_other_side_nothing():
+def test_addresses_are_links_without_a_referrer():
     html = render_html(script("see https://example.org/a?b=1&c=2."), "shell", "shell")
     assert (
         '<a href="https://example.org/a?b=1&amp;c=2" target="_blank" rel="noopener noreferrer">'

@@ -192,7 +192,7 @@ def test_a_page_that_can_cover_html_leaves_no_widget_to_be_saved(made, displayed
     assert f'class="aod-live-{viewer.facts["key"]}"' in displayed[-1]["text/html"]
 
 
-def test_the_html_that_is_kept_is_brought_up_to_date_while_a_turn_goes_on(made, displayed):
+def test_the_kept_html_is_updated_while_a_turn_runs(made, displayed):
     source = Source()
     viewer = made(source)
     viewer.show()
@@ -218,7 +218,7 @@ def test_a_page_that_shows_a_frozen_view_gets_its_html(made, displayed):
     assert "hello" in still["html"]
 
 
-def test_a_view_that_nobody_looks_at_sends_no_rows_until_a_page_comes(made):
+def test_a_view_without_a_page_sends_no_rows(made):
     source = Source()
     viewer = made(source)
     receive(viewer, type="hello", page="p")
@@ -340,7 +340,7 @@ def test_what_nobody_can_answer_is_not_asked(made):
     assert keys(viewer) == ["a"]
 
 
-def test_a_question_whose_answer_failed_is_asked_again(made):
+def test_a_question_is_asked_again_after_its_answer_failed(made):
     def answer(*_):
         raise RuntimeError("the service is away")
 
@@ -351,7 +351,7 @@ def test_a_question_whose_answer_failed_is_asked_again(made):
     wait_for(lambda: keys(viewer) == ["q"])
 
 
-def test_a_run_that_goes_on_asks_no_more(made):
+def test_a_run_that_continues_asks_no_more(made):
     source = Source(None)
     viewer = waiting(source, made, answer=lambda *_: None)
     wait_for(lambda: keys(viewer) == ["q"])
@@ -359,7 +359,7 @@ def test_a_run_that_goes_on_asks_no_more(made):
     wait_for(lambda: keys(viewer) == [])
 
 
-def test_a_frozen_view_is_closed_when_its_last_page_is_gone(made, displayed):
+def test_a_frozen_view_is_closed_with_its_last_page(made, displayed):
     source = Source()
     viewer = made(source)
     viewer.show()
@@ -394,7 +394,7 @@ def test_every_message_stays_below_the_limit(made):
     assert max(sizes) <= 250_000
 
 
-def test_what_a_page_asks_for_again_is_done_once_and_confirmed_each_time(made):
+def test_a_repeated_request_of_a_page_is_done_once_and_confirmed_each_time(made):
     prompts = []
     viewer = made(Source(), prompt=prompts.append)
     for _ in range(3):
@@ -406,7 +406,7 @@ def test_what_a_page_asks_for_again_is_done_once_and_confirmed_each_time(made):
     assert sorted(prompts) == ["from another page", "go"]
 
 
-def test_a_page_that_said_hello_many_times_to_a_busy_kernel_gets_one_welcome(made):
+def test_a_page_that_greets_a_busy_kernel_often_gets_one_welcome(made):
     feed = made(Source()).feed
     for _ in range(50):
         feed.answer_hello("p")

@@ -73,7 +73,7 @@ def test_marks_count_as_the_page_counts():
     assert read[-1] == [2, 5, 2]
 
 
-def test_a_cut_row_tells_its_length():
+def test_a_cut_row_shows_its_length():
     (read,) = wire_rows([Row(Kind.OUTPUT, text="x" * (WIRE_CHARS + 1))])
     assert read[6] == WIRE_CHARS + 1
 

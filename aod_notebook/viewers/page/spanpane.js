@@ -116,13 +116,13 @@ function pairs(rows, isInput) {
   for (const [name, value] of rows) {
     const isBlock = value.length > LONG || value.includes("\n");
     if (name) box.append(make("dt", "", name));
-    const told = make("dd", isInput && name !== "description" ? "aod-code" : "");
+    const field = make("dd", isInput && name !== "description" ? "aod-code" : "");
     if (isBlock && isInput) {
       const block = make("pre", "aod-out", "", { tabindex: "0" });
-      told.append(fill(block, value, [], null));
-    } else fill(told, value, [], null);
-    if (!name) told.classList.add("aod-alone");
-    box.append(told);
+      field.append(fill(block, value, [], null));
+    } else fill(field, value, [], null);
+    if (!name) field.classList.add("aod-alone");
+    box.append(field);
   }
   return box;
 }

@@ -11,8 +11,8 @@ export function todoOf(items, query) {
   const box = make("ul", "aod-todo");
   for (const [state, text] of items) {
     const item = make("li", `aod-${state}`);
-    const said = { done: "done: ", now: "under way: " }[state] ?? "to do: ";
-    item.append(make("span", "aod-unseen", said));
+    const label = { done: "done: ", now: "under way: " }[state] ?? "to do: ";
+    item.append(make("span", "aod-unseen", label));
     box.append(fill(item, text, [], query, false));
   }
   return box;
