@@ -307,18 +307,18 @@ class BoardView {
     const now = Date.now() / 1000;
     const box = make("span", "aod-cb", "", { role: "checkbox", "aria-label": "Select", "aria-checked": "false" });
     const cells = COLUMNS.map(({ key, kind, text, title }) => {
-      const said = text(own, now);
-      const told = title?.(own);
-      const cell = make("span", kind, "", { role: "gridcell", ...(told ? { title: told } : {}) });
+      const shown = text(own, now);
+      const tooltip = title?.(own);
+      const cell = make("span", kind, "", { role: "gridcell", ...(tooltip ? { title: tooltip } : {}) });
       if (key === "status") {
         cell.dataset.status = own.status;
-        cell.append(make("span", "aod-word", said));
-        cell.title = said;
+        cell.append(make("span", "aod-word", shown));
+        cell.title = shown;
       } else if (key === "prompt") {
-        cell.append(fill(make("span", "aod-line1"), said, [], this.query, false), make("span", "aod-meta", meta(own, now)));
+        cell.append(fill(make("span", "aod-line1"), shown, [], this.query, false), make("span", "aod-meta", meta(own, now)));
       } else if (key === "tools") {
-        cell.append(make("span", "", said), own.failed ? make("span", "aod-bad", `✗${own.failed}`, { title: failures(own) }) : "");
-      } else fill(cell, said, [], key === "last" || key === "id" ? this.query : null, false);
+        cell.append(make("span", "", shown), own.failed ? make("span", "aod-bad", `✗${own.failed}`, { title: failures(own) }) : "");
+      } else fill(cell, shown, [], key === "last" || key === "id" ? this.query : null, false);
       return cell;
     });
     row.replaceChildren(wrap(box, "gridcell"), ...cells);

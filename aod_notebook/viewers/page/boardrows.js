@@ -108,7 +108,7 @@ export class Sorting {
     else this.keys = [...(adds ? this.keys : []), { key, isDown: Boolean(isNumber) }];
   }
 
-  /** @param {Map<number, BoardRow>} rows @param {number[]} numbers @param {number} now @param {string} tool whose failures go first */
+  /** @param {Map<number, BoardRow>} rows @param {number[]} numbers @param {number} now @param {string} tool its failures go first */
   sort(rows, numbers, now, tool) {
     const times = (/** @type {BoardRow} */ row) => row.failing.find(([name]) => name.toLowerCase() === tool)?.[1] ?? 0;
     const by = this.keys.map(({ key, isDown }) => ({ value: COLUMNS.find((each) => each.key === key)?.value, sign: isDown ? -1 : 1 }));

@@ -41,7 +41,7 @@ export class RecordPage {
     this.talk = new Talk(this.id, (content) => model.send(content));
     this.versions = new Versions();
     this.askedAt = 0;
-    this.shownAt = 0; // when views were told last of records that came
+    this.shownAt = 0; // when views last got new records
     this.factsAt = Date.now();
     this.absent = 0; // seconds without an output
     const { signal } = this.end;

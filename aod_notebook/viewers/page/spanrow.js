@@ -13,7 +13,7 @@ const LABEL_PART = 1.1; // percent that a character of a label takes, about; a l
 export const KIND_NAMES = [["model", "model"], ["read", "read"], ["write", "write"], ["run", "command"], ["agent", "subagent"]];
 /** @type {Record<string, string>} */
 const HUES = { read: "read", lens: "read", web: "read", edit: "write", run: "run", agent: "agent", cube: "model" };
-/** @type {Record<string, any>} the icons of what is no tool */
+/** @type {Record<string, any>} the icons of everything but tools */
 const KIND_ICONS = { turn: "prompt", message: "cube", model: "cube", agent: "agent", run: "bars", task: "todo", step: "bars" };
 
 /** @param {Span} span @returns {any} */
@@ -80,7 +80,7 @@ const seconds = (us) => (us === null || us === undefined ? null : us / US);
 const cell = (name, text, title) => make("span", `aod-r ${name}`, text, title ? { title } : {});
 
 /**
- * The bar of a span, and what stands beside it; none for a span whose time is unknown or out of sight.
+ * The bar of a span, and what stands beside it; none for a span out of sight or without a known time.
  * @param {Span} span @param {import("./axis.js").Axis} axis @param {number?} now on the axis
  */
 export function barOf(span, axis, now) {
@@ -98,9 +98,9 @@ export function barOf(span, axis, now) {
   bar.style.left = `${from}%`;
   bar.style.width = `${Math.max(0, Math.min(100, right) - from)}%`;
   const took = isOpen ? `running · ${brief((end - start) / US)}` : brief(seconds(span.duration));
-  const said = flags & FAILED ? ["✗", span.bad.slice(0, 40), took && `· ${took}`].filter(Boolean).join(" ") : took;
-  const label = make("span", "aod-bl", said);
-  const width = said.length * LABEL_PART + 4;
+  const shown = flags & FAILED ? ["✗", span.bad.slice(0, 40), took && `· ${took}`].filter(Boolean).join(" ") : took;
+  const label = make("span", "aod-bl", shown);
+  const width = shown.length * LABEL_PART + 4;
   if (right + width <= 100) label.style.left = `max(${right}%, ${from}% + 3px)`;
   else if (from >= width) label.style.right = `${100 - from}%`;
   else return [bar];

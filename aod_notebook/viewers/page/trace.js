@@ -54,7 +54,7 @@ class TraceView {
     this.end = new AbortController();
     const { signal } = this.end;
     /** @type {Set<number>} */ this.folded = new Set();
-    /** @type {Set<number>} spans whose fold the reader has set */ this.handled = new Set();
+    /** @type {Set<number>} spans that the reader has folded or unfolded */ this.handled = new Set();
     this.seen = 0; // records looked at for what is folded at first
     this.query = null;
     this.onlyErrors = false;

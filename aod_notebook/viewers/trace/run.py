@@ -27,13 +27,13 @@ _CALLED, _RETURNED, _FAILED = "tool.called", "tool.returned", "tool.failed"
 
 
 class RunSpans:
-    """Makes spans of a run's events (`run_rows.RunRows` says which); feed it each once, in order.
+    """Makes spans of a run's events (those of `run_rows.RunRows`); feed each once, in order.
 
     A span comes when it has ended, so mostly after those in it. A result is that of the oldest
     call of its tool that has none.
 
     Args:
-        name: what the run is called as long as it has not said so itself.
+        name: the name of the run until it reports its own.
 
     Attributes:
         spans: the run itself, then the others as they came.

@@ -92,7 +92,7 @@ class Tree:
 
     @classmethod
     def of(cls, spans: Sequence[Span]) -> Tree:
-        """Build the tree. A message leads its tool calls, which are no part of its own time."""
+        """Build the tree. A message leads its tool calls, which are not part of its own time."""
         starts = [span.start for span in spans]
         places = [
             (_LATEST if start is None else start, number) for number, start in enumerate(starts)
@@ -186,5 +186,5 @@ def _value(value: Any) -> str:
         try:
             value = msgspec.json.encode(value).decode()
         except (TypeError, ValueError, RecursionError):
-            value = f"[{type(value).__name__} that is no JSON]"
+            value = f"[{type(value).__name__} that is not JSON]"
     return clip(clean(value), DETAIL_CHARS)
