@@ -47,21 +47,36 @@ def forest(ids: Sequence[str], parents: Sequence[str | None], places: Sequence[A
     above = [NONE if parent is None else row_of.get(parent, NONE) for parent in parents]
     _cut_cycles(above, places)
     orphans = [row == NONE and named is not None for row, named in zip(above, parents, strict=True)]
-    below: list[list[int]] = [[] for _ in ids]
-    roots: list[int] = []
-    by_place = sorted(range(len(ids)), key=places.__getitem__)
-    for row in by_place[::-1]:  # rows of the same place keep their order
-        (roots if above[row] == NONE else below[above[row]]).append(row)
+    first, after, root = _linked(above, places)
     order: list[int] = []
     depths = [0] * len(ids)
-    waiting = roots  # last first, as the children are
-    while waiting:
-        row = waiting.pop()
+    row, depth = root, 0
+    while row != NONE:
         order.append(row)
-        if above[row] != NONE:
-            depths[row] = depths[above[row]] + 1
-        waiting += below[row]
+        depths[row] = depth
+        if first[row] != NONE:
+            row, depth = first[row], depth + 1
+            continue
+        while row != NONE and after[row] == NONE:
+            row, depth = above[row], depth - 1
+        row = NONE if row == NONE else after[row]
     return Forest(order, above, depths, orphans)
+
+
+def _linked(above: Sequence[int], places: Sequence[Any]) -> tuple[list[int], list[int], int]:
+    """Return each row's first child and next sibling, and the first root; -1 where there is none.
+
+    Lists of numbers, for a list of children for each row keeps the garbage collector busy.
+    """
+    first, after, root = [NONE] * len(above), [NONE] * len(above), NONE
+    # The last one first; rows of the same place keep their order.
+    for row in reversed(sorted(range(len(above)), key=places.__getitem__)):
+        parent = above[row]
+        if parent == NONE:
+            after[row], root = root, row
+        else:
+            after[row], first[parent] = first[parent], row
+    return first, after, root
 
 
 def _cut_cycles(above: list[int], places: Sequence[Any]) -> None:
@@ -101,32 +116,21 @@ def covered(
         [4, 0, 0]
     """
     total = [0] * len(starts)
-    until: list[int | None] = list(starts)
-    timed = [row for row in range(len(starts)) if _is_timed(starts[row], ends[row])]
-    for row in sorted(timed, key=lambda each: starts[each] or 0):
-        above = parents[row]
+    until = list(starts)
+    timed = [
+        row
+        for row, (start, end) in enumerate(zip(starts, ends, strict=True))
+        if start is not None and end is not None and start < end
+    ]
+    timed.sort(key=starts.__getitem__)  # type: ignore[arg-type]  # their starts are known
+    for row in timed:
+        above, start, stop = parents[row], starts[row], ends[row]
         while above != NONE:
-            _add(total, until, above, (starts[row], ends[row]), ends[above])
+            # What is in the parent's time and was not counted for an earlier child.
+            seen, end = until[above], ends[above]
+            last = stop if end is None or stop < end else end  # type: ignore[operator]
+            if seen is not None and last > (begin := max(start, seen)):  # type: ignore[operator,type-var]
+                total[above] += last - begin  # type: ignore[operator]
+                until[above] = last
             above = parents[above] if leads and leads[above] else NONE
     return total
-
-
-def _is_timed(start: int | None, end: int | None) -> bool:
-    return start is not None and end is not None and start < end
-
-
-def _add(
-    total: list[int],
-    until: list[int | None],
-    row: int,
-    child: tuple[int | None, int | None],
-    end: int | None,
-) -> None:
-    """Count what of a child's time is in the row's and was not counted for an earlier child."""
-    seen, (start, stop) = until[row], child
-    if seen is None or start is None or stop is None:
-        return
-    begin, stop = max(start, seen), stop if end is None else min(stop, end)
-    if stop > begin:
-        total[row] += stop - begin
-        until[row] = stop

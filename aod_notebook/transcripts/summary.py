@@ -39,7 +39,10 @@ def summary(tool: str | None, arguments: object) -> str:
         'a.py, b.py'
     """
     given = arguments if isinstance(arguments, Mapping) else {}
-    match KINDS.get(tool or ""):
+    kind = KINDS.get(tool or "")
+    if kind is None:
+        return _telling(given)
+    match kind:
         case "command":
             return one_line(given.get("command"), _CHARS)
         case "read" | "write" | "edit" | "notebook":
@@ -53,13 +56,9 @@ def summary(tool: str | None, arguments: object) -> str:
             return str(given.get("url") or given.get("query") or "")
         case "task":
             return one_line(given.get("description") or given.get("prompt"), _CHARS)
-        case "todo" | "todo item" as kind:
+        case "todo" | "todo item":
             return _todo(kind, given)
-    for key in _TELLING_KEYS:
-        value = given.get(key)
-        if isinstance(value, str) and value:
-            return one_line(value, _CHARS)
-    return ""
+    return _telling(given)
 
 
 def one_line(value: Any, limit: int) -> str:
@@ -71,6 +70,14 @@ def one_line(value: Any, limit: int) -> str:
     """
     text = "" if value is None else " ".join(str(value).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _telling(given: Mapping[str, Any]) -> str:
+    for key in _TELLING_KEYS:
+        value = given.get(key)
+        if isinstance(value, str) and value:
+            return one_line(value, _CHARS)
+    return ""
 
 
 def _path(given: Mapping[str, Any]) -> str:

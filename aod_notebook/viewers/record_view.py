@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FACTS_S, KNOWN_S = 0.25, 1.0
 FIRST_REFRESH_S, LAST_REFRESH_S = 2.0, 60.0
 """The HTML that is kept below a view is brought up to date after so long, twice that, …"""
+SHOWN_S = 1.0
+"""A view that is shown gets its HTML so much later: the page reads and checks all of it."""
 MOST_CHILDREN = 3
 """So many views that were opened below stay answerable."""
 
@@ -200,7 +202,8 @@ class RecordView(PageWidget):
             case "sync":
                 self.feed.ask(content)
             case "shown":
-                self._covers_html, self._version_kept, self._refresh_at = True, -1, 0.0
+                self._covers_html, self._version_kept = True, -1
+                self._refresh_at = time.monotonic() + SHOWN_S
             case "gone":
                 with self._lock:
                     self._pages.discard(page)

@@ -17,7 +17,7 @@ from aod_notebook.viewers.feed import BEAT_S, LAST_BEATS, Message
 from aod_notebook.viewers.wire import BODY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SLACK = 1_000
 """So many entries of the log may be out of date before it is written again."""
@@ -49,7 +49,7 @@ class Records:
         return len(self._bodies)
 
     def put(self, number: int, record: Sequence[Any]) -> bool:
-        """Keep a record; say whether it is new or differs from the one before."""
+        """Keep a record; return whether it is new or differs from the one before."""
         body = _encode([number, *record])
         if self._bodies.get(number) == body:
             return False
@@ -101,9 +101,14 @@ class RecordFeed:
         self._beat_at, self._beats_left = 0.0, LAST_BEATS
 
     def put(self, number: int, record: Sequence[Any]) -> bool:
-        """Keep a record; say whether that is news."""
+        """Keep a record; return whether that is news."""
         with self._lock:
             return self._records.put(number, record)
+
+    def put_all(self, records: Iterable[tuple[int, Sequence[Any]]]) -> bool:
+        """Keep records, each behind its number; return whether any of them is news."""
+        with self._lock:
+            return any([self._records.put(number, record) for number, record in records])
 
     def reply(self, buffers: list[bytes] | None = None, /, **content: object) -> None:
         """Put a small message in the way out."""

@@ -341,24 +341,25 @@ def _text_of(value: object) -> str:
 
 def text_of(value: object) -> str:
     """Return a value as a reader wants it: text as it is, `name: value`s on a line, else JSON."""
-    value = _only_word(value)
-    if value is None or value == {}:
-        return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping) and all(isinstance(each, SCALARS) for each in value.values()):
-        line = ", ".join(f"{key}: {each}" for key, each in value.items())
-        if len(line) <= SHORT_JSON and "\n" not in line:
-            return line
-    return _json(value)
+    if value is None:
+        return ""
+    return _mapping_text(value) if isinstance(value, Mapping) else _json(value)
 
 
-def _only_word(value: object) -> object:
-    if isinstance(value, Mapping) and len(value) == 1:
+def _mapping_text(value: Mapping[Any, object]) -> str:
+    if not value:
+        return ""
+    if len(value) == 1:
         ((key, only),) = value.items()
         if key in WORDS and isinstance(only, str):
             return only
-    return value
+    for each in value.values():  # no generator: traces ask this of each of very many spans
+        if not isinstance(each, SCALARS):
+            return _json(value)
+    line = ", ".join([f"{key}: {each}" for key, each in value.items()])
+    return line if len(line) <= SHORT_JSON and "\n" not in line else _json(value)
 
 
 def _json(value: object) -> str:

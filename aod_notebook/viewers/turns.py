@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LAST_WORDS = 80
 STARTED = ("stage", "runtime_start", "started")
 MOST_TOOLS = 6
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _MARKS = re.compile(r"[`*#]+")
 """Of Markdown, which a line shows as it is written."""
 
@@ -85,8 +86,7 @@ def micros(time: object) -> int | None:
         at = datetime.fromisoformat(time)
     except ValueError:
         return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return round(at.timestamp() * 1e6)
+    return ((at.replace(tzinfo=UTC) if at.tzinfo is None else at) - _EPOCH) // _MICROSECOND
 
 
 def turn_begun(event: Event, before: int) -> int | None:

@@ -54,11 +54,10 @@ class RunSpans:
     def feed(self, event: Event, received: float | None = None) -> None:
         """Take an event and the time at which it came, in seconds since 1970."""
         extra, type_ = event.extra, event.type
-        self._order += is_of_run(event)
         payload = extra.get("payload")
+        self._order += payload is not None or is_of_run(event)
         if payload is not None and extra.get("span_id") is not None:
             self._span(type_, extra, payload if isinstance(payload, Mapping) else {})
-            self._reach(None)
             return
         at = micros(extra.get("occurred_at") or extra.get("created_at"))
         at = round(received * 1e6) if at is None and received is not None else at
@@ -132,17 +131,21 @@ class RunSpans:
         span.bad = _how(text_of(error)) if span.is_error else ""
         self._fill(span, payload)
         self._put(span)
+        start, first = span.start, self.spans[0].start
+        if start is not None and (first is None or start < first):
+            self._reach(start)
 
     def _fill(self, span: Span, payload: Mapping[str, Any]) -> None:
         """Take what a payload says of a span: what it was given, what came out, what it used."""
         given = payload.get("input", payload.get("prompt", payload.get("messages")))
-        rest = {key: value for key, value in payload.items() if key not in _TOLD}
+        rest = {key: payload[key] for key in payload if key not in _TOLD} or None
         span.gave = payload.get("output", payload.get("response", payload.get("error")))
-        span.given = (rest or None) if given is None else given
-        model = one_line(str(payload.get("model") or ""), TITLE_CHARS)
+        span.given = rest if given is None else given
         if span.kind == "model":
-            self.model = self.model or model
-        about = model if span.kind == "model" else summary(span.name, given)
+            about = one_line(str(payload.get("model") or ""), TITLE_CHARS)
+            self.model = self.model or about
+        else:
+            about = summary(span.name, given)
         span.text = one_line(about or text_of(span.given), TITLE_CHARS)
         if "input_tokens" in payload or "output_tokens" in payload:
             read, _, written = tokens_of(payload)

@@ -93,16 +93,14 @@ class Tree:
     @classmethod
     def of(cls, spans: Sequence[Span]) -> Tree:
         """Build the tree. A message leads its tool calls, which are not part of its own time."""
-        starts = [span.start for span in spans]
-        places = [
-            (_LATEST if start is None else start, number) for number, start in enumerate(starts)
-        ]
+        starts, ends = [span.start for span in spans], [span.end for span in spans]
+        places = [_LATEST if start is None else start for start in starts]
         made = forest([span.key for span in spans], [span.parent for span in spans], places)
         leads = [span.kind == "message" for span in spans]
-        known = covered(starts, [span.end for span in spans], made.parents, leads)
+        known = covered(starts, ends, made.parents, leads)
         own = [
-            None if span.duration is None else max(0, span.duration - taken)
-            for span, taken in zip(spans, known, strict=True)
+            None if start is None or end is None or end < start else max(0, end - start - taken)
+            for start, end, taken in zip(starts, ends, known, strict=True)
         ]
         return cls(made.order, made.parents, made.depths, made.orphans, own)
 

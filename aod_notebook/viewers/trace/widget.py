@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aod_notebook.viewers.protocols import Source
-    from aod_notebook.viewers.trace.tree import Span
+    from aod_notebook.viewers.trace.tree import Span, Tree
 
 READ_S = 0.1
 """The tree is built again at most so often."""
@@ -123,27 +123,17 @@ class TraceViewer(RecordView):
         if self._base is None:
             self._base = trace.began
         tree, changed = trace.tree, trace.take_changed()
-        for number, span in enumerate(trace.spans):
-            place = tree.parents[number], tree.own[number]
-            if number == len(self._sent):
-                self._sent.append(place)
-            elif self._sent[number] == place and number not in changed:
-                continue
-            self._sent[number] = place
-            self.feed.put(number, self._record(span, number, trace))
-
-    def _record(self, span: Span, number: int, trace: Trace) -> list[Any]:
-        tree, base = trace.tree, self._base
-        flags = (
-            IS_ERROR * span.is_error
-            + IS_OPEN * span.is_open
-            + IS_COMPUTED * span.is_computed
-            + IS_ORPHAN * tree.orphans[number]
+        places = list(zip(tree.parents, tree.own, strict=True))
+        old, count = self._sent, len(self._sent)
+        news = {number for number in changed if number < len(places)}
+        news.update(number for number in range(count) if old[number] != places[number])
+        news.update(range(count, len(places)))
+        self._sent, base = places, self._base
+        # Outer spans go first: they are what a page shows before it has the others.
+        self.feed.put_all(
+            (number, _record(trace.spans[number], tree, number, base))
+            for number in sorted(news, key=tree.depths.__getitem__)
         )
-        start = None if span.start is None or base is None else span.start - base
-        record: list[Any] = [tree.parents[number], start, span.duration, flags, span.kind]
-        record += [span.name, span.text, span.tokens, span.cost]  # cleaned where they were made
-        return [*record, tree.own[number], span.bad, span.order]
 
     def _facts(self) -> dict[str, Any]:
         with self._reading:
@@ -188,6 +178,21 @@ class TraceViewer(RecordView):
             return
         child = self._open(page, "transcript", lambda: make(order))
         child.go_to(order)
+
+
+def _record(span: Span, tree: Tree, number: int, base: int | None) -> list[Any]:
+    """Return a span as the page reads it (`page/spans.js`); its texts are clean already."""
+    flags = (
+        IS_ERROR * span.is_error
+        + IS_OPEN * span.is_open
+        + IS_COMPUTED * span.is_computed
+        + IS_ORPHAN * tree.orphans[number]
+    )
+    start = None if span.start is None or base is None else span.start - base
+    return [
+        tree.parents[number], start, span.duration, flags, span.kind, span.name, span.text,
+        span.tokens, span.cost, tree.own[number], span.bad, span.order,
+    ]  # fmt: skip
 
 
 def _running(spans: list[Span]) -> Span | None:
