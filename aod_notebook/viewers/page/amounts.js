@@ -35,6 +35,7 @@ export function tokens(n) {
 export function dollars(amount) {
   if (amount === null || amount === undefined) return "";
   if (amount > 0 && amount < 0.01) return `$${Number(amount.toPrecision(2))}`;
+  if (Math.abs(amount) < 1000) return `$${amount.toFixed(2)}`; // `toLocaleString` takes ten times as long
   return `$${amount.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 }
 

@@ -59,6 +59,7 @@ class BoardView {
     this.isStale = false; // whether a change may have moved a row
     this.timer = 0;
     this.mustRelist = true;
+    this.fromTop = false; // whether the reader has asked for other rows, or another order
     /** @type {RegExp?} */ this.query = null;
     this.head = new BoardHead(() => page.talk.ask({ type: "stop" }));
     this.list = new VirtualList(this.scroller, this.#owner(), { signal });
@@ -72,7 +73,8 @@ class BoardView {
   #owner() {
     return {
       estimate: () => (this.narrow ? NARROW_PX : WIDE_PX),
-      element: (n, place) => this.#row(n, place),
+      element: (n, place) => this.#show(n, place, emptyRow()),
+      reuse: (n, place, element) => this.#show(n, place, element),
       update: (n, element) => this.#update(n, element),
       before: () => this.#before(),
     };
@@ -203,7 +205,7 @@ class BoardView {
     const narrow = this.root.clientWidth > 0 && this.root.clientWidth < NARROW_BOX_PX;
     if (narrow !== this.narrow) {
       this.narrow = narrow;
-      this.#relist();
+      this.#relist(false);
     }
     this.list.schedule();
   }
@@ -247,7 +249,8 @@ class BoardView {
     const tool = /(?:^|\s)fails:(?:"([^"]+)"|(\S+))/.exec(text);
     this.tool = (tool?.[1] ?? tool?.[2] ?? "").toLowerCase();
     const sorted = this.sorting.keys.length || this.tool ? this.sorting.sort(table.rows, numbers, seconds, this.tool) : numbers.sort((a, b) => a - b);
-    this.list.set(sorted);
+    this.list.set(sorted, this.fromTop);
+    this.fromTop = false;
     this.leftOut = table.rows.size - sorted.length;
     setText(this.found, `${sorted.length.toLocaleString("en")} of ${table.rows.size.toLocaleString("en")}`);
     this.scroller.setAttribute("aria-rowcount", String(sorted.length));
@@ -262,14 +265,15 @@ class BoardView {
     this.timer = setTimeout(() => this.list.schedule(), RESORT_MS);
   }
 
-  #relist() {
+  #relist(fromTop = true) {
     this.mustRelist = true;
+    this.fromTop = fromTop;
     this.list.schedule();
   }
 
   #resort() {
     this.isOver = false;
-    this.#relist();
+    this.#relist(false);
   }
 
   /** @param {string} key @param {boolean} adds */
@@ -294,9 +298,11 @@ class BoardView {
 
   // -- drawing
 
-  /** @param {number} n @param {number} place */
-  #row(n, place) {
-    const row = make("div", "aod-br", "", { id: `${this.page.id}-${n}`, role: "row", "data-row": String(n), "aria-rowindex": String(place + 1) });
+  /** Show a row in an element, which may have shown another one. @param {number} n @param {number} place @param {HTMLElement} row */
+  #show(n, place, row) {
+    row.id = `${this.page.id}-${n}`;
+    row.dataset.row = String(n);
+    row.setAttribute("aria-rowindex", String(place + 1));
     this.#content(n, row);
     return row;
   }
@@ -305,23 +311,23 @@ class BoardView {
   #content(n, row) {
     const own = /** @type {BoardRow} */ (this.table.rows.get(n));
     const now = Date.now() / 1000;
-    const box = make("span", "aod-cb", "", { role: "checkbox", "aria-label": "Select", "aria-checked": "false" });
-    const cells = COLUMNS.map(({ key, kind, text, title }) => {
+    COLUMNS.forEach(({ key, text, title }, i) => {
+      const cell = /** @type {HTMLElement} */ (row.children[i + 1]);
       const shown = text(own, now);
-      const tooltip = title?.(own);
-      const cell = make("span", kind, "", { role: "gridcell", ...(tooltip ? { title: tooltip } : {}) });
+      const tooltip = key === "status" ? shown : title?.(own) ?? "";
+      if (cell.title !== tooltip) cell.title = tooltip;
       if (key === "status") {
         cell.dataset.status = own.status;
-        cell.append(make("span", "aod-word", shown));
-        cell.title = shown;
+        setText(cell.children[0], shown);
       } else if (key === "prompt") {
-        cell.append(fill(make("span", "aod-line1"), shown, [], this.query, false), make("span", "aod-meta", meta(own, now)));
+        write(cell.children[0], shown, this.query);
+        setText(cell.children[1], this.narrow ? meta(own, now) : "");
       } else if (key === "tools") {
-        cell.append(make("span", "", shown), own.failed ? make("span", "aod-bad", `✗${own.failed}`, { title: failures(own) }) : "");
-      } else fill(cell, shown, [], key === "last" || key === "id" ? this.query : null, false);
-      return cell;
+        setText(cell.children[0], shown);
+        setText(cell.children[1], own.failed ? `✗${own.failed}` : "");
+        /** @type {HTMLElement} */ (cell.children[1]).title = own.failed ? failures(own) : "";
+      } else write(cell, shown, key === "last" || key === "id" ? this.query : null);
     });
-    row.replaceChildren(wrap(box, "gridcell"), ...cells);
     row.removeAttribute("data-stale");
     this.#mark(n, row);
   }
@@ -491,6 +497,28 @@ class BoardView {
       if (this.notes.textContent === note) this.note("");
     }, SAID_MS);
   }
+}
+
+/** The cells of a row that shows nothing yet. */
+function emptyRow() {
+  const row = make("div", "aod-br", "", { role: "row" });
+  const box = make("span", "aod-cb", "", { role: "checkbox", "aria-label": "Select", "aria-checked": "false" });
+  row.append(wrap(box, "gridcell"));
+  for (const { key, kind } of COLUMNS) {
+    const cell = make("span", kind, "", { role: "gridcell" });
+    if (key === "status") cell.append(make("span", "aod-word"));
+    if (key === "prompt") cell.append(make("span", "aod-line1"), make("span", "aod-meta"));
+    if (key === "tools") cell.append(make("span", ""), make("span", "aod-bad"));
+    row.append(cell);
+  }
+  return row;
+}
+
+/** @param {Element} cell @param {string} text @param {RegExp?} query its hits are marked */
+function write(cell, text, query) {
+  if (!query && !cell.firstElementChild) return setText(cell, text);
+  cell.replaceChildren();
+  fill(cell, text, [], query, false);
 }
 
 /** @param {HTMLElement} element @param {string} [role] */

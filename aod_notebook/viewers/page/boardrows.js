@@ -28,7 +28,7 @@ export const isActive = (status) => ["queued", "pending", "running"].includes(st
 const time = (row, now) => (row.duration === null && row.created !== null && isActive(row.status) ? now - row.created : row.duration);
 
 /** @param {number?} n */
-const number = (n) => (n === null || n === undefined ? "" : n.toLocaleString("en"));
+const number = (n) => (n === null || n === undefined ? "" : n < 1000 ? String(n) : n.toLocaleString("en"));
 
 /**
  * The columns: name, how it is called in filters, class, what it shows, what it is sorted by.

@@ -7,6 +7,8 @@
 import { make } from "./dom.js";
 
 const OVERSCAN = 8; // rows that are drawn above and below those in sight
+const REUSED = 4; // the same where rows are reused
+const SETTLED_MS = 200; // without a drawing, elements that are reused are put into their order
 const FOLLOWED = 2; // the same while the end is followed
 const NEAR_END_PX = 10;
 const HIDDEN_MS = 500;
@@ -61,6 +63,7 @@ export class Heights {
  *       estimate: (key) => 24,                       // height in px until the row was drawn
  *       element: (key, place) => make("div", "", …), // called when the row comes into sight
  *       update: (key, element) => {},                // called at each drawing of a row in sight
+ *       reuse: (key, place, element) => {},          // where all rows are as high: show another row in an element
  *       before: () => {},                            // before each drawing: take what is new here
  *       after: () => {},                             // after it: what depends on the place
  *     }, { signal, follows: true });
@@ -77,6 +80,8 @@ export class VirtualList {
     /** @type {number[]} */ this.keys = [];
     this.heights = new Heights();
     /** @type {Map<number, HTMLElement>} by key */ this.drawn = new Map();
+    /** @type {({key: number, element: HTMLElement} | undefined)[]} elements that are reused; place i has number i % size */ this.slots = [];
+    this.settling = 0;
     this.follows = follows;
     this.scrollTop = 0;
     this.height = -1; // of the space, as it was set
@@ -98,15 +103,19 @@ export class VirtualList {
     this.heights.push(this.owner.estimate(key));
   }
 
-  /** Show other rows, or the same in another order; the row at the top of the view stays there. @param {number[]} keys */
-  set(keys) {
+  /**
+   * Show other rows, or the same in another order; the row at the top of the view stays there.
+   * @param {number[]} keys @param {boolean} [fromTop] show the first rows instead
+   */
+  set(keys, fromTop = false) {
     const before = this.keys;
     let top = this.heights.at(this.scrollTop);
     this.keys = keys;
     this.heights = new Heights();
     for (const key of keys) this.heights.push(this.owner.estimate(key));
     this.stale = true;
-    if (!this.follows && before.length) {
+    if (fromTop) this.scrollTo(0);
+    else if (!this.follows && before.length) {
       let place = keys.indexOf(before[top]);
       const known = place < 0 ? new Set(keys) : null;
       while (known && top > 0 && !known.has(before[top])) top--;
@@ -186,7 +195,7 @@ export class VirtualList {
 
   /** Draw a row again when it is in sight. @param {number} key */
   forget(key) {
-    this.drawn.get(key)?.remove();
+    if (!this.owner.reuse) this.drawn.get(key)?.remove();
     this.drawn.delete(key);
   }
 
@@ -203,9 +212,13 @@ export class VirtualList {
     for (let pass = 0; pass < 4; pass++) {
       // Not where the page has it: an output that was collapsed forgets its place.
       this.scrollTo(this.follows ? 1e9 : this.scrollTop);
-      const more = this.follows ? FOLLOWED : OVERSCAN;
+      const more = this.follows ? FOLLOWED : owner.reuse ? REUSED : OVERSCAN;
       const first = Math.max(0, this.heights.at(this.scrollTop) - more);
       const last = Math.min(this.keys.length, this.heights.at(this.scrollTop + viewport) + 1 + more);
+      if (owner.reuse) {
+        this.#place(first, last, Math.ceil(viewport / owner.estimate(this.keys[0])) + 2 * REUSED + 2);
+        break;
+      }
       this.#fill(first, last);
       this.rows.style.transform = `translateY(${this.heights.top(first)}px)`;
       if (!this.#measure(first, last)) break;
@@ -240,6 +253,63 @@ export class VirtualList {
       if (element === next) next = next.nextElementSibling;
       else rows.insertBefore(element, next);
     }
+  }
+
+  /**
+   * Show the rows of these places, all as high, in the same few elements: what scrolls out of sight
+   * is moved and filled again, for new elements cost a frame.
+   * @param {number} first @param {number} last @param {number} size how many elements there are at most
+   * @returns {void}
+   */
+  #place(first, last, size) {
+    const { owner, slots, drawn } = this;
+    if (slots.length !== size) {
+      for (const slot of slots) slot?.element.remove();
+      this.slots = new Array(size).fill(undefined);
+      drawn.clear();
+      this.stale = false;
+      return this.#place(first, last, size);
+    }
+    const wanted = new Set(this.keys.slice(first, last));
+    for (const [key] of drawn) if (!wanted.has(key)) drawn.delete(key);
+    for (let i = last; i < first + size; i++) this.#vacate(i % size);
+    for (let i = first; i < last; i++) {
+      const key = this.keys[i];
+      let slot = slots[i % size];
+      if (!slot) {
+        slot = { key, element: owner.element(key, i) };
+        slots[i % size] = slot;
+        const next = slots.slice((i % size) + 1).find((each) => each);
+        this.rows.insertBefore(slot.element, next?.element ?? null);
+      } else if (slot.key !== key || this.stale || !drawn.has(key)) {
+        slot.key = key;
+        owner.reuse?.(key, i, slot.element);
+      }
+      drawn.set(key, slot.element);
+      const top = `translateY(${this.heights.top(i)}px)`;
+      if (slot.element.style.transform !== top) slot.element.style.transform = top;
+      owner.update?.(key, slot.element);
+    }
+    this.stale = false;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.#settle(first, last), SETTLED_MS);
+  }
+
+  /** Put reused elements into the order in which they are seen, for those who hear or copy them. @param {number} first @param {number} last */
+  #settle(first, last) {
+    let next = this.rows.firstElementChild;
+    for (let i = first; i < last; i++) {
+      const element = this.slots[i % this.slots.length]?.element;
+      if (!element) continue;
+      if (element === next) next = next.nextElementSibling;
+      else this.rows.insertBefore(element, next);
+    }
+  }
+
+  /** @param {number} number */
+  #vacate(number) {
+    this.slots[number]?.element.remove();
+    this.slots[number] = undefined;
   }
 
   /** Note how high rows came out; say whether any changed. @param {number} first @param {number} last */

@@ -96,7 +96,7 @@ export class RecordPage {
     if (message.page && message.page !== this.id) return;
     if (message.type === "records") {
       if (this.versions.take(message)) {
-        for (const [number, ...record] of JSON.parse(new TextDecoder().decode(buffers[0]))) this.store.take(number, record);
+        for (const record of JSON.parse(new TextDecoder().decode(buffers[0]))) this.store.take(record.shift(), record);
         this.askedAt = 0;
         this.#show(message.more);
       }

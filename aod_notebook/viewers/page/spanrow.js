@@ -26,23 +26,23 @@ export const hueOf = (span) => HUES[spanIcon(span)] ?? "plan";
 const cents = (cost) => (cost === null || cost === undefined ? "" : `$${cost.toFixed(4)}`);
 
 /**
- * @param {import("./spans.js").SpanStore} store @param {number} n
+ * Show a span in a row, which may have shown another one.
+ * @param {HTMLElement} row @param {import("./spans.js").SpanStore} store @param {number} n
  * @param {{id: string, place: number, size: number, isActive: boolean, isFolded: boolean, query: RegExp?,
  *   axis: import("./axis.js").Axis, now: number?}} look
  */
-export function spanElement(store, n, look) {
+export function showSpan(row, store, n, look) {
   const span = store.span(n);
   const { flags } = span;
   const depth = store.depths[n];
-  const row = make("div", `aod-tr${look.isActive ? " aod-active" : ""}`, "", {
-    id: look.id,
-    role: "treeitem",
-    "data-row": String(n),
-    "aria-level": String(depth + 1),
-    "aria-posinset": String(look.place + 1),
-    "aria-setsize": String(look.size),
-    "aria-selected": String(look.isActive),
-  });
+  row.id = look.id;
+  row.className = `aod-tr${look.isActive ? " aod-active" : ""}`;
+  row.dataset.row = String(n);
+  row.setAttribute("aria-level", String(depth + 1));
+  row.setAttribute("aria-posinset", String(look.place + 1));
+  row.setAttribute("aria-setsize", String(look.size));
+  row.setAttribute("aria-selected", String(look.isActive));
+  row.removeAttribute("aria-expanded");
   const name = make("span", "aod-tn");
   name.style.setProperty("--d", String(Math.min(depth, MAX_INDENT)));
   const folds = store.below[n] > 0;
@@ -59,7 +59,7 @@ export function spanElement(store, n, look) {
   if (flags & ORPHAN) name.append(make("span", "aod-fact", "parent not reported"));
   const hot = store.hot.has(n) ? " aod-hot" : "";
   const isAgent = span.kind === "agent";
-  row.append(
+  row.replaceChildren(
     name,
     cell(`aod-time${isAgent ? hot : ""}`, flags & OPEN ? "" : brief(seconds(span.duration))),
     cell(`aod-opt aod-col-self${isAgent ? "" : hot}`, brief(seconds(span.own))),

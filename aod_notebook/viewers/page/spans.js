@@ -7,6 +7,7 @@ export const OPEN = 2;
 export const COMPUTED = 4;
 export const ORPHAN = 8;
 const REMOVED = 16;
+const LATE = Number.MAX_SAFE_INTEGER;
 const HOT = 5; // so many of the longest times are set off
 
 /** All spans in columns, so that 30,000 of them stay small. */
@@ -15,13 +16,14 @@ export class SpanStore {
     /** @type {any[][]} parent, start, duration, flags, kind, name, text, tokens, cost, own time, how it failed, row */
     this.records = [];
     /** @type {number[]} parents before their children */ this.order = [];
-    /** @type {number[]} by span */ this.depths = [];
-    /** @type {number[]} by span: how many are below it, at any depth */ this.below = [];
+    this.depths = new Int32Array(0); // by span
+    this.below = new Int32Array(0); // by span: how many are below it, at any depth
     /** @type {Set<number>} spans with a failure below */ this.troubled = new Set();
     /** @type {Set<number>} */ this.hot = new Set();
     /** @type {number[]} spans that failed, in the order shown */ this.failed = [];
     this.slowestFirst = false;
     this.isStale = false;
+    this.runs = false; // whether any span runs
     this.first = 0; // the earliest start and the last known time, in microseconds
     this.last = 0;
   }
@@ -45,40 +47,54 @@ export class SpanStore {
     const { records } = this;
     /** @type {number[]} */ const known = [];
     records.forEach((record, n) => (record[3] & REMOVED ? 0 : known.push(n)));
-    const LATE = Number.MAX_SAFE_INTEGER;
-    const start = (/** @type {number} */ n) => records[n][1] ?? LATE;
-    const slow = (/** @type {number} */ n) => records[n][2] ?? -1;
-    known.sort(this.slowestFirst ? (a, b) => slow(b) - slow(a) || a - b : (a, b) => start(a) - start(b) || a - b);
-    /** @type {Map<number, number[]>} */ const children = new Map();
-    for (const n of known) {
-      const parent = records[records[n][0]] ? records[n][0] : -1; // one that is still to come
-      const own = children.get(parent);
-      own ? own.push(n) : children.set(parent, [n]);
-    }
-    this.#walk(children);
+    const by = new Float64Array(records.length); // what siblings are ordered by
+    for (const n of known) by[n] = this.slowestFirst ? -(records[n][2] ?? -1) : (records[n][1] ?? LATE);
+    known.sort((a, b) => by[a] - by[b] || a - b);
+    this.#walk(known);
     this.#measure(known);
     return true;
   }
 
-  /** @param {Map<number, number[]>} children */
-  #walk(children) {
-    const { records, depths } = this;
-    this.order = [];
-    const waiting = [...(children.get(-1) ?? [])].reverse();
-    while (waiting.length) {
-      const n = /** @type {number} */ (waiting.pop());
-      this.order.push(n);
+  /** @param {number[]} known in the order of siblings */
+  #walk(known) {
+    const { records } = this;
+    const size = records.length;
+    // First child and next sibling of each, as there are too many for a list of children each.
+    const [first, after] = [new Int32Array(size).fill(-1), new Int32Array(size).fill(-1)];
+    const above = new Int32Array(size).fill(-1);
+    let root = -1;
+    for (let i = known.length - 1; i >= 0; i--) {
+      const n = known[i];
       const parent = records[n][0];
-      depths[n] = parent >= 0 && records[parent] ? depths[parent] + 1 : 0;
-      const own = children.get(n) ?? [];
-      for (let i = own.length - 1; i >= 0; i--) waiting.push(own[i]);
+      if (parent >= 0 && records[parent]) { // else it is a root, or its parent is still to come
+        above[n] = parent;
+        after[n] = first[parent];
+        first[parent] = n;
+      } else {
+        after[n] = root;
+        root = n;
+      }
     }
-    this.below = [];
-    for (let i = this.order.length - 1; i >= 0; i--) {
-      const n = this.order[i];
-      const parent = records[n][0];
-      if (parent >= 0) this.below[parent] = (this.below[parent] ?? 0) + (this.below[n] ?? 0) + 1;
+    /** @type {number[]} */ const order = [];
+    const [depths, below] = [new Int32Array(size), new Int32Array(size)];
+    for (let n = root, depth = 0; n >= 0; ) {
+      order.push(n);
+      depths[n] = depth;
+      if (first[n] >= 0) {
+        n = first[n];
+        depth++;
+        continue;
+      }
+      while (n >= 0 && after[n] < 0) {
+        n = above[n];
+        depth--;
+      }
+      if (n >= 0) n = after[n];
     }
+    for (let i = order.length - 1; i >= 0; i--) {
+      if (above[order[i]] >= 0) below[above[order[i]]] += below[order[i]] + 1;
+    }
+    Object.assign(this, { order, depths, below });
   }
 
   /** @param {number[]} known */
@@ -91,13 +107,16 @@ export class SpanStore {
     }
     let [first, last] = [Infinity, -Infinity];
     /** @type {[number, number][]} the longest, the shortest of them first */ const hot = [];
+    this.runs = false;
     for (const n of known) {
-      const [, start, duration, , kind, , , , , own] = records[n];
+      const record = records[n]; // no destructuring, which goes through an iterator each time
+      const start = record[1];
+      if (record[3] & OPEN) this.runs = true;
       if (start !== null) {
-        first = Math.min(first, start);
-        last = Math.max(last, start + (duration ?? 0));
+        if (start < first) first = start;
+        if (start + (record[2] ?? 0) > last) last = start + (record[2] ?? 0);
       }
-      const time = kind === "agent" ? duration : own;
+      const time = record[4] === "agent" ? record[2] : record[9];
       if (!time || (hot.length === HOT && time <= hot[0][0])) continue;
       hot.push([time, n]);
       hot.sort((a, b) => a[0] - b[0]);
@@ -123,7 +142,7 @@ export class SpanStore {
     for (let i = 0; i < order.length; i++) {
       const n = order[i];
       if (!kept || kept.has(n)) shown.push(n);
-      if (folded.has(n)) i += this.below[n] ?? 0;
+      if (folded.has(n)) i += this.below[n];
     }
     return shown;
   }

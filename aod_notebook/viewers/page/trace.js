@@ -10,7 +10,7 @@ import { count, took } from "./numbers.js";
 import { Below, RecordPage, widgetOf } from "./records.js";
 import { Selection, copied } from "./selection.js";
 import { SpanPane } from "./spanpane.js";
-import { KIND_NAMES, barOf, spanElement } from "./spanrow.js";
+import { KIND_NAMES, barOf, showSpan } from "./spanrow.js";
 import { FAILED, OPEN, SpanStore } from "./spans.js";
 import { searchFor } from "./text.js";
 import { styled } from "./theme.js";
@@ -54,8 +54,7 @@ class TraceView {
     this.end = new AbortController();
     const { signal } = this.end;
     /** @type {Set<number>} */ this.folded = new Set();
-    /** @type {Set<number>} spans that the reader has folded or unfolded */ this.handled = new Set();
-    this.seen = 0; // records looked at for what is folded at first
+    /** @type {Set<number>} spans that were folded or unfolded once, by the reader or at first */ this.handled = new Set();
     this.query = null;
     this.onlyErrors = false;
     this.mustRelist = true;
@@ -77,22 +76,27 @@ class TraceView {
   #owner() {
     return {
       estimate: () => SPAN_PX,
-      element: (n, place) =>
-        spanElement(this.store, n, {
-          id: `${this.page.id}-${n}`,
-          place,
-          size: this.list.keys.length,
-          isActive: n === this.selection.active,
-          isFolded: this.folded.has(n),
-          query: this.query,
-          axis: this.axis,
-          now: this.#now(),
-        }),
+      element: (n, place) => this.#show(n, place, make("div", "", "", { role: "treeitem" })),
+      reuse: (n, place, element) => this.#show(n, place, element),
       update: (n, element) => {
         if (this.store.records[n][3] & OPEN) this.#grow(n, element);
       },
       before: () => this.#before(),
     };
+  }
+
+  /** @param {number} n @param {number} place @param {HTMLElement} row */
+  #show(n, place, row) {
+    return showSpan(row, this.store, n, {
+      id: `${this.page.id}-${n}`,
+      place,
+      size: this.list.keys.length,
+      isActive: n === this.selection.active,
+      isFolded: this.folded.has(n),
+      query: this.query,
+      axis: this.axis,
+      now: this.#now(),
+    });
   }
 
   // -- the frame
@@ -227,7 +231,7 @@ class TraceView {
       this.#foldFirst();
     }
     const now = this.#now();
-    const runs = now !== null && store.records.some((record) => record[3] & OPEN);
+    const runs = now !== null && store.runs;
     const last = runs ? Math.max(store.last, /** @type {number} */ (now)) : store.last;
     if (this.axis.reach(store.first, last, runs)) this.#showTicks();
     if (!this.mustRelist) return;
@@ -248,8 +252,11 @@ class TraceView {
   #foldFirst() {
     const { store } = this;
     if (store.order.length <= MAX_OPEN) return;
-    for (; this.seen < store.records.length; this.seen++) {
-      if (store.depths[this.seen] >= OPEN_DEPTH && !this.handled.has(this.seen)) this.folded.add(this.seen);
+    for (const n of store.order) {
+      if (store.depths[n] < OPEN_DEPTH || this.handled.has(n)) continue;
+      this.handled.add(n);
+      this.folded.add(n);
+      setText(this.foldButton, "Unfold all");
     }
   }
 
@@ -336,7 +343,10 @@ class TraceView {
 
   /** @param {number} n */
   #reveal(n) {
-    for (let g = this.store.records[n][0]; g >= 0; g = this.store.records[g][0]) this.folded.delete(g);
+    for (let g = this.store.records[n][0]; g >= 0; g = this.store.records[g][0]) {
+      this.folded.delete(g);
+      this.handled.add(g);
+    }
     this.mustRelist = true;
     this.list.draw();
     this.#activate(n);

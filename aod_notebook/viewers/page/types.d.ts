@@ -74,6 +74,7 @@ interface ListOwner {
   estimate(key: number): number;
   element(key: number, place: number): HTMLElement;
   update?(key: number, element: HTMLElement): void;
+  reuse?(key: number, place: number, element: HTMLElement): void;
   before?(): void;
   after?(): void;
   /** The reader has left the end. */
