@@ -69,8 +69,8 @@ def _linked(above: Sequence[int], places: Sequence[Any]) -> tuple[list[int], lis
     Lists of numbers, for a list of children for each row keeps the garbage collector busy.
     """
     first, after, root = [NONE] * len(above), [NONE] * len(above), NONE
-    # The last one first; rows of the same place keep their order.
-    for row in reversed(sorted(range(len(above)), key=places.__getitem__)):
+    by_place = sorted(range(len(above)), key=places.__getitem__)
+    for row in by_place[::-1]:  # the last one first; rows of the same place keep their order
         parent = above[row]
         if parent == NONE:
             after[row], root = root, row

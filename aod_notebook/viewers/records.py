@@ -108,7 +108,10 @@ class RecordFeed:
     def put_all(self, records: Iterable[tuple[int, Sequence[Any]]]) -> bool:
         """Keep records, each behind its number; return whether any of them is news."""
         with self._lock:
-            return any([self._records.put(number, record) for number, record in records])
+            before = self._records.head
+            for number, record in records:
+                self._records.put(number, record)
+            return self._records.head != before
 
     def reply(self, buffers: list[bytes] | None = None, /, **content: object) -> None:
         """Put a small message in the way out."""
