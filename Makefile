@@ -21,8 +21,10 @@ demo: .venv/.lab  ## run an agent on the embedded service, print what it did, wr
 	$(BIN)/aod-notebook demo
 	@echo "The same in JupyterLab, and notebooks of your own: make lab"
 
-lab: .venv/.lab  ## open JupyterLab on the notebooks; ARGS='--no-browser' and the like go to it
-	$(BIN)/python -m jupyterlab --notebook-dir notebooks $(ARGS)
+lab: .venv/.notebooks  ## open JupyterLab on copies of the notebooks; ARGS='--no-browser' and the like go to it
+	@mkdir -p build/lab
+	@for one in notebooks/*.ipynb; do [ -e build/lab/$${one##*/} ] || cp $$one build/lab/; done
+	$(BIN)/python -m jupyterlab --notebook-dir build/lab $(ARGS)
 
 test: .venv/.test check browser  ## run every check and every test
 	$(BIN)/python tests/tools/install_clis.py
@@ -76,12 +78,17 @@ clean:  ## remove what was built and installed
 	$(INSTALL) -e '.[lab,viz]'
 	@touch $@
 
+.venv/.notebooks: pyproject.toml
+	$(MAKE_VENV)
+	$(INSTALL) -e '.[notebooks]'
+	@touch $@ .venv/.lab
+
 .venv/.docs: pyproject.toml
 	$(MAKE_VENV)
 	$(INSTALL) -e '.[docs]'
-	@touch $@ .venv/.lab
+	@touch $@ .venv/.lab .venv/.notebooks
 
 .venv/.test: pyproject.toml
 	$(MAKE_VENV)
 	$(INSTALL) -e '.[test]'
-	@touch $@ .venv/.docs .venv/.lab
+	@touch $@ .venv/.docs .venv/.lab .venv/.notebooks

@@ -59,7 +59,8 @@ for variable in ("AOD_API_URL", "AOD_API_TOKEN"):
 state = Path(tempfile.mkdtemp(prefix="aod-notebook-docs-"))
 os.environ["AOD_NOTEBOOK_HOME"] = str(state)
 os.environ["AOD_NOTEBOOK_REPLAY_PACE"] = "0"  # nobody watches the notebooks here
-(HERE / "notebooks").mkdir(exist_ok=True)
+shutil.rmtree(HERE / "notebooks", ignore_errors=True)
+(HERE / "notebooks").mkdir()
 for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
     shutil.copy(notebook, HERE / "notebooks" / notebook.name)
 # "Your own logs" are samples here, not the sessions of whoever builds the pages.
@@ -71,6 +72,7 @@ shutil.rmtree(HERE / "_generated", ignore_errors=True)  # pages of names that no
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
+nb_execution_in_temp = True  # what a notebook writes is not there for the next build
 nb_merge_streams = True
 # The static form of a widget stands for it: live ones would load scripts from another host.
 nb_ipywidgets_js = {}

@@ -121,6 +121,17 @@ def tried(trial: Trial, folder: Path) -> str:
     return f"{version} · {python} · {what} · {took:.0f} s · {size(folder / 'env'):.0f} MB"
 
 
+def binder(python: str, folder: Path) -> str:
+    """Install what Binder installs into a fresh environment, run `postBuild`, and return a line."""
+    run(tool("uv"), "venv", "-q", "--python", python, folder)
+    install = (tool("uv"), "pip", "install", "-q", "--python", folder / "bin" / "python")
+    run(*install, "-r", "binder/requirements.txt")
+    path = f"{folder / 'bin'}:/usr/bin:/bin"
+    run("binder/postBuild", env={"PATH": path, "NB_PYTHON_PREFIX": str(folder)})
+    run(folder / "bin" / "python", "-c", "import dask, duckdb, jupyterlab, matplotlib, polars")
+    return f"binder: {size(folder):.0f} MB"
+
+
 def main(wanted: list[str]) -> int:
     """Build the release and try it on each Python."""
     sdist, wheel = build()
@@ -134,6 +145,8 @@ def main(wanted: list[str]) -> int:
     for trial in trials:
         with tempfile.TemporaryDirectory(prefix="aod-notebook-release-") as folder:
             print(tried(trial, Path(folder)), flush=True)
+    with tempfile.TemporaryDirectory(prefix="aod-notebook-binder-") as folder:
+        print(binder(found[0], Path(folder)))
     return 0
 
 
