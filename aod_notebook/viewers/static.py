@@ -20,7 +20,7 @@ from aod_notebook.viewers.row import MAX_DEPTH, Kind, Row, settled
 from aod_notebook.viewers.rows import RowBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aod_notebook.viewers.protocols import Event, Source
     from aod_notebook.viewers.row import Summary
@@ -33,6 +33,12 @@ TAIL_ROWS = 20
 OPEN_TURNS = 3
 """Of more turns, only the last is open."""
 SHORT_ID = 8
+RUN_LINES = 200
+"""So many lines of output are one element."""
+PART_PX = 4_000
+"""Rows that are about so high together are one part of a long transcript."""
+_ROW_PX, _LINE_PX = 24, 18
+"""Guesses: how high a row is at least, and each further line of it."""
 
 # By which MathJax passes over an element, of version 3 and 4 (JupyterLab) and of 2 (nbconvert).
 _NO_MATH = "mathjax_ignore tex2jax_ignore"
@@ -338,10 +344,34 @@ def _level(below: Mapping[int | None, list[Numbered]], parent: int | None) -> st
     parts = []
     for _, run in runs:
         lines = list(run)
-        row = markup.merged([row for _, row in lines], ROW_CHARS)
-        inner = _level(below, lines[0][0]) if len(lines) == 1 else ""
-        parts.append(row_html(row, inner))
-    return "".join(parts)
+        for start in range(0, len(lines), RUN_LINES):
+            few = lines[start : start + RUN_LINES]
+            row = markup.merged([row for _, row in few], ROW_CHARS)
+            inner = _level(below, lines[0][0]) if len(lines) == 1 else ""
+            parts.append(row_html(row, inner))
+    return "".join(_parted(parts))
+
+
+def _parted(rows: list[str]) -> Iterator[str]:
+    """Yield rows as they are, or many in parts that a page lays out only when they come into sight."""
+    lines = [row.count("\n") + row.count("</") // 2 for row in rows]
+    heights = [_ROW_PX + _LINE_PX * number for number in lines]
+    if sum(heights) <= PART_PX:
+        yield from rows
+        return
+    part, height = list[str](), 0
+    for row, high in zip(rows, heights, strict=True):
+        part.append(row)
+        height += high
+        if height > PART_PX:
+            yield _part(part, height)
+            part, height = [], 0
+    yield _part(part, height) if part else ""
+
+
+def _part(rows: list[str], height: int) -> str:
+    style = f"content-visibility:auto;contain-intrinsic-size:auto {height}px"
+    return f'<div style="{style}">{"".join(rows)}</div>'
 
 
 def _run_key(number: int, row: Row) -> tuple[object, ...]:

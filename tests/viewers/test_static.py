@@ -70,6 +70,16 @@ def test_the_text_is_all_there():
     assert "a < b & c" in "".join(tags.texts)
 
 
+def test_only_long_transcripts_are_laid_out_part_by_part():
+    part = "content-visibility:auto;contain-intrinsic-size:auto "
+    short = render_html(script(*[f"line {number}" for number in range(100)]), "shell", "shell")
+    long = render_html(script(*[f"line {number}" for number in range(2_000)]), "shell", "shell")
+    assert part not in short
+    assert 3 <= long.count(part) <= 20
+    texts = "".join(parsed(long).texts)
+    assert all(f"line {number}" in texts for number in range(1_900))
+
+
 def test_a_huge_session_stays_within_the_budget_and_says_what_is_missing():
     lines = [f"line {number} {'x' * 90}" for number in range(50_000)]
     html = render_html(script(*lines), "shell", "shell")
