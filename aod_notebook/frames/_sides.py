@@ -1,4 +1,4 @@
-"""One session of a comparison: its steps, and what is known of the whole."""
+"""One session of a comparison: its steps and totals."""
 
 import re
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ _LISTED_IDS = 5
 
 @dataclass(slots=True)
 class Step:
-    """One step of a session: a call, an edit, or words."""
+    """One step of a session: a call, an edit, or text."""
 
     what: str
     tool: str | None
@@ -85,7 +85,7 @@ class Side:
 
 @dataclass(slots=True)
 class _Known:
-    """What is read of a session: its events, and the rows that a service or log keeps of it."""
+    """A session as read: its events, and its rows in a service or log."""
 
     events: pd.DataFrame
     report: Report
@@ -124,7 +124,7 @@ def _known(reference: Any, source: Any, client: Any) -> _Known:
 
 
 def _one(ids: Iterable[Any], wanted: str | None, where: str) -> str:
-    """Return the one id that is meant; the start of an id is enough."""
+    """Return the one id; a prefix is enough."""
     known = [str(one) for one in ids]
     if wanted is None:
         found, problem = known, f"{where} has {len(known)} sessions, and a side is one"
@@ -251,7 +251,7 @@ def _totals(known: _Known, transcript: list[Piece], steps: list[Step]) -> dict[s
 
 
 def _cost(transcript: list[Piece], reported: float | None) -> tuple[float | None, str | None]:
-    """Return what a session cost and who says so; computed only if all its turns have prices."""
+    """Return the cost of a session and its source; computed only if all its turns have prices."""
     if reported is not None:
         return reported, "reported"
     computed = results_of(transcript).frame["computed_cost_usd"]
@@ -309,7 +309,7 @@ def _folder(transcript: list[Piece]) -> str | None:
 
 
 class _Inside:
-    """Takes the folder in which a session worked out of its texts: each has one of its own."""
+    """Removes the working folder of a session from its texts: each session has its own."""
 
     def __init__(self, folder: str | None) -> None:
         plain = (folder or "").rstrip("/")

@@ -1,4 +1,4 @@
-"""Checks of arguments, and errors that say in one line what was given and what to do."""
+"""Checks of arguments, with one-line errors that name the value and the fix."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ class MissingPackageError(AodNotebookError, ModuleNotFoundError):
 
 
 def shown(value: object) -> str:
-    """Return an argument as errors quote it: a plain value as it is, anything else by its type.
+    """Return an argument as errors quote it: a plain value unchanged, anything else by its type.
 
     Example:
         >>> shown("eight"), shown([1, 2])
@@ -42,7 +42,7 @@ def at_least(name: str, value: float, least: float, error: type[FrameError] = Fr
 
 
 def names(value: str | Iterable[str]) -> list[str]:
-    """Return a list of what is one name or several.
+    """Return a list of one name or several.
 
     Example:
         >>> names("tool"), names(["session_id", "tool"])
@@ -52,7 +52,7 @@ def names(value: str | Iterable[str]) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint to the name that may have been meant; "" if there is none.
+    """Return a hint with the nearest name; "" if there is none.
 
     Example:
         >>> nearest("tol", ["turn", "tool"])
@@ -78,7 +78,7 @@ def once(columns: Iterable[Any]) -> None:
 
 
 def held(frame: Any, columns: Iterable[Any]) -> str:
-    """Describe what a frame is: its schema, or else its first columns."""
+    """Describe a frame by its schema, or else its first columns."""
     schema = getattr(frame, "attrs", {}).get("schema")
     if isinstance(schema, str):
         return schema

@@ -85,7 +85,7 @@ EDITS: Final = Schema(
 
 @dataclass(slots=True)
 class Compared:
-    """Two sessions that were read, and their aligned steps.
+    """Two sessions and their aligned steps.
 
     Attributes:
         a, b: the sides.
@@ -160,7 +160,7 @@ def compare_df(
     words: bool = True,
     subagents: bool = False,
 ) -> pd.DataFrame:
-    """Compare two sessions step by step: a row per aligned call, edit, and piece of words.
+    """Compare two sessions step by step: a row per aligned call, edit, and text.
 
     Calls are aligned by the longest common subsequence of tool and input. Inputs are the same
     if they differ only in the order of their keys, in the folder that the session worked in, or in
@@ -262,7 +262,7 @@ def align(a: list[Step], b: list[Step]) -> list[Pair]:
 
 
 def _between(a: list[Step], b: list[Step]) -> Iterator[Pair]:
-    """Pair what stands between two steps that are the same, by kind."""
+    """Pair the steps between two equal steps, by kind."""
     alike = matches([step.kind for step in a], [step.kind for step in b])
     for (i, j), (next_i, next_j) in pairwise([(-1, -1), *alike, (len(a), len(b))]):
         yield from ((step, None) for step in a[i + 1 : next_i])
@@ -280,7 +280,7 @@ def state_of(pair: Pair) -> str:
 
 
 def _with_words(found: Compared) -> Iterator[Pair]:
-    """Put the words of both sides between the steps, in pairs where both have some."""
+    """Insert the texts of both sides between the steps, in pairs where both have some."""
     waiting = [deque(found.a.words), deque(found.b.words)]
     for pair in [*found.pairs, (None, None)]:
         before: list[list[Step]] = [[], []]

@@ -1,4 +1,4 @@
-"""Tables of other libraries: taken as Arrow streams, returned as polars or Arrow tables."""
+"""Tables of other libraries: read as Arrow streams, returned as polars or Arrow tables."""
 
 import json
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ _NULLABLE: dict[Any, Any] = {
 
 
 def library(to: str) -> None:
-    """Check the name of the library that a frame is asked for in.
+    """Check the name of the requested library.
 
     Raises:
         FrameError: there is no such form.
@@ -40,7 +40,7 @@ def library(to: str) -> None:
 
 
 def converted(frame: pd.DataFrame, to: Library) -> pd.DataFrame:
-    """Return a frame as it is, or as a table of another library; categories become text there.
+    """Return a frame unchanged, or as a table of another library; categories become text there.
 
     The annotation names what is returned by default.
 
@@ -109,7 +109,7 @@ def _of_arrow(table: pa.Table) -> pd.DataFrame:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column without what other libraries do to save room."""
+    """Return a column without the compact encodings of other libraries."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         # Arrow cannot decode polars' dictionaries of string views by itself

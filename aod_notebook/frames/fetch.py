@@ -1,4 +1,4 @@
-"""Requests to the service: many at once, answered in order, whatever happens to one of them."""
+"""Requests to the service: many at once, answered in order, each with its own error."""
 
 import sys
 import threading
@@ -37,7 +37,7 @@ def current_client() -> Any:
 
 
 def client_with(noun: str, client: Any) -> Any:
-    """Check that a client is one that can be asked for sessions, or for runs.
+    """Check that a client has sessions, or runs.
 
     Raises:
         FrameError: it is not.

@@ -1,4 +1,4 @@
-"""One frame in one Parquet file, exactly as it was."""
+"""One frame in one Parquet file, exactly as written."""
 
 import os
 from typing import IO, Any

@@ -1,4 +1,4 @@
-"""What models cost: a dated table of prices, and what the tokens of a turn come to.
+"""Prices of models: a dated table, and the cost of the tokens of a turn.
 
 The prices are those of the package `genai-prices` (the extra `prices`) at the time of the turn,
 and any of your own, which come first. Without the package and without own prices no cost is
@@ -45,7 +45,7 @@ _own_version: list[str] = []
 
 
 def use(path: str | os.PathLike[str] | None) -> None:
-    """Take prices of your own from a TOML file; None forgets them.
+    """Use your own prices from a TOML file; None removes them.
 
     The file names its version and, per model, US dollars per million tokens. Cached tokens
     for which it names no price cost what the input costs; `web_search` is the price of one:
@@ -102,7 +102,7 @@ def is_own(model: str) -> bool:
 
 
 def version() -> str | None:
-    """Return what stands in `df.attrs["price_version"]`; None if there are no prices at all.
+    """Return the value of `df.attrs["price_version"]`; None if there are no prices at all.
 
     Example:
         >>> version()  # doctest: +SKIP

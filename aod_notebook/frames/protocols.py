@@ -1,4 +1,4 @@
-"""What frames ask of the live objects of the rooms above."""
+"""The protocols of live objects that frames read."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable

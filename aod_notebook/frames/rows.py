@@ -38,7 +38,7 @@ def micros(value: Any) -> int | None:
 
 
 def seconds_between(start: int | None, end: int | None) -> float | None:
-    """Return the seconds from one time in microseconds to another, as clocks go back at least 0.
+    """Return the seconds from one time in microseconds to another, at least 0, because clocks can go back.
 
     None if one is unknown.
     """

@@ -1,4 +1,4 @@
-"""Views of what the frames are made of; `viewers`, the room above, makes them."""
+"""Views of the sources of frames; `viewers`, the room above, makes them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a frame can be made of, and how it becomes events."""
+"""The sources of frames, and how they become events."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -154,7 +154,7 @@ def derived(
     exclude: Iterable[str],
     models: Models = None,
 ) -> Framed:
-    """Make a frame of what already holds events.
+    """Make a frame of a source that holds events.
 
     Raises:
         FrameError: the argument holds no events.
@@ -240,7 +240,7 @@ def followed_events(session: FollowedSession) -> Framed:
 
 
 def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:
-    """Find whom to ask for what: a client, and ids or followed sessions; None for all.
+    """Find the client to ask, and ids or followed sessions; None for all.
 
     A session that is named twice is asked for once, and a followed one holds its own events.
 

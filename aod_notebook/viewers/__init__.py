@@ -1,4 +1,4 @@
-"""What a notebook shows of sessions and runs: transcripts, traces, boards, and their static forms."""
+"""Views of sessions and runs in a notebook: transcripts, traces, boards, and their static forms."""
 
 from collections.abc import Callable
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The to-do list of an agent, out of the calls of its to-do tools."""
+"""The to-do list of an agent, from the calls of its to-do tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CREATED = re.compile(r"#(\d{1,9})")
 
 
 class Checklist:
-    """A list as the last call left it.
+    """The list after the latest call.
 
     Attributes:
         row: the number of the row that shows the list; None before the first call.
@@ -71,7 +71,7 @@ class Checklist:
 
 
 def headline(items: Items) -> str:
-    """Return how far a list is, and what is under way.
+    """Return the progress of a list, and its current item.
 
     Example:
         >>> headline((("done", "Look"), ("now", "Write the test"), ("open", "Fix it")))

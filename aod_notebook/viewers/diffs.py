@@ -1,4 +1,4 @@
-"""What a call of an editing tool changes, as the lines of a diff."""
+"""The changes of a call of an editing tool, as the lines of a diff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows on their way to the pages: numbered, pushed, and sent again when asked for."""
+"""Send rows to the pages: numbered, pushed, and repeated on request."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Message:
 
 
 class RowFeed:
-    """The rows of a source, and what its pages have been sent of them; safe in any thread.
+    """The rows of a source, and how far its pages have them; safe in any thread.
 
     Args:
         source: the session.
@@ -175,7 +175,7 @@ class RowFeed:
             }
 
     def _activity(self) -> str:
-        """What goes on: the tool that is waited for."""
+        """The current activity: the tool that is waited for."""
         running, what = self.transcript.running, self.transcript.summary.notice
         if not what and running is not None:
             what = f"{running.title}: {running.text}".removesuffix(": ")
@@ -197,7 +197,7 @@ class RowFeed:
     # -- what goes out ------------------------------------------------------------------------
 
     def due_facts(self, now: float) -> dict[str, Any] | None:
-        """Return the facts if they changed and it is time to say so."""
+        """Return the facts if they changed and are due."""
         with self._lock:
             state = self.transcript.summary.status, self.is_final
             if state == self._state and now - self._facts_at < FACTS_S:
@@ -247,7 +247,7 @@ class RowFeed:
             return not is_behind and self._are_known(self.facts())
 
     def reply(self, **content: object) -> None:
-        """Put a small message in the way out."""
+        """Queue a small message."""
         with self._lock:
             self._replies.append(Message(content))
 
@@ -261,7 +261,7 @@ class RowFeed:
         return message
 
     def _new_partial(self) -> Message | None:
-        """Show what is being written before its line or paragraph is complete."""
+        """Show unfinished text before its line or paragraph is complete."""
         kind, text = self.transcript.partial
         if text == self._partial:
             return None

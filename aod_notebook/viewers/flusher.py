@@ -1,4 +1,4 @@
-"""The one thread that sends for all live viewers of a kernel, and how often it may."""
+"""The one thread that sends for all live viewers of a kernel, with a rate limit."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Flusher:
         self._news.set()
 
     def drop(self, channel: Channel) -> None:
-        """Serve `channel` no more."""
+        """Stop serving `channel`."""
         with self._lock:
             self._channels.pop(id(channel), None)
             self._failures.pop(id(channel), None)
@@ -102,7 +102,7 @@ class Flusher:
             began = self._clock()
 
     def _serve(self) -> bool:
-        """Send what there is to send; say whether the thread is still needed."""
+        """Send what is pending; return whether the thread is still needed."""
         self._news.clear()
         now, busy = self._clock(), True
         while busy:

@@ -19,7 +19,7 @@ class TextLines:
         self._parts: list[str] = []
 
     def feed(self, data: str) -> list[str]:
-        """Take a chunk; give the lines that it completes, without their ends."""
+        """Take a chunk; return the lines that it completes, without their ends."""
         if "\n" not in data:
             if data:
                 self._parts.append(data)
@@ -55,7 +55,7 @@ class Paragraphs:
         self._length = 0
 
     def feed(self, data: str) -> list[str]:
-        """Take a chunk; give what it completes, without the empty lines around it."""
+        """Take a chunk; return the paragraphs that it completes, without empty lines around them."""
         if not data:
             return []
         seam = self._parts[-1][-1:] + data if self._parts else data

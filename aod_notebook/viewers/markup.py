@@ -249,7 +249,7 @@ def _thinking(text: str) -> str:
 
 
 def _pre(text: str, marks: tuple[int, ...] = (), style: str = _PRE) -> str:
-    """Return `text` as it stands, with its links and (`marks`) its colours."""
+    """Return `text` verbatim, with its links and (`marks`) its colours."""
     parts, at = [], 0
     for place in range(0, min(len(marks), 3 * MARKS), 3):
         start, end, look = marks[place : place + 3]
@@ -263,7 +263,7 @@ def _pre(text: str, marks: tuple[int, ...] = (), style: str = _PRE) -> str:
 
 
 def code(text: str, style: str = "") -> str:
-    """Return `text` as it stands; pages that set mathematics leave `code` and `pre` alone."""
+    """Return `text` verbatim; pages that set mathematics leave `code` and `pre` alone."""
     return f'<code style="{_CODE};{style}">{escape(text)}</code>'
 
 

@@ -1,4 +1,4 @@
-"""Views of a session that is over and was opened: of a store, or of a log on this machine."""
+"""Views of a finished session from a store, or from a log on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OpenedSession(Protocol):
-    """What was opened, such as `frames.OpenedLog`."""
+    """An opened session, such as `frames.OpenedLog`."""
 
     @property
     def id(self) -> str:
@@ -28,7 +28,7 @@ class OpenedSession(Protocol):
 
     @property
     def runtime(self) -> str | None:
-        """What wrote its output; None if that is unknown."""
+        """The runtime that wrote its output; None if unknown."""
 
     @property
     def title(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What a viewer needs of the session or the run that it shows, and of the events in it."""
+"""The protocols of the sessions, runs and events that a viewer shows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source(Protocol):
 
     @property
     def title(self) -> str:
-        """What heads the transcript."""
+        """The title of the transcript."""
 
     @property
     def status(self) -> str:
@@ -53,4 +53,4 @@ class Source(Protocol):
         """The events from number `start` on, each with its time in seconds (`time.time()`)."""
 
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` at every event and at every end; what is returned stops that."""
+        """Call `changed` at every event and at every end; call the result to stop."""

@@ -1,4 +1,4 @@
-"""What a viewer asks its reader: what its maker wants to know, and what the run waits for."""
+"""Questions that a viewer asks its reader: of the code that made it, and of the run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Questions:
             return [each for key, (each, _) in every.items() if key not in self._under_way]
 
     def take(self, key: str, waiting: Iterable[Question]) -> Taker | None:
-        """Return what takes the answer to an open question, once."""
+        """Return the handler for the answer to an open question, once."""
         with self._lock:
             _, taker = self._every(waiting).get(key, (None, None))
             if taker is None or key in self._under_way:

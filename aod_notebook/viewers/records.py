@@ -1,4 +1,4 @@
-"""Numbered records on their way to the pages: each in its last state, sent again when asked for.
+"""Send numbered records to the pages: each in its latest state, repeated on request.
 
 A log of rows grows; the rows of a table and the spans of a trace change in place. So a page is
 sent what has changed since a version, which a page that missed something asks for, too.
@@ -114,7 +114,7 @@ class RecordFeed:
             return self._records.head != before
 
     def reply(self, buffers: list[bytes] | None = None, /, **content: object) -> None:
-        """Put a small message in the way out."""
+        """Queue a small message."""
         with self._lock:
             self._replies.append(Message(content, buffers or []))
 

@@ -1,4 +1,4 @@
-"""A row, and the summary of all rows: what every way of showing a session or a run works with."""
+"""A row, and the summary of all rows: the common model of all views of a session or a run."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _frozen: OrderedDict[int, StreamViewer] = OrderedDict()
 
 
 class StreamViewer(PageWidget):
-    """Shows a followed session or run as it goes, and leaves static HTML when it has ended.
+    """Shows a followed session or run live, and leaves static HTML when it has ended.
 
     New rows go to the page at most 20 times a second, from one thread for all viewers. The rows
     here are the truth: they are numbered, and a page asks for what it lacks. Nothing depends on
@@ -163,12 +163,12 @@ class StreamViewer(PageWidget):
             self._say_facts()
 
     def refresh(self) -> None:
-        """Bring the static HTML that is kept for the output up to date."""
+        """Update the static HTML that is kept for the output."""
         if not self._is_frozen:
             self._show_instead(self._bundle())
 
     def freeze(self) -> None:
-        """Put the static transcript in the place of the live view; once, from any thread."""
+        """Replace the live view by the static transcript; once, from any thread."""
         with self._lock:
             if self._is_frozen:
                 return
@@ -193,7 +193,7 @@ class StreamViewer(PageWidget):
         super().close()
 
     def note(self, text: str, *, is_error: bool = False) -> None:
-        """Show a line of text below the rows in the page; an empty one takes it away."""
+        """Show a line of text below the rows in the page; an empty one removes it."""
         self.feed.reply(type="note", text=clean(text), isError=is_error)
         self._wake()
 
@@ -236,7 +236,7 @@ class StreamViewer(PageWidget):
         self._say_facts()
 
     def settle(self, key: str) -> None:
-        """Take a question away: it was answered elsewhere or nobody waits for it."""
+        """Remove a question that was answered elsewhere or is no longer asked."""
         self._questions.settle(key)
         self._say_facts()
 

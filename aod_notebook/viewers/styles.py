@@ -1,4 +1,4 @@
-"""How parts of a text look: the colours of a terminal, and Markdown that is set off."""
+"""Styles of parts of a text: terminal colours and Markdown."""
 
 from __future__ import annotations
 

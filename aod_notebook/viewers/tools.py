@@ -185,7 +185,7 @@ def short_path(kind: str, text: str, folder: str) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Return a duration as people read it.
+    """Return a duration for people.
 
     Example:
         >>> seconds(0.02), seconds(9.24), seconds(74.3), seconds(128), seconds(7500)
@@ -244,7 +244,7 @@ def _telling(text: str) -> str:
 
 
 def _pretty(text: str) -> str:
-    """Return JSON over several lines; any other text as it is."""
+    """Return JSON over several lines; any other text unchanged."""
     if len(text) > JSON_CHARS or text[:1] not in ("{", "[") or "\n" in text.strip():
         return text
     try:

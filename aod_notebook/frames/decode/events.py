@@ -24,7 +24,7 @@ def events_of_bytes(
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Make the events frame of the bytes of one or more SSE bodies."""
+    """Decode the bytes of one or more SSE bodies to the events frame."""
     report = Report()
     table = Table(_SCHEMA.select(columns, exclude))
     rows = EventRows(table, report, session_id)

@@ -192,7 +192,7 @@ class EventRows:
             self.add(event, None if known else line.decode(errors="replace"), None)
 
     def _odd(self, line: bytes) -> WireEvent | None:
-        """Take the usable fields of an event that has some of unusual types."""
+        """Return the usable fields of an event with some of unexpected types."""
         try:
             value = json.loads(line.decode(errors="replace"))
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What the size of the context, and its cache, cost."""
+"""Findings about the cost of the context and its cache."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def growing_context(session: SessionRows, limits: Limits) -> Iterator[Finding]:
 
 
 def compactions(session: SessionRows, _: Limits) -> Iterator[Finding]:
-    """Find where the context was full and had to be summarised."""
+    """Find the places where a full context was summarised."""
     for row in session.rows:
         if row.subtype == "compact_boundary" or row.line_type == "compacted":
             text = "The context was full and was summarised"

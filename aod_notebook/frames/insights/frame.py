@@ -1,4 +1,4 @@
-"""The insights frame: a row per finding, with what it cost."""
+"""The insights frame: a row per finding, with its cost."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Calls that were made again and again for nothing."""
+"""Calls that were repeated without need."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ def repeated_calls(session: SessionRows, limits: Limits) -> Iterator[Finding]:
 
 
 def repeated_failures(session: SessionRows, limits: Limits) -> Iterator[Finding]:
-    """Find identical calls that failed again and again, with no edit in between."""
+    """Find identical calls that failed repeatedly, with no edit in between."""
     groups: dict[tuple[Any, ...], list[Call]] = defaultdict(list)
     edited = 0
     for call in session.calls:
@@ -44,7 +44,7 @@ def repeated_failures(session: SessionRows, limits: Limits) -> Iterator[Finding]
 
 
 def repeated_reads(session: SessionRows, limits: Limits) -> Iterator[Finding]:
-    """Find files that were read again and again although nothing had changed them."""
+    """Find files that were read repeatedly although nothing had changed them."""
     reads: dict[tuple[str | None, str], list[Call]] = defaultdict(list)
     for call in session.calls:
         for touch in call.touches:

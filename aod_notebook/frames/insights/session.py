@@ -1,4 +1,4 @@
-"""What findings are made from and consist of: the rows of one session, the limits, a finding."""
+"""The input and output of findings: the rows of one session, the limits, a finding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,7 +14,7 @@ EDITS = ("write", "edit", "delete")
 
 @dataclass(frozen=True)
 class Limits:
-    """From when on something is a finding.
+    """The thresholds of findings.
 
     Attributes:
         same_call: identical calls in one turn. Two happen by chance; the third is a loop.
@@ -59,7 +59,7 @@ class Limits:
 
 
 class Finding(NamedTuple):
-    """One finding: what, where, the rows that show it, and what it took.
+    """One finding: its kind, place, evidence and cost.
 
     Attributes:
         severity: info, warn or bad.

@@ -1,4 +1,4 @@
-"""What a session waited for: the model, the API, a permission, nothing at all."""
+"""Findings about waiting: for the model, the API, a permission, or nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def denied_calls(session: SessionRows, limits: Limits) -> Iterator[Finding]:
 
 
 def api_retries(session: SessionRows, limits: Limits) -> Iterator[Finding]:
-    """Find turns in which a request to the API was repeated again and again."""
+    """Find turns in which a request to the API was repeated many times."""
     by_turn: dict[int | None, list[Row]] = defaultdict(list)
     for row in session.rows:
         if row.subtype == "api_retry":

@@ -1,4 +1,4 @@
-"""Work that led nowhere."""
+"""Findings about wasted work."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _TRAILERS: Final = ("agentId: ", "</task_result>")
 
 
 def work_after_edits(session: SessionRows, limits: Limits) -> Iterator[Finding]:
-    """Find turns that went on for many calls after the last edit."""
+    """Find turns with many calls after the last edit."""
     for calls in session.by_turn():
         edits = [at for at, call in enumerate(calls) if call.edits and not call.is_error]
         after = calls[edits[-1] + 1 :] if edits else []
@@ -31,7 +31,7 @@ def work_after_edits(session: SessionRows, limits: Limits) -> Iterator[Finding]:
 
 
 def unused_subagents(session: SessionRows, _: Limits) -> Iterator[Finding]:
-    """Find subagents with answers of which nothing shows up in what followed."""
+    """Find subagents with answers that nothing afterwards used."""
     for call in session.calls:
         if call.tool not in _SUBAGENTS or not call.has_result or call.is_error:
             continue

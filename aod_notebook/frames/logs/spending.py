@@ -143,7 +143,7 @@ def _used(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _saved(row: dict[Any, Any]) -> float | None:
-    """Return what the tokens of a row would have cost more without a cache."""
+    """Return the extra cost of the tokens of a row without a cache."""
     counts = [row["cache_read_tokens"], row["cache_creation_tokens"]]
     read, written = (0 if pd.isna(one) else int(one) for one in counts)
     if not read and not written:

@@ -40,7 +40,7 @@ def usage_df(
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """Read what logs say was used: a row per billed request.
+    """Read the usage in logs: a row per billed request.
 
     Only the counts are read, no messages and no tool calls, so this takes a fraction of the time
     of an import, and no store. Requests that several files repeat are counted once.

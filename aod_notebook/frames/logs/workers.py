@@ -18,7 +18,7 @@ _START: Final = (
 
 
 class Failed:
-    """What a worker answers when its work has failed."""
+    """The answer of a worker after a failure."""
 
     def __init__(self, error: BaseException) -> None:
         self.text = f"{type(error).__name__}: {error}"
@@ -71,7 +71,7 @@ class Worker(Channel):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the process; what it was doing is lost."""
+        """End the process; its current work is lost."""
         self._process.kill()
         self._process.communicate()
 

@@ -1,4 +1,4 @@
-"""Pure functions from frames to the tables that answer questions.
+"""Pure functions that turn frames into tables for analysis.
 
 They take tables of pandas, polars, pyarrow or duckdb and return pandas, or what `to=` asks for.
 What a runtime did not report stays missing: it is never counted as 0.

@@ -1,4 +1,4 @@
-"""Tables that a question is asked of, with the columns and dtypes that the answer needs."""
+"""Input tables of the analysis, with the columns and dtypes that it needs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -22,7 +22,7 @@ _COLUMNS: Final[Mapping[str, Column]] = {
 
 
 def taken(frame: Any, wanted: Sequence[str], *, by: str, of: str) -> pd.DataFrame:
-    """Return a table of any library as a frame; the wanted columns have their dtypes.
+    """Return a table of any library as a frame; the required columns have their dtypes.
 
     Args:
         frame: the table.
@@ -88,7 +88,7 @@ def one_row_each(frame: pd.DataFrame, keys: Sequence[str], *, by: str, of: str) 
 
 
 def answer(frame: pd.DataFrame, to: Library) -> pd.DataFrame:
-    """Return the table of an answer, with a fresh index, in the form that is asked for."""
+    """Return the result table with a fresh index, in the requested form."""
     fresh = frame.reset_index(drop=True)
     fresh.attrs = {}
     return converted(fresh, to)

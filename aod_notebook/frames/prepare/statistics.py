@@ -15,7 +15,7 @@ _SLACK: Final = 1 + 1e-7
 
 
 class Tested(NamedTuple):
-    """What a test says of a difference; None is unknown, as of a single value."""
+    """The result of testing a difference; None is unknown, as for a single value."""
 
     name: str
     p_value: float | None
@@ -25,7 +25,7 @@ class Tested(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What is needed of a group's values: how many, their mean, their variance."""
+    """The statistics of a group's values: count, mean, variance."""
 
     size: int
     mean: float

@@ -1,4 +1,4 @@
-"""The spans frame: the tree of a run's spans, with depths, paths and time of their own."""
+"""The spans frame: the tree of a run's spans, with depths, paths and self time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a column and a schema are, and the columns that several frames share."""
+"""The types of columns and schemas, and the columns that several frames share."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

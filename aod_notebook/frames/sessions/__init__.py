@@ -1,1 +1,1 @@
-"""The frames of what a service says of sessions."""
+"""The frames of sessions as their service reports them."""

@@ -1,4 +1,4 @@
-"""What a list of sessions says more: agent, first prompt, model, cost, tokens, tool calls."""
+"""Details for a list of sessions: agent, first prompt, model, cost, tokens, tool calls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait

@@ -1,4 +1,4 @@
-"""The sessions and turns frames: what the service itself says of sessions."""
+"""The sessions frame, as the service reports sessions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -167,7 +167,7 @@ def newest_sessions(
 def sessions_of(
     sessions: Iterable[Any], columns: Iterable[str] | None = None, exclude: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """Make the sessions frame of sessions that are at hand."""
+    """Make the sessions frame from session objects."""
     rows = [fields_of(session) for session in sessions]
     table = Table(_SESSIONS.select(columns, exclude))
     table.add(len(rows), _session_values(rows))

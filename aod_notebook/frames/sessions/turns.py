@@ -1,4 +1,4 @@
-"""The turns frame: what the service says of each turn, if wanted with tokens and cost."""
+"""The turns frame: the turns that the service reports, on request with tokens and cost."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

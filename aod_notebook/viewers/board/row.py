@@ -1,4 +1,4 @@
-"""A row of the board: one session or run, and what is known of it."""
+"""A row of the board: the known facts of one session or run."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Followed:
         self._failing: Counter[str] = Counter()
 
     def read(self) -> bool:
-        """Take the events that came since; return whether there were any, or whether it ended."""
+        """Read new events; return whether there were any, or whether it ended."""
         if self.is_over:
             return False
         ended = self.source.is_final
@@ -119,7 +119,7 @@ class Followed:
         self._look(self._builder.feed(event))
 
     def _look(self, rows: Iterable[Row]) -> None:
-        """Note what failed, and the last line that says something."""
+        """Record failures, and the last meaningful line."""
         for row in rows:
             if row.kind is Kind.TOOL and row.is_error:
                 self._failing[row.title] += 1

@@ -30,7 +30,7 @@ DETAILS_AT_ONCE = 25
 
 
 class Progress(NamedTuple):
-    """How far a batch is; None is unknown."""
+    """The progress of a batch; None is unknown."""
 
     done: int
     total: int
@@ -40,7 +40,7 @@ class Progress(NamedTuple):
 
 
 class BatchLike(Protocol):
-    """What a board needs of a batch, such as `live.batch.Batch`."""
+    """The part of a batch that a board reads, such as `live.batch.Batch`."""
 
     id: str
 
@@ -63,16 +63,16 @@ class BoardSource(Protocol):
         """Whether no row will change any more."""
 
     def changed(self, now: float) -> Iterable[int]:
-        """Bring `rows` up to date; return the numbers of those that are new or changed."""
+        """Update `rows`; return the numbers of those that are new or changed."""
 
     def progress(self) -> Progress | None:
-        """How far it is, of a batch."""
+        """The progress, of a batch."""
 
     def opened(self, row: BoardRow) -> Any:
         """Return what the viewers take to show a row's transcript or trace."""
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `wake` at news; what is returned stops that."""
+        """Call `wake` at changes; call the result to stop."""
 
     @property
     def compared_in(self) -> Any:
@@ -110,7 +110,7 @@ def _opened(row: BoardRow) -> Any:
 
 
 class _Fixed:
-    """What sources have in common that nobody follows."""
+    """The base of sources that are not followed."""
 
     rows: list[BoardRow]
     compared_in: Any = None
@@ -156,7 +156,7 @@ class _Table(_Fixed):
 
 
 class _Handles(_Fixed):
-    """Sessions and runs that are followed here."""
+    """Sessions and runs that this kernel follows."""
 
     def __init__(self, sources: Sequence[Any]) -> None:
         self._followed = [Followed(source) for source in sources]
@@ -206,7 +206,7 @@ class _Handles(_Fixed):
 
 
 class _Batch(_Fixed):
-    """The sessions of a batch, which is looked at twice a second."""
+    """The sessions of a batch, which is checked twice a second."""
 
     def __init__(self, batch: BatchLike) -> None:
         self._batch = batch
@@ -291,7 +291,7 @@ class Service(_Fixed):
         return news
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Read details in a thread, and call `wake` at news."""
+        """Read details in a thread, and call `wake` at changes."""
         filling = threading.Thread(
             target=self._fill, args=(wake,), name="aod-notebook board", daemon=True
         )
@@ -423,7 +423,7 @@ def _run_row(row: dict[str, Any]) -> BoardRow:
 
 
 def _tokens(row: dict[str, Any]) -> int | None:
-    """Return what was read and written; None if the runtime did not report it."""
+    """Return the tokens read and written; None if the runtime did not report it."""
     if row.get("input_includes_cache") is None:
         return None
     spent = Spent(

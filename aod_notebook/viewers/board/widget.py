@@ -35,7 +35,7 @@ TONES = {"completed": "good", "failed": "bad"}
 
 
 class Board(RecordView):
-    """Shows sessions and runs as one table that goes on by itself.
+    """Shows sessions and runs as one table that updates itself.
 
     The page sorts, filters and searches; a click opens the transcript or the trace below, two
     selected sessions can be compared.
@@ -126,7 +126,7 @@ class Board(RecordView):
         return counted(len(rows), "run" if rows and all(row.is_run for row in rows) else "session")
 
     def _counts(self) -> list[tuple[str, str]]:
-        """Return how many rows are in which state, and what all of them cost."""
+        """Return how many rows are in which state, and their total cost."""
         rows = self._source.rows
         states = Counter(row.status for row in rows)
         facts = []
@@ -141,7 +141,7 @@ class Board(RecordView):
         return facts
 
     def _progress(self, progress: Progress) -> dict[str, Any]:
-        """Return what the bar and the line below it show of a batch."""
+        """Return the progress of a batch for the bar and the line below it."""
         rows = self._source.rows
         done = [row for row in rows if not is_active(row)]
         spent = progress.cost_usd

@@ -65,7 +65,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _file_name(session_id: str) -> str:
-    """Return a name that every file system takes; ids that had to be changed stay apart."""
+    """Return a name that is valid on every file system; ids that had to be changed stay apart."""
     name = re.sub(r"[^A-Za-z0-9_\-]", "_", session_id)[:_NAME_CHARS]
     if name == session_id != "index":
         return name

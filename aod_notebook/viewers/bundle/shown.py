@@ -1,4 +1,4 @@
-"""A session as it is handed on, and the same session redacted."""
+"""A session prepared for sharing, also redacted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Shown:
 
 
 def redacted(shown: Shown, redactor: Redactor) -> Shown:
-    """Return the session with its texts redacted; pieces of lines are put together first."""
+    """Return the session with its texts redacted; pieces of lines are joined first."""
     return replace(
         shown,
         events=list(_redacted_events(shown.events, redactor)),

@@ -44,7 +44,7 @@ def _read(name: str) -> str:
 
 @functools.cache
 def page_hash() -> str:
-    """Return what tells this version of the parts from others that a page may have."""
+    """Return a hash that distinguishes this version of the parts from others in a page."""
     return hashlib.sha256(joined().encode()).hexdigest()[:16]
 
 
