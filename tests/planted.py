@@ -6,16 +6,11 @@ import string
 
 DICE = random.Random(17)
 LETTERS = string.ascii_letters + string.digits
-HEX = "0123456789abcdef"
 
 
 def some(length, of=LETTERS):
     """Return what looks like a token of this run; nothing of it stands in a file."""
     return "".join(DICE.choice(of) for _ in range(length - 2)) + "7x"[: min(2, length)]
-
-
-def hexes(length):
-    return "".join(DICE.choice(HEX) for _ in range(length))
 
 
 def jwt():

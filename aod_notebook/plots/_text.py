@@ -16,7 +16,6 @@ _LONGEST = 4096
 _TOFU = "\N{WHITE SQUARE}"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)
 _ID_CHARS = 24
-_HALF_MS = 0.0005
 _MINUTE, _HOUR = 60, 3600
 _CENT = 0.01
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aod_notebook.contract import EVENT_TYPES
-from aod_notebook.core.sse import SSEDecoder
+from aod_notebook.core.sse import BlockCutter, SSEDecoder
 from aod_notebook.frames.native import (
     ROWS_PER_BATCH,
     Table,
@@ -309,44 +309,15 @@ def wire_event(value: dict[str, Any]) -> WireEvent:
     return event
 
 
-class _Cutter:
-    """Cuts SSE bodies into blocks of whole events; only line feeds end their lines."""
-
-    def __init__(self) -> None:
-        self._tail: list[bytes] = []
-        self._decoder: SSEDecoder | None = None
-
-    def feed(self, piece: bytes) -> bytes | list[bytes]:
-        """Take the next bytes; return a block, or what the slow decoder makes of them."""
-        if self._decoder is None and b"\r" in piece:
-            self._decoder = SSEDecoder()
-            piece = b"".join([*self._tail, piece])
-        if self._decoder is not None:
-            return self._decoder.feed(piece).data
-        if not self._tail or b"\n" not in piece:
-            whole = piece
-        else:
-            whole = b"".join([*self._tail, piece])
-            self._tail = []
-        if whole.endswith(b"\n\n"):
-            return whole
-        block, blank, rest = whole.rpartition(b"\n\n")
-        if rest:
-            self._tail.append(rest)
-        return block + blank
-
-
 def read_bodies(chunks: Iterable[bytes] | bytes, rows: EventRows) -> None:
     """Feed the bytes of SSE bodies to the rows.
 
     Events of the usual form (an id, one `data:` line with an object, a blank line) are
     decoded a block at a time; a block with anything else in it goes through `SSEDecoder`.
     """
-    cutter = _Cutter()
+    cutter = BlockCutter()
     for piece in sized(chunks):
         block = cutter.feed(piece)
-        if isinstance(block, list):
-            rows.add_lines(block)
-        elif block and not rows.add_block(block):
+        if block and not rows.add_block(block):
             rows.add_lines(SSEDecoder().feed(block).data)
     rows.close()

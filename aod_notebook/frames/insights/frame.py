@@ -1,22 +1,15 @@
 """The insights frame: a row per finding, with its cost."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 import pandas as pd
 
 from aod_notebook.frames import prices
-from aod_notebook.frames.insights.context import cold_caches, compactions, growing_context
-from aod_notebook.frames.insights.repeats import (
-    repeated_calls,
-    repeated_failures,
-    repeated_reads,
-)
+from aod_notebook.frames.insights.findings import KINDS
 from aod_notebook.frames.insights.rows import sessions_of_frames
 from aod_notebook.frames.insights.session import Finding, Limits, Row, SessionRows
-from aod_notebook.frames.insights.waits import api_retries, denied_calls, idle_times, slow_starts
-from aod_notebook.frames.insights.waste import unused_subagents, work_after_edits
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Report, finish
 from aod_notebook.frames.schema import INSIGHTS as _SCHEMA
@@ -27,21 +20,6 @@ from aod_notebook.frames.transcripts.results import results_of
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 from aod_notebook.transcripts import Spent, Usage
 
-KINDS: Final[dict[str, Callable[[SessionRows, Limits], Iterator[Finding]]]] = {
-    "repeated_failure": repeated_failures,
-    "repeated_call": repeated_calls,
-    "repeated_read": repeated_reads,
-    "unused_subagent": unused_subagents,
-    "cold_cache": cold_caches,
-    "context_growth": growing_context,
-    "compaction": compactions,
-    "denied": denied_calls,
-    "work_after_edit": work_after_edits,
-    "api_retry": api_retries,
-    "slow_start": slow_starts,
-    "idle": idle_times,
-}
-"""The kinds of findings, the gravest first, each with the function that finds it."""
 _NEEDED: Final = ("messages", "tool_calls", "results")
 _CLAUDE: Final = Spent(input_includes_cache=False, output_includes_reasoning=True)
 """How tokens are counted by the one runtime with counts for each message."""

@@ -31,11 +31,9 @@ from aod_notebook.frames.sources import asked, ids_of
 from aod_notebook.frames.store import Store
 
 _SESSIONS = SCHEMAS["sessions"]
-_TURNS = SCHEMAS["turns"]
 _IDS = ("agent_id", "environment_id")
 _PLAIN = ("runtime", "provider", "status", "exit_code", "turn_count", "current_turn")
 _NAMED = ("id", *_IDS, *_PLAIN, "resources", "created_at", "updated_at")
-_INCLUDES = ("input_includes_cache", "output_includes_reasoning")
 
 
 def sessions_df(
@@ -94,11 +92,7 @@ def _plain(
         return Framed(stored, Report.of(stored))
     owner, ids = asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
-    if ids is None:
-        found = list(owner.sessions.list())
-    else:
-        answers = each(ids_of(ids), owner.sessions.get, report, jobs=jobs, progress=progress)
-        found = [session for _, session in answers]
+    found = _asked_sessions(owner, ids, report, jobs=jobs, progress=progress)
     frame = sessions_of(found, columns, exclude)
     frame.attrs = report.attrs(_SESSIONS)
     return Framed(frame, report)
@@ -125,15 +119,21 @@ def _with_details(
     owner, ids = asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     held = {str(one.id): one for one in ids or () if hasattr(one, "received")}
-    if ids is None:
-        rows = list(owner.sessions.list())
-    else:
-        answers = each(ids_of(ids), owner.sessions.get, report, jobs=jobs, progress=progress)
-        rows = [session for _, session in answers]
+    rows = _asked_sessions(owner, ids, report, jobs=jobs, progress=progress)
     facts = service_facts(owner, rows, report, held=held, jobs=jobs)
     frame = detailed(sessions_of(rows), facts, columns, exclude)
     frame.attrs = report.attrs(_SESSIONS)
     return Framed(frame, report)
+
+
+def _asked_sessions(
+    owner: Any, ids: Any, report: Report, *, jobs: int, progress: bool
+) -> list[Any]:
+    """Return what the service says of these sessions, or of all."""
+    if ids is None:
+        return list(owner.sessions.list())
+    answers = each(ids_of(ids), owner.sessions.get, report, jobs=jobs, progress=progress)
+    return [session for _, session in answers]
 
 
 def newest_sessions(

@@ -29,11 +29,7 @@ from aod_notebook.frames.transcripts.pieces import pieces
 from aod_notebook.frames.transcripts.results import turn_results
 from aod_notebook.frames.transcripts.tool_calls import call_turns
 
-_SESSIONS = SCHEMAS["sessions"]
 _TURNS = SCHEMAS["turns"]
-_IDS = ("agent_id", "environment_id")
-_PLAIN = ("runtime", "provider", "status", "exit_code", "turn_count", "current_turn")
-_NAMED = ("id", *_IDS, *_PLAIN, "resources", "created_at", "updated_at")
 _INCLUDES = ("input_includes_cache", "output_includes_reasoning")
 
 
