@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from aod_notebook.core.files import write_whole
 from aod_notebook.core.settings import home
 from aod_notebook.frames import prices
 from aod_notebook.frames.checks import FrameError
@@ -96,9 +97,7 @@ def _loaded(path: Path, kind: Any) -> Any:
 
 
 def _write(path: Path, value: Any) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.msgpack.encode(value))
-    fresh.replace(path)
+    write_whole(path, msgspec.msgpack.encode(value))
 
 
 def import_logs(

@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aod_notebook.core.files import make_private
+from aod_notebook.core.settings import home
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.store.layout import (
     KEY,
@@ -47,6 +49,10 @@ def make(store: Path) -> None:
         FrameError: no directory can be made there.
     """
     try:
+        if store.absolute().is_relative_to(
+            home()
+        ):  # as all that stands there, also in a home that is shared
+            make_private(store)
         store.mkdir(parents=True, exist_ok=True)
         with locked(store):
             if not (store / MANIFEST).is_file() and not (store / MARKS).is_dir():

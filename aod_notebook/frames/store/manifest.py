@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from aod_notebook.core.text import one_line
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.report import Problem, Report
-from aod_notebook.frames.store.layout import FRESH, LOCK, MANIFEST, STORED
+from aod_notebook.frames.store.layout import FRESH, IMPORTED, LOCK, MANIFEST, MARKS, STORED
 
 _META: Final = b"aod.store"
 _COLUMNS: Final = pa.schema(
@@ -128,14 +128,30 @@ class Manifest:
         try:
             table = pq.read_table(path, page_checksum_verification=True)
             meta = msgspec.json.decode(table.schema.metadata[_META], type=_Meta)
+            made = cls(_entries(table), meta.parts, meta.next_part)
+            made.check()
         except FileNotFoundError:
             return cls()
-        except (OSError, pa.ArrowException, KeyError, TypeError, msgspec.MsgspecError) as error:
-            raise FrameError(
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+            raise FrameError(  # msgspec's errors are ValueErrors
                 f"{str(path)!r} is damaged: delete the store and collect it again "
                 f"({one_line(str(error))})"
             ) from error
-        return cls(_entries(table), meta.parts, meta.next_part)
+        return made
+
+    def check(self) -> None:
+        """Check that the sessions and the parts belong together.
+
+        Raises:
+            ValueError: they don't.
+        """
+        if any(number < 0 for number in self.parts):
+            raise ValueError("a part has a number below 0")
+        for session_id, entry in self.entries.items():
+            if session_id is None or entry.part not in self.parts:
+                raise ValueError(f"session {session_id} is in no part")
+            if entry.notes:
+                msgspec.json.decode(entry.notes, type=_Notes)
 
     def write(self, folder: Path) -> None:
         """Replace the manifest of a store, as a whole."""
@@ -177,6 +193,7 @@ def _columns(entries: dict[str, Entry]) -> dict[str, list[Any]]:
 
 
 def _entries(table: pa.Table) -> dict[str, Entry]:
+    table = table.select(_COLUMNS.names).cast(_COLUMNS)
     columns = {name: table[name].to_pylist() for name in _COLUMNS.names}
     fields: Any = zip(*(columns[name] for name in _FIELDS), strict=True)
     counts = zip(*(columns[f"{name}_rows"] for name in STORED), strict=True)
@@ -204,7 +221,18 @@ _FIELDS: Final = (
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the store for oneself while its manifest is replaced."""
+    """Hold the store for oneself while its manifest is replaced.
+
+    Raises:
+        FrameError: a folder of the store is a link. One that was sent by somebody could lead
+            anywhere, and files of a store are deleted and replaced.
+    """
+    for name in (FRESH, LOCK, IMPORTED, MARKS, *STORED):
+        if (folder / name).is_symlink():
+            raise FrameError(
+                f"{str(folder / name)!r} is a link, and a store is not written through links: "
+                "remove it, or pass another directory"
+            )
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with contextlib.suppress(OSError):  # some network disks have no locks

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,7 +183,7 @@ def fault(path: Path, facts: FileFacts | None, *, closely: bool = False) -> str 
         status = path.stat()
     except OSError:
         return "is missing"
-    if facts is None or status.st_size != facts.size:
+    if facts is None or status.st_size != facts.size or not stat.S_ISREG(status.st_mode):
         return "is damaged"
     if not closely or status.st_mtime_ns == facts.mtime_ns:
         return None
@@ -256,7 +257,7 @@ def tidy(store: Path, manifest: Manifest) -> None:
 
 
 def _delete(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():  # where a link leads, nothing is ours
         for each in path.glob("*"):
             _delete(each)
         with contextlib.suppress(OSError, pa.ArrowException):
