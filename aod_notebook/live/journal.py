@@ -10,7 +10,7 @@ import warnings
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from aod_notebook.core.files import make_private, narrow
+from aod_notebook.core.files import make_private, make_private_file
 from aod_notebook.core.settings import home
 from aod_notebook.live.registry import registry
 
@@ -153,9 +153,8 @@ def _tolerant() -> Iterator[None]:
 @contextlib.contextmanager
 def opened() -> Iterator[sqlite3.Connection]:
     """Open the journal for one transaction; kernels share the file."""
-    path = make_private(home()) / "journal.db"
-    path.touch(mode=0o600)  # SQLite's own files beside it take its mode
-    narrow(path)
+    # SQLite's own files beside it take its mode
+    path = make_private_file(make_private(home()) / "journal.db")
     connection = sqlite3.connect(path, timeout=10, isolation_level=None)
     try:
         # The lock comes first: of two that find no table, one makes it.

@@ -84,8 +84,8 @@ def ensure_service(data_dir: Path, idle_exit_s: float = 900) -> ServiceInfo:
         ServiceStartError: it did not answer in time or ended at once.
         OSError: the directory can't be written.
     """
+    make_private(Path(data_dir).expanduser())  # as it was named: a link may be another user's
     data_dir = _absolute(data_dir)
-    make_private(data_dir)
     with _launching(data_dir):
         found = find_service(data_dir)
         if found is not None:

@@ -1,16 +1,19 @@
 """What this package writes into its home is its owner's alone, whatever the home's mode."""
 
+import json
 import os
 import uuid
 
 import pytest
 
 import aod_notebook
-from aod_notebook import live
+from aod_notebook import frames, live
 from aod_notebook.agentos import AgentOS
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import SessionRequest, connect_agentos, journal, start
+from aod_notebook.live.batch.journal import BatchJournal
 from aod_notebook.live.doctor import _disk
+from aod_notebook.live.recording import record
 from aod_notebook.local import LocalService, stop_service
 from aod_notebook.local.maintenance import backup
 
@@ -107,3 +110,82 @@ def test_a_backup_is_written_through_no_link(tmp_path):
         with pytest.raises(FileExistsError):
             backup(tmp_path / "d", tmp_path / "backup.db")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_imported_logs_in_an_open_home_can_be_opened_by_nobody_else(open_home, tmp_path):
+    line = {"type": "user", "uuid": "u", "sessionId": "s", "timestamp": "2026-03-01T09:00:00Z"}
+    log = tmp_path / ".claude" / "projects" / "-x" / "s.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text(json.dumps({**line, "message": {"content": "my plan"}}) + "\n")
+    frames.import_logs(tmp_path)
+    assert (open_home / "imported").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_recording_is_private(open_home):
+    aod_notebook.connect(local=True)
+    session = start(SessionRequest(prompt="echo hi", runtime="shell")).wait()
+    record(session.id, open_home / "service" / "recordings", session.client)
+    assert open_to_others(open_home) == []
+
+
+def test_the_lock_of_a_batch_is_private(open_home):
+    with BatchJournal("b1").owned():
+        assert (open_home / "batches" / "b1.lock").exists()
+        assert open_to_others(open_home) == []
+
+
+@pytest.fixture
+def linked(open_home, tmp_path):
+    """A home in which another user has made links to what belongs to this one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a link away")
+    mine = tmp_path / "mine"
+    mine.mkdir(mode=0o755)
+    (mine / "notes.db").touch()
+    for name, target in (
+        ("journal.db", mine / "notes.db"),
+        ("connections.json", mine / "notes.db"),
+        *((name, mine) for name in ("service", "batches", "agentos", "events", "imported")),
+    ):
+        (open_home / name).symlink_to(target)
+        os.chown(open_home / name, 65534, 65534, follow_symlinks=False)
+    yield mine
+    assert mine.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in mine.iterdir()] == ["notes.db"]
+    assert (mine / "notes.db").stat().st_size == 0
+
+
+def test_the_journal_is_not_written_through_a_link_of_another_user(linked):
+    with pytest.warns(journal.JournalWarning, match="journal.db belongs to another user"):
+        journal.remember("s", "service", None)
+
+
+def test_no_service_is_started_behind_a_link_of_another_user(linked):
+    with pytest.raises(AodNotebookError, match="service belongs to another user"):
+        aod_notebook.connect(local=True)
+
+
+def test_no_spool_batch_import_and_name_goes_through_a_link_of_another_user(linked, caplog):
+    report()
+    assert "agentos belongs to another user" in caplog.text
+    with pytest.raises(PermissionError, match="batches belongs to another user"):
+        BatchJournal("b1").owned().__enter__()
+    with pytest.raises(frames.FrameError, match="imported belongs to another user"):
+        frames.import_logs(linked)
+    with pytest.raises(AodNotebookError, match=r"connections.json belongs to another user"):
+        aod_notebook.connect(name="prod")
+
+
+def test_a_dangling_link_of_another_user_creates_nothing(linked, open_home):
+    (open_home / "journal.db").unlink()
+    (open_home / "journal.db").symlink_to(linked / "authorized_keys")
+    os.chown(open_home / "journal.db", 65534, 65534, follow_symlinks=False)
+    with pytest.warns(journal.JournalWarning, match="journal.db belongs to another user"):
+        journal.remember("s", "service", None)
+
+
+def test_links_of_ones_own_are_followed(open_home, tmp_path):
+    (open_home / "journal.db").symlink_to(tmp_path / "kept.db")
+    (tmp_path / "kept.db").touch()
+    journal.remember("s", "service", None)
+    assert (tmp_path / "kept.db").stat().st_size > 0

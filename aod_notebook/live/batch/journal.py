@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.files import make_private
+from aod_notebook.core.files import make_private, make_private_file
 from aod_notebook.core.settings import home
 from aod_notebook.live import journal
 
@@ -145,8 +145,7 @@ class BatchJournal:
         Raises:
             BatchBusyError: another kernel holds it.
         """
-        folder = make_private(home() / "batches")
-        path = folder / f"{self.id}.lock"
+        path = make_private_file(make_private(home() / "batches") / f"{self.id}.lock")
         with path.open("a+") as file:
             if "fcntl" in globals():
                 try:

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.local.credentials import make_private, write_private
 from aod_notebook.local.runtimes.base import RuntimeUnavailableError
 from aod_notebook.transcripts.recognise import runtime_of
 
@@ -67,7 +68,7 @@ def load(folder: Path, name: str) -> RecordedSession:
 
 def write(path: Path, turns: Sequence[Sequence[RecordedLine]]) -> None:
     """Write a recording to `path` (`.jsonl`), and its times beside it; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     numbered = [(number, line) for number, turn in enumerate(turns, 1) for line in turn]
     times = "".join(
         f"{number} {'-' if line.at is None else line.at.isoformat()}\n" for number, line in numbered
@@ -76,10 +77,7 @@ def write(path: Path, turns: Sequence[Sequence[RecordedLine]]) -> None:
         (path.with_suffix(".times"), times),
         (path, "".join(line.text for _, line in numbered)),
     ):
-        fresh = place.with_name(f"{place.name}.new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.chmod(0o600)
-        fresh.replace(place)
+        write_private(place, text.encode())
 
 
 def gaps(
