@@ -19,6 +19,7 @@ from aod_notebook._version import __version__
 from aod_notebook.core import bridge
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.files import file_name
 from aod_notebook.core.unpicklable import Unpicklable
 from aod_notebook.live.errors import WaitTimeoutError
 
@@ -231,7 +232,7 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
         """
         from aod_notebook import frames
 
-        own = Path(folder).expanduser() / self.known_id()
+        own = Path(folder).expanduser() / file_name(self.known_id())
         own.mkdir(parents=True, exist_ok=True)
         for name in self.tables:
             frames.to_parquet(self._frame(name), own / f"{name}.parquet")

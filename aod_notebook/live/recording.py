@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.files import file_name
 from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local.runtimes.base import RuntimeUnavailableError
 from aod_notebook.local.runtimes.recordings import RecordedLine, load, write
@@ -104,7 +104,7 @@ def record(source: Any, folder: Path, client: Any = None) -> str:
     if outputs.empty:
         raise AodNotebookError(f"{source} has no output that could be replayed.")
     turns = [_lines(rows) for _, rows in outputs.groupby("turn", sort=True)]
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", str(ids[0] if ids else "recording"))
+    name = file_name(str(ids[0] if ids else "recording"))
     write(folder / f"{name}.jsonl", turns)
     return name
 

@@ -4,6 +4,7 @@ The database also holds accounts and credentials. Only the tables `session`, `me
 are ever read.
 """
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,9 @@ _SESSION_COLUMNS = (
     "time_created",
     "time_updated",
 )
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class _Message(dict[str, Any]):
@@ -257,6 +261,10 @@ def _read_storage(folder: Path, *, usage_only: bool) -> Iterator[LogSession]:
         }
         session = _session(path, row)
         messages = []
+        if not _ID.fullmatch(key):  # its messages would be looked for in another folder
+            session.note("the id of the session is not one of opencode's", path.name)
+            yield session
+            continue
         for file in sorted((folder / "message" / key).glob("*.json")):
             message = _message(session, file.stem, loads(file.read_bytes()))
             files = [] if usage_only else (folder / "part" / message.id).glob("*.json")

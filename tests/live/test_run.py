@@ -239,6 +239,15 @@ def test_its_tables_are_written_and_read_back_the_same(tmp_path):
     }  # fmt: skip
 
 
+def test_an_id_that_is_a_path_leads_to_no_other_folder(tmp_path, monkeypatch):
+    run = invoke({"query": "hi"}).wait()
+    monkeypatch.setattr(LiveRun, "_frame", lambda *_: frames.decode_events(b""))
+    for name in ("../up", "/etc", "..", "", "a/b", "x" * 300):
+        monkeypatch.setattr(LiveRun, "known_id", lambda _, name=name: name)
+        folder = run.to_parquet(tmp_path / "out")
+        assert folder.resolve().parent == tmp_path / "out"
+
+
 def test_the_last_run_is_found_after_a_restart_of_the_kernel(monkeypatch):
     run = invoke(ASK).wait()
     live.disconnect()

@@ -404,3 +404,17 @@ def test_a_folder_and_a_link_to_it_are_one(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / ".claude")
 
     assert len(find_logs([tmp_path, tmp_path / "link"])) == 1
+
+
+@pytest.mark.parametrize("name", ["/etc", "../../elsewhere", "..", "*", "x" * 5000, "a\0"])
+def test_an_opencode_session_reads_no_folder_but_its_own(tmp_path, name):
+    storage = tmp_path / ".local/share/opencode/storage"
+    write(storage / "session" / "p" / "ses_1.json", [{"id": name, "title": "hostile"}])
+    write(storage / "session" / "p" / "ses_2.json", [{"id": "ses_2"}])
+    answer = {"id": "m", "role": "assistant", "modelID": "x", "tokens": {"input": 7}}
+    for folder in (tmp_path / ".local/share/elsewhere", storage / "message" / "ses_2"):
+        write(folder / "m.json", [answer])
+    hostile, honest = read(tmp_path)
+    assert (hostile.title, hostile.turns) == ("hostile", [])
+    assert hostile.problems[0].what == "the id of the session is not one of opencode's"
+    assert len(honest.turns) == 1

@@ -136,3 +136,12 @@ def test_a_whole_page_holds_its_body_and_its_escaped_title():
     assert "<title>&lt;i&gt;</title>" in page
     assert "<p>body</p>" in page
     assert page.startswith("<!doctype html>")
+
+
+def test_pages_are_written_through_no_link(tmp_path):
+    (tmp_path / "bashrc").write_text("precious")
+    (tmp_path / "pages").mkdir()
+    for name in ("one.html", "index.html"):
+        (tmp_path / "pages" / name).symlink_to(tmp_path / "bashrc")
+    write_bundle(tmp_path / "pages", [session("one")], None)
+    assert (tmp_path / "bashrc").read_text() == "precious"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
 from aod_notebook._version import __version__
+from aod_notebook.core.files import file_name, write_whole
 from aod_notebook.core.text import clean, counted, one_line
 from aod_notebook.core.words import dollars, state_word
 from aod_notebook.viewers.bundle.page import document, part
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 SEARCHED_CHARS = 40_000
 """So much of a session's text can be searched in the index."""
 _PROMPT_CHARS = 300
-_NAME_CHARS = 80
+_INDEX = "index"
 _GLYPHS = {"completed": "✓", "failed": "✗", "terminated": "■", "running": "◔", "pending": "○"}
 _PAGE_ROWS, _PAGE_BYTES = 20_000, 8_000_000
 """A page of its own may be longer than the output of a cell."""
@@ -49,27 +48,23 @@ def write_bundle(folder: Path, sessions: Iterable[Shown], redactor: Redactor | N
         shown = session if redactor is None else redacted(session, redactor)
         transcript = shown.transcript()
         note = _note(redactor, before)
-        path = folder / f"{_file_name(shown.id)}.html"
+        path = folder / f"{_page_name(shown.id)}.html"
         page = document(shown.title, _session_body(shown, transcript, note, made))
         _write(path, page if redactor is None else redactor.known(page))
         rows.append(_row(shown, transcript, path.name))
         files.append(path)
     index = document("Sessions", _index_body(rows, _note(redactor, {}), made), part("index.js"))
-    _write(folder / "index.html", index)
-    return [folder / "index.html", *files]
+    _write(folder / f"{_INDEX}.html", index)
+    return [folder / f"{_INDEX}.html", *files]
 
 
 def _write(path: Path, text: str) -> None:
     # what no file can hold, such as half of a surrogate pair, is shown as a question mark
-    path.write_text(text.encode("utf-8", "replace").decode(), encoding="utf-8")
+    write_whole(path, text.encode("utf-8", "replace"))
 
 
-def _file_name(session_id: str) -> str:
-    """Return a name that is valid on every file system; ids that had to be changed stay apart."""
-    name = re.sub(r"[^A-Za-z0-9_\-]", "_", session_id)[:_NAME_CHARS]
-    if name == session_id != "index":
-        return name
-    return f"{name}-{hashlib.sha256(session_id.encode(errors='replace')).hexdigest()[:8]}"
+def _page_name(session_id: str) -> str:
+    return file_name(session_id if session_id != _INDEX else f"{_INDEX}.")
 
 
 def _note(redactor: Redactor | None, before: dict[str, int]) -> str:
