@@ -148,7 +148,7 @@ class Manifest:
         if any(number < 0 for number in self.parts):
             raise ValueError("a part has a number below 0")
         for session_id, entry in self.entries.items():
-            if session_id is None or entry.part not in self.parts:
+            if entry.part not in self.parts:
                 raise ValueError(f"session {session_id} is in no part")
             if entry.notes:
                 msgspec.json.decode(entry.notes, type=_Notes)
@@ -194,6 +194,8 @@ def _columns(entries: dict[str, Entry]) -> dict[str, list[Any]]:
 
 def _entries(table: pa.Table) -> dict[str, Entry]:
     table = table.select(_COLUMNS.names).cast(_COLUMNS)
+    if table["session_id"].null_count:
+        raise ValueError("a session has no id")
     columns = {name: table[name].to_pylist() for name in _COLUMNS.names}
     fields: Any = zip(*(columns[name] for name in _FIELDS), strict=True)
     counts = zip(*(columns[f"{name}_rows"] for name in STORED), strict=True)
