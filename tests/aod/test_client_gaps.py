@@ -400,9 +400,9 @@ def test_a_create_with_a_lost_answer_can_be_repeated_with_its_key(scripted, conn
     ack = {"id": SID, "status": "pending"}
     service = scripted(hang(), answer(202, ack))
     client = connect(service)
-    with pytest.raises(AodTimeoutError, match="look before repeating") as caught:
+    with pytest.raises(AodTimeoutError, match="check before repeating") as caught:
         connect(service, timeout=0.5).sessions.create(agent_id=AGENT["id"], prompt="p")
-    assert len(service.requests) == 1  # it may have been done: never repeated unasked
+    assert len(service.requests) == 1  # it may have succeeded: never repeated unasked
     key = caught.value.idempotency_key
     client.sessions.create(agent_id=AGENT["id"], prompt="p", idempotency_key=key)
     assert [each.headers["idempotency-key"] for each in service.requests] == [key, key]
