@@ -37,7 +37,11 @@ Derive = Callable[[Iterable[Piece], Iterable[str] | None, Iterable[str]], Framed
 
 
 class Gathered:
-    """The events of any source, a frame at a time; `report` is whole once they are read.
+    """The events of any source, a frame at a time.
+
+    Attributes:
+        report: what is missing; whole once all is read.
+        unread: the ids of the sessions that could not be read, once all is read.
 
     Args:
         source: ids, sessions, a client, followed sessions, a store, events in any form, or
@@ -66,6 +70,7 @@ class Gathered:
         self._progress = progress
         self._models: dict[str, str | None] = {}
         self._agents: dict[str, tuple[Any, Any]] = {}
+        self.unread: list[str] = []
 
     def read(
         self, name: str, derive: Derive, columns: Iterable[str] | None, exclude: Iterable[str]
@@ -85,6 +90,11 @@ class Gathered:
     def pieces(self) -> Iterator[Piece]:
         """Read the transcripts in the source."""
         return pieces(self.frames(), self._model_of)
+
+    def by_session(self) -> Iterator[list[Piece]]:
+        """Read the transcripts in the source, of no more sessions at once than need be."""
+        for frame in self.frames():
+            yield list(pieces([frame], self._model_of))
 
     def _model_of(self, session_id: str | None) -> str | None:
         """Return the model of a session's agent; each agent is asked for once."""
@@ -132,9 +142,12 @@ class Gathered:
             jobs=self._jobs,
             progress=self._progress,
         )
-        for _, framed in answers:
+        unread = dict.fromkeys(names)
+        for one, framed in answers:
+            del unread[one]
             self.report.join([framed.report])
             yield framed.frame
+        self.unread = list(unread)
 
     def _after(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._since is None:

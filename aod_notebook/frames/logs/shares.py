@@ -50,8 +50,8 @@ def shared(used: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """
     messages, calls = _messages(tables["messages"]), _calls(tables["tool_calls"])
     kinds = _kinds(tables["tool_calls"])
-    parents = tables["sessions"].dropna(subset=["parent_session_id"])
-    children = set(parents["session_id"])
+    parents = tables["sessions"].reindex(columns=["session_id", "parent_session_id"])
+    children = set(parents.dropna(subset=["parent_session_id"])["session_id"])
     rows: list[dict[Any, Any]] = []
     for row in used.to_dict("records"):
         counted = messages[row["session_id"], row["turn"], row["model"]]
@@ -141,7 +141,8 @@ def _priced(row: dict[Any, Any], parts: Sequence[dict[str, Any]]) -> list[dict[A
     if not sum(weights):  # without a price all tokens count alike
         weights = [float(sum(part[name] for name in TOKENS[:4])) or 1e-9 for part in parts]
     total = sum(weights)
+    cost = None if pd.isna(row["cost_usd"]) else row["cost_usd"]
     return [
-        {**row, **part, "cost_usd": row["cost_usd"] * weight / total}
+        {**row, **part, "cost_usd": None if cost is None else cost * weight / total}
         for part, weight in zip(parts, weights, strict=True)
     ]

@@ -24,12 +24,13 @@ from aod_notebook.frames.transcripts.messages import messages_of
 from aod_notebook.frames.transcripts.results import model_usage_of
 from aod_notebook.frames.transcripts.tool_calls import tool_calls_of
 
-_GROUPS: Final = {
+GROUPS: Final = {
     "day": "day",
     "model": "model",
     "project": "cwd",
     "branch": "git_branch",
     "runtime": "runtime",
+    "agent": "agent_id",
     "session": "session_id",
     "tool": "tool",
     "file": "file",
@@ -37,7 +38,9 @@ _GROUPS: Final = {
 }
 """What can be grouped by, each with its column."""
 _TABLES: Final = ("sessions", "turns", "tool_calls", "model_usage", "messages")
-_COLUMNS: Final = {
+_SMALL: Final = ("sessions", "turns", "model_usage")
+"""What groups need that no message and no call tells apart."""
+COLUMNS: Final = {
     "tool_calls": (
         *("session_id", "turn", "tool_use_id", "message_id"),
         *("tool", "input", "is_error"),
@@ -47,12 +50,13 @@ _COLUMNS: Final = {
 """Of large tables no more than is needed."""
 
 
-def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
-    """Return the tables of imported sessions.
+def tables_of(source: Any = None, by: Iterable[str] = SHARED) -> dict[str, pd.DataFrame]:
+    """Return the tables of stored or imported sessions.
 
     Args:
         source: a store or its folder, or the path of logs; None for the store that `import_logs`
             fills by default.
+        by: what will be grouped by; the tables of messages and calls are read only for that.
 
     Raises:
         FrameError: it is none of these.
@@ -62,7 +66,8 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
     if is_path(source) and is_store(Path(source).expanduser()):
         source = scan(source)
     if isinstance(source, Store):
-        return {name: source.frame(name, columns=_COLUMNS.get(name)) for name in _TABLES}
+        names = _TABLES if set(by) & set(SHARED) else _SMALL
+        return {name: source.frame(name, columns=COLUMNS.get(name)) for name in names}
     if not is_path(source):
         raise FrameError(
             f"{shown(source)} is not a store or a path of logs. Use frames.import_logs()."
@@ -72,8 +77,8 @@ def tables_of(source: Any = None) -> dict[str, pd.DataFrame]:
     return {
         "sessions": sessions_of_logs(logs),
         "turns": turns_of_logs(logs),
-        "tool_calls": tool_calls_of(read, _COLUMNS["tool_calls"]).frame,
-        "messages": messages_of(read, _COLUMNS["messages"]).frame,
+        "tool_calls": tool_calls_of(read, COLUMNS["tool_calls"]).frame,
+        "messages": messages_of(read, COLUMNS["messages"]).frame,
         "model_usage": model_usage_of(read).frame,
     }
 
@@ -85,7 +90,7 @@ def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) 
         source: a store or its folder, or the path of logs such as `~/.claude`; None for the
             store that `import_logs` fills by default.
         by: what to group by: `day` (UTC), `model`, `project` (the folder), `branch`, `runtime`,
-            `session`, `tool`, `file`, `subagent`. A request that made several calls counts evenly
+            `agent`, `session`, `tool`, `file`, `subagent`. A request that made several calls counts evenly
             for each; one without a call is `(no tool)`. What a subagent used counts for its
             kind, the rest is `(main)`. Only Claude Code counts each request in its transcript:
             for the others `tool` and `file` are NA, and sessions of subagents `(subagent)`.
@@ -103,17 +108,26 @@ def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) 
     Example:
         >>> frames.spending_df("~/.claude", by="project")  # doctest: +SKIP
     """
-    names = [by] if isinstance(by, str) else list(by)
-    unknown = [name for name in names if name not in _GROUPS]
-    if unknown or not names:
-        raise FrameError(f"by={shown(by)} must name some of {', '.join(_GROUPS)}.")
-    return spending_of(tables_of(source), names)
+    names = groups_of(by)
+    return spending_of(tables_of(source, names), names)
+
+
+def groups_of(by: str | Sequence[str]) -> list[str]:
+    """Return the names of what can be grouped by.
+
+    Raises:
+        FrameError: there is none, or one that is not known.
+    """
+    names = list(dict.fromkeys([by] if isinstance(by, str) else by))
+    if not names or not all(name in GROUPS for name in names):
+        raise FrameError(f"by={shown(by)} must name some of {', '.join(GROUPS)}.")
+    return names
 
 
 def spending_of(tables: dict[str, pd.DataFrame], by: Iterable[str]) -> pd.DataFrame:
     """Group the costs of tables of `tables_of`."""
     names = list(by)
-    columns = [_GROUPS[name] for name in names]
+    columns = [GROUPS[name] for name in names]
     used = _used(tables)
     if set(columns) & set(SHARED):
         used = shared(used, tables)
@@ -131,7 +145,7 @@ def spending_of(tables: dict[str, pd.DataFrame], by: Iterable[str]) -> pd.DataFr
 
 def _used(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of model_usage with the day, the session's facts and one cost."""
-    facts = ["session_id", "runtime", "cwd", "git_branch"]
+    facts = ["session_id", "agent_id", "runtime", "cwd", "git_branch"]
     sessions = tables["sessions"].reindex(columns=facts)
     turns = tables["turns"][["session_id", "turn", "started_at"]]
     used = tables["model_usage"].merge(turns, how="left", on=["session_id", "turn"])
@@ -145,6 +159,8 @@ def _used(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def _saved(row: dict[Any, Any]) -> float | None:
     """Return the extra cost of the tokens of a row without a cache."""
     counts = [row["cache_read_tokens"], row["cache_creation_tokens"]]
+    if pd.isna(counts).all():
+        return None
     read, written = (0 if pd.isna(one) else int(one) for one in counts)
     if not read and not written:
         return 0.0

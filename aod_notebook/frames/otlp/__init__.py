@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.text import one_line
 from aod_notebook.frames.checks import FrameError, MissingPackageError, shown
+from aod_notebook.frames.given import frame_of, names_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export_runs", "export_sessions", "otlp_to_protobuf", "runs_to_otlp", "sessions_to_otlp"]
 
+_NAMES = ("sessions", "turns", "tool_calls", "results", "model_usage")
 _ID_KEYS = ("traceId", "spanId", "parentSpanId")
 _BATCH = 512
 """Spans that are handed to an exporter at once; collectors take 4 MB at most."""
@@ -57,17 +59,19 @@ def runs_to_otlp(runs: Any, run_events: Any = None, *, content: bool = False) ->
 
 def sessions_to_otlp(
     sessions: Any,
-    turns: Any,
+    turns: Any = None,
     tool_calls: Any = None,
     results: Any = None,
     model_usage: Any = None,
     *,
     content: bool = False,
+    client: Any = None,
 ) -> dict[str, Any]:
     """Make traces of sessions: a trace per session, its turns below it, their tool calls below.
 
     Args:
-        sessions: a sessions frame.
+        sessions: a sessions frame; or sessions, their ids, a `Store`, which all frames that are
+            not given are read of.
         turns: their turns frame.
         tool_calls: their tool_calls frame. Calls without times stand at the start of their
             turn and say `aod.is_timed` false.
@@ -76,6 +80,7 @@ def sessions_to_otlp(
             has the tokens instead of the turn and names the model.
         content: export prompts, results, and what tools were given and returned; they can
             be large, and private.
+        client: the client to ask for sessions; by default the current connection's.
 
     Returns:
         OTLP's `TracesData` as JSON values: what `json.dumps` makes of it is a body for
@@ -89,7 +94,7 @@ def sessions_to_otlp(
     _needed()
     from aod_notebook.frames.otlp.sessions import session_spans
 
-    tables = (sessions, turns, tool_calls, results, model_usage)
+    tables = _tables(sessions, turns, tool_calls, results, model_usage, client)
     return _traces(session_spans(*tables, content=content))
 
 
@@ -120,23 +125,26 @@ def export_runs(
 def export_sessions(
     exporter: SpanExporter,
     sessions: Any,
-    turns: Any,
+    turns: Any = None,
     *,
     tool_calls: Any = None,
     results: Any = None,
     model_usage: Any = None,
     content: bool = False,
+    client: Any = None,
 ) -> int:
     """Send the traces of sessions to a collector, a few hundred spans at a time.
 
     Args:
         exporter: any exporter of OpenTelemetry, such as its `OTLPSpanExporter`.
-        sessions: a sessions frame; this and the other frames are those of `sessions_to_otlp`.
+        sessions: a sessions frame, sessions, their ids, a `Store`; this and the other frames are
+            those of `sessions_to_otlp`.
         turns: their turns frame.
         tool_calls: their tool_calls frame.
         results: their results frame.
         model_usage: their model_usage frame.
         content: export prompts, results, inputs and outputs too.
+        client: the client to ask for sessions; by default the current connection's.
 
     Returns:
         How many spans were sent.
@@ -148,8 +156,19 @@ def export_sessions(
     _needed()
     from aod_notebook.frames.otlp.sessions import session_spans
 
-    tables = (sessions, turns, tool_calls, results, model_usage)
+    tables = _tables(sessions, turns, tool_calls, results, model_usage, client)
     return _send(session_spans(*tables, content=content), exporter)
+
+
+def _tables(sessions: Any, *others_and_client: Any) -> tuple[Any, ...]:
+    """Return the frames as given; where sessions are named instead, the frames not given of them."""
+    *others, client = others_and_client
+    if not names_sessions(sessions):
+        return sessions, *others
+    tables = [sessions if other is None else other for other in (None, *others)]
+    return tuple(
+        frame_of(table, name, client=client) for name, table in zip(_NAMES, tables, strict=True)
+    )
 
 
 def otlp_to_protobuf(traces: dict[str, Any]) -> bytes:

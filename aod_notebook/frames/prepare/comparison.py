@@ -44,12 +44,14 @@ def compare(
     *,
     confidence: float | None = None,
     pair: str | Sequence[str] = (),
+    client: Any = None,
     to: Library = "pandas",
 ) -> pd.DataFrame:
     """Compare groups of rows, such as agents or models, with one of them.
 
     Args:
-        rows: any frame.
+        rows: any frame; or sessions, their ids, a `Store`, which stand for their sessions frame
+            with details.
         by: the column that tells the groups apart; rows without a value are left out.
         columns: numeric or boolean columns to compare; a mean of booleans is a share. None means
             what a sessions frame has of success (completed, of those that ended), cost, tokens,
@@ -59,6 +61,7 @@ def compare(
         pair: columns that are the same in rows to be paired, such as `"prompt"`: only pairs count
             for the difference then. Several rows of a group with the same values count as one, by
             their mean. `confidence` is 0.95 then if it is not given.
+        client: the client to ask for sessions; by default the current connection's.
         to: "pandas", "polars" or "arrow".
 
     Returns:
@@ -81,7 +84,7 @@ def compare(
         confidence = _USUAL
     if confidence is not None and not 0 < confidence < 1:
         raise FrameError(f"confidence must be between 0 and 1, not {shown(confidence)}")
-    frame = taken_any(rows, [by, *keys], by="compare")
+    given = frame = taken_any(rows, [by, *keys], by="compare", client=client)
     if columns is None:
         frame = _with_success(frame)
         measures = [name for name in SESSION_MEASURES if name in frame]
@@ -96,7 +99,7 @@ def compare(
     if confidence is not None:
         groups = _Groups(frame, by, keys, values)
         table = _with_tests(table, groups, baseline, confidence)
-    return answer(table, to)
+    return answer(table, to, of=given)
 
 
 def _with_success(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,9 +8,11 @@ import pandas as pd
 
 from aod_notebook.frames.checks import FrameError, nearest, once, shown
 from aod_notebook.frames.exchange import Library, converted, pandas_frame
+from aod_notebook.frames.given import frame_of
 from aod_notebook.frames.native import conform, is_whole
 from aod_notebook.frames.schema import SCHEMAS, Column
 
+_REPORTED: Final = ("complete", "truncated_by", "dropped", "problems")
 _TEXT_KEYS: Final = ("session_id", "agent_id")
 _COLUMNS: Final[Mapping[str, Column]] = {
     column.name: column
@@ -21,28 +23,36 @@ _COLUMNS: Final[Mapping[str, Column]] = {
 """Columns of numbers, flags and times, and the keys of joins, which keep their dtypes."""
 
 
-def taken(frame: Any, wanted: Sequence[str], *, by: str, of: str) -> pd.DataFrame:
+def taken(
+    frame: Any, wanted: Sequence[str], *, by: str, name: str = "", of: str = "", client: Any = None
+) -> pd.DataFrame:
     """Return a table of any library as a frame; the required columns have their dtypes.
 
     Args:
-        frame: the table.
+        frame: the table, or what names the sessions that it is read of.
         wanted: names of columns of the schemas.
         by: the function that needs them.
-        of: what returns such frames.
+        name: the frame.
+        of: what returns such frames, if that is not the function of this name.
+        client: the client to ask for sessions.
 
     Raises:
         FrameError: it is not a table, lacks a column, or a column holds something else.
     """
-    return _restored(pandas_frame(frame, wanted, by=by, of=of), wanted)
+    given = frame_of(frame, name, client=client) if name else frame
+    return _restored(pandas_frame(given, wanted, by=by, of=of or f"frames.{name}_df()"), wanted)
 
 
-def taken_any(frame: Any, named: Iterable[str], *, by: str) -> pd.DataFrame:
+def taken_any(frame: Any, named: Iterable[str], *, by: str, client: Any = None) -> pd.DataFrame:
     """Return a table of any library as a frame that has the columns which the caller named.
+
+    Of what names sessions it is their sessions frame, with details.
 
     Raises:
         FrameError: it is not a table, or lacks a column.
     """
-    given = pandas_frame(frame, (), by=by, of="a function of frames")
+    table = frame_of(frame, "sessions", client=client, details=True)
+    given = pandas_frame(table, (), by=by, of="a function of frames")
     for name in named:
         if name not in given:
             hint = nearest(name, map(str, given)) or f": there are {', '.join(map(str, given))}"
@@ -87,10 +97,14 @@ def one_row_each(frame: pd.DataFrame, keys: Sequence[str], *, by: str, of: str) 
     return frame
 
 
-def answer(frame: pd.DataFrame, to: Library) -> pd.DataFrame:
-    """Return the result table with a fresh index, in the requested form."""
+def answer(frame: pd.DataFrame, to: Library, of: pd.DataFrame) -> pd.DataFrame:
+    """Return the result table with a fresh index, in the requested form.
+
+    What is missing in the frame that it is made `of` is reported in its attrs.
+    """
     fresh = frame.reset_index(drop=True)
-    fresh.attrs = {}
+    is_whole = not of.attrs.get("problems")
+    fresh.attrs = {} if is_whole else {k: v for k, v in of.attrs.items() if k in _REPORTED}
     return converted(fresh, to)
 
 
