@@ -54,7 +54,7 @@ def base_url(value: str) -> str:
 
     Raises:
         ValueError: not http(s), no host, or it carries a user, a query or a fragment;
-            the text names the fault and never a password.
+            the text names the fault and never a password or what a query may hold.
 
     Example:
         >>> base_url(" http://localhost:8777/ ")
@@ -70,10 +70,11 @@ def base_url(value: str) -> str:
         raise ValueError(f"base URL cannot be read: {error}") from None
     if "@" in parts.netloc:
         raise ValueError("base URL must not carry a user or password: give the token apart")
+    seen = parts._replace(query="", fragment="").geturl()
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"base URL {url!r} must look like http://host:port or https://host")
+        raise ValueError(f"base URL {seen!r} must look like http://host:port or https://host")
     if "?" in url or "#" in url:
-        raise ValueError(f"base URL {url!r} must not have a query or a fragment")
+        raise ValueError(f"base URL {seen!r} must not have a query or a fragment")
     if any(not character.isprintable() or character == " " for character in url):
         raise ValueError("base URL must not have blanks or control characters inside")
     try:

@@ -119,7 +119,7 @@ def settings_of(half: Half, choice: Choice, ask: Callable[[str], str] | None) ->
     try:
         url = base_url(url)
     except ValueError as error:
-        raise AodNotebookError(f"Not connected: {error}.") from error
+        raise AodNotebookError(f"Not connected: {error}.") from None
     secret, secret_origin = find_token(url, ask, half)
     warn_if_in_clear(url, half)
     if choice.url and choice.name:

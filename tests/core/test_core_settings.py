@@ -39,6 +39,15 @@ def test_a_password_in_a_base_url_is_refused_without_repeating_it():
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://h?token=hunter2", "http://h/#hunter2", "ftp://h?t=hunter2"]
+)
+def test_what_a_query_of_a_base_url_holds_is_not_repeated(url):
+    with pytest.raises(ValueError, match=r"base URL '(http|ftp)://h") as caught:
+        settings.base_url(url)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_home_follows_the_variable(monkeypatch):
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", "~/somewhere")
     assert settings.home() == Path("~/somewhere").expanduser()
