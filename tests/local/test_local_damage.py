@@ -12,9 +12,7 @@ from aod_notebook.cli.entry import main
 from aod_notebook.live.embedded import ServiceNotStartedError, start_embedded
 from aod_notebook.local import LocalService, ServiceStartError, ensure_service
 
-REMEDY = (
-    "database disk image is malformed; put a backup in its place, or move it away to begin anew"
-)
+REMEDY = "database disk image is malformed; put a backup in its place, or move it away to start with an empty one"
 
 
 @pytest.fixture(scope="module")
