@@ -55,9 +55,10 @@ _MORE_FORMS = re.compile(
 Heroku, Fly, Supabase, PlanetScale, Postman, Airtable, ElevenLabs, Tailscale, age, Mailgun,
 Mailchimp, Twilio, Telegram, Google, Firebase, Discord."""
 _VALUE = r"(?P<value>[^\s\"'`,;<>(){}\[\]\\]{6,})"
+# All parts are limited: without that, a long run of them would be read again from each of its parts.
 _NAME = (
-    r"(?:[A-Za-z0-9]+[_\-.])*(?:password|passwd|passphrase|secret|token|api[_\-]?key|access[_\-]?key"
-    r"|private[_\-]?key|account[_\-]?key|client[_\-]?secret|auth[_\-]?key|credential|pwd)s?(?:[_\-.]?[A-Za-z0-9]+){0,2}"
+    r"(?:[A-Za-z0-9]{1,40}[_\-.]){0,12}(?:password|passwd|passphrase|secret|token|api[_\-]?key|access[_\-]?key"
+    r"|private[_\-]?key|account[_\-]?key|client[_\-]?secret|auth[_\-]?key|credential|pwd)s?(?:[_\-.]?[A-Za-z0-9]{1,30}){0,2}"
 )
 _ASSIGNED = re.compile(
     # quoted: JSON, YAML, Python; a value with a digit or a sign, no words
@@ -65,7 +66,7 @@ _ASSIGNED = re.compile(
 )
 _SETTING = re.compile(
     # a line of a settings file or of a shell: NAME=value, name: value
-    rf"(?im)^(\s*(?:export\s+|set\s+|ENV\s+|-\s+)?{_NAME}\s*(?:=|:\s)\s*){_VALUE}\s*$"
+    rf"(?im)^([ \t]*(?:export\s+|set\s+|ENV\s+|-\s+)?{_NAME}\s*(?:=|:\s)\s*){_VALUE}[ \t\r]*$"
 )
 _OPTION = re.compile(
     rf"(?i)((?:^|\s)(?:--(?:password|passwd|token|api[_\-]?key|secret|client-secret|access-token|auth-token)(?:=|\s+)"
@@ -156,11 +157,20 @@ class Redactor:
         return text if self._user is None else self._replace(self._user, "user", text, USER)
 
     def value(self, value: Any) -> Any:
-        """Return decoded JSON with all of its texts redacted, and values of secret fields hidden."""
+        """Return decoded JSON with all of its texts redacted, and values of secret fields hidden.
+
+        What is nested too deeply to be looked through is hidden whole.
+        """
+        try:
+            return self._value(value)
+        except RecursionError:
+            return HIDDEN
+
+    def _value(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
-            return [self.value(item) for item in value]
+            return [self._value(item) for item in value]
         if isinstance(value, dict):
             return {self.text(key): self._field(key, item) for key, item in value.items()}
         return value
@@ -181,7 +191,7 @@ class Redactor:
         if isinstance(value, str) and is_secret_name(name) and _looks_secret(value):
             self._count(PASSWORD, 1)
             return HIDDEN
-        return self.value(value)
+        return self._value(value)
 
     def _replace(self, pattern: re.Pattern[str], by: str, text: str, kind: str) -> str:
         text, count = pattern.subn(by, text)

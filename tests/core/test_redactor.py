@@ -122,3 +122,29 @@ def test_names_of_secrets_are_known(name):
 )
 def test_names_of_other_things_are_not(name):
     assert not is_secret_name(name)
+
+
+@pytest.mark.timeout(60)  # seconds are enough; what grows with the square takes many minutes
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("\n", "\r\n", " \t", "a.", "a-", "a_", "password", "password-", "token_", "secret-"),
+        *("sk-", "ghp_", "aws_secret_access_key", "password: ", "--token ", "login x "),
+    ],
+)
+def test_time_grows_linearly_with_repeated_text(part):
+    text = part * (200_000 // len(part))
+    assert Redactor(["tell nobody"], home="/opt/ada", user="ada").text(text) == text
+
+
+def test_a_setting_after_blank_lines_is_hidden():
+    assert Redactor().text("\n\n  \n  DB_PASSWORD=abc123xyz\r\n\n") == (
+        "\n\n  \n  DB_PASSWORD=[hidden]\r\n\n"
+    )
+
+
+def test_what_is_nested_too_deeply_is_hidden_whole():
+    deep = "hunter2"
+    for _ in range(5_000):
+        deep = [deep]
+    assert Redactor().value(deep) == "[hidden]"

@@ -112,3 +112,8 @@ def test_the_words_around_a_hit_stand_on_one_line():
 def test_an_empty_text_is_refused():
     with pytest.raises(frames.FrameError, match="The text to find is empty"):
         frames.search(TALK, "")
+
+
+def test_a_hit_repeats_no_more_than_the_beginning_of_a_tool_s_name():
+    hits = frames.search(events_of(call("x" * 10_000, "c", command="make it")), "make it")
+    assert len(hits["tool"].iloc[0]) <= 200

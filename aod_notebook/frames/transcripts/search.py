@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from aod_notebook.core.text import clip
 from aod_notebook.frames.checks import FrameError
 from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import Table
@@ -18,6 +19,8 @@ from aod_notebook.transcripts import Entry, one_line
 _SCHEMA = SCHEMAS["hits"]
 _AROUND_CHARS = 60
 """So many characters are shown on each side of a hit."""
+_NAME_CHARS = 200
+"""A tool's name may be as long as its agent likes, and each hit repeats it."""
 
 
 class _Hit(NamedTuple):
@@ -91,7 +94,7 @@ def _hits_of(
         for name in ("session_id", "turn", "order", "match", "context")
     }
     for name in ("line_type", "block", "tool"):
-        values[name] = [getattr(hit.entry, name) for hit in found]
+        values[name] = [_name(getattr(hit.entry, name)) for hit in found]
     table.add(len(found), values)
     return finish(table, _SCHEMA, Report())
 
@@ -102,6 +105,10 @@ def _in_piece(piece: Piece, wanted: re.Pattern[str]) -> Iterator[_Hit]:
             for match in wanted.finditer(text or ""):
                 context = _around(match)
                 yield _Hit(piece.session_id, piece.turn, order, entry, match[0], context)
+
+
+def _name(text: str | None) -> str | None:
+    return None if text is None else clip(text, _NAME_CHARS)
 
 
 def _around(match: re.Match[str]) -> str:
