@@ -28,6 +28,7 @@ extensions = [
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+smartquotes = False  # help texts name options, as `--runtime`
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
