@@ -179,7 +179,7 @@ Printed = tuple[LogSession, list[Turn]]
 
 
 def printed(sessions: Iterable[LogSession]) -> Iterator[Printed]:
-    """Give sessions the lines that their CLIs would have printed."""
+    """Pair sessions with the lines that their CLIs would have printed."""
     return ((session, list(printed_turns(session))) for session in sessions)
 
 

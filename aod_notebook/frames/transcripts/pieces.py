@@ -108,7 +108,7 @@ def pieces_of_lines(
     model: str | None,
     turns: Iterable[tuple[Sequence[bytes], Sequence[int | None]]],
 ) -> Iterator[Piece]:
-    """Read a session whose lines are at hand, each of them an event, as `pieces` would.
+    """Read a session from its lines, each of them an event, as `pieces` reads an events frame.
 
     `turns` has the lines of each turn and, in microseconds since 1970, their times.
     """
