@@ -49,9 +49,7 @@ def make(store: Path) -> None:
         FrameError: no directory can be made there.
     """
     try:
-        if store.absolute().is_relative_to(
-            home()
-        ):  # as all that stands there, also in a home that is shared
+        if store.absolute().is_relative_to(home()):  # private, also in a home that is shared
             make_private(store)
         store.mkdir(parents=True, exist_ok=True)
         with locked(store):
