@@ -53,6 +53,7 @@ class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         note: a few words behind the text: `3 matches`, what a turn used.
+        last: the agent's last words in a turn, which count while it is folded.
         bad: how it failed, in a few words: `exit code 1`.
         took: seconds that a call took; None if that is unknown.
         diff: what a call changes in files.
@@ -64,6 +65,7 @@ class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     note: str = ""
+    last: str = ""
     bad: str = ""
     took: float | None = None
     diff: Diff | None = None

@@ -16,7 +16,7 @@ from aod_notebook.core.text import clip, one_line
 from aod_notebook.viewers import markup
 from aod_notebook.viewers.markup import MONO, QUIET, code, details, row_html, text_html
 from aod_notebook.viewers.plain import LINE_CHARS, about, plain_text, status_line, status_word
-from aod_notebook.viewers.row import MAX_DEPTH, Kind, Row, settled
+from aod_notebook.viewers.row import MAX_DEPTH, Extra, Kind, Row, settled
 from aod_notebook.viewers.rows import RowBuilder
 
 if TYPE_CHECKING:
@@ -319,12 +319,12 @@ def _group(rows: list[Numbered], *, is_last: bool, opens: bool) -> str:
 
 def _turn_head(rows: list[Numbered], *, is_open: bool) -> str:
     head = rows[0][1]
-    asked = (
-        "" if is_open else next((row.text for _, row in rows[1:3] if row.kind is Kind.PROMPT), "")
-    )
-    note = head.extra.note if head.extra is not None else ""
-    facts = filter(None, [one_line(asked, 80), note])
-    quiet = "".join(f" · {text_html(fact)}" for fact in facts)
+    extra = head.extra or Extra()
+    facts = [extra.note]
+    if not is_open:
+        asked = next((row.text for _, row in rows[1:3] if row.kind is Kind.PROMPT), "")
+        facts = [one_line(asked, 80), extra.note, extra.last]
+    quiet = "".join(f" · {text_html(fact)}" for fact in facts if fact)
     return f'<b>{text_html(head.title)}</b><span style="{QUIET}">{quiet}</span>'
 
 

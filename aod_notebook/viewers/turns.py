@@ -60,10 +60,9 @@ class Turn:
         facts.append(dollars(cost))
         if self.began is not None and ended is not None and ended > self.began:
             facts.append(seconds((ended - self.began) / 1e6))
-        if self.words:
-            facts.append(f"“{one_line(_MARKS.sub('', self.words), LAST_WORDS)}”")
-        note = " · ".join(filter(None, facts))
-        return structs.replace(self.head, extra=Extra(note=note), replaces=self.number)
+        words = one_line(_MARKS.sub("", self.words), LAST_WORDS)
+        extra = Extra(note=" · ".join(filter(None, facts)), last=f"“{words}”" if words else "")
+        return structs.replace(self.head, extra=extra, replaces=self.number)
 
 
 def _tokens(now: Spent, before: Spent) -> str:

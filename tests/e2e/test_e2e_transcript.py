@@ -5,21 +5,8 @@ import re
 import pytest
 from pages import READY_MS
 from playwright.sync_api import expect
+from views import SESSION
 
-SESSION = r"""from pathlib import Path
-import aod_notebook
-from driven import Driven
-from aod_notebook.viewers.stream import StreamViewer
-d = Driven("claude · 5f0c2f6e", "claude")
-d.id = "5f0c2f6e-7a41-4c0e-9d53-2b8a61c1d7e4"
-d.prompts[1] = "The report for March shows 30 nights instead of 31. Find out why and fix it."
-recording = Path(aod_notebook.__file__).parent / "local/recordings/claude-coding.jsonl"
-for number, line in enumerate(recording.read_text().splitlines()):
-    at = f"2026-11-28T10:{number // 40:02}:{number % 40 * 1.4:06.3f}Z"
-    d.event("output", stream="stdout", data=line + "\n", turn=1, created_at=at)
-v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
-v"""
-STILL = "from IPython.display import HTML; d.end(); v.feed.read(); HTML(v.feed.html())"
 HOSTILE = r"""import json
 from driven import Driven
 from aod_notebook.viewers.stream import StreamViewer
@@ -121,24 +108,6 @@ def test_a_folded_turn_says_what_is_in_it(session):
     rows = session.log.locator(".aod-row")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("The report for March shows 30 nights")
-
-
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_pictures_of_the_transcript(opened, problems, shot, theme):
-    nb = opened(SESSION, STILL)
-    nb.set_theme(theme)
-    nb.run_all()
-    expect(nb.output(1)).to_contain_text("All 10 tests pass", timeout=READY_MS)
-    nb.page.set_viewport_size({"width": 1280, "height": 1000})
-    nb.log.press("Home")
-    shot(nb.viewer, f"transcript-1280-{theme.lower()}")
-    assert problems(nb.page, ".aod-viewer") == []
-    nb.page.add_style_tag(content=".aod-log { max-height: none !important; }")
-    nb.page.set_viewport_size({"width": 1280, "height": 4000})
-    nb.log.press("Home")
-    shot(nb.viewer, f"transcript-whole-{theme.lower()}")
-    shot(nb.output(1), f"transcript-static-{theme.lower()}")
-    nb.page.set_viewport_size({"width": 1280, "height": 1000})
 
 
 def test_nothing_hostile_runs_in_markdown_diffs_or_lists(opened):

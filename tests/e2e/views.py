@@ -18,6 +18,20 @@ d.event("output", stream="stdout", data=recording.read_text(), turn=1)
 v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
 v"""
 
+SESSION = r"""from pathlib import Path
+import aod_notebook
+from driven import Driven
+from aod_notebook.viewers.stream import StreamViewer
+d = Driven("claude · 5f0c2f6e", "claude")
+d.id = "5f0c2f6e-7a41-4c0e-9d53-2b8a61c1d7e4"
+d.prompts[1] = "The report for March shows 30 nights instead of 31. Find out why and fix it."
+recording = Path(aod_notebook.__file__).parent / "local/recordings/claude-coding.jsonl"
+times = recording.with_suffix(".times").read_text().splitlines()
+for line, time in zip(recording.read_text().splitlines(), times):
+    d.event("output", stream="stdout", data=line + "\n", turn=1, created_at=time.split()[1])
+v = StreamViewer(d, freeze=False, stop=lambda: d.end(1), prompt=d.next_turn)
+v"""
+
 
 def settled_scroll_top(nb):
     """Wait until the page stands still; give where."""

@@ -170,8 +170,8 @@ def test_the_head_of_a_turn_says_what_is_in_it():
     lines = call("Bash", command="x"), returned("Exit code 1\n", is_error=True)
     words = said({"type": "text", "text": "It **fails**."})
     rows, _ = rows_of(begun(), *lines, words, ended(41))
-    note = "3 rows · Bash 1 (1 failed) · 41 s · “It fails.”"
-    assert rows[0].extra.note == note
+    assert rows[0].extra.note == "3 rows · Bash 1 (1 failed) · 41 s"
+    assert rows[0].extra.last == "“It fails.”"
 
 
 def test_the_head_of_each_turn_says_what_it_used_and_cost():

@@ -94,6 +94,7 @@ function content(element, row, text, { query, raw }, wanted) {
   if (extra.image) element.append(pictureOf(extra.image));
   if (text) element.append(fill(make("span", "aod-text"), text, text === extra.short ? [] : row.marks, query));
   if (kind === TURN && extra.note) element.append(make("span", "aod-fact", ` ${extra.note}`));
+  if (kind === TURN && extra.last) element.append(make("span", "aod-fact aod-last", ` · ${extra.last}`));
 }
 
 /**

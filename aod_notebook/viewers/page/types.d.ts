@@ -106,6 +106,7 @@ interface Diff {
 /** What a row shows beside its text (`row.Extra`). */
 interface Extra {
   note?: string;
+  last?: string;
   bad?: string;
   took?: number | null;
   diff?: Diff;

@@ -38,8 +38,8 @@ export class View {
     }),
   );
   foldButton = button("", "Fold all", () => this.#foldAll(), { title: "Fold all turns (f)" });
-  wrapButton = button("aod-toggle", "Wrap", () => this.#wrap(), { "aria-pressed": "true", title: "Wrap long lines (w)" });
-  rawButton = button("aod-toggle", "Raw", () => this.#raw(), { "aria-pressed": "false", title: "Show Markdown as it was written (r)" });
+  wrapButton = button("aod-toggle aod-lesser", "Wrap", () => this.#wrap(), { "aria-pressed": "true", title: "Wrap long lines (w)" });
+  rawButton = button("aod-toggle aod-lesser", "Raw", () => this.#raw(), { "aria-pressed": "false", title: "Show Markdown as it was written (r)" });
 
   /** @param {Page} page */
   constructor(page) {
@@ -120,7 +120,7 @@ export class View {
   /** @param {AbortSignal} signal */
   #build(signal) {
     const tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "View" });
-    const only = button("aod-toggle", "Only errors", (toggle) => this.#onlyErrors(toggle), { "aria-pressed": "false" });
+    const only = button("aod-toggle aod-lesser", "Only errors", (toggle) => this.#onlyErrors(toggle), { "aria-pressed": "false" });
     const view = button("aod-view", "View", (toggle) => {
       const opens = tools.classList.toggle("aod-open");
       toggle.setAttribute("aria-expanded", String(opens));
