@@ -18,8 +18,8 @@ LINES = 500
 PLACES = 200
 HOWS = ["close", "rst", "stall"]
 PATIENT = Timeouts(no_bytes=20)  # a loaded machine is no stall
-BRISK = Timeouts(no_bytes=0.5)
-LANES = 20  # stalls that are waited out at the same time
+BRISK = Timeouts(no_bytes=2)
+LANES = 40  # stalls that are waited out at the same time
 
 
 class Log(NamedTuple):

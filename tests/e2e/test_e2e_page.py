@@ -210,7 +210,7 @@ def test_after_a_restart_of_the_kernel_the_box_keeps_its_text_and_says_what_to_d
     box = nb.viewer.get_by_role("textbox", name="Next prompt")
     box.fill("a long prompt")
     nb.page.evaluate(f"{NOTEBOOK}.sessionContext.session.kernel.restart()")
-    expect(nb.viewer.locator(".aod-note")).to_contain_text("The kernel has gone", timeout=5_000)
+    expect(nb.viewer.locator(".aod-note")).to_contain_text("The kernel has gone", timeout=READY_MS)
     expect(nb.viewer.locator(".aod-note")).to_contain_text("The text in the box stays.")
     expect(box).to_have_value("a long prompt")
     for name in ("Stop", "Send"):

@@ -30,6 +30,7 @@ from aod_notebook.live import (
 from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AGENTOS
+from aod_notebook.live.follow.run import RunFollower
 from aod_notebook.live.registry import registry
 from aod_notebook.live.start import reported_run
 from aod_notebook.local import LocalService
@@ -146,6 +147,23 @@ def test_a_rejected_run_has_failed():
     run = invoke(APPROVE).wait().reject("too risky").wait()
     with pytest.raises(live.RunFailedError, match="approval rejected: too risky"):
         run.raise_for_status()
+
+
+def test_a_question_that_was_read_before_its_answer_is_not_asked_again(monkeypatch):
+    run, looking, read_events = invoke(ASK).wait(), threading.Event(), RunFollower._new_events
+
+    async def until_answered(follower, row):
+        if row.get("awaiting_input"):
+            answered = anyio.Event()
+            follower.listen(lambda: follower._taken and answered.set())
+            looking.set()
+            await answered.wait()
+        return await read_events(follower, row)
+
+    monkeypatch.setattr(RunFollower, "_new_events", until_answered)
+    assert looking.wait(60)
+    assert run.reply("the first").wait().status == "completed"
+    assert types(run).count("awaiting_input") == 1
 
 
 def test_an_answer_that_nobody_asked_for_is_refused():

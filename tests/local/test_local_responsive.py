@@ -13,8 +13,8 @@ from aod_notebook.local import LocalService, http
 
 MIB = 2**20
 SESSIONS = 10_000
-LONGEST_S = 0.25
-TRIES = 5  # a busy machine can hold up anything once; what the service does, it does each time
+LONGEST_CPU_S = 0.25
+TRIES = 5  # other threads can hold up anything once; what the service does, it does each time
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,14 @@ def copies(connection, table, row_id, count):
 
 
 async def longest_pause(ended):
-    """Return the longest time in which the service's loop did nothing else."""
-    longest, last = 0.0, time.monotonic()
+    """Return the most that this process computed while the service's loop did nothing else.
+
+    Processor time, as other programs on the machine hold up the loop, too.
+    """
+    longest, last = 0.0, time.process_time()
     while not ended.is_set():
         await asyncio.sleep(0.002)
-        now = time.monotonic()
+        now = time.process_time()
         longest, last = max(longest, now - last), now
     return longest
 
@@ -64,7 +67,7 @@ def pause_of(service, call):
         answer = call()
         service._loop.call_soon_threadsafe(ended.set)
         pauses.append(pause.result(60))
-        if pauses[-1] < LONGEST_S:
+        if pauses[-1] < LONGEST_CPU_S:
             break
     return min(pauses), answer
 
@@ -85,7 +88,7 @@ def test_a_large_body_of_metadata_is_refused_at_once(full, kind):
     with connect(full.url, full.aod_token) as client:
         pause, answer = pause_of(full, lambda: client.post("/agents", content=sent))
     assert answer.status_code == 413
-    assert pause < LONGEST_S
+    assert pause < LONGEST_CPU_S
 
 
 @pytest.mark.parametrize("kind", ["objects", "lists"])
@@ -97,14 +100,14 @@ def test_a_body_of_too_many_objects_is_refused_at_once(full, kind):
         )
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "PAYLOAD_TOO_LARGE"
-    assert pause < LONGEST_S
+    assert pause < LONGEST_CPU_S
 
 
 @pytest.mark.parametrize(("path", "count"), [("/sessions", SESSIONS), ("/agents", 10)])
 def test_a_long_list_does_not_hold_up_the_other_calls(full, path, count):
     with connect(full.url, full.aod_token) as client:
         pause, answer = pause_of(full, lambda: client.get(path))
-    assert pause < LONGEST_S
+    assert pause < LONGEST_CPU_S
     assert len(answer.json()["data"]) == count
 
 
@@ -113,7 +116,7 @@ def test_a_long_list_of_runs_does_not_hold_up_the_other_calls(full):
         pause, answer = pause_of(
             full, lambda: client.post("/api/v1/rpc/runs_list", json={"limit": 100_000})
         )
-    assert pause < LONGEST_S
+    assert pause < LONGEST_CPU_S
     assert len(answer.json()["data"]) == 3001
 
 
@@ -173,4 +176,4 @@ def test_a_strangers_body_in_pieces_of_one_byte_holds_up_nothing(full):
 
     pause, answer = pause_of(full, call)
     assert answer.startswith(b"HTTP/1.1 401")
-    assert pause < LONGEST_S
+    assert pause < LONGEST_CPU_S

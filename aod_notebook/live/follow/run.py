@@ -226,12 +226,12 @@ class RunFollower(Follower[StreamedEvent, dict[str, Any]]):
 
     async def _pass_over(self) -> None:
         """Count recorded events as seen: the stream has shown them, except for the tools' arguments."""
-        row = await self._get()
+        taken, row = self._taken, await self._get()
         await self._missed(row)
         self._streamed = Streamed()
         for _ in self._new_tasks(row):
             pass
-        self._note(row)
+        self._note(row, taken)
 
     async def _missed(self, row: Mapping[str, Any]) -> list[tuple[float, StreamedEvent]]:
         """Return the newly recorded events, except for those that the stream has shown.
@@ -265,10 +265,11 @@ class RunFollower(Follower[StreamedEvent, dict[str, Any]]):
             row = await self._get()
         before = len(self._received)
         self._settle_answer(row)
+        taken = self._taken
         missed = await self._missed(row)
         for at, event in merged(self._new_tasks(row), missed):
             self._append(event, at)
-        self._note(row)
+        self._note(row, taken)
         return len(self._received) > before
 
     async def _get(self) -> dict[str, Any]:
@@ -319,9 +320,14 @@ class RunFollower(Follower[StreamedEvent, dict[str, Any]]):
             if before != status and status not in ACTIVE_STATUSES:
                 yield seconds(task.get("ended_at")), StreamedEvent("task", dict(task))
 
-    def _note(self, row: dict[str, Any]) -> None:
-        """Keep the run, and append an event if its state has changed."""
+    def _note(self, row: dict[str, Any], taken: int) -> None:
+        """Keep the run, and append an event if its state has changed.
+
+        A row read when fewer answers were taken still asks what is answered: it is passed over.
+        """
         with self._changed:
+            if taken != self._taken:
+                return
             self._latest = row
             asked = self._waits_for
             waiting = next((each for each in RUN_WAITING if row.get(each)), None)

@@ -50,7 +50,7 @@ def expensive(path, answers=40, command="step {}"):
 def agent(connected, tmp_path):
     """Make an agent that replays an expensive session."""
 
-    def make(pace=0.05, **recording):
+    def make(pace=0.2, **recording):
         path = expensive(tmp_path / "expensive.jsonl", **recording)
         replay = {"recording": str(path), "pace": pace}
         made = connected.client.agents.create(
