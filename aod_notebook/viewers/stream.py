@@ -84,6 +84,8 @@ class StreamViewer(PageWidget):
         self._source = source
         self.feed = RowFeed(source, start)
         self.feed.is_held = is_held
+        # marimo shows a view without a word to it, and hears no page while a cell runs.
+        self.feed.is_shown = _kernel() is None
         self.heard = threading.Event()
         self._listening: list[Callable[[], None]] = []
         self._actions: dict[str, Callable[..., object]] = {}
@@ -394,9 +396,14 @@ def _refused(facts: Mapping[str, Any]) -> set[str]:
     return {"prompt"} if is_over else set()
 
 
-def _is_page() -> bool:
-    """Whether a page may have sent the running cell: pages name it, other clients do not."""
+def _kernel() -> Any:
+    """Return the Jupyter kernel that runs this; None if none does."""
     from IPython import get_ipython
 
-    kernel = getattr(get_ipython(), "kernel", None)
+    return getattr(get_ipython(), "kernel", None)
+
+
+def _is_page() -> bool:
+    """Whether a page may have sent the running cell: pages name it, other clients do not."""
+    kernel = _kernel()
     return kernel is None or "cellId" in kernel.get_parent("shell").get("metadata", {})
