@@ -72,10 +72,10 @@ def cpu(function):
 
 
 def ratio(ours, decoders, runs):
-    """Return how many times the decoders' CPU time ours takes, and both."""
+    """Return how many times the decoders' CPU time ours takes, the median of pairs, and both."""
     times = [(cpu(ours), cpu(decoders)) for _ in range(runs)]
     one, other = (statistics.median(side) for side in zip(*times, strict=True))
-    return one / other, one, other
+    return statistics.median(a / b for a, b in times), one, other
 
 
 def row(name, value, most, note):
