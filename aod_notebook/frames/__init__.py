@@ -25,6 +25,7 @@ from aod_notebook.frames.report import FrameWarning, Problem
 from aod_notebook.frames.runs.runs import run_events_df, runs_df, spans_df, tasks_df
 from aod_notebook.frames.runs.spans import spans_from_run_events
 from aod_notebook.frames.schema import SCHEMAS, Column, Schema, otel_names
+from aod_notebook.frames.sessions.agents import agents_df
 from aod_notebook.frames.sessions.events import events_df
 from aod_notebook.frames.sessions.sessions import sessions_df
 from aod_notebook.frames.sessions.turns import turns_df
@@ -56,6 +57,7 @@ __all__ = [
     "Problem",
     "Schema",
     "Store",
+    "agents_df",
     "board",
     "collect",
     "compare_df",

@@ -114,7 +114,8 @@ def each(
     if failures and len(failures) == len(ids):
         raise failures[0]
     for failure in failures:
-        report.cut(f"a {noun} could not be read", str(failure))
+        article = "an" if noun == "agent" else "a"
+        report.cut(f"{article} {noun} could not be read", str(failure))
 
 
 def _pool(size: int) -> Executor:

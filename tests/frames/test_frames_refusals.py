@@ -33,7 +33,9 @@ SOME = {
     "run_events": RUN_EVENTS,
     "spans": frames.spans_from_run_events(RUN_EVENTS),
 }
-CLIENT = SimpleNamespace(sessions=SimpleNamespace(get=None, turns=None), agents=None)
+CLIENT = SimpleNamespace(
+    sessions=SimpleNamespace(get=None, turns=None), agents=SimpleNamespace(get=None, list=None)
+)
 AGENTOS = SimpleNamespace(runs=None, start_run=None)
 PURE = {
     "messages_from_events": frames.messages_from_events,
@@ -201,7 +203,7 @@ def test_a_frame_from_text_or_without_the_payload_is_read_as_it_was():
 
 
 OF_SESSIONS = ["events_df", "messages_df", "tool_calls_df", "results_df", "model_usage_df"]
-OF_SESSIONS += ["sessions_df", "turns_df"]
+OF_SESSIONS += ["sessions_df", "turns_df", "agents_df"]
 OF_RUNS = ["runs_df", "run_events_df", "spans_df", "tasks_df"]
 
 

@@ -36,6 +36,7 @@ __all__ = [
 SCHEMAS: Final[Mapping[str, Schema]] = {
     schema.name: schema
     for schema in (
+        sessions.AGENTS,
         sessions.SESSIONS,
         sessions.TURNS,
         sessions.EVENTS,

@@ -46,6 +46,14 @@ STAGES = (
 LINE_TYPES = ("system", "assistant", "user", "result", "error", "text")
 BLOCKS = ("text", "thinking", "tool_use", "tool_result")
 
+PROVIDER = Column(
+    "provider",
+    "category",
+    "Provider, where the service names one",
+    source="provider",
+    categories=(*PROVIDERS, "google", *LOCAL_RUNTIMES),
+    otel="gen_ai.provider.name",
+)
 SESSIONS: Final = Schema(
     "aod.sessions/1",
     "sessions",
@@ -55,14 +63,7 @@ SESSIONS: Final = Schema(
         AGENT_ID,
         Column("environment_id", "str", "Effective environment", source="environment_id"),
         category("runtime", "Runtime, where the service names one", RUNTIMES),
-        Column(
-            "provider",
-            "category",
-            "Provider, where the service names one",
-            source="provider",
-            categories=(*PROVIDERS, "google", *LOCAL_RUNTIMES),
-            otel="gen_ai.provider.name",
-        ),
+        PROVIDER,
         category("status", "State of the session", SESSION_STATUSES),
         Column("exit_code", "Int32", "Exit code of the last turn", source="exit_code"),
         Column("turn_count", "Int32", "Turns so far", source="turn_count"),
@@ -72,6 +73,32 @@ SESSIONS: Final = Schema(
         Column("created_at", "datetime", "When it was created", "UTC", source="created_at"),
         Column("updated_at", "datetime", "When it last changed", "UTC", source="updated_at"),
         Column("duration_s", "Float64", "From creation to last change", "s"),
+        EXTRA,
+    ),
+)
+
+AGENTS: Final = Schema(
+    "aod.agents/1",
+    "agents",
+    "One row per agent.",
+    (
+        AGENT_ID,
+        Column("name", "str", "Name of the agent", source="name"),
+        MODEL,
+        category("runtime", "Runtime, where the service names one", RUNTIMES),
+        PROVIDER,
+        Column("version", "Int32", "Version, from 1", source="version"),
+        Column("environment_id", "str", "Environment of its sessions", source="environment_id"),
+        Column("description", "str", "What it is for", source="description"),
+        Column("system", "str", "System prompt", source="system"),
+        Column("skill_count", "Int32", "Skills that it has", source="skills"),
+        Column("skills", "json", "Skills that it has", source="skills"),
+        Column("mcp_server_count", "Int32", "MCP servers that it uses", source="mcp_servers"),
+        Column("mcp_servers", "json", "Names of these", source="mcp_servers"),
+        Column("metadata", "json", "What its owner noted of it", source="metadata"),
+        Column("created_at", "datetime", "When it was created", "UTC", source="created_at"),
+        Column("updated_at", "datetime", "When it last changed", "UTC", source="updated_at"),
+        Column("archived_at", "datetime", "When it was archived", "UTC", source="archived_at"),
         EXTRA,
     ),
 )

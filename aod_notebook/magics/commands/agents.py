@@ -20,26 +20,32 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-AGENT_COLUMNS = "id name runtime provider model version created_at"
-ENVIRONMENT_COLUMNS = "id name version created_at"
+ENVIRONMENT_COLUMNS = "id", "name", "version", "created_at"
 
 
-def _table(rows: list[Any], columns: str, kind: str) -> pd.DataFrame:
+def _environments_of(rows: list[Any]) -> pd.DataFrame:
     import pandas as pd
 
-    names = columns.split()
-    values = [[getattr(row, name) for name in names] for row in rows]
-    table = pd.DataFrame(values, columns=names).astype({"id": "str"})
-    table.attrs = {"schema": f"aod.{kind}/1"}
+    values = [[getattr(row, name) for name in ENVIRONMENT_COLUMNS] for row in rows]
+    table = pd.DataFrame(values, columns=list(ENVIRONMENT_COLUMNS)).astype({"id": "str"})
+    table.attrs = {"schema": "aod.environments/1"}
     return table
 
 
+def _agents_of(rows: list[Any]) -> pd.DataFrame:
+    from aod_notebook.frames.sessions.agents import agents_of
+
+    return agents_of(rows)
+
+
 def _agents(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
-    return _table(live.connection().client.agents.list(), AGENT_COLUMNS, "agents")
+    from aod_notebook.frames import agents_df
+
+    return agents_df(client=live.connection().client)
 
 
 def _environments(_: argparse.Namespace, __: Mapping[str, object]) -> pd.DataFrame:
-    return _table(live.connection().client.environments.list(), ENVIRONMENT_COLUMNS, "environments")
+    return _environments_of(live.connection().client.environments.list())
 
 
 def _agent(wanted: str) -> Any:
@@ -114,11 +120,13 @@ def _archive(find: Callable[[str], Any], kind: str, noun: str) -> Callable[..., 
     return archive
 
 
-def _versions(find: Callable[[str], Any], kind: str, columns: str) -> Callable[..., pd.DataFrame]:
+def _versions(
+    find: Callable[[str], Any], kind: str, table: Callable[[list[Any]], pd.DataFrame]
+) -> Callable[..., pd.DataFrame]:
     def versions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
         row = find(options.row)
         rows = getattr(live.connection().client, kind).versions(row.id)
-        return _table(rows, columns, kind)
+        return table(rows)
 
     return versions
 
@@ -188,7 +196,7 @@ AOD = {
     "agent versions": Command(
         "an agent's versions, highest first",
         (_AGENT,),
-        _versions(_agent, "agents", AGENT_COLUMNS),
+        _versions(_agent, "agents", _agents_of),
     ),
     "envs": Command("the environments, newest first", (), _environments),
     "env create": Command(
@@ -210,6 +218,6 @@ AOD = {
     "env versions": Command(
         "an environment's versions, highest first",
         (_ENVIRONMENT,),
-        _versions(_environment, "environments", ENVIRONMENT_COLUMNS),
+        _versions(_environment, "environments", _environments_of),
     ),
 }

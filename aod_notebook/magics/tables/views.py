@@ -249,7 +249,7 @@ _AOD: Final = {
         (_text("Name", "name"), Part("Runtime", cells.text("runtime"), ("runtime",), 88, 1, 12,
          is_fact=True), Part("Provider", cells.text("provider"), ("provider",), 88, 2, 12),
          Part("Model", cells.text("model"), ("model",), 200, 1, 30, is_fact=True),
-         _number("Version", "version", 68), _age("created_at"), _own_id("Id", "id")),
+         _number("Version", "version", 68), _age("created_at"), _own_id("Id", "agent_id")),
         "No agents yet. `%aod agent create NAME --runtime claude --model MODEL` makes one.",
     ),
     "environments": View(
