@@ -4,14 +4,12 @@
 
 The service is a process of its own that has all answers ready. CPU time of this process, the median
 of five runs, both sides in turn. Every comparison first checks that both sides hold the same
-values. Then a store of 10,000 sessions is filled and asked ten questions by pandas, polars, duckdb,
-dask and pyarrow.dataset, which must give the same numbers.
+values.
 """
 
 import argparse
 import json
 import multiprocessing
-import resource
 import statistics
 import sys
 import tempfile
@@ -20,11 +18,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-import duckdb
 import generated
 import pandas as pd
-import polars as pl
-import pyarrow.compute as pc
 from bench_frames import SESSION, claude_lines, write_body, write_run
 
 from aod_notebook import frames
@@ -32,8 +27,6 @@ from aod_notebook.agentos import AgentOS
 from aod_notebook.aod import Client
 
 GOALS = {"events_df": 1.15, "run_events_df": 1.15, "collect": 2.0}
-MOST_CPU_S = 0.5
-MOST_FILES = 100
 RUNS = 5
 RUN = "0192c3d4-0000-4000-8000-00000000aaaa"
 """A whole id: a shorter one would make the client ask for the list of runs first."""
@@ -172,190 +165,6 @@ def bench_collect(folder, count, lines, runs):
     yield row(name, times[0], GOALS["collect"], seconds(times))
 
 
-def bench_store(folder, count, lines):
-    sessions = generated_sessions(count, lines)
-    path = folder / "store"
-    with (
-        Service(sessions) as service,
-        Client(base_url=service.url, token="of-no-use") as client,
-    ):
-        took = cpu(lambda: frames.collect(into=path, client=client))
-        print(f"collect of {count:,} sessions of {lines} lines: {took:.1f} s", flush=True)
-        again = cpu(lambda: frames.collect(into=path, client=client))
-        print(f"collect again, nothing has changed: {again:.2f} s", flush=True)
-    files = sum(1 for each in path.rglob("*") if each.is_file())
-    yield row(f"files of {count:,} sessions", files, MOST_FILES, "")
-    columns = ["session_id", "tool", "is_error"]
-
-    def three_columns():
-        frames.scan(path).frame("tool_calls", columns=columns)
-
-    took = statistics.median(cpu(three_columns) for _ in range(RUNS))
-    yield row("three columns of tool_calls, CPU s", took, MOST_CPU_S, "")
-    ask_all(path)
-
-
-class Pandas:
-    """The ten questions, with whole frames in memory."""
-
-    def __init__(self, path):
-        self.store = frames.scan(path)
-
-    def f(self, name, *columns):
-        return self.store.frame(name, columns=columns)
-
-    def answers(self):
-        calls = self.f("tool_calls", "session_id", "tool", "is_error", "output_chars")
-        events = self.f("events", "session_id", "type", "event_id")
-        messages = self.f("messages", "session_id", "block", "text")
-        own = messages[messages["block"] == "text"]
-        yield len(events)
-        yield int((events["type"] == "output").sum())
-        yield len(calls)
-        yield int(calls["is_error"].sum())
-        yield int(calls["output_chars"].sum())
-        yield int(calls.groupby("session_id").size().max())
-        yield int(calls.groupby("tool", observed=True).size()["Bash"])
-        yield int(own["text"].str.len().sum())
-        yield int(events.groupby("session_id")["event_id"].max().sum())
-        yield int(calls.loc[calls["is_error"].fillna(value=False), "session_id"].nunique())
-
-
-class Polars:
-    """The same, lazily."""
-
-    def __init__(self, path):
-        self.store = frames.scan(path)
-
-    def one(self, name, expression, *, where=None, by=None):
-        lazy = self.store.polars(name)
-        if where is not None:
-            lazy = lazy.filter(where)
-        lazy = (
-            lazy.group_by("session_id").agg(by).select(expression)
-            if by is not None
-            else lazy.select(expression)
-        )
-        return int(lazy.collect().item())
-
-    def answers(self):
-        col = pl.col
-        yield self.one("events", pl.len())
-        yield self.one("events", (col("type") == "output").sum())
-        yield self.one("tool_calls", pl.len())
-        yield self.one("tool_calls", col("is_error").sum())
-        yield self.one("tool_calls", col("output_chars").sum())
-        yield self.one("tool_calls", col("n").max(), by=pl.len().alias("n"))
-        yield self.one("tool_calls", (col("tool") == "Bash").sum())
-        yield self.one("messages", col("text").str.len_chars().sum(), where=col("block") == "text")
-        yield self.one("events", col("m").sum(), by=col("event_id").max().alias("m"))
-        yield self.one("tool_calls", col("session_id").n_unique(), where=col("is_error"))
-
-
-QUESTIONS = (
-    "select count(*) from events",
-    "select count(*) from events where type = 'output'",
-    "select count(*) from tool_calls",
-    "select count(*) from tool_calls where is_error",
-    "select sum(output_chars) from tool_calls",
-    "select max(n) from (select count(*) n from tool_calls group by session_id)",
-    "select count(*) from tool_calls where tool = 'Bash'",
-    "select sum(length(text)) from messages where block = 'text'",
-    "select sum(m) from (select max(event_id) m from events group by session_id)",
-    "select count(distinct session_id) from tool_calls where is_error",
-)
-
-
-class DuckDB:
-    """The same in SQL."""
-
-    def __init__(self, path):
-        self.connection = frames.scan(path).duckdb()
-
-    def answers(self):
-        for question in QUESTIONS:
-            ((number,),) = self.connection.sql(question).fetchall()
-            yield int(number)
-
-
-class Dask:
-    """The same, part by part."""
-
-    def __init__(self, path):
-        self.store = frames.scan(path)
-
-    def answers(self):
-        import dask
-
-        calls = self.store.dask(
-            "tool_calls", columns=["session_id", "tool", "is_error", "output_chars"]
-        )
-        events = self.store.dask("events", columns=["session_id", "type", "event_id"])
-        messages = self.store.dask("messages", columns=["block", "text"])
-        own = messages[messages["block"] == "text"]["text"]
-        asked = (
-            events["session_id"].size,
-            (events["type"] == "output").sum(),
-            calls["session_id"].size,
-            calls["is_error"].sum(),
-            calls["output_chars"].sum(),
-            calls.groupby("session_id").size().max(),
-            (calls["tool"] == "Bash").sum(),
-            own.str.len().sum(),
-            events.groupby("session_id")["event_id"].max().sum(),
-            calls[calls["is_error"].fillna(value=False)]["session_id"].nunique(),
-        )
-        return map(int, dask.compute(*asked, scheduler="synchronous"))
-
-
-class Dataset:
-    """The same with pyarrow alone."""
-
-    def __init__(self, path):
-        self.store = frames.scan(path)
-
-    def table(self, name, *columns, where=None):
-        return self.store.dataset(name).to_table(columns=list(columns), filter=where)
-
-    def answers(self):
-        field = pc.field
-        calls = self.table("tool_calls", "session_id", "tool", "is_error", "output_chars")
-        events = self.table("events", "session_id", "type", "event_id")
-        own = self.table("messages", "text", where=field("block") == "text")
-        failed = calls.filter(pc.fill_null(calls["is_error"], fill_value=False))
-        yield self.store.dataset("events").count_rows()
-        yield self.store.dataset("events").count_rows(filter=field("type") == "output")
-        yield calls.num_rows
-        yield failed.num_rows
-        yield pc.sum(calls["output_chars"]).as_py()
-        yield pc.max(
-            calls.group_by("session_id").aggregate([([], "count_all")])["count_all"]
-        ).as_py()
-        yield pc.sum(pc.equal(calls["tool"], "Bash")).as_py()
-        yield pc.sum(pc.utf8_length(own["text"])).as_py()
-        yield pc.sum(
-            events.group_by("session_id").aggregate([("event_id", "max")])["event_id_max"]
-        ).as_py()
-        yield pc.count_distinct(failed["session_id"]).as_py()
-
-
-def ask_all(path):
-    """Let each engine answer the ten questions; they must agree."""
-    told = {}
-    for engine in (Pandas, Polars, DuckDB, Dask, Dataset):
-        before, start = time.process_time(), time.perf_counter()
-        told[engine.__name__] = list(engine(path).answers())
-        took = time.process_time() - before
-        print(
-            f"ten questions, {engine.__name__:<10} {took:6.2f} s CPU, "
-            f"{time.perf_counter() - start:6.2f} s",
-            flush=True,
-        )
-    for name, numbers in told.items():
-        if numbers != told["Pandas"]:
-            sys.exit(f"{name} answers {numbers}, pandas {told['Pandas']}")
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -368,9 +177,6 @@ def main():
         folder = Path(name)
         rows += bench_by_id(folder, 100_000 if options.quick else 1_000_000, runs)
         rows += bench_collect(folder, 20 if options.quick else 200, 2_000, runs)
-        rows += bench_store(folder, 1_000 if options.quick else 10_000, 40)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of this process: {peak:.0f} MiB, duckdb {duckdb.__version__}")
     missed = [name for name, value, most in rows if value > most]
     if missed and not options.quick:
         sys.exit(f"missed: {', '.join(missed)}")
