@@ -5,7 +5,7 @@
 What stands behind `data:` is JSON lines, which polars, duckdb and pyarrow read with the columns
 given; `json_normalize` takes the decoded lines, and the official SDK's user makes dicts of its events.
 CPU time of all threads, the median of the ratios of five pairs, at 1,000,000 events. Every frame first
-has to hold the same values, column by column.
+has to hold the same values, column by column. The gates stand at three quarters of the goals.
 """
 
 import argparse
@@ -22,11 +22,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.json as pj
-from bench_frames import naive_events, our_events, peak, same, write_body
+from bench_frames import GATE, naive_events, our_events, peak, same, write_body
 
 MANY, FEW = 1_000_000, 100_000
-GOALS = {"official SDK": 13.0}
-LEAST_MEMORY = 4.0
+GOALS = {"official SDK": 13.0, "memory": 4.0}
 COLUMNS = {
     "type": "type",
     "event_id": "id",
@@ -109,7 +108,7 @@ def bench(path, runs):
             f"{name:<22} {ratio:6.1f}x  {theirs:7.2f} s, ours {ours:.2f} s  {note}",
             flush=True,
         )
-        if ratio < goal:
+        if ratio < GATE * goal:
             yield name
 
 
@@ -117,7 +116,7 @@ def bench_memory(path):
     """Yield what is below its goal."""
     theirs, ours = peak(naive_events, path), peak(our_events, path)
     print(f"peak memory, official SDK: {theirs / ours:.1f}x  {theirs:.0f} MiB, ours {ours:.0f} MiB")
-    if theirs / ours < LEAST_MEMORY:
+    if theirs / ours < GATE * GOALS["memory"]:
         yield "memory"
 
 
