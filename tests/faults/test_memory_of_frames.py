@@ -1,0 +1,64 @@
+"""What frames and stores hold in memory, measured by the system in a process of its own."""
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "benchmarks")]
+
+from bench_frames import status
+from bench_store import Service, generated_sessions
+
+from aod_notebook import frames
+from aod_notebook.aod import Client
+
+pytestmark = pytest.mark.faults
+LINES = 24_000
+SLACK_MIB = 24
+"""What the allocators of Python and Arrow keep, and the code of both."""
+
+
+def used(url, function, folder, answer):
+    """Put the MiB that a call added at its peak, and those that its frame has, in a queue."""
+    with Client(base_url=url, token="of-no-use") as client:
+        client.sessions.list()
+        frames.tool_calls_df(b"")
+        before = status("VmRSS")
+        size = function(client, folder)
+        answer.put((status("VmHWM") - before, size))
+
+
+def events(client, _):
+    return frames.events_df(client=client, jobs=1).memory_usage(deep=True).sum() / 2**20
+
+
+def collection(client, folder):
+    frames.collect(into=folder, client=client, jobs=1)
+    return 0.0
+
+
+def measured(function, count, folder):
+    """Return peak and size, and the MiB of the largest answer."""
+    sessions = generated_sessions(count, LINES)
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    with Service(sessions) as service:
+        process = context.Process(target=used, args=(service.url, function, folder, answer))
+        process.start()
+        peak, size = answer.get(timeout=300)
+        process.join()
+    return peak, size, max(len(body) for _, _, body in sessions.values()) / 2**20
+
+
+def test_a_frame_of_sessions_takes_itself_and_two_answers(tmp_path):
+    peak, size, answer = measured(events, 4, tmp_path)
+    assert size > 3 * answer * 0.9
+    assert peak <= size + 2 * answer + SLACK_MIB
+
+
+def test_a_collection_of_four_times_the_sessions_takes_little_more_memory(tmp_path):
+    few, _, _ = measured(collection, 4, tmp_path / "few")
+    many, _, _ = measured(collection, 16, tmp_path / "many")
+    assert many <= 1.5 * few
