@@ -13,10 +13,13 @@ CELLS = (
     "fix",
     "from aod_notebook import frames\nstore = frames.collect([fix], into='kept')\nstore",
     "%aod doctor",
+    "%aod sessions",
+    "%%agentos --name nightly\nrun.emit('step.completed', {'rows': 31})",
+    "%agentos runs",
     "import pandas as pd\npd.DataFrame(fix.tool_calls).head(2)",
 )
-SESSIONS, CALLS, CARD, STORE, DOCTOR, PLAIN = 3, 4, 5, 6, 7, 8
-SHOWN = (SESSIONS, CALLS, CARD, STORE, DOCTOR)
+SESSIONS, CALLS, CARD, STORE, DOCTOR, NEWEST, RUNS, PLAIN = 3, 4, 5, 6, 7, 8, 10, 11
+SHOWN = (SESSIONS, CALLS, CARD, STORE, DOCTOR, NEWEST, RUNS)
 
 
 def visible_heads(output):
@@ -36,6 +39,7 @@ def test_tables_and_cards_are_read_at_any_width_and_in_both_themes(opened, probl
     expect(nb.output(DOCTOR).locator(".aod-out")).to_be_visible(timeout=READY_MS)
     expect(nb.output(PLAIN).locator("table")).to_be_visible(timeout=READY_MS)
     assert nb.output(PLAIN).locator(".aod-out").count() == 0  # pandas shows its own
+    nb.command("application:toggle-left-area")
     try:
         for theme in ("Light", "Dark"):
             nb.set_theme(theme)
@@ -52,5 +56,6 @@ def test_tables_and_cards_are_read_at_any_width_and_in_both_themes(opened, probl
             nb.page.set_viewport_size({"width": 1280, "height": 1000})
             assert problems(nb.page, ".aod-out") == []
     finally:
+        nb.command("application:toggle-left-area")
         nb.page.set_viewport_size({"width": 1280, "height": 1000})
         nb.set_theme("Light")

@@ -1,5 +1,6 @@
 """How our frames are shown: in HTML and as text, whole in code, hostile texts as texts."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -98,7 +99,7 @@ def test_a_sum_of_costs_says_for_how_many_it_is():
 
 def test_failed_calls_have_a_slot_of_their_own():
     tools = cell_of(table_html(sessions(2)), 0, "Tools")
-    assert '17 <span class="aod-bad">✗2</span>' in tools
+    assert re.search(r'17 <span class="aod-bad" [^>]*>✗2</span>', tools)
     assert 'title="2 failed"' in tools
 
 
@@ -131,6 +132,34 @@ def test_a_tool_call_says_its_result_in_a_line(calls):
     assert states == ["✗ failed", "✓ ok", "○ no result"]
     assert text_in(cell_of(shown, 1, "Time")) == "&lt;0.1 s"
     assert "3 of 3 · 1 failed · turn 1 · 5f0c2f6e" in shown
+
+
+def test_paths_are_shown_without_the_folder_that_they_share():
+    rows = [
+        {"tool": "Read", "summary": "/app/inn/dates.py"},
+        {"tool": "Edit", "summary": "/app/tests/test_dates.py"},
+        {"tool": "Grep", "summary": "x in /app"},
+        {"tool": "Bash", "summary": "ls /app/inn"},
+    ]
+    shown = table_html(made("tool_calls", *({"session_id": LONG_ID, "turn": 1} | r for r in rows)))
+    texts = [text_in(cell_of(shown, n, "Input")) for n in range(4)]
+    assert texts == ["inn/dates.py", "tests/test_dates.py", "x", "ls /app/inn"]
+    assert "· in /app<" in shown
+    assert 'title="/app/tests/test_dates.py"' in shown
+
+
+def test_an_edit_says_how_many_lines_it_changed_and_a_command_its_exit_code():
+    common = {"session_id": LONG_ID, "turn": 1, "has_result": True}
+    edit = json.dumps({"old_string": "a\nb", "new_string": "a\nc\nd"})
+    shown = table_html(made(
+        "tool_calls",
+        {"tool": "Edit", "summary": "a", "input": edit, "output": "ok", "is_error": False} | common,
+        {"tool": "Edit", "summary": "a", "input": edit, "output": "no", "is_error": True} | common,
+        {"tool": "Bash", "summary": "x", "output": "Exit code 3\nE", "is_error": True} | common,
+    ))  # fmt: skip
+    assert text_in(cell_of(shown, 0, "Result")) == "+2 \N{MINUS SIGN}1"
+    assert text_in(cell_of(shown, 1, "Result")) == "no"
+    assert text_in(cell_of(shown, 2, "Status")) == "✗ exit 3"
 
 
 def test_every_row_is_one_line_set_to_the_left(calls):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import posixpath
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aod_notebook.core import words
 from aod_notebook.core.text import one_line
 from aod_notebook.transcripts import Spent, Usage
+from aod_notebook.viewers import diffs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 Row = dict[str, Any]
@@ -17,8 +21,11 @@ Row = dict[str, Any]
 TITLE_CHARS = 600
 TEXT_CHARS = 240
 """More of a text than any page has room for in a line."""
+EDIT_CHARS = 200_000
+"""Changes that are longer are not counted."""
 _RUNS: Final = frozenset({"Bash", "bash", "shell", "command_execution", "run_shell_command"})
 """Tools that run a command: the last line of their output shows how it ended."""
+_EXIT: Final = re.compile(r"Exit code (-?\d{1,10})\b")
 
 
 class Cell(NamedTuple):
@@ -47,6 +54,27 @@ def first_of(*names: str) -> Callable[[Row], Cell]:
         return next((_line(row[name]) for name in names if row.get(name)), Cell())
 
     return cell
+
+
+def path(name: str) -> Callable[[Row], Cell]:
+    """Show a path, or what has one in it, without the `folder` of the table's rows."""
+
+    def cell(row: Row) -> Cell:
+        whole, folder = _line(row.get(name)), row.get("folder")
+        if not folder or row.get("tool") in _RUNS:
+            return whole
+        short = str(row[name]).replace(f"{folder}/", "").removesuffix(f" in {folder}")
+        return whole._replace(text=one_line(short, TEXT_CHARS))
+
+    return cell
+
+
+def common_folder(rows: Iterable[Row], name: str) -> str:
+    """Return the folder that all paths in a column are in; empty if they share none."""
+    paths = [str(row[name]) for row in rows if row.get(name) and row.get("tool") not in _RUNS]
+    folders = {posixpath.dirname(each) for each in paths if each.startswith("/")}
+    shared = posixpath.commonpath(folders) if len(folders) > 1 else ""
+    return "" if shared == "/" else shared
 
 
 def _line(value: object) -> Cell:
@@ -135,7 +163,7 @@ def calls(row: Row) -> Cell:
     if made is None:
         return Cell()
     return Cell(
-        f"{made:,}", f"{failed:,} failed" if failed else "", bad=f"✗{failed}" if failed else ""
+        f"{made:,}", f"{failed:,} failed" if failed else "", bad=f"✗{failed}" if failed else " "
     )
 
 
@@ -156,7 +184,8 @@ def outcome(row: Row) -> Cell:
     """Show how a tool call ended."""
     if row.get("has_result") is False:
         return Cell("○ no result", "", "quiet")
-    return failure(row)
+    code = _EXIT.match(str(row.get("output") or "")) if row.get("is_error") else None
+    return failure(row)._replace(text=f"✗ exit {code[1]}") if code else failure(row)
 
 
 def failure(row: Row) -> Cell:
@@ -177,8 +206,12 @@ def tool(row: Row) -> Cell:
 
 
 def result(row: Row) -> Cell:
-    """Show a tool's result: of a command the last line, of others one line or how many."""
+    """Show a tool's result: of a command the last line, of an edit how many lines it changed."""
     output = str(row.get("output") or "")
+    diff = None if row.get("is_error") else _diff(row)
+    if diff is not None and diff.added is not None and diff.removed is not None:
+        changed = f"+{diff.added:,} \N{MINUS SIGN}{diff.removed:,}"
+        return Cell(changed, one_line(output, TITLE_CHARS), "quiet")
     lines = [line for line in output[-20_000:].splitlines() if line.strip()]
     if not lines:
         return Cell()
@@ -187,6 +220,18 @@ def result(row: Row) -> Cell:
     return Cell(
         f"{output.rstrip().count(chr(10)) + 1:,} lines", one_line(output, TITLE_CHARS), "quiet"
     )
+
+
+def _diff(row: Row) -> diffs.Diff | None:
+    """Return what a call's arguments say that it changes in files; None if they don't."""
+    given = row.get("input")
+    if not isinstance(given, str) or len(given) > EDIT_CHARS:
+        return None
+    try:
+        arguments = json.loads(given)
+    except ValueError:
+        return None
+    return diffs.edits(arguments) if isinstance(arguments, dict) else None
 
 
 def _spent(row: Mapping[str, Any]) -> Spent | None:

@@ -21,7 +21,7 @@ from aod_notebook.core.look import code_parts, styled
 from aod_notebook.core.text import clip, counted, one_line
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.magics.tables.cells import Cell
+from aod_notebook.magics.tables.cells import Cell, common_folder
 from aod_notebook.magics.tables.findings import SCHEMA as FINDINGS
 from aod_notebook.magics.tables.findings import findings_html, findings_text
 from aod_notebook.magics.tables.views import MOST_ROWS, VIEWS, Part, View
@@ -64,12 +64,21 @@ class _Table:
                     found[part] = prefix + shown.text
         return found
 
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The rows that are shown."""
+        return records(self.frame.iloc[:MOST_ROWS])
+
+    @cached_property
+    def folder(self) -> str:
+        """The folder that all paths in the rows are in; empty if they share none."""
+        return common_folder(self.records, self.view.paths) if self.view.paths else ""
+
     def rows(self) -> Iterator[list[Cell]]:
         """Yield the cells of the rows that are shown."""
-        few = self.frame.iloc[:MOST_ROWS]
-        for place, row in enumerate(records(few), 1):
-            numbered = row if "#" in row else {**row, "#": place}
-            yield [part.cell(numbered) for part in self.parts]
+        for place, row in enumerate(self.records, 1):
+            given = {"#": place, **row, "folder": self.folder}
+            yield [part.cell(given) for part in self.parts]
 
     @property
     def caption(self) -> list[str]:
@@ -78,7 +87,8 @@ class _Table:
         whole = self.frame.attrs.get("of", total)
         newest = "newest " if whole > total else "first " if shown < total else ""
         parts = [f"{newest}{shown:,} of {max(whole, total):,}"]
-        return [*parts, *self.view.facts(self.frame), *self.facts.values()]
+        folder = [f"in {one_line(self.folder, 80)}"] if self.folder else []
+        return [*parts, *self.view.facts(self.frame), *self.facts.values(), *folder]
 
     @property
     def trouble(self) -> str:
@@ -196,6 +206,7 @@ _TABLE = (
 _CELL = (
     "padding:3px 12px 3px 0;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;text-align:"
 )
+_SLOT = "display:inline-block;min-width:20px;text-align:left"
 _CODE = ";font-family:var(--jp-code-font-family,ui-monospace,monospace)"
 
 
@@ -231,7 +242,9 @@ def _cell_html(part: Part, cell: Cell) -> str:
     tone = f"aod-{cell.tone}" if cell.tone else "aod-quiet" if part.is_id else ""
     kind = " ".join(filter(None, (_HIDDEN[part.level], tone)))
     named = f' class="{kind}"' if kind else ""
-    bad = f' <span class="aod-bad">{html.escape(cell.bad)}</span>' if cell.bad else ""
+    bad = (
+        f' <span class="aod-bad" style="{_SLOT}">{html.escape(cell.bad)}</span>' if cell.bad else ""
+    )
     return f'<td{named}{title} style="{_cell_style(part)}">{html.escape(cell.text)}{bad}</td>'
 
 

@@ -61,6 +61,8 @@ class View:
     """One sentence with the next step; what is in backticks is code."""
     facts: Callable[[pd.DataFrame], Iterator[str]] = field(default=lambda _: iter(()))
     footer: str = ""
+    paths: str = ""
+    """A column with paths, which are shown without the folder that all of them are in."""
 
 
 def failed_and_cost(frame: pd.DataFrame) -> Iterator[str]:
@@ -193,7 +195,7 @@ _AOD: Final = {
             Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True),
             _TURN,
             Part("Tool", cells.tool, ("tool",), 108, 1, 18),
-            Part("Input", cells.text("summary"), ("summary",), 0, 1, 40, is_code=True),
+            Part("Input", cells.path("summary"), ("summary",), 0, 1, 40, is_code=True),
             Part("Result", cells.result, ("output",), 0, 2, 28),
             Part("Status", cells.outcome, ("is_error", "has_result"), 84, 1, 11),
             Part("Time", cells.seconds("duration_s"), ("duration_s",), 68, 1, 10, is_right=True),
@@ -201,16 +203,18 @@ _AOD: Final = {
         ),
         "No tool calls: the agent used no tools. `session.messages` has its messages.",
         failed_and_cost,
+        paths="summary",
     ),
     "files": View(
         "Files",
         (Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
-         Part("File", cells.text("path"), ("path",), 0, 1, 50, is_code=True),
+         Part("File", cells.path("path"), ("path",), 0, 1, 50, is_code=True),
          _text("Did", "operation", chars=8), _number("Added", "added_lines"),
          _number("Removed", "removed_lines"),
          Part("Status", cells.failure, ("is_error",), 84, 1, 11), _SESSION),
         "No files: no tool call named any. `frames.tool_calls_df(...)` has all calls.",
         failed_and_cost,
+        paths="path",
     ),
     "hits": View(
         "Found",
