@@ -7,7 +7,9 @@ attachments, as in real logs; every fifth session has a fork that repeats its li
 time, MB/s and the tokens that each way counts, for
 
 - a scan of the usage: every line decoded with a type that has no more than the usage;
-- `usage_df`, a whole import, one that finds nothing new, and one by two processes (elapsed time);
+- `usage_df`, a whole import, one that finds nothing new, and one by two processes: the
+  elapsed time, and the CPU time of the busier one, which tells on a busy machine what two cores of
+  their own would do;
 - `ccusage` (npm), which is installed into a temporary folder and runs with its flag `--offline`. It
   is left out without npm. It knows a repeated answer by the id of its message and of its request.
   So it is right here, and too high on the samples of the tests: the model that answered there sent
@@ -207,18 +209,34 @@ class Memory(threading.Thread):
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
+APART = """
+import resource, sys, time
+from aod_notebook import frames
+def cpu(of):
+    used = resource.getrusage(of)
+    return used.ru_utime + used.ru_stime
+frames.prices.rates("claude-sonnet-4-6")
+start, before = time.perf_counter(), cpu(resource.RUSAGE_SELF)
+frames.import_logs(sys.argv[1], into=sys.argv[2], jobs=int(sys.argv[3]))
+elapsed, own = time.perf_counter() - start, cpu(resource.RUSAGE_SELF) - before
+print(elapsed, max(own, cpu(resource.RUSAGE_CHILDREN)))
+"""
+
+
 def apart(home, store, jobs):
-    """Import in a fresh process; return its elapsed seconds and the most memory, in MB."""
-    code = (
-        "import sys; from aod_notebook import frames; "
-        "frames.import_logs(sys.argv[1], into=sys.argv[2], jobs=int(sys.argv[3]))"
-    )
-    start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code, home, store, str(jobs)])
+    """Import in a fresh process, by one or two jobs.
+
+    Returns:
+        Seconds elapsed, CPU seconds of the busier process (with its start, if it was started
+        for this), and the most memory of all together, in MB.
+    """
+    argv = [sys.executable, "-c", APART, home, store, str(jobs)]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     memory = Memory(process.pid)
     memory.start()
-    process.wait()
-    return time.perf_counter() - start, memory.end()
+    output, _ = process.communicate()
+    elapsed, busiest = map(float, output.split())
+    return elapsed, busiest, memory.end()
 
 
 def ccusage(home, folder):
@@ -277,8 +295,9 @@ def main():
         print(f"{logs.bytes / 1e6:,.0f} MB in {logs.files} files, {logs.tokens:,} tokens billed\n")
         is_right = table(home, folder, logs)
         one, two = (apart(home, folder / f"store{jobs}", jobs) for jobs in (1, 2))
-        print(f"elapsed: one process {one[0]:.1f} s, two {two[0]:.1f} s, {one[0] / two[0]:.2f} x")
-        print(f"memory at most: one process {one[1]:,.0f} MB, two {two[1]:,.0f} MB together")
+        for title, a, b in (("elapsed", one[0], two[0]), ("CPU of the busier", one[1], two[1])):
+            print(f"{title}: one process {a:.1f} s, two {b:.1f} s, {a / b:.2f} x")
+        print(f"memory at most: one process {one[2]:,.0f} MB, two {two[2]:,.0f} MB together")
         if not options.quick:
             print(f"{FILES:,} unchanged files: {unchanged(folder):.3f} s")
     return 0 if is_right else 1

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -48,7 +48,7 @@ _BATCH_BYTES: Final = 24_000_000
 _BYTES_PER_JOB: Final = 100_000_000
 """A process takes about as long to start as to read so much."""
 _MOST_JOBS: Final = 8
-_FRAME_BYTES: Final = 12_000_000
+_FRAME_BYTES: Final = 6_000_000
 """Frames are made of sessions with about so many bytes of lines."""
 _LONGEST_WAIT_S: Final = 30.0
 """A part is put in its place after so long, even if it is small: what is stored stays."""
@@ -195,7 +195,7 @@ def _batches(logs: Iterable[LogFile]) -> list[list[LogFile]]:
 
 
 class _Import:
-    """An import that is going on, in this process or in several."""
+    """An import that is going on, in this process and perhaps in others."""
 
     def __init__(self, store: Store, index: _Index, report: Report) -> None:
         self._store, self._index, self._report = store, index, report
@@ -203,76 +203,86 @@ class _Import:
         self._changed = threading.Condition()
         self._settled = 0
         """Batches that know which requests they count: the first come first."""
-        self._is_broken = False
+        self._failure: BaseException | None = None
 
     def run(self, batches: list[list[LogFile]], jobs: int) -> None:
-        """Import files, batch by batch.
+        """Import files, batch by batch; this process does its share of the work.
 
         Raises:
             OSError: the store cannot be written.
         """
-        if jobs == 1:
-            settle = partial(count_once, counted=self._counted)
-            waiting: list[LogFile] = []
-            with _Parts(self._store.path) as parts:
-                for batch in batches:
-                    waiting += batch
-                    _import_batch(parts, batch, settle, self._report)
-                    if parts.put_if_due():
-                        self._index.take(waiting, self._counted)
-                        waiting = []
-            self._index.take(waiting, self._counted)
-        else:
-            self._share(batches, jobs)
-
-    def _share(self, batches: list[list[LogFile]], jobs: int) -> None:
         numbered = enumerate(batches)
         with ExitStack() as stack:
-            pool = stack.enter_context(ThreadPoolExecutor(jobs))
-            workers = [stack.enter_context(Worker(f"{__name__}:work")) for _ in range(jobs)]
+            others = jobs - 1
+            pool = stack.enter_context(ThreadPoolExecutor(max(1, others)))
+            workers = [stack.enter_context(Worker(f"{__name__}:work")) for _ in range(others)]
             following = [pool.submit(self._follow, worker, numbered) for worker in workers]
+            self._work(numbered)
             for one in following:
                 one.result()
 
-    def _follow(self, worker: Worker, numbered: "enumerate[list[LogFile]]") -> None:
-        """Feed one process a batch after the other."""
+    def _work(self, numbered: "enumerate[list[LogFile]]") -> None:
         waiting: list[LogFile] = []
-        batch: list[LogFile] | None = []
-        try:
+        with self._failing(), _Parts(self._store.path) as parts:
+            for number, batch in iter(partial(self._next, numbered), None):
+                waiting += batch
+                report = Report()
+                _import_batch(parts, batch, partial(self._settle, number), report)
+                waiting = self._take(waiting, report, is_put=parts.put_if_due())
+        self._take(waiting, Report(), is_put=True)
+
+    def _follow(self, worker: Worker, numbered: "enumerate[list[LogFile]]") -> None:
+        """Feed another process a batch after the other."""
+        waiting: list[LogFile] = []
+        with self._failing():
             worker.send((self._store.path, prices.given()))
-            while batch is not None:
-                with self._changed:
-                    number, batch = next(numbered, (0, None))
+            for number, batch in iter(partial(self._next, numbered), None):
+                waiting += batch
                 worker.send(batch)
-                if batch is not None:
-                    waiting += batch
-                    worker.send(self._settle(number, worker.receive()))
-                report, is_put = worker.receive()
-                with self._changed:
-                    self._report.join([report])
-                    if is_put:
-                        self._index.take(waiting, self._counted)
-                        waiting = []
-        except BaseException:
+                sessions = worker.receive()
+                self._settle(number, sessions)
+                worker.send(sessions)
+                waiting = self._take(waiting, *worker.receive())
+            worker.send(None)
+            self._take(waiting, *worker.receive())
+
+    def _next(self, numbered: "enumerate[list[LogFile]]") -> tuple[int, list[LogFile]] | None:
+        with self._changed:
+            return next(numbered, None)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Let nobody wait any more after a failure."""
+        try:
+            yield
+        except BaseException as error:
             with self._changed:
-                self._is_broken = True
+                self._failure = self._failure or error
                 self._changed.notify_all()
             raise
 
-    def _settle(self, number: int, sessions: list[LogSession]) -> list[LogSession]:
+    def _settle(self, number: int, sessions: list[LogSession]) -> None:
         """Decide which requests a batch counts, after those before it."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_broken or self._settled == number)
-            if self._is_broken:
-                raise OSError("another process of the import has failed")
+            self._changed.wait_for(lambda: self._failure or self._settled == number)
+            if self._failure is not None:
+                raise self._failure
             count_once(sessions, self._counted)
             self._settled += 1
             self._changed.notify_all()
-        return sessions
+
+    def _take(self, waiting: list[LogFile], report: Report, is_put: bool) -> list[LogFile]:
+        """Write down that logs are imported if they are; return those that are still not."""
+        with self._changed:
+            self._report.join([report])
+            if not is_put:
+                return waiting
+            self._index.take(waiting, self._counted)
+            return []
 
 
 def work(channel: Channel) -> None:
-    """Import the batches that come through a channel: what a process of several does."""
+    """Import the batches that come through a channel: what the other processes do."""
 
     def settle(sessions: list[LogSession]) -> None:
         channel.send([_bare(session) for session in sessions])
