@@ -43,7 +43,7 @@ from aod_notebook.frames.store.parts import MOST_BYTES, PartWriter
 from aod_notebook.frames.store.stage import add_sessions
 from aod_notebook.logs import LogFile, LogSession, Turn, count_once, one_each
 
-_BATCH_BYTES: Final = 24_000_000
+_BATCH_BYTES: Final = 8_000_000
 """Files are read in batches of about this size: what is held in memory stays bounded."""
 _BYTES_PER_JOB: Final = 100_000_000
 """A process takes about as long to start as to read so much."""
