@@ -17,6 +17,13 @@ from aod_notebook import frames
 store = stored.store("sessions", 300)
 b = frames.board(store)
 b"""
+FILLED = """async bar => {
+    await Promise.all(bar.getAnimations({subtree: true}).map(each => each.finished));
+    const last = [...bar.children].filter(each => each.offsetWidth).at(-1);
+    const [whole, part] = [bar, last].map(each => each.getBoundingClientRect());
+    return (part.right - whole.left) / whole.width;
+}"""
+"""The part of a progress bar that is filled."""
 WIDTHS = {1280: "wide", 600: "narrow"}
 
 
@@ -160,14 +167,35 @@ def test_a_batch_shows_itself_as_a_board_while_it_runs(opened, shot):
     )
     nb.run_all()
     expect(nb.page.locator(".aod-board .aod-progress")).to_be_visible(timeout=120_000)
+    expect(nb.page.get_by_role("button", name="Stop all")).to_be_visible()
     expect(nb.page.locator(".aod-batch b")).to_have_text("6 of 6", timeout=120_000)
     expect(nb.page.locator(".aod-board .aod-chip")).to_have_text("completed")
+    expect(nb.page.get_by_role("button", name="Stop all")).to_be_hidden()
+    expect(nb.page.locator(".aod-boardhead > .aod-pairs")).to_contain_text("median")
+    expect(nb.page.locator(".aod-boardhead > .aod-pairs")).to_contain_text("took")
+    assert nb.page.locator(".aod-progress").evaluate(FILLED) == pytest.approx(1, abs=0.001)
     expect(rows(nb)).to_have_count(6)
     expect(rows(nb).first).to_contain_text("number 0")
     expect(nb.output(1)).to_contain_text("6")
     rows(nb).first.locator(".aod-pt").click()
     expect(nb.page.locator(".aod-below .aod-log")).to_contain_text("number 0")
     shot(nb.page.locator(".aod-board"), "board-of-a-batch")
+
+
+@pytest.mark.timeout(300)
+def test_stop_all_ends_a_batch(opened):
+    nb = opened(
+        "%load_ext aod_notebook\n%aod connect --local",
+        "import pandas as pd\nfrom aod_notebook import live\n"
+        "live.batch(pd.DataFrame({'n': range(4)}), 'sleep 600; echo {{n}}', runtime='shell', jobs=2)",
+    )
+    nb.run_all()
+    expect(nb.page.locator(".aod-boardhead > .aod-pairs")).to_contain_text(
+        "2 running", timeout=120_000
+    )
+    nb.page.get_by_role("button", name="Stop all").click()
+    expect(nb.page.locator(".aod-board .aod-chip")).to_have_text("stopped", timeout=60_000)
+    expect(nb.output(1)).to_contain_text("2 were terminated")
 
 
 @pytest.mark.timeout(300)

@@ -82,6 +82,7 @@ class Batch:
     """What a board needs of a batch."""
 
     id = "nightly"
+    is_over = False
 
     def __init__(self, total):
         self.states = [None] * total
@@ -96,8 +97,9 @@ class Batch:
     def progress(self):
         ended = sum(state == "completed" for state in self.states)
         return SimpleNamespace(
-            total=len(self.states), ended=ended, cost_usd=0.1 * ended, eta_s=60.0, waits=""
-        )
+            total=len(self.states), ended=ended, cost_usd=0.1 * ended, eta_s=60.0, waits="",
+            took_s=75.0 if self.is_over else None,
+        )  # fmt: skip
 
     def frame(self):
         return pd.DataFrame(
@@ -108,6 +110,9 @@ class Batch:
                 "status": self.states,
                 "text": ["done" if state == "completed" else None for state in self.states],
                 "cost_usd": [0.1 if state == "completed" else None for state in self.states],
+                "duration_s": [
+                    n if state == "completed" else None for n, state in enumerate(self.states)
+                ],
             }
         )
 
@@ -133,6 +138,32 @@ def test_the_cost_of_a_whole_batch_is_estimated_from_ten_finished_sessions_on():
     board._read(float("inf"))
     board._version += 1  # as the thread counts what is new
     assert board._all_facts()["progress"]["whole"] == pytest.approx(2.0)
+
+
+def test_a_batch_that_is_over_says_what_it_took_and_its_medians():
+    batch = Batch(3)
+    batch.states = ["completed"] * 3
+    assert Board(batch).facts["ended"] == []
+    batch.is_over = True
+    board = Board(batch)
+    assert board.facts["ended"] == ["took 75 s", "median 1.0 s, $0.10 a session"]
+    assert "took 75 s · median 1.0 s" in board.static_bundle()["text/plain"]
+
+
+def test_the_last_rows_of_a_batch_are_those_of_its_end():
+    batch = Batch(2)
+    made = source_of(batch)
+    made.changed(0.0)
+    batch.states, batch.is_over = ["completed", "completed"], True
+    assert list(made.changed(0.01)) == [0, 1]
+    assert made.is_final
+
+
+def test_a_batch_that_was_stopped_is_over_and_not_completed():
+    batch = Batch(2)
+    batch.states, batch.is_over = ["completed", "not started"], True
+    facts = Board(batch).facts
+    assert (facts["final"], facts["label"]) == (True, "stopped")
 
 
 def test_what_the_page_selects_comes_back_as_ids():

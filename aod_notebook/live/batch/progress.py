@@ -57,7 +57,7 @@ class _BoardDisplay:
         from aod_notebook.viewers.board import Board
 
         if self._board is None:
-            self._board = Board(batch, title=f"batch {batch.id}")
+            self._board = Board(batch, stop=batch.stop)
             self._board.show()
         self._board.wake()
 

@@ -71,6 +71,8 @@ class Progress(NamedTuple):
         eta_s: seconds until the end by the pace so far; None if unknown.
         cost_usd: US dollars spent so far, as far as they are known; None if nothing is.
         waits: why sessions can't start at the moment; else empty.
+        took_s: seconds from its beginning to its end; None while it runs, and for a batch that
+            was continued.
     """
 
     total: int
@@ -80,6 +82,7 @@ class Progress(NamedTuple):
     eta_s: float | None
     cost_usd: float | None
     waits: str
+    took_s: float | None = None
 
 
 class _Running(NamedTuple):
@@ -105,6 +108,7 @@ class Batch:
         plan: what it is to do.
         changed: what is called when it has moved on.
         resumed: whether an earlier kernel, or an earlier call, began it.
+        is_over: whether it has run, to its end or until it was stopped.
     """
 
     def __init__(
@@ -122,13 +126,14 @@ class Batch:
         self.id, self.plan = records.id, plan
         self._on, self._records, self._jobs = on, records, jobs
         self._limits, self._is_reusing, self._dask = limits, is_reusing, dask
-        self.changed, self.resumed = changed, False
+        self.changed, self.resumed, self.is_over = changed, False, False
         self._source = LocalSource(on)
         self._lock = threading.Lock()  # guards the fields below
         self._outcomes: dict[int, SessionOutcome] = {}
         self._running: dict[int, _Running] = {}
         self._waits: dict[int, str] = {}
         self._began = time.monotonic()
+        self._took: float | None = None
         self._ended_here = 0
         self._pending: dict[Future[SessionOutcome], SessionJob] = {}
         self._stopping = threading.Event()
@@ -172,6 +177,7 @@ class Batch:
             eta_s=elapsed / ended_here * left if ended_here else None,
             cost_usd=sum(known) if known else None,
             waits=waits,
+            took_s=None if self.resumed else self._took,
         )
 
     def frame(self) -> pd.DataFrame:
@@ -204,7 +210,8 @@ class Batch:
                 self._is_running = False
                 raise BatchStoppedError(self._stopped(), self.frame()) from None
             finally:
-                self._is_running = False
+                self._took = time.monotonic() - self._began
+                self._is_running, self.is_over = False, True
                 self._watch.close()
                 self._tell()
             outcomes = self.outcomes

@@ -37,16 +37,18 @@ class Progress(NamedTuple):
     cost_usd: float | None = None
     eta_s: float | None = None
     waits: str = ""
+    took_s: float | None = None
 
 
 class BatchLike(Protocol):
     """The part of a batch that a board reads, such as `live.batch.Batch`."""
 
     id: str
+    is_over: bool
 
     @property
     def progress(self) -> Any:
-        """`total`, `ended`, `eta_s`, `cost_usd`, and `waits`."""
+        """`total`, `ended`, `eta_s`, `cost_usd`, `waits`, and `took_s`."""
 
     def frame(self) -> pd.DataFrame:
         """A row per session: `session`, `status`, `text`, `cost_usd`, `tokens_in`, …."""
@@ -217,16 +219,13 @@ class _Batch(_Fixed):
         self._models = [getattr(item, "model", None) for item in items]
         self.title = f"batch {batch.id}"
         self.rows = []
-
-    @property
-    def is_final(self) -> bool:
-        progress = self._batch.progress
-        return bool(self.rows) and int(progress.ended) >= int(progress.total)
+        self.is_final = False
 
     def changed(self, now: float) -> Iterable[int]:
-        if now < self._due:
+        is_over = self._batch.is_over
+        if self.is_final or (now < self._due and not is_over):
             return ()
-        self._due = now + BATCH_S
+        self._due, self.is_final = now + BATCH_S, is_over  # rows that are read now are the last
         before, frame = self.rows, self._batch.frame().reset_index(drop=True)
         self.rows = [self._row(number, row) for number, row in enumerate(records(frame))]
         return [
@@ -256,8 +255,9 @@ class _Batch(_Fixed):
     def progress(self) -> Progress | None:
         progress = self._batch.progress
         return Progress(
-            progress.ended, progress.total, progress.cost_usd, progress.eta_s, progress.waits
-        )
+            progress.ended, progress.total, progress.cost_usd,
+            progress.eta_s, progress.waits, progress.took_s,
+        )  # fmt: skip
 
 
 class Service(_Fixed):

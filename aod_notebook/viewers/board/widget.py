@@ -88,7 +88,8 @@ class Board(RecordView):
     def static_bundle(self) -> dict[str, str]:
         """Return the board so far as static HTML and as plain text."""
         with self._reading:
-            rows, facts = list(self._source.rows), [text for text, _ in self._counts()]
+            rows = list(self._source.rows)
+            facts = [text for text, _ in self._counts()] + self._ended()
         html = board_html(self._title, facts, rows, self._again)
         return {"text/html": html, "text/plain": board_plain(self._title, facts, rows)}
 
@@ -108,13 +109,16 @@ class Board(RecordView):
             active = sum(map(is_active, rows))
             known = self._source.progress()
             status = "running" if active else "completed"
+            if known and self._source.is_final and known.done < known.total:
+                status = "terminated"
             return {
                 "title": self._title,
                 "subtitle": self._subtitle(),
                 "status": status,
-                "label": status,
+                "label": words.state_word(status).lower(),
                 "isList": known is None and not active,
                 "about": self._counts(),
+                "ended": self._ended(),
                 "progress": None if known is None else self._progress(known),
                 "final": self._source.is_final,
                 "failing": _failing(rows),
@@ -139,6 +143,19 @@ class Board(RecordView):
         if costs:
             facts.append((words.dollars(sum(costs)), "strong"))
         return facts
+
+    def _ended(self) -> list[str]:
+        """Return how long a batch that is over took, and the medians of its sessions."""
+        progress = self._source.progress()
+        if progress is None or not self._source.is_final:
+            return []
+        rows = self._source.rows
+        times = [row.duration for row in rows if row.duration is not None]
+        costs = [row.cost for row in rows if row.cost is not None]
+        medians = [words.duration(statistics.median(times))] if times else []
+        medians += [words.dollars(statistics.median(costs))] if costs else []
+        took = [] if progress.took_s is None else [f"took {words.duration(progress.took_s)}"]
+        return took + ([f"median {', '.join(medians)} a session"] if medians else [])
 
     def _progress(self, progress: Progress) -> dict[str, Any]:
         """Return the progress of a batch for the bar and the line below it."""

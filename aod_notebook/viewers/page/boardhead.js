@@ -49,7 +49,8 @@ export class BoardHead {
     this.stop.hidden = facts.final || !facts.can.includes("stop");
     if (this.stop.textContent !== "Stopping…") this.stop.disabled = !works;
     this.batch.hidden = !progress;
-    showFacts(this.counts, progress ? [...facts.about.filter((/** @type {[string, string]} */ each) => !each[0].startsWith("$")), ...spent(progress)] : facts.about);
+    const isOfBatch = (/** @type {[string, string]} */ each) => !each[0].startsWith("$");
+    showFacts(this.counts, progress ? [...facts.about.filter(isOfBatch), ...spent(progress), ...facts.ended.map((/** @type {string} */ text) => [text, ""])] : facts.about);
     if (!progress) return;
     const { done, total, failed, running } = progress;
     const part = (/** @type {number} */ n) => `${total ? (100 * n) / total : 0}%`;

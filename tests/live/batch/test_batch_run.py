@@ -122,6 +122,15 @@ def test_batch_of_a_living_kernel_is_not_run_twice(connected, numbers, count):
     assert count() == 0
 
 
+def test_what_a_continued_batch_took_is_unknown(connected, numbers):
+    batch = prepared(connected, numbers.head(1))
+    batch.resumed = True
+    assert not batch.is_over
+    batch.run()
+    assert batch.is_over
+    assert batch.progress.took_s is None
+
+
 def test_resume_can_be_refused(connected, numbers):
     first = prepared(connected, numbers)
     assert prepared(connected, numbers).id == first.id
@@ -178,6 +187,8 @@ def test_progress_says_how_far_it_is(connected, numbers):
     assert seen[-1][:4] == (12, 12, 0, 0)
     assert all(before.ended <= after.ended for before, after in itertools.pairwise(seen))
     assert any(one.eta_s is not None for one in seen)
+    assert seen[0].took_s is None
+    assert seen[-1].took_s > 0
 
 
 def test_progress_says_what_the_service_waits_for(connected, numbers, tmp_path):
