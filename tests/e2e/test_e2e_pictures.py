@@ -22,10 +22,24 @@ CUT_OFF = """root => [...root.querySelectorAll("*")].filter((each) => {
 }).map((each) => each.outerHTML.slice(0, 120))"""
 """The elements that stick out at the right of another, unless they scroll or are meant to end."""
 
+GROUND = """box => {
+  const shown = (each) => getComputedStyle(each).backgroundColor;
+  while (box.parentElement && shown(box).endsWith(", 0)")) box = box.parentElement;
+  return shown(box).match(/[0-9]+/g).slice(0, 3).map(Number);
+}"""
+"""The colour behind an element: red, green, blue, each from 0 to 255."""
+
 WIDTHS = (1280, 600)
 HEIGHT = 1000
 ONE_LINE_PX = 40
 THEMES = ("light", "dark")
+
+
+def is_dark(element):
+    """Whether what is behind an element is dark; colours in between are neither and fail."""
+    colour = element.evaluate(GROUND)
+    assert max(colour) < 64 or min(colour) > 192, colour
+    return max(colour) < 64
 
 
 @pytest.fixture
@@ -72,7 +86,7 @@ def notebook(opened):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_session_fits_the_output_of_a_notebook(notebook, shot, kind):
+def test_a_session_fits_the_output_of_a_notebook(notebook, shot, problems, kind):
     nb = notebook(kind)
     nb.run_all()
     expect(nb.output(1)).to_contain_text("All 10 tests pass", timeout=READY_MS)
@@ -88,6 +102,9 @@ def test_a_session_fits_the_output_of_a_notebook(notebook, shot, kind):
                 shot(nb.page, f"{kind}-{name}-{width}-{theme}")
                 assert output.evaluate(CUT_OFF) == []
             assert nb.viewer.locator(".aod-tools").bounding_box()["height"] < ONE_LINE_PX
+        for number in range(2):
+            nb.output(number).evaluate("(output, id) => { output.id = id; }", f"output-{number}")
+            assert problems(nb.page, f"#output-{number}") == []
 
 
 def test_a_live_view_is_in_sight_from_its_title_to_its_box(notebook):
@@ -127,6 +144,7 @@ def test_a_session_fits_a_page_of_nbconvert(session, window, shot, tmp_path, ser
     for width in WIDTHS:
         window.set_viewport_size({"width": width, "height": HEIGHT})
         shot(window, f"nbconvert-{width}-{theme}")
+        assert is_dark(window.locator(".jp-Cell-outputArea details").first) == (theme == "dark")
         assert window.locator(".jp-Cell-outputArea").evaluate(CUT_OFF) == []
 
 
@@ -139,4 +157,5 @@ def test_a_session_fits_a_page_of_a_bundle(session, window, shot, tmp_path, them
         for name, path in (("index", index), ("page", page)):
             window.goto(path.as_uri())
             shot(window, f"bundle-{name}-{width}-{theme}")
+            assert is_dark(window.locator("main")) == (theme == "dark")
             assert window.locator("main").evaluate(CUT_OFF) == []
