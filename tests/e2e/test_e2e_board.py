@@ -12,11 +12,17 @@ b = traced.board([a, z])
 b"""
 RUNNING = "import traced\nss = traced.running(6)\nb = traced.board(ss)\nb"
 HOSTILE = "import traced\ntraced.board([traced.hostile()])"
+HOSTILE_ROWS = """import traced
+rows = traced.rows(4)
+for name in ("status", "agent", "model"):
+    rows[name] = [f"{traced.HOSTILE}{n % 2}" for n in range(4)]
+traced.board(rows)"""
 STORED = """import traced, stored
 from aod_notebook import frames
 store = stored.store("sessions", 300)
 b = frames.board(store)
 b"""
+AGENTS = ".aod-board .aod-br[data-row] > span:nth-child(4)"
 FILLED = """async bar => {
     await Promise.all(bar.getAnimations({subtree: true}).map(each => each.finished));
     const last = [...bar.children].filter(each => each.offsetWidth).at(-1);
@@ -88,6 +94,43 @@ def test_rows_are_sorted_filtered_searched_and_selected(shown, shot, kind):
     expect(nb.output(1)).to_contain_text("2 True")
 
 
+def chip(nb, name):
+    return nb.page.locator(".aod-chips").get_by_role("button", name=name)
+
+
+def test_chips_choose_rows_by_status_agent_and_model_and_toggle_off(shown, shot):
+    nb = shown(BOARD)
+    found = nb.page.locator(".aod-board .aod-found")
+    lite = chip(nb, "fixer-lite")
+    expect(lite).to_have_text("fixer-lite 100")
+    lite.focus()
+    nb.page.keyboard.press("Enter")
+    expect(found).to_have_text("100 of 300")
+    expect(lite).to_be_focused()
+    expect(lite).to_have_attribute("aria-pressed", "true")
+    assert set(nb.page.locator(AGENTS).all_inner_texts()) == {"fixer-lite"}
+    chip(nb, "Failed").click()
+    chip(nb, "Stopped").click()  # one or the other of a field, and both fields
+    nb.wait_until(lambda: set(texts(nb, "aod-st")) == {"Failed", "Stopped"})
+    shot(nb.page.locator(".aod-board"), "board-chips")
+    chip(nb, "Stopped").click()
+    nb.wait_until(lambda: set(texts(nb, "aod-st")) == {"Failed"})
+    search(nb, "CSV")
+    chip(nb, "Clear").click()
+    expect(found).to_have_text("300 of 300")
+    expect(chip(nb, "Clear")).to_be_hidden()
+
+
+def test_chips_count_rows_as_they_change(shown):
+    nb = shown(
+        RUNNING, "ss[2].status, ss[2].is_final = 'completed', True\nss[2].at(90, 'exit', code=0)"
+    )
+    expect(nb.page.locator(".aod-chips")).to_be_hidden()
+    nb.run_cell(1)
+    expect(chip(nb, "Running")).to_have_text("Running 5")
+    expect(chip(nb, "Completed")).to_have_text("Completed 1")
+
+
 def test_a_click_opens_the_transcript_and_the_trace_below(shown, shot):
     nb = shown(FOLLOWED)
     rows(nb).first.locator(".aod-pt").click()
@@ -138,6 +181,17 @@ def test_hostile_names_and_values_run_nothing(shown):
     assert nb.page.evaluate("window.ran") is None
     assert nb.page.locator(".aod-board img, .aod-board script").count() == 0
     assert "\u202e" not in nb.page.locator(".aod-board").inner_text()
+
+
+def test_chips_of_hostile_names_choose_rows_and_run_nothing(shown):
+    nb = shown(HOSTILE_ROWS)
+    for chosen in nb.page.locator(".aod-fchip").all()[::2]:  # one of each field
+        chosen.click()
+    expect(nb.page.locator(".aod-fchip[data-field=agent]").first).to_contain_text("<img src=x")
+    expect(nb.page.locator(".aod-board .aod-found")).to_have_text("2 of 4")
+    assert nb.page.evaluate("window.ran") is None
+    assert nb.page.locator(".aod-board img, .aod-board script").count() == 0
+    assert "\u202e" not in nb.page.locator(".aod-chips").inner_text()
 
 
 def test_three_actions_lead_from_which_tool_fails_most_to_its_failed_call(shown, shot):
@@ -222,6 +276,7 @@ def test_axe_finds_nothing_at_any_width_in_either_theme(shown, shot, problems, t
         resize(nb, width)
         for place in (1, 3):
             rows(nb).nth(place).get_by_role("checkbox").click()
+        chip(nb, "fixer-lite").click()
         nb.page.mouse.move(0, 0)
         shot(nb.page.locator(".aod-board"), f"board-{width}-{theme.lower()}")
         assert problems(nb.page, ".aod-board") == []

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 const module = await import("../../build/js/page.mjs"); // written by `run`
-const { Axis, Sorting, SpanStore, Versions, age, boardRow, brief, dollars, filterOf, tokens } = module;
+const { Axis, RowTable, Sorting, SpanStore, Versions, age, boardRow, brief, dollars, filterOf, tokens } = module;
 
 /** A random number below `below`, the same ones each time. */
 function randoms(seed) {
@@ -80,10 +80,11 @@ test("the axis of what runs grows in steps", () => {
   assert.ok(axis.reach(0, 13e6, true));
 });
 
-const row = (fields) => boardRow(Object.values({
+const record = (fields) => Object.values({
   id: "s1", status: "completed", prompt: "Fix the report", agent: "fixer", model: "claude-haiku-4-5", turns: 1, tools: 3,
   failed: 0, tokens: null, cost: null, duration: 1, created: 0, last: "Done.", isRun: 0, failing: [], ...fields,
-}));
+});
+const row = (fields) => boardRow(record(fields));
 
 test("filters are words and tests, and a minus turns one round", () => {
   const failed = row({ status: "failed", cost: 0.5, failed: 2, failing: [["Bash", 2]] });
@@ -103,6 +104,18 @@ test("filters are words and tests, and a minus turns one round", () => {
     assert.deepEqual([row({}), failed].map((each) => passes(each, 100)), wanted, text);
   }
   assert.equal(filterOf("  "), null);
+});
+
+test("how many rows have a status, an agent or a model is counted as rows change", () => {
+  const table = new RowTable();
+  const put = (n, fields) => table.take(n, record(fields));
+  put(0, { status: "running" });
+  put(1, { status: "cancelled", agent: "__proto__" });
+  put(2, { status: "terminated" });
+  put(0, { status: "failed" });
+  assert.deepEqual([...table.counts.status], [["Stopped", 2], ["Failed", 1]]);
+  assert.deepEqual([...table.counts.agent], [["fixer", 2], ["__proto__", 1]]);
+  assert.deepEqual([...table.counts.model], [["claude-haiku-4-5", 3]]);
 });
 
 test("what is unknown comes last, whichever way rows are sorted", () => {

@@ -1,15 +1,15 @@
 // @ts-check
 /** The board: sessions and runs as one table that goes on by itself. */
 
+import { RowFilter } from "./boardfilter.js";
 import { BoardHead } from "./boardhead.js";
-import { COLUMNS, RowTable, Sorting, failures, filterOf, isActive, meta } from "./boardrows.js";
+import { COLUMNS, RowTable, Sorting, failures, isActive, meta } from "./boardrows.js";
 import { button, make, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
-import { count } from "./numbers.js";
 import { Below, RecordPage, widgetOf } from "./records.js";
 import { copied } from "./selection.js";
 import { still } from "./still.js";
-import { fill, searchFor } from "./text.js";
+import { fill } from "./text.js";
 import { styled } from "./theme.js";
 
 const WIDE_PX = 28;
@@ -17,18 +17,11 @@ const NARROW_PX = 48;
 const NARROW_BOX_PX = 720;
 const RESORT_MS = 1000; // rows that change are put in order again no more often
 const ROWS_A_PAGE = 12;
-const QUEUED_LIMIT = "-status:queued";
 const SAID_MS = 3000;
 
 class BoardView {
   root = make("section", "aod-viewer aod-board mathjax_ignore", "", { "aria-label": "Board" });
-  search = make("input", "aod-search", "", {
-    type: "search", placeholder: "Search, or status:failed cost:>0.1", "aria-label": "Search and filter the rows",
-  });
-  found = make("span", "aod-found", "", { role: "status" });
-  failing = make("span", "aod-failing");
   more = button("aod-next", "", () => this.#resort(), { hidden: "" });
-  queued = button("aod-filter", "Queued", () => this.#toggleQueued(), { "aria-pressed": "false", hidden: "" });
   header_ = make("div", "aod-br aod-hd", "", { role: "group", "aria-label": "Sort the rows" });
   scroller = make("div", "aod-log", "", {
     role: "grid", tabindex: "0", "aria-multiselectable": "true",
@@ -51,7 +44,6 @@ class BoardView {
     this.active = -1; // the row that keys act on
     this.opened = -1; // the row that is open below
     this.what = "transcript"; // what is open of it
-    this.hides = true; // whether queued rows are left out
     this.narrow = false;
     this.isOver = false; // whether the pointer is over the rows
     this.sortedAt = 0;
@@ -60,7 +52,7 @@ class BoardView {
     this.timer = 0;
     this.mustRelist = true;
     this.fromTop = false; // whether the reader has asked for other rows, or another order
-    /** @type {RegExp?} */ this.query = null;
+    this.filter = new RowFilter(this.table, () => this.#relist(), signal);
     this.head = new BoardHead(() => page.talk.ask({ type: "stop" }));
     this.list = new VirtualList(this.scroller, this.#owner(), { signal });
     this.below = new Below(page.model);
@@ -84,14 +76,7 @@ class BoardView {
 
   /** @param {AbortSignal} signal */
   #build(signal) {
-    const tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "Rows" });
-    tools.append(this.search, this.found, this.more, this.queued, this.failing);
-    this.search.addEventListener("input", () => this.#relist(), { signal });
-    this.search.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      this.search.value = "";
-      this.#relist();
-    }, { signal });
+    this.filter.found.after(this.more);
     const all = make("span", "aod-cb", "", { role: "checkbox", tabindex: "0", "aria-checked": "false", "aria-label": "Select all rows that are shown" });
     this.all = all;
     all.addEventListener("click", () => this.#selectAll(), { signal });
@@ -113,7 +98,7 @@ class BoardView {
       button("aod-push", "Clear", () => this.#select([])),
     );
     this.#buildPeek();
-    this.root.append(this.head.root, tools, this.header_, this.scroller, this.empty, this.selbar, this.notes, this.peek, this.below.root);
+    this.root.append(this.head.root, this.filter.tools, this.filter.chips, this.header_, this.scroller, this.empty, this.selbar, this.notes, this.peek, this.below.root);
     this.scroller.addEventListener("click", (event) => this.#click(event), { signal });
     this.scroller.addEventListener("dblclick", (event) => this.#rowOf(event) >= 0 && this.#open(this.#rowOf(event), "trace"), { signal });
     this.scroller.addEventListener("keydown", (event) => this.#key(event), { signal });
@@ -143,28 +128,13 @@ class BoardView {
     const { facts, talk } = this.page;
     if (!facts.title) return;
     this.head.update(facts, talk.arrives, talk.isGone);
-    this.queued.hidden = !facts.progress?.queued;
-    const key = JSON.stringify(facts.failing);
-    if (this.failing.dataset.key !== key) {
-      this.failing.dataset.key = key;
-      this.failing.replaceChildren(...facts.failing.map((/** @type {[string, number, number]} */ each) => this.#failing(...each)));
-    }
+    this.filter.header(facts);
     if (talk.isGone && !this.notes.textContent) this.note("The kernel has gone: this board is a copy.");
-  }
-
-  /** A tool that failed, as a button that shows where. @param {string} tool @param {number} times @param {number} rows */
-  #failing(tool, times, rows) {
-    const name = button("aod-edged", "", () => {
-      const quoted = /\s/.test(tool) ? `fails:"${tool}"` : `fails:${tool}`;
-      this.search.value = this.search.value === quoted ? "" : quoted;
-      this.#relist();
-    }, { title: `${tool} failed ${count(times, "time")} in ${count(rows, "session")}: show these` });
-    name.append(`${tool} `, make("span", "aod-badge", `✗ ${times.toLocaleString("en")}`));
-    return name;
   }
 
   tick() {
     this.header();
+    this.filter.update();
     this.list.schedule();
   }
 
@@ -216,7 +186,7 @@ class BoardView {
     const { table } = this;
     const now = Date.now();
     // A change can move a row where rows are sorted, searched, or left out until they run.
-    if (table.changed.size && (this.sorting.keys.length || this.search.value || this.leftOut)) this.isStale = true;
+    if (table.changed.size && (this.sorting.keys.length || this.filter.isOn || this.leftOut)) this.isStale = true;
     const isDue = this.isStale && now - this.sortedAt >= RESORT_MS;
     const isNew = table.fresh.size > 0;
     if (this.mustRelist || ((isNew || isDue) && !this.isOver)) this.#order(now);
@@ -235,24 +205,14 @@ class BoardView {
     this.mustRelist = this.isStale = false;
     this.sortedAt = now;
     table.fresh.clear();
-    const text = this.search.value.trim();
-    const isHiding = this.hides && !/\bstatus:/.test(text);
-    const passes = filterOf(text);
-    const hidden = isHiding ? filterOf(QUEUED_LIMIT) : null;
-    const words = text.split(/\s+/).filter((word) => word && !word.includes(":"));
-    this.query = words.length === 1 ? searchFor(words[0]) : null;
     const seconds = now / 1000;
-    const numbers = [...table.rows.keys()].filter((n) => {
-      const row = /** @type {BoardRow} */ (table.rows.get(n));
-      return (!hidden || hidden(row, seconds)) && (!passes || passes(row, seconds));
-    });
-    const tool = /(?:^|\s)fails:(?:"([^"]+)"|(\S+))/.exec(text);
-    this.tool = (tool?.[1] ?? tool?.[2] ?? "").toLowerCase();
-    const sorted = this.sorting.keys.length || this.tool ? this.sorting.sort(table.rows, numbers, seconds, this.tool) : numbers.sort((a, b) => a - b);
+    const numbers = this.filter.choose(seconds);
+    this.filter.update();
+    const { tool } = this.filter;
+    const sorted = this.sorting.keys.length || tool ? this.sorting.sort(table.rows, numbers, seconds, tool) : numbers;
     this.list.set(sorted, this.fromTop);
     this.fromTop = false;
     this.leftOut = table.rows.size - sorted.length;
-    setText(this.found, `${sorted.length.toLocaleString("en")} of ${table.rows.size.toLocaleString("en")}`);
     this.scroller.setAttribute("aria-rowcount", String(sorted.length));
     this.empty.hidden = sorted.length > 0;
     setText(this.empty, table.rows.size ? "No row passes the filter." : "No sessions yet.");
@@ -290,12 +250,6 @@ class BoardView {
     this.#relist();
   }
 
-  #toggleQueued() {
-    this.hides = !this.hides;
-    this.queued.setAttribute("aria-pressed", String(!this.hides));
-    this.#relist();
-  }
-
   // -- drawing
 
   /** Show a row in an element, which may have shown another one. @param {number} n @param {number} place @param {HTMLElement} row */
@@ -320,13 +274,13 @@ class BoardView {
         cell.dataset.status = own.status;
         setText(cell.children[0], shown);
       } else if (key === "prompt") {
-        write(cell.children[0], shown, this.query);
+        write(cell.children[0], shown, this.filter.query);
         setText(cell.children[1], this.narrow ? meta(own, now) : "");
       } else if (key === "tools") {
         setText(cell.children[0], shown);
         setText(cell.children[1], own.failed ? `✗${own.failed}` : "");
         /** @type {HTMLElement} */ (cell.children[1]).title = own.failed ? failures(own) : "";
-      } else write(cell, shown, key === "last" || key === "id" ? this.query : null);
+      } else write(cell, shown, key === "last" || key === "id" ? this.filter.query : null);
     });
     row.removeAttribute("data-stale");
     this.#mark(n, row);
@@ -393,7 +347,7 @@ class BoardView {
     if (this.peekTitle) setText(this.peekTitle, row.prompt);
     if (this.other) setText(this.other, what === "trace" ? "Transcript" : "Trace");
     this.note("");
-    const tool = this.tool ? row.failing.find(([name]) => name.toLowerCase() === this.tool)?.[0] : undefined;
+    const tool = this.filter.tool ? row.failing.find(([name]) => name.toLowerCase() === this.filter.tool)?.[0] : undefined;
     this.page.talk.ask({ type: "open", row: n, what, ...(tool ? { tool } : {}) });
     this.#markAll();
   }
@@ -485,7 +439,7 @@ class BoardView {
       a: () => this.#selectAll(),
       c: () => this.#copy(this.table.rows.get(n)?.id ?? "", "id"),
       Escape: () => this.#close(),
-      "/": () => this.search.focus(),
+      "/": () => this.filter.search.focus(),
     };
   }
 

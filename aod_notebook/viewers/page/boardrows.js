@@ -15,6 +15,15 @@ export function stateWord(status) {
   return /** @type {Record<string, string>} */ (WORDS)[status] ?? text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** Where a state's word comes among the others; one that is none comes last. @param {string} word */
+export function stateOrder(word) {
+  const at = STATES.findIndex((status) => stateWord(status) === word);
+  return at < 0 ? STATES.length : at;
+}
+
+/** What rows can be chosen by with a press: a field, and its value as it is shown. @type {Record<string, (row: BoardRow) => string>} */
+export const FACETS = { status: (row) => stateWord(row.status), agent: (row) => row.agent, model: (row) => row.model };
+
 /** @param {any[]} record @returns {BoardRow} */
 export function boardRow(record) {
   const [id, status, prompt, agent, model, turns, tools, failed, spent, cost, duration, created, last, isRun, failing] = record;
@@ -144,16 +153,30 @@ export function meta(row, now) {
 /** @param {BoardRow} row */
 export const failures = (row) => row.failing.map(([tool, times]) => `${tool} failed ${count(times, "time")}`).join(", ") || `${row.failed} failed`;
 
-/** All rows by number, those that changed since the last drawing apart. */
+/** All rows by number, those that changed since the last drawing apart; and how many have each status, agent and model. */
 export class RowTable {
   /** @type {Map<number, BoardRow>} */ rows = new Map();
   /** @type {Set<number>} */ fresh = new Set(); // never shown before
   /** @type {Set<number>} */ changed = new Set();
+  /** @type {Record<string, Map<string, number>>} */ counts = Object.fromEntries(Object.keys(FACETS).map((field) => [field, new Map()]));
 
   /** @param {number} n @param {any[]} record */
   take(n, record) {
-    if (!this.rows.has(n)) this.fresh.add(n);
-    this.rows.set(n, boardRow(record));
+    const [old, row] = [this.rows.get(n), boardRow(record)];
+    if (old) this.#count(old, -1);
+    else this.fresh.add(n);
+    this.#count(row, 1);
+    this.rows.set(n, row);
     this.changed.add(n);
+  }
+
+  /** @param {BoardRow} row @param {number} step */
+  #count(row, step) {
+    for (const [field, counts] of Object.entries(this.counts)) {
+      const value = FACETS[field](row);
+      const times = (counts.get(value) ?? 0) + step;
+      if (times) counts.set(value, times);
+      else counts.delete(value);
+    }
   }
 }
