@@ -209,6 +209,27 @@ class Live:
                 wait = max(SILENCE_S, (time.monotonic() - began) / 10)
 
 
+class LiveTrace:
+    """Shows the live trace; its transcript opens in it, and below it where somebody is asked."""
+
+    def __init__(self, followed: Followed, start: int) -> None:
+        self.followed, self.start = followed, start
+        self._notices = _ServiceNotices()
+        self.viewer = followed.trace()
+        self.viewer.show()
+
+    def follow(self) -> None:
+        """Wait until it ends or waits for a person."""
+        while not (self.followed.is_final or self.followed.is_paused):
+            self.followed.pause(SILENCE_S)
+            self._notices.show(self.followed, self.viewer.note)
+
+    def end(self) -> None:
+        """Leave the trace, whose static form stays in the output; show what can be answered."""
+        if self.followed.is_paused:
+            viewer(self.followed, self.start).show()
+
+
 def viewer(followed: Followed, start: int, **settings: Any) -> StreamViewer:
     """Return the live view, with its buttons.
 
@@ -249,6 +270,7 @@ def watch(
     quiet: bool = False,
     owned: bool = True,
     view: str = "auto",
+    as_trace: bool = False,
 ) -> None:
     """Show a session or run in the running cell until it rests; leave its transcript there.
 
@@ -262,13 +284,14 @@ def watch(
         quiet: show only one line, at the end.
         owned: whether the cell started the turn.
         view: how to show it while it runs, one of `VIEWS`.
+        as_trace: show the trace where the page can show it live.
 
     Raises:
         SessionStoppedError, RunStoppedError: the cell was interrupted.
     """
     shown = message = None
     try:
-        way = OneLine if quiet else _way(view)
+        way = OneLine if quiet else _way(view, as_trace=as_trace)
         shown = way(session, start)
         shown.follow()
     except KeyboardInterrupt:
@@ -308,9 +331,9 @@ def why_not_live() -> str | None:
     return f"the live view needs ipywidgets {LIVE_WIDGETS}, and this is {here}"
 
 
-def _way(view: str) -> Callable[[Followed, int], OneLine | Live]:
+def _way(view: str, *, as_trace: bool) -> Callable[[Followed, int], OneLine | Live | LiveTrace]:
     if is_live(view):
-        return Live
+        return LiveTrace if as_trace else Live
     if get_kernel() is None:
         return Html if view == "html" else LineOutput
     return LinesThenHtml if view in ("auto", "lines") and _is_whole_cell() else Html

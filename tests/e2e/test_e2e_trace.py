@@ -196,3 +196,40 @@ def test_a_page_that_is_loaded_again_has_all_spans(shown):
     expect(rows(nb).first).to_have_attribute("aria-setsize", SPANS, timeout=60_000)
     row(nb, "python -m pytest -q tests/test_dates.py").click()
     expect(nb.page.locator(".aod-pane")).to_contain_text("1 failed, 2 passed")
+
+
+LOAD = "%load_ext aod_notebook"
+REPORTED = """%%agentos --name nightly
+with run.start_span("fetch"):
+    run.emit("step.done", {"text": "31 nights"})"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_watched_run_is_its_trace_with_the_transcript_a_click_away(opened, kind, shot):
+    nb = opened(LOAD, REPORTED, "%agentos watch last", kind=kind)
+    nb.run_all()
+    shown = nb.output(2).locator(".aod-trace")
+    expect(shown.locator(".aod-tr[data-row]").first).to_contain_text("Run ")
+    row(nb, "fetch").click()
+    shown.locator(".aod-pane").get_by_role("button", name="Show in transcript").click()
+    expect(shown.locator(".aod-below .aod-row.aod-active")).to_contain_text("fetch")
+    shot(shown, f"watched-run-{kind}")
+    nb.wait_until(lambda: "fetch" in saved_text(nb))
+
+
+def saved_text(nb):
+    """Save the notebook; return the text that its last output has without a kernel."""
+    nb.save()
+    return nb.server.saved(nb.path).cells[2].outputs[-1].data["text/plain"]
+
+
+def test_a_watched_run_that_asks_is_answered_below_its_trace(opened):
+    invoke = 'q = {"replay": {"pauses": [{"ask": "Which one?"}]}}\n%agentos invoke --input q --quiet -o r'
+    nb = opened(LOAD, invoke, "%agentos watch r", "print(r.wait().output['answers'])")
+    nb.run_all()
+    below = nb.output(2).locator(".aod-viewer")
+    below.get_by_role("textbox").fill("the second")
+    below.get_by_role("button", name="Answer").click()
+    expect(nb.output(2)).to_contain_text("the second")
+    nb.run_cell(3)
+    expect(nb.output(3)).to_contain_text("['the second']")

@@ -116,7 +116,7 @@ def _watch(options: argparse.Namespace, names: Names) -> None:
     on = agentos_connection()
     run = find_run(options.run_id, names)
     remember_run(run, on)
-    _show(run, checked=False)
+    _show(run, checked=False, as_trace=True)
     if not run.is_paused:
         print_failure(run)
 
@@ -173,9 +173,10 @@ def _show(
     view: str = "auto",
     owned: bool = False,
     checked: bool = True,
+    as_trace: bool = False,
 ) -> None:
     """Show a run until it rests; print what it waits for, raise if it failed."""
-    watch(run, start=start, quiet=quiet, view=view, owned=owned)
+    watch(run, start=start, quiet=quiet, view=view, owned=owned, as_trace=as_trace)
     if run.is_paused:
         say(_next_step(run))
     elif checked:
