@@ -3,13 +3,16 @@
 import json
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import pytest
 
 from aod_notebook import frames
 from aod_notebook.frames import FrameError, FrameWarning
+from aod_notebook.frames.logs.workers import Worker
 
 SAMPLES = Path(__file__).parents[1] / "logs" / "samples" / "home"
 CLAUDE = "11111111-1111-4111-8111-111111111111"
@@ -232,6 +235,81 @@ def test_prices_of_your_own_count_in_every_process(home, tmp_path):
     used = store.frame("model_usage")
     read = used["input_tokens"] + used["cache_read_tokens"] + used["cache_creation_tokens"]
     assert used["computed_cost_usd"].sum() == pytest.approx(read.sum() * 7 / 1e6)
+
+
+class Watched(Worker):
+    """A process of an import that a test may ask whether it still runs."""
+
+    started: ClassVar = []
+
+    def __init__(self, target):
+        super().__init__(target)
+        self.started.append(self)
+
+    @property
+    def has_ended(self):
+        return self._process.poll() is not None
+
+
+class Killed(Watched):
+    """A process that is killed after its first work."""
+
+    def receive(self):
+        self._process.kill()
+        self._process.wait()
+        return super().receive()
+
+
+@pytest.fixture
+def started(monkeypatch):
+    monkeypatch.setattr("aod_notebook.frames.logs.imports._BATCH_BYTES", 1)
+    monkeypatch.setattr("aod_notebook.frames.logs.imports.Worker", Watched)
+    monkeypatch.setattr(Watched, "started", [])
+    return Watched.started
+
+
+def test_a_process_that_is_killed_is_an_error_and_the_next_import_ends_it(
+    home, tmp_path, monkeypatch, started
+):
+    with monkeypatch.context() as patched:
+        patched.setattr("aod_notebook.frames.logs.imports.Worker", Killed)
+        with pytest.raises(FrameError, match=r"stopped: a process of the import has ended early"):
+            frames.import_logs(home, into=tmp_path / "store", jobs=2)
+
+    after = frames.import_logs(home, into=tmp_path / "store", jobs=2)
+
+    assert after.frame("model_usage")["input_tokens"].sum() == BILLED
+    assert len(started) == 2
+    assert all(one.has_ended for one in started)
+
+
+def test_an_interrupted_import_leaves_no_process_and_can_be_repeated(
+    home, tmp_path, monkeypatch, started
+):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("aod_notebook.frames.logs.imports.add_sessions", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            frames.import_logs(home, into=tmp_path / "store", jobs=3)
+
+    assert [one.has_ended for one in started] == [True, True]
+    again = frames.import_logs(home, into=tmp_path / "store", jobs=1)
+    assert again.frame("model_usage")["input_tokens"].sum() == BILLED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file of /proc that cannot be read")
+def test_a_file_that_cannot_be_read_is_reported_and_the_rest_is_imported(home, tmp_path):
+    path = home / PROJECT / f"{FORK}.jsonl"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # it can be opened, but its first page is not there
+
+    with pytest.warns(FrameWarning, match="could not be read"):
+        store = frames.import_logs(home, into=tmp_path / "store")
+
+    assert FORK not in store.session_ids
+    assert CLAUDE in store.session_ids
 
 
 def test_a_process_that_fails_is_an_error_and_no_wait(home, tmp_path, monkeypatch):
