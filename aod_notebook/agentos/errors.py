@@ -39,6 +39,8 @@ _NOT_FOUND = 404
 class AgentOSError(AodNotebookError):
     """Base of every error of the AgentOS client; it survives pickling.
 
+    Fix: Catch it to handle every failure of the client; `code` tells them apart.
+
     Attributes:
         code: the service's error code, such as `CONFLICT`, or one of the client's own.
         status: the HTTP status; None when there was no answer.
@@ -84,7 +86,10 @@ def _rebuild(
 
 
 class AgentOSAuthError(AgentOSError):
-    """401: the key is invalid or revoked."""
+    """401: the key is invalid or revoked.
+
+    Fix: Set `AGENTOS_API_KEY` to a valid key.
+    """
 
     def __init__(
         self,
@@ -96,19 +101,31 @@ class AgentOSAuthError(AgentOSError):
 
 
 class AgentOSForbiddenError(AgentOSError):
-    """403: the key is good, but not for this."""
+    """403: the key is good, but not for this.
+
+    Fix: Use a key of the agent that owns the row.
+    """
 
 
 class AgentOSNotFoundError(AgentOSError):
-    """404: there is no such row, or no such method on this service."""
+    """404: there is no such row, or no such method on this service.
+
+    Fix: List the rows to find the right id, and check the base URL.
+    """
 
 
 class AgentOSConflictError(AgentOSError):
-    """409: the row is in another state, such as a run that has already ended."""
+    """409: the row is in another state, such as a run that has already ended.
+
+    Fix: Read the row again; start a new run if this one has ended.
+    """
 
 
 class AgentOSValidationError(AgentOSError):
-    """The service refuses the body; or it cannot be sent, and nothing was."""
+    """The service refuses the body; or it cannot be sent, and nothing was.
+
+    Fix: Correct the fields that the message names.
+    """
 
     def __init__(self, message: str, status: int | None = 400, **fields: Any) -> None:
         super().__init__(message, "VALIDATION_ERROR", status, **fields)
@@ -116,6 +133,8 @@ class AgentOSValidationError(AgentOSError):
 
 class AgentOSRateLimitError(AgentOSError):
     """429: too many requests.
+
+    Fix: Wait for `retry_after` seconds, then try again.
 
     Attributes:
         retry_after: seconds that the service asked to wait; None if it gave no time.
@@ -133,6 +152,8 @@ class AgentOSRateLimitError(AgentOSError):
 
 class AgentOSTransientError(AgentOSError):
     """The service failed (5xx), did not answer in time, or cannot be reached.
+
+    Fix: Try again later; what was reported is on disk and will be sent.
 
     Attributes:
         retry_after: seconds that the service asked to wait; None if it gave no time.
@@ -152,7 +173,10 @@ class AgentOSTransientError(AgentOSError):
 
 
 class AgentOSTimeoutError(AgentOSError):
-    """A question to a person that was not answered before its deadline."""
+    """A question to a person that was not answered before its deadline.
+
+    Fix: Ask again, with a larger `timeout_seconds`.
+    """
 
     def __init__(
         self, message: str = "Human input not received within timeout", **fields: Any
@@ -161,15 +185,23 @@ class AgentOSTimeoutError(AgentOSError):
 
 
 class AgentOSDecodeError(AgentOSError):
-    """A 2xx answer that is not what the API promises, such as a login page."""
+    """A 2xx answer that is not what the API promises, such as a login page.
+
+    Fix: Check that the base URL is the API's own; a proxy or a login page may have answered.
+    """
 
 
 class AgentOSRunError(AgentOSError):
-    """A hosted run failed while its stream was open; `run_id` says which."""
+    """A hosted run failed while its stream was open; `run_id` says which.
+
+    Fix: Read the run's events; its error is the last of them.
+    """
 
 
 class AgentOSStreamInterrupted(AgentOSError):  # noqa: N818 - named like its sibling in aod
     """The stream of a hosted run ended before its last event; the run may still continue.
+
+    Fix: Read the run by `run_id` to see how it went on.
 
     Attributes:
         text: what had been received of the agent's text.
@@ -181,11 +213,17 @@ class AgentOSStreamInterrupted(AgentOSError):  # noqa: N818 - named like its sib
 
 
 class AgentOSArgumentError(AgentOSError, TypeError):
-    """A method was called with arguments that it does not take; nothing was sent."""
+    """A method was called with arguments that it does not take; nothing was sent.
+
+    Fix: Use the arguments that the message lists.
+    """
 
 
 class AgentOSConfigError(AgentOSError, ValueError):
-    """A missing key or agent id, or an invalid argument; nothing was sent."""
+    """A missing key or agent id, or an invalid argument; nothing was sent.
+
+    Fix: Correct the argument that the message names, or set `AGENTOS_API_KEY`.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "CONFIG_ERROR")

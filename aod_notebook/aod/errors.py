@@ -36,6 +36,8 @@ _KEPT = ("type", "loc", "msg", "url")
 class AodError(AodNotebookError):
     """Base of every error of the Agent on Demand client; it survives pickling.
 
+    Fix: Catch it to handle every failure of the client.
+
     Example:
         >>> issubclass(NotFoundError, AodError)
         True
@@ -57,6 +59,8 @@ def _rebuild(
 
 class AodHTTPError(AodError):
     """The service answered with a status other than 2xx.
+
+    Fix: Read `detail`; the classes below it stand for the usual statuses.
 
     Attributes:
         status_code: the HTTP status.
@@ -87,19 +91,30 @@ class AodHTTPError(AodError):
 
 
 class AuthError(AodHTTPError):
-    """401 or 403: the token is missing, unknown, inactive or expired."""
+    """401 or 403: the token is missing, unknown, inactive or expired.
+
+    Fix: Set `AOD_API_TOKEN` to a valid token of this service.
+    """
 
 
 class NotFoundError(AodHTTPError):
-    """404: no such row, or it belongs to another user."""
+    """404: no such row, or it belongs to another user.
+
+    Fix: List the rows to find the right id, and check that the token is its owner's.
+    """
 
 
 class ConflictError(AodHTTPError):
-    """409: archived row, session in the wrong state, or stale version."""
+    """409: archived row, session in the wrong state, or stale version.
+
+    Fix: Read the row again, then repeat the call, or start a new session.
+    """
 
 
 class ValidationError(AodHTTPError):
     """422: the service refuses the fields; `detail` is a list of problems, or a text.
+
+    Fix: Correct the fields that `detail` names.
 
     It is also raised before sending, with the same status and detail, for what the service
     would refuse; nothing has been sent then.
@@ -108,6 +123,8 @@ class ValidationError(AodHTTPError):
 
 class RateLimitError(AodHTTPError):
     """429: as many sessions are active as the user may have.
+
+    Fix: Wait until a session has ended, or terminate one.
 
     Attributes:
         limit: how many may be active, if the service says so.
@@ -130,7 +147,10 @@ class RateLimitError(AodHTTPError):
 
 
 class NotSupportedError(AodHTTPError):
-    """404 or 405 for an endpoint that only some services have."""
+    """404 or 405 for an endpoint that only some services have.
+
+    Fix: Use a service that has the endpoint, such as the embedded one.
+    """
 
     def _advice(self, text: str) -> str:
         del text
@@ -138,11 +158,16 @@ class NotSupportedError(AodHTTPError):
 
 
 class ServerError(AodHTTPError):
-    """5xx: the service failed."""
+    """5xx: the service failed.
+
+    Fix: Try again later; the service's own log says why it failed.
+    """
 
 
 class AodConnectionError(AodError):
     """There was no answer: the service is unreachable, or the connection broke.
+
+    Fix: Check the URL and the network; repeat a write with its `idempotency_key`.
 
     Attributes:
         method: HTTP method of the call.
@@ -160,11 +185,16 @@ class AodConnectionError(AodError):
 
 
 class AodTimeoutError(AodConnectionError):
-    """The service is there, but did not answer in time."""
+    """The service is there, but did not answer in time.
+
+    Fix: Try again, or pass a larger `timeout=` to the client.
+    """
 
 
 class AodDecodeError(AodError):
     """A 2xx answer that is not what the API promises, such as a login page.
+
+    Fix: Check that the base URL is the API's own; a proxy or a login page may have answered.
 
     Attributes:
         status_code: the HTTP status.
@@ -181,6 +211,8 @@ class AodDecodeError(AodError):
 
 class StreamInterrupted(AodError):  # noqa: N818 - the promised name
     """An event stream broke off and could not be resumed; the session may still run.
+
+    Fix: Stream again with `since=last_event_id`.
 
     Attributes:
         session_id: the session.
@@ -203,7 +235,10 @@ class StreamInterrupted(AodError):  # noqa: N818 - the promised name
 
 
 class AodUsageError(AodError, ValueError):
-    """A missing token, an invalid base URL, an empty id; nothing was sent."""
+    """A missing token, an invalid base URL, an empty id; nothing was sent.
+
+    Fix: Correct the argument that the message names, or set `AOD_API_TOKEN`.
+    """
 
 
 def error_from(failure: CallFailure) -> AodError:

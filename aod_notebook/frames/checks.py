@@ -13,11 +13,17 @@ _SHOWN_COLUMNS = 6
 
 
 class FrameError(AodNotebookError, ValueError, TypeError):
-    """An argument does not have the form that the function takes."""
+    """An argument does not have the form that the function takes.
+
+    Fix: Pass what the message names.
+    """
 
 
 class MissingPackageError(AodNotebookError, ModuleNotFoundError):
-    """An extra of this package is not installed."""
+    """An extra of this package is not installed.
+
+    Fix: Install the extra that the message names.
+    """
 
 
 def shown(value: object) -> str:

@@ -30,7 +30,10 @@ class Problem(NamedTuple):
 
 
 class FrameWarning(UserWarning):
-    """A frame lacks something: rows were dropped, or a limit or a fault cut it short."""
+    """A frame lacks something: rows were dropped, or a limit or a fault cut it short.
+
+    Fix: Read `df.attrs`: it says what is missing and why.
+    """
 
 
 @dataclass

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class SessionFailedError(AodNotebookError):
     """A session ended without success; `session_id` and `exit_code` say which and how.
 
+    Fix: See the transcript above the error; `--no-raise` lets the notebook continue.
+
     Args:
         message: the line to show.
         session_id: the session's id.
@@ -34,7 +36,10 @@ class SessionFailedError(AodNotebookError):
 
 
 class SessionStoppedError(AodNotebookError):
-    """A cell was interrupted; the message names the session and its state."""
+    """A cell was interrupted; the message names the session and its state.
+
+    Fix: Nothing to correct; run the cell again to start a new session.
+    """
 
 
 class NotAnIdError(AodNotebookError, TypeError):
@@ -43,6 +48,8 @@ class NotAnIdError(AodNotebookError, TypeError):
 
 class NotFollowedError(AodNotebookError):
     """A session is no longer followed; it may continue on its service.
+
+    Fix: Attach it again with `%aod attach ID`.
 
     Args:
         session_id: the session's id.
@@ -57,19 +64,31 @@ class NotFollowedError(AodNotebookError):
 
 
 class NoLastSessionError(AodNotebookError):
-    """`last` was used, but no session was followed on this service yet."""
+    """`last` was used, but no session was followed on this service yet.
+
+    Fix: Name a session by its id; `%aod sessions` lists them.
+    """
 
 
 class WrongVariableError(AodNotebookError):
-    """A variable does not hold a session or a run."""
+    """A variable does not hold a session or a run.
+
+    Fix: Name a variable that `-o` has bound, or an id.
+    """
 
 
 class WaitTimeoutError(AodNotebookError, TimeoutError):
-    """A session did not end within the given time; it continues."""
+    """A session did not end within the given time; it continues.
+
+    Fix: Wait again, or with a larger `timeout`.
+    """
 
 
 class ServiceGoneWarning(UserWarning):
-    """A session's service can't be reached; what is shown is what was received before."""
+    """A session's service can't be reached; what is shown is what was received before.
+
+    Fix: Start the service or check the network, then attach the session again.
+    """
 
 
 def reference_of(given: object, function: str, noun: str) -> str:
@@ -94,6 +113,8 @@ def reference_of(given: object, function: str, noun: str) -> str:
 class RunFailedError(AodNotebookError):
     """A run failed or was cancelled; `run_id` names it.
 
+    Fix: See what it did with `%agentos events ID`.
+
     Args:
         message: the line to show.
         run_id: the run's id.
@@ -105,11 +126,16 @@ class RunFailedError(AodNotebookError):
 
 
 class RunStoppedError(AodNotebookError):
-    """A cell was interrupted; the message names the run and its state."""
+    """A cell was interrupted; the message names the run and its state.
+
+    Fix: Nothing to correct; run the cell again to start a new run.
+    """
 
 
 class RunNotFollowedError(AodNotebookError):
     """A run is no longer followed; it may continue on its service.
+
+    Fix: Attach it again with `%agentos watch ID`.
 
     Args:
         run_id: the run's id; None if it was not known yet.
@@ -124,15 +150,24 @@ class RunNotFollowedError(AodNotebookError):
 
 
 class RunUnknownError(AodNotebookError):
-    """A run was reported, but the service does not know it yet."""
+    """A run was reported, but the service does not know it yet.
+
+    Fix: Wait until the report is delivered; `%agentos outbox` shows what waits.
+    """
 
 
 class NoLastRunError(AodNotebookError):
-    """`last` was used, but no run was followed on this service yet."""
+    """`last` was used, but no run was followed on this service yet.
+
+    Fix: Name a run by its id; `%agentos runs` lists them.
+    """
 
 
 class NestedRunError(AodNotebookError):
-    """A run can't start within the run of a cell."""
+    """A run can't start within the run of a cell.
+
+    Fix: Use the cell's `run`, or start the run in a cell of its own.
+    """
 
 
 _LONGEST = 500

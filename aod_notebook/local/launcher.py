@@ -54,6 +54,8 @@ _CHUNK = 4096
 class ServiceStartError(Exception):
     """The detached service did not come up; the message names its log.
 
+    Fix: Read the log that the message names; `aod-notebook doctor` checks the machine.
+
     `reason` is the service's own message; empty if it printed none.
     """
 

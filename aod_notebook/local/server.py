@@ -54,7 +54,10 @@ _QUEUE = 256  # one that is full makes a new client wait for a second
 
 
 class ServiceLockedError(Exception):
-    """Another process serves this data directory."""
+    """Another process serves this data directory.
+
+    Fix: Use the service that runs, or end it with `aod-notebook service stop`.
+    """
 
 
 class _Uvicorn(uvicorn.Server):

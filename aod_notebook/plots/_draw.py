@@ -37,11 +37,17 @@ _CHAR_EM = 0.62
 
 
 class PlotError(FrameError):
-    """What was given can not be drawn by this function."""
+    """What was given can not be drawn by this function.
+
+    Fix: Pass a session, an id or a frame with the columns that the message names.
+    """
 
 
 class MissingMatplotlibError(AodNotebookError, ImportError):
-    """The extra `viz` is not installed."""
+    """The extra `viz` is not installed.
+
+    Fix: Run `pip install 'aod-notebook[viz]'`.
+    """
 
 
 def pyplot() -> Any:

@@ -50,18 +50,25 @@ def public_errors() -> Iterator[tuple[str, str, type[BaseException]]]:
                 yield f"aod_notebook.{name}", public, value
 
 
+def cause_and_fix(error: type[BaseException]) -> tuple[str, str]:
+    """Return the first paragraph of an error's own docstring, and the one that begins with "Fix:"."""
+    paragraphs = inspect.cleandoc(error.__doc__ or "").replace("`", "").split("\n\n")
+    cause, *others = (" ".join(each.split()) for each in paragraphs)
+    fixes = [each.removeprefix("Fix: ") for each in others if each.startswith("Fix: ")]
+    return cause, fixes[0] if fixes else ""
+
+
 class Errors(SphinxDirective):
-    """A table of every public error and warning: where it is, and what it means."""
+    """A table of every public error and warning: where it is, its cause and its fix."""
 
     def run(self) -> list[nodes.Node]:
         """Return a section's table per module."""
         made: list[nodes.Node] = []
         by_module: dict[str, list[list[str]]] = {}
         for module, name, value in public_errors():
-            meaning = (inspect.getdoc(value) or "").partition("\n\n")[0].replace("\n", " ")
-            by_module.setdefault(module, []).append([name, meaning.replace("`", "")])
+            by_module.setdefault(module, []).append([name, *cause_and_fix(value)])
         for module, rows in by_module.items():
-            made += [nodes.rubric(text=module), table(["error", "what it means"], rows)]
+            made += [nodes.rubric(text=module), table(["error", "cause", "fix"], rows)]
         return made
 
 

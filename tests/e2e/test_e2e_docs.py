@@ -103,10 +103,13 @@ def test_every_public_name_is_documented(site):
     assert sorted(names - known) == []
 
 
-def test_every_public_error_is_on_the_page_of_errors(site):
-    page = (site / "errors.html").read_text(encoding="utf-8")
-    missing = [name for _, name, _ in listings.public_errors() if f">{name}<" not in page]
-    assert missing == []
+def test_every_public_error_is_on_the_page_of_errors_with_its_cause_and_fix(site):
+    page = html.unescape((site / "errors.html").read_text(encoding="utf-8"))
+    rows = [re.sub(r"<[^>]+>|\s+", " ", row) for row in page.split("<tr")]
+    found = [" ".join(row.split()) for row in rows]
+    errors = [(name, *listings.cause_and_fix(error)) for _, name, error in listings.public_errors()]
+    assert [name for name, cause, fix in errors if not (cause and fix)] == []
+    assert [one[0] for one in errors if not any(" ".join(one) in row for row in found)] == []
 
 
 @pytest.mark.parametrize("family", commands.LISTS)

@@ -36,7 +36,10 @@ BREATH_S = 0.02
 
 
 class LimitError(AodNotebookError):
-    """A limit is not a positive number, or can't be kept."""
+    """A limit is not a positive number, or can't be kept.
+
+    Fix: Pass a number greater than 0, and a limit that the agent's runtime can keep.
+    """
 
 
 class LimitReachedError(AodNotebookError):

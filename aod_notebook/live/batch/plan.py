@@ -28,7 +28,10 @@ _EXCLUSIVE = ("agent", "runtime", "provider")
 
 
 class BatchError(AodNotebookError):
-    """A batch can't be run; nothing was started."""
+    """A batch can't be run; nothing was started.
+
+    Fix: Correct the argument or the column that the message names.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,8 @@ TRIES = 3
 class BatchStoppedError(AodNotebookError):
     """A batch was interrupted; `result` has the results so far.
 
+    Fix: Run the same batch again; rows that have ended are not repeated.
+
     Attributes:
         result: the DataFrame so far; rows that have not ended say so.
     """
