@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.fetch import session_events
+from aod_notebook.frames.followed import followed_events
 from aod_notebook.frames.logs.rows import (
     events_of_logs,
     is_path,
@@ -24,7 +25,7 @@ from aod_notebook.frames.rows import records
 from aod_notebook.frames.sessions.details import of_pieces
 from aod_notebook.frames.sessions.sessions import sessions_of
 from aod_notebook.frames.sessions.turns import turns_of
-from aod_notebook.frames.sources import asked, followed_events, held_events
+from aod_notebook.frames.sources import asked, held_events
 from aod_notebook.frames.store import Store
 from aod_notebook.frames.transcripts.pieces import Piece, pieces
 from aod_notebook.frames.transcripts.results import results_of, turn_results

@@ -15,6 +15,9 @@ from aod_notebook.frames.schema import Column
 ROWS_PER_BATCH = 8192
 """Rows that become one Arrow chunk: enough to be quick, few enough to stay in the cache."""
 
+_LOOSE_CHUNKS = 64
+"""So many small chunks, of looks at a growing table, are kept before they are joined."""
+
 _ARROW = {
     "str": pa.large_string(),
     "json": pa.large_string(),
@@ -158,6 +161,17 @@ class Table:
             chunks = self._chunks.pop(column.name)
             data[column.name] = native(pa.chunked_array(chunks, _ARROW[column.dtype]), column)
         return pd.DataFrame(data, index=pd.RangeIndex(self.count), copy=False)
+
+    def peek(self, start: int = 0) -> pd.DataFrame:
+        """Return the rows from number `start` on; the table keeps them and can grow."""
+        data = {}
+        for column in self.columns:
+            chunks = pa.chunked_array(self._chunks[column.name], _ARROW[column.dtype])
+            if chunks.num_chunks > _LOOSE_CHUNKS + 2 * self.count // ROWS_PER_BATCH:
+                chunks = pa.chunked_array([chunks.combine_chunks()])
+                self._chunks[column.name] = chunks.chunks
+            data[column.name] = native(chunks.slice(start), column)
+        return pd.DataFrame(data, index=pd.RangeIndex(self.count - start), copy=False)
 
 
 def conform(series: Any, column: Column) -> Any:

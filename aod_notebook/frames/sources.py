@@ -18,6 +18,7 @@ from aod_notebook.frames.fetch import (
     each,
     session_events,
 )
+from aod_notebook.frames.followed import followed_events, followed_pieces
 from aod_notebook.frames.logs.rows import events_of_logs, is_path, sessions_at
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.protocols import Event, FollowedSession
@@ -89,12 +90,12 @@ class Gathered:
 
     def pieces(self) -> Iterator[Piece]:
         """Read the transcripts in the source."""
-        return pieces(self.frames(), self._model_of)
+        return chain.from_iterable(self._transcripts())
 
     def by_session(self) -> Iterator[list[Piece]]:
         """Read the transcripts in the source, of no more sessions at once than need be."""
-        for frame in self.frames():
-            yield list(pieces([frame], self._model_of))
+        for transcript in self._transcripts():
+            yield list(transcript)
 
     def _model_of(self, session_id: str | None) -> str | None:
         """Return the model of a session's agent; each agent is asked for once."""
@@ -107,27 +108,45 @@ class Gathered:
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """Read the source; each session is in one of the frames."""
+        return map(self._frame, self._parts())
+
+    def _frame(self, part: pd.DataFrame | FollowedSession) -> pd.DataFrame:
+        if isinstance(part, pd.DataFrame):
+            return part
+        framed = followed_events(part)
+        self._models[str(part.id)] = getattr(part, "model", None)
+        self.report.join([framed.report])
+        return self._after(framed.frame)
+
+    def _transcripts(self) -> Iterator[Iterable[Piece]]:
+        """Read the source; each session is in one of the transcripts."""
+        for part in self._parts():
+            if isinstance(part, pd.DataFrame) or self._since is not None:
+                yield pieces([self._frame(part)], self._model_of)
+            else:
+                read, report = followed_pieces(part)
+                self.report.join([report])
+                yield read
+
+    def _parts(self) -> Iterator[pd.DataFrame | FollowedSession]:
+        """Read the source as far as it is not followed; a followed session stays as it is."""
         if is_path(self._source):
             logs = sessions_at(self._source, self.report)
             self._models |= {session.session_id: session.model for session in logs}
             yield self._after(events_of_logs(logs))
             return
+        if _is_followed(self._source):
+            yield self._source
+            return
         held = held_events(self._source)
         if held is not None:
-            if _is_followed(self._source):
-                self._models[str(self._source.id)] = getattr(self._source, "model", None)
             self.report.join([held.report])
             yield self._after(held.frame)
             return
         owner, ids = asked(self._source, self._client)
         if ids is None:
             ids = [str(session.id) for session in owner.sessions.list()]
-        followed = [item for item in ids if _is_followed(item)]
-        for item in followed:
-            framed = followed_events(item)
-            self._models[str(item.id)] = getattr(item, "model", None)
-            self.report.join([framed.report])
-            yield self._after(framed.frame)
+        yield from filter(_is_followed, ids)
         names = [str(item) for item in ids if not _is_followed(item)]
 
         def ask(one: str) -> Framed:
@@ -172,6 +191,9 @@ def derived(
     Raises:
         FrameError: the argument holds no events.
     """
+    if _is_followed(events) and models is None:
+        transcript, report = followed_pieces(events)
+        return with_report(derive(transcript, columns, exclude), report)
     held = held_events(events)
     if held is None:
         if is_frame(events):
@@ -180,8 +202,6 @@ def derived(
             f"Events are an events frame, StreamEvent objects, bytes of SSE bodies, a followed "
             f"session or a Store, not {shown(events)}"
         )
-    if models is None and _is_followed(events):
-        models = getattr(events, "model", None)
     read = pieces([held.frame], _models(models))
     return with_report(derive(read, columns, exclude), held.report)
 
@@ -242,14 +262,6 @@ def _of_items(source: Iterable[Any]) -> Framed | None:
     if items is source:
         raise FrameError("An iterator can hold events only: pass ids and sessions as a list")
     return None
-
-
-def followed_events(session: FollowedSession) -> Framed:
-    """Make events of a followed session, with the times at which they came."""
-    received = list(session.received())
-    return events_of_stream(
-        [event for event, _ in received], str(session.id), [time for _, time in received]
-    )
 
 
 def asked(source: Any, client: Any) -> tuple[Any, list[Any] | None]:

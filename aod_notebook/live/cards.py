@@ -25,11 +25,10 @@ def session_card(session: Any, status: str, client: Any) -> Card:
         status: its state, as far as known here.
         client: is asked for the first prompt, once and not for long.
     """
+    from aod_notebook.frames.followed import followed_pieces
     from aod_notebook.frames.sessions.details import of_pieces
-    from aod_notebook.frames.sources import followed_events
-    from aod_notebook.frames.transcripts.pieces import pieces
 
-    known = of_pieces(list(pieces([followed_events(session).frame])))
+    known = of_pieces(followed_pieces(session)[0])
     turns = {
         event.extra.get("turn") for event, _ in session.received() if event.type == "turn_start"
     }

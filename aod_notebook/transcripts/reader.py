@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from copy import deepcopy
 
 from aod_notebook.contract import AGENT_RUNTIMES
 from aod_notebook.transcripts._json import as_str, loads
@@ -94,6 +95,10 @@ class Reader:
             entries += self._number(self._lines.end())
         self.account.end()
         return entries
+
+    def rest(self) -> list[Entry]:
+        """Return what `flush` would return now, without ending the turn."""
+        return deepcopy(self).flush()
 
     def _read(self, raw: str) -> list[Entry]:
         if not raw and self.runtime != "shell":

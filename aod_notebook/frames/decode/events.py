@@ -41,21 +41,45 @@ def events_of_stream(
     exclude: Iterable[str] = (),
 ) -> Framed:
     """Make the events frame of `StreamEvent` objects; `received_at` in seconds since 1970."""
-    report = Report()
-    table = Table(_SCHEMA.select(columns, exclude))
-    rows = EventRows(table, report, session_id)
-    for index, event in enumerate(events):
-        if not (hasattr(event, "type") and hasattr(event, "extra")):
-            raise FrameError(f"events must be StreamEvent objects, not {shown(event)}")
-        if event.type == MALFORMED:
-            report.drop("an event is not a JSON object", session_id or "", _raw(event.extra))
-            continue
-        fields = {**event.extra, "type": event.type, "id": event.id}
-        raw = None if event.type in EVENT_TYPES else _text(fields)
-        rows.add(wire_event(fields), raw, None if received_at is None else received_at[index])
-    rows.close()
-    report.complete = rows.last_type in FINAL_EVENTS
-    return finish(table, _SCHEMA, report)
+    decoded = Decoded(session_id, columns, exclude)
+    decoded.add(events, received_at)
+    return finish(decoded.table, _SCHEMA, decoded.report)
+
+
+class Decoded:
+    """`StreamEvent` objects as a table that grows with them.
+
+    Attributes:
+        table: the events so far.
+        report: what is missing of them.
+    """
+
+    def __init__(
+        self,
+        session_id: str | None = None,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+    ) -> None:
+        self.report = Report()
+        self.table = Table(_SCHEMA.select(columns, exclude))
+        self._session_id = session_id
+        self._rows = EventRows(self.table, self.report, session_id)
+
+    def add(self, events: Iterable[Any], received_at: Sequence[float] | None = None) -> None:
+        """Add events; `received_at` is in seconds since 1970."""
+        for index, event in enumerate(events):
+            if not (hasattr(event, "type") and hasattr(event, "extra")):
+                raise FrameError(f"events must be StreamEvent objects, not {shown(event)}")
+            if event.type == MALFORMED:
+                where, text = self._session_id or "", _raw(event.extra)
+                self.report.drop("an event is not a JSON object", where, text)
+                continue
+            fields = {**event.extra, "type": event.type, "id": event.id}
+            raw = None if event.type in EVENT_TYPES else _text(fields)
+            came = None if received_at is None else received_at[index]
+            self._rows.add(wire_event(fields), raw, came)
+        self._rows.close()
+        self.report.complete = self._rows.last_type in FINAL_EVENTS
 
 
 def _raw(extra: dict[str, Any]) -> str:

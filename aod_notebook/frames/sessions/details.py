@@ -9,11 +9,11 @@ import pandas as pd
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.fetch import session_events
+from aod_notebook.frames.followed import followed_pieces
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Report
 from aod_notebook.frames.rows import records
 from aod_notebook.frames.schema import DETAIL_COLUMNS, SCHEMAS, TOKENS
-from aod_notebook.frames.sources import followed_events
 from aod_notebook.frames.store import Store
 from aod_notebook.frames.transcripts.pieces import Piece, pieces
 from aod_notebook.frames.transcripts.results import turn_results
@@ -94,14 +94,16 @@ def service_facts(
         prompts = [turn.prompt for turn in client.sessions.turns(one)]
         facts[one]["prompt"] = prompts[0] if prompts else None
         own = followed.get(one)
-        framed = session_events(client, session) if own is None else followed_events(own)
+        if own is None:
+            framed = session_events(client, session)
+            transcript, origin = list(pieces([framed.frame])), framed.report
+        else:
+            transcript, origin = followed_pieces(own)
         facts[one] |= {
-            name: value
-            for name, value in of_pieces(list(pieces([framed.frame]))).items()
-            if value is not None
+            name: value for name, value in of_pieces(transcript).items() if value is not None
         }
-        if framed.report.truncated_by:
-            report.join([framed.report])
+        if origin.truncated_by:
+            report.join([origin])
 
     _ask_each(ask, sessions, report, jobs, patience_s)
     return {one: dict(known) for one, known in facts.items()}

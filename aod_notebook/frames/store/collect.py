@@ -12,9 +12,10 @@ import pyarrow.dataset as ds
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.checks import FrameError, at_least, shown
+from aod_notebook.frames.followed import followed_events
 from aod_notebook.frames.protocols import FollowedSession
 from aod_notebook.frames.report import Report, warn
-from aod_notebook.frames.sources import asked, followed_events
+from aod_notebook.frames.sources import asked
 from aod_notebook.frames.store.cluster import staged_there
 from aod_notebook.frames.store.commit import commit, compact, faults_in, make, open_for_writing
 from aod_notebook.frames.store.layout import KEY, folder_of

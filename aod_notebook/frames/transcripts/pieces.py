@@ -1,7 +1,7 @@
 """From an events frame to the entries of its transcripts, turn by turn."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -74,33 +74,117 @@ def pieces(frames: Iterable[pd.DataFrame], model_of: ModelOf = _unknown) -> Iter
 
 def _pieces(events: pd.DataFrame, model_of: ModelOf) -> Iterator[Piece]:
     outputs, sessions = _outputs(events)
-    changes = np.flatnonzero((np.diff(outputs.sessions) != 0) | (np.diff(outputs.turns) != 0)) + 1
-    reader, order, last = Reader(), 1, None
-    session_id: str | None = None
-    model: str | None = None
+    changes = np.flatnonzero(np.diff(outputs.sessions)) + 1
     ends = [*changes.tolist(), len(outputs)] if len(outputs) else []
     for start, stop in pairwise([0, *ends]):
-        session, turn = int(outputs.sessions[start]), int(outputs.turns[start])
-        if session != last:
-            reader, order, last = Reader(), 1, session
-            session_id = None if session < 0 else str(sessions[session])
-            if turn > 1 and not _is_whole(events, session_id, turn):
-                reader.account.first_turn = turn
-            model = None
-        for entries, event_ids, times in _turn(reader, outputs.part(start, stop)):
-            if model is None and reader.runtime in _NAMELESS:
-                model = model_of(session_id)
-            yield Piece(
-                session_id,
-                None if turn == _NO_TURN else turn,
-                order,
-                entries,
-                event_ids,
-                times,
-                reader.runtime,
-                model,
-            )
-            order += len(entries)
+        session = int(outputs.sessions[start])
+        read = _Transcript(None if session < 0 else str(sessions[session]), events, model_of)
+        yield from read.feed(outputs.part(start, stop))
+        yield from read.end_turn()
+
+
+class GrowingPieces:
+    """The pieces of one session, whose events come in several frames.
+
+    Args:
+        session_id: the session's id.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self._transcript: _Transcript | None = None
+        self._pieces: list[Piece] = []
+        self._rest: list[Piece] | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was any output; until then, `add` needs the events from the first one on."""
+        return self._transcript is not None
+
+    def add(self, events: pd.DataFrame) -> None:
+        """Read further events."""
+        outputs, _ = _outputs(events)
+        if not len(outputs):
+            return
+        if self._transcript is None:
+            self._transcript = _Transcript(self._session_id, events)
+        self._pieces += self._transcript.feed(outputs)
+        self._rest = None
+
+    def so_far(self, model: str | None) -> list[Piece]:
+        """Return the pieces that `pieces` would make of all these events.
+
+        `model` is that of the session's agent, for runtimes that name none.
+        """
+        if self._rest is None:
+            self._rest = [] if self._transcript is None else self._transcript.rest()
+        read = [*self._pieces, *self._rest]
+        if model is None:
+            return read
+        return [replace(one, model=model) if one.runtime in _NAMELESS else one for one in read]
+
+
+class _Transcript:
+    """Reads the outputs of one session, which may be given in several parts."""
+
+    def __init__(
+        self, session_id: str | None, events: pd.DataFrame, model_of: ModelOf = _unknown
+    ) -> None:
+        self._session_id, self._events, self._model_of = session_id, events, model_of
+        self._reader = Reader()
+        self._order = 1
+        self._turn: int | None = None
+        self._model: str | None = None
+        self._where = _Places(0)
+
+    def feed(self, outputs: "_Outputs") -> Iterator[Piece]:
+        """Read outputs of this session."""
+        changes = np.flatnonzero(np.diff(outputs.turns)) + 1
+        for start, stop in pairwise([0, *changes.tolist(), len(outputs)]):
+            part = outputs.part(start, stop)
+            turn = int(part.turns[0])
+            if turn != self._turn:
+                yield from self._begin(turn)
+            self._where.extend(part)
+            for first in range(0, len(part), ROWS_PER_BATCH):
+                batch = part.texts(first, first + ROWS_PER_BATCH)
+                self._where.note([text.count("\n") if text else 0 for text in batch])
+                yield from self._made(self._reader.feed("".join(text for text in batch if text)))
+
+    def end_turn(self) -> Iterator[Piece]:
+        """Read what the turn has left to its end."""
+        yield from self._made(self._reader.flush())
+
+    def rest(self) -> list[Piece]:
+        """Return what `end_turn` would return, without ending the turn."""
+        order = self._order
+        pieces = list(self._made(self._reader.rest()))
+        self._order = order
+        return pieces
+
+    def _begin(self, turn: int) -> Iterator[Piece]:
+        if self._turn is not None:
+            yield from self.end_turn()
+        elif turn > 1 and not _is_whole(self._events, self._session_id, turn):
+            self._reader.account.first_turn = turn
+        self._events = self._events.iloc[:0]  # what comes before the first output is known
+        self._turn, self._where = turn, _Places(self._reader.line)
+
+    def _made(self, entries: list[Entry]) -> Iterator[Piece]:
+        if not entries:
+            return
+        if self._model is None and self._reader.runtime in _NAMELESS:
+            self._model = self._model_of(self._session_id)
+        yield Piece(
+            self._session_id,
+            None if self._turn == _NO_TURN else self._turn,
+            self._order,
+            entries,
+            *self._where.of(entries),
+            self._reader.runtime,
+            self._model,
+        )
+        self._order += len(entries)
 
 
 def pieces_of_lines(
@@ -229,30 +313,23 @@ def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
     ), ids
 
 
-def _turn(
-    reader: Reader, outputs: _Outputs
-) -> Iterator[tuple[list[Entry], list[int | None], list[int | None]]]:
-    where = _Places(reader.line, outputs)
-    for start in range(0, len(outputs), ROWS_PER_BATCH):
-        batch = outputs.texts(start, start + ROWS_PER_BATCH)
-        where.note([text.count("\n") if text else 0 for text in batch])
-        entries = reader.feed("".join(text for text in batch if text))
-        if entries:
-            yield entries, *where.of(entries)
-    rest = reader.flush()
-    if rest:
-        yield rest, *where.of(rest)
-
-
 class _Places:
     """Knows which event of a turn completed which line."""
 
-    def __init__(self, line: int, outputs: _Outputs) -> None:
+    def __init__(self, line: int) -> None:
         self._line = line
         self._last_lines = np.empty(0, dtype=np.int64)
         """For each event so far, the number of the last line that it completed."""
         self._older: list[_Ints] = []
-        self._ids, self._times = outputs.event_ids, outputs.times
+        self._ids = self._times = np.empty(0, dtype=np.int64)
+
+    def extend(self, outputs: _Outputs) -> None:
+        """Take the next events of the turn."""
+        times = outputs.times
+        if times is None:
+            times = np.full(len(outputs), _NOTHING)
+        self._ids = _joined(self._ids, outputs.event_ids)
+        self._times = _joined(self._times, times)
 
     def note(self, breaks: list[int]) -> None:
         """Take the numbers of line breaks in the next events."""
@@ -272,15 +349,17 @@ class _Places:
         at = np.minimum(at, len(self._ids) - 1)
         ids = _optional(self._ids[at])
         own = [entry.created_at for entry in entries]
-        if self._times is None:
+        if None not in own:
             return ids, own
         of_events = _optional(self._times[at])
-        if own.count(None) == len(own):
-            return ids, of_events
         return ids, [
             of_event if time is None else time
             for time, of_event in zip(own, of_events, strict=True)
         ]
+
+
+def _joined(before: _Ints, further: _Ints) -> _Ints:
+    return np.concatenate([before, further]) if len(before) else further
 
 
 def _optional(values: _Ints) -> list[int | None]:
