@@ -374,7 +374,7 @@ def _result_row(result: Result) -> Row:
 
 
 def _seconds(milliseconds: object, before: str = "") -> str:
-    return f"{before}{milliseconds / 1000:.1f} s" if isinstance(milliseconds, int) else ""
+    return f"{before}{seconds(milliseconds / 1000)}" if isinstance(milliseconds, int) else ""
 
 
 def _denial(denial: Mapping[str, Any]) -> str:

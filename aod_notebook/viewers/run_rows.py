@@ -13,6 +13,7 @@ from aod_notebook.transcripts import summary as summary_of_call
 from aod_notebook.viewers.lines import Paragraphs
 from aod_notebook.viewers.row import MAX_DEPTH, TITLE_CHARS, Kind, Question, Row, Summary, text_rows
 from aod_notebook.viewers.styles import prose, styled
+from aod_notebook.viewers.tools import seconds
 
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
@@ -302,7 +303,7 @@ def _title(value: object) -> str:
 
 
 def _duration(milliseconds: object) -> str:
-    return f"{milliseconds / 1000:.1f} s" if isinstance(milliseconds, int | float) else ""
+    return seconds(milliseconds / 1000) if isinstance(milliseconds, int | float) else ""
 
 
 def tokens_of(counts: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:

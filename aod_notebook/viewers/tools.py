@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import structs
 
+from aod_notebook.core import words
 from aod_notebook.core.text import counted, one_line
 from aod_notebook.transcripts import KINDS, summary
 from aod_notebook.viewers import diffs
@@ -191,16 +192,8 @@ def seconds(duration: float) -> str:
         >>> seconds(0.02), seconds(9.24), seconds(74.3), seconds(128), seconds(7500)
         ('<0.1 s', '9.2 s', '74 s', '2 min 08 s', '2 h 05')
     """
-    if duration < 0.05:  # noqa: PLR2004 - what would be 0.0
-        return "<0.1 s"
-    if duration < 9.95:  # noqa: PLR2004 - two figures are enough
-        return f"{duration:.1f} s"
-    whole = round(duration)
-    if whole < 100:  # noqa: PLR2004 - as the field writes it
-        return f"{whole} s"
-    if whole < 3600:  # noqa: PLR2004
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02}"
+    text = words.duration(duration)
+    return f"{text} s" if " min " in text else text
 
 
 def _beside(entry: Entry) -> Any:
