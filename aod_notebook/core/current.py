@@ -20,6 +20,7 @@ _agentos_provider: Callable[[], Any] | None = None
 _received: Callable[[str], dict[int, int]] | None = None
 _views: Callable[[str], Callable[..., Any]] | None = None
 _opener: Callable[[str, str], Any] | None = None
+_starter: Callable[[str], Any] | None = None
 
 
 class NoConnectionError(AodNotebookError):
@@ -104,6 +105,21 @@ def opened(kind: str, name: str) -> Any:
         NoConnectionError: nothing is connected in this process.
     """
     return _given(None if _opener is None else partial(_opener, kind, name))
+
+
+def set_starter(starter: Callable[[str], Any] | None) -> None:
+    """Set the function that starts the session of an id again."""
+    global _starter  # noqa: PLW0603 - a slot, as above
+    _starter = starter
+
+
+def started_again(session_id: str) -> Any:
+    """Return a new session of the current connection, with the prompt and agent of this one.
+
+    Raises:
+        NoConnectionError: nothing is connected in this process.
+    """
+    return _given(None if _starter is None else partial(_starter, session_id))
 
 
 def _given(provider: Callable[[], Any] | None) -> Any:

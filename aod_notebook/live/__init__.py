@@ -2,6 +2,7 @@
 
 import logging
 
+from aod_notebook.live.again import start_again
 from aod_notebook.live.batch import Batch, BatchError, BatchStoppedError, LimitError, batch
 from aod_notebook.live.connections import (
     AgentOSConnection,
@@ -82,6 +83,7 @@ __all__ = [
     "open_run",
     "open_session",
     "start",
+    "start_again",
 ]
 
 logging.getLogger("aod_notebook").addHandler(logging.NullHandler())

@@ -253,6 +253,28 @@ def test_stop_all_ends_a_batch(opened):
 
 
 @pytest.mark.timeout(300)
+def test_selected_sessions_are_run_again(opened, shot):
+    nb = opened(
+        "%load_ext aod_notebook\n%aod connect --local",
+        "%%aod --runtime shell --quiet\necho once more",
+        "from aod_notebook import frames\nb = frames.board()\nb",
+        "print([each.wait().text for each in b.started])",
+    )
+    for cell in range(3):
+        nb.run_cell(cell)
+    expect(rows(nb).first).to_contain_text("echo once more", timeout=120_000)
+    rows(nb).first.get_by_role("checkbox").click()
+    again = nb.page.locator(".aod-selbar").get_by_role("button", name="Run again")
+    shot(nb.page.locator(".aod-board"), "board-run-again")
+    again.focus()
+    nb.page.keyboard.press("Enter")
+    expect(nb.page.locator(".aod-board .aod-note")).to_contain_text("Started 1 session")
+    expect(nb.page.locator(".aod-selbar")).to_be_hidden()
+    nb.run_cell(3)
+    expect(nb.output(3)).to_contain_text("['once more']")
+
+
+@pytest.mark.timeout(300)
 def test_the_command_shows_the_newest_sessions_as_a_board_and_gives_the_table(opened):
     nb = opened(
         "%load_ext aod_notebook\n%aod connect --local",

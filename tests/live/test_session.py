@@ -50,6 +50,20 @@ def shell(script):
     return start(SessionRequest(prompt=script, runtime="shell"))
 
 
+def test_a_session_is_started_again_with_its_first_prompt_and_agent(client):
+    first = shell("echo one").wait()
+    first.prompt("echo two").wait()
+    again = live.start_again(first.id).wait()
+    assert again.id != first.id
+    assert again.text == "one"
+    assert client.sessions.get(again.id).agent_id == client.sessions.get(first.id).agent_id
+
+
+def test_a_session_that_does_not_exist_is_not_started_again():
+    with pytest.raises(NotFoundError):
+        live.start_again("2bc7f561-935d-44ed-92d0-4a435721ed3f")
+
+
 def begun(script=WAITS):
     """A session whose script has begun."""
     session = shell(script)

@@ -10,6 +10,7 @@ from sources import Source
 from test_trace import HOSTILE, Story, Tags, use, words
 
 from aod_notebook import frames
+from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.viewers.board import Board
 from aod_notebook.viewers.board.row import BoardRow, Followed
@@ -173,6 +174,74 @@ def test_what_the_page_selects_comes_back_as_ids():
     while not board.selected and time.monotonic() < deadline:
         time.sleep(0.01)
     assert board.selected == ["5f0c2f6e"]
+
+
+@pytest.fixture
+def again(monkeypatch):
+    """Let sessions be "started" without a service; return the ids that were asked for."""
+    asked = []
+
+    def start(name):
+        if name == "broken":
+            raise AodNotebookError("No such agent.")
+        asked.append(name)
+        return SimpleNamespace(id=f"new-{name}")
+
+    monkeypatch.setattr(current, "_starter", start)
+    return asked
+
+
+def notes(board):
+    found = []
+    while message := board.feed.next_message(float("inf")):
+        found += [message.content] if message.content["type"] == "note" else []
+    return [note["text"] for note in found]
+
+
+def sessions(*ids):
+    return Board(pd.DataFrame({"session_id": ids, "status": ["failed"] * len(ids)}))
+
+
+def test_selected_sessions_are_run_again_each_once(again):
+    board = sessions("a", "b", "c")
+    board._run_again("1", {"rows": [2, 0, 2]})
+    assert again == ["c", "a"]
+    assert [session.id for session in board.started] == ["new-c", "new-a"]
+    assert notes(board) == ["Started 2 sessions: new-c, new-a. "]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [None, [], "0", {"0": 0}, [3], [-1], ["0"], [[0]], [0.0], [None], ["other"], [0, 1, 2, 99],
+     list(range(3)) * 4],
+)  # fmt: skip
+def test_a_page_runs_nothing_again_that_is_not_a_row(again, rows):
+    board = sessions("a", "b", "c")
+    with pytest.raises(AodNotebookError):
+        board._run_again("1", {"rows": rows, "id": "other", "prompt": "rm -rf ~"})
+    assert (again, board.started) == ([], [])
+
+
+def test_what_was_started_before_a_failure_is_named_with_it(again):
+    board = sessions("a", "broken", "c")
+    with pytest.raises(AodNotebookError, match=r"Started 1 session: new-a\. No such agent\."):
+        board._run_again("1", {"rows": [0, 1, 2]})
+    assert again == ["a"]
+
+
+def test_runs_and_queued_sessions_are_not_run_again(again):
+    runs = Board(pd.DataFrame({"run_id": ["r1"], "status": ["failed"]}))
+    for board in (runs, Board(Batch(1))):
+        with pytest.raises(AodNotebookError, match="Only sessions"):
+            board._run_again("1", {"rows": [0]})
+    assert again == []
+
+
+def test_what_a_page_asks_for_again_is_refused_where_sessions_are_only_stored(again, monkeypatch):
+    source = source_of(pd.DataFrame({"session_id": ["a"], "status": ["failed"]}))
+    assert "again" in Board(source).facts["can"]
+    monkeypatch.setattr(source, "compared_in", object())
+    assert "again" not in Board(source).facts["can"]
 
 
 def test_the_board_says_which_tools_fail_most():

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.core import words
+from aod_notebook.core import current, words
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted, one_line
 from aod_notebook.viewers.board.row import QUEUED, is_active
@@ -29,6 +29,8 @@ LEAST_ENDED = 10
 RECENT = 50
 MOST_FAILING = 3
 SIDES = 2
+MOST_AGAIN = 10
+"""So many sessions can be started by one press."""
 STATES = ("completed", "failed", "running", QUEUED)
 """How many rows are in these states comes first, in this order."""
 TONES = {"completed": "good", "failed": "bad"}
@@ -49,6 +51,7 @@ class Board(RecordView):
 
     Attributes:
         selected: the ids of the rows that are selected in the page, in their order there.
+        started: the sessions that the page's *Run again* started.
 
     Example:
         >>> from aod_notebook.live import SessionRequest, start
@@ -69,6 +72,7 @@ class Board(RecordView):
         again: str = "",
     ) -> None:
         self.selected: list[str] = []
+        self.started: list[Any] = []
         self._source = source_of(source, client)
         self._title, self._again = title or self._source.title, again
         self._stop = stop
@@ -177,7 +181,11 @@ class Board(RecordView):
     # -- what the page asks for ---------------------------------------------------------------------
 
     def _actions(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], object]]:
-        acts = {"open": self._open_row, "compare": self._compare, "select": self._select}
+        acts: dict[str, Callable[[str, Mapping[str, Any]], object]] = {
+            "open": self._open_row, "compare": self._compare, "select": self._select,
+        }  # fmt: skip
+        if self._source.compared_in is None:  # its ids are those of the current connection
+            acts["again"] = self._run_again
         return acts if self._stop is None else {**acts, "stop": self._stop_all}
 
     def _row(self, number: object) -> BoardRow:
@@ -221,11 +229,35 @@ class Board(RecordView):
         self.feed.reply(type="html", page=page, html=made._repr_html_())
         self.wake()
 
+    def _run_again(self, page: str, content: Mapping[str, Any]) -> None:
+        """Start sessions with the prompts and agents of these rows."""
+        del page
+        numbers = content.get("rows")
+        if not isinstance(numbers, list) or not 0 < len(numbers) <= MOST_AGAIN:
+            raise AodNotebookError(f"Select up to {MOST_AGAIN} sessions to run them again.")
+        with self._reading:
+            rows = {row.id: row for row in map(self._row, numbers)}
+        if any(row.is_run or not row.id for row in rows.values()):
+            raise AodNotebookError("Only sessions that were created can be run again.")
+        made: list[str] = []
+        try:
+            for name in rows:
+                session = current.started_again(name)
+                self.started.append(session)
+                made.append(words.short_id(session.id))
+        except AodNotebookError as error:
+            raise AodNotebookError(_started(made) + str(error)) from error
+        self.note(_started(made))
+
     def _stop_all(self, page: str, content: Mapping[str, Any]) -> None:
         del page, content
         if self._stop is not None:
             answer = self._stop()
             self.note("" if answer is None else str(answer))
+
+
+def _started(names: list[str]) -> str:
+    return f"Started {counted(len(names), 'session')}: {', '.join(names)}. " if names else ""
 
 
 def _transcript(source: Any, order: int, actions: Mapping[str, Any]) -> StreamViewer:

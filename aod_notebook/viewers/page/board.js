@@ -4,6 +4,7 @@
 import { RowFilter } from "./boardfilter.js";
 import { BoardHead } from "./boardhead.js";
 import { COLUMNS, RowTable, Sorting, failures, isActive, meta } from "./boardrows.js";
+import { SelectBar } from "./boardselect.js";
 import { button, make, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
 import { Below, RecordPage, widgetOf } from "./records.js";
@@ -28,8 +29,6 @@ class BoardView {
     "aria-label": "Sessions: arrow keys move, Enter opens the transcript below, T the trace, Space selects",
   });
   empty = make("div", "aod-nothing", "", { hidden: "" });
-  selbar = make("div", "aod-selbar", "", { hidden: "" });
-  selcount = make("b", "", "", { role: "status" });
   peek = make("div", "aod-peek", "", { hidden: "" });
   notes = make("div", "aod-note", "", { role: "status", hidden: "" });
 
@@ -56,7 +55,12 @@ class BoardView {
     this.head = new BoardHead(() => page.talk.ask({ type: "stop" }));
     this.list = new VirtualList(this.scroller, this.#owner(), { signal });
     this.below = new Below(page.model);
-    this.compareButton = button("aod-send", "Compare", () => this.#compare());
+    this.selbar = new SelectBar({
+      compare: () => this.#compare(),
+      copy: () => this.#copy(this.#chosen().map((row) => row?.id ?? "").join("\n"), "ids"),
+      again: () => page.talk.ask({ type: "again", rows: [...this.selected] }),
+      clear: () => this.#select([]),
+    });
     this.#build(signal);
     this.header();
   }
@@ -92,13 +96,8 @@ class BoardView {
       cell.append(sorter);
       this.header_.append(cell);
     }
-    this.selbar.append(
-      this.selcount, this.compareButton,
-      button("aod-edged", "Copy ids", () => this.#copy([...this.selected].map((n) => this.table.rows.get(n)?.id ?? "").join("\n"), "ids")),
-      button("aod-push", "Clear", () => this.#select([])),
-    );
     this.#buildPeek();
-    this.root.append(this.head.root, this.filter.tools, this.filter.chips, this.header_, this.scroller, this.empty, this.selbar, this.notes, this.peek, this.below.root);
+    this.root.append(this.head.root, this.filter.tools, this.filter.chips, this.header_, this.scroller, this.empty, this.selbar.root, this.notes, this.peek, this.below.root);
     this.scroller.addEventListener("click", (event) => this.#click(event), { signal });
     this.scroller.addEventListener("dblclick", (event) => this.#rowOf(event) >= 0 && this.#open(this.#rowOf(event), "trace"), { signal });
     this.scroller.addEventListener("keydown", (event) => this.#key(event), { signal });
@@ -161,7 +160,13 @@ class BoardView {
       this.#close();
       this.below.put(still(message.html));
       this.below.root.prepend(button("aod-close aod-push", "✕", () => this.below.clear(), { "aria-label": "Close the comparison" }));
-    } else if (message.type === "note") this.note(message.text, message.isError);
+    } else if (message.type === "note") {
+      this.note(message.text, message.isError);
+      if (!this.selbar.isStarting) return;
+      this.selbar.isStarting = false;
+      if (message.isError) this.#showSelected();
+      else this.#select([]); // a second press would start them once more
+    }
   }
 
   changed() {
@@ -389,14 +394,14 @@ class BoardView {
   #showSelected() {
     const { size } = this.selected;
     const { keys } = this.list;
-    this.selbar.hidden = !size;
-    setText(this.selcount, `${size.toLocaleString("en")} selected`);
-    const two = [...this.selected].map((n) => this.table.rows.get(n));
-    const canCompare = size === 2 && two.every((row) => row && row.id && !row.isRun);
-    this.compareButton.disabled = !canCompare;
-    this.compareButton.title = canCompare ? "Compare the two sessions step by step" : "Select exactly two sessions";
+    this.selbar.update(this.#chosen(), this.page.facts.can?.includes("again"));
     const whole = size && keys.every((n) => this.selected.has(n));
     this.all?.setAttribute("aria-checked", whole ? "true" : size ? "mixed" : "false");
+  }
+
+  /** The rows that are selected. */
+  #chosen() {
+    return [...this.selected].map((n) => this.table.rows.get(n));
   }
 
   #compare() {
