@@ -10,6 +10,7 @@ sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "be
 
 from bench_frames import status
 from bench_store import Service, generated_sessions
+from opentelemetry.sdk.trace.export import SpanExportResult
 
 from aod_notebook import frames
 from aod_notebook.aod import Client
@@ -39,9 +40,20 @@ def collection(client, folder):
     return 0.0
 
 
-def measured(function, count, folder):
+class Collector:
+    """An exporter that takes all spans and keeps none."""
+
+    def export(self, _):
+        return SpanExportResult.SUCCESS
+
+
+def export(client, _):
+    return frames.export_sessions(Collector(), client, client=client)
+
+
+def measured(function, count, folder, lines=LINES):
     """Return peak and size, and the MiB of the largest answer."""
-    sessions = generated_sessions(count, LINES)
+    sessions = generated_sessions(count, lines)
     context = multiprocessing.get_context("spawn")
     answer = context.Queue()
     with Service(sessions) as service:
@@ -62,3 +74,10 @@ def test_a_collection_of_four_times_the_sessions_takes_little_more_memory(tmp_pa
     few, _, _ = measured(collection, 4, tmp_path / "few")
     many, _, _ = measured(collection, 16, tmp_path / "many")
     assert many <= 1.5 * few
+
+
+def test_an_export_of_more_sessions_takes_no_more_memory(tmp_path):
+    few, spans, _ = measured(export, 16, tmp_path, 4_000)
+    many, more_spans, answer = measured(export, 48, tmp_path, 4_000)
+    assert more_spans > 2.9 * spans
+    assert many <= few + answer + SLACK_MIB

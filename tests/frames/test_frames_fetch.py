@@ -4,11 +4,13 @@ import uuid
 
 import pandas as pd
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from aod_notebook import frames
 from aod_notebook.aod import Client, NotFoundError
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.frames import otlp
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +207,19 @@ def test_calls_of_an_unfollowed_session_have_times(client, replayed):
     assert calls["called_at"].between(recorded.min(), recorded.max()).all()
     assert (calls["returned_at"] >= calls["called_at"]).all()
     assert calls["duration_s"].notna().all()
+
+
+def test_sessions_are_exported_a_few_at_a_time_and_one_that_cannot_be_read_ends_nothing(
+    client, replayed, monkeypatch
+):
+    monkeypatch.setattr(otlp, "_SESSIONS", 1)
+    ids, unknown = [str(session.id) for session in replayed], str(uuid.uuid4())
+    exporter = InMemorySpanExporter()
+    with pytest.warns(frames.FrameWarning, match="could not be read"):
+        frames.export_sessions(exporter, [ids[0], unknown, *ids[1:]], client=client)
+    document = frames.sessions_to_otlp(ids, client=client)
+    spans = [span["spanId"] for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"]]
+    sent = [f"{span.context.span_id:016x}" for span in exporter.get_finished_spans()]
+    assert sent == spans
+    with pytest.raises(NotFoundError):
+        frames.export_sessions(exporter, [unknown], client=client)

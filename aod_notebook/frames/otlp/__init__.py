@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
 from aod_notebook.frames.checks import FrameError, MissingPackageError, shown
 from aod_notebook.frames.given import frame_of, names_sessions
+from aod_notebook.frames.report import Report, warn
+from aod_notebook.frames.sources import asked
+from aod_notebook.frames.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +25,8 @@ __all__ = ["export_runs", "export_sessions", "otlp_to_protobuf", "runs_to_otlp",
 
 _NAMES = ("sessions", "turns", "tool_calls", "results", "model_usage")
 _ID_KEYS = ("traceId", "spanId", "parentSpanId")
+_SESSIONS = 8
+"""Sessions that are read at once."""
 _BATCH = 512
 """Spans that are handed to an exporter at once; collectors take 4 MB at most."""
 
@@ -135,6 +141,9 @@ def export_sessions(
 ) -> int:
     """Send the traces of sessions to a collector, a few hundred spans at a time.
 
+    Where sessions are named, a few of them are read at a time, so that memory does not grow with
+    their number.
+
     Args:
         exporter: any exporter of OpenTelemetry, such as its `OTLPSpanExporter`.
         sessions: a sessions frame, sessions, their ids, a `Store`; this and the other frames are
@@ -156,8 +165,34 @@ def export_sessions(
     _needed()
     from aod_notebook.frames.otlp.sessions import session_spans
 
-    tables = _tables(sessions, turns, tool_calls, results, model_usage, client)
-    return _send(session_spans(*tables, content=content), exporter)
+    others = (turns, tool_calls, results, model_usage)
+    is_alone = all(other is None for other in others)
+    if is_alone and names_sessions(sessions) and not isinstance(sessions, Store):
+        parts = _parts(sessions, client)
+    else:
+        parts = iter([_tables(sessions, *others, client)])
+    spans = (session_spans(*tables, content=content) for tables in parts)
+    return _send(chain.from_iterable(spans), exporter)
+
+
+def _parts(sessions: Any, client: Any) -> Iterator[tuple[Any, ...]]:
+    """Read the frames of a few sessions at a time; those that cannot be read are warned of."""
+    owner, ids = asked(sessions, client)
+    if ids is None:
+        ids = [str(session.id) for session in owner.sessions.list()]
+    report, count = Report(), 0
+    for start in range(0, len(ids), _SESSIONS):
+        try:
+            tables = _tables(ids[start : start + _SESSIONS], *[None] * 4, owner)
+        except AodNotebookError as error:
+            if not count and start + _SESSIONS >= len(ids):
+                raise  # not one could be read
+            report.cut("sessions could not be read", str(error))
+        else:
+            count += 1
+            yield tables
+            del tables
+    warn(report, "aod.spans", stacklevel=4)
 
 
 def _tables(sessions: Any, *others_and_client: Any) -> tuple[Any, ...]:
