@@ -29,8 +29,9 @@ def free_port():
 class Server:
     """JupyterLab, which serves Notebook 7 too, in a process group of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, base=""):
         self.folder = folder
+        self.base = base
         self.root = folder / "root"
         self.home = folder / "home"
         self.port = free_port()
@@ -39,7 +40,7 @@ class Server:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.base}"
 
     def start(self):
         places = {
@@ -56,6 +57,7 @@ class Server:
         words = [
             "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
+            f"--ServerApp.base_url={self.base}/",
             f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}",
             "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

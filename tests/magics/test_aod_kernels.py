@@ -28,6 +28,7 @@ MISTAKES = {
     "%%aod --runtime shell\n   \n": EMPTY,
 }
 """What is told of a cell that can't be run."""
+WIDGET = "application/vnd.jupyter.widget-view+json"
 COUNTS = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo line $i; sleep 0.02; done; echo done"
 
 
@@ -167,3 +168,14 @@ def test_unloading_leaves_no_thread(kernel):
     names = kernel.run("import threading; print([t.name for t in threading.enumerate()])").text
     assert "aod-notebook" not in names
     kernel.run("%load_ext aod_notebook")
+
+
+def test_a_live_view_has_html_for_pages_that_load_no_widget(kernel):
+    """VS Code shows the widget where it may load its script, else the HTML of the same output."""
+    ran = kernel.run("%%aod --runtime shell --view live\necho 31 nights")
+    (shown,) = [content["data"] for kind, content in ran.outputs if kind == "display_data"]
+    assert "text/html" in shown
+    assert (WIDGET in shown) is (kernel.name != "colab")
+    (*_, last) = kernel.updated.values()
+    assert set(last["data"]) == {"text/html", "text/plain"}
+    assert "31 nights" in last["data"]["text/html"]
