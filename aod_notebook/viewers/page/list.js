@@ -156,11 +156,11 @@ export class VirtualList {
     this.schedule();
   }
 
-  /** Bring a row into sight. @param {number} key */
-  reveal(key) {
+  /** Bring a row into sight, with so many pixels below it. @param {number} key @param {number} below */
+  reveal(key, below = 0) {
     const i = this.keys.indexOf(key);
     if (i < 0) return;
-    const [top, height] = [this.heights.top(i), this.heights.rows[i]];
+    const [top, height] = [this.heights.top(i), this.heights.rows[i] + below];
     const { scrollTop, clientHeight } = this.scroller;
     if (i < this.keys.length - 1) this.unfollow();
     if (top < scrollTop || top + height > scrollTop + clientHeight) {

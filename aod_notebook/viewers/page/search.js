@@ -72,8 +72,10 @@ export class Search {
 
   /** @param {number} n @param {RegExp} query */
   #matches(n, query) {
+    if (this.rows.isHidden(n)) return false;
+    const title = this.rows.title(n), text = this.rows.text(n);
     // No `test`: it would leave its place in the query.
-    return !this.rows.isHidden(n) && (this.rows.text(n).search(query) >= 0 || this.rows.title(n).search(query) >= 0);
+    return (title ? `${title} ${text}` : text).search(query) >= 0;
   }
 
   /** @param {boolean} isLeft */

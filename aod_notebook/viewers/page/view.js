@@ -20,6 +20,7 @@ const ROWS_PER_FRAME = 30_000;
 const SILENCE_MS = 6000;
 const NOTE_MS = 3000;
 const PAGE_ROWS = 15; // that a Page key goes
+const ERROR_LINES_PX = 160; // below a failed call, for what it says
 
 export class View {
   root = make("section", "aod-viewer mathjax_ignore", "", { "aria-label": "Agent session" });
@@ -62,7 +63,7 @@ export class View {
     this.parted = ""; // what is shown because the kernel has gone
     this.list = new VirtualList(this.scroller, this.#owner(), { signal, follows: true });
     this.selection = new Selection(this.list.rows, this.root, signal);
-    this.errors = new Errors(this.store, (n) => this.#reveal(n), () => this.active);
+    this.errors = new Errors(this.store, (n) => this.#goToError(n), () => this.active);
     this.search = new Search({
       text: (n) => this.store.texts[n],
       title: (n) => this.store.titles.get(n) ?? "",
@@ -353,6 +354,12 @@ export class View {
   #reveal(n) {
     this.#unfoldTo(n);
     this.#activate(n);
+  }
+
+  /** @param {number} n */
+  #goToError(n) {
+    this.#reveal(n);
+    this.list.reveal(n, ERROR_LINES_PX);
   }
 
   /** @param {number} n */
