@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from views import KINDS
+from views import KINDS, WINDOW, resize
 
 BOARD = "import traced\nb = traced.board(traced.rows(300), title='nightly-triage')\nb"
 FOLLOWED = """import traced
@@ -59,13 +59,6 @@ def texts(nb, kind):
 def costs(nb):
     shown = nb.page.locator(".aod-board .aod-br[data-row] > .aod-r").all_inner_texts()
     return [float(text[1:]) for text in shown if text.startswith("$")]
-
-
-def resize(nb, width):
-    nb.page.evaluate(
-        "width => { document.querySelector('.aod-board').style.width = `${width}px`; }", width
-    )
-    nb.page.wait_for_timeout(200)  # for the observer and the frame after it
 
 
 def search(nb, text):
@@ -295,7 +288,7 @@ def test_axe_finds_nothing_at_any_width_in_either_theme(shown, shot, problems, t
     nb = shown(BOARD)
     nb.set_theme(theme)
     try:
-        resize(nb, width)
+        resize(nb, ".aod-board", width)
         for place in (1, 3):
             rows(nb).nth(place).get_by_role("checkbox").click()
         chip(nb, "fixer-lite").click()
@@ -303,4 +296,5 @@ def test_axe_finds_nothing_at_any_width_in_either_theme(shown, shot, problems, t
         shot(nb.page.locator(".aod-board"), f"board-{width}-{theme.lower()}")
         assert problems(nb.page, ".aod-board") == []
     finally:
+        nb.page.set_viewport_size(WINDOW)
         nb.set_theme("Light")

@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from views import KINDS
+from views import KINDS, WINDOW, resize
 
 TRACE = "import traced\ns = traced.coding()\nv = traced.trace(s)\nv"
 RUNNING = """import traced
@@ -39,14 +39,6 @@ def row(nb, text):
 
 def log(nb):
     return nb.page.locator(".aod-trace > .aod-log")
-
-
-def resize(nb, width):
-    """Make the view as wide as an output of that width."""
-    nb.page.evaluate(
-        "width => { document.querySelector('.aod-trace').style.width = `${width}px`; }", width
-    )
-    nb.page.wait_for_timeout(200)  # for the observer and the frame after it
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,11 +139,12 @@ def test_axe_finds_nothing_at_any_width_in_either_theme(shown, shot, problems, t
     try:
         row(nb, "python -m pytest -q tests/test_dates.py").click()
         expect(nb.page.locator(".aod-pane")).to_contain_text("1 failed, 2 passed")
-        resize(nb, width)
+        resize(nb, ".aod-trace", width)
         nb.page.mouse.move(0, 0)
         shot(nb.page.locator(".aod-trace"), f"trace-{width}-{theme.lower()}")
         assert problems(nb.page, ".aod-trace") == []
     finally:
+        nb.page.set_viewport_size(WINDOW)
         nb.set_theme("Light")
 
 

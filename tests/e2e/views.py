@@ -62,3 +62,15 @@ def wait_until_at_end(nb):
     nb.page.wait_for_function(
         f"() => {{ const log = document.querySelector('.aod-log'); return {end}; }}"
     )
+
+
+WINDOW = {"width": 1280, "height": 1000}
+BESIDE_PX = 460
+"""What JupyterLab has beside its outputs, at the most."""
+
+
+def resize(nb, view, width):
+    """Make a view as wide as an output of that width, and the window large enough for it."""
+    nb.page.set_viewport_size({"width": width + BESIDE_PX, "height": 1300})
+    nb.page.eval_on_selector(view, "(it, width) => { it.style.width = `${width}px`; }", width)
+    nb.page.wait_for_timeout(200)  # for the observer and the frame after it
