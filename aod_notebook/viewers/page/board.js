@@ -8,7 +8,7 @@ import { SelectBar } from "./boardselect.js";
 import { button, make, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
 import { Below, RecordPage, widgetOf } from "./records.js";
-import { copied } from "./selection.js";
+import { copyAndNote } from "./selection.js";
 import { still } from "./still.js";
 import { fill } from "./text.js";
 import { styled } from "./theme.js";
@@ -18,7 +18,6 @@ const NARROW_PX = 48;
 const NARROW_BOX_PX = 720;
 const RESORT_MS = 1000; // rows that change are put in order again no more often
 const ROWS_A_PAGE = 12;
-const SAID_MS = 3000;
 
 class BoardView {
   root = make("section", "aod-viewer aod-board mathjax_ignore", "", { "aria-label": "Board" });
@@ -57,7 +56,7 @@ class BoardView {
     this.below = new Below(page.model);
     this.selbar = new SelectBar({
       compare: () => this.#compare(),
-      copy: () => this.#copy(this.#chosen().map((row) => row?.id ?? "").join("\n"), "ids"),
+      copy: () => copyAndNote(this, this.#chosen().map((row) => row?.id ?? "").join("\n"), "ids"),
       again: () => page.talk.ask({ type: "again", rows: [...this.selected] }),
       clear: () => this.#select([]),
     });
@@ -442,19 +441,10 @@ class BoardView {
       t: () => this.#open(n, "trace"),
       " ": () => this.#toggle(n),
       a: () => this.#selectAll(),
-      c: () => this.#copy(this.table.rows.get(n)?.id ?? "", "id"),
+      c: () => copyAndNote(this, this.table.rows.get(n)?.id ?? "", "id"),
       Escape: () => this.#close(),
       "/": () => this.filter.search.focus(),
     };
-  }
-
-  /** @param {string} text @param {string} what */
-  #copy(text, what) {
-    const note = `${copied(text, this.root) ? "Copied" : "Not allowed"}: ${what}`;
-    this.note(note);
-    setTimeout(() => {
-      if (this.notes.textContent === note) this.note("");
-    }, SAID_MS);
   }
 }
 

@@ -47,7 +47,7 @@ export class Selection {
 }
 
 /** Put a text on the clipboard; give whether the page may. @param {string} text @param {HTMLElement} root */
-export function copied(text, root) {
+function copied(text, root) {
   const area = document.createElement("textarea");
   area.className = "aod-unseen";
   area.value = "."; // to select so much text takes seconds
@@ -63,4 +63,20 @@ export function copied(text, root) {
   area.remove();
   focused?.focus({ preventScroll: true });
   return done;
+}
+
+const NOTED_MS = 3000;
+
+/**
+ * Put a text on the clipboard of the page, and note below the view for a while whether it is there.
+ * @param {{root: HTMLElement, notes: HTMLElement, note: (text: string) => void}} view
+ * @param {string} text
+ * @param {string} [what]
+ */
+export function copyAndNote(view, text, what = text) {
+  const note = `${copied(text, view.root) ? "Copied" : "Not allowed"}: ${what}`;
+  view.note(note);
+  setTimeout(() => {
+    if (view.notes.textContent === note) view.note("");
+  }, NOTED_MS);
 }

@@ -8,7 +8,7 @@ import { FactsHeader } from "./facts.js";
 import { VirtualList } from "./list.js";
 import { count, took } from "./numbers.js";
 import { Below, RecordPage, widgetOf } from "./records.js";
-import { Selection, copied } from "./selection.js";
+import { Selection, copyAndNote } from "./selection.js";
 import { SpanPane } from "./spanpane.js";
 import { KIND_NAMES, barOf, showSpan } from "./spanrow.js";
 import { FAILED, OPEN, SpanStore } from "./spans.js";
@@ -20,7 +20,6 @@ const SPANS_A_PAGE = 15;
 const MAX_OPEN = 300; // of more spans only the outer ones are unfolded at first
 const OPEN_DEPTH = 2;
 const PAN = 0.2;
-const TOLD_MS = 3000;
 
 class TraceView {
   root = make("section", "aod-viewer aod-trace mathjax_ignore", "", { "aria-label": "Trace" });
@@ -60,11 +59,11 @@ class TraceView {
     this.mustRelist = true;
     this.list = new VirtualList(this.scroller, this.#owner(), { signal });
     this.selection = new Selection(this.list.rows, this.root, signal);
-    this.head = new FactsHeader((id) => this.#copy(id));
+    this.head = new FactsHeader((id) => copyAndNote(this, id));
     this.below = new Below(page.model);
     this.pane = new SpanPane({
       close: () => this.#closePane(),
-      copy: (text) => this.#copy(text, "output"),
+      copy: (text) => copyAndNote(this, text, "output"),
       transcript: (n) => this.#transcript(n),
       path: (n) => this.#path(n),
     });
@@ -457,7 +456,7 @@ class TraceView {
       Enter: () => this.#detail(n),
       Escape: () => this.#closePane(),
       " ": () => this.#fold(n, !this.folded.has(n)),
-      c: () => this.#copy([this.store.records[n][5], this.store.records[n][6]].join("  "), "span"),
+      c: () => copyAndNote(this, [this.store.records[n][5], this.store.records[n][6]].join("  "), "span"),
       e: () => this.#nextError(1),
       E: () => this.#nextError(-1),
       f: () => this.#foldAll(),
@@ -484,15 +483,6 @@ class TraceView {
   #pan(part) {
     this.axis.pan(part);
     this.#redraw();
-  }
-
-  /** @param {string} text @param {string} [what] */
-  #copy(text, what = text) {
-    const note = `${copied(text, this.root) ? "Copied" : "Not allowed"}: ${what}`;
-    this.note(note);
-    setTimeout(() => {
-      if (this.notes.textContent === note) this.note("");
-    }, TOLD_MS);
   }
 }
 

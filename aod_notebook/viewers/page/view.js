@@ -10,7 +10,7 @@ import { count } from "./numbers.js";
 import { PromptBox, Questions } from "./prompt.js";
 import { CLIP_CHARS, MORE_CHARS, estimate, plainText, rowElement, showBelow, shown } from "./rows.js";
 import { Search } from "./search.js";
-import { Selection, copied } from "./selection.js";
+import { Selection, copyAndNote } from "./selection.js";
 import { styled } from "./theme.js";
 
 const CHAR_PX = 7.8;
@@ -18,7 +18,6 @@ const SIDES_PX = 24;
 const LEAST_COLUMNS = 20;
 const ROWS_PER_FRAME = 30_000;
 const SILENCE_MS = 6000;
-const NOTE_MS = 3000;
 const PAGE_ROWS = 15; // that a Page key goes
 const ERROR_LINES_PX = 160; // below a failed call, for what it says
 
@@ -74,7 +73,7 @@ export class View {
       },
       go: (n) => this.#goToHit(n),
     }, signal);
-    this.head = new Header(page, (id) => this.#copyText(id));
+    this.head = new Header(page, (id) => copyAndNote(this, id));
     this.prompt = new PromptBox(page, () => this.list.follow(), signal);
     this.questions = new Questions(page);
     this.#build(signal);
@@ -464,15 +463,6 @@ export class View {
   /** @param {number[]} numbers of rows */
   #copy(numbers) {
     const text = numbers.map((n) => plainText(this.store.row(n))).join("\n");
-    this.#copyText(text, count(numbers.length, "row"));
-  }
-
-  /** @param {string} text @param {string} [what] */
-  #copyText(text, what = text) {
-    const note = `${copied(text, this.root) ? "Copied" : "Not allowed"}: ${what}`;
-    this.note(note);
-    setTimeout(() => {
-      if (this.notes.textContent === note) this.note("");
-    }, NOTE_MS);
+    copyAndNote(this, text, count(numbers.length, "row"));
   }
 }
