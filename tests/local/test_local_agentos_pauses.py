@@ -3,6 +3,8 @@
 import pytest
 from service_kit import Rpc, connect, script, until
 
+from aod_notebook.local.agentos import runs
+
 ASK = {"ask": "Which region?", "options": ["eu", "us"], "context": {"n": 1}}
 APPROVE = {"approve": "Delete three files"}
 
@@ -26,6 +28,21 @@ def test_a_run_pauses_for_an_answer_then_for_an_approval_and_completes(rpc, agen
     run = until(lambda: rpc.ended(run_id))
     assert run["status"] == "completed"
     assert run["output"]["answers"] == ["eu"]
+
+
+def test_a_run_is_shown_as_it_was_at_one_moment(service, rpc, agent_id, monkeypatch):
+    run_id = rpc.invoke(agent_id, expect=202, input=script(ASK))["run_id"]
+    find_run, database = runs.find_run, service._service.database
+
+    def answered_meanwhile(connection, wanted):
+        run = find_run(connection, wanted)
+        answer = "UPDATE question SET status = 'answered' WHERE run_id = ?"
+        database.submit(lambda writer: writer.execute(answer, (run_id,))).result(60)
+        return run
+
+    monkeypatch.setattr(runs, "find_run", answered_meanwhile)
+    run = rpc.call("runs_get", run_id=run_id)
+    assert (run["status"], run["awaiting_input"]["question"]) == ("awaiting_input", ASK["ask"])
 
 
 def test_an_approval_is_decided_once(rpc, agent_id):

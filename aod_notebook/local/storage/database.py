@@ -155,6 +155,16 @@ class Database:
                 self._readers.append(connection)
         return connection
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Let several statements read one state; there must be no `await` between them."""
+        connection = self.read()
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
     def close(self) -> None:
         """Finish the waiting writes, then close every connection."""
         self._closed = True

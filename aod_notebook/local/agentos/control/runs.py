@@ -67,9 +67,12 @@ class Approvals(msgspec.Struct):
 
 
 def get(call: AgentOSCall) -> Object:
-    """Return a run with its tasks and its pending question."""
-    connection = call.state.database.read()
-    run = runs.find_run(connection, call.fields(RunById).run_id)
+    """Return a run with its tasks and its pending question, all of one moment."""
+    with call.state.database.snapshot() as connection:
+        return _shown(connection, runs.find_run(connection, call.fields(RunById).run_id))
+
+
+def _shown(connection: sqlite3.Connection, run: sqlite3.Row) -> Object:
     question = connection.execute(
         f"SELECT id, prompt FROM question WHERE run_id = ? AND {OPEN} ORDER BY seq",  # noqa: S608 - our own constant
         (run["id"], now()),
