@@ -123,6 +123,14 @@ class NotebookPage:
                 raise TimeoutError
             self.page.wait_for_timeout(20)
 
+    def tool(self, name):
+        """Return a button of the viewer; where the view is narrow, after opening what has it."""
+        more = self.viewer.get_by_role("button", name="View", exact=True)
+        button = self.viewer.get_by_role("button", name=name)
+        if more.is_visible() and not button.is_visible():
+            more.click()
+        return button
+
     def cell(self, number):
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
 

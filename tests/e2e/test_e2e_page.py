@@ -354,6 +354,7 @@ def test_everything_can_be_reached_by_keyboard_in_both_directions(opened, kind):
     nb = opened(
         REPLAY, "v.ask('q', 'May I?', lambda a: d.line(f'answer: {a}'), ('Yes', 'No'))", kind=kind
     )
+    nb.page.set_viewport_size({"width": 1600, "height": 1000})  # all tools are in sight
     nb.run_all()
     nb.wait_for_rows(20)
     expect(nb.viewer.get_by_role("button", name="Yes")).to_be_visible()
@@ -373,6 +374,7 @@ def test_everything_can_be_reached_by_keyboard_in_both_directions(opened, kind):
     for expected in reversed(seen[:-1]):
         nb.page.keyboard.press("Shift+Tab")
         assert nb.page.evaluate(FOCUSED) == expected
+    nb.page.set_viewport_size({"width": 1280, "height": 1000})
 
 
 @pytest.mark.parametrize("kind", KINDS)

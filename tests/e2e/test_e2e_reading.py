@@ -396,5 +396,5 @@ def test_long_lines_wrap_or_not(opened):
     nb.wait_for_rows(LINES + 1)
     wide = "log => log.scrollWidth > log.clientWidth + 5"
     assert not nb.log.evaluate(wide)
-    nb.viewer.get_by_role("button", name="Wrap").click()
+    nb.tool("Wrap").click()
     nb.page.wait_for_function(f"() => ({wide})(document.querySelector('.aod-log'))")

@@ -78,7 +78,7 @@ def test_next_error_goes_from_failure_to_failure(session):
 
 
 def test_only_errors_hides_what_did_not_fail(session):
-    session.viewer.get_by_role("button", name="Only errors").click()
+    session.tool("Only errors").click()
     expect(session.log.locator(".aod-is-text")).to_have_count(0)
     expect(session.log.locator(".aod-is-tool")).to_have_count(2)
 
@@ -98,7 +98,7 @@ def test_a_change_of_a_file_is_a_diff(session):
 
 def test_markdown_is_set_and_raw_shows_it_as_written(session):
     expect(session.log.locator(".aod-words li strong").first).to_have_text("innkeeper/dates.py")
-    session.viewer.get_by_role("button", name="Raw").click()
+    session.tool("Raw").click()
     expect(session.log.locator(".aod-words")).to_have_count(0)
     expect(session.log).to_contain_text("**innkeeper/dates.py**")
 
