@@ -1,5 +1,6 @@
 """The person's logins in sessions: used, renewed, brought home; and what is never overwritten."""
 
+import asyncio
 import json
 import signal
 import stat
@@ -112,6 +113,30 @@ def test_a_login_that_has_run_out_is_renewed_once_for_sessions_that_start_at_onc
     made = [fresh_kit.session("x", agent) for _ in range(4)]
     assert [fresh_kit.finish(session)["status"] for session in made] == ["completed"] * 4
     assert tokens(person) == "new"
+
+
+def test_a_login_that_was_renewed_while_a_turn_looked_at_the_old_one_is_not_renewed_again(
+    person, tmp_path, monkeypatch
+):
+    person.write_text(login(1))
+    folder = Folder(tmp_path / "session")
+    folder.home.mkdir(parents=True)
+    logins.copy_in(folder, logins.LOGINS["claude"], lambda _: person)
+    look = logins._due
+
+    def look_late(*given):
+        found = look(*given)
+        person.write_text(login(FAR, "new"))  # the turn that renewed it is through by now
+        return found
+
+    monkeypatch.setattr(logins, "_due", look_late)
+
+    async def begin():
+        renewal = logins.Renewal(folder, logins.LOGINS["claude"])
+        await renewal.begin(asyncio.Event())
+        return tokens(folder.home / CLAUDE), logins.Renewal._under_way
+
+    assert asyncio.run(begin()) == ("new", {})
 
 
 def test_a_session_that_works_gets_the_login_that_another_renewed(fresh_service, fresh_kit, person):

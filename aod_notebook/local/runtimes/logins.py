@@ -125,8 +125,7 @@ class Renewal:
             key = id(asyncio.get_running_loop()), source  # an event is good in one loop only
             other = self._under_way.get(key)
             if other is None:
-                self._key, self._done = key, asyncio.Event()
-                self._under_way[key] = self._done
+                await self._claim(key)
                 return
             await _first_of(other, stop)
             if stop.is_set():
@@ -134,6 +133,14 @@ class Renewal:
             if self._under_way.get(key) is other:  # it uses something else than the login
                 del self._under_way[key]
             await asyncio.to_thread(exchange, self._folder, self._logins)
+
+    async def _claim(self, key: tuple[int, str]) -> None:
+        """Become the turn that renews, unless another did so since this one looked."""
+        self._key, self._done = key, asyncio.Event()
+        self._under_way[key] = self._done
+        await asyncio.to_thread(exchange, self._folder, self._logins)
+        if not await asyncio.to_thread(_due, self._folder, self._logins):
+            self._let_others()
 
     async def keep(self) -> None:
         """Exchange whenever one of the files changes, until cancelled."""
