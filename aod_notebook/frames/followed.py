@@ -1,18 +1,21 @@
-"""Followed sessions as sources of frames: each look decodes only what came since the last one."""
+"""What is followed as a source of frames: each look decodes only what came since the last one."""
 
 import os
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from aod_notebook.frames.decode.events import Decoded
+from aod_notebook.frames.native import Table
 from aod_notebook.frames.protocols import FollowedSession
 from aod_notebook.frames.report import Framed, Report
+from aod_notebook.frames.runs.events import KeptEvents
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.transcripts.pieces import GrowingPieces, Piece
 
 _SCHEMA = SCHEMAS["events"]
+_T = TypeVar("_T", "_Kept", KeptEvents)
 
 
 class _Kept:
@@ -69,24 +72,29 @@ class _Kept:
         return replace(report, problems=[*report.problems])
 
 
-_kept: WeakKeyDictionary[FollowedSession, _Kept] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_kept.clear)  # a thread of the parent may hold a lock
 
 
 def followed_events(session: FollowedSession) -> Framed:
     """Make events of a followed session, with the times at which they came."""
-    return _kept_of(session).events(session)
+    return _kept_of(session, _Kept(str(session.id))).events(session)
 
 
 def followed_pieces(session: FollowedSession) -> tuple[list[Piece], Report]:
     """Read the transcript of a followed session; return also what is missing of its events."""
-    return _kept_of(session).pieces(session)
+    return _kept_of(session, _Kept(str(session.id))).pieces(session)
 
 
-def _kept_of(session: FollowedSession) -> _Kept:
-    kept = _Kept(str(session.id))
+def followed_run_events(run: Any, run_id: str, client: Any) -> tuple[Table, Report]:
+    """Ask for the events of a followed run that are new; return all so far."""
+    return _kept_of(run, KeptEvents(run_id)).look(client)
+
+
+def _kept_of(followed: Any, fresh: _T) -> _T:
     try:
-        return _kept.setdefault(session, kept)
+        kept: _T = _kept.setdefault(followed, fresh)
     except TypeError:  # an object of another class, which can be no key
-        return kept
+        return fresh
+    return kept

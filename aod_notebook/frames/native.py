@@ -166,12 +166,23 @@ class Table:
         """Return the rows from number `start` on; the table keeps them and can grow."""
         data = {}
         for column in self.columns:
-            chunks = pa.chunked_array(self._chunks[column.name], _ARROW[column.dtype])
-            if chunks.num_chunks > _LOOSE_CHUNKS + 2 * self.count // ROWS_PER_BATCH:
-                chunks = pa.chunked_array([chunks.combine_chunks()])
-                self._chunks[column.name] = chunks.chunks
+            chunks = pa.chunked_array(self.chunks_of(column), _ARROW[column.dtype])
             data[column.name] = native(chunks.slice(start), column)
         return pd.DataFrame(data, index=pd.RangeIndex(self.count - start), copy=False)
+
+    def take_from(self, other: "Table") -> None:
+        """Add the rows of another table, which keeps them and can grow."""
+        self.count += other.count
+        for column in self.columns:
+            self._chunks[column.name] += other.chunks_of(column)
+
+    def chunks_of(self, column: Column) -> list[pa.Array]:
+        """Return the chunks of a column; many small ones are joined first."""
+        chunks = self._chunks[column.name]
+        if len(chunks) > _LOOSE_CHUNKS + 2 * self.count // ROWS_PER_BATCH:
+            chunks = pa.chunked_array([pa.chunked_array(chunks).combine_chunks()]).chunks
+            self._chunks[column.name] = chunks
+        return chunks
 
 
 def conform(series: Any, column: Column) -> Any:

@@ -53,4 +53,9 @@ def is_of_sessions(given: object) -> bool:
     """Check whether it is a session, followed or not, or a client of Agent on Demand."""
     if isinstance(given, Session) or (hasattr(given, "sessions") and not hasattr(given, "runs")):
         return True
-    return isinstance(given, FollowedSession) and not hasattr(given, "run_id")
+    return isinstance(given, FollowedSession) and not is_followed_run(given)
+
+
+def is_followed_run(given: object) -> bool:
+    """Check whether it is a run that this kernel follows."""
+    return isinstance(given, FollowedSession) and hasattr(given, "run_id")

@@ -385,7 +385,8 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
     def _frame(self, name: str) -> pd.DataFrame:
         from aod_notebook import frames
 
-        table: pd.DataFrame = getattr(frames, f"{name}_df")(self.known_id(), client=self.client)
+        self.known_id()
+        table: pd.DataFrame = getattr(frames, f"{name}_df")(self)
         return table
 
     def _card(self) -> Card:

@@ -15,6 +15,7 @@ from aod_notebook.agentos import (
     AgentOSNotFoundError,
 )
 from aod_notebook.agentos._async.control_work import AsyncApprovals
+from aod_notebook.agentos._sync.control_work import Runs
 from aod_notebook.core import bridge
 from aod_notebook.live import (
     LiveRun,
@@ -245,6 +246,26 @@ def test_an_unfollowed_run_shows_its_end_once_it_is_known(agentos):
     assert (run.status, run.error) == ("failed", "no disk")
     assert repr(run) == f"<LiveRun {run.id} failed>"
     assert "run" in types(run.wait())  # and it can still be followed
+
+
+def test_a_second_look_at_its_tables_asks_only_for_what_is_new(agentos, monkeypatch):
+    reported = agentos.start_run()
+    run, asked = reported_run(reported, live.agentos_connection()), []
+    body = Runs.events_body
+
+    def noted(self, **given):
+        asked.append(given.get("after", 0))
+        return body(self, **given)
+
+    monkeypatch.setattr(Runs, "events_body", noted)
+    for number in range(3):
+        reported.emit_tool_call("ls", {"n": number})
+        reported.start_span(f"step {number}").end()
+        reported.flush()
+        assert list(run.spans["name"]) == [f"step {n}" for n in range(number + 1)]
+    assert asked == [0, 2, 4]
+    assert run.events.equals(frames.run_events_df(run.id, client=run.client))
+    reported.complete()
 
 
 def test_its_tables_are_written_and_read_back_the_same(tmp_path):

@@ -40,13 +40,20 @@ class AsyncRuns(AsyncNamespace):
         """Return a run's events in the order of their numbers."""
 
     async def events_body(
-        self, *, run_id: str, limit: int = UNSET, **options: Unpack[CallOptions]
+        self,
+        *,
+        run_id: str,
+        limit: int = UNSET,
+        after: int = UNSET,
+        **options: Unpack[CallOptions],
     ) -> bytes:
         """Return the JSON body with a run's events as it came, `{"data": [...]}`.
 
         `frames.decode_run_events` makes a frame of it, at a fraction of what the rows cost.
+        `after` leaves out events up to that number; only the embedded service knows it.
         """
-        arguments = {"run_id": run_id} if limit is UNSET else {"run_id": run_id, "limit": limit}
+        given = {"run_id": run_id, "limit": limit, "after": after}
+        arguments = {name: value for name, value in given.items() if value is not UNSET}
         return await self._body(methods_of(AsyncRuns)["events"], arguments, **options)
 
     @read("runs_get")

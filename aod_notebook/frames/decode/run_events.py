@@ -117,12 +117,23 @@ def decode_run_events(
     return deliver(finish(table, _SCHEMA, report), to)
 
 
-def add_run_events(table: Table, body: bytes, run_id: str | None, report: Report) -> None:
-    """Add the events of a body to a table."""
+def add_run_events(
+    table: Table, body: bytes, run_id: str | None, report: Report, before: int = 0
+) -> int | None:
+    """Add the events of a body to a table; return the number of the last one, if it has one.
+
+    Args:
+        table: where the rows go.
+        body: the events.
+        run_id: their run.
+        report: what could not be read is noted there.
+        before: so many events of the run are in the table.
+    """
     events = _read(body, report, run_id or "")
     for start in range(0, len(events), ROWS_PER_BATCH):
         batch = events[start : start + ROWS_PER_BATCH]
-        table.add(len(batch), _values(batch, start, run_id, table))
+        table.add(len(batch), _values(batch, before + start, run_id, table))
+    return events[-1].sequence_number if events else None
 
 
 def _whole(body: bytes | str | Iterable[bytes]) -> bytes:

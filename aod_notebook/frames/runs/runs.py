@@ -1,7 +1,5 @@
 """The runs, run_events, spans and tasks frames of an AgentOS service."""
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,15 +11,15 @@ from aod_notebook.contract import RUN_STATUSES, TOKEN_FIELDS
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_ids
-from aod_notebook.core.text import one_line
 from aod_notebook.frames.checks import FrameError, shown
-from aod_notebook.frames.decode.run_events import add_run_events
 from aod_notebook.frames.exchange import Library, is_frame, library
 from aod_notebook.frames.fetch import base_url_of, client_with, each
+from aod_notebook.frames.followed import followed_run_events
 from aod_notebook.frames.native import Table
-from aod_notebook.frames.protocols import is_of_sessions
+from aod_notebook.frames.protocols import is_followed_run, is_of_sessions
 from aod_notebook.frames.report import Framed, Report, deliver, finish, now
 from aod_notebook.frames.rows import column, fields_of, json_text, micros, rest, text
+from aod_notebook.frames.runs.events import events_of
 from aod_notebook.frames.runs.spans import spans_of
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import ids_in
@@ -30,9 +28,6 @@ LIST_LIMIT = 1000
 """How many runs are asked for when no ids are given."""
 ROUND = 50
 """Caps of services are multiples of this."""
-_USUAL = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
-EVENT_LIMIT = 1_000_000
-"""How many events of a run are asked for."""
 
 _RUNS, _EVENTS, _TASKS = SCHEMAS["runs"], SCHEMAS["run_events"], SCHEMAS["tasks"]
 _RUN_TEXTS = ("agent_id", "parent_run_id", "external_run_id", "session_id")
@@ -80,7 +75,7 @@ def runs_df(
         FrameWarning: something is missing; `df.attrs` says what.
     """
     library(to)
-    owner, ids = _asked(source, client)
+    owner, ids, _ = _asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:
         rows = [fields_of(run) for run in _listed(owner, report)]
@@ -146,7 +141,7 @@ def tasks_df(
     Arguments, errors and warnings are those of `runs_df`.
     """
     library(to)
-    owner, ids = _asked(source, client)
+    owner, ids, _ = _asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:
         ids = [_id(run) for run in _listed(owner, report)]
@@ -164,39 +159,25 @@ def tasks_df(
 
 def _filled(table: Table, source: Any, client: Any, *, jobs: int, progress: bool) -> Framed:
     """Ask for the events of runs and put them into a table."""
-    owner, ids = _asked(source, client)
+    owner, ids, items = _asked(source, client)
     report = Report(base_url=base_url_of(owner), fetched_at=now())
     if ids is None:
         ids = [_id(run) for run in _listed(owner, report)]
-    ask = partial(_events, owner)
-    for one, body in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
-        before = table.count + report.dropped
-        add_run_events(table, body, one, report)
-        if table.count + report.dropped - before >= EVENT_LIMIT:
-            report.cut("a limit on events", one)
+    followed = {_id(run): run for run in filter(is_followed_run, items)}
+
+    def ask(one: str) -> tuple[Table, Report]:
+        if one in followed:
+            return followed_run_events(followed[one], one, owner)
+        return events_of(owner, one, table.columns)
+
+    for _, (events, missing) in each(ids, ask, report, jobs=jobs, progress=progress, noun="run"):
+        table.take_from(events)
+        report.join([missing])
     return finish(table, _EVENTS, report)
 
 
-def _listing(body: bytes) -> bytes:
-    """Return a body `{"data": [...]}`; some services wrap it once more.
-
-    Raises:
-        AgentOSDecodeError: the answer holds no list.
-    """
-    if _USUAL.match(body):
-        return body
-    try:
-        data = json.loads(body)["data"]
-        data = data["data"] if isinstance(data, dict) else data
-    except (ValueError, KeyError, TypeError, RecursionError):
-        from aod_notebook.agentos import AgentOSDecodeError
-
-        text = one_line(body[:200].decode(errors="replace"))
-        raise AgentOSDecodeError(f"The answer holds no list of events: {text}") from None
-    return json.dumps(data or []).encode()
-
-
-def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
+def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None, list[Any]]:
+    """Return the client to ask, the ids of the runs, None for all, and the runs as they are given."""
     _refuse_sessions(source)
     if hasattr(source, "runs") and hasattr(source, "start_run"):
         client, source = source, None
@@ -204,26 +185,26 @@ def _asked(source: Any, client: Any) -> tuple[Any, list[str] | None]:
         client = client_with("runs", client)
     if is_frame(source):
         source = ids_in(source, "run_id")
-    items = None
+    items: list[Any] = []
     if source is not None:
         is_many = isinstance(source, Iterable) and not _is_run(source)
         items = list(source) if is_many else [source]
         for item in items:
             _refuse_sessions(item)
     if client is None:
-        owners = [getattr(item, "client", None) for item in items or ()]
+        owners = [getattr(item, "client", None) for item in items]
         client = next((owner for owner in owners if owner is not None), None)
     if client is None:
         client = current.agentos()
-    if items is None:
-        return client, None
+    if source is None:
+        return client, None, []
     owner = client
 
     def listed() -> list[str]:
         return [_id(run) for run in owner.runs.list(limit=LIST_LIMIT) or ()]
 
     # a run that is named twice is asked for once
-    return client, list(dict.fromkeys(full_ids(map(_id, items), listed, "run")))
+    return client, list(dict.fromkeys(full_ids(map(_id, items), listed, "run"))), items
 
 
 def _refuse_sessions(given: Any) -> None:
@@ -282,13 +263,6 @@ def _is_whole(client: Any, runs: Sequence[Any]) -> bool:
 
 def _run(client: Any, run_id: str) -> Any:
     return client.runs.get(run_id=run_id)
-
-
-def _events(client: Any, run_id: str) -> bytes:
-    if not hasattr(client.runs, "events_body"):  # a client of the published SDK
-        rows = list(client.runs.events(run_id=run_id, limit=EVENT_LIMIT) or ())
-        return json.dumps({"data": rows}).encode()
-    return _listing(client.runs.events_body(run_id=run_id, limit=EVENT_LIMIT))
 
 
 def _run_values(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
