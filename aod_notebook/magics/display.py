@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -323,7 +325,7 @@ def leave_live(session: Followed, *, start: int = 0, view: str = "auto") -> None
 
 def why_not_live() -> str | None:
     """Return why pages may not load the live view; None if they should."""
-    if get_kernel() is None:
+    if not has_page():
         return "no page is here, only a terminal or a script"
     here = version("ipywidgets")
     if int(here.partition(".")[0]) >= LIVE_WIDGETS:
@@ -334,7 +336,7 @@ def why_not_live() -> str | None:
 def _way(view: str, *, as_trace: bool) -> Callable[[Followed, int], OneLine | Live | LiveTrace]:
     if is_live(view):
         return LiveTrace if as_trace else Live
-    if get_kernel() is None:
+    if not has_page():
         return Html if view == "html" else LineOutput
     return LinesThenHtml if view in ("auto", "lines") and _is_whole_cell() else Html
 
@@ -355,6 +357,22 @@ def is_live(view: str) -> bool:
 def get_kernel() -> Any:
     """Return the running kernel; None in a terminal or a script."""
     return getattr(get_ipython(), "kernel", None)
+
+
+def has_page() -> bool:
+    """Whether outputs can be HTML that is replaced: not in a terminal, nor in a script."""
+    return get_kernel() is not None and not _is_console()
+
+
+@cache
+def _is_console() -> bool:
+    """Whether `jupyter console` started this kernel."""
+    with contextlib.suppress(Exception):  # psutil comes with the kernel; processes may be hidden
+        import psutil
+
+        words = psutil.Process().parent().cmdline()
+        return any("jupyter-console" in word or "jupyter_console" in word for word in words)
+    return False
 
 
 def _request() -> dict[str, Any]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from IPython import get_ipython
-
 from aod_notebook.live.doctor import findings, summary
-from aod_notebook.magics.display import why_not_live
+from aod_notebook.magics.display import get_kernel, has_page, why_not_live
 from aod_notebook.magics.parser import Command
 
 if TYPE_CHECKING:
@@ -37,10 +35,10 @@ def examine() -> pd.DataFrame:
 
 
 def _front_end() -> Iterator[Finding]:
-    kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None:
-        yield "front end", "note", "no kernel: plain lines, no HTML transcripts"
+    if not has_page():
+        yield "front end", "note", "a terminal or script: plain lines, no HTML transcripts"
         return
+    kernel = get_kernel()
     yield "front end", "ok", f"{type(kernel).__name__} of {type(kernel).__module__.split('.')[0]}"
     subshells = bool(getattr(kernel, "_supports_kernel_subshells", False))
     yield (

@@ -10,7 +10,7 @@ from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.agents import agent_names, find_agent_id
 from aod_notebook.live.start import find_run_id, remember_run
-from aod_notebook.magics.display import VIEWS, get_kernel, leave_live, print_failure, say, watch
+from aod_notebook.magics.display import VIEWS, has_page, leave_live, print_failure, say, watch
 from aod_notebook.magics.find import agentos_connection, find_run, input_of, known_run
 from aod_notebook.magics.parser import (
     Command,
@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace, names: Names) -> object:
     with known_run(options.run_id, names):
         row = on.client.runs.get(run_id=run_id)
     say(clean(json.dumps(row, indent=2, ensure_ascii=False)))
-    if get_kernel() is None:  # a terminal: its output may be read as JSON
+    if not has_page():  # a terminal: its output may be read as JSON
         return None
     try:
         return find_run(run_id, {}).catch_up().trace()
