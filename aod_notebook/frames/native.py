@@ -1,5 +1,6 @@
 """From Python values over Arrow to columns of pandas' own nullable dtypes."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -310,15 +311,12 @@ def _of_codes(codes: Any, categories: list[str], column: Column) -> pd.Categoric
 
 
 def _fitting(value: Any, dtype: str) -> Any:
-    if value is None:
-        return None
+    is_int = isinstance(value, int) and not isinstance(value, bool)
     if dtype in _BITS:
-        is_int = isinstance(value, int) and not isinstance(value, bool)
         return value if is_int and abs(value) < 2 ** _BITS[dtype] else None
     if dtype in ("str", "json", "category"):
         return value.encode(errors="replace").decode() if isinstance(value, str) else None
     if dtype == "boolean":
         return value if isinstance(value, bool) else None
-    if dtype == "Float64":
-        return float(value) if isinstance(value, int | float) else None
-    return None
+    is_float = isinstance(value, float) or (is_int and abs(value) <= sys.float_info.max)
+    return float(value) if is_float else None
