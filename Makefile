@@ -30,6 +30,7 @@ test: .venv/.test check browser  ## run every check and every test
 	$(BIN)/python tests/tools/install_clis.py
 	$(BIN)/python tests/tools/agentos_sdks.py
 	$(BIN)/python tests/tools/older_kernels.py
+	$(BIN)/python tests/tools/hub.py
 	bash tests/js/run
 	@# Four workers on two cores: many tests wait for a process, a deadline or a kernel.
 	$(BIN)/python -m pytest -n 4 --ignore=tests/e2e
@@ -71,7 +72,7 @@ release: .venv/.test  ## build sdist and wheel, and try them in fresh environmen
 	$(BIN)/python tests/tools/release.py $(ARGS)
 
 clean:  ## remove what was built and installed
-	rm -rf .venv .venv-agentos .venv-kernels .venv-release build dist docs/_build docs/_generated docs/notebooks demo.html
+	rm -rf .venv .venv-agentos .venv-hub .venv-kernels .venv-release build dist docs/_build docs/_generated docs/notebooks demo.html
 
 .venv/.lab: pyproject.toml
 	$(MAKE_VENV)

@@ -16,8 +16,15 @@ import nbformat
 from kernels import clean_environment
 
 START_S = 60
+STOP_S = 8
 LIGHT = "JupyterLab Light"
 DARK = "JupyterLab Dark"
+PAGES = (
+    "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+)  # fmt: skip
+"""Options for pages that ask nobody else for anything, and show their application to tests."""
 
 
 def free_port():
@@ -43,6 +50,28 @@ class Server:
         return f"http://127.0.0.1:{self.port}{self.base}"
 
     def start(self):
+        self.root.mkdir()
+        self.home.mkdir()
+        self.settings("apputils-extension/notification", fetchNews="false", checkForUpdates=False,
+                      doNotDisturbMode=True)  # fmt: skip
+        with (self.folder / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *self.command()], env=self.environment(), stdout=log,
+                stderr=log, start_new_session=True,
+            )  # fmt: skip
+        self._wait()
+
+    def command(self):
+        """Return the module to run, and its arguments."""
+        return [
+            "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
+            f"--ServerApp.base_url={self.base}/",
+            f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}", *PAGES,
+        ]  # fmt: skip
+
+    def environment(self):
+        """Return the environment, in which all that Jupyter writes is below the folder."""
         places = {
             f"{name}_DIR": str(self.folder / name.lower())
             for name in (
@@ -50,26 +79,7 @@ class Server:
                 "JUPYTERLAB_SETTINGS",
             )
         }  # fmt: skip
-        self.root.mkdir()
-        self.home.mkdir()
-        self.settings("apputils-extension/notification", fetchNews="false", checkForUpdates=False,
-                      doNotDisturbMode=True)  # fmt: skip
-        words = [
-            "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
-            f"--ServerApp.base_url={self.base}/",
-            f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}",
-            "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
-        ]  # fmt: skip
-        with (self.folder / "server.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", *words],
-                env=clean_environment(self.home, **places), stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        self._wait()
+        return clean_environment(self.home, **places)
 
     def settings(self, plugin, **values):
         """Set what a plugin of JupyterLab reads when a page is opened."""
@@ -77,23 +87,28 @@ class Server:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), encoding="utf-8")
 
+    @property
+    def answers(self):
+        """The address that answers when the server has started."""
+        return f"{self.url}/api?token={self.token}"
+
     def _wait(self):
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             with (
                 contextlib.suppress(OSError),
-                urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=5) as answer,
+                urllib.request.urlopen(self.answers, timeout=5) as answer,
             ):
                 answer.read()
                 return
             time.sleep(0.2)
         raise TimeoutError((self.folder / "server.log").read_text(encoding="utf-8"))
 
-    def stop(self):
+    def stop(self, seconds=STOP_S):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(8)
+                self.process.wait(seconds)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
