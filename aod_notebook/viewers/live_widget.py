@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from IPython.display import DisplayHandle
 
+    from aod_notebook.viewers.feed import Feed
+
 FIRST_REFRESH_S, LAST_REFRESH_S = 2.0, 60.0
 """The HTML that is kept below a widget is updated after so long, then after twice that, …"""
 
@@ -36,7 +38,7 @@ class LiveWidget(PageWidget):
         heard: set when a page has spoken.
     """
 
-    feed: Any  # a `RowFeed` or a `RecordFeed`
+    feed: Feed
     facts = Dict().tag(sync=True)
     _shown_s = 0.0  # how long after a page has put the widget over its HTML that is updated
 
@@ -162,7 +164,7 @@ class LiveWidget(PageWidget):
 
     def is_quiet(self) -> bool:
         """Whether nothing more will be sent until something happens (`flusher.Channel`)."""
-        return bool(self.feed.is_quiet())
+        return self.feed.is_quiet()
 
     def wake(self) -> None:
         """Look soon for what has changed; cheap, from any thread."""

@@ -6,14 +6,12 @@ sent what has changed since a version, which a page that missed something asks f
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_right
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aod_notebook.viewers.feed import BEAT_S, LAST_BEATS, Message
+from aod_notebook.viewers.feed import LAST_BEATS, Feed, PageMessage
 from aod_notebook.viewers.wire import BODY_BYTES
 
 if TYPE_CHECKING:
@@ -82,23 +80,18 @@ class Records:
         return b"[" + b",".join(parts) + b"]", max(reached, version)
 
 
-class RecordFeed:
+class RecordFeed(Feed):
     """What the pages of one view have been sent of its records; safe in any thread.
 
     Attributes:
-        is_watched: whether there is a page to send to.
         is_final: whether no record will change any more; its owner says so.
     """
 
+    is_final = False
+
     def __init__(self) -> None:
-        self.is_watched = True
-        self.is_final = False
-        self._lock = threading.RLock()  # guards everything below
+        super().__init__()
         self._records = Records()
-        self._pushed = 0
-        self._syncs: dict[str, int] = {}  # by page: the version that it has
-        self._replies: deque[Message] = deque()
-        self._beat_at, self._beats_left = 0.0, LAST_BEATS
 
     def put(self, number: int, record: Sequence[Any]) -> bool:
         """Keep a record; return whether that is news."""
@@ -113,19 +106,6 @@ class RecordFeed:
                 self._records.put(number, record)
             return self._records.head != before
 
-    def reply(self, buffers: list[bytes] | None = None, /, **content: object) -> None:
-        """Queue a small message."""
-        with self._lock:
-            self._replies.append(Message(content, buffers or []))
-
-    def answer_hello(self, page: str) -> None:
-        """Confirm to a page that messages arrive, with the version that there is."""
-        with self._lock:
-            self.is_watched, self._beats_left = True, LAST_BEATS
-            welcome = Message({"type": "welcome", "page": page, "head": self._pushed})
-            if welcome not in self._replies:  # a page asks each second, which a busy kernel keeps
-                self._replies.append(welcome)
-
     def ask(self, content: Mapping[str, Any]) -> None:
         """Send a page what it lacks; it has one such wish at a time."""
         with self._lock:
@@ -133,7 +113,7 @@ class RecordFeed:
             if isinstance(version, int) and 0 <= version < self._pushed:
                 self._syncs[str(content.get("page"))] = version
 
-    def next_message(self, now: float) -> Message | None:
+    def next_message(self, now: float) -> PageMessage | None:
         """Return the next message for the pages: an answer, what is new or asked for, a beat."""
         with self._lock:
             if self._replies:
@@ -160,18 +140,10 @@ class RecordFeed:
             is_busy = bool(self._replies or self._syncs or self._beats_left) or not self.is_final
             return self._pushed == self._records.head and not (is_busy and self.is_watched)
 
-    def _message(self, version: int) -> tuple[Message, int]:
+    def _message(self, version: int) -> tuple[PageMessage, int]:
         body, reached = self._records.since(version)
         head = max(self._pushed, reached)
         content: dict[str, Any] = {"type": "records", "from": version, "to": reached, "head": head}
         if reached < self._records.head:
             content["more"] = True  # the page need not show it yet
-        return Message(content, [body]), reached
-
-    def _beat(self, now: float) -> Message | None:
-        if now - self._beat_at < BEAT_S or self._beats_left == 0:
-            return None
-        self._beat_at = now
-        if self.is_final:
-            self._beats_left -= 1
-        return Message({"type": "beat", "head": self._pushed})
+        return PageMessage(content, [body]), reached

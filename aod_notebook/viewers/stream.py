@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from aod_notebook.core.text import clean
-from aod_notebook.viewers.feed import RowFeed
 from aod_notebook.viewers.live_widget import LiveWidget
 from aod_notebook.viewers.questions import Questions
 from aod_notebook.viewers.row import Question
+from aod_notebook.viewers.row_feed import RowFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

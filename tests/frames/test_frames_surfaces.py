@@ -17,7 +17,7 @@ from aod_notebook.aod.events import iter_events
 from aod_notebook.frames import prepare
 from aod_notebook.frames.sessions.sessions import sessions_of
 from aod_notebook.live import LiveSession
-from aod_notebook.viewers.feed import RowFeed
+from aod_notebook.viewers.row_feed import RowFeed
 from aod_notebook.viewers.static import render_html
 
 SESSIONS = 50

@@ -4,7 +4,7 @@ import json
 import pytest
 from sources import Source
 
-from aod_notebook.viewers.feed import RowFeed
+from aod_notebook.viewers.row_feed import RowFeed
 
 
 @pytest.fixture
