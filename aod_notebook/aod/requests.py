@@ -26,7 +26,7 @@ Networking = Annotated[dict[str, Any], AfterValidator(inputs.check_networking)]
 Timeout = Annotated[int, Field(ge=10, le=3600)]
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """A request body; unknown fields are sent unchanged."""
 
     model_config = ConfigDict(
@@ -39,7 +39,7 @@ class Body(BaseModel):
     nullable: ClassVar[frozenset[str]] = frozenset()  # fields that send None, as null
 
 
-class _AgentFields(Body):
+class _AgentFields(RequestBody):
     runtime: Annotated[str, Field(max_length=32)] | None = None
     provider: Annotated[str, Field(max_length=32)] | None = None
     system: str = ""
@@ -67,7 +67,7 @@ class AgentUpdate(_AgentFields):
     model: str = ""
 
 
-class _EnvironmentFields(Body):
+class _EnvironmentFields(RequestBody):
     packages: Packages = {}
     env_vars: EnvVars = {}
     setup_script: str = ""
@@ -87,7 +87,7 @@ class EnvironmentUpdate(_EnvironmentFields):
     name: str = ""
 
 
-class Repository(Body):
+class Repository(RequestBody):
     """One of the `resources` of a session."""
 
     type: Literal["github_repository"]
@@ -100,7 +100,7 @@ def _check_resources(resources: list[Repository]) -> list[Repository]:
     return inputs.check_resources(resources, lambda each: each.mount_path, lambda each: each.url)
 
 
-class SessionCreate(Body):
+class SessionCreate(RequestBody):
     """Body of `POST /sessions`."""
 
     agent_id: Id
@@ -111,14 +111,14 @@ class SessionCreate(Body):
     secret_env_vars: EnvVars = {}
 
 
-class Prompt(Body):
+class Prompt(RequestBody):
     """Body of `POST /sessions/{id}/prompt`."""
 
     prompt: str
     timeout: Timeout = 600
 
 
-def encode(kind: type[Body], method: str, url: str, fields: dict[str, Any]) -> bytes:
+def encode(kind: type[RequestBody], method: str, url: str, fields: dict[str, Any]) -> bytes:
     """Check the fields that are given and encode them; None usually means omitted.
 
     Raises:

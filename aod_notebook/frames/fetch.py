@@ -153,7 +153,7 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     silent for 1.5 s; the frame then is not `complete`.
     """
     is_active, session_id = str(session.status) in ACTIVE_STATUSES, str(session.id)
-    with Body(client, session_id, since, QUIET_S if is_active else None) as body:
+    with EventBytes(client, session_id, since, QUIET_S if is_active else None) as body:
         framed = events_of_bytes(body, session_id)
     known = current.received_times(session_id)
     if known:
@@ -166,7 +166,7 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     return Framed(framed.frame, report)
 
 
-class Body:
+class EventBytes:
     """The bytes of a session's events, each event whole, up to the stream's end.
 
     Attributes:

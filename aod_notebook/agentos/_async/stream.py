@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aod_notebook.agentos.results import InvokeStreamEvent
-    from aod_notebook.core._async.transport import AsyncBody, AsyncTransport
+    from aod_notebook.core._async.transport import AsyncResponseBody, AsyncTransport
     from aod_notebook.core.wire import Call
 
 
@@ -103,7 +103,7 @@ class AsyncInvokeStream:
         if not reader.is_over:
             raise reader.interrupted("the body ended before a last event")
 
-    async def _open(self, transport: AsyncTransport, call: Call) -> AsyncBody:
+    async def _open(self, transport: AsyncTransport, call: Call) -> AsyncResponseBody:
         try:
             return await transport.open(call)
         except AgentOSTransientError as error:

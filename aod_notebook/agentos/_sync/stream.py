@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aod_notebook.agentos.results import InvokeStreamEvent
-    from aod_notebook.core._sync.transport import Body, Transport
+    from aod_notebook.core._sync.transport import ResponseBody, Transport
     from aod_notebook.core.wire import Call
 
 
@@ -104,7 +104,7 @@ class InvokeStream:
         if not reader.is_over:
             raise reader.interrupted("the body ended before a last event")
 
-    def _open(self, transport: Transport, call: Call) -> Body:
+    def _open(self, transport: Transport, call: Call) -> ResponseBody:
         try:
             return transport.open(call)
         except AgentOSTransientError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from aod_notebook.aod.models import _Resource
-    from aod_notebook.aod.requests import Body
+    from aod_notebook.aod.requests import RequestBody
     from aod_notebook.core._async.transport import AsyncTransport
 
 R = TypeVar("R", bound="_Resource")
@@ -36,7 +36,7 @@ class AsyncResource:
         return f"{path}/{action}" if action else path
 
     def _write(
-        self, method: str, path: str, body: type[Body], fields: dict[str, Any], **extra: Any
+        self, method: str, path: str, body: type[RequestBody], fields: dict[str, Any], **extra: Any
     ) -> Call:
         """Describe a call with a body; it is repeated only if it had no effect."""
         content = encode(body, method, self._transport.base_url + path, fields)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from aod_notebook.core._async.transport import AsyncBody, AsyncTransport
+    from aod_notebook.core._async.transport import AsyncResponseBody, AsyncTransport
     from aod_notebook.core.resume import Resume
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class AsyncStream(Generic[T]):
     def __init__(self, transport: AsyncTransport, resume: Resume[T]) -> None:
         self._transport = transport
         self._resume = resume
-        self._body: AsyncBody | None = None
+        self._body: AsyncResponseBody | None = None
         self._closed = False
         self._reading = False  # whether someone waits for bytes
         self._events = self._follow(resume.feed)
@@ -77,7 +77,7 @@ class AsyncStream(Generic[T]):
             _hang_up(self._body.response)
         await self._body.aclose()
 
-    async def _open(self) -> AsyncBody:
+    async def _open(self) -> AsyncResponseBody:
         if self._body is None:
             self._body = await self._transport.open(self._resume.call())
             self._resume.connected()
@@ -113,7 +113,7 @@ class AsyncStream(Generic[T]):
                 await body.aclose()
                 return
 
-    async def _reconnect(self, failure: CallFailure | None) -> AsyncBody | None:
+    async def _reconnect(self, failure: CallFailure | None) -> AsyncResponseBody | None:
         call = self._resume.call()
         if failure is None:
             reason = "the body ended, or went silent, before a last event"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _EVENT_STREAM = "text/event-stream"
 
 
-class AsyncBody:
+class AsyncResponseBody:
     """The open body of a stream; closing it twice is harmless."""
 
     def __init__(self, response: httpx.Response, stack: AsyncExitStack) -> None:
@@ -102,13 +102,13 @@ class AsyncTransport:
             body: bytes = await self._repeat(call, self._body_once)
         return body
 
-    async def open(self, call: Call) -> AsyncBody:
+    async def open(self, call: Call) -> AsyncResponseBody:
         """Open a stream of server-sent events; status and content type are checked here."""
         with awaited(call.left):
-            body: AsyncBody = await self._repeat(call, self._open_once)
+            body: AsyncResponseBody = await self._repeat(call, self._open_once)
         return body
 
-    async def open_once(self, call: Call) -> tuple[AsyncBody | None, CallFailure | None]:
+    async def open_once(self, call: Call) -> tuple[AsyncResponseBody | None, CallFailure | None]:
         """Open a stream by a single attempt and return the body, or the failure."""
         if self.is_closed:
             return None, call.failure(FailureKind.CLOSED, self.url(call))
@@ -173,7 +173,7 @@ class AsyncTransport:
         )
         return response, call.failed_answer(response, self.url(call))
 
-    async def _open_once(self, call: Call) -> tuple[AsyncBody | None, CallFailure | None]:
+    async def _open_once(self, call: Call) -> tuple[AsyncResponseBody | None, CallFailure | None]:
         async with AsyncExitStack() as stack:
             source = await stack.enter_async_context(
                 aconnect_sse(
@@ -194,7 +194,7 @@ class AsyncTransport:
                     FailureKind.UNREADABLE, self.url(call), reason, status=response.status_code
                 )
                 return None, failure
-            return AsyncBody(response, stack.pop_all()), None
+            return AsyncResponseBody(response, stack.pop_all()), None
 
     def _fields(self, call: Call) -> dict[str, Any]:
         return {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from aod_notebook.core._sync.transport import Body, Transport
+    from aod_notebook.core._sync.transport import ResponseBody, Transport
     from aod_notebook.core.resume import Resume
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Stream(Generic[T]):
     def __init__(self, transport: Transport, resume: Resume[T]) -> None:
         self._transport = transport
         self._resume = resume
-        self._body: Body | None = None
+        self._body: ResponseBody | None = None
         self._closed = False
         self._reading = False  # whether someone waits for bytes
         self._events = self._follow(resume.feed)
@@ -78,7 +78,7 @@ class Stream(Generic[T]):
             _hang_up(self._body.response)
         self._body.close()
 
-    def _open(self) -> Body:
+    def _open(self) -> ResponseBody:
         if self._body is None:
             self._body = self._transport.open(self._resume.call())
             self._resume.connected()
@@ -114,7 +114,7 @@ class Stream(Generic[T]):
                 body.close()
                 return
 
-    def _reconnect(self, failure: CallFailure | None) -> Body | None:
+    def _reconnect(self, failure: CallFailure | None) -> ResponseBody | None:
         call = self._resume.call()
         if failure is None:
             reason = "the body ended, or went silent, before a last event"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _EVENT_STREAM = "text/event-stream"
 
 
-class Body:
+class ResponseBody:
     """The open body of a stream; closing it twice is harmless."""
 
     def __init__(self, response: httpx.Response, stack: ExitStack) -> None:
@@ -103,13 +103,13 @@ class Transport:
             body: bytes = self._repeat(call, self._body_once)
         return body
 
-    def open(self, call: Call) -> Body:
+    def open(self, call: Call) -> ResponseBody:
         """Open a stream of server-sent events; status and content type are checked here."""
         with awaited(call.left):
-            body: Body = self._repeat(call, self._open_once)
+            body: ResponseBody = self._repeat(call, self._open_once)
         return body
 
-    def open_once(self, call: Call) -> tuple[Body | None, CallFailure | None]:
+    def open_once(self, call: Call) -> tuple[ResponseBody | None, CallFailure | None]:
         """Open a stream by a single attempt and return the body, or the failure."""
         if self.is_closed:
             return None, call.failure(FailureKind.CLOSED, self.url(call))
@@ -174,7 +174,7 @@ class Transport:
         )
         return response, call.failed_answer(response, self.url(call))
 
-    def _open_once(self, call: Call) -> tuple[Body | None, CallFailure | None]:
+    def _open_once(self, call: Call) -> tuple[ResponseBody | None, CallFailure | None]:
         with ExitStack() as stack:
             source = stack.enter_context(
                 connect_sse(
@@ -195,7 +195,7 @@ class Transport:
                     FailureKind.UNREADABLE, self.url(call), reason, status=response.status_code
                 )
                 return None, failure
-            return Body(response, stack.pop_all()), None
+            return ResponseBody(response, stack.pop_all()), None
 
     def _fields(self, call: Call) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ from aod_notebook.contract import ACTIVE_STATUSES, FINAL_EVENTS
 from aod_notebook.core import current
 from aod_notebook.frames import prices
 from aod_notebook.frames.decode.wire import EventRows, read_bodies
-from aod_notebook.frames.fetch import QUIET_S, Body, agent_model, base_url_of, each
+from aod_notebook.frames.fetch import QUIET_S, EventBytes, agent_model, base_url_of, each
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Filled, Problem, Report, now
 from aod_notebook.frames.schema import SCHEMAS
@@ -221,7 +221,7 @@ def _fetch(
     rows = EventRows(table, report, one)
     is_active = str(session.status) in ACTIVE_STATUSES
     try:
-        with Body(client, one, quiet_s=QUIET_S if is_active else None) as body:
+        with EventBytes(client, one, quiet_s=QUIET_S if is_active else None) as body:
             read_bodies(gate.admit(one, body), rows)
         turns = list(client.sessions.turns(one))
     except BaseException:
