@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aod_notebook.cli.source import Source, agent_name, source_of
+from aod_notebook.cli.source import SessionSource, agent_name, source_of
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted, one_line
 
@@ -69,7 +69,7 @@ def _add_store(parser: Parser) -> None:
 
 
 def _sessions(options: argparse.Namespace) -> None:
-    source = Source(options.store)
+    source = SessionSource(options.store)
     count = sys.maxsize if options.all else NEWEST
     table, of = source.newest(count)
     if not of:
@@ -179,7 +179,7 @@ def _export(options: argparse.Namespace) -> None:
     if bool(options.ids) == options.all:
         raise AodNotebookError("Give the ids of sessions, or --all.")
     if options.all:
-        source = Source(options.store)
+        source = SessionSource(options.store)
         ids = source.ids()
     else:
         source, ids = source_of(options.store, options.ids)
@@ -192,7 +192,7 @@ def _export(options: argparse.Namespace) -> None:
         print(f"{counted(len(ids), 'session')} as Parquet, not redacted: {options.parquet}")
 
 
-def _export_html(source: Source, ids: list[str], options: argparse.Namespace) -> None:
+def _export_html(source: SessionSource, ids: list[str], options: argparse.Namespace) -> None:
     from aod_notebook.cli.redaction import redactor
     from aod_notebook.viewers.bundle import write_bundle
 

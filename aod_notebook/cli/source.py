@@ -31,7 +31,7 @@ _FIELDS = {
 _TIMES = ("created_at", "recorded_at")
 
 
-class Source:
+class SessionSource:
     """Sessions of one place: a store if one is given, else the current service."""
 
     def __init__(self, store: Path | None = None) -> None:
@@ -123,7 +123,7 @@ class Source:
         )
 
 
-def source_of(store: Path | None, wanted: Sequence[str]) -> tuple[Source, list[str]]:
+def source_of(store: Path | None, wanted: Sequence[str]) -> tuple[SessionSource, list[str]]:
     """Find sessions by their ids or the beginnings of these; imported ones if no service has them.
 
     Raises:
@@ -131,12 +131,12 @@ def source_of(store: Path | None, wanted: Sequence[str]) -> tuple[Source, list[s
     """
     from aod_notebook.frames.store import is_store
 
-    source = Source(store)
+    source = SessionSource(store)
     known = source.ids()
     imported = home() / "imported"
     missing = [one for one in wanted if not _is_in(one, known)]
     if store is None and missing and is_store(imported):
-        other = Source(imported)
+        other = SessionSource(imported)
         stored = other.ids()
         if all(_is_in(one, stored) for one in wanted):
             source, known = other, stored

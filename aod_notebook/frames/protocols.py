@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from aod_notebook.aod import Session
 
 
-class Event(Protocol):
+class SessionEvent(Protocol):
     """An event of a session's stream; `aod_notebook.aod.StreamEvent` is one."""
 
     @property

@@ -21,13 +21,13 @@ from aod_notebook.frames.fetch import (
 from aod_notebook.frames.followed import followed_events, followed_pieces
 from aod_notebook.frames.logs.rows import events_of_logs, is_path, sessions_at
 from aod_notebook.frames.native import completed
-from aod_notebook.frames.protocols import Event, FollowedSession
+from aod_notebook.frames.protocols import FollowedSession, SessionEvent
 from aod_notebook.frames.report import Framed, Report
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.store import Store
 from aod_notebook.frames.transcripts.pieces import ModelOf, Piece, pieces
 
-Events = pd.DataFrame | Iterable[Event] | Iterable[bytes] | bytes | FollowedSession | Store
+Events = pd.DataFrame | Iterable[SessionEvent] | Iterable[bytes] | bytes | FollowedSession | Store
 """An events frame, `StreamEvent` objects, bytes of SSE bodies, a followed session, a store."""
 
 EVENT_COLUMNS = ("type", "stream", "data")

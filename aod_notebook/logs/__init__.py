@@ -7,15 +7,22 @@ printed: what reads the output of a live agent reads them, too. Files are only e
 
 from aod_notebook.logs.discover import AGENTS, LogFile, find_logs
 from aod_notebook.logs.read import printed_turns, read_log
-from aod_notebook.logs.session import LogSession, Problem, Request, Turn, count_once, one_each
+from aod_notebook.logs.session import (
+    LogProblem,
+    LogRequest,
+    LogSession,
+    LogTurn,
+    count_once,
+    one_each,
+)
 
 __all__ = [
     "AGENTS",
     "LogFile",
+    "LogProblem",
+    "LogRequest",
     "LogSession",
-    "Problem",
-    "Request",
-    "Turn",
+    "LogTurn",
     "count_once",
     "find_logs",
     "one_each",

@@ -21,7 +21,7 @@ from aod_notebook.logs.claude_lines import (
     prompt_of,
 )
 from aod_notebook.logs.lines import iso, lines_of, micros
-from aod_notebook.logs.session import LogSession, Request, Turn
+from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_list, as_str, dumps, loads
 
@@ -239,7 +239,7 @@ def _describe(session: LogSession, records: list[_Record]) -> None:
 
 def _add_up(session: LogSession, records: list[_Record]) -> None:
     """Make one turn of all answers."""
-    own, turn = _own_messages(records), Turn(lines=[], times=[], requests=[])
+    own, turn = _own_messages(records), LogTurn(lines=[], times=[], requests=[])
     answers: dict[str, _Answer] = {}
     for record in records:
         message = record.line.message
@@ -252,14 +252,14 @@ def _add_up(session: LogSession, records: list[_Record]) -> None:
 def _split_turns(session: LogSession, records: list[_Record]) -> None:
     """Begin a turn at each prompt of the person; put each answer in the turn that it ended in."""
     own = _own_messages(records)
-    turn = Turn(lines=[], times=[], requests=[], denied=[])
+    turn = LogTurn(lines=[], times=[], requests=[], denied=[])
     answers: dict[str, _Answer] = {}
     turns = [turn]
     for record in records:
         line, message = record.line, record.line.message
         prompt = None if line.is_sidechain else prompt_of(line)
         if prompt is not None:
-            turn = Turn(prompt=prompt, lines=[], times=[], requests=[], denied=[])
+            turn = LogTurn(prompt=prompt, lines=[], times=[], requests=[], denied=[])
             turns.append(turn)
             continue
         turn.add(_output_line(record), record.at)
@@ -290,14 +290,14 @@ def _is_billed(line: Line, message: Message, own: set[str | None]) -> bool:
 class _Answer(msgspec.Struct, gc=False):
     """The largest usage that the lines of one message report, and the turn of that line."""
 
-    turn: Turn
+    turn: LogTurn
     record: _Record
     usage: LineUsage
     written: int
 
 
 def _take_answer(
-    answers: dict[str, _Answer], turn: Turn, record: _Record, message: Message
+    answers: dict[str, _Answer], turn: LogTurn, record: _Record, message: Message
 ) -> None:
     key = message.id or record.line.request_id or record.line.uuid
     if key is None or message.usage is None:
@@ -308,10 +308,10 @@ def _take_answer(
         answers[key] = _Answer(turn, record, message.usage, written)
 
 
-def _request(key: str, answer: _Answer) -> Request:
+def _request(key: str, answer: _Answer) -> LogRequest:
     line, usage = answer.record.line, answer.usage
     hour, details, tools = usage.cache_creation, usage.output_tokens_details, usage.server_tool_use
-    return Request(
+    return LogRequest(
         key,
         None if line.message is None else line.message.model,
         Usage(
@@ -383,7 +383,7 @@ def _snake(name: str) -> str:
     return re.sub("([A-Z])", r"_\1", name).lower()
 
 
-def result_line(session: LogSession, turn: Turn, text: str | None) -> bytes:
+def result_line(session: LogSession, turn: LogTurn, text: str | None) -> bytes:
     """Return the line that the CLI prints at the end of a turn, made of the turn's requests."""
     models: dict[str, dict[str, int | None]] = {}
     for name, usage, searches in _by_model(turn.requests):
@@ -413,7 +413,7 @@ def result_line(session: LogSession, turn: Turn, text: str | None) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _by_model(requests: Iterable[Request]) -> list[tuple[str, Usage, int | None]]:
+def _by_model(requests: Iterable[LogRequest]) -> list[tuple[str, Usage, int | None]]:
     found: dict[str, tuple[Usage, int | None]] = {}
     for request in requests:
         name = request.model or "unknown"

@@ -45,7 +45,7 @@ class Message(msgspec.Struct, gc=False):
     usage: LineUsage | None = None
 
 
-class Part(msgspec.Struct, gc=False):
+class TextBlock(msgspec.Struct, gc=False):
     """The text of one content block, if it is text."""
 
     type: str = ""
@@ -83,7 +83,7 @@ class _CountedLine(Line, rename="camel", gc=False):
 
 _decode = msgspec.json.Decoder(Line).decode
 _decode_counted = msgspec.json.Decoder(_CountedLine).decode
-_decode_content = msgspec.json.Decoder(str | list[Part]).decode
+_decode_content = msgspec.json.Decoder(str | list[TextBlock]).decode
 
 
 def parse(raw: bytes, *, usage_only: bool = False) -> Line | None:
@@ -152,10 +152,10 @@ def prompt_of(line: Line) -> str | None:
     return _command(content)
 
 
-def _content(raw: msgspec.Raw) -> str | list[Part]:
+def _content(raw: msgspec.Raw) -> str | list[TextBlock]:
     """Return the text of a message, or its parts without what is not text."""
     try:
-        content: str | list[Part] = _decode_content(raw)
+        content: str | list[TextBlock] = _decode_content(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         value = loads(bytes(raw))
     else:
@@ -163,7 +163,7 @@ def _content(raw: msgspec.Raw) -> str | list[Part]:
     if isinstance(value, str):
         return value
     parts = map(as_dict, as_list(value))
-    return [Part(as_str(p.get("type")) or "", as_str(p.get("text")) or "") for p in parts]
+    return [TextBlock(as_str(p.get("type")) or "", as_str(p.get("text")) or "") for p in parts]
 
 
 def _command(text: str) -> str:

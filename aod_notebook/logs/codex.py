@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aod_notebook.logs.lines import lines_of, micros
-from aod_notebook.logs.session import LogSession, Request, Turn
+from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, dumps, loads
 
@@ -60,7 +60,7 @@ class _Rollout:
         self._usage_only = usage_only
         self.session = LogSession(session_id=path.stem[-36:], runtime="codex", source=path)
         self.session.turns = []
-        self._turn = Turn(lines=[], times=[], requests=[])
+        self._turn = LogTurn(lines=[], times=[], requests=[])
         self._model: str | None = None
         self._calls: dict[str, dict[str, Any]] = {}
         self._details: dict[str, dict[str, Any]] = {}
@@ -219,7 +219,7 @@ class _Rollout:
             return
         self._end_turn()
         self.session.title = self.session.title or text.strip().splitlines()[0]
-        self._turn = Turn(prompt=text, lines=[], times=[], requests=[])
+        self._turn = LogTurn(prompt=text, lines=[], times=[], requests=[])
 
     def _record(self, record: dict[str, Any], at: int | None) -> None:
         """Count an answer by its own record, and forget the turn's sums of older versions."""
@@ -231,7 +231,7 @@ class _Rollout:
             self._counts.clear()
         owner = as_str(record.get("thread_id"))
         self._turn.requests.append(
-            Request(key, self._model, _usage(as_dict(record.get("usage"))), at, owner)
+            LogRequest(key, self._model, _usage(as_dict(record.get("usage"))), at, owner)
         )
         total = as_dict(record.get("thread_token_usage"))
         if total and owner == self.session.session_id:
@@ -253,13 +253,13 @@ class _Rollout:
         for count in self._counts:
             key = f"{session.session_id}|{count.number}"
             owner = session.session_id
-            turn.requests.append(Request(key, self._model, count.usage, count.at, owner))
+            turn.requests.append(LogRequest(key, self._model, count.usage, count.at, owner))
         self._counts, self._has_records = [], False
         self._calls.clear()
         self._details.clear()
         if turn.lines or turn.requests or turn.prompt is not None:
             session.turns.append(turn)
-        self._turn = Turn(lines=[], times=[], requests=[])
+        self._turn = LogTurn(lines=[], times=[], requests=[])
 
     def _note_copy(self, at: int) -> None:
         """Note how far the lines reach that a fork or a subagent copied from its parent.
@@ -413,7 +413,7 @@ def _unwrapped(text: str) -> tuple[str, int | None]:
     return rest[0], None if found is None else int(found[1])
 
 
-def result_line(session: LogSession, turn: Turn, total: Usage) -> bytes:
+def result_line(session: LogSession, turn: LogTurn, total: Usage) -> bytes:
     """Return the line that Codex prints at the end of a turn.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from aod_notebook.logs.lines import lines_of, micros
-from aod_notebook.logs.session import LogSession, Request, Turn
+from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, dumps, loads
 
@@ -108,8 +108,8 @@ def _header(session: LogSession, value: dict[str, Any]) -> None:
 
 
 def _split_turns(session: LogSession, chat: _Chat, *, usage_only: bool) -> None:
-    turn = Turn(lines=[], times=[], requests=[])
-    turns: list[Turn] = []
+    turn = LogTurn(lines=[], times=[], requests=[])
+    turns: list[LogTurn] = []
     left = dict(chat.billed)
     for key, message in chat.messages.items():
         at = micros(message.get("timestamp"))
@@ -119,7 +119,7 @@ def _split_turns(session: LogSession, chat: _Chat, *, usage_only: bool) -> None:
                 continue
             if turn.lines or turn.prompt is not None:
                 turns.append(turn)
-            turn = Turn(prompt=prompt, lines=[], times=[], requests=[])
+            turn = LogTurn(prompt=prompt, lines=[], times=[], requests=[])
             session.title = session.title or prompt.strip().splitlines()[0]
         elif not usage_only:
             _take(session, turn, message, at)
@@ -149,7 +149,7 @@ def _text(content: Any) -> str:
     return "".join(as_str(part.get("text")) or "" for part in parts if not part.get("thought"))
 
 
-def _take(session: LogSession, turn: Turn, message: dict[str, Any], at: int | None) -> None:
+def _take(session: LogSession, turn: LogTurn, message: dict[str, Any], at: int | None) -> None:
     """Write a message of the model, or of the CLI, as the CLI prints it."""
     kind, time = as_str(message.get("type")), as_str(message.get("timestamp"))
     text = _text(message.get("content"))
@@ -174,7 +174,7 @@ def _take(session: LogSession, turn: Turn, message: dict[str, Any], at: int | No
         _take_call(turn, call, time, at)
 
 
-def _take_call(turn: Turn, call: dict[str, Any], asked: str | None, at: int | None) -> None:
+def _take_call(turn: LogTurn, call: dict[str, Any], asked: str | None, at: int | None) -> None:
     call_id = as_str(call.get("id"))
     line: dict[str, Any] = {
         "type": "tool_use",
@@ -210,7 +210,7 @@ def _output(call: dict[str, Any]) -> str:
     return "\n".join(texts) or (shown if isinstance(shown, str) else "")
 
 
-def _request(key: str, message: dict[str, Any]) -> Request:
+def _request(key: str, message: dict[str, Any]) -> LogRequest:
     tokens = as_dict(message.get("tokens"))
     read = [as_int(tokens.get(name)) for name in ("input", "tool")]
     usage = Usage(  # what a tool of the provider puts into the prompt is counted apart
@@ -220,10 +220,10 @@ def _request(key: str, message: dict[str, Any]) -> Request:
         reasoning_tokens=as_int(tokens.get("thoughts")),
     )
     at = micros(message.get("timestamp"))
-    return Request(key, as_str(message.get("model")), usage, at)
+    return LogRequest(key, as_str(message.get("model")), usage, at)
 
 
-def result_line(turn: Turn) -> bytes:
+def result_line(turn: LogTurn) -> bytes:
     """Return the line that the CLI prints at the end of a turn, made of the turn's requests."""
     models: dict[str, Usage] = {}
     for request in turn.requests:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from aod_notebook.logs.session import LogSession, Request, Turn
+from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_str, dumps, loads
 
@@ -169,14 +169,14 @@ def _message(session: LogSession, key: str, data: Any) -> _Message:
 
 
 def _split_turns(session: LogSession, messages: Iterable[_Message]) -> None:
-    turn = Turn(lines=[], times=[], requests=[])
+    turn = LogTurn(lines=[], times=[], requests=[])
     for message in messages:
         if message.get("role") == "user":
             if turn.lines or turn.requests or turn.prompt is not None:
                 session.turns.append(turn)
             texts = [p for p in message.parts if p.get("type") == "text" and not p.get("synthetic")]
             prompt = "\n".join(as_str(part.get("text")) or "" for part in texts)
-            turn = Turn(prompt=prompt or None, lines=[], times=[], requests=[])
+            turn = LogTurn(prompt=prompt or None, lines=[], times=[], requests=[])
             continue
         session.model = session.model or as_str(message.get("modelID"))
         for part in message.parts:
@@ -193,7 +193,7 @@ def _split_turns(session: LogSession, messages: Iterable[_Message]) -> None:
         session.turns.append(turn)
 
 
-def _take(turn: Turn, part: dict[str, Any]) -> None:
+def _take(turn: LogTurn, part: dict[str, Any]) -> None:
     """Write a part as the CLI prints it; some kinds it never prints."""
     kind = _KINDS.get(as_str(part.get("type")) or "")
     if kind is None:
@@ -204,7 +204,7 @@ def _take(turn: Turn, part: dict[str, Any]) -> None:
     turn.add(dumps(line).encode(), _micros(ended))
 
 
-def _request(message: _Message, at: int | None) -> Request:
+def _request(message: _Message, at: int | None) -> LogRequest:
     tokens = as_dict(message.get("tokens"))
     cache = as_dict(tokens.get("cache"))
     usage = Usage(
@@ -219,10 +219,10 @@ def _request(message: _Message, at: int | None) -> Request:
     times = as_dict(message.get("time"))
     marks = (times.get("created"), times.get("completed"), model, *msgspec.structs.astuple(usage))
     key = message.id if at is None else "|".join(map(str, marks))
-    return Request(key, model, usage, at, cost_usd=cost, message_id=message.id)
+    return LogRequest(key, model, usage, at, cost_usd=cost, message_id=message.id)
 
 
-def counted_lines(turn: Turn) -> list[bytes]:
+def counted_lines(turn: LogTurn) -> list[bytes]:
     """Return the lines of a turn without the counts of requests that another session made."""
     kept = {request.message_id for request in turn.requests}
     return [_without_counts(line, kept) for line in turn.lines]

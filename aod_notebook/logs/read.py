@@ -8,7 +8,7 @@ import msgspec
 
 from aod_notebook.logs import claude, codex, gemini, opencode
 from aod_notebook.logs.discover import LogFile
-from aod_notebook.logs.session import LogSession, Turn
+from aod_notebook.logs.session import LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 
 
@@ -37,7 +37,7 @@ def read_log(log: LogFile, *, usage_only: bool = False) -> list[LogSession]:
     return list(opencode.read_sessions(log.path, usage_only=usage_only))
 
 
-def printed_turns(session: LogSession) -> Iterator[Turn]:
+def printed_turns(session: LogSession) -> Iterator[LogTurn]:
     """Yield the turns of a session, each with the line by which its CLI would report its end.
 
     The counts in that line are the sums of the turn's requests, so `count_once` comes first.
@@ -53,12 +53,12 @@ def printed_turns(session: LogSession) -> Iterator[Turn]:
             yield turn
             continue
         last = turn.span[1]
-        yield Turn(
+        yield LogTurn(
             turn.prompt, [*turn.lines, line], [*turn.times, last], turn.requests, turn.is_error
         )
 
 
-def _result_line(session: LogSession, turn: Turn, total: Usage) -> bytes | None:
+def _result_line(session: LogSession, turn: LogTurn, total: Usage) -> bytes | None:
     if not turn.lines and not turn.requests:
         return None
     if session.runtime == "claude":
@@ -88,7 +88,7 @@ class _Line(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-def _last_words(turn: Turn) -> str | None:
+def _last_words(turn: LogTurn) -> str | None:
     """Return what Claude itself, not a subagent, wrote last."""
     for line in reversed(turn.lines):
         if b'"text"' not in line:

@@ -8,7 +8,7 @@ import msgspec
 from aod_notebook.transcripts import Usage
 
 
-class Request(msgspec.Struct, frozen=True, gc=False):
+class LogRequest(msgspec.Struct, frozen=True, gc=False):
     """One billed answer of a model.
 
     Attributes:
@@ -32,7 +32,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     message_id: str | None = None
 
 
-class Turn(msgspec.Struct):
+class LogTurn(msgspec.Struct):
     """What came of one prompt: the lines that the CLI would have printed for it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Turn(msgspec.Struct):
     prompt: str | None = None
     lines: list[bytes] = []
     times: list[int | None] = []
-    requests: list[Request] = []
+    requests: list[LogRequest] = []
     is_error: bool = False
     denied: list[str] = []
 
@@ -63,7 +63,7 @@ class Turn(msgspec.Struct):
         return (min(known), max(known)) if known else (None, None)
 
 
-class Problem(msgspec.Struct, frozen=True):
+class LogProblem(msgspec.Struct, frozen=True):
     """Something in a log that could not be read, or that does not add up."""
 
     what: str
@@ -94,17 +94,17 @@ class LogSession(msgspec.Struct, kw_only=True):
     forked_from_id: str | None = None
     created_at: int | None = None
     updated_at: int | None = None
-    turns: list[Turn] = []
+    turns: list[LogTurn] = []
     total: Usage | None = None
     total_cost_usd: float | None = None
-    problems: list[Problem] = []
+    problems: list[LogProblem] = []
 
     def note(self, what: str, where: object = "") -> None:
         """Record a problem."""
-        self.problems.append(Problem(what, f"{self.source.name}:{where}" if where else ""))
+        self.problems.append(LogProblem(what, f"{self.source.name}:{where}" if where else ""))
 
     @property
-    def requests(self) -> Iterable[Request]:
+    def requests(self) -> Iterable[LogRequest]:
         """Return the requests of all turns."""
         return (request for turn in self.turns for request in turn.requests)
 
@@ -195,7 +195,7 @@ def _merged(copies: list[LogSession]) -> LogSession:
         rest = [request for request in other.requests if request.key not in known]
         if rest:
             known |= {request.key for request in rest}
-            best.turns.append(Turn(lines=[], times=[], requests=rest))
+            best.turns.append(LogTurn(lines=[], times=[], requests=rest))
     return best
 
 

@@ -24,8 +24,8 @@ FAILURES = 20
 _log = logging.getLogger(__name__)
 
 
-class Channel(Protocol):
-    """A viewer, as the thread sees it."""
+class FlushedWidget(Protocol):
+    """A widget, as the thread sees it."""
 
     def step(self, now: float) -> bool:
         """Send one message if there is one to send in the round that began at `now`."""
@@ -60,7 +60,7 @@ class RateWindow:
 
 
 class Flusher:
-    """Serves all channels in turn from one thread, which ends when none has anything to send.
+    """Serves all widgets in turn from one thread, which ends when none has anything to send.
 
     Args:
         clock: gives the time in seconds; `time.monotonic`.
@@ -70,17 +70,17 @@ class Flusher:
         self._clock = clock
         self._news = threading.Event()
         self._lock = threading.Lock()  # guards the three fields below
-        self._channels: dict[int, Channel] = {}
+        self._widgets: dict[int, FlushedWidget] = {}
         self._failures: dict[int, int] = {}
         self._thread: threading.Thread | None = None
         self._window = RateWindow(MESSAGES_PER_S)  # used by the thread only
 
-    def wake(self, channel: Channel) -> None:
-        """Serve `channel` soon; cheap when it is waited for already. Any thread may call it."""
-        if self._news.is_set() and id(channel) in self._channels:
+    def wake(self, widget: FlushedWidget) -> None:
+        """Serve `widget` soon; cheap when it is waited for already. Any thread may call it."""
+        if self._news.is_set() and id(widget) in self._widgets:
             return
         with self._lock:
-            self._channels[id(channel)] = channel
+            self._widgets[id(widget)] = widget
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._run, name="aod-notebook viewers", daemon=True
@@ -88,11 +88,11 @@ class Flusher:
                 self._thread.start()
         self._news.set()
 
-    def drop(self, channel: Channel) -> None:
-        """Stop serving `channel`."""
+    def drop(self, widget: FlushedWidget) -> None:
+        """Stop serving `widget`."""
         with self._lock:
-            self._channels.pop(id(channel), None)
-            self._failures.pop(id(channel), None)
+            self._widgets.pop(id(widget), None)
+            self._failures.pop(id(widget), None)
 
     def _run(self) -> None:
         began = self._clock()
@@ -107,40 +107,40 @@ class Flusher:
         now, busy = self._clock(), True
         while busy:
             busy = False
-            for channel in list(self._channels.values()):
+            for widget in list(self._widgets.values()):
                 if not self._window.take(self._clock()):
                     self._news.set()  # the rest goes out as soon as it may
                     return True
-                if self._step(channel, now):
+                if self._step(widget, now):
                     busy = True
-                    self._put_last(channel)
+                    self._put_last(widget)
                 else:
                     self._window.put_back()
         # Channels are asked without the lock: theirs may be held by a thread that wakes us.
-        quiet = [key for key, each in list(self._channels.items()) if each.is_quiet()]
+        quiet = [key for key, each in list(self._widgets.items()) if each.is_quiet()]
         with self._lock:
             for key in quiet if not self._news.is_set() else ():
-                self._channels.pop(key, None)
-            if not self._channels:
+                self._widgets.pop(key, None)
+            if not self._widgets:
                 self._thread = None
-            return bool(self._channels)
+            return bool(self._widgets)
 
-    def _put_last(self, channel: Channel) -> None:
+    def _put_last(self, widget: FlushedWidget) -> None:
         """Serve the others first when the rate ends a round early: none is left to starve."""
         with self._lock:
-            if self._channels.pop(id(channel), None) is not None:
-                self._channels[id(channel)] = channel
+            if self._widgets.pop(id(widget), None) is not None:
+                self._widgets[id(widget)] = widget
 
-    def _step(self, channel: Channel, now: float) -> bool:
+    def _step(self, widget: FlushedWidget, now: float) -> bool:
         try:
-            sent = channel.step(now)
+            sent = widget.step(now)
         except Exception:  # noqa: BLE001 - the thread serves others too, whatever one meets
             _log.debug("a viewer could not send", exc_info=True)
-            count = self._failures[id(channel)] = self._failures.get(id(channel), 0) + 1
+            count = self._failures[id(widget)] = self._failures.get(id(widget), 0) + 1
             if count >= FAILURES:
-                self.drop(channel)
+                self.drop(widget)
             return False
-        self._failures.pop(id(channel), None)
+        self._failures.pop(id(widget), None)
         return sent
 
 

@@ -153,7 +153,7 @@ class LiveWidget(PageWidget):
     # -- on the flusher's thread ----------------------------------------------------------------
 
     def step(self, now: float) -> bool:
-        """Send one message if there is one to send (`flusher.Channel`)."""
+        """Send one message if there is one to send (`flusher.FlushedWidget`)."""
         if self._send_facts(now) or self._refresh_if_due(now):
             return True
         message = self.feed.next_message(now)
@@ -163,7 +163,7 @@ class LiveWidget(PageWidget):
         return True
 
     def is_quiet(self) -> bool:
-        """Whether nothing more will be sent until something happens (`flusher.Channel`)."""
+        """Whether nothing more will be sent until something happens (`flusher.FlushedWidget`)."""
         return self.feed.is_quiet()
 
     def wake(self) -> None:

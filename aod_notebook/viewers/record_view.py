@@ -55,7 +55,7 @@ class RecordView(LiveWidget):
     # -- what is sent ---------------------------------------------------------------------------
 
     def step(self, now: float) -> bool:
-        """Send one message if there is one to send (`flusher.Channel`)."""
+        """Send one message if there is one to send (`flusher.FlushedWidget`)."""
         if self._read(now):
             self._version += 1
         if self.feed.is_final and not self._is_over:  # what is kept of it is complete from now on
@@ -63,7 +63,7 @@ class RecordView(LiveWidget):
         return super().step(now)
 
     def is_quiet(self) -> bool:
-        """Whether nothing more will be sent until something happens (`flusher.Channel`)."""
+        """Whether nothing more will be sent until something happens (`flusher.FlushedWidget`)."""
         return super().is_quiet() and self._refresh_at is None and self.facts == self._all_facts()
 
     def _send_facts(self, now: float) -> bool:

@@ -14,7 +14,7 @@ from aod_notebook.viewers.lines import TextLines
 from aod_notebook.viewers.row import TITLE_CHARS, Extra, Kind, Row, Summary, text_rows
 from aod_notebook.viewers.run_rows import RunRows, is_of_run
 from aod_notebook.viewers.styles import prose, styled
-from aod_notebook.viewers.tools import Tools, seconds
+from aod_notebook.viewers.tools import ToolRows, seconds
 from aod_notebook.viewers.turns import Turn, micros, turn_begun
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class RowBuilder:
         self._run = RunRows(self.summary)
         self._number = 0  # of the next row
         self._stages: int | None = None  # the row that the stages under way fold under
-        self._tools = Tools()
+        self._tools = ToolRows()
         self._turn: Turn | None = None
         self._states = 0  # rows that replaced others
         self._at: object = None  # when the event under way came about, as the service says it

@@ -34,7 +34,7 @@ _TELLING = re.compile(r"^E  |\bError\b|\berror:|^\S+:\d+|\bfailed\b|\bFAILED\b")
 _EXIT = re.compile(r"Exit code (-?\d{1,10})\n?")
 
 
-class Call(NamedTuple):
+class PendingCall(NamedTuple):
     """A call that may still get its result."""
 
     number: int
@@ -43,7 +43,7 @@ class Call(NamedTuple):
     at: int | None
 
 
-class Tools:
+class ToolRows:
     """Makes the rows of tool calls and of their results.
 
     Attributes:
@@ -56,8 +56,8 @@ class Tools:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        self.calls: dict[str, Call] = {}
-        self._waiting: dict[str, Call] = {}
+        self.calls: dict[str, PendingCall] = {}
+        self._waiting: dict[str, PendingCall] = {}
         self.folder = ""
         self._list = Checklist()
         self._last_words: dict[int, str] = {}  # by the row of a call: of the subagent below it
@@ -77,7 +77,7 @@ class Tools:
         if parent is not None:
             self._last_words[parent] = text.strip()
 
-    def running(self) -> Call | None:
+    def running(self) -> PendingCall | None:
         """Return the call that has waited longest for its result; None if none waits."""
         return next(iter(self._waiting.values()), None)
 
@@ -97,7 +97,7 @@ class Tools:
             items = self._list.take(name, given, entry.tool_use_id or "")
             rows = self._list_rows(row, number, items)
         if entry.tool_use_id:
-            call = Call(number, rows[0], kind, at)
+            call = PendingCall(number, rows[0], kind, at)
             self.calls[entry.tool_use_id] = self._waiting[entry.tool_use_id] = call
         return rows
 
@@ -153,7 +153,7 @@ class Tools:
         return [*rows, done]
 
     def _result_row(
-        self, call: Call, text: str, is_error: bool, number: int, image: str
+        self, call: PendingCall, text: str, is_error: bool, number: int, image: str
     ) -> list[Row]:
         """Return the row of what a call returned; none if the reader has seen that."""
         if image:
@@ -203,7 +203,7 @@ def _beside(entry: Entry) -> Any:
     return entry.fields.get("tool_use_result")
 
 
-def _ended(call: Call, entry: Entry, text: str, at: int | None, beside: Any) -> Extra:
+def _ended(call: PendingCall, entry: Entry, text: str, at: int | None, beside: Any) -> Extra:
     extra = call.row.extra or Extra()
     took = None if at is None or call.at is None or at <= call.at else (at - call.at) / 1e6
     patch = diffs.patched(beside.get("structuredPatch")) if isinstance(beside, dict) else None
@@ -220,7 +220,7 @@ def _ended(call: Call, entry: Entry, text: str, at: int | None, beside: Any) -> 
     return structs.replace(extra, took=took, diff=diff, bad=bad, note=note)
 
 
-def _folds(call: Call, rows: list[Row], extra: Extra) -> bool:
+def _folds(call: PendingCall, rows: list[Row], extra: Extra) -> bool:
     if extra.bad or not rows:
         return call.kind == "task"
     is_long = rows[0].text.count("\n") >= OPEN_LINES

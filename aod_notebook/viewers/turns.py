@@ -18,7 +18,7 @@ from aod_notebook.viewers.tools import seconds
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event
     from aod_notebook.viewers.row import Row
-    from aod_notebook.viewers.tools import Tools
+    from aod_notebook.viewers.tools import ToolRows
 
 LAST_WORDS = 80
 STARTED = ("stage", "runtime_start", "started")
@@ -50,7 +50,7 @@ class Turn:
     prompt: str = ""
     words: str = ""
 
-    def row(self, rows: int, tools: Tools, spent: Spent, ended: int | None) -> Row:
+    def row(self, rows: int, tools: ToolRows, spent: Spent, ended: int | None) -> Row:
         """Return the head with what happened: rows, calls, tokens, cost, time, last words."""
         facts = [counted(rows, "row")]
         calls = tools.counts.most_common(MOST_TOOLS)
@@ -102,5 +102,5 @@ def turn_begun(event: Event, before: int) -> int | None:
     return before + 1 if is_start else None
 
 
-def _failed(tools: Tools, name: str) -> str:
+def _failed(tools: ToolRows, name: str) -> str:
     return f" ({tools.failed[name]} failed)" if tools.failed[name] else ""

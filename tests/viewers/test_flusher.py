@@ -9,7 +9,7 @@ from aod_notebook.viewers.flusher import Flusher, RateWindow
 DEADLINE_S = 60
 
 
-class Channel:
+class Widget:
     """Sends what it is given, and notes when."""
 
     def __init__(self, clock=time.monotonic, *, fails=False):
@@ -49,22 +49,22 @@ def wait_until_gone(flusher):
 def test_the_first_news_goes_out_at_once(monkeypatch):
     for name in ("PERIOD_S", "PAUSE_S", "IDLE_S"):
         monkeypatch.setattr(flusher_module, name, 600.0)  # a pause before it would not end in time
-    flusher, channel = Flusher(), Channel()
-    channel.waiting = ["a"]
-    flusher.wake(channel)
-    channel.wait_for(1)
+    flusher, widget = Flusher(), Widget()
+    widget.waiting = ["a"]
+    flusher.wake(widget)
+    widget.wait_for(1)
 
 
 def test_all_viewers_together_keep_the_rate():
     now = [0.0]
-    flusher, channels = Flusher(lambda: now[0]), [Channel(lambda: now[0]) for _ in range(5)]
-    for channel in channels:
-        channel.waiting = list(range(20))
-        flusher._channels[id(channel)] = channel
+    flusher, widgets = Flusher(lambda: now[0]), [Widget(lambda: now[0]) for _ in range(5)]
+    for widget in widgets:
+        widget.waiting = list(range(20))
+        flusher._widgets[id(widget)] = widget
     for _ in range(300):
         now[0] += 0.01
         flusher._serve()
-    times = sorted(at for channel in channels for at, _ in channel.sent)
+    times = sorted(at for widget in widgets for at, _ in widget.sent)
     assert len(times) == 100
     assert all(later - first >= 1 for first, later in zip(times, times[50:], strict=False))
 
@@ -72,7 +72,7 @@ def test_all_viewers_together_keep_the_rate():
 def test_no_viewer_starves_beside_one_that_takes_the_whole_rate():
     now = [0.0]
 
-    class Steady(Channel):
+    class Steady(Widget):
         """Has one message for each round."""
 
         def step(self, round_at):
@@ -88,29 +88,29 @@ def test_no_viewer_starves_beside_one_that_takes_the_whole_rate():
     for number in range(150):
         now[0] += 0.02
         if number in (0, 50):
-            channel = second if number else first
-            flusher._channels[id(channel)] = channel
+            widget = second if number else first
+            flusher._widgets[id(widget)] = widget
         flusher._serve()
     assert abs(len(first.sent) - 50 - len(second.sent)) <= 2
 
 
 def test_one_thread_serves_all_and_ends_when_nothing_is_left():
-    flusher, channels = Flusher(), [Channel() for _ in range(10)]
+    flusher, widgets = Flusher(), [Widget() for _ in range(10)]
     before = threading.active_count()
-    for channel in channels:
-        channel.waiting = ["a"]
-        flusher.wake(channel)
+    for widget in widgets:
+        widget.waiting = ["a"]
+        flusher.wake(widget)
     assert threading.active_count() <= before + 1
-    for channel in channels:
-        channel.wait_for(1)
+    for widget in widgets:
+        widget.wait_for(1)
     wait_until_gone(flusher)
-    channels[0].waiting = ["b"]
-    flusher.wake(channels[0])
-    channels[0].wait_for(2)
+    widgets[0].waiting = ["b"]
+    flusher.wake(widgets[0])
+    widgets[0].wait_for(2)
 
 
 def test_a_viewer_that_fails_does_not_keep_the_others_waiting():
-    flusher, broken, sound = Flusher(), Channel(fails=True), Channel()
+    flusher, broken, sound = Flusher(), Widget(fails=True), Widget()
     sound.waiting = list(range(30))
     flusher.wake(broken)
     flusher.wake(sound)
@@ -120,17 +120,17 @@ def test_a_viewer_that_fails_does_not_keep_the_others_waiting():
 def test_a_thread_that_holds_a_viewers_lock_may_wake_it():
     flusher, lock = Flusher(), threading.Lock()
 
-    class Locked(Channel):
+    class Locked(Widget):
         def is_quiet(self):
             with lock:
                 return super().is_quiet()
 
-    channel = Locked()
+    widget = Locked()
     for number in range(50):
         with lock:
-            channel.waiting.append(number)
-            flusher.wake(channel)
-    channel.wait_for(50)
+            widget.waiting.append(number)
+            flusher.wake(widget)
+    widget.wait_for(50)
 
 
 @pytest.mark.parametrize("limit", [1, 3])

@@ -9,10 +9,10 @@ from typing import Any, Final
 from aod_notebook.core.text import counted
 from aod_notebook.frames.insights.session import (
     EDITS,
-    Call,
+    CallRow,
     Finding,
     Limits,
-    Row,
+    MessageRow,
     SessionRows,
     decoded,
     of_calls,
@@ -52,7 +52,7 @@ def compactions(session: SessionRows, _: Limits) -> Iterator[Finding]:
 
 def cold_caches(session: SessionRows, limits: Limits) -> Iterator[Finding]:
     """Find requests that had to write the context to the cache again after a pause."""
-    before: Row | None = None
+    before: MessageRow | None = None
     for row in session.rows:
         if row.at is None or row.parent is not None or row.context is None:
             continue
@@ -107,7 +107,7 @@ def denied_calls(session: SessionRows, limits: Limits) -> Iterator[Finding]:
 
 def api_retries(session: SessionRows, limits: Limits) -> Iterator[Finding]:
     """Find turns in which a request to the API was repeated many times."""
-    by_turn: dict[int | None, list[Row]] = defaultdict(list)
+    by_turn: dict[int | None, list[MessageRow]] = defaultdict(list)
     for row in session.rows:
         if row.subtype == "api_retry":
             by_turn[row.turn].append(row)
@@ -125,7 +125,7 @@ def api_retries(session: SessionRows, limits: Limits) -> Iterator[Finding]:
 
 def repeated_calls(session: SessionRows, limits: Limits) -> Iterator[Finding]:
     """Find identical calls with identical answers in one turn: a loop."""
-    groups: dict[tuple[Any, ...], list[Call]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[CallRow]] = defaultdict(list)
     edited = 0
     for call in session.calls:
         edited += call.edits
@@ -139,7 +139,7 @@ def repeated_calls(session: SessionRows, limits: Limits) -> Iterator[Finding]:
 
 def repeated_failures(session: SessionRows, limits: Limits) -> Iterator[Finding]:
     """Find identical calls that failed repeatedly, with no edit in between."""
-    groups: dict[tuple[Any, ...], list[Call]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[CallRow]] = defaultdict(list)
     edited = 0
     for call in session.calls:
         edited += call.edits and not call.is_error
@@ -153,7 +153,7 @@ def repeated_failures(session: SessionRows, limits: Limits) -> Iterator[Finding]
 
 def repeated_reads(session: SessionRows, limits: Limits) -> Iterator[Finding]:
     """Find files that were read repeatedly although nothing had changed them."""
-    reads: dict[tuple[str | None, str], list[Call]] = defaultdict(list)
+    reads: dict[tuple[str | None, str], list[CallRow]] = defaultdict(list)
     for call in session.calls:
         for touch in call.touches:
             if touch.operation in EDITS:
@@ -165,13 +165,13 @@ def repeated_reads(session: SessionRows, limits: Limits) -> Iterator[Finding]:
         yield from _of_reads(path, calls, limits)
 
 
-def _of_reads(path: str, calls: Sequence[Call], limits: Limits) -> Iterator[Finding]:
+def _of_reads(path: str, calls: Sequence[CallRow], limits: Limits) -> Iterator[Finding]:
     if len(calls) >= limits.same_read:
         text = f"{path} was read {len(calls)} times without a change"
         yield of_calls("repeated_read", "warn", text, calls, calls[1:])
 
 
-def _is_partial(call: Call) -> bool:
+def _is_partial(call: CallRow) -> bool:
     """Check whether a read asks for a part of a file only: then the next one is another read."""
     given = decoded(call.input)
     return isinstance(given, dict) and any(given.get(name) for name in ("offset", "start_line"))
@@ -206,7 +206,7 @@ def unused_subagents(session: SessionRows, _: Limits) -> Iterator[Finding]:
             yield found._replace(messages=messages, orders=orders)
 
 
-def _answer(call: Call) -> str:
+def _answer(call: CallRow) -> str:
     """Return a subagent's own words."""
     text = call.output.rpartition("<task_result>")[2]
     for trailer in _TRAILERS:
@@ -219,15 +219,17 @@ def _words(text: str) -> set[str]:
     return set(_WORD.findall(text.lower()))
 
 
-def _later_words(session: SessionRows, call: Call) -> set[str] | None:
+def _later_words(session: SessionRows, call: CallRow) -> set[str] | None:
     """Return the words that the same speaker wrote later in the turn; None if there are none."""
     end = call.result_order or call.order
-    spoken: list[tuple[Row | Call, str]] = [
+    spoken: list[tuple[MessageRow | CallRow, str]] = [
         (row, row.text)
         for row in session.rows
         if row.line_type == "assistant" and row.block == "text"
     ]
-    asked: list[tuple[Row | Call, str]] = [(other, other.input) for other in session.calls]
+    asked: list[tuple[MessageRow | CallRow, str]] = [
+        (other, other.input) for other in session.calls
+    ]
     texts = [
         text
         for one, text in (*spoken, *asked)

@@ -9,7 +9,7 @@ import pandas as pd
 from aod_notebook.frames import prices
 from aod_notebook.frames.insights.findings import KINDS
 from aod_notebook.frames.insights.rows import sessions_of_frames
-from aod_notebook.frames.insights.session import Finding, Limits, Row, SessionRows
+from aod_notebook.frames.insights.session import Finding, Limits, MessageRow, SessionRows
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Report, finish
 from aod_notebook.frames.schema import INSIGHTS as _SCHEMA
@@ -84,12 +84,14 @@ def _frames(source: Any, client: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.Da
     )
 
 
-def _last_rows(session: SessionRows) -> dict[str, Row]:
+def _last_rows(session: SessionRows) -> dict[str, MessageRow]:
     """Return the last row of each message, which has its tokens."""
     return {row.message_id: row for row in session.rows if row.message_id is not None}
 
 
-def _record(session: SessionRows, finding: Finding, last_rows: dict[str, Row]) -> dict[str, Any]:
+def _record(
+    session: SessionRows, finding: Finding, last_rows: dict[str, MessageRow]
+) -> dict[str, Any]:
     tokens, cost = finding.tokens, None
     if finding.kind == "cold_cache":
         row = next(one for one in session.rows if one.order == finding.orders[-1])
@@ -115,7 +117,7 @@ def _tokens(usage: Usage) -> int | None:
     return usage.input_tokens + usage.output_tokens + cached
 
 
-def _cost(row: Row, usage: Usage) -> float | None:
+def _cost(row: MessageRow, usage: Usage) -> float | None:
     if row.model is None:
         return None
     at = None if row.at is None else int(row.at * 1_000_000)

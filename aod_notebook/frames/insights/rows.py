@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from aod_notebook.frames.insights.session import Call, Row, SessionRows
+from aod_notebook.frames.insights.session import CallRow, MessageRow, SessionRows
 from aod_notebook.frames.schema import TOKENS
 from aod_notebook.transcripts import Usage
 
@@ -41,8 +41,8 @@ def _plain(series: Any) -> list[Any]:
     return [None if gone else value for value, gone in zip(values, missing, strict=True)]
 
 
-def _row(row: dict[str, Any]) -> Row:
-    return Row(
+def _row(row: dict[str, Any]) -> MessageRow:
+    return MessageRow(
         row["turn"],
         int(row["order"]),
         row["line_type"] or "",
@@ -57,8 +57,8 @@ def _row(row: dict[str, Any]) -> Row:
     )
 
 
-def _call(row: dict[str, Any]) -> Call:
-    return Call(
+def _call(row: dict[str, Any]) -> CallRow:
+    return CallRow(
         row["turn"],
         int(row["order"]),
         row["result_order"],

@@ -82,7 +82,7 @@ class Finding(NamedTuple):
 
 
 @dataclass
-class Call:
+class CallRow:
     """One tool call of a session; times in seconds since 1970."""
 
     turn: int | None
@@ -117,7 +117,7 @@ class Call:
 
 
 @dataclass
-class Row:
+class MessageRow:
     """One row of a session's messages; its time in seconds since 1970."""
 
     turn: int | None
@@ -146,24 +146,28 @@ class SessionRows:
     """The rows of one session, in the order of its transcript."""
 
     session_id: str | None
-    calls: list[Call] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    calls: list[CallRow] = field(default_factory=list)
+    rows: list[MessageRow] = field(default_factory=list)
     results: list[dict[str, Any]] = field(default_factory=list)
 
     def end_of(self, turn: int | None) -> list[int]:
         """Return the last row of a turn, in which its CLI reports how it ended."""
         return [row.order for row in self.rows if row.turn == turn][-1:]
 
-    def by_turn(self) -> Iterator[list[Call]]:
+    def by_turn(self) -> Iterator[list[CallRow]]:
         """Yield the calls of each turn."""
-        turns: dict[int | None, list[Call]] = {}
+        turns: dict[int | None, list[CallRow]] = {}
         for call in self.calls:
             turns.setdefault(call.turn, []).append(call)
         yield from turns.values()
 
 
 def of_calls(
-    kind: str, severity: str, text: str, calls: Sequence[Call], wasted: Sequence[Call] | None = None
+    kind: str,
+    severity: str,
+    text: str,
+    calls: Sequence[CallRow],
+    wasted: Sequence[CallRow] | None = None,
 ) -> Finding:
     """Return a finding that calls show.
 

@@ -34,14 +34,14 @@ from aod_notebook.frames.logs.rows import (
     sessions_of_logs,
     turns_of_logs,
 )
-from aod_notebook.frames.logs.workers import Channel, Worker, cores
+from aod_notebook.frames.logs.workers import Worker, WorkerPipe, cores
 from aod_notebook.frames.report import FrameWarning, Report
 from aod_notebook.frames.store import IMPORTED, Store
 from aod_notebook.frames.store.commit import commit, compact, make, open_for_writing
-from aod_notebook.frames.store.manifest import Entry
+from aod_notebook.frames.store.manifest import StoredSession
 from aod_notebook.frames.store.parts import MOST_BYTES, PartWriter
 from aod_notebook.frames.store.stage import add_sessions
-from aod_notebook.logs import LogFile, LogSession, Turn, count_once, one_each
+from aod_notebook.logs import LogFile, LogSession, LogTurn, count_once, one_each
 
 _BATCH_BYTES: Final = 8_000_000
 """Files are read in batches of about this size: what is held in memory stays bounded."""
@@ -281,30 +281,30 @@ class _Import:
             return []
 
 
-def work(channel: Channel) -> None:
-    """Import the batches that come through a channel: what the other processes do."""
+def work(pipe: WorkerPipe) -> None:
+    """Import the batches that come through a pipe: what the other processes do."""
 
     def settle(sessions: list[LogSession]) -> None:
-        channel.send([_bare(session) for session in sessions])
-        for session, kept in zip(sessions, channel.receive(), strict=True):
+        pipe.send([_bare(session) for session in sessions])
+        for session, kept in zip(sessions, pipe.receive(), strict=True):
             session.forked_from_id = kept.forked_from_id
             for turn, kept_turn in zip(session.turns, kept.turns, strict=True):
                 turn.requests = kept_turn.requests
 
-    path, given = channel.receive()
+    path, given = pipe.receive()
     prices.take(given)
     with _Parts(path) as parts:
-        while (batch := channel.receive()) is not None:
+        while (batch := pipe.receive()) is not None:
             report = Report()
             _import_batch(parts, batch, settle, report)
-            channel.send((report, parts.put_if_due()))
-    channel.send((Report(), True))
+            pipe.send((report, parts.put_if_due()))
+    pipe.send((Report(), True))
 
 
 def _bare(session: LogSession) -> LogSession:
     """Return a session with its requests, and no more than the number of its lines."""
     replace = msgspec.structs.replace
-    turns = [Turn(None, [b""] * len(one.lines), [], one.requests) for one in session.turns]
+    turns = [LogTurn(None, [b""] * len(one.lines), [], one.requests) for one in session.turns]
     return replace(session, turns=turns, problems=[])
 
 
@@ -381,5 +381,5 @@ class _Parts:
             commit(self._store, [staged])
 
 
-def _entry(session: LogSession) -> Entry:
-    return Entry(str(session.updated_at), "completed", complete=True)
+def _entry(session: LogSession) -> StoredSession:
+    return StoredSession(str(session.updated_at), "completed", complete=True)

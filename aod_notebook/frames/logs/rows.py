@@ -20,9 +20,9 @@ from aod_notebook.frames.store import IMPORTED_NAMES, stored_schema
 from aod_notebook.frames.transcripts.pieces import Piece, pieces_of_lines
 from aod_notebook.logs import (
     LogFile,
+    LogRequest,
     LogSession,
-    Request,
-    Turn,
+    LogTurn,
     count_once,
     find_logs,
     one_each,
@@ -142,12 +142,12 @@ def _check_sums(session: LogSession, report: Report) -> None:
         report.once(what, session.session_id)
 
 
-def _cost(session: LogSession, request: Request) -> float | None:
+def _cost(session: LogSession, request: LogRequest) -> float | None:
     """Return what a request cost: as the CLI says, else by the table of prices."""
     return computed_cost(session, request) if request.cost_usd is None else request.cost_usd
 
 
-def computed_cost(session: LogSession, request: Request) -> float | None:
+def computed_cost(session: LogSession, request: LogRequest) -> float | None:
     """Compute what a request cost by the table of prices."""
     if request.model is None:
         return None
@@ -174,7 +174,7 @@ def pieces_of_logs(sessions: Iterable[LogSession]) -> Iterator[Piece]:
     return printed_pieces(printed(sessions))
 
 
-Printed = tuple[LogSession, list[Turn]]
+Printed = tuple[LogSession, list[LogTurn]]
 """A session, and its turns in the lines that the CLI would have printed."""
 
 

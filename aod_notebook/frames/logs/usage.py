@@ -19,7 +19,7 @@ from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Report, finish
 from aod_notebook.frames.schema import TOKENS
 from aod_notebook.frames.schema import USAGE as _SCHEMA
-from aod_notebook.logs import LogSession, Request, count_once, one_each
+from aod_notebook.logs import LogRequest, LogSession, count_once, one_each
 
 _FROM_SESSION: Final = ("session_id", "runtime", "cwd", "git_branch")
 _FROM_REQUEST: Final = {
@@ -77,7 +77,7 @@ def usage_df(
     return frame
 
 
-def _values(rows: list[tuple[LogSession, Request]], table: Table) -> dict[str, Any]:
+def _values(rows: list[tuple[LogSession, LogRequest]], table: Table) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in _FROM_SESSION:
         values[name] = [getattr(session, name) for session, _ in rows]

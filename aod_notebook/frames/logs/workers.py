@@ -25,7 +25,7 @@ class Failed:
         self.strerror = error.strerror if isinstance(error, OSError) else None
 
 
-class Channel:
+class WorkerPipe:
     """Two streams of pickled objects; only processes of this package are at their ends."""
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -51,8 +51,8 @@ class Channel:
         return value
 
 
-class Worker(Channel):
-    """A process that runs `function(channel)`.
+class Worker(WorkerPipe):
+    """A process that runs `function(pipe)`.
 
     Args:
         target: the function, as `module:name`.
@@ -80,12 +80,12 @@ def serve(target: str) -> None:
     """Run the function of a worker, in its process."""
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not come between the objects
-    channel = Channel(sys.stdin.buffer, outgoing)
+    pipe = WorkerPipe(sys.stdin.buffer, outgoing)
     module, _, name = target.partition(":")
     try:
-        getattr(import_module(module), name)(channel)
+        getattr(import_module(module), name)(pipe)
     except BaseException as error:
-        channel.send(Failed(error))
+        pipe.send(Failed(error))
         raise
 
 

@@ -9,7 +9,7 @@ from aod_notebook.aod import Client
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.report import Report
 from aod_notebook.frames.store.parts import Staged
-from aod_notebook.frames.store.stage import Task
+from aod_notebook.frames.store.stage import FetchTask
 
 _AT_ONCE: Final = 200
 """Most sessions of one task: a lost worker costs no more than these, which another one fetches."""
@@ -18,7 +18,7 @@ _RETRIES: Final = 2
 
 
 def staged_there(
-    dask: Any, store: Path, client: Any, tasks: Sequence[Task], report: Report, *, jobs: int
+    dask: Any, store: Path, client: Any, tasks: Sequence[FetchTask], report: Report, *, jobs: int
 ) -> Iterator[Staged]:
     """Let workers fetch sessions and write their frames; return the parts as they are done.
 
@@ -60,7 +60,7 @@ def staged_there(
         report.cut("a session could not be read", str(failure))
 
 
-def _spread(tasks: Sequence[Task], workers: int) -> Iterator[Sequence[Task]]:
+def _spread(tasks: Sequence[FetchTask], workers: int) -> Iterator[Sequence[FetchTask]]:
     """Part the sessions so that each worker has some, and no task has many."""
     at_once = max(1, min(_AT_ONCE, -(-len(tasks) // max(1, workers))))
     for start in range(0, len(tasks), at_once):

@@ -19,10 +19,10 @@ from aod_notebook.frames.sources import asked
 from aod_notebook.frames.store.cluster import staged_there
 from aod_notebook.frames.store.commit import commit, compact, faults_in, make, open_for_writing
 from aod_notebook.frames.store.layout import KEY, folder_of
-from aod_notebook.frames.store.manifest import Entry, Manifest
+from aod_notebook.frames.store.manifest import Manifest, StoredSession
 from aod_notebook.frames.store.parts import Staged
 from aod_notebook.frames.store.read import Store
-from aod_notebook.frames.store.stage import Task, Times, entry_of, staged
+from aod_notebook.frames.store.stage import FetchTask, Times, entry_of, staged
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -133,7 +133,7 @@ def _changed(
     client: Any,
     items: Sequence[Any] | None,
     report: Report,
-) -> Iterator[Task]:
+) -> Iterator[FetchTask]:
     """Find what is not stored as it is now, in order of the ids."""
     faulty = faults_in(store.path, manifest)
     times = {str(item.id): _times(item) for item in items or () if _is_followed(item)}
@@ -146,10 +146,10 @@ def _changed(
         stored = _stored_times(store, one) if entry and entry.has_received_times else {}
         if is_stored and known.keys() <= stored.keys():
             continue
-        yield Task(one, {**stored, **known})
+        yield FetchTask(one, {**stored, **known})
 
 
-def _is_current(entry: Entry, session: Any) -> bool:
+def _is_current(entry: StoredSession, session: Any) -> bool:
     now = entry_of(session)
     is_same = (entry.updated_at, entry.status) == (now.updated_at, now.status)
     return is_same and entry.complete and entry.is_whole

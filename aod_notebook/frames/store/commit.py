@@ -23,7 +23,7 @@ from aod_notebook.frames.store.layout import (
     schema_in,
     version_in,
 )
-from aod_notebook.frames.store.manifest import Entry, Manifest, Part, locked
+from aod_notebook.frames.store.manifest import Manifest, StoredSession, StorePart, locked
 from aod_notebook.frames.store.parts import (
     MOST_BYTES,
     MOST_SESSIONS,
@@ -121,7 +121,7 @@ def compact(store: Path) -> None:
             _commit(store, manifest, list(rewritten(store, manifest, chosen)), chosen)
 
 
-def _is_small(part: Part) -> bool:
+def _is_small(part: StorePart) -> bool:
     if part.size:
         return part.size < MOST_BYTES // 4
     return sum(facts.size for facts in part.files.values()) < _SMALL_BYTES
@@ -157,7 +157,7 @@ def older_files(store: Path, name: str) -> list[tuple[str, Path]]:
     return [(one, _older(store, name, one)) for one in marked]
 
 
-def older_entry(store: Path, session_id: str) -> Entry:
+def older_entry(store: Path, session_id: str) -> StoredSession:
     """Return what a mark of the first layout says of its session."""
     try:
         mark = json.loads((store / MARKS / f"{quote(session_id, safe='')}.json").read_bytes())
@@ -165,7 +165,7 @@ def older_entry(store: Path, session_id: str) -> Entry:
         mark = {}
     facts = mark if isinstance(mark, dict) else {}
     updated, status = (facts.get(name) for name in ("updated_at", "status"))
-    return Entry(
+    return StoredSession(
         None if updated is None else str(updated),
         None if status is None else str(status),
         facts.get("complete") is True,
@@ -192,7 +192,7 @@ def _take_over(store: Path, manifest: Manifest) -> None:
     _commit(store, manifest, staged)
 
 
-def _timed(entry: Entry, tables: dict[str, pa.Table]) -> Entry:
+def _timed(entry: StoredSession, tables: dict[str, pa.Table]) -> StoredSession:
     received: Any = tables["events"]["received_at"]
     entry.has_received_times = received.null_count < len(received)
     return entry

@@ -45,7 +45,7 @@ class FileFacts(msgspec.Struct):
     mtime_ns: int
 
 
-class Part(msgspec.Struct):
+class StorePart(msgspec.Struct):
     """One file per frame, with the rows of the same sessions in the same order."""
 
     files: dict[str, FileFacts] = {}
@@ -58,7 +58,7 @@ class Part(msgspec.Struct):
 
 class _Meta(msgspec.Struct):
     next_part: int = 0
-    parts: dict[int, Part] = {}
+    parts: dict[int, StorePart] = {}
 
 
 class _Notes(msgspec.Struct, omit_defaults=True):
@@ -70,7 +70,7 @@ class _Notes(msgspec.Struct, omit_defaults=True):
 
 
 @dataclass(slots=True)
-class Entry:
+class StoredSession:
     """One stored session."""
 
     updated_at: str | None
@@ -113,8 +113,8 @@ class Entry:
 class Manifest:
     """All sessions of a store, those of a part in the order of its rows."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
-    parts: dict[int, Part] = field(default_factory=dict)
+    entries: dict[str, StoredSession] = field(default_factory=dict)
+    parts: dict[int, StorePart] = field(default_factory=dict)
     next_part: int = 0
 
     @classmethod
@@ -179,7 +179,7 @@ class Manifest:
         return found
 
 
-def _columns(entries: dict[str, Entry]) -> dict[str, list[Any]]:
+def _columns(entries: dict[str, StoredSession]) -> dict[str, list[Any]]:
     every = sorted(entries.items(), key=lambda item: item[1].part)  # stable: rows keep their order
     columns: dict[str, list[Any]] = {"session_id": [one for one, _ in every]}
     for name in _COLUMNS.names[1:]:
@@ -192,7 +192,7 @@ def _columns(entries: dict[str, Entry]) -> dict[str, list[Any]]:
     return columns
 
 
-def _entries(table: pa.Table) -> dict[str, Entry]:
+def _entries(table: pa.Table) -> dict[str, StoredSession]:
     table = table.select(_COLUMNS.names).cast(_COLUMNS)
     if table["session_id"].null_count:
         raise ValueError("a session has no id")
@@ -201,7 +201,7 @@ def _entries(table: pa.Table) -> dict[str, Entry]:
     counts = zip(*(columns[f"{name}_rows"] for name in STORED), strict=True)
     made = {}
     for session_id, values, rows in zip(columns["session_id"], fields, counts, strict=True):
-        made[session_id] = Entry(*values)
+        made[session_id] = StoredSession(*values)
         made[session_id].rows = dict(zip(STORED, rows, strict=True))
     return made
 

@@ -26,7 +26,7 @@ from aod_notebook.frames.store.layout import (
     schema_in,
     version_in,
 )
-from aod_notebook.frames.store.manifest import Entry, FileFacts, Manifest, Part
+from aod_notebook.frames.store.manifest import FileFacts, Manifest, StoredSession, StorePart
 
 MOST_SESSIONS: Final = 1_000
 MOST_BYTES: Final = 256_000_000
@@ -45,8 +45,8 @@ class Staged:
     """A part that is written, but not in its place yet: nobody reads it before `commit`."""
 
     folder: Path
-    part: Part
-    entries: dict[str, Entry]
+    part: StorePart
+    entries: dict[str, StoredSession]
 
 
 @dataclass
@@ -66,15 +66,15 @@ class PartWriter:
         self.schemas = {name: schema_in(store, name) for name in STORED}
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._waiting = {name: _Waiting() for name in STORED}
-        self._part = Part(problems={name: [] for name in STORED})
-        self.entries: dict[str, Entry] = {}
+        self._part = StorePart(problems={name: [] for name in STORED})
+        self.entries: dict[str, StoredSession] = {}
         self.size = 0
         self.began = time.monotonic()
 
     def add(
         self,
         tables: Mapping[str, pa.Table],
-        entries: Mapping[str, Entry],
+        entries: Mapping[str, StoredSession],
         problems: Mapping[str, Sequence[Problem]] | None = None,
         price_version: str | None = None,
     ) -> None:

@@ -22,7 +22,7 @@ from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sessions.sessions import sessions_of
 from aod_notebook.frames.sessions.turns import turns_of
 from aod_notebook.frames.store.layout import arrow_table, pandas_table
-from aod_notebook.frames.store.manifest import Entry
+from aod_notebook.frames.store.manifest import StoredSession
 from aod_notebook.frames.store.parts import PartWriter, Staged
 from aod_notebook.frames.transcripts.messages import messages_of
 from aod_notebook.frames.transcripts.pieces import NEEDED, Piece, pieces
@@ -48,7 +48,7 @@ _DERIVED: Final[Mapping[str, Callable[..., Filled]]] = {
 
 
 @dataclass
-class Task:
+class FetchTask:
     """A session to fetch."""
 
     id: str
@@ -104,7 +104,7 @@ class _Gate:
 def staged(
     store: Path,
     client: Any,
-    tasks: Sequence[Task],
+    tasks: Sequence[FetchTask],
     report: Report,
     *,
     jobs: int = 8,
@@ -175,7 +175,7 @@ def add_sessions(
     writer: PartWriter,
     own: Mapping[str, pd.DataFrame],
     events: pa.Table,
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, StoredSession],
     read: Callable[[], Iterable[Piece]],
 ) -> None:
     """Add all frames of some sessions to a part.
@@ -200,7 +200,7 @@ def add_sessions(
     writer.add({**tables, "events": events}, entries, problems, prices.version())
 
 
-def _entry(fetched: _Fetched) -> Entry:
+def _entry(fetched: _Fetched) -> StoredSession:
     entry = entry_of(fetched.session)
     entry.complete = fetched.report.complete
     entry.has_received_times = fetched.has_times
@@ -208,13 +208,17 @@ def _entry(fetched: _Fetched) -> Entry:
     return entry
 
 
-def entry_of(session: Any) -> Entry:
+def entry_of(session: Any) -> StoredSession:
     """Return what decides whether a session has changed: when, and its status."""
-    return Entry(str(session.updated_at), str(session.status), complete=True)
+    return StoredSession(str(session.updated_at), str(session.status), complete=True)
 
 
 def _fetch(
-    client: Any, tasks: Mapping[str, Task], gate: _Gate, models: dict[str, str | None], one: str
+    client: Any,
+    tasks: Mapping[str, FetchTask],
+    gate: _Gate,
+    models: dict[str, str | None],
+    one: str,
 ) -> _Fetched:
     session = client.sessions.get(one)  # the list does not have all of it
     report, table = Report(), Table(_EVENTS.columns)

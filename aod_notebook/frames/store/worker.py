@@ -9,7 +9,7 @@ from distributed import WorkerPlugin
 from aod_notebook.aod import Client, HandOver
 from aod_notebook.frames.report import Report
 from aod_notebook.frames.store.parts import Staged
-from aod_notebook.frames.store.stage import Task, staged
+from aod_notebook.frames.store.stage import FetchTask, staged
 
 _handed: dict[str, HandOver] = {}
 """What this process was handed over, by the name of the collection."""
@@ -43,7 +43,9 @@ class Access(WorkerPlugin):  # type: ignore[misc]
         _handed.pop(self.name, None)
 
 
-def stage(name: str, store: Path, tasks: Sequence[Task], jobs: int) -> tuple[list[Staged], Report]:
+def stage(
+    name: str, store: Path, tasks: Sequence[FetchTask], jobs: int
+) -> tuple[list[Staged], Report]:
     """Fetch sessions and write their frames to parts, which the client puts in their place."""
     report = Report()
     with Client.from_hand_over(_handed[name]) as client:

@@ -26,7 +26,7 @@ WAKE_S = 0.5
 """How often a waiting thread wakes up, so that an interrupt is seen on every platform."""
 
 
-class Client(Protocol):
+class ClosableClient(Protocol):
     """A client of the service."""
 
     @property
@@ -214,7 +214,7 @@ class Follower(ABC, Generic[E, R]):
         finally:
             self._finish(number, row, error)
 
-    async def _comes_back(self, error: AodNotebookError, client: Client) -> bool:
+    async def _comes_back(self, error: AodNotebookError, client: ClosableClient) -> bool:
         """Wait a moment for a service that does not answer.
 
         False after too long a time, or once the client was closed: a new one would stay open.

@@ -38,7 +38,7 @@ _HEARTBEAT = b": heartbeat\n\n"
 async def stream_session(call: AodCall) -> ASGIApp:
     """Check the session, then the cursor; the answer streams until a terminal event."""
     row = sessions.find(call.state.database.read(), call.owner, call.id)
-    return EventStream(call.state, row, _cursor(call))
+    return StreamResponse(call.state, row, _cursor(call))
 
 
 def _cursor(call: AodCall) -> int:
@@ -59,7 +59,7 @@ class _StreamPosition:
     last_heartbeat: float
 
 
-class EventStream:
+class StreamResponse:
     """The body of one stream connection."""
 
     def __init__(self, state: State, row: sqlite3.Row, cursor: int) -> None:

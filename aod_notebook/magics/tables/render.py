@@ -24,7 +24,7 @@ from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.magics.tables.cells import Cell, common_folder
 from aod_notebook.magics.tables.findings import SCHEMA as FINDINGS
 from aod_notebook.magics.tables.findings import findings_html, findings_text
-from aod_notebook.magics.tables.views import MOST_ROWS, VIEWS, Part, View
+from aod_notebook.magics.tables.views import MOST_ROWS, VIEWS, TableColumn, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,23 +45,25 @@ class _Table:
     view: View
 
     @cached_property
-    def parts(self) -> list[Part]:
+    def columns(self) -> list[TableColumn]:
         """The non-empty columns, and those that the user added."""
-        known = [part for part in self.view.parts if self._holds(part) and part not in self.facts]
-        ids = [part for part in known if part.is_id]
-        return [part for part in known if not part.is_id] + self._added() + ids
+        held = [each for each in self.view.columns if self._holds(each) and each not in self.facts]
+        ids = [each for each in held if each.is_id]
+        return [each for each in held if not each.is_id] + self._added() + ids
 
     @cached_property
-    def facts(self) -> dict[Part, str]:
+    def facts(self) -> dict[TableColumn, str]:
         """The columns with one value for all rows, and that value."""
         found = {}
-        for part in self.view.parts:
-            if self._holds(part) and (part.is_context or (part.is_fact and len(self.frame) > 1)):
-                column = self.frame[part.needs[0]]
-                if column.notna().all() and column.eq(column.iloc[0]).all():
-                    shown = part.cell(records(self.frame.iloc[:1])[0])
-                    prefix = "turn " if part.head == "Turn" else ""
-                    found[part] = prefix + shown.text
+        for column in self.view.columns:
+            if self._holds(column) and (
+                column.is_context or (column.is_fact and len(self.frame) > 1)
+            ):
+                values = self.frame[column.needs[0]]
+                if values.notna().all() and values.eq(values.iloc[0]).all():
+                    shown = column.cell(records(self.frame.iloc[:1])[0])
+                    prefix = "turn " if column.head == "Turn" else ""
+                    found[column] = prefix + shown.text
         return found
 
     @cached_property
@@ -78,7 +80,7 @@ class _Table:
         """Yield the cells of the rows that are shown."""
         for place, row in enumerate(self.records, 1):
             given = {"#": place, **row, "folder": self.folder}
-            yield [part.cell(given) for part in self.parts]
+            yield [column.cell(given) for column in self.columns]
 
     @property
     def caption(self) -> list[str]:
@@ -107,20 +109,20 @@ class _Table:
         columns = f"All {len(self.frame.columns)} columns are in the frame."
         if not self.view.footer:
             return columns
-        own = next(part for part in self.view.parts if part.is_id)
+        own = next(column for column in self.view.columns if column.is_id)
         first = words.short_id(self.frame[own.needs[0]].iloc[0])
         return f"{columns} {self.view.footer.format(id=first)}"
 
-    def _holds(self, part: Part) -> bool:
-        return any(name in self.frame and self.frame[name].notna().any() for name in part.needs)
+    def _holds(self, column: TableColumn) -> bool:
+        return any(name in self.frame and self.frame[name].notna().any() for name in column.needs)
 
-    def _added(self) -> list[Part]:
+    def _added(self) -> list[TableColumn]:
         name = _schema_of(self.frame).partition(".")[2]
         schema = SCHEMAS.get(name)
         ours = set(schema.names) if schema else set()
-        ours |= {each for part in self.view.parts for each in part.needs} | set(_MORE)
+        ours |= {each for column in self.view.columns for each in column.needs} | set(_MORE)
         return [
-            Part(one_line(str(each), 40), _plain_cell(each), (each,), _OTHER_WIDTH, 1, 30)
+            TableColumn(one_line(str(each), 40), _plain_cell(each), (each,), _OTHER_WIDTH, 1, 30)
             for each in self.frame.columns
             if each not in ours
         ]
@@ -164,7 +166,7 @@ def _shown(frame: pd.DataFrame) -> _Table | None:
         for column in schema.columns:
             if column.name not in frame or frame[column.name].dtype.name != column.pandas_dtype:
                 return None  # chosen, grouped or made by the user: not our rows any more
-    elif any(part.needs[0] not in frame for part in view.parts):
+    elif any(column.needs[0] not in frame for column in view.columns):
         return None
     return _Table(frame, view)
 
@@ -211,41 +213,40 @@ _CODE = ";font-family:var(--jp-code-font-family,ui-monospace,monospace)"
 
 
 def _table_html(table: _Table) -> str:
-    parts = table.parts
-    columns = "".join(
-        f'<col class="{_HIDDEN[part.level]}"'
-        + (f' style="width:{part.width}px">' if part.width else ">")
-        for part in parts
+    widths = "".join(
+        f'<col class="{_HIDDEN[column.level]}"'
+        + (f' style="width:{column.width}px">' if column.width else ">")
+        for column in table.columns
     )
     head = "".join(
-        f'<th scope="col" class="aod-quiet {_HIDDEN[part.level]}" style="{_cell_style(part).removesuffix(_CODE)}">'
-        f"{html.escape(part.head)}</th>"
-        for part in parts
+        f'<th scope="col" class="aod-quiet {_HIDDEN[column.level]}" style="{_cell_style(column).removesuffix(_CODE)}">'
+        f"{html.escape(column.head)}</th>"
+        for column in table.columns
     )
     rows = "".join(
-        f"<tr>{''.join(_cell_html(part, cell) for part, cell in zip(parts, row, strict=True))}</tr>"
+        f"<tr>{''.join(_cell_html(column, cell) for column, cell in zip(table.columns, row, strict=True))}</tr>"
         for row in table.rows()
     )
-    least = sum(part.width or 160 for part in parts)  # where a page drops the style
+    least = sum(column.width or 160 for column in table.columns)  # where a page drops the style
     return (
-        f'<table class="aod-tb" style="{_TABLE};min-width:{least}px"><colgroup>{columns}</colgroup>'
+        f'<table class="aod-tb" style="{_TABLE};min-width:{least}px"><colgroup>{widths}</colgroup>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
-def _cell_style(part: Part) -> str:
-    return _CELL + ("right" if part.is_right else "left") + (_CODE if part.is_code else "")
+def _cell_style(column: TableColumn) -> str:
+    return _CELL + ("right" if column.is_right else "left") + (_CODE if column.is_code else "")
 
 
-def _cell_html(part: Part, cell: Cell) -> str:
+def _cell_html(column: TableColumn, cell: Cell) -> str:
     title = f' title="{html.escape(cell.title)}"' if cell.title else ""
-    tone = f"aod-{cell.tone}" if cell.tone else "aod-quiet" if part.is_id else ""
-    kind = " ".join(filter(None, (_HIDDEN[part.level], tone)))
+    tone = f"aod-{cell.tone}" if cell.tone else "aod-quiet" if column.is_id else ""
+    kind = " ".join(filter(None, (_HIDDEN[column.level], tone)))
     named = f' class="{kind}"' if kind else ""
     bad = (
         f' <span class="aod-bad" style="{_SLOT}">{html.escape(cell.bad)}</span>' if cell.bad else ""
     )
-    return f'<td{named}{title} style="{_cell_style(part)}">{html.escape(cell.text)}{bad}</td>'
+    return f'<td{named}{title} style="{_cell_style(column)}">{html.escape(cell.text)}{bad}</td>'
 
 
 # -- plain text -----------------------------------------------------------------------------------
@@ -261,31 +262,31 @@ def table_text(frame: pd.DataFrame) -> str | None:
     if frame.empty:
         return table.view.empty
     trouble = f" · ! {table.trouble}" if table.trouble else ""
-    parts = [part for part in table.parts if part.level == 1 or part.is_id]
-    places = [table.parts.index(part) for part in parts]
+    columns = [each for each in table.columns if each.level == 1 or each.is_id]
+    places = [table.columns.index(each) for each in columns]
     rows = [
-        [_text_of(row[at], part) for at, part in zip(places, parts, strict=True)]
+        [_text_of(row[at], column) for at, column in zip(places, columns, strict=True)]
         for row in table.rows()
     ]
-    lines = [[part.head.upper() for part in parts], *rows]
+    lines = [[column.head.upper() for column in columns], *rows]
     return "\n".join([
         f"{table.view.title} · {' · '.join(table.caption)}{trouble}",
-        *_aligned(lines, parts),
+        *_aligned(lines, columns),
         table.footer,
     ])  # fmt: skip
 
 
-def _text_of(cell: Cell, part: Part) -> str:
-    return clip(f"{cell.text} {cell.bad}".rstrip(), part.chars)
+def _text_of(cell: Cell, column: TableColumn) -> str:
+    return clip(f"{cell.text} {cell.bad}".rstrip(), column.chars)
 
 
-def _aligned(lines: list[list[str]], parts: Sequence[Part]) -> Iterator[str]:
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+def _aligned(lines: list[list[str]], columns: Sequence[TableColumn]) -> Iterator[str]:
+    widths = [max(map(_width, texts)) for texts in zip(*lines, strict=True)]
     for line in lines:
         padded = []
-        for text, width, part in zip(line, widths, parts, strict=True):
+        for text, width, column in zip(line, widths, columns, strict=True):
             blank = " " * (width - _width(text))
-            padded.append(blank + text if part.is_right else text + blank)
+            padded.append(blank + text if column.is_right else text + blank)
         yield "  ".join(padded).rstrip()
 
 

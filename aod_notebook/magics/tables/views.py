@@ -22,7 +22,7 @@ MOST_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TableColumn:
     """One column of a table.
 
     Attributes:
@@ -56,7 +56,7 @@ class View:
     """How a frame is shown."""
 
     title: str
-    parts: tuple[Part, ...]
+    columns: tuple[TableColumn, ...]
     empty: str
     """One sentence with the next step; what is in backticks is code."""
     facts: Callable[[pd.DataFrame], Iterator[str]] = field(default=lambda _: iter(()))
@@ -87,46 +87,48 @@ def _tasks(frame: pd.DataFrame) -> Iterator[str]:
         yield counted(failed, "failed task")
 
 
-_SESSION = Part(
+_SESSION = TableColumn(
     "Session", cells.identity("session_id"), ("session_id",), 76, 2, 24,
     is_code=True, is_context=True, is_id=True,
 )  # fmt: skip
-_RUN = Part(
+_RUN = TableColumn(
     "Run", cells.identity("run_id"), ("run_id",), 76, 2, 24,
     is_code=True, is_context=True, is_id=True,
 )  # fmt: skip
-_TURN = Part("Turn", cells.number("turn"), ("turn",), 52, 1, 6, is_right=True, is_fact=True)
-_STATUS = Part("Status", cells.state(), ("status",), 108, 1, 17)
-_MODEL = Part("Model", cells.model, ("model",), 100, 2, 24, is_fact=True)
-_COST = Part("Cost", cells.cost(), ("cost_usd",), 68, 1, 10, is_right=True)
-_TOOLS = Part("Tools", cells.calls, ("tool_call_count",), 84, 1, 12, is_right=True)
-_TIME = Part("Time", cells.seconds("duration_s"), ("duration_s",), 72, 2, 10, is_right=True)
-_IN = Part("In", cells.tokens_in, ("input_tokens",), 64, 3, 8, is_right=True)
-_CACHED = Part("Cached", cells.cached, ("cache_read_tokens",), 64, 3, 8, is_right=True)
-_OUT = Part("Out", cells.tokens_out, ("output_tokens",), 56, 3, 8, is_right=True)
-_RAN = Part("Time", cells.seconds("duration_ms", 0.001), ("duration_ms",), 72, 1, 10, is_right=True)
+_TURN = TableColumn("Turn", cells.number("turn"), ("turn",), 52, 1, 6, is_right=True, is_fact=True)
+_STATUS = TableColumn("Status", cells.state(), ("status",), 108, 1, 17)
+_MODEL = TableColumn("Model", cells.model, ("model",), 100, 2, 24, is_fact=True)
+_COST = TableColumn("Cost", cells.cost(), ("cost_usd",), 68, 1, 10, is_right=True)
+_TOOLS = TableColumn("Tools", cells.calls, ("tool_call_count",), 84, 1, 12, is_right=True)
+_TIME = TableColumn("Time", cells.seconds("duration_s"), ("duration_s",), 72, 2, 10, is_right=True)
+_IN = TableColumn("In", cells.tokens_in, ("input_tokens",), 64, 3, 8, is_right=True)
+_CACHED = TableColumn("Cached", cells.cached, ("cache_read_tokens",), 64, 3, 8, is_right=True)
+_OUT = TableColumn("Out", cells.tokens_out, ("output_tokens",), 56, 3, 8, is_right=True)
+_RAN = TableColumn(
+    "Time", cells.seconds("duration_ms", 0.001), ("duration_ms",), 72, 1, 10, is_right=True
+)
 
 
-def _number(head: str, name: str, width: int = 56, level: int = 2) -> Part:
-    return Part(head, cells.number(name), (name,), width, level, 10, is_right=True)
+def _number(head: str, name: str, width: int = 56, level: int = 2) -> TableColumn:
+    return TableColumn(head, cells.number(name), (name,), width, level, 10, is_right=True)
 
 
-def _count(head: str, name: str, level: int = 2) -> Part:
-    return Part(
+def _count(head: str, name: str, level: int = 2) -> TableColumn:
+    return TableColumn(
         head, cells.count(name), (name,), max(64, 12 + 8 * len(head)), level, 8, is_right=True
     )
 
 
-def _text(head: str, *names: str, width: int = 0, level: int = 1, chars: int = 40) -> Part:
-    return Part(head, cells.first_of(*names), names, width, level, chars)
+def _text(head: str, *names: str, width: int = 0, level: int = 1, chars: int = 40) -> TableColumn:
+    return TableColumn(head, cells.first_of(*names), names, width, level, chars)
 
 
-def _age(*names: str, level: int = 1) -> Part:
-    return Part("Age", cells.age(*names), names, 76, level, 12, is_right=True)
+def _age(*names: str, level: int = 1) -> TableColumn:
+    return TableColumn("Age", cells.age(*names), names, 76, level, 12, is_right=True)
 
 
-def _own_id(head: str, name: str) -> Part:
-    return Part(head, cells.identity(name), (name,), 84, 2, 24, is_code=True, is_id=True)
+def _own_id(head: str, name: str) -> TableColumn:
+    return TableColumn(head, cells.identity(name), (name,), 84, 2, 24, is_code=True, is_id=True)
 
 
 _AOD: Final = {
@@ -135,12 +137,12 @@ _AOD: Final = {
         (
             _STATUS,
             _text("Prompt", "prompt", "title"),
-            Part("Agent", cells.text("agent"), ("agent",), 104, 3, 20, is_fact=True),
+            TableColumn("Agent", cells.text("agent"), ("agent",), 104, 3, 20, is_fact=True),
             _MODEL,
-            Part("Runtime", cells.text("runtime"), ("runtime",), 80, 3, 12, is_fact=True),
+            TableColumn("Runtime", cells.text("runtime"), ("runtime",), 80, 3, 12, is_fact=True),
             _number("Turns", "turn_count", 52, 3),
             _TOOLS,
-            Part("Tokens", cells.tokens_of, ("input_tokens",), 64, 3, 8, is_right=True),
+            TableColumn("Tokens", cells.tokens_of, ("input_tokens",), 64, 3, 8, is_right=True),
             _COST,
             _TIME,
             _age("created_at"),
@@ -162,10 +164,10 @@ _AOD: Final = {
         (
             _number("#", "order", 56, 1),
             _TURN,
-            Part("Type", cells.text("type"), ("type",), 92, 1, 12),
+            TableColumn("Type", cells.text("type"), ("type",), 92, 1, 12),
             _text("From", "stage", "stream", width=120, level=2, chars=20),
             _text("Text", "message", "data", chars=60),
-            Part("State", cells.state("state"), ("state",), 88, 2, 10),
+            TableColumn("State", cells.state("state"), ("state",), 88, 2, 10),
             _number("Exit", "exit_code", 40),
             _RAN,
             _age("created_at", "received_at", level=2),
@@ -178,9 +180,9 @@ _AOD: Final = {
         (
             _number("#", "order", 48, 1),
             _TURN,
-            Part("Who", cells.text("line_type"), ("line_type",), 80, 1, 10),
-            Part("Block", cells.text("block"), ("block",), 84, 2, 12),
-            Part("Tool", cells.tool, ("tool",), 92, 2, 16),
+            TableColumn("Who", cells.text("line_type"), ("line_type",), 80, 1, 10),
+            TableColumn("Block", cells.text("block"), ("block",), 84, 2, 12),
+            TableColumn("Tool", cells.tool, ("tool",), 92, 2, 16),
             _text("Text", "text", chars=60),
             _count("Out", "output_tokens", 3),
             _MODEL,
@@ -192,13 +194,13 @@ _AOD: Final = {
     "tool_calls": View(
         "Tool calls",
         (
-            Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True),
+            TableColumn("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True),
             _TURN,
-            Part("Tool", cells.tool, ("tool",), 108, 1, 18),
-            Part("Input", cells.path("summary"), ("summary",), 0, 1, 40, is_code=True),
-            Part("Result", cells.result, ("output",), 0, 2, 28),
-            Part("Status", cells.outcome, ("is_error", "has_result"), 84, 1, 11),
-            Part("Time", cells.seconds("duration_s"), ("duration_s",), 68, 1, 10, is_right=True),
+            TableColumn("Tool", cells.tool, ("tool",), 108, 1, 18),
+            TableColumn("Input", cells.path("summary"), ("summary",), 0, 1, 40, is_code=True),
+            TableColumn("Result", cells.result, ("output",), 0, 2, 28),
+            TableColumn("Status", cells.outcome, ("is_error", "has_result"), 84, 1, 11),
+            TableColumn("Time", cells.seconds("duration_s"), ("duration_s",), 68, 1, 10, is_right=True),
             _SESSION,
         ),
         "No tool calls: the agent used no tools. `session.messages` has its messages.",
@@ -207,52 +209,52 @@ _AOD: Final = {
     ),
     "files": View(
         "Files",
-        (Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
-         Part("File", cells.path("path"), ("path",), 0, 1, 50, is_code=True),
+        (TableColumn("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
+         TableColumn("File", cells.path("path"), ("path",), 0, 1, 50, is_code=True),
          _text("Did", "operation", chars=8), _number("Added", "added_lines"),
          _number("Removed", "removed_lines"),
-         Part("Status", cells.failure, ("is_error",), 84, 1, 11), _SESSION),
+         TableColumn("Status", cells.failure, ("is_error",), 84, 1, 11), _SESSION),
         "No files: no tool call named any. `frames.tool_calls_df(...)` has all calls.",
         failed_and_cost,
         paths="path",
     ),
     "hits": View(
         "Found",
-        (Part("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
+        (TableColumn("#", cells.number("#"), ("order",), 32, 1, 5, is_right=True), _TURN,
          _text("Kind", "block", chars=11), _text("Words", "context", chars=70), _SESSION),
         "No hits: the text was not found. `frames.messages_df(...)` has all messages.",
         failed_and_cost,
     ),
     "results": View(
         "Results",
-        (_TURN, Part("Status", cells.failure, ("is_error",), 84, 1, 11), _text("Result", "result"),
+        (_TURN, TableColumn("Status", cells.failure, ("is_error",), 84, 1, 11), _text("Result", "result"),
          _IN, _CACHED, _OUT, _COST, _RAN, _SESSION),
         "No results yet. A turn's result comes at its end; `session.wait()` waits for it.",
         failed_and_cost,
     ),
     "model_usage": View(
         "Model usage",
-        (_TURN, Part("Model", cells.model, ("model",), 0, 1, 30), _count("Input", "input_tokens"),
+        (_TURN, TableColumn("Model", cells.model, ("model",), 0, 1, 30), _count("Input", "input_tokens"),
          _count("Cache read", "cache_read_tokens"), _count("Cache written", "cache_creation_tokens"),
          _count("Output", "output_tokens", 1), _COST,
-         Part("Computed", cells.cost("computed_cost_usd"), ("computed_cost_usd",), 88, 2, 10,
+         TableColumn("Computed", cells.cost("computed_cost_usd"), ("computed_cost_usd",), 88, 2, 10,
               is_right=True), _SESSION),
         "No model usage yet. A turn's usage comes at its end; `session.wait()` waits for it.",
         failed_and_cost,
     ),
     "insights": View(
         "Insights",
-        (Part("Severity", cells.state("severity"), ("severity",), 76, 1, 8),
+        (TableColumn("Severity", cells.state("severity"), ("severity",), 76, 1, 8),
          _text("Finding", "finding", chars=70), _TURN, _number("Times", "times"),
          _count("Tokens", "tokens"), _COST,
-         Part("Lost", cells.seconds("lost_s"), ("lost_s",), 72, 2, 10, is_right=True), _SESSION),
+         TableColumn("Lost", cells.seconds("lost_s"), ("lost_s",), 72, 2, 10, is_right=True), _SESSION),
         "Nothing to report: no loop, no repeated failure, no waste was found.",
     ),
     "agents": View(
         "Agents",
-        (_text("Name", "name"), Part("Runtime", cells.text("runtime"), ("runtime",), 88, 1, 12,
-         is_fact=True), Part("Provider", cells.text("provider"), ("provider",), 88, 2, 12),
-         Part("Model", cells.text("model"), ("model",), 200, 1, 30, is_fact=True),
+        (_text("Name", "name"), TableColumn("Runtime", cells.text("runtime"), ("runtime",), 88, 1, 12,
+         is_fact=True), TableColumn("Provider", cells.text("provider"), ("provider",), 88, 2, 12),
+         TableColumn("Model", cells.text("model"), ("model",), 200, 1, 30, is_fact=True),
          _number("Version", "version", 68), _age("created_at"), _own_id("Id", "agent_id")),
         "No agents yet. `%aod agent create NAME --runtime claude --model MODEL` makes one.",
     ),
@@ -268,7 +270,7 @@ _AGENTOS: Final = {
     "runs": View(
         "Runs",
         (_STATUS, _text("Agent", "agent", "agent_id"), _text("Error", "error_message"),
-         Part("Trigger", cells.text("trigger_type"), ("trigger_type",), 80, 3, 10, is_fact=True),
+         TableColumn("Trigger", cells.text("trigger_type"), ("trigger_type",), 80, 3, 10, is_fact=True),
          _count("Tokens", "total_tokens", 3), _COST, _RAN, _age("started_at"),
          _own_id("Id", "run_id")),
         "No runs yet. `%%agentos --name nightly` at the top of a cell records one.",
@@ -277,20 +279,20 @@ _AGENTOS: Final = {
     ),
     "run_events": View(
         "Run events",
-        (_number("#", "order", 48, 1), Part("Type", cells.text("type"), ("type",), 0, 1, 28),
-         Part("Level", cells.text("level"), ("level",), 56, 2, 6, is_fact=True),
-         Part("Tool", cells.text("tool"), ("tool",), 100, 2, 18),
+        (_number("#", "order", 48, 1), TableColumn("Type", cells.text("type"), ("type",), 0, 1, 28),
+         TableColumn("Level", cells.text("level"), ("level",), 56, 2, 6, is_fact=True),
+         TableColumn("Tool", cells.text("tool"), ("tool",), 100, 2, 18),
          _text("Text", "error", "payload", chars=50), _MODEL,
          _count("Out", "output_tokens", 3), _RAN, _age("occurred_at", level=2), _RUN),
         'No events yet. `run.emit("…")` records one.',
     ),
     "spans": View(
         "Spans",
-        (_text("Span", "path", "name"), Part("Kind", cells.text("kind"), ("kind",), 72, 2, 10),
-         _MODEL, Part("Tool", cells.text("tool"), ("tool",), 100, 3, 18),
-         Part("Status", cells.failure, ("is_error",), 76, 1, 9), _text("Error", "error", level=2),
+        (_text("Span", "path", "name"), TableColumn("Kind", cells.text("kind"), ("kind",), 72, 2, 10),
+         _MODEL, TableColumn("Tool", cells.text("tool"), ("tool",), 100, 3, 18),
+         TableColumn("Status", cells.failure, ("is_error",), 76, 1, 9), _text("Error", "error", level=2),
          _count("Out", "output_tokens", 3), _RAN,
-         Part("Self", cells.seconds("self_ms", 0.001), ("self_ms",), 72, 2, 10, is_right=True),
+         TableColumn("Self", cells.seconds("self_ms", 0.001), ("self_ms",), 72, 2, 10, is_right=True),
          _RUN),
         'No spans yet. `with run.start_span("…"):` records one.',
         failed_and_cost,
@@ -298,7 +300,7 @@ _AGENTOS: Final = {
     "tasks": View(
         "Tasks",
         (_STATUS, _text("Task", "name"), _text("Output", "error_message", "output", level=2),
-         Part("Time", cells.ended, ("ended_at",), 72, 1, 10, is_right=True),
+         TableColumn("Time", cells.ended, ("ended_at",), 72, 1, 10, is_right=True),
          _age("started_at", level=2), _own_id("Id", "task_id"), _RUN),
         'No tasks yet. `run.start_task("…")` adds one.',
         _tasks,

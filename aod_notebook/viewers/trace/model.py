@@ -9,7 +9,7 @@ from aod_notebook.core.text import one_line
 from aod_notebook.core.words import short_id
 from aod_notebook.viewers.trace.run import RunSpans
 from aod_notebook.viewers.trace.session import SessionSpans
-from aod_notebook.viewers.trace.tree import Span, Totals, Tree
+from aod_notebook.viewers.trace.tree import Totals, TraceSpan, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,7 @@ class Trace:
         self._forget()
 
     @property
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[TraceSpan]:
         """The spans so far, in the order in which they became known."""
         return self._made.spans
 

@@ -11,7 +11,7 @@ from aod_notebook.core.text import failure_text, one_line
 from aod_notebook.transcripts import summary
 from aod_notebook.viewers.row import TITLE_CHARS
 from aod_notebook.viewers.run_rows import is_of_run, text_of, tokens_of
-from aod_notebook.viewers.trace.tree import EXIT, Span
+from aod_notebook.viewers.trace.tree import EXIT, TraceSpan
 from aod_notebook.viewers.turns import micros
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RunSpans:
     """
 
     def __init__(self, name: str) -> None:
-        whole = Span(RUN, None, one_line(name, TITLE_CHARS), kind="run", is_open=True)
+        whole = TraceSpan(RUN, None, one_line(name, TITLE_CHARS), kind="run", is_open=True)
         whole.order = 1
         self.spans = [whole]
         self.changed = {0}
@@ -117,7 +117,9 @@ class RunSpans:
 
     def _span(self, name: str, extra: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
         key, parent = f"span {extra['span_id']}", extra.get("parent_span_id")
-        span = Span(key, RUN if parent is None else f"span {parent}", one_line(name, TITLE_CHARS))
+        span = TraceSpan(
+            key, RUN if parent is None else f"span {parent}", one_line(name, TITLE_CHARS)
+        )
         span.kind = _KINDS.get(str(extra.get("kind")), "step")
         span.start, span.end = micros(extra.get("started_at")), micros(extra.get("ended_at"))
         took = extra.get("duration_ms")
@@ -135,7 +137,7 @@ class RunSpans:
         if start is not None and (first is None or start < first):
             self._reach(start)
 
-    def _fill(self, span: Span, payload: Mapping[str, Any]) -> None:
+    def _fill(self, span: TraceSpan, payload: Mapping[str, Any]) -> None:
         """Take what a payload says of a span: what it was given, what came out, what it used."""
         given = payload.get("input", payload.get("prompt", payload.get("messages")))
         rest = {key: payload[key] for key in payload if key not in _TOLD} or None
@@ -172,7 +174,7 @@ class RunSpans:
         if is_begin or not waiting:
             above = extra.get("parent_span_id")
             parent = RUN if above is None else f"span {above}"
-            span = Span(f"event {len(self.spans)}", parent, name, kind=kind, start=at)
+            span = TraceSpan(f"event {len(self.spans)}", parent, name, kind=kind, start=at)
             span.is_open = True
             self._fill(span, {key: value for key, value in payload.items() if key != "tool"})
             waiting.append(self._put(span))
@@ -188,7 +190,7 @@ class RunSpans:
 
     def _task(self, task: Mapping[str, Any]) -> None:
         name, status = one_line(str(task.get("name") or "task"), TITLE_CHARS), task.get("status")
-        span = Span(f"task {task.get('id')}", RUN, name, kind="task")
+        span = TraceSpan(f"task {task.get('id')}", RUN, name, kind="task")
         span.start, span.end = micros(task.get("started_at")), micros(task.get("ended_at"))
         span.is_open = status in (None, "pending", "running")
         span.end = None if span.is_open else span.end
@@ -199,7 +201,7 @@ class RunSpans:
         span.text = one_line(text_of(span.given), TITLE_CHARS)
         self._put(span)
 
-    def _put(self, span: Span) -> int:
+    def _put(self, span: TraceSpan) -> int:
         """Add a span, or put it in the place of the one with its key."""
         span.order = self._order
         number = self._numbers.setdefault(span.key, len(self.spans))

@@ -13,7 +13,7 @@ from aod_notebook.transcripts import KINDS, Reader, Spent, summary
 from aod_notebook.transcripts.model import add
 from aod_notebook.viewers.row import TITLE_CHARS
 from aod_notebook.viewers.tools import short_path
-from aod_notebook.viewers.trace.tree import EXIT, Span
+from aod_notebook.viewers.trace.tree import EXIT, TraceSpan
 from aod_notebook.viewers.turns import micros, turn_begun
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SessionSpans:
     def __init__(
         self, runtime: str | None = None, prompts: Mapping[int, str] | None = None
     ) -> None:
-        self.spans: list[Span] = []
+        self.spans: list[TraceSpan] = []
         self.changed: set[int] = set()
         self.model = ""
         self._prompts: Mapping[int, str] = {} if prompts is None else prompts
@@ -110,7 +110,7 @@ class SessionSpans:
             self._reader.account.first_turn = number
         self._number = number
         self._latest, self._is_recorded = None, False
-        span = Span("", None, f"Turn {number}", kind="turn", start=at, is_open=True)
+        span = TraceSpan("", None, f"Turn {number}", kind="turn", start=at, is_open=True)
         self._turn = self._add(span)
         self._lanes = {None: _Lane(span.key, at)}
         self._calls.clear()
@@ -153,7 +153,7 @@ class SessionSpans:
             reason = f"exit code {code}" if event.type == "exit" else event.extra.get("message")
             span.bad = one_line(str(reason or "failed"), TITLE_CHARS)
 
-    def _count(self, span: Span) -> None:
+    def _count(self, span: TraceSpan) -> None:
         """Take tokens and cost of the turn from its account."""
         turn = self._reader.account.turn
         if turn is not None:
@@ -238,7 +238,7 @@ class SessionSpans:
             lane.count += 1
             start = lane.last if lane.last is None or at is None else min(lane.last, at)
             name = f"Message {lane.count}"
-            span = Span("", lane.above, name, kind="message")
+            span = TraceSpan("", lane.above, name, kind="message")
             span.start, span.end = start if lane.last is not None else at, at
             span.order = self._order
             span.facts = {"model": entry.model} if entry.model else None
@@ -249,7 +249,7 @@ class SessionSpans:
         self._spend(self.spans[known], entry)
         return known
 
-    def _spend(self, span: Span, entry: Entry) -> None:
+    def _spend(self, span: TraceSpan, entry: Entry) -> None:
         """Take what the message used; lines of one message repeat it, the last one counts."""
         if entry.model and not self.model:
             self.model = one_line(entry.model, TITLE_CHARS)
@@ -288,7 +288,7 @@ class SessionSpans:
             short_path(KINDS.get(name, ""), summary(entry.tool, entry.input), self._folder),
             TITLE_CHARS,
         )
-        span = Span("", parent, name, text, kind, at, is_open=True)
+        span = TraceSpan("", parent, name, text, kind, at, is_open=True)
         span.order, span.given = self._order, entry.input or entry.input_json
         if entry.tool_use_id:
             span.facts = {"tool call": entry.tool_use_id}
@@ -309,7 +309,7 @@ class SessionSpans:
         span.gave = text
         self.changed.add(number)
 
-    def _add(self, span: Span) -> int:
+    def _add(self, span: TraceSpan) -> int:
         number = len(self.spans)
         span.key = str(number)
         self.spans.append(span)

@@ -14,7 +14,7 @@ from aod_notebook.viewers.trace.tree import output_of
 if TYPE_CHECKING:
     from aod_notebook.core.card import Fact
     from aod_notebook.viewers.trace.model import Trace
-    from aod_notebook.viewers.trace.tree import Span
+    from aod_notebook.viewers.trace.tree import TraceSpan
 
 MAX_SPANS = 400
 """So many are read; the live view has all."""
@@ -89,7 +89,7 @@ def facts_line(trace: Trace) -> list[str]:
     return grouped
 
 
-def span_facts(span: Span) -> list[str]:
+def span_facts(span: TraceSpan) -> list[str]:
     """Return how a span went: failure, time, cost; unknown facts are left out."""
     took = span.duration
     return [
@@ -215,7 +215,7 @@ def _line(trace: Trace, one: int) -> str:
     )
 
 
-def _bar(trace: Trace, span: Span) -> str:
+def _bar(trace: Trace, span: TraceSpan) -> str:
     began, ended = trace.began, trace.ended
     if span.start is None or began is None or ended is None or ended <= began:
         return ""
@@ -230,7 +230,7 @@ def _bar(trace: Trace, span: Span) -> str:
     )
 
 
-def _detail(span: Span) -> str:
+def _detail(span: TraceSpan) -> str:
     """Return the output of a failed call, and of a short one."""
     if span.kind not in ("tool", "task", "step") or not span.gave:
         return ""

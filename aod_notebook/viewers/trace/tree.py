@@ -23,7 +23,7 @@ _LATEST = 2**63
 _Number = TypeVar("_Number", int, float)
 
 
-class Span(msgspec.Struct, gc=False):
+class TraceSpan(msgspec.Struct, gc=False):
     """One thing that took time. It is changed in place as more becomes known of it.
 
     Attributes:
@@ -91,7 +91,7 @@ class Tree:
     own: list[int | None]
 
     @classmethod
-    def of(cls, spans: Sequence[Span]) -> Tree:
+    def of(cls, spans: Sequence[TraceSpan]) -> Tree:
         """Build the tree. A message leads its tool calls, which are not part of its own time."""
         starts, ends = [span.start for span in spans], [span.end for span in spans]
         places = [_LATEST if start is None else start for start in starts]
@@ -132,7 +132,7 @@ class Totals:
     took_us: int | None
 
     @classmethod
-    def of(cls, spans: Sequence[Span]) -> Totals:
+    def of(cls, spans: Sequence[TraceSpan]) -> Totals:
         """Add up spans."""
         roots = [span for span in spans if span.kind in ("turn", "run")]
         calls = [span for span in spans if span.kind in ("tool", "agent")]
@@ -156,7 +156,7 @@ def _sum(values: Iterable[_Number | None]) -> _Number | None:
     return sum(known[1:], known[0]) if known else None
 
 
-def detail_of(span: Span) -> dict[str, Any]:
+def detail_of(span: TraceSpan) -> dict[str, Any]:
     """Return what is shown of a span that was chosen: input, output and facts, all cleaned."""
     given = span.given
     if isinstance(given, dict):
@@ -174,7 +174,7 @@ def detail_of(span: Span) -> dict[str, Any]:
     }
 
 
-def output_of(span: Span) -> str:
+def output_of(span: TraceSpan) -> str:
     """Return what came out of a span as text, cleaned."""
     return clean(text_of(span.gave))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aod_notebook.viewers.protocols import Source
-    from aod_notebook.viewers.trace.tree import Span, Tree
+    from aod_notebook.viewers.trace.tree import TraceSpan, Tree
 
 READ_S = 0.1
 """The tree is built again at most so often."""
@@ -180,7 +180,7 @@ class TraceViewer(RecordView):
         child.go_to(order)
 
 
-def _record(span: Span, tree: Tree, number: int, base: int | None) -> list[Any]:
+def _record(span: TraceSpan, tree: Tree, number: int, base: int | None) -> list[Any]:
     """Return a span as the page reads it (`page/spans.js`); its texts are clean already."""
     flags = (
         IS_ERROR * span.is_error
@@ -195,7 +195,7 @@ def _record(span: Span, tree: Tree, number: int, base: int | None) -> list[Any]:
     ]  # fmt: skip
 
 
-def _running(spans: list[Span]) -> Span | None:
+def _running(spans: list[TraceSpan]) -> TraceSpan | None:
     """Return the span that has run longest but for turns and runs; None if none runs."""
     inner = (span for span in spans if span.is_open and span.kind not in ("turn", "run"))
     return min(inner, key=lambda span: span.start or 2**63, default=None)

@@ -59,7 +59,7 @@ class Decide(msgspec.Struct):
     decision_note: str | None = None
 
 
-class Approvals(msgspec.Struct):
+class ApprovalList(msgspec.Struct):
     """`approvals_list`."""
 
     agent_id: Text | None = None
@@ -134,7 +134,7 @@ async def invoke(call: AgentOSCall) -> ASGIApp:
 
 def approvals(call: AgentOSCall) -> list[Object]:
     """Return approvals of every status, newest first."""
-    fields = call.fields(Approvals)
+    fields = call.fields(ApprovalList)
     rows = call.state.database.read().execute(
         "SELECT * FROM approval WHERE :agent IS NULL OR agent_id = :agent"
         " ORDER BY seq DESC LIMIT :limit",
