@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from aod_notebook import frames
@@ -64,6 +65,41 @@ def test_a_fork_that_is_opened_alone_has_its_own_counts_only(home):
 def test_what_cannot_be_opened_is_named(home, wanted, message):
     with pytest.raises(FrameError, match=message):
         frames.open_log(wanted, home)
+
+
+@pytest.fixture
+def at_home(home, tmp_path, monkeypatch):
+    """The person's home is that of the samples, and so is this package's beside it."""
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "own"))
+
+
+def test_a_session_is_opened_from_the_default_logs_if_the_default_store_lacks_it(at_home, home):
+    frames.import_logs(home / ".codex")
+    assert frames.open_log(CLAUDE).title == "please [[tools]]"
+
+
+def test_a_session_that_a_named_store_lacks_is_not_searched_elsewhere(at_home, home, tmp_path):
+    store = frames.import_logs(home / ".codex", into=tmp_path / "store")
+    with pytest.raises(FrameError, match=f"no session `{CLAUDE}` in '{store.path}'"):
+        frames.open_log(CLAUDE, store)
+
+
+def test_spending_is_that_of_the_default_store_or_of_a_stores_folder(at_home, home, own_prices):
+    store = frames.import_logs(home / ".claude")
+    expected = frames.spending_df(store)
+
+    assert expected["input_tokens"].sum() == 13091
+    pd.testing.assert_frame_equal(frames.spending_df(), expected)
+    pd.testing.assert_frame_equal(frames.spending_df(str(store.path)), expected)
+
+
+def test_spending_of_what_is_no_log_is_refused():
+    with pytest.raises(FrameError, match=r"5 is not a store or a path of logs"):
+        frames.spending_df(5)
 
 
 def test_costs_of_groups_add_up_to_what_was_billed(home, own_prices):

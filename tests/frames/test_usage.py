@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from aod_notebook import frames
@@ -96,9 +97,9 @@ def test_a_path_that_does_not_exist_is_named():
         frames.usage_df("./no-such-home")
 
 
-def claude_log(home, cost):
+def claude_log(home, cost, model="claude-sonnet-4-6"):
     """Write a session of one request that costs $0.00045 by the price table."""
-    message = {"id": "m1", "model": "claude-sonnet-4-6", "content": []}
+    message = {"id": "m1", "model": model, "content": []}
     message["usage"] = {"input_tokens": 100, "output_tokens": 10}
     line = {"type": "assistant", "uuid": "a", "timestamp": "2026-03-01T09:00:00Z"}
     counts = {"inputTokens": 100, "outputTokens": 10, "costUSD": cost}
@@ -117,3 +118,25 @@ def test_a_cost_that_the_cli_states_otherwise_is_reported(tmp_path, cost, proble
 
     assert len(found) == problems
     assert all("own cost is $0.0009" in one["what"] for one in found)
+
+
+def test_a_request_without_a_model_has_tokens_and_no_cost(tmp_path, own_prices):
+    claude_log(tmp_path, 0.00045, model=None)
+
+    (row,) = frames.usage_df(tmp_path).to_dict("records")
+
+    assert (row["input_tokens"], row["output_tokens"]) == (100, 10)
+    assert pd.isna(row["model"])
+    assert pd.isna(row["computed_cost_usd"])
+
+
+def test_a_sum_of_a_session_without_requests_is_not_compared(tmp_path):
+    path = tmp_path / ".claude" / "projects" / "-srv" / "s1.jsonl"
+    path.parent.mkdir(parents=True)
+    lines = [
+        {"type": "user", "uuid": "a", "message": {"role": "user", "content": "Hello"}},
+        {"type": "cost-state", "totalCostUSD": 1, "modelUsage": {"m": {"inputTokens": 5}}},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    assert frames.usage_df(tmp_path).attrs["problems"] == []
