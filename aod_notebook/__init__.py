@@ -13,10 +13,12 @@ from aod_notebook._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from aod_notebook.core.errors import AodNotebookError
     from aod_notebook.core.nested import enable_nested_loops
     from aod_notebook.live.connections import connect
 
 __all__ = [
+    "AodNotebookError",
     "__version__",
     "connect",
     "enable_nested_loops",
@@ -58,6 +60,7 @@ def __dir__() -> list[str]:
 
 
 _HOMES = {
+    "AodNotebookError": "aod_notebook.core.errors",
     "connect": "aod_notebook.live.connections",
     "enable_nested_loops": "aod_notebook.core.nested",
 }

@@ -17,11 +17,17 @@ VARIABLES = ("AOD_API_URL", "AOD_API_TOKEN")
 
 
 class DemoFailedError(AodNotebookError):
-    """The demo did not get to its end."""
+    """The demo did not get to its end.
+
+    Fix: See the cell or the file that the message names; `aod-notebook doctor` checks the rest.
+    """
 
 
 class DemoToolsMissingError(AodNotebookError):
-    """What executes notebooks is not installed."""
+    """What executes notebooks is not installed.
+
+    Fix: Install them: `pip install 'aod-notebook[lab,viz]'`.
+    """
 
 
 def quickstart() -> Path:

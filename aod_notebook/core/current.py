@@ -24,7 +24,10 @@ _starter: Callable[[str], Any] | None = None
 
 
 class NoConnectionError(AodNotebookError):
-    """A call needed the current connection and there is none."""
+    """A call needed the current connection and there is none.
+
+    Fix: Connect with `aod_notebook.connect()` or `%aod connect`, or pass `client=`.
+    """
 
 
 def set_provider(

@@ -21,6 +21,8 @@ class AodNotebookError(Exception):
     `str(error)` is one line: what happened, to which id, what to do next. A notebook
     cell shows that line only; `%debug` still reaches the frames underneath.
 
+    Fix: Do what the end of the message says.
+
     Example:
         >>> try:
         ...     raise AodNotebookError("nothing is connected: run %aod connect")

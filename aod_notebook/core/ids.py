@@ -17,7 +17,10 @@ _WHOLE = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNOREC
 
 
 class AmbiguousIdError(AodNotebookError):
-    """Several ids begin with the given prefix."""
+    """Several ids begin with the given prefix.
+
+    Fix: Use more characters of the id; the message lists the ids.
+    """
 
 
 def full_id(given: str, known: Callable[[], Iterable[object]], noun: str) -> str:

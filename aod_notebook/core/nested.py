@@ -8,7 +8,10 @@ from aod_notebook.core.errors import AodNotebookError
 
 
 class NestedLoopsError(AodNotebookError):
-    """The running event loop can't be nested."""
+    """The running event loop can't be nested.
+
+    Fix: Await the coroutine in the cell instead of calling `asyncio.run`.
+    """
 
 
 def enable_nested_loops() -> None:

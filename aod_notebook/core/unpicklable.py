@@ -8,7 +8,10 @@ from aod_notebook.core.errors import AodNotebookError
 
 
 class NotPicklableError(AodNotebookError, TypeError):
-    """A live object cannot be pickled, copied or stored."""
+    """A live object cannot be pickled, copied or stored.
+
+    Fix: Store or send its `id`, and open it again where it is needed.
+    """
 
 
 class Unpicklable:

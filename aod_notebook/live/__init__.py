@@ -3,7 +3,17 @@
 import logging
 
 from aod_notebook.live.again import start_again
-from aod_notebook.live.batch import Batch, BatchError, BatchStoppedError, LimitError, batch
+from aod_notebook.live.agents import AmbiguousNameError, NoSuchNameError
+from aod_notebook.live.batch import (
+    Batch,
+    BatchBusyError,
+    BatchError,
+    BatchStoppedError,
+    LimitError,
+    LimitReachedError,
+    ScoreWarning,
+    batch,
+)
 from aod_notebook.live.connections import (
     AgentOSConnection,
     Connection,
@@ -13,10 +23,17 @@ from aod_notebook.live.connections import (
     connection,
     disconnect,
 )
+from aod_notebook.live.credentials import (
+    PlainHttpWarning,
+    TokenMissingError,
+    UnknownConnectionError,
+)
+from aod_notebook.live.embedded import RuntimeMissingError, ServiceNotStartedError
 from aod_notebook.live.errors import (
     NestedRunError,
     NoLastRunError,
     NoLastSessionError,
+    NotAnIdError,
     NotFollowedError,
     RunFailedError,
     RunNotFollowedError,
@@ -29,6 +46,7 @@ from aod_notebook.live.errors import (
     WrongVariableError,
 )
 from aod_notebook.live.handle import StopOutcome
+from aod_notebook.live.journal import JournalWarning
 from aod_notebook.live.mirroring import Mirrored, mirror
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.session import LiveSession
@@ -45,28 +63,40 @@ from aod_notebook.viewers.compare import Comparison, compare
 
 __all__ = [
     "AgentOSConnection",
+    "AmbiguousNameError",
     "Batch",
+    "BatchBusyError",
     "BatchError",
     "BatchStoppedError",
     "Comparison",
     "Connection",
+    "JournalWarning",
     "LimitError",
+    "LimitReachedError",
     "LiveRun",
     "LiveSession",
     "Mirrored",
     "NestedRunError",
     "NoLastRunError",
     "NoLastSessionError",
+    "NoSuchNameError",
+    "NotAnIdError",
     "NotFollowedError",
+    "PlainHttpWarning",
     "RunFailedError",
     "RunNotFollowedError",
     "RunStoppedError",
     "RunUnknownError",
+    "RuntimeMissingError",
+    "ScoreWarning",
     "ServiceGoneWarning",
+    "ServiceNotStartedError",
     "SessionFailedError",
     "SessionRequest",
     "SessionStoppedError",
     "StopOutcome",
+    "TokenMissingError",
+    "UnknownConnectionError",
     "WaitTimeoutError",
     "WrongVariableError",
     "agentos_connection",

@@ -33,11 +33,17 @@ MARK = "aod_notebook_default"
 
 
 class NoSuchNameError(AodNotebookError):
-    """Nothing on the service has that id or name."""
+    """Nothing on the service has that id or name.
+
+    Fix: Use the nearest name, which the message has, or one that `%aod agents` lists.
+    """
 
 
 class AmbiguousNameError(AodNotebookError):
-    """Several rows on the service have that name."""
+    """Several rows on the service have that name.
+
+    Fix: Use the id; the message lists the ids.
+    """
 
 
 class _Named(Protocol):

@@ -78,15 +78,24 @@ class Choice:
 
 
 class TokenMissingError(AodNotebookError):
-    """A service other than the embedded one was named, but there is no token for it."""
+    """A service other than the embedded one was named, but there is no token for it.
+
+    Fix: Set the variables that the message names, or use the embedded service (`--local`).
+    """
 
 
 class PlainHttpWarning(UserWarning):
-    """A secret is sent to another machine without encryption."""
+    """A secret is sent to another machine without encryption.
+
+    Fix: Use https, or a tunnel that ends on this machine.
+    """
 
 
 class UnknownConnectionError(AodNotebookError):
-    """No connection was remembered by that name."""
+    """No connection was remembered by that name.
+
+    Fix: Use a name that the message lists, or pass the URL.
+    """
 
 
 def variable(name: str) -> str | None:

@@ -37,11 +37,17 @@ _FIELD = "local_env_vars"
 
 
 class ServiceNotStartedError(AodNotebookError):
-    """The embedded service could not be found or started."""
+    """The embedded service could not be found or started.
+
+    Fix: See the reason in the message, and what `%aod doctor` finds.
+    """
 
 
 class RuntimeMissingError(AodNotebookError):
-    """The agent's command line is not installed on this machine, so no session was started."""
+    """The agent's command line is not installed on this machine, so no session was started.
+
+    Fix: Install it as the message says, or choose another `--runtime`.
+    """
 
 
 # -- the service ----------------------------------------------------------------------------------

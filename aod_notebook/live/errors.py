@@ -43,7 +43,10 @@ class SessionStoppedError(AodNotebookError):
 
 
 class NotAnIdError(AodNotebookError, TypeError):
-    """An id is not text."""
+    """An id is not text.
+
+    Fix: Pass `session.id` or `run.id`.
+    """
 
 
 class NotFollowedError(AodNotebookError):

@@ -79,7 +79,10 @@ _process = f"process {uuid4()}"
 
 
 class JournalWarning(UserWarning):
-    """The journal can't be written; `last` is known in this kernel only."""
+    """The journal can't be written; `last` is known in this kernel only.
+
+    Fix: Set AOD_NOTEBOOK_HOME to a folder that can be written.
+    """
 
 
 def remember(session_id: str, service: str, runtime: str | None, *, works: bool = True) -> None:

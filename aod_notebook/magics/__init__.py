@@ -21,7 +21,10 @@ _REPLACED = ("numpy", "pandas", "pyarrow", "pydantic")
 
 
 class RestartNeededError(AodNotebookError):
-    """A library was replaced on disk while this kernel was using it. Restart the kernel."""
+    """A library was replaced on disk while this kernel was using it.
+
+    Fix: Restart the kernel.
+    """
 
 
 def load(shell: InteractiveShell) -> None:

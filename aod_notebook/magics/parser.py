@@ -33,7 +33,10 @@ _IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")
 
 
 class MagicUsageError(AodNotebookError):
-    """A magic was called with invalid arguments."""
+    """A magic was called with invalid arguments.
+
+    Fix: See what the message proposes; `%%aod --help` lists all options.
+    """
 
 
 class HelpShown(Exception):  # noqa: N818 - not an error: it ends the parsing after --help

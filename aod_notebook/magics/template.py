@@ -18,7 +18,10 @@ _RAW = "Define it, or pass --raw to send the text verbatim."
 
 
 class UnknownNameError(AodNotebookError):
-    """A prompt or an option names a variable that the notebook does not have."""
+    """A prompt or an option names a variable that the notebook does not have.
+
+    Fix: Assign it before, or write `--raw` to send the prompt verbatim.
+    """
 
 
 def fill(text: str, names: Mapping[str, object], *, hint: str = _RAW) -> str:

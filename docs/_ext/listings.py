@@ -1,4 +1,4 @@
-"""Directives that list what the package declares: `errors`, every public error and warning."""
+"""Directives that list what the package declares: `errors`, every error and warning."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from aod_notebook import AodNotebookError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MODULES = ("aod", "agentos", "live", "frames", "plots", "local", "testing")
+ERRORS_OF = (
+    "aod_notebook",
+    *(f"aod_notebook.{name}" for name in ("live", "frames", "plots", "aod", "agentos", "local")),
+)
+"""The modules with errors that programs catch, first what most people meet."""
+SHOWN_BY = ("aod_notebook.magics.aod", "aod_notebook.demo")
+OTHERS = "Others, to catch as AodNotebookError"
 
 
 def table(heads: list[str], rows: Iterable[list[str]]) -> nodes.table:
@@ -38,16 +47,30 @@ def _row(texts: list[str], *, is_head: bool = False) -> nodes.row:
     return row
 
 
-def public_errors() -> Iterator[tuple[str, str, type[BaseException]]]:
-    """Yield module, name and class of each public error and warning, each once."""
-    seen = set()
-    for name in MODULES:
-        module = importlib.import_module(f"aod_notebook.{name}")
-        for public in getattr(module, "__all__", ()):
+def errors() -> Iterator[tuple[str, str, type[BaseException]]]:
+    """Yield a heading, name and class of each error and warning, each once.
+
+    Programs import those of a module that has them in `__all__`; others are only shown to people.
+    """
+    seen: set[type] = set()
+    for name in ERRORS_OF:
+        module = importlib.import_module(name)
+        for public in module.__all__:
             value: Any = getattr(module, public)
             if inspect.isclass(value) and issubclass(value, BaseException) and value not in seen:
                 seen.add(value)
-                yield f"aod_notebook.{name}", public, value
+                yield name, public, value
+    for name in SHOWN_BY:
+        importlib.import_module(name)
+    for value in sorted(_own(AodNotebookError) | _own(UserWarning), key=lambda each: each.__name__):
+        if value not in seen:
+            yield OTHERS, value.__name__, value
+
+
+def _own(base: type[BaseException]) -> set[type[BaseException]]:
+    """Return the classes of this package below a class."""
+    below = {each for child in base.__subclasses__() for each in (child, *_own(child))}
+    return {each for each in below if each.__module__.startswith("aod_notebook.")}
 
 
 def cause_and_fix(error: type[BaseException]) -> tuple[str, str]:
@@ -59,16 +82,18 @@ def cause_and_fix(error: type[BaseException]) -> tuple[str, str]:
 
 
 class Errors(SphinxDirective):
-    """A table of every public error and warning: where it is, its cause and its fix."""
+    """A table of every error and warning: where it is, its cause and its fix."""
 
     def run(self) -> list[nodes.Node]:
         """Return a section's table per module."""
         made: list[nodes.Node] = []
         by_module: dict[str, list[list[str]]] = {}
-        for module, name, value in public_errors():
-            by_module.setdefault(module, []).append([name, *cause_and_fix(value)])
-        for module, rows in by_module.items():
-            made += [nodes.rubric(text=module), table(["error", "cause", "fix"], rows)]
+        for heading, name, value in errors():
+            by_module.setdefault(heading, []).append([name, *cause_and_fix(value)])
+        for heading, rows in by_module.items():
+            listed = table(["error", "cause", "fix"], rows)
+            listed["classes"].append("stacked")
+            made += [nodes.rubric(text=heading), listed]
         return made
 
 

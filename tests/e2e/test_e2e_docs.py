@@ -4,6 +4,7 @@ import html
 import importlib
 import inspect
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from sphinx.util.inventory import InventoryFile
+
+import aod_notebook
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
@@ -103,11 +106,23 @@ def test_every_public_name_is_documented(site):
     assert sorted(names - known) == []
 
 
-def test_every_public_error_is_on_the_page_of_errors_with_its_cause_and_fix(site):
+def errors_and_warnings():
+    """Return every class of the package that is the package's error, or a warning."""
+    for found in pkgutil.walk_packages(aod_notebook.__path__, "aod_notebook."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    known = [aod_notebook.AodNotebookError, UserWarning]
+    for each in known:
+        known += each.__subclasses__()
+    return {each for each in known if each.__module__.startswith("aod_notebook.")}
+
+
+def test_every_error_is_on_the_page_of_errors_with_its_cause_and_fix(site):
     page = html.unescape((site / "errors.html").read_text(encoding="utf-8"))
-    rows = [re.sub(r"<[^>]+>|\s+", " ", row) for row in page.split("<tr")]
-    found = [" ".join(row.split()) for row in rows]
-    errors = [(name, *listings.cause_and_fix(error)) for _, name, error in listings.public_errors()]
+    rows = [re.sub(r"<[^>]+>|\s+", " ", row).split() for row in page.split("<tr")]
+    found = [" ".join(row) for row in rows]
+    errors = [(each.__name__, *listings.cause_and_fix(each)) for each in errors_and_warnings()]
+    assert len(errors) > 60
     assert [name for name, cause, fix in errors if not (cause and fix)] == []
     assert [one[0] for one in errors if not any(" ".join(one) in row for row in found)] == []
 
@@ -151,3 +166,14 @@ def test_the_top_bar_is_one_line(site, browser, width):
     height = page.locator(".bd-header").bounding_box()["height"]
     page.close()
     assert height < 100
+
+
+def test_causes_and_fixes_of_errors_are_read_on_a_phone_without_scrolling_sideways(site, browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((site / "errors.html").as_uri())
+    right = page.evaluate(
+        "Math.max(...Array.from(document.querySelectorAll('td'), (one) => one.getBoundingClientRect().right))"
+    )
+    scrolled = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert max(right, scrolled) <= 390

@@ -43,7 +43,10 @@ class LimitError(AodNotebookError):
 
 
 class LimitReachedError(AodNotebookError):
-    """A session was ended, or not started, because a limit was reached."""
+    """A session was ended, or not started, because a limit was reached.
+
+    Fix: See what was spent with `%aod cost`; raise the limit to continue.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

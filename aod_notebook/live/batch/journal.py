@@ -29,7 +29,10 @@ with contextlib.suppress(ImportError):  # there is none on Windows
 
 
 class BatchBusyError(AodNotebookError):
-    """Another kernel runs the same batch."""
+    """Another kernel runs the same batch.
+
+    Fix: Wait until it is done there, or interrupt it there.
+    """
 
 
 class KnownSession(NamedTuple):

@@ -25,7 +25,10 @@ _SHELL_S = 60.0
 
 
 class ScoreWarning(UserWarning):
-    """A score could not be computed; it is missing."""
+    """A score could not be computed; it is missing.
+
+    Fix: See the reason in the message; correct `score=` and run the batch again.
+    """
 
 
 @dataclass(frozen=True)
