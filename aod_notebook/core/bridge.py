@@ -76,14 +76,14 @@ def stop() -> None:
         ended.thread.join()
 
 
-class _Running(NamedTuple):
+class _RunningLoop(NamedTuple):
     loop: AbstractEventLoop
     jobs: Queue[Callable[[], Coroutine[Any, Any, None]] | None]
     """What to start; None is the end."""
 
 
 class _Loop(NamedTuple):
-    ready: Future[_Running]
+    ready: Future[_RunningLoop]
     thread: threading.Thread
 
 
@@ -120,25 +120,25 @@ async def _fulfil(
                 future.set_result(result)
 
 
-def _started() -> _Running:
+def _started() -> _RunningLoop:
     """Return the loop, started if none is alive; `_lock` is held."""
     global _loop  # noqa: PLW0603 - the one loop of the process
     if _loop is None or not _loop.thread.is_alive():
-        ready: Future[_Running] = Future()
+        ready: Future[_RunningLoop] = Future()
         thread = threading.Thread(target=_run, args=(ready,), name="aod-notebook-loop", daemon=True)
         _loop = _Loop(ready, thread)
         thread.start()
     return _loop.ready.result()
 
 
-def _run(ready: Future[_Running]) -> None:
+def _run(ready: Future[_RunningLoop]) -> None:
     """Run the loop until it is stopped, then cancel what still runs: the thread's whole life."""
     import asyncio
 
     import anyio
 
     async def serve() -> None:
-        running = _Running(asyncio.get_running_loop(), asyncio.Queue())
+        running = _RunningLoop(asyncio.get_running_loop(), asyncio.Queue())
         async with anyio.create_task_group() as tasks:
             ready.set_result(running)
             while (job := await running.jobs.get()) is not None:

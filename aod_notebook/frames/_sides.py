@@ -85,7 +85,7 @@ class Side:
 
 
 @dataclass(slots=True)
-class _Known:
+class _ReadSession:
     """A session as read: its events, and its rows in a service or log."""
 
     events: pd.DataFrame
@@ -108,7 +108,7 @@ def read_side(reference: Any, source: Any, client: Any) -> Side:
     return _side(_known(reference, source, client))
 
 
-def _known(reference: Any, source: Any, client: Any) -> _Known:
+def _known(reference: Any, source: Any, client: Any) -> _ReadSession:
     if hasattr(source, "sessions") and hasattr(source, "agents"):
         source, client = None, source
     at, wanted = (reference, None) if source is None else (source, str(reference))
@@ -143,35 +143,35 @@ def _one(ids: Iterable[Any], wanted: str | None, where: str) -> str:
     raise FrameError(problem + hint)
 
 
-def _of_store(store: Store, wanted: str | None) -> _Known:
+def _of_store(store: Store, wanted: str | None) -> _ReadSession:
     one = _one(store.session_ids, wanted, f"The store {str(store.path)!r}")
     only = ds.field("session_id") == one
     events, sessions, turns = (
         store.frame(name, filter=only) for name in ("events", "sessions", "turns")
     )
-    return _Known(events, Report.of(events), records(sessions)[0], records(turns))
+    return _ReadSession(events, Report.of(events), records(sessions)[0], records(turns))
 
 
-def _of_logs(path: Any, wanted: str | None) -> _Known:
+def _of_logs(path: Any, wanted: str | None) -> _ReadSession:
     report = Report()
     logs = sessions_at(path, report)
     one = _one([log.session_id for log in logs], wanted, str(path))
     own = [log for log in logs if log.session_id == one]
     session = records(sessions_of_logs(own))[0]
-    return _Known(events_of_logs(own), report, session, records(turns_of_logs(own)))
+    return _ReadSession(events_of_logs(own), report, session, records(turns_of_logs(own)))
 
 
-def _of_events(events: pd.DataFrame, report: Report, wanted: str | None) -> _Known:
+def _of_events(events: pd.DataFrame, report: Report, wanted: str | None) -> _ReadSession:
     ids = list(events["session_id"].dropna().unique())
     if wanted is not None:
         one = _one(ids, wanted, "source")
         events = events[events["session_id"].eq(one).fillna(value=False)].reset_index(drop=True)
     elif len(ids) > 1:
         _one(ids, None, "What was passed")
-    return _Known(events, report)
+    return _ReadSession(events, report)
 
 
-def _of_service(reference: Any, client: Any) -> _Known:
+def _of_service(reference: Any, client: Any) -> _ReadSession:
     owner, ids = asked(reference, client)
     if ids is None or len(ids) != 1:
         number = "all" if ids is None else f"{len(ids):,}"
@@ -185,7 +185,7 @@ def _of_service(reference: Any, client: Any) -> _Known:
         if not is_followed:
             raise
         framed = followed_events(item)  # the service is gone; its events are held
-        return _Known(framed.frame, framed.report, {"session_id": one})
+        return _ReadSession(framed.frame, framed.report, {"session_id": one})
     framed = followed_events(item) if is_followed else session_events(owner, session)
     known = records(sessions_of([session]))[0]
     if session.agent_id is not None:
@@ -195,10 +195,10 @@ def _of_service(reference: Any, client: Any) -> _Known:
             agent = None
         known |= {"agent": getattr(agent, "name", None), "model": getattr(agent, "model", None)}
     turns = records(turns_of([(one, owner.sessions.turns(one))]))
-    return _Known(framed.frame, framed.report, known, turns)
+    return _ReadSession(framed.frame, framed.report, known, turns)
 
 
-def _side(known: _Known) -> Side:
+def _side(known: _ReadSession) -> Side:
     transcript = list(pieces([known.events], lambda _: known.session.get("model")))
     inside = _Inside(_folder(transcript) or known.session.get("cwd"))
     rows = records(tool_calls_of(transcript, _CALL).frame)
@@ -217,7 +217,7 @@ def _side(known: _Known) -> Side:
     )
 
 
-def _totals(known: _Known, transcript: list[Piece], steps: list[Step]) -> dict[str, Any]:
+def _totals(known: _ReadSession, transcript: list[Piece], steps: list[Step]) -> dict[str, Any]:
     facts = of_pieces(transcript)
     cost, source = _cost(transcript, facts["cost_usd"])
     results = [row.result for row in turn_results(transcript)]

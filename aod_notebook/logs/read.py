@@ -70,22 +70,22 @@ def _result_line(session: LogSession, turn: LogTurn, total: Usage) -> bytes | No
     return None
 
 
-class _Block(msgspec.Struct, gc=False):
+class _SpokenBlock(msgspec.Struct, gc=False):
     type: str = ""
     text: str | None = None
 
 
-class _Message(msgspec.Struct, gc=False):
-    content: list[_Block] = []
+class _SpokenMessage(msgspec.Struct, gc=False):
+    content: list[_SpokenBlock] = []
 
 
-class _Line(msgspec.Struct, gc=False):
+class _SpokenLine(msgspec.Struct, gc=False):
     type: str
-    message: _Message
+    message: _SpokenMessage
     parent_tool_use_id: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(_SpokenLine).decode
 
 
 def _last_words(turn: LogTurn) -> str | None:

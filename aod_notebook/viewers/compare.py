@@ -120,7 +120,7 @@ def compare(
     return Comparison(found)
 
 
-class _Row(NamedTuple):
+class _PairRow(NamedTuple):
     """What is shown of one pair, or of equal ones that follow one another."""
 
     number: int
@@ -138,15 +138,15 @@ def _title(found: Compared) -> str:
     return one_line(first, TITLE_CHARS)
 
 
-def _rows(found: Compared) -> list[_Row]:
+def _rows(found: Compared) -> list[_PairRow]:
     """Return the rows; equal steps of one side that follow one another are one row."""
-    rows: list[_Row] = []
+    rows: list[_PairRow] = []
     for number, pair in enumerate(found.pairs, 1):
         state, last = state_of(pair), rows[-1] if rows else None
         if last and state == last.state != "same" and _looks(pair) == _looks(last.pair):
             rows[-1] = last._replace(pair=_longer(last.pair, pair), times=last.times + 1)
         else:
-            rows.append(_Row(number, pair, state))
+            rows.append(_PairRow(number, pair, state))
     return rows
 
 
@@ -166,13 +166,13 @@ def _longer(first: Pair, second: Pair) -> Pair:
     return both(first[0], second[0]), both(first[1], second[1])
 
 
-def _is_quiet(row: _Row) -> bool:
+def _is_quiet(row: _PairRow) -> bool:
     """Whether a row can be folded: both sides did the same with the same outcome."""
     a, b = row.pair
     return row.state == "same" and a is not None and b is not None and a.outcome == b.outcome
 
 
-def _stretches(rows: list[_Row]) -> Iterator[tuple[bool, list[_Row]]]:
+def _stretches(rows: list[_PairRow]) -> Iterator[tuple[bool, list[_PairRow]]]:
     """Yield stretches of rows, and whether each is folded."""
     groups = [(quiet, list(group)) for quiet, group in groupby(rows, _is_quiet)]
     for at, (quiet, group) in enumerate(groups):
@@ -184,7 +184,7 @@ def _named(step: Step, chars: int = SUMMARY_CHARS) -> tuple[str, str]:
     return one_line(step.tool or "", 60), one_line(step.summary or "", chars)
 
 
-def _fold_line(rows: list[_Row]) -> str:
+def _fold_line(rows: list[_PairRow]) -> str:
     names = [" ".join(filter(None, _named(row.pair[0], 40))) for row in rows if row.pair[0]]
     more = ", …" if len(names) > 4 else ""  # noqa: PLR2004 - what fits on a line
     return f"{counted(len(rows), 'same step')} · {', '.join(names[:4])}{more}"
@@ -309,7 +309,7 @@ def _steps_html(found: Compared) -> str:
     return "".join(parts)
 
 
-def _mark_html(found: Compared, row: _Row, first: int | None) -> str:
+def _mark_html(found: Compared, row: _PairRow, first: int | None) -> str:
     if row.number != first:
         return ""
     return (
@@ -319,7 +319,7 @@ def _mark_html(found: Compared, row: _Row, first: int | None) -> str:
     )
 
 
-def _pair_html(row: _Row, *, has_room: bool) -> str:
+def _pair_html(row: _PairRow, *, has_room: bool) -> str:
     tint = "" if row.state == "same" else "background:rgba(200,140,30,0.14);"
     is_open = row.state == "changed" and sum(map(_length, row.pair)) <= OPEN_LINES
     details = [_detail(step) if step and has_room else "" for step in row.pair]
@@ -479,7 +479,7 @@ def _step_lines(found: Compared) -> Iterator[str]:
         yield f"  {-left:,} more rows are in .df"
 
 
-def _pair_text(row: _Row) -> str:
+def _pair_text(row: _PairRow) -> str:
     texts = [_step_text(step, row.times) for step in row.pair if step is not None]
     return texts[0] if len(texts) == 1 or texts[0] == texts[1] else " | ".join(texts)
 

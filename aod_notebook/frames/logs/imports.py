@@ -54,7 +54,7 @@ _LONGEST_WAIT_S: Final = 30.0
 """A part is put in its place after so long, even if it is small: what is stored stays."""
 
 
-class _Known(msgspec.Struct):
+class _ImportedFiles(msgspec.Struct):
     """What a store knows of the files it was made of."""
 
     stamps: dict[str, str] = {}
@@ -72,7 +72,7 @@ class _Index:
     def of(cls, store: Store) -> "_Index":
         folder = store.path / IMPORTED
         folder.mkdir(exist_ok=True)
-        known = _loaded(folder / "files.msgpack", _Known) or _Known()
+        known = _loaded(folder / "files.msgpack", _ImportedFiles) or _ImportedFiles()
         return cls(folder, dict(known.stamps))
 
     def requests(self) -> dict[str, str]:
@@ -86,7 +86,7 @@ class _Index:
         """
         self.stamps |= {str(log.path): log.stamp for log in logs}
         _write(self.folder / "requests.msgpack", dict(requests))
-        _write(self.folder / "files.msgpack", _Known(self.stamps))
+        _write(self.folder / "files.msgpack", _ImportedFiles(self.stamps))
 
 
 def _loaded(path: Path, kind: Any) -> Any:

@@ -23,7 +23,7 @@ MESSAGE_COLUMNS: Final = (
 _Key = tuple[Any, Any, Any]
 
 
-class _Message(NamedTuple):
+class _MessageUsage(NamedTuple):
     message_id: str
     parent: str | None
     tokens: list[int]
@@ -66,14 +66,14 @@ def shared(used: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return made.astype({**used.dtypes.to_dict(), **dict.fromkeys(SHARED, "str")})
 
 
-def _messages(messages: pd.DataFrame) -> dict[_Key, list[_Message]]:
+def _messages(messages: pd.DataFrame) -> dict[_Key, list[_MessageUsage]]:
     """Return the counted messages of each session, turn and model."""
-    found: dict[_Key, list[_Message]] = defaultdict(list)
+    found: dict[_Key, list[_MessageUsage]] = defaultdict(list)
     counted = messages.dropna(subset=["message_id", "input_tokens"])
     for row in counted.to_dict("records"):
         parent = None if pd.isna(row["parent_tool_use_id"]) else row["parent_tool_use_id"]
         key = row["session_id"], row["turn"], row["model"]
-        found[key].append(_Message(row["message_id"], parent, _tokens(row)))
+        found[key].append(_MessageUsage(row["message_id"], parent, _tokens(row)))
     return found
 
 
@@ -109,7 +109,7 @@ def _is_text(value: Any) -> bool:
 
 def _parts(
     session: str,
-    message: _Message,
+    message: _MessageUsage,
     calls: dict[tuple[str, str], list[_Call]],
     kinds: dict[tuple[str, str], str],
 ) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ class Progress(NamedTuple):
     took_s: float | None = None
 
 
-class _Running(NamedTuple):
+class _RunningSession(NamedTuple):
     session_id: str
     reading: Reading
 
@@ -132,7 +132,7 @@ class Batch:
         self._source = LocalSource(on)
         self._lock = threading.Lock()  # guards the fields below
         self._outcomes: dict[int, SessionOutcome] = {}
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, _RunningSession] = {}
         self._waits: dict[int, str] = {}
         self._began = time.monotonic()
         self._took: float | None = None
@@ -434,7 +434,7 @@ class _Recorded(SessionHooks):
         batch, number = self._batch, job.item.number
         with batch._lock:  # noqa: SLF001
             is_new = number not in batch._running  # noqa: SLF001
-            batch._running[number] = _Running(session_id, reading)  # noqa: SLF001
+            batch._running[number] = _RunningSession(session_id, reading)  # noqa: SLF001
         if is_new and not job.is_reused:
             batch._records.started(number, session_id, batch._on.key)  # noqa: SLF001
         if self.stopping.is_set():

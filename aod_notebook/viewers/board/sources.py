@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pandas as pd
 
@@ -29,15 +29,32 @@ END_S = 10.0
 DETAILS_AT_ONCE = 25
 
 
-class Progress(NamedTuple):
-    """The progress of a batch; None is unknown."""
+class BatchProgress(Protocol):
+    """The progress of a batch, such as `live.batch.Progress`; None is unknown."""
 
-    done: int
-    total: int
-    cost_usd: float | None = None
-    eta_s: float | None = None
-    waits: str = ""
-    took_s: float | None = None
+    @property
+    def total(self) -> int:
+        """How many sessions it has."""
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars spent so far."""
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until the end."""
+
+    @property
+    def waits(self) -> str:
+        """Why sessions can't start at the moment."""
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds that it took."""
 
 
 class BatchLike(Protocol):
@@ -47,8 +64,8 @@ class BatchLike(Protocol):
     is_over: bool
 
     @property
-    def progress(self) -> Any:
-        """`total`, `ended`, `eta_s`, `cost_usd`, `waits`, and `took_s`."""
+    def progress(self) -> BatchProgress:
+        """How far it is."""
 
     def frame(self) -> pd.DataFrame:
         """A row per session: `session`, `status`, `text`, `cost_usd`, `tokens_in`, …."""
@@ -67,7 +84,7 @@ class BoardSource(Protocol):
     def changed(self, now: float) -> Iterable[int]:
         """Update `rows`; return the numbers of those that are new or changed."""
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> BatchProgress | None:
         """The progress, of a batch."""
 
     def opened(self, row: BoardRow) -> Any:
@@ -88,9 +105,9 @@ def source_of(source: Any, client: Any = None) -> BoardSource:
         AodNotebookError: it is none of these, or there is no connection.
     """
     if isinstance(source, Store):
-        return _Table(_stored_rows(source), f"{source.path.name} · store", store=source)
+        return _TableRows(_stored_rows(source), f"{source.path.name} · store", store=source)
     if isinstance(source, pd.DataFrame):
-        return _Table(_framed_rows(source), "Runs" if "run_id" in source else "Sessions")
+        return _TableRows(_framed_rows(source), "Runs" if "run_id" in source else "Sessions")
     if hasattr(source, "changed") and hasattr(source, "rows"):
         return cast("BoardSource", source)
     if hasattr(source, "progress") and hasattr(source, "frame"):
@@ -102,7 +119,7 @@ def source_of(source: Any, client: Any = None) -> BoardSource:
     if len(followed) == len(items):
         return _Handles(followed)
     ids = [str(getattr(item, "id", item)) for item in items]
-    return _Table(_framed_rows(sessions_df(ids, client=client, details=True)), "Sessions")
+    return _TableRows(_framed_rows(sessions_df(ids, client=client, details=True)), "Sessions")
 
 
 def _opened(row: BoardRow) -> Any:
@@ -117,7 +134,7 @@ class _Fixed:
     rows: list[BoardRow]
     compared_in: Any = None
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> BatchProgress | None:
         return None
 
     def opened(self, row: BoardRow) -> Any:
@@ -129,7 +146,7 @@ class _Fixed:
 
 
 @dataclass
-class _Table(_Fixed):
+class _TableRows(_Fixed):
     """The rows of a table or a store."""
 
     rows: list[BoardRow]
@@ -252,12 +269,8 @@ class _Batch(_Fixed):
             last=last,
         )
 
-    def progress(self) -> Progress | None:
-        progress = self._batch.progress
-        return Progress(
-            progress.ended, progress.total, progress.cost_usd,
-            progress.eta_s, progress.waits, progress.took_s,
-        )  # fmt: skip
+    def progress(self) -> BatchProgress | None:
+        return self._batch.progress
 
 
 class Service(_Fixed):

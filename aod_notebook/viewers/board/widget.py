@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aod_notebook.viewers.board.row import BoardRow
-    from aod_notebook.viewers.board.sources import Progress
+    from aod_notebook.viewers.board.sources import BatchProgress
 
 LEAST_ENDED = 10
 """From so many finished sessions on the rest can be estimated."""
@@ -113,7 +113,7 @@ class Board(RecordView):
             active = sum(map(is_active, rows))
             known = self._source.progress()
             status = "running" if active else "completed"
-            if known and self._source.is_final and known.done < known.total:
+            if known and self._source.is_final and known.ended < known.total:
                 status = "terminated"
             return {
                 "title": self._title,
@@ -161,20 +161,20 @@ class Board(RecordView):
         took = [] if progress.took_s is None else [f"took {words.duration(progress.took_s)}"]
         return took + ([f"median {', '.join(medians)} a session"] if medians else [])
 
-    def _progress(self, progress: Progress) -> dict[str, Any]:
+    def _progress(self, progress: BatchProgress) -> dict[str, Any]:
         """Return the progress of a batch for the bar and the line below it."""
         rows = self._source.rows
         done = [row for row in rows if not is_active(row)]
         spent = progress.cost_usd
         return {
-            "done": progress.done,
+            "done": progress.ended,
             "total": progress.total,
             "failed": sum(row.status != "completed" for row in done),
             "running": sum(is_active(row) and row.status != QUEUED for row in rows),
             "queued": sum(row.status == QUEUED for row in rows),
             "cost": spent,
             "whole": _estimate(done, progress),
-            "left": words.duration(progress.eta_s) if progress.done >= LEAST_ENDED else "",
+            "left": words.duration(progress.eta_s) if progress.ended >= LEAST_ENDED else "",
             "waits": one_line(progress.waits, 120),
         }
 
@@ -275,9 +275,9 @@ def _failing(rows: list[BoardRow]) -> list[tuple[str, int, int]]:
     return [(one_line(tool, 60), n, sessions[tool]) for tool, n in times.most_common(MOST_FAILING)]
 
 
-def _estimate(done: list[BoardRow], progress: Progress) -> float | None:
+def _estimate(done: list[BoardRow], progress: BatchProgress) -> float | None:
     """Return what the whole batch will cost, from the median of the last sessions."""
     costs = [row.cost for row in done if row.cost is not None][-RECENT:]
-    if len(costs) < LEAST_ENDED or progress.cost_usd is None or progress.done >= progress.total:
+    if len(costs) < LEAST_ENDED or progress.cost_usd is None or progress.ended >= progress.total:
         return None
-    return progress.cost_usd + statistics.median(costs) * (progress.total - progress.done)
+    return progress.cost_usd + statistics.median(costs) * (progress.total - progress.ended)
