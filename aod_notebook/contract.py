@@ -32,7 +32,7 @@ TASK_STATUSES: Final[tuple[str, ...]] = get_args(TaskStatus)
 FINAL_EVENTS: Final = ("exit", "error", "terminated")
 """Types of a session's events that end a turn."""
 TERMINAL_EVENTS: Final = (*FINAL_EVENTS, "stale")
-"""Types that end a stream; a session goes on after `stale`."""
+"""Types that end a stream; a session continues after `stale`."""
 EVENT_TYPES: Final = ("start", "stage", "turn_start", "output", *TERMINAL_EVENTS)
 
 TOKEN_FIELDS: Final = (

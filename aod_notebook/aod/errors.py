@@ -79,7 +79,7 @@ class AodHTTPError(AodError):
         self.detail = _clean(redact(detail))
         self.method = method
         self.url = str(url)
-        text = _told(self.detail) or "no explanation"
+        text = _detail_text(self.detail) or "no explanation"
         advice = self._advice(text)
         super().__init__(_sentences(f"{status_code} from {method} {self.url}: {text}", advice))
 
@@ -302,7 +302,7 @@ def _origin(failure: CallFailure) -> tuple[str, str, str | None]:
 
 def _unsure(message: str, failure: CallFailure) -> str:
     if failure.idempotency_key is None:
-        return _sentences(message, "Try again; health() tells how the service is")
+        return _sentences(message, "Try again; health() shows the state of the service")
     return _sentences(message, "The call may have succeeded: check before repeating it")
 
 
@@ -324,7 +324,7 @@ def _clean(detail: Any) -> Any:
     ]
 
 
-def _told(detail: Any) -> str:
+def _detail_text(detail: Any) -> str:
     if isinstance(detail, str):
         return one_line(detail)
     if isinstance(detail, list) and all(isinstance(item, dict) for item in detail):
@@ -379,5 +379,5 @@ def _advice_for(status: int, text: str) -> str:
     if 300 <= status < 400:  # noqa: PLR2004 - redirects
         return "Redirects are not followed: set AOD_API_URL or base_url= to the right address"
     if status >= 500:  # noqa: PLR2004 - server errors
-        return "Try again later; health() tells how the service is"
+        return "Try again later; health() shows the state of the service"
     return ""

@@ -69,8 +69,8 @@ class SessionFollow(Resume[StreamEvent]):
     """Follows one session: exactly-once events up to, and including, a terminal one.
 
     `start` and `turn_start`, which each connection repeats, are given once. The cursor
-    moves on events with an `id:` line only, so never on `turn_start`, whose JSON id equals
-    that of the output to come. With `turn`, only that turn's events are given, and the
+    moves on events with an `id:` line only, so never on `turn_start`: its JSON id equals
+    that of the next output. With `turn`, only that turn's events are given, and the
     stream ends where the next turn begins.
     """
 

@@ -97,8 +97,8 @@ def awaited(account: Callable[[], str]) -> Iterator[None]:
         yield
     except asyncio.CancelledError as error:
         _cancelled.append(account)
-        # The instance, for asyncio.timeout looks for the very class. Of several that are gathered
-        # the cell gets one error: it tells of all.
+        # Set on the instance: asyncio.timeout checks for the exact class. Of several gathered calls
+        # the cell gets one error; its text names all of them.
         error._render_traceback_ = _rendered  # type: ignore[attr-defined]
         raise
     finally:

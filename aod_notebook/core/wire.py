@@ -55,11 +55,10 @@ def _new_key() -> str:
 class Call:
     """One call of an API, however many attempts it takes.
 
-    `content` is the encoded JSON body. `done_before` is the status with which the service
-    answers a *repeat* whose first attempt did its work although the answer was lost: it
-    then counts as success without a body. `is_final` tells of the body of a failed answer
-    that it would be the same next time, whatever the status. The idempotency key is the
-    same in all attempts.
+    `content` is the encoded JSON body. `done_before` is the status that a *repeat* gets if an
+    earlier attempt did its work and only the answer was lost: it then counts as success
+    without a body. `is_final` checks the body of a failed answer: whether a repeat would fail
+    in the same way, whatever the status. The idempotency key is the same in all attempts.
     """
 
     method: str

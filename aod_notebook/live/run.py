@@ -340,9 +340,9 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
         """Return the provenance of an output that shows the run, without secrets.
 
         Returns:
-            A dict whose key `aod_notebook` holds a dict with the keys `run_id`, `service`,
-            `agent_id`, `status`, `started_at`, `ended_at` (as the service reports them, None where
-            it does not) and `versions`.
+            `{"aod_notebook": {...}}`; the inner dict has the keys `run_id`, `service`,
+            `agent_id`, `status`, `started_at`, `ended_at` (as the service reports them, else None)
+            and `versions`.
         """
         row = self.latest or {}
         facts = {name: row.get(name) for name in ("agent_id", "status", "started_at", "ended_at")}

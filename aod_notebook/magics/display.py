@@ -227,7 +227,7 @@ class LiveTrace:
             self._notices.show(self.followed, self.viewer.note)
 
     def end(self) -> None:
-        """Leave the trace, whose static form stays in the output; show what can be answered."""
+        """Show the questions that can be answered; the trace stays in the output."""
         if self.followed.is_paused:
             viewer(self.followed, self.start).show()
 

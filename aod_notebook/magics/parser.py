@@ -26,7 +26,7 @@ QUOTES = (
     "\N{LEFT SINGLE QUOTATION MARK}",
     "\N{DOUBLE LOW-9 QUOTATION MARK}",
 )
-"""What editors and chat programs put in the place of hyphens and straight quotes."""
+"""What editors and chat programs use in place of hyphens and straight quotes."""
 
 
 _IPYTHONS_OWN = ("In", "Out", "_", "__", "___", "exit", "quit", "get_ipython")

@@ -74,7 +74,7 @@ class Start:
 
     Raises:
         MissingMatplotlibError: matplotlib is not installed.
-        PlotError: it is no Axes, or there is no such theme.
+        PlotError: `ax` is not an Axes, or there is no such theme.
     """
 
     def __init__(self, ax: Any, theme: Any) -> None:

@@ -137,7 +137,7 @@ def tokens(
             names.append((int(totals.iloc[-1]), f"{kind} {count(totals.iloc[-1])}", place))
     _name_lines(canvas, names)
     canvas.axis_label("y", "tokens so far")
-    canvas.title("Tokens", *_told(drawn, first_prompts(source, _ids(drawn), client)))
+    canvas.title("Tokens", *_facts(drawn, first_prompts(source, _ids(drawn), client)))
     return canvas.ax
 
 
@@ -178,7 +178,7 @@ def cost(
     canvas.beside(x[-1], totals[-1], dollars(totals[-1]))
     canvas.axis_label("y", "cost so far, USD")
     prompts = first_prompts(source, _ids(drawn), client)
-    canvas.title("Cost", *_told(drawn, prompts))
+    canvas.title("Cost", *_facts(drawn, prompts))
     _name_steps(canvas, x, totals, drawn["id"], prompts)
     untold = len(every) - len(drawn)
     what = counted(untold, str(every.attrs["point"]))
@@ -260,8 +260,8 @@ def _name_steps(
         )  # fmt: skip
 
 
-def _told(drawn: pd.DataFrame, prompts: dict[str, str]) -> list[str]:
-    """Return of which sessions the points are, and how many there are."""
+def _facts(drawn: pd.DataFrame, prompts: dict[str, str]) -> list[str]:
+    """Return the sessions that the points belong to, and the number of points."""
     owner, point = drawn.attrs["owner"], drawn.attrs["point"]
     of = owners(_ids(drawn), owner, prompts)
     return [of, counted(drawn["step"].nunique(), point) if point != owner else ""]

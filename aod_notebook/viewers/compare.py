@@ -191,11 +191,11 @@ def _fold_line(rows: list[_PairRow]) -> str:
 
 
 def _parting(found: Compared, number: int) -> str:
-    """Return with what each side goes on where they part."""
+    """Return the next step of each side at the first difference."""
     nexts = []
     for at, side in enumerate("AB"):
         step = next((pair[at] for pair in found.pairs[number - 1 :] if pair[at]), None)
-        nexts.append(f"{side} ends" if step is None else f"{side} goes on with {_named(step)[0]}")
+        nexts.append(f"{side} ends" if step is None else f"{side} continues with {_named(step)[0]}")
     return ", ".join(nexts)
 
 
@@ -376,8 +376,8 @@ def _detail(step: Step) -> str:
     given = step.given if isinstance(step.given, dict) else {}
     plain = (each for each in given.items() if isinstance(each[1], str | int | float))
     texts = [f"{key}: {value}" for key, value in plain]
-    is_said = len(texts) == 1 and len(texts[0]) < SUMMARY_CHARS
-    if is_said or not texts:
+    is_shown = len(texts) == 1 and len(texts[0]) < SUMMARY_CHARS
+    if is_shown or not texts:
         return ""
     return f'<pre style="{_PRE}">{escape(clean(clip(chr(10).join(texts), DETAIL_CHARS)))}</pre>'
 

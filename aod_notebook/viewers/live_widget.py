@@ -141,7 +141,7 @@ class LiveWidget(PageWidget):
         return {**view, **static, "text/html": html}
 
     def _show_instead(self, bundle: dict[str, Any]) -> None:
-        """Put `bundle` in the place of what is displayed, if something is."""
+        """Replace what is displayed by `bundle`, if anything is displayed."""
         if self._handle is not None:
             metadata = self._known_to_page(self._metadata())
             self._handle.update(bundle, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]

@@ -89,8 +89,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         parent: the number of the row that it folds under, counted from 0; None for the turn
             that it came in.
         marks: which parts of the text are coloured (`clean.styled`).
-        replaces: the number of the row that this one is a later state of, and in the place of
-            which it is shown; None for a row of its own.
+        replaces: the number of the row that this one is a later state of and replaces on the
+            page; None for a row of its own.
         extra: what it shows beside its text.
     """
 

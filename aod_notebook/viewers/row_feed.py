@@ -68,7 +68,7 @@ class RowFeed(Feed):
         self._state: tuple[str, bool] | None = None  # the status when facts were looked at last
         self._began: float | None = None
         self._ended = 0.0
-        self._active, self._active_since = "", 0.0  # what goes on, and since when
+        self._active, self._active_since = "", 0.0  # the current activity, and since when
 
     # -- what is known ------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class RowBuilder:
     def pass_over(self, events: Iterable[Event]) -> None:
         """Take events of earlier turns, which give no rows.
 
-        They number the turns to come, and what a CLI counts over all turns goes on from them.
+        They number the turns to come, and counts that a CLI keeps over all turns continue from them.
         """
         has_lines = self._plain is None
         for event in events:

@@ -45,7 +45,7 @@ class StreamViewer(LiveWidget):
         prompt: called with the page's next prompt; its answer is shown there.
         answer: called with the id and the text of an answer to a question of the run.
         decide: called with the id of an approval that the run waits for, and whether to approve.
-        freeze: put static HTML in the place of the view when the session's turn has ended.
+        freeze: replace the view by static HTML when the session's turn has ended.
         is_held: the end of a turn is not the end: who made the viewer calls `freeze`.
         at: the row of the tables (`order`) at which the view opens; 0 for the last one.
         metadata: gives what is kept in the output's metadata, each time that it is shown.

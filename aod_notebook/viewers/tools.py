@@ -197,7 +197,7 @@ def seconds(duration: float) -> str:
 
 
 def _beside(entry: Entry) -> Any:
-    """Return what Claude Code tells of a result beside its text."""
+    """Return what Claude Code reports of a result beside its text."""
     if '"tool_use_result"' not in entry.raw:
         return None
     return entry.fields.get("tool_use_result")

@@ -1,6 +1,6 @@
 """The figures that the documentation shows, which are those that the tests compare with.
 
-Draw them anew with `python tests/plots/plot_figures.py`, and look at them before they are committed.
+Draw them again with `python tests/plots/plot_figures.py`, and look at them before they are committed.
 """
 
 import io

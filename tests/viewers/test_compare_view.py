@@ -101,7 +101,9 @@ def test_where_they_part_stands_above_the_first_step_that_differs():
     shown = compare(body(bash("ls"), bash("cat a")), body(bash("ls"), bash("cat b")))
     text = " ".join(parsed(shown).texts)
     assert text.index("1 same step") < text.index("First difference · step 2") < text.index("cat a")
-    assert "◆ First difference · step 2 · A goes on with Bash, B goes on with Bash" in repr(shown)
+    assert "◆ First difference · step 2 · A continues with Bash, B continues with Bash" in repr(
+        shown
+    )
     assert "  ≠ Bash cat a | Bash cat b" in repr(shown)
 
 

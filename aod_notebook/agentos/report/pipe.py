@@ -169,11 +169,11 @@ class Pipe:
             self._later(error)
         except (AgentOSAuthError, AgentOSForbiddenError) as error:
             if _is_awaited(run):
-                self._refuse(run, error, is_told=True)
+                self._refuse(run, error, is_raised=True)
             else:
                 self._pause(error)
         except AgentOSError as error:
-            self._refuse(run, error, is_told=_is_awaited(run))
+            self._refuse(run, error, is_raised=_is_awaited(run))
         else:
             self._started(run, data)
 
@@ -188,11 +188,11 @@ class Pipe:
         run.error = None
         self._well()
 
-    def _refuse(self, run: RunState, error: AgentOSError, *, is_told: bool) -> None:
+    def _refuse(self, run: RunState, error: AgentOSError, *, is_raised: bool) -> None:
         run.error = error
         run.status = RunStatus.REFUSED
         self._well()
-        if not is_told:
+        if not is_raised:
             self._notices.tell(f"run refused: {error.code}", error)
 
     def _deliver(self, step: DeliveryStep) -> None:

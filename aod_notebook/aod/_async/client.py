@@ -138,7 +138,7 @@ class AsyncClient(Unpicklable):
         """Check the service's health; no token is needed.
 
         Raises:
-            ServerError: it is degraded; `detail` tells which check failed.
+            ServerError: it is degraded; `detail` names the failed check.
 
         Example:
             >>> (await client.health())["status"]  # doctest: +SKIP

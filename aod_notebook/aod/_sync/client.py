@@ -139,7 +139,7 @@ class Client(Unpicklable):
         """Check the service's health; no token is needed.
 
         Raises:
-            ServerError: it is degraded; `detail` tells which check failed.
+            ServerError: it is degraded; `detail` names the failed check.
 
         Example:
             >>> (client.health())["status"]  # doctest: +SKIP

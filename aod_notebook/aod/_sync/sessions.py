@@ -63,8 +63,8 @@ class Sessions(Resource):
     ) -> SessionAck:
         """Start a session; it keeps running without this client.
 
-        A 429 (too many active sessions) is raised at once, and a call whose answer was
-        lost is not repeated, so no session is started twice unasked.
+        A 429 (too many active sessions) is raised at once. A call is not repeated when its
+        answer was lost, so no session is started twice.
 
         Args:
             agent_id: who works.
@@ -73,8 +73,8 @@ class Sessions(Resource):
             timeout: seconds for this turn, 10 to 3600; the service's default is 600.
             resources: at most 10 repositories, each `GithubRepoResource` or a dict.
             secret_env_vars: variables kept encrypted and never returned.
-            idempotency_key: sent as `Idempotency-Key` instead of a random one; repeat a
-                call whose outcome is unknown with its error's `idempotency_key`.
+            idempotency_key: sent as `Idempotency-Key` instead of a random one. If the
+                outcome of a call is unknown, repeat it with its error's `idempotency_key`.
 
         Raises:
             RateLimitError: the limit of active sessions is reached.

@@ -104,7 +104,7 @@ def sessions_at(where: LogPath, report: Report) -> list[LogSession]:
 def read_sessions(
     logs: Iterable[LogFile], report: Report, *, usage_only: bool = False
 ) -> Iterator[LogSession]:
-    """Read the sessions of log files; what cannot be read is reported, and the rest goes on."""
+    """Read the sessions of log files; what cannot be read is reported and skipped."""
     for log in logs:
         try:
             found = read_log(log, usage_only=usage_only)

@@ -213,7 +213,7 @@ def _older_tables(store: Path, session_id: str) -> dict[str, pa.Table] | None:
 
 
 def _delete_older(store: Path) -> None:
-    """Delete files of the first layout; the marks go last, so that a killed deletion goes on."""
+    """Delete files of the first layout; the marks go last, so that a killed deletion is resumed."""
     for name in STORED:
         for path in (store / name).glob(f"{KEY}=*"):
             shutil.rmtree(path, ignore_errors=True)

@@ -46,7 +46,7 @@ _FORMAT: Final = ds.ParquetFileFormat(
 )
 _HIVE: Final = ds.partitioning(pa.schema([(KEY, pa.string())]), flavor="hive")
 _OF_SERVICE: Final = frozenset({"sessions", "turns"})
-"""Frames that the service itself tells of: what is known of the events says nothing of them."""
+"""Frames made of the service's own rows: reports on the events do not apply to them."""
 _PRICED: Final = frozenset({"results", "model_usage"})
 _TRIES: Final = 3
 """Files that are gone may have been rewritten since the manifest was read."""

@@ -84,7 +84,7 @@ def _pieces(events: pd.DataFrame, model_of: ModelOf) -> Iterator[Piece]:
 
 
 class GrowingPieces:
-    """The pieces of one session, whose events come in several frames.
+    """The pieces of one session, made as frames of its events arrive.
 
     Args:
         session_id: the session's id.

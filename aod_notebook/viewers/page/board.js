@@ -1,5 +1,5 @@
 // @ts-check
-/** The board: sessions and runs as one table that goes on by itself. */
+/** The board: sessions and runs as one table that updates itself. */
 
 import { RowFilter } from "./boardfilter.js";
 import { BoardHead } from "./boardhead.js";

@@ -18,7 +18,7 @@ export class RowFilter {
   tools = make("div", "aod-tools", "", { role: "toolbar", "aria-label": "Rows" });
   chips = make("div", "aod-chips", "", { role: "group", "aria-label": "Filters", hidden: "" });
   hides = true; // whether queued rows are left out
-  tool = ""; // whose failures are looked for
+  tool = ""; // only rows with failed calls of this tool; empty: all rows
   /** @type {RegExp?} */ query = null;
   /** @type {Map<string, HTMLElement>} the chips that were made */ made = new Map();
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** The header: status, title, id, Stop, what is known of the whole; and the line of what goes on. */
+/** The header: status, title, id, Stop, totals; and the line of the current activity. */
 
 import { button, make, setText } from "./dom.js";
 import { duration, took } from "./numbers.js";
@@ -58,7 +58,7 @@ export class Header {
     this.stop.title = works ? "" : BUSY;
   }
 
-  /** Show what goes on. @param {string} what @param {number} since in seconds */
+  /** Show the current activity. @param {string} what @param {number} since in seconds */
   #activity(what, since) {
     this.now.hidden = !what;
     setText(this.nowWhat, what);

@@ -1,5 +1,5 @@
 // @ts-check
-/** The static form, in the place of a view that was frozen. */
+/** The static form, in place of a frozen view. */
 
 /** The elements and attributes of static HTML. */
 const STILL = (

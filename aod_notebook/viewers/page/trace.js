@@ -161,7 +161,7 @@ class TraceView {
     this.selection.note();
   }
 
-  /** Show what goes on. */
+  /** Show the current activity. */
   #activity() {
     const { facts, talk } = this.page;
     const what = talk.isGone ? "" : facts.activity ?? "";

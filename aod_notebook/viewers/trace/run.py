@@ -202,7 +202,7 @@ class RunSpans:
         self._put(span)
 
     def _put(self, span: TraceSpan) -> int:
-        """Add a span, or put it in the place of the one with its key."""
+        """Add a span, or replace the one with its key."""
         span.order = self._order
         number = self._numbers.setdefault(span.key, len(self.spans))
         if number == len(self.spans):

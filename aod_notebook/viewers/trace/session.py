@@ -186,7 +186,7 @@ class SessionSpans:
         elif entry.block == "tool_result":
             self._returned(entry, at)
         elif entry.line_type == "assistant" and entry.block is not None:
-            self._said(entry, at)
+            self._text(entry, at)
 
     def _replay(self, at: int) -> None:
         """Take the times of a recording from here on."""
@@ -212,7 +212,7 @@ class SessionSpans:
             self._lanes[parent] = _Lane(call.key, call.start)
         return self._lanes[parent]
 
-    def _said(self, entry: Entry, at: int | None) -> None:
+    def _text(self, entry: Entry, at: int | None) -> None:
         lane = self._lane(entry.parent_tool_use_id)
         number = self._message(lane, entry, at)
         span = self.spans[number]
