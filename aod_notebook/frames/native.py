@@ -293,9 +293,7 @@ def _in_calendar(times: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _categorical(chunks: pa.ChunkedArray, column: Column) -> pd.Categorical:
-    encoded = chunks.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
+    encoded = chunks.dictionary_encode().combine_chunks()
     found = encoded.dictionary.to_pylist()
     known = column.categories
     categories = [*known, *(value for value in found if value not in known)]

@@ -23,7 +23,7 @@ from aod_notebook.frames.store.layout import (
     schema_in,
     version_in,
 )
-from aod_notebook.frames.store.manifest import Manifest, StoredSession, StorePart, locked
+from aod_notebook.frames.store.manifest import Manifest, StoredSession, locked
 from aod_notebook.frames.store.parts import (
     MOST_BYTES,
     MOST_SESSIONS,
@@ -37,8 +37,6 @@ from aod_notebook.frames.store.parts import (
 
 _MOST_SMALL: Final = 4
 """So many small parts may stand beside full ones before they are made one."""
-_SMALL_BYTES: Final = 32_000_000
-"""So small is a part of a file of which the size before compression is not known."""
 _OLD_FILE: Final = "data.parquet"
 
 
@@ -114,17 +112,11 @@ def compact(store: Path) -> None:
         for number, ids in of_part.items():
             if any(manifest.entries[one].version != version for one in ids):
                 old.append(number)
-            elif len(ids) < MOST_SESSIONS // 2 and _is_small(manifest.parts[number]):
+            elif len(ids) < MOST_SESSIONS // 2 and manifest.parts[number].size < MOST_BYTES // 4:
                 small.append(number)
         chosen = sorted({*old, *(small if len(small) > _MOST_SMALL else ())})
         if chosen:
             _commit(store, manifest, list(rewritten(store, manifest, chosen)), chosen)
-
-
-def _is_small(part: StorePart) -> bool:
-    if part.size:
-        return part.size < MOST_BYTES // 4
-    return sum(facts.size for facts in part.files.values()) < _SMALL_BYTES
 
 
 def faults_in(store: Path, manifest: Manifest) -> dict[int, dict[str, str]]:

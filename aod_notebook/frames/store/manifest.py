@@ -53,7 +53,7 @@ class StorePart(msgspec.Struct):
     """By frame, what could not be read of the transcripts."""
     price_version: str | None = None
     size: int = 0
-    """Bytes before compression; 0 if the part was written before this was kept."""
+    """Bytes before compression."""
 
 
 class _Meta(msgspec.Struct):

@@ -4,6 +4,7 @@ One directory per frame, in files that pyarrow, dask, polars, duckdb, Ray and Sp
 are. `DIR/manifest.parquet` names the sessions in them.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -439,10 +440,8 @@ def _unreadable(files: Sequence[Path], schema: Schema, error: Exception) -> dict
             _dataset([path], schema).to_table()
         except (OSError, pa.ArrowException):
             found[path] = "is damaged"
-            try:
+            with contextlib.suppress(OSError):
                 os.utime(path)
-            except OSError:
-                continue
     if not found:
         raise FrameError(
             f"The stored {schema.name} could not be read: {one_line(str(error))}"
