@@ -1,5 +1,6 @@
 """A damaged part of a store: reading names it, and `collect` fetches it again; a full disk."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -121,11 +122,30 @@ def test_of_a_lost_part_only_requested_sessions_are_fetched_and_the_others_repor
 
 
 def test_a_copy_of_a_store_is_as_good_as_the_store(store, client, ids, tmp_path):
-    shutil.copytree(store.path, tmp_path / "copy")
+    shutil.copytree(store.path, tmp_path / "copy", copy_function=shutil.copy)  # with times of now
     before = (tmp_path / "copy" / "events" / "part-0.parquet").stat().st_ino
     copied = frames.collect(ids, into=tmp_path / "copy", client=client)
     pd.testing.assert_frame_equal(copied.frame("events"), store.frame("events"))
     assert copied.files("events")[0].stat().st_ino == before  # nothing was written again
+
+
+def test_a_full_disk_leaves_the_manifest_as_it_was(store, client, ids, monkeypatch):
+    before = store.frame("turns")
+    client.sessions.prompt(ids[0], "more")
+    client.sessions.wait_for_completion(ids[0])
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr("aod_notebook.frames.store.manifest.pq.write_table", full)
+        with pytest.raises(frames.FrameError, match="No space left on device"):
+            frames.collect(ids, into=store.path, client=client)
+    assert list((store.path / "_fresh").iterdir()) == []
+    pd.testing.assert_frame_equal(frames.scan(store.path).frame("turns"), before)
+    assert (
+        len(frames.collect(ids, into=store.path, client=client).frame("turns")) == len(before) + 1
+    )
 
 
 SMALL_DISK = """

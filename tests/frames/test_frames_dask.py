@@ -16,6 +16,7 @@ from aod_notebook.aod import AodUsageError, Client
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.unpicklable import NotPicklableError
 from aod_notebook.frames.store import STORED, worker
+from aod_notebook.frames.store import cluster as spreading
 
 # what dask itself calls in pandas, not we
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -98,6 +99,38 @@ def test_a_missing_session_is_reported_and_the_others_are_stored(client, cluster
     with pytest.warns(frames.FrameWarning, match="a session could not be read"):
         frames.collect([gone, ids[0]], into=tmp_path, client=client, dask=cluster)
     assert frames.scan(tmp_path).session_ids == ids[:1]
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Ids of sessions that no worker can read; each is a task of its own."""
+    staged, bad = worker.staged, set()
+
+    def ask(store, given, tasks, report, **options):
+        if bad & {task.id for task in tasks}:
+            raise AodNotebookError("it is gone")
+        return staged(store, given, tasks, report, **options)
+
+    monkeypatch.setattr(worker, "staged", ask)
+    monkeypatch.setattr(spreading, "_spread", lambda tasks, _: [[task] for task in tasks])
+    return bad
+
+
+def test_a_session_that_a_worker_cannot_read_costs_only_itself(
+    client, cluster, ids, tmp_path, failing
+):
+    failing.add(ids[0])
+    with pytest.warns(frames.FrameWarning, match="a session could not be read"):
+        frames.collect(ids, into=tmp_path, client=client, dask=cluster)
+    assert frames.scan(tmp_path).session_ids == ids[1:]
+
+
+def test_sessions_none_of_which_the_workers_can_read_are_an_error(
+    client, cluster, ids, tmp_path, failing
+):
+    failing.update(ids)
+    with pytest.raises(AodNotebookError, match="it is gone"):
+        frames.collect(ids, into=tmp_path, client=client, dask=cluster)
 
 
 def test_what_is_handed_over_makes_a_client_for_a_while(service, client):

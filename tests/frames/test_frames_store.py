@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from types import SimpleNamespace
 
 import pandas as pd
@@ -220,3 +221,9 @@ def test_a_running_session_is_not_complete_and_is_fetched_again(client, tmp_path
         client.sessions.terminate(session_id)
     store = frames.collect(session_id, into=tmp_path / "store", client=client)
     assert store.frame("events").attrs["complete"] is True
+
+
+def test_a_store_in_the_packages_own_home_is_private(client, ids, tmp_path, monkeypatch):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path))
+    frames.collect(ids, into=tmp_path / "kept", client=client)
+    assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o700

@@ -115,6 +115,26 @@ def test_a_full_part_is_followed_by_another(client, ids, tmp_path, truth, monkey
     check(store, truth)
 
 
+def test_small_parts_become_more_than_one_if_their_sessions_fill_several(
+    client, ids, tmp_path, truth, monkeypatch
+):
+    monkeypatch.setattr(parts, "MOST_SESSIONS", 2)
+    for one in ids:
+        store = frames.collect(one, into=tmp_path, client=client)
+    rows = pq.read_table(tmp_path / "manifest.parquet")["part"].value_counts().to_pylist()
+    assert max(row["counts"] for row in rows) == 2
+    check(store, truth)
+
+
+def test_rows_are_written_in_groups_of_bounded_size(client, ids, tmp_path, truth, monkeypatch):
+    monkeypatch.setattr(parts, "_GROUP_ROWS", 1)
+    monkeypatch.setattr("aod_notebook.frames.store.stage._BATCH_SESSIONS", 1)
+    store = frames.collect(ids, into=tmp_path, client=client)
+    (path,) = store.files("events")
+    assert pq.ParquetFile(path).num_row_groups == len(ids)
+    check(store, truth)
+
+
 def test_what_the_manifest_does_not_name_does_not_exist(client, ids, tmp_path):
     store = frames.collect(ids, into=tmp_path, client=client)
     copy = tmp_path / "turns" / "part-7.parquet"
@@ -190,6 +210,26 @@ def test_a_damaged_session_of_the_first_layout_is_fetched_again(client, ids, tmp
     counting = Counting(client)
     check(frames.collect(ids, into=tmp_path, client=counting), truth)
     assert counting.asked.count("stream") == 1
+
+
+@pytest.mark.parametrize("mark", ["", "{half", "[]"])
+def test_a_damaged_mark_of_the_first_layout_costs_one_fetch(client, ids, tmp_path, truth, mark):
+    older(tmp_path, truth, ids)
+    (tmp_path / "_sessions" / f"{ids[1]}.json").write_text(mark)
+    assert frames.scan(tmp_path).session_ids == ids
+    counting = Counting(client)
+    check(frames.collect(ids, into=tmp_path, client=counting), truth)
+    assert counting.asked.count("stream") == 1
+
+
+def test_a_large_store_of_the_first_layout_is_taken_over_in_several_parts(
+    client, ids, tmp_path, truth, monkeypatch
+):
+    monkeypatch.setattr(parts, "MOST_SESSIONS", 2)
+    older(tmp_path, truth, ids)
+    store = frames.collect(ids, into=tmp_path, client=client)
+    assert len(store.files("events")) == 3
+    check(store, truth)
 
 
 def test_parts_of_another_version_are_read_with_missing_columns_and_rewritten(
