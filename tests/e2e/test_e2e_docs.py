@@ -38,6 +38,10 @@ QUESTIONS = {
     "aod-sdk": "migration",
     "many sessions": "batches",
     "%%aod options": "commands",
+    "plots": "plots",
+    "figures": "plots",
+    "gallery": "plots",
+    "chart": "plots",
 }
 """What people type, and the page that should come first."""
 
