@@ -106,7 +106,8 @@ class BlockCutter:
         if not end:
             self._tail.append(chunk)
             return b""
-        block = b"".join([*self._tail, memoryview(chunk)[:end]])
+        is_whole = not self._tail and end == len(chunk)  # to copy it would take as long as to look
+        block = chunk if is_whole else b"".join([*self._tail, memoryview(chunk)[:end]])
         self._tail = [chunk[end:]] if end < len(chunk) else []
         if not self._started:
             self._started = True

@@ -293,6 +293,8 @@ def _in_calendar(times: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _categorical(chunks: pa.ChunkedArray, column: Column) -> pd.Categorical:
+    if chunks.null_count == len(chunks):
+        return _of_codes(np.full(len(chunks), -1, np.int8), [*column.categories], column)
     encoded = chunks.dictionary_encode().combine_chunks()
     found = encoded.dictionary.to_pylist()
     known = column.categories

@@ -148,6 +148,13 @@ def test_a_bad_line_costs_one_row_and_is_counted():
     assert [problem["raw"] for problem in problems] == ["{broken", "[1]"]
 
 
+def test_two_data_lines_of_one_event_are_not_taken_for_an_id_and_data():
+    text = output(1, "a") + 'data: [\ndata: {"type": "output", "data": "half"}\n\n'
+    frame, problems = quietly(frames.decode_events, text.encode())
+    assert list(frame["data"]) == ["a"]
+    assert [problem["what"] for problem in problems] == ["an event is not JSON"]
+
+
 def test_a_number_too_large_for_its_column_is_missing():
     frame = decode(event(1, type="exit", id=2**70, code=2**40))
     assert frame[["event_id", "exit_code"]].isna().all(axis=None)
