@@ -55,7 +55,7 @@ def json_text(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        return msgspec.json.encode(value, enc_hook=_plain).decode()
+        return msgspec.json.encode(value, enc_hook=str).decode()
     except (TypeError, ValueError, RecursionError):
         return None
 
@@ -77,8 +77,3 @@ def records(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> list[d
     whole = frame if columns is None else frame.reindex(columns=list(columns))
     plain = whole.astype(object).where(whole.notna(), None)
     return cast("list[dict[str, Any]]", plain.to_dict("records"))
-
-
-def _plain(value: Any) -> Any:
-    dump = getattr(value, "model_dump", None)
-    return dump(warnings=False) if dump is not None else str(value)

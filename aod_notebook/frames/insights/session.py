@@ -195,8 +195,8 @@ def of_calls(
 
 
 def decoded(text: str) -> Any:
-    """Decode JSON; None if it is not JSON."""
+    """Decode JSON; None if it is not JSON, or nested too deeply."""
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None

@@ -203,7 +203,7 @@ def _tested(
     are_flags = is_flag and _are_flags(values)
     interval = (
         share_interval(int(sum(values)), len(values), confidence)
-        if are_flags
+        if are_flags and values
         else mean_interval(Sample.of(values), confidence)
     )
     test, number, difference = Tested("", None), None, None

@@ -108,10 +108,7 @@ def _solved(is_below: Callable[[float], bool]) -> float:
     low, high = 0.0, 1.0
     while is_below(high) and high < 1e12:  # noqa: PLR2004 - no confidence below 1 needs more
         low, high = high, 2 * high
-    for _ in range(200):
-        middle = (low + high) / 2
-        if not low < middle < high:
-            break
+    while low < (middle := (low + high) / 2) < high:
         low, high = (middle, high) if is_below(middle) else (low, middle)
     return high
 
@@ -124,10 +121,8 @@ def mean_interval(sample: Sample, confidence: float) -> tuple[float | None, floa
     return sample.mean - reach, sample.mean + reach
 
 
-def share_interval(hits: int, count: int, confidence: float) -> tuple[float | None, float | None]:
-    """Return the interval of a share by Wilson's score; None without values."""
-    if not count:
-        return None, None
+def share_interval(hits: int, count: int, confidence: float) -> tuple[float, float]:
+    """Return the interval of a share, of one value or more, by Wilson's score."""
     z, share = z_quantile(confidence), hits / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     spread = share * (1 - share) / count + z * z / (4 * count * count)
@@ -185,8 +180,6 @@ def fisher(hits: tuple[int, int], counts: tuple[int, int], confidence: float) ->
     (low, high), (base_low, base_high) = (
         share_interval(hit, count, confidence) for hit, count in zip(hits, counts, strict=True)
     )
-    if low is None or high is None or base_low is None or base_high is None:
-        return Tested(name, min(1.0, found))
     difference = shares[0] - shares[1]
     down = math.hypot(shares[0] - low, base_high - shares[1])
     up = math.hypot(high - shares[0], shares[1] - base_low)
