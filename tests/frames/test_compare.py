@@ -292,3 +292,15 @@ def test_all_sessions_of_a_client_are_not_a_side(fresh_service):
         pytest.raises(frames.FrameError, match="is one session, not all: pass one id"),
     ):
         frames.compare_df(client, client)
+
+
+def test_a_call_without_a_folder_or_with_an_odd_input_is_compared_as_it_is():
+    deep = json.loads("[" * 200 + "]" * 200)
+    calls = [("Odd", {"value": deep}), bash("cat /srv/one/a")]
+    one, other = (body(calls, folder=folder) for folder in (None, None))
+    assert frames.compare_df(one, other)["state"].tolist() == ["same", "same"]
+
+
+def test_a_source_that_holds_no_events_is_refused():
+    with pytest.raises(frames.FrameError, match="source must be a store, a path of logs or events"):
+        frames.compare_df("s1", "s2", source=5)

@@ -1,6 +1,8 @@
 """The details of a list of sessions: agent, prompt, model, cost, tokens, tool calls."""
 
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -135,3 +137,37 @@ def test_a_store_has_the_details_that_the_service_has(client, replayed, spoken, 
         for name in set(DETAILS) - {"agent", "model"}:  # a store knows no agents
             value = stored.loc[row["session_id"], name]
             assert (pd.isna(value) and pd.isna(row[name])) or value == row[name], name
+
+
+def test_details_of_a_followed_session_are_read_from_what_it_has_received(client, replayed):
+    with client.sessions.stream(replayed.id) as events:
+        received = [(event, 1.7e9) for event in events]
+    followed = SimpleNamespace(
+        id=str(replayed.id), client=client, is_final=True, received=lambda: received
+    )
+    unreadable = Broken(client, replayed.id, AodNotebookError("no stream"))
+    ours = frames.sessions_df([followed], client=unreadable, details=True)
+    theirs = frames.sessions_df(replayed, client=client, details=True)
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_an_agent_that_is_not_in_the_list_is_asked_for(client, spoken):
+    agents = SimpleNamespace(list=list, get=client.agents.get)
+    hidden = SimpleNamespace(sessions=client.sessions, agents=agents)
+    (row,) = frames.sessions_df(spoken, client=hidden, details=True).to_dict("records")
+    assert (row["agent"], row["model"]) == ("spoken", "sh")
+
+
+def test_an_error_that_is_not_the_services_is_raised(client, spoken):
+    broken = Broken(client, spoken.id, ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        frames.sessions_df([spoken], client=broken, details=True)
+
+
+def test_details_of_logs_have_what_was_asked_and_what_it_took():
+    home = Path(__file__).parents[1] / "logs" / "samples" / "home"
+    rows = frames.sessions_df(home / ".claude", details=True).set_index("session_id")
+    row = rows.loc["11111111-1111-4111-8111-111111111111"]
+    assert row["prompt"].startswith("please")
+    assert (row["model"], row["input_tokens"]) == ("claude-sonnet-4-6", 12081)
+    assert row["failed_tool_call_count"] == 2

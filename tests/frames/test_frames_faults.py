@@ -127,6 +127,20 @@ def test_a_service_that_dies_in_the_middle_leaves_what_came_before(service, clie
     assert "not everything is there" in told
 
 
+def test_details_of_a_stream_that_broke_off_are_not_complete(service, client, agent):
+    session_id = finished(client, agent)
+    faults = [Fault(after=20_000), *[Fault(how="refuse")] * 100]
+    with (
+        ChaosProxy(service.url, faults) as proxy,
+        Client(proxy.url, service.issue_token(proved=False), max_retries=1) as cut_off,
+    ):
+        frame, told = warned_once(
+            lambda: frames.sessions_df(session_id, client=cut_off, details=True)
+        )
+    assert "the stream broke off" in told
+    assert frame.attrs["complete"] is False
+
+
 def test_a_stream_that_is_cut_and_comes_back_is_whole(service, client, agent):
     session_id = finished(client, agent)
     with (

@@ -223,3 +223,10 @@ def test_sessions_are_exported_a_few_at_a_time_and_one_that_cannot_be_read_ends_
     assert sent == spans
     with pytest.raises(NotFoundError):
         frames.export_sessions(exporter, [unknown], client=client)
+
+
+def test_all_sessions_of_a_client_are_exported_by_default(client, replayed):
+    exporter = InMemorySpanExporter()
+    frames.export_sessions(exporter, client)
+    sent = {span.context.trace_id for span in exporter.get_finished_spans()}
+    assert len(sent) == len(client.sessions.list())

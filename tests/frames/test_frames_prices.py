@@ -159,3 +159,10 @@ def test_a_turn_of_claude_without_a_result_line_is_named():
     assert results.attrs["problems"] == [
         {"what": "a turn of Claude has no result line", "where": "turn 1", "raw": ""}
     ]
+
+
+def test_a_price_of_an_unknown_name_is_refused(tmp_path):
+    path = tmp_path / "prices.toml"
+    path.write_text('version = "1"\n[models.m]\ninput = 1\noutput = 2\ncached = 3\n')
+    with pytest.raises(FrameError, match="'cached' is not a price"):
+        prices.use(path)

@@ -11,6 +11,7 @@ import pytest
 
 from aod_notebook import frames, local
 from aod_notebook.frames.insights import KINDS
+from aod_notebook.frames.insights.session import decoded
 
 TOOLS = ("Bash", "Grep", "Glob", "WebFetch")
 
@@ -347,3 +348,48 @@ def test_no_findings_are_an_empty_frame_of_the_same_columns():
 
     assert empty.dtypes.index.tolist() == some.dtypes.index.tolist()
     assert empty.empty
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones():
+    with pytest.raises(TypeError, match=r"unexpected kind 'idles': there are .*idle"):
+        frames.insights_df(b"", kinds=["idles"])
+
+
+def test_findings_in_a_store_are_those_of_its_logs(tmp_path):
+    session = session_of(7, ["repeated_call", "compaction"])
+    path = tmp_path / ".claude" / "projects" / "-srv" / f"{session.id}.jsonl"
+    path.parent.mkdir(parents=True)
+    prompt = {"type": "user", "uuid": "p", "message": {"role": "user", "content": "Go."}}
+    path.write_text("".join(json.dumps(line) + "\n" for line in [prompt, *session.lines]))
+    store = frames.import_logs(tmp_path, into=tmp_path / "store")
+
+    found = frames.insights_df(store)
+
+    assert {"repeated_call", "compaction"} <= set(found["kind"])
+    pd.testing.assert_frame_equal(found, frames.insights_df(tmp_path), check_categorical=False)
+
+
+def test_a_loop_of_an_unnamed_model_has_tokens_and_no_cost(own_prices):
+    session = Session(random.Random(1), "s")
+    repeated_call(session)
+    for line in session.lines:
+        line.get("message", {}).pop("model", None)
+
+    row = frames.insights_df(events_of(session), kinds=["repeated_call"]).iloc[0]
+
+    assert row["tokens"] > 0
+    assert pd.isna(row["cost_usd"])
+
+
+def test_a_context_that_no_message_counts_does_not_grow():
+    session = Session(random.Random(1), "s")
+    context_growth(session)
+    for line in session.lines:
+        line.get("message", {}).pop("usage", None)
+
+    assert frames.insights_df(session.body(), kinds=["context_growth"]).empty
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[" * 100_000])
+def test_an_input_that_cannot_be_decoded_is_none(text):
+    assert decoded(text) is None

@@ -129,3 +129,40 @@ def test_tables_of_polars_have_the_same_answer():
 def test_a_confidence_that_is_none_is_refused(confidence):
     with pytest.raises(frames.FrameError, match="confidence must be between 0 and 1"):
         prepare.compare(generated(1), "model", "cost_usd", "a", confidence=confidence)
+
+
+def test_groups_without_a_known_flag_have_no_interval_and_no_probability():
+    rows = pd.DataFrame({"model": ["a", "a", "b"], "is_good": [True, False, None]})
+    rows["is_good"] = rows["is_good"].astype("boolean")
+    found = row_of(prepare.compare(rows, "model", "is_good", "a", confidence=0.9), "is_good")
+    assert (found["count"], found["test"]) == (0, "Fisher's exact test")
+    assert pd.isna([found["low"], found["high"], found["p_value"]]).all()
+
+
+def test_values_that_never_vary_are_not_tested():
+    rows = pd.DataFrame({"model": ["a", "a", "b", "b"], "cost_usd": [1.0, 1.0, 2.0, 2.0]})
+    found = row_of(prepare.compare(rows, "model", "cost_usd", "a", confidence=0.9), "cost_usd")
+    assert (found["difference"], found["low"], found["high"]) == (1.0, 2.0, 2.0)
+    assert pd.isna(found["p_value"])
+
+
+def test_a_success_of_ones_own_comes_before_that_of_the_status():
+    rows = pd.DataFrame({
+        "agent": ["x", "x", "y", "y"], "status": ["completed"] * 4,
+        "success": [True, True, False, False],
+    })  # fmt: skip
+    table = prepare.compare(rows, "agent", "success", "x", confidence=0.9)
+    assert row_of_agent(table, "y")["mean"] == 0.0
+
+
+def row_of_agent(table, agent):
+    (row,) = table[table["agent"].eq(agent)].to_dict("records")
+    return row
+
+
+def test_numbers_in_a_column_of_objects_are_numbers_and_texts_are_not():
+    rows = pd.DataFrame({"model": ["a", "b"], "score": pd.Series([1, 2.5], dtype=object)})
+    assert row_of(prepare.compare(rows, "model", "score", "a"), "score")["mean"] == 2.5
+    rows["score"] = pd.Series([1, "two"], dtype=object)
+    with pytest.raises(frames.FrameError, match="compare needs numbers or booleans in the column"):
+        prepare.compare(rows, "model", "score", "a")
