@@ -10,6 +10,7 @@ from aod_notebook.logs.lines import lines_of, micros
 from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, dumps, loads
+from aod_notebook.transcripts.codex import usage_of
 
 _SHELLS = frozenset({"exec_command", "shell", "shell_command", "local_shell", "container.exec"})
 _HARNESS = ("<environment_context>", "<user_instructions>", "<subagent_notification>", "<turn_")
@@ -231,11 +232,11 @@ class _Rollout:
             self._counts.clear()
         owner = as_str(record.get("thread_id"))
         self._turn.requests.append(
-            LogRequest(key, self._model, _usage(as_dict(record.get("usage"))), at, owner)
+            LogRequest(key, self._model, usage_of(as_dict(record.get("usage"))), at, owner)
         )
         total = as_dict(record.get("thread_token_usage"))
         if total and owner == self.session.session_id:
-            self.session.total = _usage(total)
+            self.session.total = usage_of(total)
 
     def _token_count(self, info: dict[str, Any], at: int | None) -> None:
         total = as_dict(info.get("total_token_usage"))
@@ -246,7 +247,7 @@ class _Rollout:
         self._last_total = sums
         self._count += 1
         if not self._has_records and not self._is_copy(at):
-            self._counts.append(_Count(at, self._count, _usage(last)))
+            self._counts.append(_Count(at, self._count, usage_of(last)))
 
     def _end_turn(self) -> None:
         turn, session = self._turn, self.session
@@ -312,16 +313,6 @@ def _head(raw: bytes) -> _Head | None:
         return None
     payload = msgspec.Raw(msgspec.json.encode(value.get("payload")))
     return _Head(kind, as_str(value.get("timestamp")), payload)
-
-
-def _usage(counts: dict[str, Any]) -> Usage:
-    return Usage(
-        as_int(counts.get("input_tokens")),
-        as_int(counts.get("output_tokens")),
-        as_int(counts.get("cached_input_tokens")),
-        as_int(counts.get("cache_write_input_tokens")),
-        reasoning_tokens=as_int(counts.get("reasoning_output_tokens")),
-    )
 
 
 def _shape(kind: str, item: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import msgspec
 from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_str, dumps, loads
+from aod_notebook.transcripts.opencode import usage_of
 
 _KINDS = {
     "text": "text",
@@ -205,15 +206,7 @@ def _take(turn: LogTurn, part: dict[str, Any]) -> None:
 
 
 def _request(message: _Message, at: int | None) -> LogRequest:
-    tokens = as_dict(message.get("tokens"))
-    cache = as_dict(tokens.get("cache"))
-    usage = Usage(
-        as_int(tokens.get("input")),
-        as_int(tokens.get("output")),
-        as_int(cache.get("read")),
-        as_int(cache.get("write")),
-        reasoning_tokens=as_int(tokens.get("reasoning")),
-    )
+    usage = usage_of(as_dict(message.get("tokens")))
     model, cost = as_str(message.get("modelID")), as_float(message.get("cost"))
     # A fork copies messages under new ids; their times and counts stay the same.
     times = as_dict(message.get("time"))

@@ -102,7 +102,7 @@ class CodexLines(Lines):
         return entries or [Entry("system", line_type, message_id=item_id, raw=raw)]
 
     def _result(self, value: dict[str, Any], *, failed: bool, raw: str) -> Entry:
-        usage = _usage(value.get("usage"))
+        usage = _total(value.get("usage"))
         message = as_str(as_dict(value.get("error")).get("message"))
         result = Result(
             subtype="error" if failed else "success",
@@ -120,16 +120,20 @@ class CodexLines(Lines):
         )
 
 
-def _usage(counts: Any) -> Usage | None:
-    """The thread's total; None if not reported, which Codex writes as all zeros."""
-    known = as_dict(counts)
-    usage = Usage(
-        as_int(known.get("input_tokens")),
-        as_int(known.get("output_tokens")),
-        as_int(known.get("cached_input_tokens")),
-        as_int(known.get("cache_write_input_tokens")),
-        reasoning_tokens=as_int(known.get("reasoning_output_tokens")),
+def usage_of(counts: dict[str, Any]) -> Usage:
+    """Return the tokens that Codex counts."""
+    return Usage(
+        as_int(counts.get("input_tokens")),
+        as_int(counts.get("output_tokens")),
+        as_int(counts.get("cached_input_tokens")),
+        as_int(counts.get("cache_write_input_tokens")),
+        reasoning_tokens=as_int(counts.get("reasoning_output_tokens")),
     )
+
+
+def _total(counts: Any) -> Usage | None:
+    """Return the thread's total; None if not reported, which Codex writes as all zeros."""
+    usage = usage_of(as_dict(counts))
     return usage if any(msgspec.structs.astuple(usage)) else None
 
 

@@ -130,14 +130,7 @@ class OpencodeLines(Lines):
         counts = part.get("tokens")
         usage = None
         if isinstance(counts, dict):
-            cache = as_dict(counts.get("cache"))
-            usage = Usage(
-                as_int(counts.get("input")),
-                as_int(counts.get("output")),
-                as_int(cache.get("read")),
-                as_int(cache.get("write")),
-                reasoning_tokens=as_int(counts.get("reasoning")),
-            )
+            usage = usage_of(counts)
             self._usage = usage if self._usage is None else self._usage + usage
         if usage is not None and message_id is not None:
             # a message's last entry carries its whole usage, so its steps are added up here
@@ -172,3 +165,15 @@ def _has_failed(tool: str | None, state: dict[str, Any]) -> bool:
     if state.get("error") is not None or state.get("status") == "error" or tool == "invalid":
         return True
     return tool == "bash" and as_dict(state.get("metadata")).get("exit") not in (None, 0)
+
+
+def usage_of(counts: dict[str, Any]) -> Usage:
+    """Return the tokens that opencode counts."""
+    cache = as_dict(counts.get("cache"))
+    return Usage(
+        as_int(counts.get("input")),
+        as_int(counts.get("output")),
+        as_int(cache.get("read")),
+        as_int(cache.get("write")),
+        reasoning_tokens=as_int(counts.get("reasoning")),
+    )
