@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.inputtransformer2 import leading_indent
@@ -19,15 +20,14 @@ from aod_notebook.magics import commands
 from aod_notebook.magics.capture import Capture
 from aod_notebook.magics.display import say
 from aod_notebook.magics.find import agentos_connection, input_of
-from aod_notebook.magics.notices import plain_warnings
 from aod_notebook.magics.parser import (
-    HelpShown,
     MagicParser,
     MagicUsageError,
     Offer,
     check_name,
     described,
     run,
+    run_magic,
     split,
 )
 from aod_notebook.magics.template import fill_options
@@ -258,22 +258,16 @@ class AgentOSMagics(Magics):
     @line_cell_magic
     def agentos(self, line: str, cell: str | None = None) -> object:
         """Report the cell as a run (`%%agentos`), or run a command (`%agentos COMMAND`)."""
-        interrupted = False
-        try:
-            with plain_warnings():
-                if cell is None:
-                    return run(MAGIC, commands.AGENTOS, line, self.shell.user_ns)
-                self._report(line, cell)
-        except HelpShown:
-            pass
-        except KeyboardInterrupt:
-            interrupted = True
-        if interrupted:
-            raise RunStoppedError(
-                "Interrupted. What runs on the service continues: %agentos runs --status running "
-                "shows it, %agentos cancel ID ends it."
-            )
-        return None
+        work = (
+            partial(run, MAGIC, commands.AGENTOS, line, self.shell.user_ns)
+            if cell is None
+            else partial(self._report, line, cell)
+        )
+        interrupted = RunStoppedError(
+            "Interrupted. What runs on the service continues: %agentos runs --status running "
+            "shows it, %agentos cancel ID ends it."
+        )
+        return run_magic(work, interrupted)
 
     def _report(self, line: str, cell: str) -> None:
         """Begin the run of the cell that is being run; its own code follows this call.

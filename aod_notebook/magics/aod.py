@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -23,9 +24,7 @@ from aod_notebook.magics import commands
 from aod_notebook.magics.commands import batch as aod_batch
 from aod_notebook.magics.display import VIEWS, leave_live, say, watch
 from aod_notebook.magics.find import find_session
-from aod_notebook.magics.notices import plain_warnings
 from aod_notebook.magics.parser import (
-    HelpShown,
     MagicParser,
     MagicUsageError,
     Offer,
@@ -33,6 +32,7 @@ from aod_notebook.magics.parser import (
     check_view,
     described,
     run,
+    run_magic,
     split,
 )
 from aod_notebook.magics.template import fill, fill_options
@@ -360,22 +360,16 @@ class AodMagics(aod_batch.LimitTraits, Magics):
     @line_cell_magic
     def aod(self, line: str, cell: str | None = None) -> object:
         """Run the cell as an agent's prompt (`%%aod`), or a command (`%aod COMMAND`)."""
-        interrupted = False
-        try:
-            with plain_warnings():
-                if cell is None:
-                    return run(MAGIC, commands.AOD, line, self.shell.user_ns)
-                self._prompt(line, cell)
-        except HelpShown:
-            pass
-        except KeyboardInterrupt:
-            interrupted = True
-        if interrupted:
-            raise SessionStoppedError(
-                "Interrupted. What runs on the service continues: %aod sessions --status running "
-                "shows it, %aod stop ID ends it."
-            )
-        return None
+        work = (
+            partial(run, MAGIC, commands.AOD, line, self.shell.user_ns)
+            if cell is None
+            else partial(self._prompt, line, cell)
+        )
+        interrupted = SessionStoppedError(
+            "Interrupted. What runs on the service continues: %aod sessions --status running "
+            "shows it, %aod stop ID ends it."
+        )
+        return run_magic(work, interrupted)
 
     def _prompt(self, line: str, cell: str) -> None:
         parser = cell_parser()

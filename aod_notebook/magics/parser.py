@@ -15,6 +15,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.template import BARE_NAME
 from aod_notebook.magics.display import say
+from aod_notebook.magics.notices import plain_warnings
 from aod_notebook.magics.template import fill_options
 
 if TYPE_CHECKING:
@@ -333,6 +334,22 @@ def run(magic: str, commands: Mapping[str, Command], line: str, names: dict[str,
     command = commands[name]
     value = command.run(command.options(f"{magic} {name}", rest, names), names)
     return None if is_quiet else value
+
+
+def run_magic(work: Callable[[], object], interrupted: AodNotebookError) -> object:
+    """Return what `work` of a magic returns; None if it showed a help.
+
+    Raises:
+        AodNotebookError: `interrupted`, if the user interrupted it.
+    """
+    try:
+        with plain_warnings():
+            return work()
+    except HelpShown:
+        return None
+    except KeyboardInterrupt:
+        pass
+    raise interrupted  # outside of the handler, so that the cell shows no KeyboardInterrupt
 
 
 def described(

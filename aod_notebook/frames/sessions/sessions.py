@@ -67,11 +67,8 @@ def sessions_df(
         AodNotebookError: there is no client and no current connection.
     """
     library(to)
-    if details:
-        found = _with_details(source, client, columns, exclude, jobs=jobs, progress=progress)
-    else:
-        found = _plain(source, client, columns, exclude, jobs=jobs, progress=progress)
-    return deliver(found, to)
+    read = _with_details if details else _plain
+    return deliver(read(source, client, columns, exclude, jobs=jobs, progress=progress), to)
 
 
 def _plain(

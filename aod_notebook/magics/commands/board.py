@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aod_notebook.magics.commands.references import SESSION_OR_LAST
 from aod_notebook.magics.display import is_live
 from aod_notebook.magics.find import find_session
 from aod_notebook.magics.parser import Command, Offer, argument, check_name
@@ -79,12 +80,7 @@ AOD = {
     ),
     "trace": Command(
         "what a session did, on a time axis",
-        (
-            argument(
-                "session", metavar="SESSION", offers=Offer.SESSIONS, nargs="?", default="last",
-                help="an id, a variable or `last`",
-            ),
-        ),
+        (SESSION_OR_LAST,),
         _trace,
     ),
 }  # fmt: skip

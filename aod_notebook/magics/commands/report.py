@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aod_notebook.live.mirroring import mirror
+from aod_notebook.magics.commands.references import SESSIONS
 from aod_notebook.magics.display import say
 from aod_notebook.magics.find import find_session
-from aod_notebook.magics.parser import Command, Offer, argument
+from aod_notebook.magics.parser import Command, argument
 
 if TYPE_CHECKING:
     import argparse
@@ -28,13 +29,7 @@ AOD = {
     "report": Command(
         "mirror sessions into AgentOS as runs; repeating sends only what is new",
         (
-            argument(
-                "session",
-                metavar="SESSION",
-                offers=Offer.SESSIONS,
-                nargs="+",
-                help="ids, variables or `last`",
-            ),
+            SESSIONS,
             argument("--from", dest="where", metavar="PATH", help="a store, or a path of logs"),
         ),
         _report,

@@ -10,6 +10,7 @@ from aod_notebook.contract import RUN_STATUSES, RUN_WAITING
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.agents import agent_names, find_agent_id
 from aod_notebook.live.start import find_run_id, remember_run
+from aod_notebook.magics.commands.references import RUN, RUN_OR_LAST
 from aod_notebook.magics.display import VIEWS, has_page, leave_live, print_failure, say, watch
 from aod_notebook.magics.find import agentos_connection, find_run, input_of, known_run
 from aod_notebook.magics.parser import (
@@ -202,15 +203,6 @@ def _next_step(run: LiveRun) -> str:
     )
 
 
-_RUN = argument("run_id", metavar="RUN", offers=Offer.RUNS, help="an id, a variable or `last`")
-_LAST = argument(
-    "run_id",
-    metavar="RUN",
-    offers=Offer.RUNS,
-    nargs="?",
-    default="last",
-    help="an id, a variable or `last`",
-)
 _APPROVAL = (
     argument(
         "approval",
@@ -239,13 +231,13 @@ AGENTOS = {
         ),
         _runs,
     ),
-    "run": Command("one run, whole", (_LAST,), _run),
-    "events": Command("the recorded events of a run", (_LAST,), _frame("run_events_df")),
-    "spans": Command("the spans of a run, as a tree", (_LAST,), _frame("spans_df")),
-    "tasks": Command("the tasks of a run", (_LAST,), _frame("tasks_df")),
+    "run": Command("one run, whole", (RUN_OR_LAST,), _run),
+    "events": Command("the recorded events of a run", (RUN_OR_LAST,), _frame("run_events_df")),
+    "spans": Command("the spans of a run, as a tree", (RUN_OR_LAST,), _frame("spans_df")),
+    "tasks": Command("the tasks of a run", (RUN_OR_LAST,), _frame("tasks_df")),
     "watch": Command(
         "show a run from its first event on (the stop button leaves it running)",
-        (_LAST,),
+        (RUN_OR_LAST,),
         _watch,
     ),
     "invoke": Command(
@@ -276,7 +268,7 @@ AGENTOS = {
     ),
     "reply": Command(
         "answer what a run asks, and show how it continues",
-        (_RUN, argument("text", metavar="TEXT", help="the answer, verbatim")),
+        (RUN, argument("text", metavar="TEXT", help="the answer, verbatim")),
         _reply,
         takes_text=True,
     ),
@@ -292,5 +284,5 @@ AGENTOS = {
         _decide("rejected"),
         takes_text=True,
     ),
-    "cancel": Command("cancel a run", (_RUN,), _cancel),
+    "cancel": Command("cancel a run", (RUN,), _cancel),
 }

@@ -10,6 +10,7 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live.start import remember
 from aod_notebook.magics.commands.board import shown_as_board
+from aod_notebook.magics.commands.references import SESSION, SESSION_OR_LAST, SESSIONS
 from aod_notebook.magics.display import print_failure, say, watch
 from aod_notebook.magics.find import find_session
 from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument, check_name
@@ -95,18 +96,6 @@ def _export(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     say(f"{counted(len(written), 'session')} written to {options.to}")
 
 
-_SESSION = argument(
-    "session", metavar="SESSION", offers=Offer.SESSIONS, help="an id, a variable or `last`"
-)
-_LAST = argument(
-    "session",
-    metavar="SESSION",
-    offers=Offer.SESSIONS,
-    nargs="?",
-    default="last",
-    help="an id, a variable or `last`",
-)
-
 AOD = {
     "sessions": Command(
         "the newest sessions: prompt, agent, model, tool calls, cost, age",
@@ -116,36 +105,30 @@ AOD = {
         ),
         _sessions,
     ),
-    "turns": Command("the turns of a session", (_LAST,), _frame("turns_df")),
-    "events": Command("the events of a session", (_LAST,), _frame("events_df")),
-    "messages": Command("the messages of a session", (_LAST,), _frame("messages_df")),
-    "tools": Command("the tool calls of a session", (_LAST,), _frame("tool_calls_df")),
+    "turns": Command("the turns of a session", (SESSION_OR_LAST,), _frame("turns_df")),
+    "events": Command("the events of a session", (SESSION_OR_LAST,), _frame("events_df")),
+    "messages": Command("the messages of a session", (SESSION_OR_LAST,), _frame("messages_df")),
+    "tools": Command("the tool calls of a session", (SESSION_OR_LAST,), _frame("tool_calls_df")),
     "attach": Command(
         "show a session from its first event on (the stop button leaves it running)",
         (
-            _LAST,
+            SESSION_OR_LAST,
             argument("-o", "--output", metavar="NAME", help="bind the session to a variable"),
         ),
         _attach,
     ),
     "prompt": Command(
         "send a session its next prompt",
-        (_SESSION, argument("text", metavar="TEXT", help="the prompt, verbatim")),
+        (SESSION, argument("text", metavar="TEXT", help="the prompt, verbatim")),
         _prompt,
         takes_text=True,
     ),
-    "stop": Command("terminate a session", (_LAST,), _stop),
-    "rm": Command("delete a session with its log and workspace", (_SESSION,), _rm),
+    "stop": Command("terminate a session", (SESSION_OR_LAST,), _stop),
+    "rm": Command("delete a session with its log and workspace", (SESSION,), _rm),
     "export": Command(
         "write sessions' turns, events, messages and tool calls as Parquet",
         (
-            argument(
-                "session",
-                metavar="SESSION",
-                offers=Offer.SESSIONS,
-                nargs="+",
-                help="ids, variables or `last`",
-            ),
+            SESSIONS,
             argument(
                 "--to",
                 metavar="DIR",
