@@ -72,8 +72,11 @@ def same_events(ours, naive):
     return all(same(ours[left], naive[right]) for left, right in pairs.items())
 
 
-def claude_lines(count):
-    """Lines of a long session: thinking, text, calls and results, usage repeated per block."""
+def claude_lines(count, times=1):
+    """Lines of a long session: thinking, text, calls and results, usage repeated per block.
+
+    With `times`, their texts are so many times as long.
+    """
     lines = []
     for number in range(count // 4):
         usage = {
@@ -85,8 +88,12 @@ def claude_lines(count):
         message = {"id": f"msg_{number}", "role": "assistant", "model": "m", "usage": usage}
         call = {"command": f"grep -rn word_{number} src", "description": "Look for the word"}
         blocks = [
-            {"type": "thinking", "thinking": "Where is it used? " * 8, "signature": "c2ln" * 20},
-            {"type": "text", "text": "I'll look for it in the sources. " * 4},
+            {
+                "type": "thinking",
+                "thinking": "Where is it used? " * 8 * times,
+                "signature": "c2ln" * 20,
+            },
+            {"type": "text", "text": "I'll look for it in the sources. " * 4 * times},
             {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": call},
         ]
         lines += [
@@ -102,7 +109,7 @@ def claude_lines(count):
         told = {
             "type": "tool_result",
             "tool_use_id": f"toolu_{number}",
-            "content": "src/a.py:1: x\n" * 20,
+            "content": "src/a.py:1: x\n" * 20 * times,
         }
         lines.append(
             {
