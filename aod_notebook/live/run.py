@@ -15,6 +15,7 @@ from aod_notebook.live.errors import RunFailedError, RunStoppedError, RunUnknown
 from aod_notebook.live.follow.run import RunFollower
 from aod_notebook.live.follow.streamed import StreamedEvent
 from aod_notebook.live.handle import Handle, StopOutcome, provenance
+from aod_notebook.transcripts._json import as_float
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -178,8 +179,7 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
     @property
     def cost(self) -> float | None:
         """What the run cost in USD; None if the service reports no cost."""
-        cost = self._row().get("cost_usd")
-        return float(cost) if isinstance(cost, (int, float)) else None
+        return as_float(self._row().get("cost_usd"))
 
     # -- tables and figures -------------------------------------------------------------------
 

@@ -224,6 +224,57 @@ def test_spans_of_a_run_say_what_they_used_and_how_they_failed(run):
     assert (upload.is_error, upload.bad) == (True, "no space")
 
 
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1e308, 10**400, True, "long", None])
+def test_odd_numbers_of_a_span_are_unknown(odd):
+    story = Story(runtime=None, is_run=True)
+    started = START.isoformat()
+    story.at(1, "step", span_id="s", payload={"cost_usd": 0.5}, started_at=started, duration_ms=1.5)
+    story.at(
+        2, "odd", span_id="t", started_at=started, duration_ms=odd, payload={"input_tokens": None}
+    )
+    story.at(3, "run", status="completed", cost_usd=odd)
+    _, good, bad = traced(story).spans
+    assert (good.cost, good.end - good.start) == (0.5, 1500)
+    assert (bad.cost, bad.end, bad.tokens) == (None, None, None)
+
+
+def test_a_span_that_has_only_its_end_and_its_duration_begins_before():
+    story = Story(runtime=None, is_run=True)
+    story.at(9, "step", span_id="s", payload={}, ended_at=START.isoformat(), duration_ms=2000)
+    span = traced(story).spans[1]
+    assert span.end - span.start == 2_000_000
+
+
+def test_a_run_has_the_tokens_and_the_input_that_its_service_reports():
+    story = Story(runtime=None, is_run=True)
+    story.at(0, "run", input={"query": "why"}, input_tokens=7, output_tokens=None, cost_usd=0.25)
+    whole = traced(story).spans[0]
+    assert (whole.tokens, whole.cost, whole.text) == (7, 0.25, "query: why")
+
+
+def test_tool_events_of_a_followed_run_are_paired_by_tool():
+    story = Story(runtime=None, is_run=True)
+    story.at(1, "tool", tool="upload", status="calling", input={"path": "a"})
+    story.at(2, "tool", tool="search", status="calling")
+    story.at(4, "tool", tool="upload", status="returned", output="stored")
+    story.at(5, "tool", tool="search", status="failed", error="no net")
+    _, upload, search = traced(story).spans
+    assert (upload.name, upload.given, upload.gave) == ("upload", {"path": "a"}, "stored")
+    assert (upload.end - upload.start, upload.is_error) == (3_000_000, False)
+    assert (search.is_error, search.bad) == (True, "no net")
+
+
+def test_a_task_of_a_run_is_a_span_that_a_later_report_replaces():
+    story = Story(runtime=None, is_run=True)
+    started, ended = (str(START + timedelta(seconds=at)) for at in (1, 4))
+    story.at(1, "task", id="1", name="look", status="running", started_at=started, input="a.py")
+    story.at(4, "task", id="1", name="look", status="failed", started_at=started, ended_at=ended,
+             error_message="lost")  # fmt: skip
+    _, task = traced(story).spans
+    assert (task.name, task.kind, task.is_open) == ("look", "task", False)
+    assert (task.end - task.start, task.bad) == (3_000_000, "lost")
+
+
 def test_a_span_of_an_unknown_parent_stands_in_the_run():
     story = Story(runtime=None, is_run=True)
     story.span(1, 2, "lost", parent="never reported")
@@ -305,3 +356,50 @@ def test_unknown_numbers_are_left_out():
     text = trace_plain(traced(story))
     assert "$" not in text
     assert "tokens" not in text
+
+
+def test_a_trace_of_a_running_session_says_so_and_how_to_reopen_it(session):
+    session.events.pop()
+    session.status, session.is_final, session.shown_again_by = "running", False, "%aod trace 5f0c"
+    trace = Trace(session)
+    trace.add(session.received())
+    html = trace_html(trace)
+    assert "It was running when this was saved" in html
+    assert "%aod trace 5f0c" in html
+
+
+def test_of_very_many_spans_the_text_names_how_many_more_there_are():
+    story = Story(runtime=None, is_run=True)
+    for number in range(1000):
+        story.span(1, 2, f"s{number}")
+    lines = trace_plain(traced(story)).splitlines()
+    assert re.fullmatch(r"… [\d,]+ more spans", lines[-1])
+    assert len(lines) < 1000
+
+
+def test_a_value_that_is_no_text_is_shown_as_json_and_what_is_not_json_by_its_type():
+    story = Story()
+    story.at(0, "turn_start", turn=1)
+    story.said(5, "m1", use("t1", "Odd", flag=True, many=[1, 2]))
+    detail = detail_of(traced(story).spans[-1])
+    assert detail["input"] == [["flag", "true"], ["many", "[1,2]"]]
+
+
+def test_a_subagents_call_has_what_its_messages_used(session):
+    used = Story()
+    used.at(0, "turn_start", turn=1)
+    used.said(1, "m1", use("t1", "Task", description="Ask"))
+    for number, second in enumerate((2, 3)):
+        used.said(second, f"s{number}", words("sub"), parent="t1", stop_reason="end_turn",
+                  usage={"input_tokens": 10, "output_tokens": 5})  # fmt: skip
+    used.returned(5, "t1")
+    used.end(6)
+    (call,) = [span for span in traced(used).spans if span.name == "Task"]
+    assert call.tokens == 30
+    assert call.is_computed is (call.cost is not None)
+
+
+def test_the_status_of_a_session_between_turns_is_that_of_its_last_turn():
+    story = Story()
+    trace = Trace(story)
+    assert trace.status == "pending"

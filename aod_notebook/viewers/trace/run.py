@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.contract import RUN_ENDED
 from aod_notebook.core.text import failure_text, one_line
 from aod_notebook.transcripts import summary
+from aod_notebook.transcripts._json import as_float, as_int
 from aod_notebook.viewers.row import TITLE_CHARS
 from aod_notebook.viewers.run_rows import is_of_run, text_of, tokens_of
 from aod_notebook.viewers.trace.tree import EXIT, TraceSpan
@@ -92,8 +93,8 @@ class RunSpans:
         read, _, written = tokens_of(row)
         if read is not None or written is not None:
             whole.tokens = (read or 0) + (written or 0)
-        cost = row.get("cost_usd")
-        whole.cost = float(cost) if isinstance(cost, int | float) else whole.cost
+        cost = as_float(row.get("cost_usd"))
+        whole.cost = whole.cost if cost is None else cost
         if row.get("input") is not None:
             whole.given = row["input"]
             whole.text = one_line(text_of(row["input"]), TITLE_CHARS)
@@ -122,12 +123,13 @@ class RunSpans:
         )
         span.kind = _KINDS.get(str(extra.get("kind")), "step")
         span.start, span.end = micros(extra.get("started_at")), micros(extra.get("ended_at"))
-        took = extra.get("duration_ms")
-        if isinstance(took, int | float) and not isinstance(took, bool):
+        took_ms = as_float(extra.get("duration_ms"))
+        took = None if took_ms is None else as_int(1000 * took_ms)
+        if took is not None:
             if span.end is None and span.start is not None:
-                span.end = span.start + round(took * 1000)
+                span.end = span.start + took
             if span.start is None and span.end is not None:
-                span.start = span.end - round(took * 1000)
+                span.start = span.end - took
         error = payload.get("error")
         span.is_error = extra.get("level") == "error" or bool(error)
         span.bad = _how(text_of(error)) if span.is_error else ""
@@ -152,8 +154,7 @@ class RunSpans:
         if "input_tokens" in payload or "output_tokens" in payload:
             read, _, written = tokens_of(payload)
             span.tokens = None if read is None and written is None else (read or 0) + (written or 0)
-        cost = payload.get("cost_usd")
-        span.cost = float(cost) if isinstance(cost, int | float) else None
+        span.cost = as_float(payload.get("cost_usd"))
         if given is not None:
             span.facts = rest
 
