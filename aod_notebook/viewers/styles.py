@@ -115,9 +115,10 @@ def _style_after(style: int, parameters: str) -> int:
         elif code == 39:  # noqa: PLR2004 - the default colour
             style &= ~COLOUR_MASK
         elif code in (38, 48):  # a colour of the large palettes: only the first sixteen are kept
-            number = next(codes, None) if next(codes, None) == 5 else 16  # noqa: PLR2004
-            if code == 38 and number is not None and number < 16:  # noqa: PLR2004
-                style = style & ~COLOUR_MASK | number + 1
+            size = {5: 1, 2: 3}.get(next(codes, 0), 0)  # a number, or red, green and blue
+            numbers = list(itertools.islice(codes, size))
+            if code == 38 and len(numbers) == 1 and numbers[0] < 16:  # noqa: PLR2004
+                style = style & ~COLOUR_MASK | numbers[0] + 1
         elif 30 <= code <= 37:  # noqa: PLR2004 - the eight colours
             style = style & ~COLOUR_MASK | code - 29
         elif 90 <= code <= 97:  # noqa: PLR2004 - the eight bright colours
