@@ -10,6 +10,7 @@ from planted import SHAPES, planted
 from aod_notebook.aod import StreamEvent
 from aod_notebook.core.redactor import Redactor
 from aod_notebook.viewers.bundle import Shown, whole_page, write_bundle
+from aod_notebook.viewers.bundle.shown import redacted
 
 
 def output(text, turn=1, stream="stdout"):
@@ -145,3 +146,33 @@ def test_pages_are_written_through_no_link(tmp_path):
         (tmp_path / "pages" / name).symlink_to(tmp_path / "bashrc")
     write_bundle(tmp_path / "pages", [session("one")], None)
     assert (tmp_path / "bashrc").read_text() == "precious"
+
+
+def lines_of(*texts):
+    """The lines of output that a redacted session has, of one that wrote these and never ended."""
+    shown = Shown(id="s", events=[output(text) for text in texts], prompts={}, status="running")
+    (event,) = redacted(shown, Redactor(["planted-value"])).events
+    return event.extra["data"].split("\n")
+
+
+def test_lines_of_json_and_of_text_keep_their_order_when_they_are_redacted():
+    texts = ["first planted-value\n", '{"n": 1}\n', "{half\n", "[1]\n", '{"n": 2}']
+    first, *others = lines_of(*texts)
+    assert first.startswith("first ")
+    assert "planted-value" not in first
+    assert others == ['{"n": 1}', "{half", "[1]", '{"n": 2}']
+
+
+def test_pieces_that_a_whole_message_repeats_are_left_out():
+    piece = {"type": "stream_event", "event": {"delta": {"text": "planted-"}}}
+    assert lines_of(json.dumps(piece) + "\n", '{"n": 1}') == ['{"n": 1}']
+
+
+def test_the_last_pieces_of_a_message_that_never_ended_are_one_line():
+    pieces = [
+        {"type": "message", "role": "assistant", "delta": True, "content": text}
+        for text in ("planted-", "value!")
+    ]
+    (line,) = lines_of(*(json.dumps(piece) + "\n" for piece in pieces[:1]), json.dumps(pieces[1]))
+    assert json.loads(line)["content"].endswith("!")
+    assert "planted-value" not in line

@@ -35,3 +35,16 @@ def test_a_paragraph_without_an_end_is_cut_where_a_line_ends():
     texts = [text for _ in range(1_000) for text in words.feed(line)]
     assert max(map(len, texts)) < 2 * PARAGRAPH_CHARS
     assert set("".join(texts)) == {"x", "\n"}
+
+
+def test_a_paragraph_without_any_line_is_cut_where_it_is_too_long():
+    words = Paragraphs()
+    texts = [text for _ in range(10) for text in words.feed("x" * (PARAGRAPH_CHARS // 2))]
+    assert texts == ["x" * PARAGRAPH_CHARS] * 5
+
+
+def test_what_waits_is_known_by_its_last_characters():
+    lines = TextLines()
+    for piece in ("one", "two", "three"):
+        lines.feed(piece)
+    assert [lines.waiting(limit) for limit in (2, 6, 100)] == ["ee", "othree", "onetwothree"]

@@ -116,6 +116,14 @@ def test_what_an_edit_changes_is_numbered_where_the_runtime_says_where():
         ({"oldString": "x", "newString": "y\nz"}, (2, 1)),
         ({"patch": "*** Update File: a\n@@ -3,1 +3,2 @@\n x\n+y"}, (1, 0)),
         ({"changes": [{"path": "a", "kind": "update", "diff": "@@ -1 +1 @@\n-a\n+b"}]}, (1, 1)),
+        (
+            {"changes": ["odd", {"path": "a", "unified_diff": "--- a\n+++ b\n@@ -1 +1 @@\n-a"}]},
+            (0, 1),
+        ),
+        ({"edits": [{"old_string": "a", "new_string": "b"}, {"new_string": "c"}, 5]}, (1, 1)),
+        ({"old_string": "a\nb\nc", "new_string": "x\nb\ny"}, (2, 2)),
+        ({"old_string": "x" * 5000, "new_string": "x" * 5001}, (1, 1)),
+        ({"input": "*** Begin Patch\n*** Add File: a\n+b\n*** End Patch"}, (1, 0)),
     ],
 )
 def test_every_editing_tool_gives_a_diff(given, counts):
@@ -126,6 +134,25 @@ def test_every_editing_tool_gives_a_diff(given, counts):
 def test_codex_changes_without_content_give_no_diff():
     assert edits({"changes": [{"path": "a.py", "kind": "add"}]}) is None
     assert patched("no list") is None
+
+
+@pytest.mark.parametrize("given", [{}, {"patch": "no patch"}, {"content": 5}])
+def test_arguments_that_say_nothing_of_lines_give_no_diff(given):
+    assert edits(given) is None
+
+
+def test_hunks_of_a_patch_are_set_apart_and_a_missing_newline_is_no_line():
+    hunks = [
+        {"oldStart": 1, "newStart": 1, "lines": ["-a", "+b"]},
+        {"oldStart": 9, "newStart": 9, "lines": ["+c", "\\ No newline at end of file"]},
+    ]
+    assert [line[0] for line in patched(hunks).lines] == ["-", "+", "@", "+"]
+    assert patched([*hunks, {"lines": "odd"}]) is None
+
+
+def test_lines_that_two_edits_leave_alone_are_shown_once_between_them():
+    diff = edits({"old_string": "a\nb\nc", "new_string": "x\nb\ny"})
+    assert [line[0] for line in diff.lines] == ["-", "+", " ", "-", "+"]
 
 
 @pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes
@@ -151,6 +178,26 @@ def test_tasks_that_are_created_and_updated_make_a_list():
     update = call("TaskUpdate", "b", taskId="1", status="completed"), returned("ok", "b")
     rows, _ = rows_of(*create, *update)
     assert [row.extra.todo for row in rows if row.extra and row.extra.todo] == [(("done", "Look"),)]
+
+
+def test_a_task_that_is_deleted_leaves_the_list():
+    create = [
+        each
+        for key, subject in (("1", "Look"), ("2", "Fix"))
+        for each in (
+            call("TaskCreate", key, subject=subject),
+            returned(f"Task #{key} created", key),
+        )
+    ]
+    delete = call("TaskUpdate", "c", taskId="1", status="deleted"), returned("ok", "c")
+    rows, _ = rows_of(*create, *delete)
+    todos = [row.extra.todo for row in rows if row.extra and row.extra.todo]
+    assert todos[-1] == (("open", "Fix"),)
+
+
+def test_a_to_do_call_without_a_list_is_a_plain_call():
+    (row,), _ = rows_of(call("TodoWrite", todos="none"))
+    assert row.extra is None or not row.extra.todo
 
 
 def test_codex_lists_are_shown_and_updated():
@@ -207,6 +254,16 @@ def test_a_picture_is_shown_as_one():
     assert rows[1].extra.image == "data:image/png;base64,iVBORw=="
 
 
+def test_a_picture_that_the_runtime_reports_beside_the_result_is_shown():
+    file = {"type": "image/png", "base64": "iVBORw=="}
+    content = [{"type": "text", "text": '"image"'}]
+    read = call("Read", file_path="a.png"), returned(content, tool_use_result={"file": file})
+    rows, _ = rows_of(*read)
+    assert rows[1].extra.image == "data:image/png;base64,iVBORw=="
+    html = render_html(list(read), "claude", "claude")
+    assert '<img src="data:image/png;base64,iVBORw=="' in html
+
+
 @pytest.mark.parametrize(
     "content", [picture("image/svg+xml"), picture("image/png", b"x" * 200_000)]
 )
@@ -218,6 +275,18 @@ def test_what_may_hold_scripts_or_is_too_large_is_not_shown_as_a_picture(content
 def test_json_is_shown_over_several_lines():
     rows, _ = rows_of(call("mcp__x__y"), returned('{"a":[1],"b":"ü"}'))
     assert rows[1].text == '{\n  "a": [\n    1\n  ],\n  "b": "ü"\n}'
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '"a"', "[half"])
+def test_json_without_parts_stays_as_it_was_written(text):
+    rows, _ = rows_of(call("mcp__x__y"), returned(text))
+    assert rows[1].text == text
+
+
+def test_a_denied_permission_names_its_tool():
+    line = {"type": "result", "subtype": "success", "permission_denials": [{"tool_name": "Bash"}]}
+    rows, _ = rows_of(event("output", stream="stdout", data=json.dumps(line) + "\n"))
+    assert "Permission denied: Bash" in rows[0].text
 
 
 def test_paths_lose_the_working_directory():
@@ -243,6 +312,17 @@ def test_markdown_is_a_tree_without_markup():
         ["p", {}, "[a](javascript:x) <b> ", "i", " ", ["a", {"href": "https://e.org"}, "l"]],
         ["ul", {}, ["li", {}, "x"]],
     ]
+
+
+def test_tables_keep_their_alignment_and_lists_their_first_number():
+    (table,) = tree("|a|b|\n|:-:|--|\n|1|2|")
+    heads = table[2][2][2:]
+    assert heads == [["th", {"align": "center"}, "a"], ["th", {}, "b"]]
+    assert tree("3. x") == [["ol", {"start": "3"}, ["li", {}, "x"]]]
+
+
+def test_an_address_of_another_scheme_is_no_link():
+    assert tree("[write](mailto:a@b.org)") == [["p", {}, "write"]]
 
 
 @pytest.mark.timeout(60)  # a second is enough; what grows with the square takes minutes

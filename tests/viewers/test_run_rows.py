@@ -100,6 +100,18 @@ def test_calls_of_models_are_counted_and_their_words_shown_once():
     assert (summary.model, summary.answer) == ("m-1", "Done.")
 
 
+def test_messages_that_a_model_was_sent_are_shown_with_their_roles():
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, "x"]
+    rows, _ = rows_of(recorded("llm.request", payload={"model": "m", "messages": messages}))
+    assert "system: Be brief.\nuser: Hi\nx" in [row.text for row in rows]
+
+
+def test_a_response_without_counts_has_no_row_of_its_own():
+    rows, summary = rows_of(recorded("llm.response", payload={"model": "m", "response": "Hi"}))
+    assert [(row.kind, row.text) for row in rows] == [(Kind.TEXT, "Hi")]
+    assert summary.tokens_in is None
+
+
 def test_spans_show_what_they_took_and_what_came_of_them():
     rows, summary = rows_of(
         span("search", "tool", "s1", "s0", tool="search", input={"query": "nights"}, output="31"),

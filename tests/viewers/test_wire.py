@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aod_notebook.viewers import page
+from aod_notebook.viewers import page, wire
 from aod_notebook.viewers.page import joined, module, stub
-from aod_notebook.viewers.row import FOLDED, Kind, Row
+from aod_notebook.viewers.row import FOLDED, Extra, Kind, Row
 from aod_notebook.viewers.styles import styled
 from aod_notebook.viewers.wire import BODY_BYTES, WIRE_CHARS, chunk, wire_rows
 
@@ -49,6 +49,26 @@ def test_chunks_together_are_all_rows_in_order():
         assert len(body) <= BODY_BYTES
         read += json.loads(body)
     assert read == [row.text for row in rows]
+
+
+def test_long_rows_are_sent_as_many_as_fit():
+    rows = [Row(Kind.TEXT, text="x" * WIRE_CHARS) for _ in range(40)]
+    number, counts = 0, []
+    while number < len(rows):
+        body, after = chunk(rows, number, len(rows))
+        assert len(body) <= BODY_BYTES
+        counts.append(len(json.loads(body)))
+        number = after
+    assert sum(counts) == 40
+    assert min(counts[:-1]) > 1
+
+
+def test_much_markdown_is_read_for_few_rows_at_once(monkeypatch):
+    read = []
+    monkeypatch.setattr(wire, "tree", read.append)
+    rows = [Row(Kind.TEXT, text="**x** " * 1000, extra=Extra(words=True)) for _ in range(100)]
+    _, sent = chunk(rows, 0, 100)
+    assert sent <= len(read) < sent + 10
 
 
 @pytest.mark.parametrize("fill", ["x", "\u2028", "😀", '"', "\n"])
