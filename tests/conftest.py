@@ -10,6 +10,7 @@ import tempfile
 import ports
 import pytest
 from hypothesis import HealthCheck, settings
+from scripted import Scripted
 
 from aod_notebook.local import LocalService
 
@@ -73,3 +74,33 @@ def fresh_service():
 def unused_port():
     """A port of this machine on which nobody answers."""
     return ports.unused_port()
+
+
+@pytest.fixture
+def scripted():
+    """Start a scripted service: `scripted(answer, ...)`."""
+    running = []
+
+    def start(*answers):
+        running.append(Scripted(list(answers)).__enter__())
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.__exit__()
+
+
+@pytest.fixture
+def connected(service, tmp_path, monkeypatch):
+    """A client of the service, to which the environment and the current connection lead, too."""
+    from aod_notebook import live
+    from aod_notebook.aod import Client
+    from aod_notebook.core import bridge
+
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AOD_API_URL", service.url)
+    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        yield client
+    live.disconnect()
+    bridge.stop()

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted import Scripted
 
 from aod_notebook.agentos import AgentOS
 
@@ -40,20 +39,6 @@ def control(service):
         api_key=service.agentos_key, agent_id=service.agent_id, base_url=service.url
     ) as client:
         yield client
-
-
-@pytest.fixture
-def scripted():
-    """Start a scripted service: `scripted(answer, ...)`."""
-    running = []
-
-    def start(*answers):
-        running.append(Scripted(list(answers)).__enter__())
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.__exit__()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Fixtures of the Agent on Demand tests: clients of the embedded and of scripted services."""
 
 import pytest
-from scripted import Scripted, in_no_time
+from scripted import in_no_time
 
 from aod_notebook.aod import AsyncClient, Client
 
@@ -12,20 +12,6 @@ TOKEN = "aod_a-token-for-tests"
 def client(service):
     with Client(base_url=service.url, token=service.aod_token) as client:
         yield client
-
-
-@pytest.fixture
-def scripted():
-    """Start a scripted service: `scripted(answer, ...)`."""
-    running = []
-
-    def start(*answers):
-        running.append(Scripted(list(answers)).__enter__())
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.__exit__()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 from aod_notebook import cli, frames, live
 from aod_notebook.cli.redaction import redactor
 from aod_notebook.cli.source import chosen
-from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import SessionRequest, start
 
@@ -16,14 +15,7 @@ LOGS = Path(__file__).parents[1] / "logs" / "samples" / "home"
 ESCAPE = "\x1b["
 
 
-@pytest.fixture(autouse=True)
-def connected(service, tmp_path, monkeypatch):
-    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AOD_API_URL", service.url)
-    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
-    yield
-    live.disconnect()
-    bridge.stop()
+pytestmark = pytest.mark.usefixtures("connected")
 
 
 def run(capsys, *words):

@@ -8,18 +8,11 @@ import pandas as pd
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import Client
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.schema import DETAIL_COLUMNS
 from aod_notebook.frames.sessions.sessions import newest_sessions
 
 DETAILS = [column.name for column in DETAIL_COLUMNS]
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

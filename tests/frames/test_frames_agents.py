@@ -5,16 +5,10 @@ import json
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import Client, NotFoundError
+from aod_notebook.aod import NotFoundError
 
 SECRET = "a-secret-of-the-header"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import Client
 
 NOISE = b"\xa5\x5a" * 20
 
@@ -36,12 +35,6 @@ DAMAGE = {
     "empty": lambda _: b"",
     "half": lambda data: data[: len(data) // 2],
 }
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

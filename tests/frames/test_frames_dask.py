@@ -35,12 +35,6 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def ids(client):
     agent = client.agents.create(name="spread", model="any", runtime="replay")
     made = [client.sessions.run(agent_id=agent.id, prompt="go").session.id for _ in range(3)]

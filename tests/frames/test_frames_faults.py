@@ -19,12 +19,6 @@ WHOLE = frames.decode_events(BODY)
 
 
 @pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def agent(client):
     return client.agents.create(name="faulty", model="any", runtime="replay")
 

@@ -9,18 +9,11 @@ import pytest
 from killing import collecting
 
 from aod_notebook import frames
-from aod_notebook.aod import Client
 from aod_notebook.frames.store import STORED
 
 SESSIONS = 4
 STEPS = 2 * len(STORED)
 DEADLINE_S = 60
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

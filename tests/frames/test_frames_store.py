@@ -10,7 +10,6 @@ import pyarrow.dataset as ds
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import Client
 from aod_notebook.frames import fetch
 from aod_notebook.frames.store import STORED
 
@@ -23,12 +22,6 @@ TABLES = {
     "results": frames.results_df,
     "model_usage": frames.model_usage_df,
 }
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Imported sessions: opened one by one, and what they cost together."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -25,20 +24,6 @@ cache_creation_1h = 6.0
 """
 
 pytestmark = pytest.mark.filterwarnings("ignore:computed_cost_usd")
-
-
-@pytest.fixture
-def home(tmp_path):
-    return Path(shutil.copytree(SAMPLES, tmp_path / "home"))
-
-
-@pytest.fixture
-def own_prices(tmp_path):
-    path = tmp_path / "prices.toml"
-    path.write_text(PRICES)
-    frames.prices.use(path)
-    yield
-    frames.prices.use(None)
 
 
 @pytest.mark.parametrize("is_stored", [True, False])

@@ -12,16 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import Client
 
 META = b"aod.store"
 LONG_AGO_S = 10_000
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import Client
 from aod_notebook.frames.store import STORED, commit, parts
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,10 @@ import pandas as pd
 import pytest
 
 from aod_notebook import frames
-from aod_notebook.aod import Client
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.checks import MissingPackageError
 from aod_notebook.frames.store import STORED, read
 from aod_notebook.frames.store.manifest import Manifest
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with Client(base_url=service.url, token=service.aod_token) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What logs say was used: a row per billed request, equal to what an import finds."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -27,20 +26,6 @@ output = 10.0
 SUMS = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:computed_cost_usd")
-
-
-@pytest.fixture
-def home(tmp_path):
-    return Path(shutil.copytree(SAMPLES, tmp_path / "home"))
-
-
-@pytest.fixture
-def own_prices(tmp_path):
-    path = tmp_path / "prices.toml"
-    path.write_text(PRICES)
-    frames.prices.use(path)
-    yield
-    frames.prices.use(None)
 
 
 def test_tokens_and_costs_are_those_of_an_import(home, own_prices):

@@ -1,8 +1,8 @@
 import json
 
 import keyring
-import keyring.backend
 import pytest
+from memory_keyring import MemoryKeyring
 
 import aod_notebook
 from aod_notebook import live
@@ -17,22 +17,6 @@ from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 URL = "https://agentos.example"
-
-
-class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A real keyring backend that forgets with the test."""
-
-    priority = 1
-
-    def __init__(self):
-        super().__init__()
-        self.kept = {}
-
-    def get_password(self, service, username):
-        return self.kept.get((service, username))
-
-    def set_password(self, service, username, password):
-        self.kept[service, username] = password
 
 
 @pytest.fixture(autouse=True)

@@ -2,27 +2,13 @@
 
 import re
 
-import pytest
 from IPython.lib.pretty import pretty
 
 from aod_notebook import frames, live
-from aod_notebook.aod import Client
-from aod_notebook.core import bridge
 from aod_notebook.core.card import Card
 from aod_notebook.live import SessionRequest, start
 
 HOSTILE = "<script>alert(1)</script> \x1b[31m $x$ \u202e"
-
-
-@pytest.fixture
-def connected(service, tmp_path, monkeypatch):
-    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AOD_API_URL", service.url)
-    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
-    with Client(base_url=service.url, token=service.aod_token) as client:
-        yield client
-    live.disconnect()
-    bridge.stop()
 
 
 def text_in(html):

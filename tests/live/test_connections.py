@@ -2,8 +2,8 @@ import socket
 from urllib.parse import urlsplit
 
 import keyring
-import keyring.backend
 import pytest
+from memory_keyring import MemoryKeyring
 
 from aod_notebook import live
 from aod_notebook.core.errors import AodNotebookError
@@ -21,22 +21,6 @@ from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.local import stop_service
 
 URL = "https://aod.example"
-
-
-class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A real keyring backend that forgets with the test."""
-
-    priority = 1
-
-    def __init__(self):
-        super().__init__()
-        self.kept = {}
-
-    def get_password(self, service, username):
-        return self.kept.get((service, username))
-
-    def set_password(self, service, username, password):
-        self.kept[service, username] = password
 
 
 @pytest.fixture(autouse=True)

@@ -30,14 +30,7 @@ from aod_notebook.local import LocalService
 WAITS = "echo begun; while [ ! -e go ]; do sleep 0.02; done; echo done"
 
 
-@pytest.fixture(autouse=True)
-def connected(service, tmp_path, monkeypatch):
-    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AOD_API_URL", service.url)
-    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
-    yield
-    live.disconnect()
-    bridge.stop()
+pytestmark = pytest.mark.usefixtures("connected")
 
 
 @pytest.fixture

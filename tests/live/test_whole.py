@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from aod_notebook import frames, live
-from aod_notebook.aod import AsyncClient, Client
+from aod_notebook.aod import AsyncClient
 from aod_notebook.core import bridge
 from aod_notebook.live import (
     SessionRequest,
@@ -22,17 +22,6 @@ from aod_notebook.live.errors import ServiceGoneWarning
 from aod_notebook.live.follow import follower
 from aod_notebook.live.registry import registry
 from aod_notebook.local import LocalService, find_service, stop_service
-
-
-@pytest.fixture
-def connected(service, tmp_path, monkeypatch):
-    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AOD_API_URL", service.url)
-    monkeypatch.setenv("AOD_API_TOKEN", service.aod_token)
-    with Client(base_url=service.url, token=service.aod_token) as client:
-        yield client
-    live.disconnect()
-    bridge.stop()
 
 
 def replays(client, count, **options):

@@ -1,39 +1,12 @@
 """An IPython shell whose cells raise what they raised, and real kernels."""
 
-import atexit
-
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from kernels import Kernel, clean_environment
+from shells import TestingShell
 
 from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.live.registry import registry
 from aod_notebook.local import stop_service
-
-
-class TestingShell:
-    """Runs cells in this process; `run` raises what the cell raised."""
-
-    __test__ = False
-
-    def __init__(self):
-        self.ip = InteractiveShell.instance()
-        self.ip.run_line_magic("load_ext", "aod_notebook")
-
-    @property
-    def names(self):
-        return self.ip.user_ns
-
-    def run(self, cell):
-        result = self.ip.run_cell(cell, store_history=False)
-        result.raise_error()
-        return result.result
-
-    def close(self):
-        self.ip.run_line_magic("unload_ext", "aod_notebook")
-        self.ip.atexit_operations()  # now, while the history's folder is there
-        atexit.unregister(self.ip.atexit_operations)
-        InteractiveShell.clear_instance()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from agentos_kit import reporting_shell
+from shells import reporting_shell
 
 from aod_notebook.agentos import AgentOS
 from aod_notebook.core.errors import AodNotebookError

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from agentos_kit import reporting_shell
+from shells import reporting_shell
 
 from aod_notebook import live
 from aod_notebook.agentos import AgentOS, AgentOSAuthError

@@ -3,8 +3,8 @@ import re
 import threading
 
 import pytest
-from agentos_kit import reporting_shell
 from IPython.core.completer import provisionalcompleter
+from shells import reporting_shell
 
 from aod_notebook import live
 from aod_notebook.agentos import AgentOS

@@ -1,5 +1,6 @@
-"""A shell for many tests that reports to a service: loading it anew for each would cost too much."""
+"""An IPython shell for tests."""
 
+import atexit
 import contextlib
 
 import pytest
@@ -8,8 +9,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from aod_notebook.live.registry import registry
 
 
-class Shell:
+class TestingShell:
     """Runs cells in this process; `run` raises what the cell raised."""
+
+    __test__ = False
 
     def __init__(self):
         self.ip = InteractiveShell.instance()
@@ -24,10 +27,19 @@ class Shell:
         result.raise_error()
         return result.result
 
+    def close(self):
+        self.ip.run_line_magic("unload_ext", "aod_notebook")
+        self.ip.atexit_operations()  # now, while the history's folder is there
+        atexit.unregister(self.ip.atexit_operations)
+        InteractiveShell.clear_instance()
+
 
 @contextlib.contextmanager
 def reporting_shell(service, folder):
-    """Return a shell whose services are those of `service`, with its state in `folder`."""
+    """Yield a shell for many tests, with the services of `service` and its state in `folder`.
+
+    Loading the extension for each test would take too long.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AOD_NOTEBOOK_HOME", str(folder / "home"))
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
@@ -37,7 +49,6 @@ def reporting_shell(service, folder):
         patch.setenv("AGENTOS_API_KEY", service.agentos_key)
         patch.setenv("AGENTOS_AGENT_ID", service.agent_id)
         patch.setattr(registry, "last", {})
-        shell = Shell()
+        shell = TestingShell()
         yield shell
-        shell.ip.run_line_magic("unload_ext", "aod_notebook")
-        InteractiveShell.clear_instance()
+        shell.close()
