@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from views import KINDS, WINDOW, resize
+from views import KINDS, WINDOW, resize, wait_until_focused
 
 BOARD = "import traced\nb = traced.board(traced.rows(300), title='nightly-triage')\nb"
 FOLLOWED = """import traced
@@ -99,7 +99,7 @@ def test_chips_choose_rows_by_status_agent_and_model_and_toggle_off(shown, shot)
     lite.focus()
     nb.page.keyboard.press("Enter")
     expect(found).to_have_text("100 of 300")
-    expect(lite).to_be_focused()
+    wait_until_focused(nb, lite)
     expect(lite).to_have_attribute("aria-pressed", "true")
     assert set(nb.page.locator(AGENTS).all_inner_texts()) == {"fixer-lite"}
     chip(nb, "Failed").click()

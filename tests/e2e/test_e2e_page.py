@@ -7,7 +7,7 @@ import pytest
 from pages import NOTEBOOK, READY_MS, NotebookPage
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
-from views import KINDS, LINES, REPLAY, VIEW
+from views import KINDS, LINES, REPLAY, VIEW, wait_until_focused
 
 RUN = r"""from driven import Driven
 from aod_notebook.viewers.stream import StreamViewer
@@ -395,7 +395,7 @@ def test_buttons_and_rows_work_by_keyboard(opened, kind):
     active = nb.log.get_attribute("aria-activedescendant")
     expect(nb.log.locator(f"[id='{active}']")).to_contain_text("Turn 1")
     nb.page.keyboard.press("/")
-    expect(nb.viewer.get_by_role("searchbox")).to_be_focused()
+    wait_until_focused(nb, nb.viewer.get_by_role("searchbox"))
     nb.viewer.get_by_role("button", name="Yes").focus()
     nb.page.keyboard.press("Enter")
     expect(nb.viewer.locator(".aod-question")).to_have_count(0)

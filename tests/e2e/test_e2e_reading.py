@@ -4,7 +4,16 @@ import os
 
 import pytest
 from playwright.sync_api import expect
-from views import KINDS, LINES, REPLAY, VIEW, scroll_up, settled_scroll_top, wait_until_at_end
+from views import (
+    KINDS,
+    LINES,
+    REPLAY,
+    VIEW,
+    scroll_up,
+    settled_scroll_top,
+    wait_until_at_end,
+    wait_until_focused,
+)
 
 TWO_KINDS = VIEW.replace(
     'd.line(*[f"line {i}" for i in range(300)])',
@@ -95,7 +104,7 @@ def test_place_and_focus_stay_when_the_kept_html_is_brought_up_to_date(opened, g
     box.fill("half a sen")
     go.write_text("now")
     nb.page.wait_for_function("() => !window.place.isConnected")
-    expect(box).to_be_focused()
+    wait_until_focused(nb, box)
     nb.page.keyboard.type("tence")
     expect(box).to_have_value("half a sentence")
     assert abs(settled_scroll_top(nb) - before) < 2
@@ -133,7 +142,7 @@ def test_a_prompt_in_progress_survives_a_selection_of_rows(selected, go):
     selected.page.keyboard.type("half a sen")
     go.write_text("now")
     selected.page.wait_for_function("() => !window.place.isConnected")
-    expect(box).to_be_focused()
+    wait_until_focused(selected, box)
     selected.page.keyboard.type("tence")
     expect(box).to_have_value("half a sentence")
 

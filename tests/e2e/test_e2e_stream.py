@@ -1,5 +1,7 @@
 """The stream viewer in real front ends, over real sessions of the embedded service."""
 
+import re
+
 import pytest
 from pages import READY_MS
 from playwright.sync_api import expect
@@ -175,6 +177,7 @@ def test_a_saved_notebook_does_not_grow_with_reruns(opened):
     nb = opened(LOAD, "%%aod --view --runtime shell\necho one; echo two")
     nb.run_all()
     prompt = nb.cell(1).locator(".jp-InputPrompt").first
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=READY_MS)
     sizes = []
     for run in range(20):
         expect(nb.output(1)).to_contain_text("Completed", ignore_case=True, timeout=READY_MS)

@@ -34,7 +34,7 @@ v"""
 
 
 def settled_scroll_top(nb):
-    """Wait until the page stands still; give where."""
+    """Wait until the page stands still; return where."""
     return nb.log.evaluate(
         """async (log) => {
           for (let before = -1; before !== log.scrollTop; ) {
@@ -48,13 +48,18 @@ def settled_scroll_top(nb):
 
 def scroll_up(nb, pixels):
     """Turn the mouse's wheel, and wait until the page has scrolled."""
-    wanted = nb.log.evaluate("log => log.scrollTop") - pixels
     nb.log.hover()
+    wanted = settled_scroll_top(nb) - pixels
     nb.page.mouse.wheel(0, -pixels)
     nb.page.wait_for_function(
         "top => Math.abs(document.querySelector('.aod-log').scrollTop - top) < 2", arg=wanted
     )
     assert not nb.page.evaluate("document.querySelector('.aod-viewer').viewer.follows")
+
+
+def wait_until_focused(nb, wanted):
+    """Wait until an element has its document's focus, whichever page the browser shows."""
+    nb.wait_until(lambda: wanted.evaluate("it => it === document.activeElement"))
 
 
 def wait_until_at_end(nb):
