@@ -10,7 +10,7 @@ import pytest
 
 from aod_notebook import frames
 from aod_notebook.aod import Client
-from aod_notebook.frames._alignment import matches
+from aod_notebook.frames.compare.alignment import matches
 
 PROMPT = "Find the bug."
 

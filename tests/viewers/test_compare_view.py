@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from aod_notebook.live import compare
-from aod_notebook.viewers.compare_facts import MINUS
+from aod_notebook.viewers.compare.facts import MINUS
 
 ALLOWED = {
     *("div", "span", "b", "pre", "details", "summary"),

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from aod_notebook.frames._alignment import matches
-from aod_notebook.frames._sides import Side, Step, edits, read_side
+from aod_notebook.frames.compare.alignment import matches
+from aod_notebook.frames.compare.sides import Side, Step, edits, read_side
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Report, finish, warn
 from aod_notebook.frames.schema import Column, Schema

@@ -17,7 +17,7 @@ from aod_notebook.core.words import GLYPHS, duration, short_id, state_word
 from aod_notebook.frames.compare import Compared, compared, state_of
 from aod_notebook.frames.report import Report, warn
 from aod_notebook.transcripts.summary import KINDS
-from aod_notebook.viewers.compare_facts import (
+from aod_notebook.viewers.compare.facts import (
     MINUS,
     Fact,
     edit_facts,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from aod_notebook.frames._sides import Step
     from aod_notebook.frames.compare import Pair
+    from aod_notebook.frames.compare.sides import Step
 
 MOST_ROWS: Final = 300
 """More rows are read in the DataFrame."""
