@@ -74,6 +74,7 @@ def test_at_most_three_views_stay_open_below_a_board():
     board = Board(sessions)
     views = [opened(board, number, "transcript") for number in range(4)]
     assert list(board._children.values()) == views[1:]
+    assert [view.comm is None for view in views] == [True, False, False, False]
     board.close()
 
 
