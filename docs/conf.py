@@ -42,7 +42,7 @@ html_title = "aod-notebook"
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "header_links_before_dropdown": 8,
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from typing import TYPE_CHECKING
@@ -25,12 +26,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        return int(options.run(options) or 0)
+        code = int(options.run(options) or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads any more, as in `aod-notebook sessions | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 141  # as of a program that SIGPIPE ended
     except (AodNotebookError, OSError, sqlite3.Error) as error:
         print(f"aod-notebook: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from aod_notebook.aod._async.sessions import AsyncSessions
 from aod_notebook.aod._sync.sessions import Sessions
 from aod_notebook.aod.requests import Prompt, SessionCreate
 from aod_notebook.core.errors import AodNotebookError
+from aod_notebook.core.files import make_private
 from aod_notebook.core.settings import home
 from aod_notebook.core.text import one_line
 from aod_notebook.live.credentials import variable
@@ -62,7 +63,7 @@ def start_embedded(data_dir: Path) -> ServiceInfo:
     from aod_notebook.local import ServiceStartError, ensure_service
 
     try:
-        return ensure_service(data_dir)
+        return ensure_service(make_private(data_dir))
     except (OSError, ServiceStartError) as error:
         if isinstance(error, (PermissionError, NotADirectoryError, FileExistsError)) or (
             isinstance(error, OSError) and error.errno == errno.EROFS

@@ -340,7 +340,7 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
         """Return the provenance of an output that shows the run, without secrets.
 
         Returns:
-            `{"aod_notebook": {...}}`; the inner dict has the keys `run_id`, `service`,
+            A dict with one key, `aod_notebook`. Its dict has the keys `run_id`, `service`,
             `agent_id`, `status`, `started_at`, `ended_at` (as the service reports them, else None)
             and `versions`.
         """

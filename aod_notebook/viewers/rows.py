@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aod_notebook.core.text import clean, one_line
+from aod_notebook.core.text import clean, counted, one_line
 from aod_notebook.core.words import dollars
 from aod_notebook.transcripts import Reader
 from aod_notebook.transcripts.noise import is_noise
@@ -361,7 +361,7 @@ def _system_row(entry: Entry, depth: int, parent: int | None) -> Row | None:
 def _result_row(result: Result) -> Row:
     facts = []
     if result.num_turns is not None:
-        facts.append(f"{result.num_turns} steps")
+        facts.append(counted(result.num_turns, "step"))
     if result.duration_ms is not None:
         facts.append(seconds(result.duration_ms / 1000))
     if result.cost_usd is not None:

@@ -1,6 +1,8 @@
 """`aod-notebook sessions`, `show`, `export` and `import`."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,15 @@ def test_a_session_is_shown_with_its_prompt_and_without_colours_in_a_pipe(capsys
     assert "> echo one\n  echo two\n" in told
     assert "\none\ntwo\n" in told
     assert ESCAPE not in told
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    start(SessionRequest(prompt="seq 100", runtime="shell")).wait()
+    command = [sys.executable, "-m", "aod_notebook.cli", "sessions"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as begun:
+        begun.stdout.close()
+        assert begun.stderr.read() == b""
+    assert begun.returncode == 141
 
 
 def test_a_terminal_gets_colours_unless_it_wants_none(capsys, monkeypatch):

@@ -42,6 +42,9 @@ QUESTIONS = {
     "figures": "plots",
     "gallery": "plots",
     "chart": "plots",
+    "install": "index",
+    "limit cost": "batches",
+    "papermill parameters": "front-ends",
 }
 """What people type, and the page that should come first."""
 

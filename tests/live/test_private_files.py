@@ -56,6 +56,15 @@ def test_in_an_open_home_journal_connections_logs_and_spools_are_private(open_ho
     assert open_home.stat().st_mode & 0o777 == 0o755  # it may be shared on purpose
 
 
+def test_a_home_that_is_made_by_the_first_connection_is_private(open_home, monkeypatch):
+    monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(open_home / "fresh"))
+    try:
+        aod_notebook.connect(local=True)
+        assert (open_home / "fresh").stat().st_mode & 0o777 == 0o700
+    finally:
+        stop_service(open_home / "fresh" / "service")
+
+
 def test_files_of_an_earlier_version_are_narrowed(open_home):
     (open_home / "journal.db").touch(mode=0o644)
     (open_home / "agentos" / "spools").mkdir(parents=True)

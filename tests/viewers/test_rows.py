@@ -116,6 +116,13 @@ def test_a_subagents_rows_are_indented_below_its_call():
     assert summary.answer == ""
 
 
+@pytest.mark.parametrize(("turns", "title"), [(1, "Done · 1 step"), (2, "Done · 2 steps")])
+def test_the_end_of_an_agents_work_counts_its_steps(turns, title):
+    line = {"type": "result", "subtype": "success", "is_error": False, "num_turns": turns}
+    rows, _ = rows_of(out(json.dumps(line) + "\n"), runtime="claude")
+    assert rows[-1].title == title
+
+
 def test_the_recorded_session_is_shown_whole():
     recording = RECORDING.read_text(encoding="utf-8")
     result = json.loads(recording.splitlines()[-1])
