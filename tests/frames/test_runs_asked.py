@@ -44,7 +44,7 @@ def test_events_of_all_runs_are_asked_for_by_default():
 
 
 def test_as_many_events_as_a_service_returns_at_most_are_reported_as_cut(monkeypatch):
-    monkeypatch.setattr("aod_notebook.frames.runs.runs.EVENT_LIMIT", 2)
+    monkeypatch.setattr("aod_notebook.frames.runs.events.EVENT_LIMIT", 2)
     client = service_of(body=b'{"data": [{"type": "a"}, {"type": "b"}]}')
     with pytest.warns(frames.FrameWarning, match="a limit on events"):
         frame = frames.run_events_df("r1", client=client)
