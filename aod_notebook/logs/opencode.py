@@ -49,7 +49,7 @@ _SESSION_COLUMNS = (
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
-class _Message(dict[str, Any]):
+class _MessageData(dict[str, Any]):
     """The data of a message, with its id and its parts in order."""
 
     id: str
@@ -113,7 +113,7 @@ def _read_row(
     path: Path, database: sqlite3.Connection, row: dict[str, Any], *, usage_only: bool
 ) -> LogSession:
     session = _session(path, row)
-    messages: dict[str, _Message] = {}
+    messages: dict[str, _MessageData] = {}
     by_session = "FROM {} WHERE session_id = ? ORDER BY time_created, id"
     for found in database.execute("SELECT id, data " + by_session.format("message"), [row["id"]]):
         messages[found["id"]] = _message(session, found["id"], found["data"])
@@ -160,16 +160,16 @@ def _session(path: Path, row: dict[str, Any]) -> LogSession:
     )
 
 
-def _message(session: LogSession, key: str, data: Any) -> _Message:
+def _message(session: LogSession, key: str, data: Any) -> _MessageData:
     value = loads(data) if isinstance(data, str | bytes) else data
     if not isinstance(value, dict):
         session.note("a message is not a JSON object", key)
-    message = _Message(as_dict(value))
+    message = _MessageData(as_dict(value))
     message.id, message.parts = key, []
     return message
 
 
-def _split_turns(session: LogSession, messages: Iterable[_Message]) -> None:
+def _split_turns(session: LogSession, messages: Iterable[_MessageData]) -> None:
     turn = LogTurn(lines=[], times=[], requests=[])
     for message in messages:
         if message.get("role") == "user":
@@ -205,7 +205,7 @@ def _take(turn: LogTurn, part: dict[str, Any]) -> None:
     turn.add(dumps(line).encode(), _micros(ended))
 
 
-def _request(message: _Message, at: int | None) -> LogRequest:
+def _request(message: _MessageData, at: int | None) -> LogRequest:
     usage = usage_of(as_dict(message.get("tokens")))
     model, cost = as_str(message.get("modelID")), as_float(message.get("cost"))
     # A fork copies messages under new ids; their times and counts stay the same.

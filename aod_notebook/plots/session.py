@@ -44,7 +44,7 @@ _NO_TIMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
+class _TimelineRow:
     label: str
     bars: Sequence[_Bar]
     is_nested: bool = False
@@ -141,13 +141,13 @@ def timeline(
     return _draw(canvas, drawn, rows, f"Session {named(session_id, prompt)}")
 
 
-def _rows(drawn: pd.DataFrame, limit: int) -> list[_Lane]:
+def _rows(drawn: pd.DataFrame, limit: int) -> list[_TimelineRow]:
     bars = records(drawn)
     stages, turns, calls = ([b for b in bars if b["kind"] == kind] for kind in (STAGE, TURN, CALL))
-    rows = [_Lane("stages", stages)] if stages else []
-    rows += [_Lane("turns", turns)] if turns else []
+    rows = [_TimelineRow("stages", stages)] if stages else []
+    rows += [_TimelineRow("turns", turns)] if turns else []
     if len(calls) <= limit:
-        return rows + [_Lane(_label(call), [call], call["depth"] > 0) for call in calls]
+        return rows + [_TimelineRow(_label(call), [call], call["depth"] > 0) for call in calls]
     return rows + _grouped(calls, max(limit, 4))
 
 
@@ -158,7 +158,7 @@ def _label(call: _Bar) -> str:
     return f"{indent}{tool}  {summary}"
 
 
-def _grouped(calls: Sequence[_Bar], limit: int) -> list[_Lane]:
+def _grouped(calls: Sequence[_Bar], limit: int) -> list[_TimelineRow]:
     """Put the calls into a row per tool and a row per subagent; what is too many shares one."""
     own, nested = defaultdict(list), defaultdict(list)
     for call in calls:
@@ -169,9 +169,10 @@ def _grouped(calls: Sequence[_Bar], limit: int) -> list[_Lane]:
     tools = _largest(own.values(), max(limit // 2, 1))
     lanes = _largest(nested.values(), max(limit - len(tools), 1))
     return [
-        _Lane(_counted(bars[0]["name"], number, "other tool", bars), bars) for number, bars in tools
+        _TimelineRow(_counted(bars[0]["name"], number, "other tool", bars), bars)
+        for number, bars in tools
     ] + [
-        _Lane(
+        _TimelineRow(
             _INDENT + _counted(bars[0]["lane"], number, "other subagent", bars),
             bars,
             is_nested=True,
@@ -194,7 +195,7 @@ def _counted(name: str | None, groups: int, others: str, bars: Sequence[_Bar]) -
     return times(shared, len(bars))
 
 
-def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Lane], name: str) -> Axes:
+def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_TimelineRow], name: str) -> Axes:
     is_timed = drawn.attrs["unit"] == "s"
     last = float(drawn["end"].max())
     size, unit = time_unit(last) if is_timed else (1.0, "")
@@ -220,7 +221,7 @@ def _draw(canvas: Canvas, drawn: pd.DataFrame, rows: list[_Lane], name: str) -> 
     return canvas.ax
 
 
-def _shade(canvas: Canvas, rows: list[_Lane], size: float) -> None:
+def _shade(canvas: Canvas, rows: list[_TimelineRow], size: float) -> None:
     """Shade the subagents' rows, and part the turns by lines."""
     for y, row in enumerate(rows):
         if row.is_nested:
@@ -230,7 +231,7 @@ def _shade(canvas: Canvas, rows: list[_Lane], size: float) -> None:
         canvas.ax.axvline(start, color=canvas.look.quiet, linewidth=0.8, linestyle=(0, (2, 3)))
 
 
-def _draw_bars(canvas: Canvas, rows: list[_Lane], size: float) -> None:
+def _draw_bars(canvas: Canvas, rows: list[_TimelineRow], size: float) -> None:
     """Draw the bars of all rows, those that failed in front."""
     look = canvas.look
     usual = {STAGE: look.stage, TURN: look.turn, CALL: look.call}
@@ -250,7 +251,7 @@ def _draw_bars(canvas: Canvas, rows: list[_Lane], size: float) -> None:
             )  # fmt: skip
 
 
-def _tell_calls(canvas: Canvas, y: int, row: _Lane, size: float) -> None:
+def _tell_calls(canvas: Canvas, y: int, row: _TimelineRow, size: float) -> None:
     """Write beside a row what became of its calls."""
     failed = row.number("failed")
     if row.is_crowd:
@@ -265,7 +266,7 @@ def _tell_calls(canvas: Canvas, y: int, row: _Lane, size: float) -> None:
     canvas.beside(call["end"] / size, y, text, is_bad=bool(failed), behind=behind)
 
 
-def _name_bars(canvas: Canvas, y: int, row: _Lane, size: float) -> None:
+def _name_bars(canvas: Canvas, y: int, row: _TimelineRow, size: float) -> None:
     """Write the names of stages and turns into their bars, where there is room."""
     for bar in row.bars:
         start, end = bar["start"] / size, bar["end"] / size
@@ -278,7 +279,7 @@ def _name_bars(canvas: Canvas, y: int, row: _Lane, size: float) -> None:
         _name_longest(canvas, y, row, size)
 
 
-def _name_longest(canvas: Canvas, y: int, row: _Lane, size: float) -> None:
+def _name_longest(canvas: Canvas, y: int, row: _TimelineRow, size: float) -> None:
     """Write beside the first turn's stages, if they are too short for names, which took longest."""
     timed = [bar for bar in row.bars if bar["duration_s"] is not None]
     if not timed:

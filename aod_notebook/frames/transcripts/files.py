@@ -11,7 +11,7 @@ from aod_notebook.frames.report import Framed, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Gathered, with_report
 from aod_notebook.frames.transcripts.pieces import Piece
-from aod_notebook.frames.transcripts.tool_calls import ToolCall, calls_of
+from aod_notebook.frames.transcripts.tool_calls import PairedCall, calls_of
 from aod_notebook.transcripts.files import Touch, touched
 
 _SCHEMA = SCHEMAS["files"]
@@ -52,7 +52,7 @@ def files_of(
 ) -> Framed:
     """Make the files frame of transcripts."""
     table = Table(_SCHEMA.select(columns, exclude))
-    found: list[tuple[ToolCall, Touch]] = [
+    found: list[tuple[PairedCall, Touch]] = [
         (call, touch)
         for call in calls_of(pieces)
         for touch in touched(call.entry.tool, call.entry.input)

@@ -20,7 +20,7 @@ _SUMMARY_CHARS = 500
 
 
 @dataclass(slots=True)
-class ToolCall:
+class PairedCall:
     """A tool call and its result."""
 
     session_id: str | None
@@ -104,10 +104,10 @@ def tool_calls_from_events(
     return deliver(derived(tool_calls_of, events, columns, exclude), to)
 
 
-def calls_of(pieces: Iterable[Piece]) -> list[ToolCall]:
+def calls_of(pieces: Iterable[Piece]) -> list[PairedCall]:
     """Find the tool calls of transcripts, each with its result."""
-    calls: list[ToolCall] = []
-    waiting: dict[str, ToolCall] = {}
+    calls: list[PairedCall] = []
+    waiting: dict[str, PairedCall] = {}
     at: tuple[str | None, int | None] | None = None
     for piece in pieces:
         if at != (piece.session_id, piece.turn):
@@ -117,7 +117,7 @@ def calls_of(pieces: Iterable[Piece]) -> list[ToolCall]:
         for index, entry in enumerate(piece.entries):
             order, time = piece.first_order + index, piece.times[index]
             if entry.block == "tool_use":
-                call = ToolCall(piece.session_id, piece.turn, order, entry, time)
+                call = PairedCall(piece.session_id, piece.turn, order, entry, time)
                 calls.append(call)
                 if entry.tool_use_id is not None:
                     waiting[entry.tool_use_id] = call
@@ -127,7 +127,7 @@ def calls_of(pieces: Iterable[Piece]) -> list[ToolCall]:
     return calls
 
 
-def _values(calls: list[ToolCall], table: Table) -> dict[str, Any]:
+def _values(calls: list[PairedCall], table: Table) -> dict[str, Any]:
     outputs = [None if call.result is None else call.result.text for call in calls]
     values: dict[str, Any] = {
         "session_id": [call.session_id for call in calls],
