@@ -1,6 +1,5 @@
 """From Python values over Arrow to columns of pandas' own nullable dtypes."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 from aod_notebook.frames.checks import FrameError, once
 from aod_notebook.frames.rows import micros
 from aod_notebook.frames.schema import Column
+from aod_notebook.transcripts._json import as_float
 
 ROWS_PER_BATCH = 8192
 """Rows that become one Arrow chunk: enough to be quick, few enough to stay in the cache."""
@@ -311,12 +311,11 @@ def _of_codes(codes: Any, categories: list[str], column: Column) -> pd.Categoric
 
 
 def _fitting(value: Any, dtype: str) -> Any:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
     if dtype in _BITS:
+        is_int = isinstance(value, int) and not isinstance(value, bool)
         return value if is_int and abs(value) < 2 ** _BITS[dtype] else None
     if dtype in ("str", "json", "category"):
         return value.encode(errors="replace").decode() if isinstance(value, str) else None
     if dtype == "boolean":
         return value if isinstance(value, bool) else None
-    is_float = isinstance(value, float) or (is_int and abs(value) <= sys.float_info.max)
-    return float(value) if is_float else None
+    return as_float(value)

@@ -4,12 +4,14 @@ import json
 import random
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from aod_notebook import frames
 from aod_notebook.aod import Client
+from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.compare.alignment import matches
 
 PROMPT = "Find the bug."
@@ -284,6 +286,52 @@ def test_sessions_of_a_service_are_compared_by_id(fresh_service):
     assert totals["prompt"].tolist() == [PROMPT] * 2
     assert totals["tool_call_count"].tolist() == [14, 14]
     assert totals["duration_s"].notna().all()
+
+
+@pytest.fixture
+def replayed(service):
+    """A client and a finished session, followed as `live` follows one."""
+    with Client(base_url=service.url, token=service.aod_token) as client:
+        agent = client.agents.create(name="side", model="m", runtime="replay")
+        one = str(client.sessions.run(agent_id=agent.id, prompt=PROMPT).session.id)
+        with client.sessions.stream(one) as events:
+            received = [(event, 1.7e9) for event in events]
+        yield (
+            client,
+            SimpleNamespace(id=one, client=client, is_final=True, received=lambda: received),
+        )
+
+
+def unable(client, *names):
+    """A client whose service refuses what is named."""
+
+    def refuse(*_, **__):
+        raise AodNotebookError("not here")
+
+    parts = {name: getattr(client, name) for name in ("sessions", "agents")}
+    parts |= dict.fromkeys(names, SimpleNamespace(get=refuse))
+    return SimpleNamespace(base_url=client.base_url, **parts)
+
+
+def test_a_client_is_a_source_of_ids(replayed):
+    client, session = replayed
+    found = frames.compare_totals(session.id, session.id, source=client)
+    assert found["agent"].tolist() == ["side", "side"]
+
+
+def test_a_followed_session_is_compared_after_its_service_has_gone(replayed):
+    client, session = replayed
+    session.client = unable(client, "sessions")
+    totals = frames.compare_totals(session, session)
+    assert totals["tool_call_count"].tolist() == [14, 14]
+    assert totals["status"].isna().all()
+
+
+def test_a_session_of_an_archived_agent_is_compared_without_its_name(replayed):
+    client, session = replayed
+    totals = frames.compare_totals(session.id, session.id, client=unable(client, "agents"))
+    assert totals["agent"].tolist() == ["replay", "replay"]
+    assert totals["status"].tolist() == ["completed", "completed"]
 
 
 def test_all_sessions_of_a_client_are_not_a_side(fresh_service):
