@@ -166,7 +166,7 @@ def test_a_search_has_the_right_page_first(site, browser, words):
     assert first.partition(".html")[0] == QUESTIONS[words]
 
 
-@pytest.mark.parametrize("width", [420, 1280])
+@pytest.mark.parametrize("width", [390, 1280])
 def test_the_top_bar_is_one_line(site, browser, width):
     page = browser.new_page(viewport={"width": width, "height": 800})
     page.goto((site / "index.html").as_uri())
@@ -184,3 +184,30 @@ def test_causes_and_fixes_of_errors_are_read_on_a_phone_without_scrolling_sidewa
     scrolled = page.evaluate("document.documentElement.scrollWidth")
     page.close()
     assert max(right, scrolled) <= 390
+
+
+def test_no_page_has_an_empty_sidebar(site, browser):
+    page, empty = browser.new_page(viewport={"width": 1280, "height": 800}), []
+    for path in sorted(site.rglob("*.html")):
+        page.goto(path.as_uri())
+        sides = page.locator(".bd-sidebar-primary:visible, .bd-sidebar-secondary:visible")
+        empty += [path.name for text in sides.all_inner_texts() if not text.strip()]
+    page.close()
+    assert empty == []
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_a_transcript_is_dark_on_a_dark_page(site, browser, scheme, is_dark):
+    page = browser.new_page(color_scheme=scheme)
+    page.goto((site / "notebooks" / "quickstart.html").as_uri())
+    text = page.get_by_text("That is suspicious").first
+    brightness = text.evaluate("""(shown) => {
+      const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+      let behind = shown;
+      while (parse(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
+      return [getComputedStyle(shown).color, getComputedStyle(behind).backgroundColor]
+        .map((colour) => Math.max(...parse(colour).slice(0, 3)));
+    }""")
+    page.close()
+    ink, paper = brightness
+    assert (ink > paper) == is_dark, brightness
