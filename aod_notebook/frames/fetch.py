@@ -22,6 +22,9 @@ from aod_notebook.frames.report import Framed, Report, now
 QUIET_S = 1.5
 """A running session's stream counts as read to its end when it is silent for so long."""
 
+_HELD_BYTES = 2**24
+"""Answers that nobody takes yet may have so many bytes, or the next one is all that is asked for."""
+
 T = TypeVar("T")
 
 
@@ -76,11 +79,13 @@ def each(
     progress: bool = False,
     noun: str = "session",
     pool: Executor | None = None,
+    size: Callable[[T], int] = lambda _: 0,
 ) -> Iterator[tuple[str, T]]:
     """Ask for every id, `jobs` at a time; yield the answers in the order of the ids.
 
     The asking is done by threads of its own, or by a pool, which is shut down in the end; a
-    single id is asked for here.
+    single id is asked for here. Answers that nobody takes yet are held in memory, so after large
+    ones, by their `size` in bytes, fewer are asked for.
 
     An id that cannot be answered is left out and noted in the report.
 
@@ -89,23 +94,29 @@ def each(
     """
     at_least("jobs", jobs, 1)
     failures: list[AodNotebookError] = []
+    waiting: deque[tuple[str, Future[T]]] = deque()
+    to_come = iter(ids)
     with pool or _pool(min(jobs, len(ids))) as asking:
-        # Answers that nobody takes yet are held in memory, so no more are asked for than needed.
-        ahead = len(ids) if pool else 2 * jobs
-        waiting = deque((one, asking.submit(ask, one)) for one in ids[:ahead])
-        to_come = iter(ids[ahead:])
+
+        def submit(most: int) -> None:
+            more = islice(to_come, max(0, most - len(waiting)))
+            waiting.extend((one, asking.submit(ask, one)) for one in more)
+
+        submit(len(ids) if pool else jobs)
+        largest = 1
         try:
             for count in range(1, len(ids) + 1):
                 one, future = waiting.popleft()
                 try:
                     answer = future.result()
+                    largest = max(largest, size(answer))
                 except AodNotebookError as error:
                     failures.append(error)
                     continue
                 finally:
                     if progress:
                         _show(count, len(ids), noun)
-                    waiting.extend((more, asking.submit(ask, more)) for more in islice(to_come, 1))
+                    submit(max(1, min(2 * jobs, _HELD_BYTES // largest)))
                 yield one, answer
                 del answer, future
         finally:
@@ -163,13 +174,14 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     report.base_url, report.fetched_at = base_url_of(client), now()
     if body.broken is not None:
         report.cut("the stream broke off", str(body.broken))
-    return Framed(framed.frame, report)
+    return Framed(framed.frame, report, body.size)
 
 
 class EventBytes:
     """The bytes of a session's events, each event whole, up to the stream's end.
 
     Attributes:
+        size: how many bytes were read.
         broken: what broke the stream before its end, if anything did.
     """
 
@@ -178,6 +190,7 @@ class EventBytes:
     ) -> None:
         self._stream = client.sessions.stream(session_id, since=since)
         self._quiet_s = quiet_s
+        self.size = 0
         self.broken: StreamInterrupted | None = None
 
     def __enter__(self) -> Self:
@@ -192,10 +205,10 @@ class EventBytes:
     def __iter__(self) -> Iterator[bytes]:
         """Iterate to the stream's end, or until it is silent for so long."""
         try:
-            if self._quiet_s is None:
-                yield from self._stream.chunks()
-            else:
-                yield from _until_quiet(self._stream, self._quiet_s)
+            stream, quiet_s = self._stream, self._quiet_s
+            for chunk in stream.chunks() if quiet_s is None else _until_quiet(stream, quiet_s):
+                self.size += len(chunk)
+                yield chunk
         except StreamInterrupted as error:
             self.broken = error
 

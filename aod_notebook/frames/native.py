@@ -15,9 +15,14 @@ from aod_notebook.transcripts._json import as_float
 
 ROWS_PER_BATCH = 8192
 """Rows that become one Arrow chunk: enough to be quick, few enough to stay in the cache."""
+LINES_PER_BATCH = 1024
+"""The same for lines of transcripts and what is made of them, which are longer."""
 
 _LOOSE_CHUNKS = 64
 """So many small chunks, of looks at a growing table, are kept before they are joined."""
+
+_POOL = pa.system_memory_pool()
+"""Arrow's own allocator keeps most of what growing buffers leave behind."""
 
 _ARROW = {
     "str": pa.large_string(),
@@ -53,20 +58,27 @@ def arrow_array(values: Sequence[Any], column: Column) -> pa.Array:
     """Make an Arrow array; a value that the column cannot hold becomes null."""
     kind = _ARROW[column.dtype]
     try:
-        return pa.array(values, kind)
+        return pa.array(values, kind, memory_pool=_POOL)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
-        return pa.array([_fitting(value, column.dtype) for value in values], kind)
+        return pa.array(
+            [_fitting(value, column.dtype) for value in values], kind, memory_pool=_POOL
+        )
 
 
 def text_array(values: Sequence[Any], column: Column) -> pa.Array:
     """Make an Arrow array of long texts without the room that a growing buffer leaves unused."""
+    known = None
     try:
+        if None in values:
+            known = pa.array([value is not None for value in values])
+            values = [value or "" for value in values]
         joined = "".join(values)
     except TypeError:
         return arrow_array(values, column)
     if joined.isascii():
-        return _of_buffer(joined.encode(), map(len, values), len(values), column)
-    return bytes_array([value.encode(errors="replace") for value in values], column)
+        return _of_buffer(joined.encode(), map(len, values), len(values), column, known)
+    encoded = [value.encode(errors="replace") for value in values]
+    return _of_buffer(b"".join(encoded), map(len, encoded), len(values), column, known)
 
 
 def bytes_array(values: Sequence[bytes], column: Column) -> pa.Array:
@@ -80,10 +92,14 @@ def bytes_array(values: Sequence[bytes], column: Column) -> pa.Array:
     return _of_buffer(joined, map(len, values), len(values), column)
 
 
-def _of_buffer(data: bytes, sizes: Iterable[int], count: int, column: Column) -> pa.Array:
+def _of_buffer(
+    data: bytes, sizes: Iterable[int], count: int, column: Column, known: pa.Array = None
+) -> pa.Array:
+    """Make an Arrow array of joined texts; where a flag of `known` is false, the row is null."""
     offsets = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(np.fromiter(sizes, np.int64, count), out=offsets[1:])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    validity = None if known is None else known.buffers()[1]
+    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(_ARROW[column.dtype], count, buffers)
 
 

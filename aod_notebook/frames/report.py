@@ -110,11 +110,16 @@ class Report:
 
 
 class Framed:
-    """A frame and what went wrong while it was made."""
+    """A frame and what went wrong while it was made.
 
-    def __init__(self, frame: pd.DataFrame, report: Report) -> None:
+    Attributes:
+        report: what went wrong.
+        size: the bytes of the answer that it is made of, if it is made of one.
+    """
+
+    def __init__(self, frame: pd.DataFrame, report: Report, size: int = 0) -> None:
         self._frame: pd.DataFrame | None = frame
-        self.report = report
+        self.report, self.size = report, size
 
     @property
     def frame(self) -> pd.DataFrame:

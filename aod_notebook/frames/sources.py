@@ -160,6 +160,7 @@ class Gathered:
             self.report,
             jobs=self._jobs,
             progress=self._progress,
+            size=lambda framed: framed.size,
         )
         unread = dict.fromkeys(names)
         for one, framed in answers:

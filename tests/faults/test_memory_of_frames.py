@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ def used(url, function, folder, answer):
 
 def events(client, _):
     return frames.events_df(client=client, jobs=1).memory_usage(deep=True).sum() / 2**20
+
+
+def by_eight(name, client, _):
+    frame = getattr(frames, f"{name}_df")(client=client, jobs=8)
+    return frame.memory_usage(deep=True).sum() / 2**20
 
 
 def collection(client, folder):
@@ -68,6 +74,15 @@ def test_a_frame_of_sessions_takes_itself_and_two_answers(tmp_path):
     peak, size, answer = measured(events, 4, tmp_path)
     assert size > 3 * answer * 0.9
     assert peak <= size + 2 * answer + SLACK_MIB
+
+
+@pytest.mark.parametrize("name", ["events", "messages", "tool_calls"])
+def test_what_eight_at_once_take_beside_their_frame_does_not_grow_with_sessions(name, tmp_path):
+    function = partial(by_eight, name)
+    few, size, _ = measured(function, 12, tmp_path, 4_000)
+    many, greater, answer = measured(function, 48, tmp_path, 4_000)
+    assert greater > 3.9 * size
+    assert many - greater <= few - size + 2 * answer + SLACK_MIB
 
 
 def test_a_collection_of_four_times_the_sessions_takes_little_more_memory(tmp_path):

@@ -103,14 +103,18 @@ def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
     yield b"".join(waiting)
 
 
+_WRITTEN_BYTES = 2**20
+
+
 class EventRows:
-    """Collects events and writes them to a table, 8,192 at a time."""
+    """Collects events and writes them to a table, 8,192 or 1 MiB at a time."""
 
     def __init__(self, table: Table, report: Report, session_id: str | None) -> None:
         self._table = table
         self._report = report
         self._given_id = self._session_id = session_id
         self._rows: list[WireEvent] = []
+        self._bytes = 0
         self._raws: dict[int, str] = {}
         self._received: list[float] = []
         self._order = 0
@@ -125,6 +129,7 @@ class EventRows:
             return False
         if len(events) != count:
             return False
+        self._bytes += len(block)
         self._take(events)
         return True
 
@@ -157,7 +162,7 @@ class EventRows:
 
     def _take(self, events: Sequence[WireEvent]) -> None:
         self._rows += events
-        if len(self._rows) >= ROWS_PER_BATCH:
+        if len(self._rows) >= ROWS_PER_BATCH or self._bytes >= _WRITTEN_BYTES:
             self._write()
 
     def close(self) -> None:
@@ -191,7 +196,7 @@ class EventRows:
         return wire_event(value)
 
     def _write(self) -> None:
-        rows, self._rows = self._rows, []
+        rows, self._rows, self._bytes = self._rows, [], 0
         if not rows:
             return
         count = len(rows)

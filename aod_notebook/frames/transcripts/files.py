@@ -1,12 +1,13 @@
 """The files frame: which files the tool calls of sessions touched."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import pandas as pd
 
 from aod_notebook.frames.exchange import Library, library
-from aod_notebook.frames.native import Table
+from aod_notebook.frames.native import LINES_PER_BATCH, Table
 from aod_notebook.frames.report import Framed, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Gathered, with_report
@@ -52,11 +53,17 @@ def files_of(
 ) -> Framed:
     """Make the files frame of transcripts."""
     table = Table(_SCHEMA.select(columns, exclude))
-    found: list[tuple[PairedCall, Touch]] = [
+    found: Iterator[tuple[PairedCall, Touch]] = (
         (call, touch)
         for call in calls_of(pieces)
         for touch in touched(call.entry.tool, call.entry.input)
-    ]
+    )
+    while batch := list(islice(found, LINES_PER_BATCH)):
+        table.add(len(batch), _values(batch))
+    return finish(table, _SCHEMA, Report())
+
+
+def _values(found: list[tuple[PairedCall, Touch]]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "session_id": [call.session_id for call, _ in found],
         "turn": [call.turn for call, _ in found],
@@ -66,5 +73,4 @@ def files_of(
     }
     for name in ("path", "operation", "added_lines", "removed_lines"):
         values[name] = [getattr(touch, name) for _, touch in found]
-    table.add(len(found), values)
-    return finish(table, _SCHEMA, Report())
+    return values

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.frames.exchange import Library, library
-from aod_notebook.frames.native import ROWS_PER_BATCH, Table
+from aod_notebook.frames.native import LINES_PER_BATCH, Table
 from aod_notebook.frames.report import Filled, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.sources import Events, Gathered, Models, derived
@@ -51,7 +51,7 @@ def messages_of(
         tokens.note(piece.session_id, table.count + count, piece.entries)
         waiting.append(piece)
         count += len(piece.entries)
-        if count >= ROWS_PER_BATCH:
+        if count >= LINES_PER_BATCH:
             table.add(count, _values(waiting, table))
             waiting, count = [], 0
     table.add(count, _values(waiting, table))

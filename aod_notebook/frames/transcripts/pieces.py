@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from aod_notebook.frames.native import ROWS_PER_BATCH
+from aod_notebook.frames.native import LINES_PER_BATCH
 from aod_notebook.transcripts import Entry, Reader
 
 _Ints = npt.NDArray[np.int64]
@@ -146,8 +146,8 @@ class _Transcript:
             if turn != self._turn:
                 yield from self._begin(turn)
             self._where.extend(part)
-            for first in range(0, len(part), ROWS_PER_BATCH):
-                batch = part.texts(first, first + ROWS_PER_BATCH)
+            for first in range(0, len(part), LINES_PER_BATCH):
+                batch = part.texts(first, first + LINES_PER_BATCH)
                 self._where.note([text.count("\n") if text else 0 for text in batch])
                 yield from self._made(self._reader.feed("".join(text for text in batch if text)))
 
@@ -219,8 +219,8 @@ def pieces_of_lines(
 
 def _in_batches(reader: Reader, lines: Sequence[bytes]) -> Iterator[list[Entry]]:
     """Read the lines of a turn; what is yielded is never empty."""
-    for start in range(0, len(lines), ROWS_PER_BATCH):
-        batch = lines[start : start + ROWS_PER_BATCH]
+    for start in range(0, len(lines), LINES_PER_BATCH):
+        batch = lines[start : start + LINES_PER_BATCH]
         entries = reader.feed_lines(line.decode(errors="replace") for line in batch)
         if entries:
             yield entries

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pandas as pd
 
 from aod_notebook.frames.exchange import Library, library
-from aod_notebook.frames.native import ROWS_PER_BATCH, Table
+from aod_notebook.frames.native import LINES_PER_BATCH, Table
 from aod_notebook.frames.report import Filled, Report, deliver, finish
 from aod_notebook.frames.rows import seconds_between
 from aod_notebook.frames.schema import SCHEMAS
@@ -41,8 +42,7 @@ def tool_calls_of(
     """Make the tool_calls frame of transcripts, one session after the other."""
     table = Table(_SCHEMA.select(columns, exclude))
     calls = calls_of(pieces)
-    for start in range(0, len(calls), ROWS_PER_BATCH):
-        batch = calls[start : start + ROWS_PER_BATCH]
+    while batch := list(islice(calls, LINES_PER_BATCH)):
         table.add(len(batch), _values(batch, table))
     return finish(table, _SCHEMA, Report())
 
@@ -104,8 +104,8 @@ def tool_calls_from_events(
     return deliver(derived(tool_calls_of, events, columns, exclude), to)
 
 
-def calls_of(pieces: Iterable[Piece]) -> list[PairedCall]:
-    """Find the tool calls of transcripts, each with its result."""
+def calls_of(pieces: Iterable[Piece]) -> Iterator[PairedCall]:
+    """Find the tool calls of transcripts, each with its result, when its turn is read."""
     calls: list[PairedCall] = []
     waiting: dict[str, PairedCall] = {}
     at: tuple[str | None, int | None] | None = None
@@ -113,6 +113,8 @@ def calls_of(pieces: Iterable[Piece]) -> list[PairedCall]:
         if at != (piece.session_id, piece.turn):
             # ids are unique within a turn only: Codex counts from 0 in each
             waiting.clear()
+            yield from calls
+            calls = []
             at = (piece.session_id, piece.turn)
         for index, entry in enumerate(piece.entries):
             order, time = piece.first_order + index, piece.times[index]
@@ -124,7 +126,7 @@ def calls_of(pieces: Iterable[Piece]) -> list[PairedCall]:
             elif entry.block == "tool_result" and entry.tool_use_id in waiting:
                 call = waiting.pop(entry.tool_use_id)
                 call.result, call.result_order, call.returned_at = entry, order, time
-    return calls
+    yield from calls
 
 
 def _values(calls: list[PairedCall], table: Table) -> dict[str, Any]:
