@@ -1,5 +1,6 @@
 """Tables of polars, pyarrow and duckdb: taken, and returned with `to=`."""
 
+import inspect
 import sys
 from types import SimpleNamespace
 
@@ -33,19 +34,64 @@ def test_events_of_any_library_are_read_as_those_of_pandas(name):
         pd.testing.assert_frame_equal(read(TABLES[name]), read(EVENTS))
 
 
-@pytest.mark.parametrize(("to", "kind"), [("polars", pl.DataFrame), ("arrow", pa.Table)])
-def test_every_frame_is_returned_as_what_is_asked_for(to, kind):
-    made = [
-        frames.decode_events(BODY, to=to),
-        frames.decode_run_events(RUN_EVENTS, to=to),
-        frames.events_df(BODY, to=to),
-        frames.messages_df(BODY, to=to),
-        frames.tool_calls_df(BODY, to=to),
-        frames.results_df(BODY, to=to),
-        frames.model_usage_df(BODY, to=to),
-        frames.spans_from_run_events(frames.decode_run_events(RUN_EVENTS), to=to),
+SERVICE = SimpleNamespace(
+    sessions=SimpleNamespace(list=lambda **_: [], turns=None),
+    agents=SimpleNamespace(list=lambda **_: []),
+)
+AGENTOS = SimpleNamespace(runs=SimpleNamespace(list=lambda **_: []), is_embedded=True)
+RESULTS = frames.results_from_events(BODY)
+TURNS = frames.turns_df(client=SERVICE)
+ROWS = frames.prepare.turns_with_results(TURNS, RESULTS, frames.sessions_df(client=SERVICE))
+MEASURED = pd.DataFrame({"agent": ["a", "b"] * 4, "cost_usd": [1.0, 2, 3, 4, 5, 6, 7, 90]})
+NAMED = {
+    **{name: {"client": SERVICE} for name in ("sessions_df", "turns_df", "agents_df")},
+    **{name: {"client": AGENTOS} for name in ("runs_df", "tasks_df", "run_events_df", "spans_df")},
+}
+"""Arguments of the functions that ask a service."""
+
+
+def returns_a_table(function):
+    kind = inspect.isfunction(function) and inspect.signature(function).return_annotation
+    return kind in (pd.DataFrame, "pd.DataFrame") and function is not frames.read_parquet
+
+
+TABLE_MAKERS = {
+    name: function
+    for package in (frames, frames.prepare)
+    for name in package.__all__
+    if returns_a_table(function := getattr(package, name))
+}
+
+
+@pytest.mark.parametrize("name", TABLE_MAKERS)
+def test_every_function_that_returns_a_table_refuses_an_unknown_library(name):
+    parameters = inspect.signature(TABLE_MAKERS[name]).parameters.values()
+    given = [
+        b"" for each in parameters if each.default is each.empty and each.kind < each.VAR_POSITIONAL
     ]
-    assert {type(table) for table in made} == {kind}
+    with pytest.raises(frames.FrameError, match="Use one of pandas, polars, arrow"):
+        TABLE_MAKERS[name](*given, to="excel")
+
+
+@pytest.mark.parametrize(("to", "kind"), [("polars", pl.DataFrame), ("arrow", pa.Table)])
+@pytest.mark.parametrize("name", TABLE_MAKERS)
+def test_every_function_that_returns_a_table_returns_what_is_asked_for(name, to, kind, tmp_path):
+    given = {
+        **dict.fromkeys(NAMED, ()),
+        "decode_run_events": (RUN_EVENTS,),
+        "spans_from_run_events": (frames.decode_run_events(RUN_EVENTS),),
+        **dict.fromkeys(["usage_df", "spending_df"], (tmp_path,)),
+        "search": (BODY, "x"),
+        "turns_with_results": (TURNS, RESULTS),
+        "cost_per_agent_and_day": (ROWS,),
+        "outliers": (MEASURED, "cost_usd"),
+        "compare": (MEASURED, "agent", "cost_usd", "a"),
+        "stage_durations": (EVENTS,),
+        "tool_stats": (frames.tool_calls_df(EVENTS),),
+        "cost": (tmp_path,),
+        **dict.fromkeys(["compare_df", "compare_totals", "compare_edits"], (BODY, BODY)),
+    }.get(name, (BODY,))
+    assert type(TABLE_MAKERS[name](*given, to=to, **NAMED.get(name, {}))) is kind
 
 
 def test_an_arrow_table_holds_the_values_the_dtypes_and_the_attrs():

@@ -10,6 +10,7 @@ import pandas as pd
 
 from aod_notebook.frames.compare.alignment import matches
 from aod_notebook.frames.compare.sides import Side, Step, edits, read_side
+from aod_notebook.frames.exchange import Library, converted, library
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Report, finish, warn
 from aod_notebook.frames.schema import Column, Schema
@@ -159,6 +160,7 @@ def compare_df(
     client: Any = None,
     words: bool = True,
     subagents: bool = False,
+    to: Library = "pandas",
 ) -> pd.DataFrame:
     """Compare two sessions step by step: a row per aligned call, edit, and text.
 
@@ -177,6 +179,7 @@ def compare_df(
         client: the client to ask; by default the current connection's.
         words: whether the agents' words have rows too.
         subagents: whether the calls of subagents are steps too.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         `step`, `what` (call, edit, words), `state` (same, changed, only_a, only_b), and for each
@@ -196,13 +199,16 @@ def compare_df(
         >>> compare_df(b"", b"").attrs["first_difference"] is None
         True
     """
+    library(to)
     found = compared(a, b, source=source, client=client, subagents=subagents)
     frame = found.steps(words=words)
     warn(Report.of(frame), frame.attrs["schema"], stacklevel=2)
-    return frame
+    return converted(frame, to)
 
 
-def compare_totals(a: Any, b: Any, *, source: Any = None, client: Any = None) -> pd.DataFrame:
+def compare_totals(
+    a: Any, b: Any, *, source: Any = None, client: Any = None, to: Library = "pandas"
+) -> pd.DataFrame:
     """Return the totals of two sessions, a row each.
 
     Args:
@@ -210,6 +216,7 @@ def compare_totals(a: Any, b: Any, *, source: Any = None, client: Any = None) ->
         b: the other one.
         source: a `Store`, a path of logs or an events frame in which `a` and `b` are ids.
         client: the client to ask; by default the current connection's.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         `side`, `session_id`, `agent`, `model`, `status`, `exit_code`, `prompt`, `turn_count`,
@@ -221,12 +228,15 @@ def compare_totals(a: Any, b: Any, *, source: Any = None, client: Any = None) ->
         FrameError: a side is not one session.
         AodError: a session could not be read.
     """
+    library(to)
     frame = compared(a, b, source=source, client=client).totals()
     warn(Report.of(frame), frame.attrs["schema"], stacklevel=2)
-    return frame
+    return converted(frame, to)
 
 
-def compare_edits(a: Any, b: Any, *, source: Any = None, client: Any = None) -> pd.DataFrame:
+def compare_edits(
+    a: Any, b: Any, *, source: Any = None, client: Any = None, to: Library = "pandas"
+) -> pd.DataFrame:
     """Return the files that two sessions edited, a row each.
 
     Edits that failed, and those that a shell command makes, do not count.
@@ -236,6 +246,7 @@ def compare_edits(a: Any, b: Any, *, source: Any = None, client: Any = None) -> 
         b: the other one.
         source: a `Store`, a path of logs or an events frame in which `a` and `b` are ids.
         client: the client to ask; by default the current connection's.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         `file`, `same`, and for each side `edits`, `added_lines` and `removed_lines` with `_a` and
@@ -245,9 +256,10 @@ def compare_edits(a: Any, b: Any, *, source: Any = None, client: Any = None) -> 
         FrameError: a side is not one session.
         AodError: a session could not be read.
     """
+    library(to)
     frame = compared(a, b, source=source, client=client).edits()
     warn(Report.of(frame), frame.attrs["schema"], stacklevel=2)
-    return frame
+    return converted(frame, to)
 
 
 def align(a: list[Step], b: list[Step]) -> list[Pair]:

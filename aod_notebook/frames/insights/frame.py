@@ -7,6 +7,7 @@ import msgspec
 import pandas as pd
 
 from aod_notebook.frames import prices
+from aod_notebook.frames.exchange import Library, converted, library
 from aod_notebook.frames.insights.findings import KINDS
 from aod_notebook.frames.insights.rows import sessions_of_frames
 from aod_notebook.frames.insights.session import Finding, Limits, MessageRow, SessionRows
@@ -30,6 +31,7 @@ def insights_df(
     *,
     client: Any = None,
     kinds: Iterable[str] | None = None,
+    to: Library = "pandas",
     **limits: float,
 ) -> pd.DataFrame:
     """Find loops, repeated failures, wasted reads and costly pauses, without a model.
@@ -39,6 +41,7 @@ def insights_df(
             None means all sessions.
         client: the client to ask; by default the current connection's.
         kinds: only these kinds; by default all of `frames.insights.KINDS`.
+        to: "pandas", "polars" or "arrow".
         limits: other limits than the defaults, such as `same_call=5`
             (`frames.insights.Limits` lists them with their reasons).
 
@@ -56,6 +59,7 @@ def insights_df(
         >>> insights_df(b"").columns[:3].tolist()
         ['session_id', 'turn', 'kind']
     """
+    library(to)
     chosen = list(KINDS) if kinds is None else list(kinds)
     for kind in chosen:
         if kind not in KINDS:
@@ -69,7 +73,7 @@ def insights_df(
     rows.sort(key=lambda row: chosen.index(row["kind"]))
     table = Table(_SCHEMA.columns)
     table.add(len(rows), {c.name: [row[c.name] for row in rows] for c in _SCHEMA.columns})
-    return finish(table, _SCHEMA, Report()).frame
+    return converted(finish(table, _SCHEMA, Report()).frame, to)
 
 
 def _frames(source: Any, client: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -10,6 +10,7 @@ from aod_notebook.contract import TOKEN_FIELDS
 from aod_notebook.core.settings import home
 from aod_notebook.frames import prices
 from aod_notebook.frames.checks import FrameError, shown
+from aod_notebook.frames.exchange import Library, converted, library
 from aod_notebook.frames.logs.rows import (
     is_path,
     pieces_of_logs,
@@ -83,7 +84,12 @@ def tables_of(source: Any = None, by: Iterable[str] = SHARED) -> dict[str, pd.Da
     }
 
 
-def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) -> pd.DataFrame:
+def spending_df(
+    source: Any = None,
+    by: str | Sequence[str] = ("day", "model"),
+    *,
+    to: Library = "pandas",
+) -> pd.DataFrame:
     """Return what imported sessions cost, a row per group.
 
     Args:
@@ -94,6 +100,7 @@ def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) 
             for each; one without a call is `(no tool)`. What a subagent used counts for its
             kind, the rest is `(main)`. Only Claude Code counts each request in its transcript:
             for the others `tool` and `file` are NA, and sessions of subagents `(subagent)`.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         The columns of `by`; `session_count`; the tokens as each CLI counts them (Codex's and
@@ -108,8 +115,9 @@ def spending_df(source: Any = None, by: str | Sequence[str] = ("day", "model")) 
     Example:
         >>> frames.spending_df("~/.claude", by="project")  # doctest: +SKIP
     """
+    library(to)
     names = groups_of(by)
-    return spending_of(tables_of(source, names), names)
+    return converted(spending_of(tables_of(source, names), names), to)
 
 
 def groups_of(by: str | Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from aod_notebook.frames import prices
+from aod_notebook.frames.exchange import Library, converted, library
 from aod_notebook.frames.logs.rows import (
     COUNTS,
     LogPath,
@@ -39,6 +40,7 @@ def usage_df(
     agents: Iterable[str] | None = None,
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
+    to: Library = "pandas",
 ) -> pd.DataFrame:
     """Read the usage in logs: a row per billed request.
 
@@ -52,6 +54,7 @@ def usage_df(
         agents: only the logs of these CLIs: claude, codex, gemini, opencode.
         columns: only these columns.
         exclude: all columns but these.
+        to: "pandas", "polars" or "arrow".
 
     Returns:
         `session_id`, `runtime`, `request_id`, `created_at`, `model`, the tokens as each CLI
@@ -66,6 +69,7 @@ def usage_df(
     Example:
         >>> usage_df("~/.claude").groupby("model")["output_tokens"].sum()  # doctest: +SKIP
     """
+    library(to)
     table, report = Table(_SCHEMA.select(columns, exclude)), Report()
     logs = recent(found_logs(where, agents), since)
     sessions = one_each(read_sessions(logs, report, usage_only=True))
@@ -74,7 +78,7 @@ def usage_df(
     table.add(len(rows), _values(rows, table))
     frame = finish(table, _SCHEMA, report).frame
     frame.attrs["price_version"] = prices.version()
-    return frame
+    return converted(frame, to)
 
 
 def _values(rows: list[tuple[LogSession, LogRequest]], table: Table) -> dict[str, Any]:
