@@ -1,8 +1,9 @@
 """Checks that frames grow with their input: time in proportion, memory within bounds.
 
-    python tests/benchmarks/bench_scale.py [--quick]
+    python tests/benchmarks/bench_scale.py [--quick | --large]
 
-CPU time per row at 10,000, 100,000 and 1,000,000 rows, the best of three runs each; the peak
+CPU time per row at 10,000, 100,000 and 1,000,000 rows, the best of three runs each, and with
+`--large` at 10,000,000 events and 3,000,000 events of runs; the peak
 memory of a whole process that decodes a stream of 1,000,000 events (the kernel's `VmHWM`; `ru_maxrss` would
 count the parent's memory too). The command
 fails when a row of the largest input takes half as long again as one of the smallest, or when
@@ -22,6 +23,7 @@ from bench_frames import SESSION, claude_lines, our_events, our_run, status, wri
 from aod_notebook import frames
 
 SIZES = (10_000, 100_000, 1_000_000)
+LARGEST = {"events": 10_000_000, "run_events": 3_000_000}
 MOST_GROWTH = 1.5
 MOST_MB = 600
 RUNS = 3
@@ -97,12 +99,20 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="up to 100,000 rows; no gates")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="up to 100,000 rows; no gates")
+    size.add_argument("--large", action="store_true", help="up to 10,000,000 rows")
     options = parser.parse_args()
     sizes = SIZES[:-1] if options.quick else SIZES
     missed = []
     with tempfile.TemporaryDirectory() as name:
-        grown = {case: growth(Path(name), case, sizes) for case in CASES}
+        more = LARGEST if options.large else {}
+        grown = {
+            case: growth(Path(name), case, (*sizes, more[case]) if case in more else sizes)
+            for case in CASES
+        }
+        if options.large:
+            print(f"peak memory of this process: {status('VmHWM') / 1024:.1f} GiB", flush=True)
         missed += [f"{case} grow too fast" for case, ratio in grown.items() if ratio > MOST_GROWTH]
         if peak(Path(name), sizes[-1]) > MOST_MB:
             missed.append("a process takes too much memory")
