@@ -77,12 +77,12 @@ def test_a_frame_of_sessions_takes_itself_and_two_answers(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["events", "messages", "tool_calls"])
-def test_what_eight_at_once_take_beside_their_frame_does_not_grow_with_sessions(name, tmp_path):
+def test_more_sessions_by_eight_take_hardly_more_than_their_frames(name, tmp_path):
     function = partial(by_eight, name)
     few, size, _ = measured(function, 12, tmp_path, 4_000)
     many, greater, answer = measured(function, 48, tmp_path, 4_000)
     assert greater > 3.9 * size
-    assert many - greater <= few - size + 2 * answer + SLACK_MIB
+    assert many - few <= 1.4 * (greater - size) + 2 * answer + SLACK_MIB
 
 
 def test_a_collection_of_four_times_the_sessions_takes_little_more_memory(tmp_path):
