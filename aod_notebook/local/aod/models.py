@@ -146,7 +146,7 @@ class EnvironmentUpdateBody(BaseModel):
     networking: Networking | None = None
 
 
-class RepositoryBody(BaseModel):
+class Repository(BaseModel):  # messages of validation show this name, as other services do
     """An entry of `resources`: a GitHub repository to clone."""
 
     type: Literal["github_repository"]
@@ -176,7 +176,7 @@ class RepositoryBody(BaseModel):
         return self.mount_path or f"/workspace/{self.url.rsplit('/', 1)[1]}"
 
 
-def _check_resources(resources: list[RepositoryBody]) -> list[RepositoryBody]:
+def _check_resources(resources: list[Repository]) -> list[Repository]:
     if len(resources) > _MAX_RESOURCES:
         raise ValueError(f"Maximum {_MAX_RESOURCES} resources per session")
     if len({resource.mounted for resource in resources}) < len(resources):
@@ -195,7 +195,7 @@ class SessionCreateBody(BaseModel):
     prompt: Text
     timeout: Timeout = 600
     environment_id: str | None = None
-    resources: Annotated[list[RepositoryBody], AfterValidator(_check_resources)] = []
+    resources: Annotated[list[Repository], AfterValidator(_check_resources)] = []
     secret_env_vars: Variables = {}
     local_env_vars: LocalEnv = None
 
