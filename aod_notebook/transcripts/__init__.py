@@ -1,6 +1,7 @@
 """Agents' output lines (Claude, Codex, Gemini, opencode) read into one model."""
 
 from aod_notebook.transcripts.account import Account
+from aod_notebook.transcripts.claude_wire import Message, Spoken
 from aod_notebook.transcripts.model import LINE_TYPES, Entry, ModelUsage, Result, Spent, Usage
 from aod_notebook.transcripts.reader import RUNTIMES, Reader
 from aod_notebook.transcripts.summary import KINDS, one_line, summary
@@ -11,10 +12,12 @@ __all__ = [
     "RUNTIMES",
     "Account",
     "Entry",
+    "Message",
     "ModelUsage",
     "Reader",
     "Result",
     "Spent",
+    "Spoken",
     "Usage",
     "one_line",
     "summary",

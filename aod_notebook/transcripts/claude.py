@@ -1,7 +1,8 @@
 """Claude's stream-json lines."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -17,7 +18,16 @@ from aod_notebook.transcripts._json import (
     loads,
 )
 from aod_notebook.transcripts.account import Account, Reported
-from aod_notebook.transcripts.content import text_of
+from aod_notebook.transcripts.claude_wire import (
+    BLOCKS,
+    Block,
+    Line,
+    Message,
+    Spoken,
+    decoded,
+    decoded_together,
+    entries_of,
+)
 from aod_notebook.transcripts.lines import Lines
 from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
 
@@ -26,61 +36,9 @@ _RUNNING_SINCE = (2, 1, 277)
 """From this version on, cost and `modelUsage` of a resumed session continue those of its last turn."""
 _SYNTHETIC = "<synthetic>"
 """The "model" of messages that the CLI makes itself: errors of the API."""
+_FEW = 64
+"""So many lines are read one by one if one of them can't be decoded with the others."""
 _SYSTEM_TEXTS = ("description", "summary", "message", "content")
-_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_NOTHING = msgspec.Raw()
-
-
-class _Block(msgspec.Struct, gc=False):
-    type: str = ""
-    text: str | None = None
-    thinking: str | None = None
-    id: str | None = None
-    name: str | None = None
-    input: msgspec.Raw = _NOTHING
-    tool_use_id: str | None = None
-    content: Any = None
-    is_error: bool | None = None
-
-
-class _CacheCreation(msgspec.Struct, gc=False):
-    ephemeral_1h_input_tokens: _Int64 | None = None
-
-
-class _OutputDetails(msgspec.Struct, gc=False):
-    thinking_tokens: _Int64 | None = None
-
-
-class _Usage(msgspec.Struct, gc=False):
-    input_tokens: _Int64 | None = None
-    output_tokens: _Int64 | None = None
-    cache_read_input_tokens: _Int64 | None = None
-    cache_creation_input_tokens: _Int64 | None = None
-    cache_creation: _CacheCreation | None = None
-    output_tokens_details: _OutputDetails | None = None
-
-
-class _Message(msgspec.Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    content: list[_Block] = []
-    stop_reason: str | None = None
-    usage: _Usage | None = None
-
-
-class _Line(msgspec.Struct, gc=False):
-    type: str
-    subtype: str | None = None
-    uuid: str | None = None
-    parent_tool_use_id: str | None = None
-    timestamp: str | None = None
-    is_synthetic: bool | None = msgspec.field(default=None, name="isSynthetic")
-    is_compact_summary: bool | None = msgspec.field(default=None, name="isCompactSummary")
-    is_meta: bool | None = msgspec.field(default=None, name="isMeta")
-    message: _Message | None = None
-
-
-_line_decoder = msgspec.json.Decoder(_Line)
 
 
 class ClaudeLines(Lines):
@@ -98,7 +56,7 @@ class ClaudeLines(Lines):
     def read(self, raw: str) -> list[Entry] | None:
         """Read one line; None if it is not a JSON object."""
         try:
-            line = _line_decoder.decode(raw)
+            line = decoded(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return super().read(raw)
         if line.uuid in self._seen:
@@ -109,13 +67,60 @@ class ClaudeLines(Lines):
             return [self._plain(line.type, as_dict(loads(raw)), raw)]
         return self._spoken(line, line.message, raw)
 
+    def read_many(self, raws: Sequence[str], number: int) -> Iterator[Spoken | str]:
+        """Read lines, of which the first has that number; yield those to be read by themselves."""
+        lines = decoded_together(raws)
+        if lines is None:
+            few = len(raws) <= _FEW
+            for start in range(0, len(raws), _FEW):
+                some = raws[start : start + _FEW]
+                yield from some if few else self.read_many(some, number + start)
+            return
+        blocks: list[Block] = []
+        for index, line in enumerate(lines):
+            block = self._known_block(line)
+            if block is not None:
+                blocks.append(block)
+                continue
+            if blocks:
+                yield _run(lines, blocks, raws, index, number)
+                blocks = []
+            yield raws[index]
+        if blocks:
+            yield _run(lines, blocks, raws, len(lines), number)
+
+    def _known_block(self, line: Line) -> Block | None:
+        """Return the only block of a line that needs no look at what was said before."""
+        message, uuid = line.message, line.uuid
+        if message is None or uuid in self._seen:
+            return None
+        content = message.content
+        if isinstance(content, str):
+            block = Block("text", content)
+        elif len(content) == 1 and content[0].type in BLOCKS:
+            block = content[0]
+        else:
+            return None
+        if line.type == "assistant" and message.model != _SYNTHETIC:
+            self._is_compacted = False
+        elif line.type != "user" or (block.type != "tool_result" and self._may_be_odd(line)):
+            return None
+        if uuid is not None:
+            self._seen.add(uuid)
+        return block
+
+    def _may_be_odd(self, line: Line) -> bool:
+        """Whether neither the user nor a tool may have written a `user` line."""
+        is_odd = line.is_synthetic or line.is_meta or line.is_compact_summary
+        return self._is_compacted or line.parent_tool_use_id is not None or bool(is_odd)
+
     def read_object(self, kind: str, value: dict[str, Any], raw: str) -> list[Entry]:
         """Read a line with fields of unusual types."""
         if self._is_repeated(as_str(value.get("uuid"))):
             return []
         if kind in _SPEAKERS and isinstance(value.get("message"), dict):
-            line = _line_decoder.decode(dumps(_tidy(value)))
-            return self._spoken(line, line.message or _Message(), raw)
+            line = decoded(dumps(_tidy(value)))
+            return self._spoken(line, line.message or Message(), raw)
         return [self._plain(kind, value, raw)]
 
     def _is_repeated(self, uuid: str | None) -> bool:
@@ -127,8 +132,8 @@ class ClaudeLines(Lines):
         self._seen.add(uuid)
         return False
 
-    def _spoken(self, line: _Line, message: _Message, raw: str) -> list[Entry]:
-        entries = _blocks(line, message, raw)
+    def _spoken(self, line: Line, message: Message, raw: str) -> list[Entry]:
+        entries = entries_of(line, message, raw)
         if line.type == "assistant":
             self._is_compacted = False
             if message.model == _SYNTHETIC:
@@ -141,7 +146,7 @@ class ClaudeLines(Lines):
                     self._is_compacted = False
         return entries
 
-    def _origin(self, line: _Line) -> str | None:
+    def _origin(self, line: Line) -> str | None:
         """What made a `user` line that neither the user nor a tool wrote."""
         if line.parent_tool_use_id is not None:
             return "subagent_prompt"
@@ -221,77 +226,11 @@ class ClaudeLines(Lines):
             entry.message_id, _ = self._open.pop(parent, (None, {}))
 
 
-def _blocks(line: _Line, message: _Message, raw: str) -> list[Entry]:
-    """One entry per content block; a message without blocks is still one entry."""
-    usage = None if message.usage is None else _message_usage(message.usage, message.stop_reason)
-    content = message.content
-    if len(content) == 1:
-        return [_entry(line, message, content[0], index=0, usage=usage, raw=raw)]
-    if not content:
-        return [_entry(line, message, _Block(), index=None, usage=usage, raw=raw)]
-    return [
-        _entry(line, message, block, index=index, usage=usage, raw=raw)
-        for index, block in enumerate(content)
-    ]
-
-
-def _message_usage(counts: _Usage, stop_reason: str | None) -> Usage:
-    """What the line reports; before the message has stopped, its output is a placeholder."""
-    hour, details = counts.cache_creation, counts.output_tokens_details
-    is_final = stop_reason is not None
-    return Usage(
-        counts.input_tokens,
-        counts.output_tokens if is_final else None,
-        counts.cache_read_input_tokens,
-        counts.cache_creation_input_tokens,
-        None if hour is None else hour.ephemeral_1h_input_tokens,
-        details.thinking_tokens if is_final and details is not None else None,
-    )
-
-
-def _entry(
-    line: _Line,
-    message: _Message,
-    block: _Block,
-    *,
-    index: int | None,
-    usage: Usage | None,
-    raw: str,
-) -> Entry:
-    kind: str | None = block.type
-    subtype, text, tool_use_id = line.subtype, block.text, None
-    input_json = is_error = None
-    if kind == "tool_use":
-        tool_use_id, input_json = block.id, bytes(block.input).decode() or None
-    elif kind == "tool_result":
-        tool_use_id, text = block.tool_use_id, text_of(block.content)
-        is_error = bool(block.is_error)
-    elif kind == "thinking":
-        text = block.thinking
-    elif kind != "text":
-        subtype = line.subtype or block.type or None
-        kind = None
-    return Entry(
-        line.type,
-        subtype,
-        kind,
-        index,
-        text,
-        block.name if kind == "tool_use" else None,
-        tool_use_id,
-        input_json,
-        message.id,
-        line.uuid,
-        line.parent_tool_use_id,
-        message.model,
-        is_error,
-        message.stop_reason,
-        usage,
-        None,
-        raw,
-        0,
-        line.timestamp,
-    )
+def _run(
+    lines: list[Line], blocks: list[Block], raws: Sequence[str], end: int, number: int
+) -> Spoken:
+    start = end - len(blocks)
+    return Spoken(lines[start:end], blocks, raws[start:end], number + start)
 
 
 def _result(value: dict[str, Any]) -> Result:
@@ -396,7 +335,7 @@ def _rate_limit(facts: dict[str, Any]) -> str | None:
 
 
 def _tidy(value: dict[str, Any]) -> dict[str, Any]:
-    """The same line with every field of the type that `_Line` expects, or without it."""
+    """The same line with every field of the type that `Line` expects, or without it."""
     message = value["message"]
     content = message.get("content")
     blocks = [content] if isinstance(content, str) else as_list(content)

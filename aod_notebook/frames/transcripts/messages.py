@@ -1,6 +1,6 @@
 """The messages frame: a row per content block of the transcripts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -9,14 +9,16 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.frames.exchange import Library, library
-from aod_notebook.frames.native import LINES_PER_BATCH, Table
+from aod_notebook.frames.native import LINES_PER_BATCH, Table, constant, text_array
 from aod_notebook.frames.report import Filled, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.sources import Events, Gathered, Models, derived
+from aod_notebook.frames.transcripts.line_array import LineArray
 from aod_notebook.frames.transcripts.pieces import Piece
-from aod_notebook.transcripts import Entry, Usage
+from aod_notebook.transcripts import Entry, Message, Spoken, Usage
 
 _SCHEMA = SCHEMAS["messages"]
+_COLUMNS = {column.name: column for column in _SCHEMA.columns}
 _FROM_ENTRY = {
     name: attrgetter(name)
     for name in (
@@ -49,6 +51,11 @@ def messages_of(
     count = 0
     for piece in pieces:
         tokens.note(piece.session_id, table.count + count, piece.entries)
+        if isinstance(piece.entries, Spoken):
+            table.add(count, _values(waiting, table))
+            table.add(len(piece.entries), _spoken(piece, piece.entries, table))
+            waiting, count = [], 0
+            continue
         waiting.append(piece)
         count += len(piece.entries)
         if count >= LINES_PER_BATCH:
@@ -127,6 +134,40 @@ def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:
     return values
 
 
+def _spoken(piece: Piece, spoken: Spoken, table: Table) -> dict[str, Any]:
+    """Return the columns of lines that hold a block each; none of their entries is made."""
+    count, lines, messages = len(spoken), spoken.lines, spoken.messages
+    said = [block.said() for block in spoken.blocks]
+    texts, call_ids, tools, failures = zip(*said, strict=True)
+    values: dict[str, Any] = {
+        "order": np.arange(piece.first_order, piece.first_order + count),
+        "event_id": piece.event_ids,
+        "created_at": piece.times,
+        "line_type": [line.type for line in lines],
+        "subtype": [line.subtype for line in lines],
+        "uuid": [line.uuid for line in lines],
+        "parent_tool_use_id": [line.parent_tool_use_id for line in lines],
+        "message_id": [message.id for message in messages],
+        "model": [message.model for message in messages],
+        "stop_reason": [message.stop_reason for message in messages],
+        "block": [block.type for block in spoken.blocks],
+        "text": texts,
+        "tool_use_id": call_ids,
+        "tool": tools,
+        "is_error": failures,
+    }
+    repeated = {"session_id": piece.session_id, "turn": piece.turn, "block_index": 0}
+    for name, value in repeated.items():
+        if name in table and value is not None:
+            values[name] = constant(value, count, _COLUMNS[name])
+    if "raw" in table:
+        raws = spoken.raws
+        values["raw"] = (
+            raws.array() if isinstance(raws, LineArray) else text_array(raws, _COLUMNS["raw"])
+        )
+    return values
+
+
 def _model(entry: Entry, piece: Piece) -> str | None:
     """Return the model that the line names, else the agent's, for the agent's own words."""
     is_own = entry.model is None and entry.line_type == "assistant"
@@ -139,28 +180,40 @@ def _raw(entry: Entry) -> str | None:
     return entry.raw or None
 
 
+def _counts(report: Entry | Message) -> Usage:
+    counts = report.counts if isinstance(report, Message) else report.usage
+    return counts or Usage()
+
+
 class _MessageTokens:
     """Finds the last row and the last usage of each message."""
 
     def __init__(self) -> None:
         self._session_id: str | None = None
         self._last_row: dict[str, int] = {}
-        self._usage: dict[str, Usage] = {}
+        self._usage: dict[str, Entry | Message] = {}
         self._found: list[tuple[int, Usage]] = []
 
-    def note(self, session_id: str | None, first_row: int, entries: list[Entry]) -> None:
+    def note(self, session_id: str | None, first_row: int, entries: Sequence[Entry]) -> None:
         """Take the entries that become the rows from `first_row` on."""
         if session_id != self._session_id:
             self._end_session()
             self._session_id = session_id
-        for row, entry in enumerate(entries, first_row):
-            message_id = entry.message_id
+        if isinstance(entries, Spoken):
+            self._note(first_row, [message.id for message in entries.messages], entries.messages)
+        else:
+            self._note(first_row, [entry.message_id for entry in entries], entries)
+
+    def _note(
+        self, first_row: int, ids: list[str | None], reports: Sequence[Entry | Message]
+    ) -> None:
+        for row, (message_id, report) in enumerate(zip(ids, reports, strict=True), first_row):
             if message_id is not None:
                 self._last_row[message_id] = row
-                if entry.usage is not None:
-                    self._usage[message_id] = entry.usage
-            elif entry.usage is not None:
-                self._found.append((row, entry.usage))
+                if report.usage is not None:
+                    self._usage[message_id] = report
+            elif report.usage is not None:
+                self._found.append((row, _counts(report)))
 
     def columns(self, count: int) -> dict[str, pa.Array]:
         """Make the token columns, `count` rows long."""
@@ -177,6 +230,6 @@ class _MessageTokens:
         return made
 
     def _end_session(self) -> None:
-        self._found += [(self._last_row[key], usage) for key, usage in self._usage.items()]
+        self._found += [(self._last_row[key], _counts(one)) for key, one in self._usage.items()]
         self._last_row.clear()
         self._usage.clear()

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from aod_notebook.frames.native import LINES_PER_BATCH
-from aod_notebook.transcripts import Entry, Reader
+from aod_notebook.frames.transcripts.line_array import LineArray
+from aod_notebook.transcripts import Entry, Reader, Spoken
 
 _Ints = npt.NDArray[np.int64]
 _NO_TURN = -1
@@ -48,7 +49,7 @@ class Piece:
     turn: int | None
     first_order: int
     """Position of the first entry in its session's transcript, from 1."""
-    entries: list[Entry]
+    entries: Sequence[Entry]
     event_ids: list[int | None]
     """For each entry, the event that completed its line."""
     times: list[int | None]
@@ -147,9 +148,18 @@ class _Transcript:
                 yield from self._begin(turn)
             self._where.extend(part)
             for first in range(0, len(part), LINES_PER_BATCH):
-                batch = part.texts(first, first + LINES_PER_BATCH)
-                self._where.note([text.count("\n") if text else 0 for text in batch])
-                yield from self._made(self._reader.feed("".join(text for text in batch if text)))
+                for entries in self._read(part.texts(first, first + LINES_PER_BATCH)):
+                    yield from self._made(entries)
+
+    def _read(self, texts: pa.ChunkedArray) -> Iterator[Sequence[Entry]]:
+        lines = LineArray.of(texts) if self._reader.is_between_lines else None
+        if lines is not None:
+            self._where.note([1] * len(lines))
+            yield from self._reader.read_lines(lines)
+            return
+        chunks = texts.to_pylist()
+        self._where.note([text.count("\n") if text else 0 for text in chunks])
+        yield self._reader.feed("".join(text for text in chunks if text))
 
     def end_turn(self) -> Iterator[Piece]:
         """Read what the turn has left to its end."""
@@ -170,7 +180,7 @@ class _Transcript:
         self._events = self._events.iloc[:0]  # what comes before the first output is known
         self._turn, self._where = turn, _Places(self._reader.line)
 
-    def _made(self, entries: list[Entry]) -> Iterator[Piece]:
+    def _made(self, entries: Sequence[Entry]) -> Iterator[Piece]:
         if not entries:
             return
         if self._model is None and self._reader.runtime in _NAMELESS:
@@ -199,7 +209,7 @@ def pieces_of_lines(
     reader, order, first = Reader(), 1, 1
     for turn, (lines, times) in enumerate(turns, 1):
         for entries in _in_batches(reader, lines):
-            numbers = [entry.line for entry in entries]
+            numbers = _numbers(entries)
             yield Piece(
                 session_id,
                 turn,
@@ -207,8 +217,8 @@ def pieces_of_lines(
                 entries,
                 [*numbers],
                 [
-                    times[number - first] if (own := entry.created_at) is None else own
-                    for entry, number in zip(entries, numbers, strict=True)
+                    times[number - first] if own is None else own
+                    for own, number in zip(_times(entries), numbers, strict=True)
                 ],
                 reader.runtime,
                 model if reader.runtime in _NAMELESS else None,
@@ -217,16 +227,22 @@ def pieces_of_lines(
         first += len(lines)
 
 
-def _in_batches(reader: Reader, lines: Sequence[bytes]) -> Iterator[list[Entry]]:
+def _in_batches(reader: Reader, lines: Sequence[bytes]) -> Iterator[Sequence[Entry]]:
     """Read the lines of a turn; what is yielded is never empty."""
     for start in range(0, len(lines), LINES_PER_BATCH):
         batch = lines[start : start + LINES_PER_BATCH]
-        entries = reader.feed_lines(line.decode(errors="replace") for line in batch)
-        if entries:
-            yield entries
+        yield from reader.read_lines([line.decode(errors="replace") for line in batch])
     rest = reader.flush()
     if rest:
         yield rest
+
+
+def _numbers(entries: Sequence[Entry]) -> Sequence[int]:
+    return entries.numbers if isinstance(entries, Spoken) else [one.line for one in entries]
+
+
+def _times(entries: Sequence[Entry]) -> list[int | None]:
+    return entries.times if isinstance(entries, Spoken) else [one.created_at for one in entries]
 
 
 def _is_whole(events: pd.DataFrame, session_id: str | None, turn: int) -> bool:
@@ -272,14 +288,11 @@ class _Outputs:
             self.data,
         )
 
-    def texts(self, start: int, stop: int) -> list[str | None]:
+    def texts(self, start: int, stop: int) -> pa.ChunkedArray:
         """Return the texts of some outputs, which stand near one another."""
         rows = self.rows[start:stop]
         near = self.data.slice(rows[0], rows[-1] + 1 - rows[0])
-        texts: list[str | None] = (
-            near if len(near) == len(rows) else near.take(rows - rows[0])
-        ).to_pylist()
-        return texts
+        return near if len(near) == len(rows) else near.take(rows - rows[0])
 
 
 def times_of(events: pd.DataFrame) -> "pd.Series[Any]":
@@ -338,17 +351,17 @@ class _Places:
         self._last_lines = lines
         self._line = int(lines[-1])
 
-    def of(self, entries: list[Entry]) -> tuple[list[int | None], list[int | None]]:
+    def of(self, entries: Sequence[Entry]) -> tuple[list[int | None], list[int | None]]:
         """Return the ids of the entries' events, and the entries' times."""
-        lines = np.array([entry.line for entry in entries])
+        lines = np.array(_numbers(entries))
         first = sum(len(part) for part in self._older)
         at = first + np.searchsorted(self._last_lines, lines)
-        if entries[0].line <= (self._older[-1][-1] if len(self._older) > 1 else 0):
+        if lines[0] <= (self._older[-1][-1] if len(self._older) > 1 else 0):
             # held back since an earlier batch
             at = np.searchsorted(np.concatenate([*self._older, self._last_lines]), lines)
         at = np.minimum(at, len(self._ids) - 1)
         ids = _optional(self._ids[at])
-        own = [entry.created_at for entry in entries]
+        own = _times(entries)
         if None not in own:
             return ids, own
         of_events = _optional(self._times[at])

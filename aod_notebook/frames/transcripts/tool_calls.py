@@ -1,6 +1,6 @@
 """The tool_calls frame: a row per call, joined with its result."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,10 +14,11 @@ from aod_notebook.frames.rows import seconds_between
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, Gathered, derived
 from aod_notebook.frames.transcripts.pieces import Piece
-from aod_notebook.transcripts import Entry, one_line, summary
+from aod_notebook.transcripts import Entry, Spoken, one_line, summary
 
 _SCHEMA = SCHEMAS["tool_calls"]
 _SUMMARY_CHARS = 500
+_CALL_BLOCKS = frozenset({"tool_use", "tool_result"})
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ def calls_of(pieces: Iterable[Piece]) -> Iterator[PairedCall]:
             yield from calls
             calls = []
             at = (piece.session_id, piece.turn)
-        for index, entry in enumerate(piece.entries):
+        for index, entry in _calls_and_results(piece.entries):
             order, time = piece.first_order + index, piece.times[index]
             if entry.block == "tool_use":
                 call = PairedCall(piece.session_id, piece.turn, order, entry, time)
@@ -127,6 +128,15 @@ def calls_of(pieces: Iterable[Piece]) -> Iterator[PairedCall]:
                 call = waiting.pop(entry.tool_use_id)
                 call.result, call.result_order, call.returned_at = entry, order, time
     yield from calls
+
+
+def _calls_and_results(entries: Sequence[Entry]) -> Iterator[tuple[int, Entry]]:
+    """Return the entries of calls and results, and where they stand."""
+    if not isinstance(entries, Spoken):
+        yield from ((i, one) for i, one in enumerate(entries) if one.block in _CALL_BLOCKS)
+        return
+    found = entries.blocks
+    yield from ((i, entries.entry(i)) for i, one in enumerate(found) if one.type in _CALL_BLOCKS)
 
 
 def _values(calls: list[PairedCall], table: Table) -> dict[str, Any]:

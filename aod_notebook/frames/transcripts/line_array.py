@@ -1,0 +1,72 @@
+"""Lines of JSON as they stand in an Arrow array, a line each; none is copied until it is asked for."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+import pyarrow as pa
+
+_NEWLINE, _OPEN, _CLOSE = b"\n{}"
+_LEAST = len(b"{}\n")
+
+
+class LineArray(Sequence[str]):
+    """Texts that end with their only newline, which is left out here."""
+
+    def __init__(self, texts: pa.Array) -> None:
+        self._texts = texts
+
+    @cached_property
+    def joined(self) -> bytes:
+        """The lines with their newlines."""
+        offsets = self._offsets()
+        return bytes(memoryview(self._texts.buffers()[2])[offsets[0] : offsets[-1]])
+
+    @classmethod
+    def of(cls, texts: pa.ChunkedArray) -> "LineArray | None":
+        """Return the texts as lines; None unless each is a whole line from a brace to a brace."""
+        if texts.null_count or not len(texts):
+            return None
+        lines = cls(texts.combine_chunks() if texts.num_chunks > 1 else texts.chunk(0))
+        starts = lines._offsets() - lines._offsets()[0]
+        starts, ends, data = starts[:-1], starts[1:], np.frombuffer(lines.joined, np.uint8)
+        is_whole = (
+            (ends - starts >= _LEAST).all()
+            and (data[ends - 1] == _NEWLINE).all()
+            and (data[starts] == _OPEN).all()
+            and (data[ends - 2] == _CLOSE).all()
+        )
+        return lines if is_whole and lines.joined.count(b"\n") == len(texts) else None
+
+    def array(self) -> pa.Array:
+        """Return the lines as an Arrow array."""
+        offsets = self._offsets() - self._offsets()[0] - np.arange(len(self) + 1)
+        data = self.joined.replace(b"\n", b"")
+        return pa.Array.from_buffers(
+            self._texts.type, len(self), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+        )
+
+    def _offsets(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        start = self._texts.offset
+        offsets = np.frombuffer(self._texts.buffers()[1], np.int64)
+        return offsets[start : start + len(self._texts) + 1]
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "LineArray": ...
+    def __getitem__(self, index: int | slice) -> "str | LineArray":
+        if isinstance(index, slice):
+            start, stop, _ = index.indices(len(self))
+            if stop - start == len(self):
+                return self
+            return LineArray(self._texts.slice(start, max(0, stop - start)))
+        line: str = self._texts[index].as_py()
+        return line[:-1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (text[:-1] for text in self._texts.to_pylist())
