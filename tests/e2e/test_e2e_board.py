@@ -114,6 +114,20 @@ def test_chips_choose_rows_by_status_agent_and_model_and_toggle_off(shown, shot)
     expect(chip(nb, "Clear")).to_be_hidden()
 
 
+def test_the_focus_stays_where_it_is_when_the_output_is_drawn_again(shown):
+    nb = shown(BOARD)
+    lite = chip(nb, "fixer-lite")
+    lite.focus()
+    nb.page.evaluate(
+        """() => {
+          window.place = document.querySelector('.aod-board').parentElement;
+          window.place.replaceWith(window.place.cloneNode(false));
+        }"""
+    )
+    nb.page.wait_for_function("() => !window.place.firstElementChild")
+    wait_until_focused(nb, lite)
+
+
 def test_chips_count_rows_as_they_change(shown):
     nb = shown(
         RUNNING, "ss[2].status, ss[2].is_final = 'completed', True\nss[2].at(90, 'exit', code=0)"

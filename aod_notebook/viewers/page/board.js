@@ -8,7 +8,7 @@ import { SelectBar } from "./boardselect.js";
 import { button, make, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
 import { Below, RecordPage, widgetOf } from "./records.js";
-import { copyAndNote } from "./selection.js";
+import { Selection, copyAndNote } from "./selection.js";
 import { still } from "./still.js";
 import { fill } from "./text.js";
 import { styled } from "./theme.js";
@@ -53,6 +53,7 @@ class BoardView {
     this.filter = new RowFilter(this.table, () => this.#relist(), signal);
     this.head = new BoardHead(() => page.talk.ask({ type: "stop" }));
     this.list = new VirtualList(this.scroller, this.#owner(), { signal });
+    this.selection = new Selection(this.list.rows, this.root, signal);
     this.below = new Below(page.model);
     this.selbar = new SelectBar({
       compare: () => this.#compare(),
@@ -146,6 +147,7 @@ class BoardView {
   attached() {
     styled(this.root);
     this.list.attached();
+    this.selection.restore();
   }
 
   close() {
