@@ -1,5 +1,6 @@
 """The database, the event log in blocks, the vault, the private files; and maintenance."""
 
+import base64
 import contextlib
 import json
 import sqlite3
@@ -199,16 +200,23 @@ def test_a_seal_hides_and_differs_every_time():
     assert b"secret" not in one
 
 
+def bytes_of(seal):
+    try:
+        return base64.urlsafe_b64decode(seal)
+    except ValueError:
+        return None
+
+
 @given(st.binary(min_size=1, max_size=1), st.integers(0, 200))
 def test_a_changed_seal_is_refused(byte, place):
     vault = Vault(b"k" * 32)
-    sealed = bytearray(vault.seal("value"))
+    sealed = vault.seal("value")
     place %= len(sealed)
-    if sealed[place] == byte[0]:
+    changed = sealed[:place] + byte + sealed[place + 1 :]
+    if bytes_of(changed) == bytes_of(sealed):  # base64 can write some bytes in several ways
         return
-    sealed[place] = byte[0]
     with pytest.raises(ValueError, match="does not fit"):
-        vault.open(bytes(sealed))
+        vault.open(changed)
 
 
 def test_another_key_opens_nothing():
