@@ -231,7 +231,10 @@ def _in_batches(reader: Reader, lines: Sequence[bytes]) -> Iterator[Sequence[Ent
     """Read the lines of a turn; what is yielded is never empty."""
     for start in range(0, len(lines), LINES_PER_BATCH):
         batch = lines[start : start + LINES_PER_BATCH]
-        yield from reader.read_lines([line.decode(errors="replace") for line in batch])
+        # one by one: most lines of logs are of other kinds, which would be decoded twice
+        entries = reader.feed_lines(line.decode(errors="replace") for line in batch)
+        if entries:
+            yield entries
     rest = reader.flush()
     if rest:
         yield rest
