@@ -15,7 +15,7 @@ from aod_notebook.transcripts._json import as_float
 
 ROWS_PER_BATCH = 8192
 """Rows that become one Arrow chunk: enough to be quick, few enough to stay in the cache."""
-LINES_PER_BATCH = 256
+LINES_PER_BATCH = 512
 """The same for lines of transcripts and what is made of them, which are longer."""
 
 _LOOSE_CHUNKS = 64

@@ -1,5 +1,6 @@
 """Claude's stream-json lines."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ _SYNTHETIC = "<synthetic>"
 """The "model" of messages that the CLI makes itself: errors of the API."""
 _FEW = 64
 """So many lines are read one by one if one of them can't be decoded with the others."""
+_SAMPLE = 8
 _SYSTEM_TEXTS = ("description", "summary", "message", "content")
 
 
@@ -69,12 +71,18 @@ class ClaudeLines(Lines):
 
     def read_many(self, raws: Sequence[str], number: int) -> Iterator[Spoken | str]:
         """Read lines, of which the first has that number; yield those to be read by themselves."""
+        if _are_mostly_spoken(raws):
+            yield from self._read_together(raws, number)
+        else:
+            yield from raws
+
+    def _read_together(self, raws: Sequence[str], number: int) -> Iterator[Spoken | str]:
         lines = decoded_together(raws)
         if lines is None:
             few = len(raws) <= _FEW
             for start in range(0, len(raws), _FEW):
                 some = raws[start : start + _FEW]
-                yield from some if few else self.read_many(some, number + start)
+                yield from some if few else self._read_together(some, number + start)
             return
         blocks: list[Block] = []
         for index, line in enumerate(lines):
@@ -224,6 +232,16 @@ class ClaudeLines(Lines):
             entry.usage = _usage({**counts, **known})
         elif entry.subtype == "message_stop":
             entry.message_id, _ = self._open.pop(parent, (None, {}))
+
+
+def _are_mostly_spoken(raws: Sequence[str]) -> bool:
+    """Check by a few lines whether it pays to decode all together: other kinds are decoded twice."""
+    looked_at = range(0, len(raws), max(1, len(raws) // _SAMPLE))
+    spoken = 0
+    for index in looked_at:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+            spoken += decoded(raws[index]).message is not None
+    return 2 * spoken >= len(looked_at)
 
 
 def _run(
