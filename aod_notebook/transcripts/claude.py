@@ -40,6 +40,7 @@ _SYNTHETIC = "<synthetic>"
 _FEW = 64
 """So many lines are read one by one if one of them can't be decoded with the others."""
 _SAMPLE = 8
+"""So many lines are looked at to see whether most of a batch are of the kinds that go together."""
 _SYSTEM_TEXTS = ("description", "summary", "message", "content")
 
 

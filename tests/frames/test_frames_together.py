@@ -66,6 +66,18 @@ def test_frames_equal_those_of_lines_read_one_at_a_time(make, turns, monkeypatch
     assert together.attrs == apart.attrs
 
 
+def test_texts_that_pandas_keeps_as_python_objects_are_read_too():
+    events = frames.decode_events(body([[*long_turn(1)]]), "8d0c0000-0000-4000-8000-000000000000")
+    kept = pd.array(list(events["data"]), dtype=pd.StringDtype("python", na_value=float("nan")))
+    pd.testing.assert_frame_equal(
+        frames.messages_from_events(events.assign(data=kept)), frames.messages_from_events(events)
+    )
+
+
+def test_texts_with_smaller_offsets_are_left_to_be_read_by_themselves():
+    assert LineArray.of(pa.chunked_array([pa.array(["{}\n"] * 3, pa.string())])) is None
+
+
 def array(*texts):
     return pa.chunked_array([pa.array(["before", *texts], pa.large_string())]).slice(1)
 

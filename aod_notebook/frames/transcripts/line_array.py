@@ -9,6 +9,8 @@ import pyarrow as pa
 
 _NEWLINE, _OPEN, _CLOSE = b"\n{}"
 _LEAST = len(b"{}\n")
+_TYPE = pa.large_string()
+"""What pandas keeps texts in, if it keeps them in Arrow; offsets of others are smaller."""
 
 
 class LineArray(Sequence[str]):
@@ -26,7 +28,7 @@ class LineArray(Sequence[str]):
     @classmethod
     def of(cls, texts: pa.ChunkedArray) -> "LineArray | None":
         """Return the texts as lines; None unless each is a whole line from a brace to a brace."""
-        if texts.null_count or not len(texts):
+        if texts.type != _TYPE or texts.null_count or not len(texts):
             return None
         lines = cls(texts.combine_chunks() if texts.num_chunks > 1 else texts.chunk(0))
         starts = lines._offsets() - lines._offsets()[0]
