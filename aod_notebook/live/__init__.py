@@ -1,6 +1,7 @@
 """Connections, and the sessions and runs that this process follows; a journal remembers them."""
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 from aod_notebook.live.again import start_again
 from aod_notebook.live.agents import AmbiguousNameError, NoSuchNameError
@@ -59,7 +60,9 @@ from aod_notebook.live.start import (
     open_session,
     start,
 )
-from aod_notebook.viewers.compare import Comparison, compare
+
+if TYPE_CHECKING:
+    from aod_notebook.viewers.compare import Comparison, compare
 
 __all__ = [
     "AgentOSConnection",
@@ -117,3 +120,11 @@ __all__ = [
 ]
 
 logging.getLogger("aod_notebook").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Comparison", "compare"):  # which need pandas
+        from aod_notebook.viewers import compare
+
+        return getattr(compare, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.files import file_name
 from aod_notebook.live.embedded import embedded_data_dir
-from aod_notebook.local.runtimes.base import RuntimeUnavailableError
-from aod_notebook.local.runtimes.recordings import RecordedLine, load, write
 
 if TYPE_CHECKING:
     from aod_notebook.live.connections import AodConnection
+    from aod_notebook.local.runtimes.recordings import RecordedLine
 
 
 def check_replay(recording: str | None, speed: float | None, runtime: str | None) -> None:
@@ -62,6 +61,8 @@ def recording_of(given: str, folder: Path, client: Any) -> str:
     """
     from aod_notebook.frames import FrameError
     from aod_notebook.frames.logs.rows import is_path
+    from aod_notebook.local.runtimes import RuntimeUnavailableError
+    from aod_notebook.local.runtimes.recordings import load
 
     if is_path(given):
         path = Path(given).expanduser().resolve()
@@ -92,6 +93,7 @@ def record(source: Any, folder: Path, client: Any = None) -> str:
     """
     from aod_notebook import frames
     from aod_notebook.frames.transcripts.pieces import times_of
+    from aod_notebook.local.runtimes.recordings import write
 
     events = frames.events_df(source, client=client)
     ids = list(events["session_id"].dropna().unique())
@@ -111,6 +113,8 @@ def record(source: Any, folder: Path, client: Any = None) -> str:
 
 def _lines(outputs: Any) -> list[RecordedLine]:
     """Return the lines of a turn's outputs, each with the time of the output that ended it."""
+    from aod_notebook.local.runtimes.recordings import RecordedLine
+
     lines: list[RecordedLine] = []
     rest, last = "", None
     for data, at in zip(outputs["data"], outputs["at"], strict=True):

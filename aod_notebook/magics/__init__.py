@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import sys
 from typing import TYPE_CHECKING
-
-from aod_notebook.core.errors import AodNotebookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["RestartNeededError", "load", "unload"]
-
-_REPLACED = ("numpy", "pandas", "pyarrow", "pydantic")
-"""What an installation may replace while a kernel uses it: Colab loads pandas 2, this package needs 3."""
-
-
-class RestartNeededError(AodNotebookError):
-    """A library was replaced on disk while this kernel was using it.
-
-    Fix: Restart the kernel.
-    """
+__all__ = ["load", "unload"]
 
 
 def load(shell: InteractiveShell) -> None:
@@ -36,7 +22,9 @@ def load(shell: InteractiveShell) -> None:
         RestartNeededError: a library that this package needs is loaded in another version than
             the one that is installed.
     """
-    _check_loaded()
+    from aod_notebook.magics.restart import check_loaded
+
+    check_loaded()  # before anything of them is imported
     from aod_notebook.live.connections import default_notice, offer
     from aod_notebook.magics import complete, tables, transforms
     from aod_notebook.magics.agentos import AgentOSMagics
@@ -59,22 +47,6 @@ def load(shell: InteractiveShell) -> None:
     notice = default_notice()
     if notice is not None:
         say(notice)
-
-
-def _check_loaded() -> None:
-    """Raise if a library was replaced under this kernel (releases that differ by a fix may mix)."""
-    for name in _REPLACED:
-        loaded = getattr(sys.modules.get(name), "__version__", None)
-        if loaded is None:
-            continue
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            installed = importlib.metadata.version(name)
-            if loaded.split(".")[:2] != installed.split(".")[:2]:
-                raise RestartNeededError(
-                    f"This kernel uses {name} {loaded}, but {name} {installed} is installed now. "
-                    "Restart the kernel (in Colab: Runtime, Restart session), then load the "
-                    "extension again."
-                )
 
 
 def _draw_sharply(shell: InteractiveShell) -> None:

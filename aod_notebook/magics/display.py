@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections import deque
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from IPython import get_ipython
@@ -16,7 +15,6 @@ from aod_notebook.core.text import one_line
 from aod_notebook.live import RunFailedError, SessionFailedError
 from aod_notebook.viewers.plain import plain_text, status_line
 from aod_notebook.viewers.static import Transcript
-from aod_notebook.viewers.stream import StreamViewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -327,6 +325,8 @@ def why_not_live() -> str | None:
     """Return why pages may not load the live view; None if they should."""
     if not has_page():
         return "no page is here, only a terminal or a script"
+    from importlib.metadata import version
+
     here = version("ipywidgets")
     if int(here.partition(".")[0]) >= LIVE_WIDGETS:
         return None

@@ -10,11 +10,10 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-from markdown_it import MarkdownIt
-
 from aod_notebook.core.text import clean
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 MAX_CHARS = 16_000
@@ -61,6 +60,8 @@ MAX_BRACKETS = 400
 
 @functools.cache
 def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
     return parser.enable(["table", "strikethrough"]).disable(
         ["html_block", "html_inline", "entity"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from aod_notebook.magics import RestartNeededError
+from aod_notebook.magics.restart import RestartNeededError
 
 
 @pytest.fixture

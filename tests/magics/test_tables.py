@@ -10,7 +10,7 @@ import pytest
 from aod_notebook import frames
 from aod_notebook.frames.native import completed
 from aod_notebook.frames.schema import SCHEMAS
-from aod_notebook.magics.tables import table_html, table_text
+from aod_notebook.magics.tables.render import table_html, table_text
 
 HOSTILE = "<script>alert(1)</script>\n\x1b[31m$x$ \u202e`code`"
 LONG_ID = "5f0c2f6e-935d-44ed-92d0-4a435721ed3f"

@@ -95,12 +95,29 @@ def test_the_package_lists_what_it_loads_on_first_use():
     assert {*aod_notebook.__all__, "aod", "agentos", "frames", "live"} <= set(dir(aod_notebook))
 
 
+def loaded_by(code):
+    """The modules that a fresh interpreter has after `code`."""
+    code = f"import sys\n{code}\nprint('modules', *sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(ran.stdout.rpartition("modules ")[2].split())
+
+
 def test_importing_the_package_loads_nothing_heavy():
-    code = "import sys, aod_notebook; print(*sys.modules, sep='\\n')"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert not set(loaded) & {"httpx", "pandas", "pydantic", "IPython", "starlette", "msgspec"}
+    heavy = {"httpx", "pandas", "pydantic", "IPython", "starlette", "msgspec"}
+    assert not loaded_by("import aod_notebook") & heavy
+
+
+def test_importing_the_magics_loads_no_more_than_the_package():
+    more = loaded_by("import aod_notebook.magics") - loaded_by("import aod_notebook")
+    assert more == {"aod_notebook.magics"}
+
+
+def test_loading_the_extension_leaves_tables_and_views_to_their_first_use():
+    shell = "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
+    loaded = loaded_by(f"{shell}Shell.instance().run_line_magic('load_ext', 'aod_notebook')")
+    later = {"pandas", "numpy", "pyarrow", "ipywidgets", "anywidget", "markdown_it", "starlette"}
+    assert "aod_notebook.magics.aod" in loaded
+    assert not loaded & (later | {"aod_notebook.frames", "aod_notebook.local.runtimes"})
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from aod_notebook.agentos import AgentOSTimeoutError, AgentOSTransientError
 from aod_notebook.aod import AodConnectionError
 from aod_notebook.core.text import counted
 from aod_notebook.live.agents import find_agent_id
-from aod_notebook.live.doctor import reach
 from aod_notebook.magics.commands.outbox import waiting_line
 from aod_notebook.magics.display import say
 from aod_notebook.magics.find import agentos_connection
@@ -52,6 +51,8 @@ def _status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
 
 
 def _connect_agentos(options: argparse.Namespace, _: Mapping[str, object]) -> None:
+    from aod_notebook.live.doctor import reach
+
     made = live.connect_agentos(
         options.url,
         local=options.local,
@@ -71,6 +72,8 @@ def _connect_agentos(options: argparse.Namespace, _: Mapping[str, object]) -> No
 
 
 def _agentos_status(_: argparse.Namespace, __: Mapping[str, object]) -> None:
+    from aod_notebook.live.doctor import reach
+
     on = agentos_connection()
     agent = on.client.agent_id or "none; set AGENTOS_AGENT_ID or connect with --agent"
     say(f"service    {on.base_url}  ({on.sources['base_url']})")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from aod_notebook.live.doctor import findings, summary
 from aod_notebook.magics.display import get_kernel, has_page, why_not_live
 from aod_notebook.magics.parser import Command
 
@@ -26,6 +25,7 @@ def examine() -> pd.DataFrame:
     """
     import pandas as pd
 
+    from aod_notebook.live.doctor import findings, summary
     from aod_notebook.magics.tables.findings import SCHEMA
 
     found = [*_front_end(), *findings()]

@@ -29,8 +29,6 @@ from aod_notebook.magics.tables.views import MOST_ROWS, VIEWS, TableColumn, View
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from IPython.core.interactiveshell import InteractiveShell
-
 
 NO_MATH = ("display.html.use_mathjax", False)
 _OTHER_WIDTH = 120
@@ -301,22 +299,8 @@ def _width(text: str) -> int:
 # -- the shell ------------------------------------------------------------------------------------
 
 
-def install(shell: InteractiveShell) -> None:
-    """Install the display in the shell."""
-    formatters = cast("Any", shell.display_formatter).formatters
-    formatters["text/html"].for_type(pd.DataFrame, table_html)
-    formatters["text/plain"].for_type(pd.DataFrame, _print)
-
-
-def uninstall(shell: InteractiveShell) -> None:
-    """Return the display of all DataFrames to pandas."""
-    formatters = cast("Any", shell.display_formatter).formatters
-    for kind, function in (("text/html", table_html), ("text/plain", _print)):
-        if formatters[kind].type_printers.get(pd.DataFrame) is function:
-            formatters[kind].pop(pd.DataFrame)
-
-
-def _print(frame: pd.DataFrame, printer: Any, is_cycle: bool) -> None:
+def print_table(frame: pd.DataFrame, printer: Any, is_cycle: bool) -> None:
+    """Print our frames as tables, and others as pandas does."""
     del is_cycle
     text = table_text(frame)
     if text is None:
