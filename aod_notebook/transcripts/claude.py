@@ -15,19 +15,18 @@ from aod_notebook.transcripts._json import (
     as_list,
     as_span,
     as_str,
-    dumps,
     loads,
 )
 from aod_notebook.transcripts.account import Account, Reported
 from aod_notebook.transcripts.claude_wire import (
-    BLOCKS,
-    Block,
+    Known,
     Line,
     Message,
     Spoken,
     decoded,
     decoded_together,
     entries_of,
+    tidied,
 )
 from aod_notebook.transcripts.lines import Lines
 from aod_notebook.transcripts.model import Entry, ModelUsage, Result, Usage
@@ -85,34 +84,34 @@ class ClaudeLines(Lines):
                 some = raws[start : start + _FEW]
                 yield from some if few else self._read_together(some, number + start)
             return
-        blocks: list[Block] = []
+        start = 0
+        blocks: list[Known] = []
         for index, line in enumerate(lines):
             block = self._known_block(line)
             if block is not None:
                 blocks.append(block)
                 continue
             if blocks:
-                yield _run(lines, blocks, raws, index, number)
-                blocks = []
+                yield Spoken(lines[start:index], blocks, raws[start:index], number + start)
             yield raws[index]
+            start, blocks = index + 1, []
         if blocks:
-            yield _run(lines, blocks, raws, len(lines), number)
+            yield Spoken(lines[start:], blocks, raws[start:], number + start)
 
-    def _known_block(self, line: Line) -> Block | None:
+    def _known_block(self, line: Line) -> Known | None:
         """Return the only block of a line that needs no look at what was said before."""
         message, uuid = line.message, line.uuid
         if message is None or uuid in self._seen:
             return None
         content = message.content
-        if isinstance(content, str):
-            block = Block("text", content)
-        elif len(content) == 1 and content[0].type in BLOCKS:
-            block = content[0]
-        else:
+        if content.__class__ is not list or len(content) != 1:
             return None
-        if line.type == "assistant" and message.model != _SYNTHETIC:
+        block: Known = content[0]
+        if line.type == "assistant":
+            if message.model == _SYNTHETIC:
+                return None
             self._is_compacted = False
-        elif line.type != "user" or (block.type != "tool_result" and self._may_be_odd(line)):
+        elif line.type != "user" or (block.block != "tool_result" and self._may_be_odd(line)):
             return None
         if uuid is not None:
             self._seen.add(uuid)
@@ -128,7 +127,7 @@ class ClaudeLines(Lines):
         if self._is_repeated(as_str(value.get("uuid"))):
             return []
         if kind in _SPEAKERS and isinstance(value.get("message"), dict):
-            line = decoded(dumps(_tidy(value)))
+            line = tidied(value)
             return self._spoken(line, line.message or Message(), raw)
         return [self._plain(kind, value, raw)]
 
@@ -245,13 +244,6 @@ def _are_mostly_spoken(raws: Sequence[str]) -> bool:
     return 2 * spoken >= len(looked_at)
 
 
-def _run(
-    lines: list[Line], blocks: list[Block], raws: Sequence[str], end: int, number: int
-) -> Spoken:
-    start = end - len(blocks)
-    return Spoken(lines[start:end], blocks, raws[start:end], number + start)
-
-
 def _result(value: dict[str, Any]) -> Result:
     denials = value.get("permission_denials")
     is_error = as_bool(value.get("is_error"))
@@ -351,44 +343,3 @@ def _rate_limit(facts: dict[str, Any]) -> str | None:
     if status in (None, "allowed"):
         return None
     return f"Rate limit{f' ({kind})' if kind else ''}: {status}"
-
-
-def _tidy(value: dict[str, Any]) -> dict[str, Any]:
-    """The same line with every field of the type that `Line` expects, or without it."""
-    message = value["message"]
-    content = message.get("content")
-    blocks = [content] if isinstance(content, str) else as_list(content)
-    usage = message.get("usage")
-    tidy_message: dict[str, Any] = {
-        "content": [_tidy_block(block) for block in blocks if isinstance(block, dict | str)],
-        "usage": _tidy_usage(usage) if isinstance(usage, dict) else None,
-    }
-    for key in ("id", "model", "stop_reason"):
-        tidy_message[key] = as_str(message.get(key))
-    names = ("subtype", "uuid", "parent_tool_use_id", "timestamp")
-    tidy: dict[str, Any] = {key: as_str(value.get(key)) for key in names}
-    for key in ("isSynthetic", "isCompactSummary", "isMeta"):
-        tidy[key] = as_bool(value.get(key))
-    return {**tidy, "type": value["type"], "message": tidy_message}
-
-
-def _tidy_usage(usage: dict[str, Any]) -> dict[str, Any]:
-    parts = ("cache_creation", "output_tokens_details")
-    tidy: dict[str, Any] = {k: as_int(v) for k, v in usage.items() if k not in parts}
-    for part in parts:
-        tidy[part] = {key: as_int(count) for key, count in as_dict(usage.get(part)).items()}
-    return tidy
-
-
-def _tidy_block(block: dict[str, Any] | str) -> dict[str, Any]:
-    if isinstance(block, str):
-        return {"type": "text", "text": block}
-    tidy: dict[str, Any] = {
-        key: as_str(block.get(key)) for key in ("text", "thinking", "id", "name", "tool_use_id")
-    }
-    tidy["type"] = as_str(block.get("type")) or ""
-    tidy["is_error"] = as_bool(block.get("is_error"))
-    tidy["content"] = block.get("content")
-    if "input" in block:
-        tidy["input"] = block["input"]
-    return tidy

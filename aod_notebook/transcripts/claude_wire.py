@@ -1,43 +1,90 @@
 """Claude's lines as they are decoded, one at a time or many at once, and the entries of each."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, overload
+from typing import Annotated, Any, ClassVar, cast, overload
 
 import msgspec
 
-from aod_notebook.transcripts._json import as_time
+from aod_notebook.transcripts._json import (
+    as_bool,
+    as_dict,
+    as_int,
+    as_list,
+    as_str,
+    as_time,
+    dumps,
+)
 from aod_notebook.transcripts.content import text_of
 from aod_notebook.transcripts.model import Entry, Usage
 
-BLOCKS = frozenset({"text", "thinking", "tool_use", "tool_result"})
-"""The kinds of content blocks that are known."""
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_NOTHING = msgspec.Raw()
 
 
-class Block(msgspec.Struct, gc=False):
-    """A content block, of any kind."""
+class Text(msgspec.Struct, tag_field="type", tag="text", gc=False):
+    """What the agent or its user says."""
 
-    type: str = ""
+    block: ClassVar = "text"
+    tool: ClassVar = None
+    tool_use_id: ClassVar = None
+    is_error: ClassVar = None
     text: str | None = None
-    thinking: str | None = None
-    id: str | None = None
-    name: str | None = None
-    input: msgspec.Raw = _NOTHING
+
+
+class Thinking(msgspec.Struct, tag_field="type", tag="thinking", gc=False):
+    """What the model thinks before it answers."""
+
+    block: ClassVar = "thinking"
+    tool: ClassVar = None
+    tool_use_id: ClassVar = None
+    is_error: ClassVar = None
+    text: str | None = msgspec.field(default=None, name="thinking")
+
+
+class ToolUse(msgspec.Struct, tag_field="type", tag="tool_use", gc=False):
+    """A call of a tool."""
+
+    block: ClassVar = "tool_use"
+    is_error: ClassVar = None
+    text: str | None = None
+    tool: str | None = msgspec.field(default=None, name="name")
+    tool_use_id: str | None = msgspec.field(default=None, name="id")
+    input: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def input_json(self) -> str | None:
+        """The arguments as JSON text; None if there are none."""
+        return bytes(self.input).decode() or None
+
+
+class ToolResult(msgspec.Struct, tag_field="type", tag="tool_result", gc=False):
+    """What a tool answers."""
+
+    block: ClassVar = "tool_result"
+    tool: ClassVar = None
     tool_use_id: str | None = None
     content: Any = None
-    is_error: bool | None = None
+    is_error: bool = False
 
-    def said(self) -> tuple[str | None, str | None, str | None, bool | None]:
-        """Return its text, the id of its call, the tool that it calls, and whether a tool failed."""
-        kind = self.type
-        if kind == "text":
-            return self.text, None, None, None
-        if kind == "tool_use":
-            return self.text, self.id, self.name, None
-        if kind == "tool_result":
-            return text_of(self.content), self.tool_use_id, None, bool(self.is_error)
-        return (self.thinking if kind == "thinking" else self.text), None, None, None
+    @property
+    def text(self) -> str | None:
+        """The answer as text, whatever shape it was sent in."""
+        content = self.content
+        return content if content.__class__ is str else text_of(content)
+
+
+class Other(msgspec.Struct, gc=False):
+    """A block of any other kind, or none at all; no line is decoded to it."""
+
+    block: ClassVar = None
+    tool: ClassVar = None
+    tool_use_id: ClassVar = None
+    is_error: ClassVar = None
+    type: str = ""
+    text: str | None = None
+
+
+Known = Text | Thinking | ToolUse | ToolResult
+Block = Known | Other
 
 
 class _CacheCreation(msgspec.Struct, gc=False):
@@ -62,7 +109,7 @@ class Message(msgspec.Struct, gc=False):
 
     id: str | None = None
     model: str | None = None
-    content: list[Block] | str = []
+    content: list[Known] | str = []
     stop_reason: str | None = None
     usage: _Usage | None = None
 
@@ -70,7 +117,7 @@ class Message(msgspec.Struct, gc=False):
     def blocks(self) -> list[Block]:
         """Its content; a text by itself is a block."""
         content = self.content
-        return [Block("text", content)] if isinstance(content, str) else content
+        return [Text(content)] if isinstance(content, str) else content
 
     @property
     def counts(self) -> Usage | None:
@@ -134,11 +181,62 @@ def decoded_together(raws: Sequence[str]) -> list[Line] | None:
     return lines if len(lines) == len(raws) else None
 
 
+def tidied(value: dict[str, Any]) -> Line:
+    """Make a line of a decoded one whose `message` is an object, without what has another type."""
+    message = value["message"]
+    content, usage = message.get("content"), message.get("usage")
+    parts = [content] if isinstance(content, str) else as_list(content)
+    blocks = [_tidied_block(part) for part in parts if isinstance(part, dict | str)]
+    texts = (as_str(message.get(key)) for key in ("id", "model"))
+    return Line(
+        value["type"],
+        *(as_str(value.get(key)) for key in ("subtype", "uuid", "parent_tool_use_id", "timestamp")),
+        *(as_bool(value.get(key)) for key in ("isSynthetic", "isCompactSummary", "isMeta")),
+        Message(
+            *texts,
+            cast("list[Known]", blocks),
+            as_str(message.get("stop_reason")),
+            _tidied_usage(usage) if isinstance(usage, dict) else None,
+        ),
+    )
+
+
+def _tidied_block(part: dict[str, Any] | str) -> Block:
+    if isinstance(part, str):
+        return Text(part)
+    kind, text, call_id = (as_str(part.get(key)) for key in ("type", "text", "id"))
+    match kind:
+        case "text":
+            return Text(text)
+        case "thinking":
+            return Thinking(as_str(part.get("thinking")))
+        case "tool_use":
+            given = msgspec.Raw(dumps(part["input"]).encode()) if "input" in part else msgspec.Raw()
+            return ToolUse(text, as_str(part.get("name")), call_id, given)
+        case "tool_result":
+            failed = as_bool(part.get("is_error")) or False
+            return ToolResult(as_str(part.get("tool_use_id")), part.get("content"), failed)
+    return Other(kind or "", text)
+
+
+def _tidied_usage(usage: dict[str, Any]) -> _Usage:
+    cache, details = (
+        as_dict(usage.get("cache_creation")),
+        as_dict(usage.get("output_tokens_details")),
+    )
+    counts = (as_int(usage.get(key)) for key in _Usage.__struct_fields__[:4])
+    return _Usage(
+        *counts,
+        _CacheCreation(as_int(cache.get("ephemeral_1h_input_tokens"))),
+        _OutputDetails(as_int(details.get("thinking_tokens"))),
+    )
+
+
 def entries_of(line: Line, message: Message, raw: str) -> list[Entry]:
     """Make an entry of each content block; a message without blocks is still one entry."""
     usage, blocks = message.counts, message.blocks
     if not blocks:
-        return [_entry(line, message, Block(), index=None, usage=usage, raw=raw)]
+        return [_entry(line, message, Other(), index=None, usage=usage, raw=raw)]
     return [
         _entry(line, message, block, index=index, usage=usage, raw=raw)
         for index, block in enumerate(blocks)
@@ -159,16 +257,18 @@ class Spoken(Sequence[Entry]):
     __slots__ = ("blocks", "lines", "messages", "numbers", "raws")
 
     def __init__(
-        self, lines: list[Line], blocks: list[Block], raws: Sequence[str], number: int
+        self, lines: list[Line], blocks: list[Known], raws: Sequence[str], number: int
     ) -> None:
         self.lines, self.blocks, self.raws = lines, blocks, raws
-        self.messages = [line.message for line in lines if line.message is not None]
+        self.messages = cast("list[Message]", [line.message for line in lines])
         self.numbers = range(number, number + len(lines))
 
     @property
     def times(self) -> list[int | None]:
         """When each came about, as the lines report it, in microseconds since 1970."""
         stamps = [line.timestamp for line in self.lines]
+        if stamps.count(None) == len(stamps):
+            return [None] * len(stamps)
         return [None if stamp is None else as_time(stamp) for stamp in stamps]
 
     def __len__(self) -> int:
@@ -205,28 +305,25 @@ def _entry(
     usage: Usage | None,
     raw: str,
 ) -> Entry:
-    kind: str | None = block.type
-    text, call_id, tool, is_error = block.said()
     subtype, input_json = line.subtype, None
-    if kind == "tool_use":
-        input_json = bytes(block.input).decode() or None
-    elif kind not in BLOCKS:
+    if isinstance(block, ToolUse):
+        input_json = block.input_json
+    elif isinstance(block, Other):
         subtype = line.subtype or block.type or None
-        kind = None
     return Entry(
         line.type,
         subtype,
-        kind,
+        block.block,
         index,
-        text,
-        tool,
-        call_id,
+        block.text,
+        block.tool,
+        block.tool_use_id,
         input_json,
         message.id,
         line.uuid,
         line.parent_tool_use_id,
         message.model,
-        is_error,
+        block.is_error,
         message.stop_reason,
         usage,
         None,

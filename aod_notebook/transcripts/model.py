@@ -163,8 +163,7 @@ class Entry(msgspec.Struct, gc=False):
     @property
     def input(self) -> dict[str, Any] | None:
         """The decoded arguments of a `tool_use`; None if there are none or they are not an object."""
-        value = None if self.input_json is None else loads(self.input_json)
-        return value if isinstance(value, dict) else None
+        return arguments(self.input_json)
 
     @property
     def is_note(self) -> bool:
@@ -177,6 +176,12 @@ class Entry(msgspec.Struct, gc=False):
         """The decoded line; empty if it is not a JSON object."""
         value = loads(self.raw)
         return value if isinstance(value, dict) else {}
+
+
+def arguments(input_json: str | None) -> dict[str, Any] | None:
+    """Decode the arguments of a call; None if there are none or they are not an object."""
+    value = None if input_json is None else loads(input_json)
+    return value if isinstance(value, dict) else None
 
 
 def add(left: int | None, right: int | None) -> int | None:

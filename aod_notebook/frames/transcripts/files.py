@@ -54,9 +54,7 @@ def files_of(
     """Make the files frame of transcripts."""
     table = Table(_SCHEMA.select(columns, exclude))
     found: Iterator[tuple[PairedCall, Touch]] = (
-        (call, touch)
-        for call in calls_of(pieces)
-        for touch in touched(call.entry.tool, call.entry.input)
+        (call, touch) for call in calls_of(pieces) for touch in touched(call.tool, call.input)
     )
     while batch := list(islice(found, LINES_PER_BATCH)):
         table.add(len(batch), _values(batch))
@@ -68,8 +66,8 @@ def _values(found: list[tuple[PairedCall, Touch]]) -> dict[str, Any]:
         "session_id": [call.session_id for call, _ in found],
         "turn": [call.turn for call, _ in found],
         "order": [call.order for call, _ in found],
-        "tool_use_id": [call.entry.tool_use_id for call, _ in found],
-        "is_error": [None if c.result is None else c.result.is_error for c, _ in found],
+        "tool_use_id": [call.tool_use_id for call, _ in found],
+        "is_error": [call.is_error for call, _ in found],
     }
     for name in ("path", "operation", "added_lines", "removed_lines"):
         values[name] = [getattr(touch, name) for _, touch in found]

@@ -1,11 +1,11 @@
 """Lines of JSON as they stand in an Arrow array, a line each; none is copied until it is asked for."""
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import overload
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _NEWLINE, _OPEN, _CLOSE = b"\n{}"
 _LEAST = len(b"{}\n")
@@ -19,11 +19,11 @@ class LineArray(Sequence[str]):
     def __init__(self, texts: pa.Array) -> None:
         self._texts = texts
 
-    @cached_property
-    def joined(self) -> bytes:
+    @property
+    def joined(self) -> memoryview:
         """The lines with their newlines."""
         offsets = self._offsets()
-        return bytes(memoryview(self._texts.buffers()[2])[offsets[0] : offsets[-1]])
+        return memoryview(self._texts.buffers()[2]).cast("B")[offsets[0] : offsets[-1]]
 
     @classmethod
     def of(cls, texts: pa.ChunkedArray) -> "LineArray | None":
@@ -39,15 +39,11 @@ class LineArray(Sequence[str]):
             and (data[starts] == _OPEN).all()
             and (data[ends - 2] == _CLOSE).all()
         )
-        return lines if is_whole and lines.joined.count(b"\n") == len(texts) else None
+        return lines if is_whole and np.count_nonzero(data == _NEWLINE) == len(texts) else None
 
     def array(self) -> pa.Array:
         """Return the lines as an Arrow array."""
-        offsets = self._offsets() - self._offsets()[0] - np.arange(len(self) + 1)
-        data = self.joined.replace(b"\n", b"")
-        return pa.Array.from_buffers(
-            self._texts.type, len(self), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-        )
+        return pc.ascii_rtrim(self._texts, "\n")
 
     def _offsets(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         start = self._texts.offset

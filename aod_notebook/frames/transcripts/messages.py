@@ -1,6 +1,7 @@
 """The messages frame: a row per content block of the transcripts."""
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from operator import attrgetter
 from typing import Any
 
@@ -136,9 +137,7 @@ def _values(pieces: list[Piece], table: Table) -> dict[str, Any]:
 
 def _spoken(piece: Piece, spoken: Spoken, table: Table) -> dict[str, Any]:
     """Return the columns of lines that hold a block each; none of their entries is made."""
-    count, lines, messages = len(spoken), spoken.lines, spoken.messages
-    said = [block.said() for block in spoken.blocks]
-    texts, call_ids, tools, failures = zip(*said, strict=True)
+    count, lines, messages, blocks = len(spoken), spoken.lines, spoken.messages, spoken.blocks
     values: dict[str, Any] = {
         "order": np.arange(piece.first_order, piece.first_order + count),
         "event_id": piece.event_ids,
@@ -150,11 +149,11 @@ def _spoken(piece: Piece, spoken: Spoken, table: Table) -> dict[str, Any]:
         "message_id": [message.id for message in messages],
         "model": [message.model for message in messages],
         "stop_reason": [message.stop_reason for message in messages],
-        "block": [block.type for block in spoken.blocks],
-        "text": texts,
-        "tool_use_id": call_ids,
-        "tool": tools,
-        "is_error": failures,
+        "block": [block.block for block in blocks],
+        "text": [block.text for block in blocks],
+        "tool_use_id": [block.tool_use_id for block in blocks],
+        "tool": [block.tool for block in blocks],
+        "is_error": [block.is_error for block in blocks],
     }
     repeated = {"session_id": piece.session_id, "turn": piece.turn, "block_index": 0}
     for name, value in repeated.items():
@@ -190,46 +189,47 @@ class _MessageTokens:
 
     def __init__(self) -> None:
         self._session_id: str | None = None
-        self._last_row: dict[str, int] = {}
-        self._usage: dict[str, Entry | Message] = {}
-        self._found: list[tuple[int, Usage]] = []
+        self._last_row: dict[str | None, int] = {}
+        self._reports: dict[str | None, Entry | Message] = {}
+        self._rows: list[int] = []
+        self._found: list[Usage] = []
 
     def note(self, session_id: str | None, first_row: int, entries: Sequence[Entry]) -> None:
         """Take the entries that become the rows from `first_row` on."""
         if session_id != self._session_id:
             self._end_session()
             self._session_id = session_id
+        reports: Sequence[Entry | Message] = entries
         if isinstance(entries, Spoken):
-            self._note(first_row, [message.id for message in entries.messages], entries.messages)
+            reports = entries.messages
+            ids = [one.id for one in entries.messages]
         else:
-            self._note(first_row, [entry.message_id for entry in entries], entries)
-
-    def _note(
-        self, first_row: int, ids: list[str | None], reports: Sequence[Entry | Message]
-    ) -> None:
-        for row, (message_id, report) in enumerate(zip(ids, reports, strict=True), first_row):
-            if message_id is not None:
-                self._last_row[message_id] = row
-                if report.usage is not None:
-                    self._usage[message_id] = report
-            elif report.usage is not None:
-                self._found.append((row, _counts(report)))
+            ids = [one.message_id for one in entries]
+        usages = [one.usage for one in reports]
+        if None in ids:  # such lines are messages of their own
+            for row, one in enumerate(reports, first_row):
+                if ids[row - first_row] is None and one.usage is not None:
+                    self._rows.append(row)
+                    self._found.append(_counts(one))
+        self._last_row.update(zip(ids, range(first_row, first_row + len(ids)), strict=True))
+        self._reports.update(compress(zip(ids, reports, strict=True), usages))
 
     def columns(self, count: int) -> dict[str, pa.Array]:
         """Make the token columns, `count` rows long."""
         self._end_session()
-        rows = [row for row, _ in self._found]
-        made = {}
+        made, rows = {}, np.array(self._rows, dtype=np.int64)
         for name in TOKENS:
+            given = pa.array([getattr(usage, name) for usage in self._found], pa.int64())
             values = np.zeros(count, dtype=np.int64)
             missing = np.ones(count, dtype=bool)
-            given = [getattr(usage, name) for _, usage in self._found]
-            values[rows] = [value or 0 for value in given]
-            missing[rows] = [value is None for value in given]
+            values[rows] = given.fill_null(0)
+            missing[rows] = given.is_null()
             made[name] = pa.array(values, mask=missing)
         return made
 
     def _end_session(self) -> None:
-        self._found += [(self._last_row[key], _counts(one)) for key, one in self._usage.items()]
+        self._reports.pop(None, None)
+        self._rows += [self._last_row[key] for key in self._reports]
+        self._found += map(_counts, self._reports.values())
         self._last_row.clear()
-        self._usage.clear()
+        self._reports.clear()

@@ -154,11 +154,11 @@ class _Transcript:
     def _read(self, texts: pa.ChunkedArray) -> Iterator[Sequence[Entry]]:
         lines = LineArray.of(texts) if self._reader.is_between_lines else None
         if lines is not None:
-            self._where.note([1] * len(lines))
+            self._where.note(np.ones(len(lines), dtype=np.int64))
             yield from self._reader.read_lines(lines)
             return
         chunks = texts.to_pylist()
-        self._where.note([text.count("\n") if text else 0 for text in chunks])
+        self._where.note(np.array([text.count("\n") if text else 0 for text in chunks]))
         yield self._reader.feed("".join(text for text in chunks if text))
 
     def end_turn(self) -> Iterator[Piece]:
@@ -209,16 +209,15 @@ def pieces_of_lines(
     reader, order, first = Reader(), 1, 1
     for turn, (lines, times) in enumerate(turns, 1):
         for entries in _in_batches(reader, lines):
-            numbers = _numbers(entries)
             yield Piece(
                 session_id,
                 turn,
                 order,
                 entries,
-                [*numbers],
+                [one.line for one in entries],
                 [
-                    times[number - first] if own is None else own
-                    for own, number in zip(_times(entries), numbers, strict=True)
+                    times[one.line - first] if (own := one.created_at) is None else own
+                    for one in entries
                 ],
                 reader.runtime,
                 model if reader.runtime in _NAMELESS else None,
@@ -240,8 +239,11 @@ def _in_batches(reader: Reader, lines: Sequence[bytes]) -> Iterator[Sequence[Ent
         yield rest
 
 
-def _numbers(entries: Sequence[Entry]) -> Sequence[int]:
-    return entries.numbers if isinstance(entries, Spoken) else [one.line for one in entries]
+def _numbers(entries: Sequence[Entry]) -> _Ints:
+    """Return the numbers of the entries' lines."""
+    if isinstance(entries, Spoken):
+        return np.arange(entries.numbers.start, entries.numbers.stop)
+    return np.array([one.line for one in entries])
 
 
 def _times(entries: Sequence[Entry]) -> list[int | None]:
@@ -335,8 +337,11 @@ class _Places:
     def __init__(self, line: int) -> None:
         self._line = line
         self._last_lines = np.empty(0, dtype=np.int64)
-        """For each event so far, the number of the last line that it completed."""
+        """For each event of the last batch, the number of the last line that it completed."""
         self._older: list[_Ints] = []
+        """The same for earlier batches."""
+        self._first = 0
+        """How many events those have."""
         self._ids = self._times = np.empty(0, dtype=np.int64)
 
     def extend(self, outputs: _Outputs) -> None:
@@ -347,18 +352,17 @@ class _Places:
         self._ids = _joined(self._ids, outputs.event_ids)
         self._times = _joined(self._times, times)
 
-    def note(self, breaks: list[int]) -> None:
+    def note(self, breaks: _Ints) -> None:
         """Take the numbers of line breaks in the next events."""
-        lines = self._line + np.cumsum(breaks)
         self._older.append(self._last_lines)
-        self._last_lines = lines
-        self._line = int(lines[-1])
+        self._first += len(self._last_lines)
+        self._last_lines = self._line + np.cumsum(breaks)
+        self._line = int(self._last_lines[-1])
 
     def of(self, entries: Sequence[Entry]) -> tuple[list[int | None], list[int | None]]:
         """Return the ids of the entries' events, and the entries' times."""
-        lines = np.array(_numbers(entries))
-        first = sum(len(part) for part in self._older)
-        at = first + np.searchsorted(self._last_lines, lines)
+        lines = _numbers(entries)
+        at = self._first + np.searchsorted(self._last_lines, lines)
         if lines[0] <= (self._older[-1][-1] if len(self._older) > 1 else 0):
             # held back since an earlier batch
             at = np.searchsorted(np.concatenate([*self._older, self._last_lines]), lines)
@@ -368,6 +372,8 @@ class _Places:
         if None not in own:
             return ids, own
         of_events = _optional(self._times[at])
+        if own.count(None) == len(own):
+            return ids, of_events
         return ids, [
             of_event if time is None else time
             for time, of_event in zip(own, of_events, strict=True)
@@ -380,4 +386,9 @@ def _joined(before: _Ints, further: _Ints) -> _Ints:
 
 def _optional(values: _Ints) -> list[int | None]:
     """Return the values as Python numbers; the smallest one, as in NaT, stands for none."""
+    is_missing = values == _NOTHING
+    if not is_missing.any():
+        return [*values.tolist()]
+    if is_missing.all():
+        return [None] * len(values)
     return [None if value == _NOTHING else value for value in values.tolist()]

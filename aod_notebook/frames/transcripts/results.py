@@ -14,7 +14,7 @@ from aod_notebook.frames.report import Filled, Report, deliver, finish
 from aod_notebook.frames.schema import SCHEMAS, TOKENS
 from aod_notebook.frames.sources import Events, Gathered, Models, derived
 from aod_notebook.frames.transcripts.pieces import Piece
-from aod_notebook.transcripts import ModelUsage, Result, Usage
+from aod_notebook.transcripts import ModelUsage, Result, Spoken, Usage
 
 _RESULTS = SCHEMAS["results"]
 _MODEL_USAGE = SCHEMAS["model_usage"]
@@ -101,7 +101,8 @@ def turn_results(pieces: Iterable[Piece], report: Report | None = None) -> list[
     unreported: dict[tuple[str | None, int | None], None] = {}
     for piece in pieces:
         key = piece.session_id, piece.turn
-        for entry, at in zip(piece.entries, piece.times, strict=True):
+        said = isinstance(piece.entries, Spoken)  # what was said is no account
+        for entry, at in () if said else zip(piece.entries, piece.times, strict=True):
             if entry.result is not None:
                 result = _named(entry.result, piece.model)
                 found[key] = _TurnResult(piece.session_id, piece.turn, result, at)

@@ -1,10 +1,10 @@
 """The tool_calls frame: a row per call, joined with its result."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from aod_notebook.frames.exchange import Library, library
@@ -14,25 +14,63 @@ from aod_notebook.frames.rows import seconds_between
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import Events, Gathered, derived
 from aod_notebook.frames.transcripts.pieces import Piece
-from aod_notebook.transcripts import Entry, Spoken, one_line, summary
+from aod_notebook.transcripts import (
+    Entry,
+    Spoken,
+    ToolResult,
+    ToolUse,
+    arguments,
+    one_line,
+    summary,
+)
 
 _SCHEMA = SCHEMAS["tool_calls"]
 _SUMMARY_CHARS = 500
-_CALL_BLOCKS = frozenset({"tool_use", "tool_result"})
+_PLAIN = (
+    "session_id",
+    "turn",
+    "tool_use_id",
+    "message_id",
+    "parent_tool_use_id",
+    "order",
+    "result_order",
+    "tool",
+    "output",
+    "is_error",
+    "has_result",
+    "called_at",
+    "returned_at",
+)
+"""The columns that a call has by the same name."""
 
 
-@dataclass(slots=True)
-class PairedCall:
-    """A tool call and its result."""
+class PairedCall(msgspec.Struct, gc=False):
+    """A tool call; what is known once its result is there is None until then."""
 
     session_id: str | None
     turn: int | None
     order: int
-    entry: Entry
+    tool_use_id: str | None
+    message_id: str | None
+    parent_tool_use_id: str | None
+    tool: str | None
+    input_json: str | None
     called_at: int | None
-    result: Entry | None = None
+    has_result: bool = False
     result_order: int | None = None
+    output: str | None = None
+    is_error: bool | None = None
     returned_at: int | None = None
+
+    @property
+    def input(self) -> dict[str, Any] | None:
+        """The decoded arguments; None if there are none or they are not an object."""
+        return arguments(self.input_json)
+
+    def end(self, result: Entry | ToolResult, order: int, at: int | None) -> None:
+        """Take the result, its place in the transcript, and when it came about."""
+        self.has_result, self.result_order, self.returned_at = True, order, at
+        self.output, self.is_error = result.text, result.is_error
 
 
 def tool_calls_of(
@@ -57,7 +95,7 @@ def call_turns(pieces: Iterable[Piece]) -> Iterator[tuple[str | None, int | None
 def call_failures(pieces: Iterable[Piece]) -> Iterator[bool]:
     """Return for every call whether it is known to have failed."""
     for call in calls_of(pieces):
-        yield call.result is not None and bool(call.result.is_error)
+        yield bool(call.is_error)
 
 
 def tool_calls_df(
@@ -117,52 +155,54 @@ def calls_of(pieces: Iterable[Piece]) -> Iterator[PairedCall]:
             yield from calls
             calls = []
             at = (piece.session_id, piece.turn)
-        for index, entry in _calls_and_results(piece.entries):
-            order, time = piece.first_order + index, piece.times[index]
-            if entry.block == "tool_use":
-                call = PairedCall(piece.session_id, piece.turn, order, entry, time)
+        entries = piece.entries
+        blocks = entries.blocks if isinstance(entries, Spoken) else entries
+        for index, block in enumerate(blocks):
+            if block.block == "tool_use":
+                call = _call(piece, index, block)
                 calls.append(call)
-                if entry.tool_use_id is not None:
-                    waiting[entry.tool_use_id] = call
-            elif entry.block == "tool_result" and entry.tool_use_id in waiting:
-                call = waiting.pop(entry.tool_use_id)
-                call.result, call.result_order, call.returned_at = entry, order, time
+                if call.tool_use_id is not None:
+                    waiting[call.tool_use_id] = call
+            elif block.block == "tool_result" and block.tool_use_id in waiting:
+                call = waiting.pop(block.tool_use_id)
+                call.end(block, piece.first_order + index, piece.times[index])
     yield from calls
 
 
-def _calls_and_results(entries: Sequence[Entry]) -> Iterator[tuple[int, Entry]]:
-    """Return the entries of calls and results, and where they stand."""
-    if not isinstance(entries, Spoken):
-        yield from ((i, one) for i, one in enumerate(entries) if one.block in _CALL_BLOCKS)
-        return
-    found = entries.blocks
-    yield from ((i, entries.entry(i)) for i, one in enumerate(found) if one.type in _CALL_BLOCKS)
+def _call(piece: Piece, index: int, block: Entry | ToolUse) -> PairedCall:
+    entries = piece.entries
+    if isinstance(entries, Spoken):
+        message_id = entries.messages[index].id
+        parent_id = entries.lines[index].parent_tool_use_id
+    else:
+        message_id, parent_id = entries[index].message_id, entries[index].parent_tool_use_id
+    return PairedCall(
+        piece.session_id,
+        piece.turn,
+        piece.first_order + index,
+        block.tool_use_id,
+        message_id,
+        parent_id,
+        block.tool,
+        block.input_json,
+        piece.times[index],
+    )
 
 
 def _values(calls: list[PairedCall], table: Table) -> dict[str, Any]:
-    outputs = [None if call.result is None else call.result.text for call in calls]
+    outputs = [call.output for call in calls]
     values: dict[str, Any] = {
-        "session_id": [call.session_id for call in calls],
-        "turn": [call.turn for call in calls],
-        "tool_use_id": [call.entry.tool_use_id for call in calls],
-        "message_id": [call.entry.message_id for call in calls],
-        "parent_tool_use_id": [call.entry.parent_tool_use_id for call in calls],
-        "order": [call.order for call in calls],
-        "result_order": [call.result_order for call in calls],
-        "tool": [call.entry.tool for call in calls],
-        "input": [call.entry.input_json for call in calls],
-        "output": outputs,
+        name: [getattr(call, name) for call in calls] for name in _PLAIN if name in table
+    }
+    values |= {
+        "input": [call.input_json for call in calls],
         "output_chars": [None if text is None else len(text) for text in outputs],
-        "is_error": [None if call.result is None else call.result.is_error for call in calls],
-        "has_result": [call.result is not None for call in calls],
-        "called_at": [call.called_at for call in calls],
-        "returned_at": [call.returned_at for call in calls],
         "duration_s": [seconds_between(call.called_at, call.returned_at) for call in calls],
     }
     if "summary" in table:
-        values["summary"] = [_summary(call.entry) for call in calls]
+        values["summary"] = [_summary(call) for call in calls]
     return values
 
 
-def _summary(entry: Entry) -> str | None:
-    return one_line(summary(entry.tool, entry.input), _SUMMARY_CHARS) or None
+def _summary(call: PairedCall) -> str | None:
+    return one_line(summary(call.tool, call.input), _SUMMARY_CHARS) or None
