@@ -52,6 +52,7 @@ class ClaudeLines(Lines):
         self._version: tuple[int, ...] = ()
         self._session: str | None = None
         self._seen: set[str] = set()
+        self._is_spoken = False
         self._is_compacted = False
         self._open: dict[str | None, tuple[str | None, dict[str, Any]]] = {}
 
@@ -71,7 +72,8 @@ class ClaudeLines(Lines):
 
     def read_many(self, raws: Sequence[str], number: int) -> Iterator[Spoken | str]:
         """Read lines, of which the first has that number; yield those to be read by themselves."""
-        if _are_mostly_spoken(raws):
+        self._is_spoken = self._is_spoken or _are_mostly_spoken(raws)
+        if self._is_spoken:
             yield from self._read_together(raws, number)
         else:
             yield from raws
@@ -84,7 +86,7 @@ class ClaudeLines(Lines):
                 some = raws[start : start + _FEW]
                 yield from some if few else self._read_together(some, number + start)
             return
-        start = 0
+        start = others = 0
         blocks: list[Known] = []
         for index, line in enumerate(lines):
             block = self._known_block(line)
@@ -94,9 +96,10 @@ class ClaudeLines(Lines):
             if blocks:
                 yield Spoken(lines[start:index], blocks, raws[start:index], number + start)
             yield raws[index]
-            start, blocks = index + 1, []
+            start, blocks, others = index + 1, [], others + 1
         if blocks:
             yield Spoken(lines[start:], blocks, raws[start:], number + start)
+        self._is_spoken = 2 * others < len(lines)
 
     def _known_block(self, line: Line) -> Known | None:
         """Return the only block of a line that needs no look at what was said before."""
