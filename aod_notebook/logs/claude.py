@@ -129,7 +129,7 @@ def _records(
                 session.note("a line is not a JSON object with a type", number)
         elif line.type in _KEPT:
             call = agents.get(line.agent_id or "") if agents else None
-            kept = b"" if usage_only else raw
+            kept = b"" if usage_only else raw.rstrip(b"\r\n")
             records.append(_Record(micros(line.timestamp), line, kept, call))
         elif line.type in _TITLES:
             titles.append(as_dict(loads(raw)))

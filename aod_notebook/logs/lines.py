@@ -12,20 +12,15 @@ def lines_of(path: Path, skipped: tuple[bytes, ...] = ()) -> Iterator[tuple[int,
     """Read a file that may still be growing, without the lines that start like one of `skipped`.
 
     Yields:
-        The number of each non-empty line (from 1), the line, and whether it ends in a newline:
-        the last one may be half written.
+        The number of each line that is not blank (from 1), the line with its newline, and whether
+        it has one: the last line may be half written.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         for number, line in enumerate(file, 1):
             if number == 1:
                 line = line.removeprefix(_BOM)  # noqa: PLW2901
-            if line.startswith(skipped):
-                continue
-            is_whole = line.endswith(b"\n")
-            if is_whole:
-                line = line[:-2] if line.endswith(b"\r\n") else line[:-1]  # noqa: PLW2901
-            if line and not line.isspace():
-                yield number, line, is_whole
+            if line and not line.isspace() and not line.startswith(skipped):
+                yield number, line, line.endswith(b"\n")
 
 
 def micros(text: object) -> int | None:
