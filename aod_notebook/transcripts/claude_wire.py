@@ -114,7 +114,7 @@ class Message(msgspec.Struct, gc=False):
     usage: _Usage | None = None
 
     @property
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> Sequence[Block]:
         """Its content; a text by itself is a block."""
         content = self.content
         return [Text(content)] if isinstance(content, str) else content
@@ -187,16 +187,21 @@ def tidied(value: dict[str, Any]) -> Line:
     content, usage = message.get("content"), message.get("usage")
     parts = [content] if isinstance(content, str) else as_list(content)
     blocks = [_tidied_block(part) for part in parts if isinstance(part, dict | str)]
-    texts = (as_str(message.get(key)) for key in ("id", "model"))
     return Line(
         value["type"],
-        *(as_str(value.get(key)) for key in ("subtype", "uuid", "parent_tool_use_id", "timestamp")),
-        *(as_bool(value.get(key)) for key in ("isSynthetic", "isCompactSummary", "isMeta")),
-        Message(
-            *texts,
-            cast("list[Known]", blocks),
-            as_str(message.get("stop_reason")),
-            _tidied_usage(usage) if isinstance(usage, dict) else None,
+        subtype=as_str(value.get("subtype")),
+        uuid=as_str(value.get("uuid")),
+        parent_tool_use_id=as_str(value.get("parent_tool_use_id")),
+        timestamp=as_str(value.get("timestamp")),
+        is_synthetic=as_bool(value.get("isSynthetic")),
+        is_compact_summary=as_bool(value.get("isCompactSummary")),
+        is_meta=as_bool(value.get("isMeta")),
+        message=Message(
+            id=as_str(message.get("id")),
+            model=as_str(message.get("model")),
+            content=cast("list[Known]", blocks),
+            stop_reason=as_str(message.get("stop_reason")),
+            usage=_tidied_usage(usage) if isinstance(usage, dict) else None,
         ),
     )
 
@@ -220,15 +225,15 @@ def _tidied_block(part: dict[str, Any] | str) -> Block:
 
 
 def _tidied_usage(usage: dict[str, Any]) -> _Usage:
-    cache, details = (
-        as_dict(usage.get("cache_creation")),
-        as_dict(usage.get("output_tokens_details")),
-    )
-    counts = (as_int(usage.get(key)) for key in _Usage.__struct_fields__[:4])
+    cache = as_dict(usage.get("cache_creation"))
+    details = as_dict(usage.get("output_tokens_details"))
     return _Usage(
-        *counts,
-        _CacheCreation(as_int(cache.get("ephemeral_1h_input_tokens"))),
-        _OutputDetails(as_int(details.get("thinking_tokens"))),
+        input_tokens=as_int(usage.get("input_tokens")),
+        output_tokens=as_int(usage.get("output_tokens")),
+        cache_read_input_tokens=as_int(usage.get("cache_read_input_tokens")),
+        cache_creation_input_tokens=as_int(usage.get("cache_creation_input_tokens")),
+        cache_creation=_CacheCreation(as_int(cache.get("ephemeral_1h_input_tokens"))),
+        output_tokens_details=_OutputDetails(as_int(details.get("thinking_tokens"))),
     )
 
 

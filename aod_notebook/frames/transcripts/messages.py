@@ -217,15 +217,14 @@ class _MessageTokens:
     def columns(self, count: int) -> dict[str, pa.Array]:
         """Make the token columns, `count` rows long."""
         self._end_session()
-        made, rows = {}, np.array(self._rows, dtype=np.int64)
-        for name in TOKENS:
-            given = pa.array([getattr(usage, name) for usage in self._found], pa.int64())
-            values = np.zeros(count, dtype=np.int64)
-            missing = np.ones(count, dtype=bool)
-            values[rows] = given.fill_null(0)
-            missing[rows] = given.is_null()
-            made[name] = pa.array(values, mask=missing)
-        return made
+        places, is_missing = np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool)
+        places[self._rows] = np.arange(len(self._rows))
+        is_missing[self._rows] = False
+        where = pa.array(places, mask=is_missing)
+        return {
+            name: pa.array([getattr(one, name) for one in self._found], pa.int64()).take(where)
+            for name in TOKENS
+        }
 
     def _end_session(self) -> None:
         self._reports.pop(None, None)

@@ -1,6 +1,6 @@
 """The tool_calls frame: a row per call, joined with its result."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -156,7 +156,7 @@ def calls_of(pieces: Iterable[Piece]) -> Iterator[PairedCall]:
             calls = []
             at = (piece.session_id, piece.turn)
         entries = piece.entries
-        blocks = entries.blocks if isinstance(entries, Spoken) else entries
+        blocks: Sequence[Any] = entries.blocks if isinstance(entries, Spoken) else entries
         for index, block in enumerate(blocks):
             if block.block == "tool_use":
                 call = _call(piece, index, block)
