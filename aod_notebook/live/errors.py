@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from aod_notebook.core.errors import AodNotebookError
@@ -240,3 +240,35 @@ def advice(runtime: str | None, reason: str) -> str:
     if runtime == "opencode" and _OPENCODE_VAGUE in reason:
         return f"A wrong model or a missing login ends so. {where} `opencode models` lists models."
     return ""
+
+
+def failure_of(session: Any) -> str:
+    """Return the line about a `LiveSession` that failed: why, and what to do next."""
+    code = session.exit_code
+    last = error_line(event for event, _ in session.received())
+    own = agents_reason(session)
+    if own is not None:  # in the agent's own words, which explain more than a number
+        how = f": {own}"
+    elif code is None:  # it never ran or was killed; the service knows why
+        how = f": {last.removeprefix('provision failed: ').removeprefix('turn failed: ')}"
+    else:
+        how = f": its {session.runtime or 'agent'} exited with code {code}"
+        how = f"{how} ({last})" if last else how
+    where = advice(session.runtime, f"{own or ''} {last}")
+    failure = f"Session {session.id} failed{how.rstrip(': .')}. {where}".rstrip()
+    return f"{failure} %aod events {session.id} shows its log."
+
+
+def agents_reason(session: Any) -> str | None:
+    """Return the agent's own reason for the failure of its last turn; None if that did not fail."""
+    if session.runtime == "shell":  # which may print what looks like an agent's result
+        return None
+    received = [event for event, _ in session.received()]
+    turns = [event.extra.get("turn") for event in received if event.type == "turn_start"]
+    reason = failed_result(session.results, turns[-1] if turns else None)
+    if reason == "":  # gemini writes it on a line of its own, or on stderr
+        messages = session.messages
+        errors = messages.loc[messages["line_type"].eq("error"), "text"].dropna()
+        last = str(errors.iloc[-1]) if len(errors) else error_line(received)
+        return last or "it gives no reason"
+    return reason

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from aod_notebook.agentos.errors import AgentOSConflictError
 from aod_notebook.contract import RUN_ENDED, TOKEN_FIELDS
+from aod_notebook.core import words
+from aod_notebook.core.card import Card
 from aod_notebook.core.errors import AodNotebookError
-from aod_notebook.core.text import failure_text, one_line
-from aod_notebook.live.cards import run_card
+from aod_notebook.core.text import counted, failure_text, one_line
 from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AGENTOS
 from aod_notebook.live.errors import RunFailedError, RunStoppedError, RunUnknownError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.agentos import AgentOS, Run
-    from aod_notebook.core.card import Card
+    from aod_notebook.core.card import Fact
     from aod_notebook.live.connections import AgentOSConnection
     from aod_notebook.plots import Theme
     from aod_notebook.viewers.stream import StreamViewer
@@ -390,7 +391,25 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
         return table
 
     def _card(self) -> Card:
-        return run_card(self, self._known_status)
+        row, waits = self.latest or {}, self.waits_for or {}
+        tokens, took, count = row.get("total_tokens"), row.get("duration_ms"), len(self.received())
+        facts: list[Fact] = [
+            (counted(count, "event") if count else "", ""),
+            (f"{words.tokens(tokens)} tokens" if isinstance(tokens, int) else "", ""),
+            (words.dollars(row.get("cost_usd")), "strong"),
+            (words.duration(took / 1000) if isinstance(took, (int, float)) else "", ""),
+            (str(row.get("error_message") or ""), "bad"),
+        ]
+        steps = (".viewer()", ".trace()", ".events", ".spans", ".tasks", ".plot()")
+        return Card(
+            f"Run {words.short_id(self.id)}",
+            words.short_id(self.id),
+            self.id,
+            self._known_status,
+            facts,
+            words=str(waits.get("question") or self.text.strip().rpartition("\n\n")[2]),
+            next_steps=(*steps, '.reply("…")') if waits else steps,
+        )
 
     def _resume(self) -> None:
         self.follow()

@@ -9,18 +9,18 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Literal
 
 from aod_notebook.contract import ACTIVE_STATUSES
-from aod_notebook.core import bridge
+from aod_notebook.core import bridge, words
+from aod_notebook.core.card import Card
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
-from aod_notebook.live.cards import session_card
 from aod_notebook.live.errors import (
     ServiceGoneWarning,
     SessionFailedError,
     SessionStoppedError,
     advice,
-    error_line,
-    failed_result,
+    agents_reason,
+    failure_of,
 )
 from aod_notebook.live.follow.session import SessionFollower
 from aod_notebook.live.handle import CONFIRM_S, Handle, StopOutcome, iso, provenance
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.aod import Client, Session, StreamEvent  # noqa: F401 - the base's arguments
-    from aod_notebook.core.card import Card
+    from aod_notebook.core.card import Fact
     from aod_notebook.live.connections import AodConnection
     from aod_notebook.plots import Theme
 
@@ -41,7 +41,8 @@ log = logging.getLogger("aod_notebook.live")
 UNKNOWN = "unknown"
 """The status of a session that was lost and that cannot be asked for."""
 ASK_S = 2.0
-"""How long the service may take to say how a lost session is."""
+"""How long the service may take to answer what is only shown: how a lost session is, or its prompt."""
+_NEXT_STEPS = (".viewer()", ".trace()", ".turns", ".tool_calls", ".plot()", '.prompt("…")')
 
 
 def check_prompt(text: object, refusal: str) -> None:
@@ -310,11 +311,24 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         """
         self._raise_if_lost()
         if self.status == "failed":
-            raise SessionFailedError(self._failure(), self.id, self.exit_code)
+            raise SessionFailedError(failure_of(self), self.id, self.exit_code)
         if self.status == "terminated":
             raise SessionFailedError(
                 f"Session {self.id} was terminated; start a new one.", self.id, self.exit_code
             )
+
+    def failed_answer(self) -> str | None:
+        """Return a line about why the last turn failed although its program exited with code 0.
+
+        Gemini and opencode do that. None if the turn did not fail, or if the session did: then
+        `raise_for_status` raises.
+        """
+        reason = agents_reason(self) if self.status == "completed" else None
+        if reason is None:
+            return None
+        where = advice(self.runtime, reason)
+        name = self.runtime or "agent"
+        return f"The turn failed, though {name} exited with code 0: {reason.rstrip('.')}. {where}".rstrip()
 
     def delete(self) -> None:
         """Delete the session, its turns and its log on the service; also its workspace.
@@ -336,16 +350,52 @@ class LiveSession(Handle["StreamEvent", "Client"]):
 
     def _asked_status(self) -> str:
         """Ask for the status of a session after its stream was lost; follow it again if possible."""
-        impatient = self._connection.client.with_options(max_retries=0, timeout=ASK_S)
         try:
-            status = impatient.sessions.get(self.id).status
+            status = self._impatient_client().sessions.get(self.id).status
             self.follow()
         except AodNotebookError:
             return UNKNOWN
         return status
 
     def _card(self) -> Card:
-        return session_card(self, self._known_status, self._connection.client)
+        from aod_notebook.frames.followed import followed_pieces
+        from aod_notebook.frames.sessions.details import of_pieces
+
+        known, row = of_pieces(followed_pieces(self)[0]), self.row
+        turns = {
+            event.extra.get("turn") for event, _ in self.received() if event.type == "turn_start"
+        }
+        took = None if row is None else (row.updated_at - row.created_at).total_seconds()
+        spent = words.tokens(_all_tokens(known))
+        facts: list[Fact] = [
+            (self.runtime or "", "strong"),
+            (words.model_name(known["model"] or self.model), ""),
+            (counted(len(turns), "turn") if turns else "", ""),
+            *_calls(known["tool_call_count"], known["failed_tool_call_count"]),
+            (f"{spent} tokens" if spent else "", ""),
+            (words.dollars(known["cost_usd"]), "strong"),
+            (words.duration(took), ""),
+        ]
+        return Card(
+            self._first_prompt() or f"Session {words.short_id(self.id)}",
+            words.short_id(self.id),
+            self.id,
+            self._known_status,
+            facts,
+            words=self.text.strip().rpartition("\n\n")[2],
+            next_steps=_NEXT_STEPS,
+        )
+
+    def _first_prompt(self) -> str:
+        """Ask for the first prompt, once and not for long; empty if it is not known."""
+        try:
+            turns = self._impatient_client().sessions.turns(self.id)
+        except AodNotebookError:
+            return ""
+        return str(turns[0].prompt or "").strip() if turns else ""
+
+    def _impatient_client(self) -> Client:
+        return self._connection.client.with_options(max_retries=0, timeout=ASK_S)
 
     def _frame(self, name: str) -> pd.DataFrame:
         error = self._follower.error
@@ -410,47 +460,24 @@ class LiveSession(Handle["StreamEvent", "Client"]):
             return f"the prompt had been refused. {error}"
         return self.stop_text(self.follow().stop())
 
-    def _failure(self) -> str:
-        code = self.exit_code
-        last = error_line(event for event, _ in self.received())
-        own = self._agents_reason()
-        if own is not None:  # in the agent's own words, which explain more than a number
-            how = f": {own}"
-        elif code is None:  # it never ran or was killed; the service knows why
-            how = f": {last.removeprefix('provision failed: ').removeprefix('turn failed: ')}"
-        else:
-            how = f": its {self.runtime or 'agent'} exited with code {code}"
-            how = f"{how} ({last})" if last else how
-        where = advice(self.runtime, f"{own or ''} {last}")
-        failure = f"Session {self.id} failed{how.rstrip(': .')}. {where}".rstrip()
-        return f"{failure} %aod events {self.id} shows its log."
 
-    def failed_answer(self) -> str | None:
-        """Return a line about why the last turn failed although its program exited with code 0.
+def _calls(made: int, failed: int) -> list[Fact]:
+    if not made:
+        return []
+    return [(counted(made, "tool call"), ""), (f"({failed:,} failed)" if failed else "", "bad")]
 
-        Gemini and opencode do that. None if the turn did not fail, or if the session did: then
-        `raise_for_status` raises.
-        """
-        reason = self._agents_reason() if self.status == "completed" else None
-        if reason is None:
-            return None
-        where = advice(self.runtime, reason)
-        name = self.runtime or "agent"
-        return f"The turn failed, though {name} exited with code 0: {reason.rstrip('.')}. {where}".rstrip()
 
-    def _agents_reason(self) -> str | None:
-        """Return the agent's own reason for its last turn's failure; None if it did not fail."""
-        if self.runtime == "shell":  # which may print what looks like an agent's result
-            return None
-        turns = [
-            event.extra.get("turn") for event, _ in self.received() if event.type == "turn_start"
-        ]
-        reason = failed_result(self.results, turns[-1] if turns else None)
-        if reason == "":  # gemini writes it on a line of its own, or on stderr
-            messages = self.messages
-            errors = messages.loc[messages["line_type"].eq("error"), "text"].dropna()
-            last = (
-                str(errors.iloc[-1]) if len(errors) else error_line(e for e, _ in self.received())
-            )
-            return last or "it gives no reason"
-        return reason
+def _all_tokens(known: dict[str, Any]) -> int | None:
+    """Return the tokens read and written; None if the runtime did not report it."""
+    from aod_notebook.transcripts import Spent, Usage
+
+    if known["input_includes_cache"] is None:
+        return None
+    spent = Spent(
+        usage=Usage(**{name: known[name] for name in Usage.__struct_fields__}),
+        input_includes_cache=known["input_includes_cache"],
+        output_includes_reasoning=known["output_includes_reasoning"],
+    )
+    if spent.tokens_in is None or spent.tokens_out is None:
+        return None
+    return spent.tokens_in + spent.tokens_out
