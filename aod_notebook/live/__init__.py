@@ -3,7 +3,6 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
-from aod_notebook.live.again import start_again
 from aod_notebook.live.agents import AmbiguousNameError, NoSuchNameError
 from aod_notebook.live.batch import (
     Batch,
@@ -59,6 +58,7 @@ from aod_notebook.live.start import (
     open_run,
     open_session,
     start,
+    start_again,
 )
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
@@ -92,25 +91,6 @@ class ServiceGoneWarning(UserWarning):
 
     Fix: Start the service or check the network, then attach the session again.
     """
-
-
-def reference_of(given: object, function: str, noun: str) -> str:
-    """Return an id as text.
-
-    Args:
-        given: text, a UUID, or something else by mistake.
-        function: what it was given to.
-        noun: what the id is of.
-
-    Raises:
-        NotAnIdError: it is neither text nor a UUID.
-    """
-    if isinstance(given, (str, UUID)):
-        return str(given)
-    raise NotAnIdError(
-        f"{function}() takes the id of a {noun} as text, not {type(given).__name__}: "
-        f"{function}({noun}.id)."
-    )
 
 
 class RunFailedError(AodNotebookError):

@@ -1,4 +1,4 @@
-"""`Handle`: the base of `LiveSession` and `LiveRun`."""
+"""`Handle`: the base of `LiveSession` and `LiveRun`; and how one is referred to."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from uuid import UUID
 
 from aod_notebook._version import __version__
 from aod_notebook.core import bridge
@@ -21,7 +22,7 @@ from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.files import file_name
 from aod_notebook.core.unpicklable import Unpicklable
-from aod_notebook.live.errors import WaitTimeoutError
+from aod_notebook.live.errors import NotAnIdError, WaitTimeoutError, WrongVariableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -40,6 +41,8 @@ TAIL_TIMEOUT_S = 5.0
 """How long `stop` waits for the last events of what it stopped."""
 CONFIRM_S = 5.0
 """How long an interrupted call waits to learn what it did."""
+LAST = "last"
+"""The word that means the session or run that was followed last."""
 
 C = TypeVar("C", bound="Closable")
 E = TypeVar("E", bound="Event")
@@ -392,6 +395,46 @@ class Handle(Unpicklable, ABC, Generic[E, C]):
     def _raise_if_lost(self) -> None:
         if self._follower.error is not None:
             raise self._follower.error
+
+
+def reference_of(given: object, function: str, noun: str) -> str:
+    """Return an id as text.
+
+    Args:
+        given: text, a UUID, or something else by mistake.
+        function: what it was given to.
+        noun: what the id is of.
+
+    Raises:
+        NotAnIdError: it is neither text nor a UUID.
+    """
+    if isinstance(given, (str, UUID)):
+        return str(given)
+    raise NotAnIdError(
+        f"{function}() takes the id of a {noun} as text, not {type(given).__name__}: "
+        f"{function}({noun}.id)."
+    )
+
+
+def held_id(reference: str, held: object, noun: str) -> str:
+    """Return the id that a variable holds; without one (or for `last`) the text itself.
+
+    Args:
+        reference: what was written.
+        held: what the variable of that name holds; None if there is none.
+        noun: what is wanted.
+
+    Raises:
+        WrongVariableError: the variable holds something else.
+    """
+    if reference == LAST or held is None:
+        return reference
+    if not isinstance(held, str):
+        raise WrongVariableError(
+            f"The variable {reference} holds no {noun} and no {noun}'s id; it is of type "
+            f"{type(held).__name__}."
+        )
+    return held.strip()
 
 
 def provenance(own: dict[str, Any]) -> dict[str, Any]:

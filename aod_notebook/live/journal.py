@@ -112,9 +112,12 @@ def forget(session_id: str, service: str) -> None:
         )
 
 
-def last_session(service: str) -> str | None:
-    """Return the id of this process's last session on a service, else of any; None if none was."""
-    if service in registry.last:  # another kernel's is not ours
+def last_followed(service: str) -> str | None:
+    """Return the id of the session or run that was followed last on a service; None if none was.
+
+    That of this process comes before those of others.
+    """
+    if service in registry.last:
         return registry.last[service]
     row = None
     with _tolerant(), opened() as rows:

@@ -49,10 +49,21 @@ class Registry:
         self.allows_root = False
 
     def held(self, connection_key: str) -> dict[str, Any]:
-        """Return the handles on one service, by id."""
+        """Return the sessions and runs of one service that this process follows or followed, by id."""
         return {
             name: one for (key, name), one in list(self.handles.items()) if key == connection_key
         }
+
+    def received_times(self, session_id: str) -> dict[int, int]:
+        """Return when the events of a followed session came, in microseconds since 1970, by id."""
+        times: dict[int, int] = {}
+        for (_, known), handle in list(self.handles.items()):
+            is_it = known == session_id and handle.noun == "session"
+            for event, at in handle.received() if is_it else ():
+                # A `turn_start` has the id of the row to come, a terminal event that of the last one.
+                if event.id is not None and event.type != "turn_start":
+                    times.setdefault(event.id, round(at * 1e6))
+        return times
 
     def close(self) -> None:
         """Stop following, wait until that is done, and close every connection."""

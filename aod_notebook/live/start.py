@@ -10,13 +10,19 @@ import logging
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_id
 from aod_notebook.live import journal
-from aod_notebook.live.agents import default_agent, find_agent_id, pick
+from aod_notebook.live.agents import (
+    check_replay,
+    default_agent,
+    find_agent_id,
+    pick,
+    replay_options,
+)
 from aod_notebook.live.connections import agentos_connection, connection
 from aod_notebook.live.embedded import check_cli
 from aod_notebook.live.errors import (
@@ -24,11 +30,8 @@ from aod_notebook.live.errors import (
     NoLastSessionError,
     RunStoppedError,
     SessionStoppedError,
-    WrongVariableError,
-    reference_of,
 )
-from aod_notebook.live.handle import CONFIRM_S
-from aod_notebook.live.recording import check_replay, replay_options
+from aod_notebook.live.handle import CONFIRM_S, LAST, held_id, reference_of
 from aod_notebook.live.registry import registry
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.session import LiveSession, check_prompt
@@ -43,8 +46,6 @@ if TYPE_CHECKING:
 
 BUDGET_VARIABLE = "AOD_NOTEBOOK_MAX_COST_USD"
 """By this variable of a session the embedded service gives the CLI its own limit, if it has one."""
-LAST = "last"
-"""The word that means the session or run that was followed last."""
 LISTED_RUNS = 1000
 """How many of the newest runs a short id is looked for in."""
 
@@ -119,6 +120,39 @@ def start(request: SessionRequest, on: AodConnection | None = None) -> LiveSessi
     raise SessionStoppedError(f"Interrupted: {_stop_session(future)}")
 
 
+def start_again(session_id: str, on: AodConnection | None = None) -> LiveSession:
+    """Start a new session with the first prompt, agent, environment and repositories of another.
+
+    The agent is taken as it is now. Secrets and tokens are never returned by a service, so the
+    new session has none.
+
+    Args:
+        session_id: the whole id of the other session.
+        on: the service; None for the current connection.
+
+    Raises:
+        NotFoundError: there is no such session.
+        AodNotebookError: its agent or its prompt is not known.
+        AodError: what the service answered.
+    """
+    on = on or connection()
+    row, turns = on.client.sessions.get(session_id), on.client.sessions.turns(session_id)
+    if row.agent_id is None or not turns:
+        raise AodNotebookError(
+            f"Session {session_id} can't be run again: its service does not report its "
+            f"{'prompt' if row.agent_id else 'agent'}. Start it with %%aod."
+        )
+    return start(
+        SessionRequest(
+            prompt=turns[0].prompt,
+            agent=str(row.agent_id),
+            environment=None if row.environment_id is None else str(row.environment_id),
+            resources=[each.model_dump(exclude_none=True) for each in row.resources],
+        ),
+        on,
+    )
+
+
 def attach(reference: str, on: AodConnection | None = None) -> LiveSession:
     """Follow an existing session; return once all its current events are read.
 
@@ -139,7 +173,7 @@ def attach(reference: str, on: AodConnection | None = None) -> LiveSession:
     """
     reference = reference_of(reference, "attach", "session")
     on = on or connection()
-    session_id = _last_session(on) if reference == LAST else _whole_session_id(reference, on)
+    session_id = _id_of(_SESSION, reference, on)
     session: LiveSession | None = registry.handles.get((on.key, session_id))
     if session is None:
         session = _found(on, session_id)
@@ -156,32 +190,14 @@ def remember(session: LiveSession, on: AodConnection, *, works: bool = True) -> 
     journal.remember(session.id, on.key, session.runtime, works=works)
 
 
-def followed(on: AodConnection) -> dict[str, LiveSession]:
-    """Return the sessions of a service that this process follows or followed, by id."""
-    return registry.held(on.key)
-
-
-def received_times(session_id: str) -> dict[int, int]:
-    """Return when the events of a followed session came, in microseconds since 1970, by id."""
-    times: dict[int, int] = {}
-    for (_, known), handle in list(registry.handles.items()):
-        is_it = known == session_id and isinstance(handle, LiveSession)
-        for event, at in handle.received() if is_it else ():
-            # A `turn_start` has the id of the row to come, a terminal event that of the last one.
-            if event.id is not None and event.type != "turn_start":
-                times.setdefault(event.id, round(at * 1e6))
-    return times
-
-
-current.set_received(received_times)
-
-
 def _opened(kind: str, name: str) -> LiveSession | LiveRun:
     """Return a session or a run by its id, with its current events."""
     return attach(name) if kind == "session" else attach_run(name)
 
 
 current.set_opener(_opened)
+current.set_starter(start_again)
+current.set_received(registry.received_times)
 
 
 def open_session(reference: str, names: Mapping[str, object]) -> LiveSession:
@@ -213,27 +229,6 @@ def find_session_id(reference: str, names: Mapping[str, object]) -> str:
     return held.id if isinstance(held, LiveSession) else held_id(reference, held, "session")
 
 
-def held_id(reference: str, held: object, noun: str) -> str:
-    """Return the id that a variable holds; without one (or for `last`) the text itself.
-
-    Args:
-        reference: what was written.
-        held: what the variable of that name holds; None if there is none.
-        noun: what is wanted.
-
-    Raises:
-        WrongVariableError: the variable holds something else.
-    """
-    if reference == LAST or held is None:
-        return reference
-    if not isinstance(held, str):
-        raise WrongVariableError(
-            f"The variable {reference} holds no {noun} and no {noun}'s id; it is of type "
-            f"{type(held).__name__}."
-        )
-    return held.strip()
-
-
 def _stop_session(creating: Future[LiveSession]) -> str:
     """After an interrupt: wait for the answer, so that nothing is left running unseen."""
     try:
@@ -254,30 +249,6 @@ def _found(on: AodConnection, session_id: str) -> LiveSession:
     with contextlib.suppress(AodNotebookError):  # without its agent the model is not known
         model = on.client.agents.get(row.agent_id).model if row.agent_id else None
     return LiveSession(on, str(row.id), row.runtime or row.provider, model)
-
-
-def _whole_session_id(reference: str, on: AodConnection) -> str:
-    """Return the id of the session with this prefix."""
-    return _whole_id(
-        reference, on, "session", lambda: (row.id for row in on.client.sessions.list())
-    )
-
-
-def _whole_id(
-    reference: str, on: Connection[Any, Any], noun: str, listed: Callable[[], Iterable[object]]
-) -> str:
-    known = (on.key, reference) in registry.handles
-    return reference if known else full_id(reference, listed, noun)
-
-
-def _last_session(on: AodConnection) -> str:
-    last = journal.last_session(on.key)
-    if last is None:
-        raise NoLastSessionError(
-            f"No session was followed on {on.base_url} yet, so there is no last one. "
-            "%aod sessions lists what is there."
-        )
-    return last
 
 
 async def _create(request: SessionRequest, on: AodConnection) -> LiveSession:
@@ -338,10 +309,10 @@ async def creation(
 
 async def _agent(request: SessionRequest, on: AodConnection, *, make: bool) -> Agent | None:
     client = on.background_client
+    kind = None if request.agent is not None else request.runtime or request.provider
+    check_replay(request.recording, request.speed, kind)
     if request.agent is not None:
-        check_replay(request.recording, request.speed, None)
         return pick(await client.agents.list(), request.agent, "agent", "%aod agents")
-    check_replay(request.recording, request.speed, request.runtime or request.provider)
     return await default_agent(
         client,
         runtime=request.runtime,
@@ -404,7 +375,7 @@ def attach_run(reference: str, on: AgentOSConnection | None = None) -> LiveRun:
     """
     reference = reference_of(reference, "attach_run", "run")
     on = on or agentos_connection()
-    run_id = _last_run(on) if reference == LAST else _whole_run_id(reference, on)
+    run_id = _id_of(_RUN, reference, on)
     run: LiveRun | None = registry.handles.get((on.key, run_id))
     if run is None:
         on.client.runs.get(run_id=run_id)
@@ -446,8 +417,7 @@ def find_run_id(
     if isinstance(held, LiveRun):
         return held.known_id()
     run_id = held_id(reference, getattr(held, "run_id", held), "run")  # of the SDK's run or result
-    on = on or agentos_connection()
-    return _last_run(on) if run_id == LAST else _whole_run_id(run_id, on)
+    return _id_of(_RUN, run_id, on or agentos_connection())
 
 
 def remember_run(run: LiveRun, on: AgentOSConnection) -> None:
@@ -478,21 +448,40 @@ def _stop_run(run: LiveRun) -> str:
     return "a run was being started; %agentos runs shows whether it is there."
 
 
-def _whole_run_id(reference: str, on: AgentOSConnection) -> str:
-    """Return the id of the run with this prefix."""
-
-    def listed() -> list[str]:
-        rows: Any = on.client.runs.list(limit=LISTED_RUNS) or ()
-        return [str(row.get("id") or row.get("run_id")) for row in rows]
-
-    return _whole_id(reference, on, "run", listed)
+# -- the id that a reference stands for -----------------------------------------------------------
 
 
-def _last_run(on: AgentOSConnection) -> str:
-    last = journal.last_session(on.key)
+class _Kind(NamedTuple):
+    """What a reference is to: its noun, the ids that there are, the magic that lists them."""
+
+    noun: str
+    ids: Callable[[Any], Iterable[object]]
+    listed_by: str
+    no_last_error: type[AodNotebookError]
+
+
+def _id_of(kind: _Kind, reference: str, on: Connection[Any, Any]) -> str:
+    """Return the whole id for an id, the first characters of one, or `last`."""
+    if reference != LAST:
+        is_known = (on.key, reference) in registry.handles
+        return reference if is_known else full_id(reference, lambda: kind.ids(on), kind.noun)
+    last = journal.last_followed(on.key)
     if last is None:
-        raise NoLastRunError(
-            f"No run was followed on {on.base_url} yet, so there is no last one. "
-            "%agentos runs lists what is there."
+        raise kind.no_last_error(
+            f"No {kind.noun} was followed on {on.base_url} yet, so there is no last one. "
+            f"{kind.listed_by} lists what is there."
         )
     return last
+
+
+def _session_ids(on: AodConnection) -> Iterable[object]:
+    return (row.id for row in on.client.sessions.list())
+
+
+def _run_ids(on: AgentOSConnection) -> Iterable[object]:
+    rows: Any = on.client.runs.list(limit=LISTED_RUNS) or ()
+    return (row.get("id") or row.get("run_id") for row in rows)
+
+
+_SESSION = _Kind("session", _session_ids, "%aod sessions", NoLastSessionError)
+_RUN = _Kind("run", _run_ids, "%agentos runs", NoLastRunError)

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.connections import current_if_any
 from aod_notebook.live.credentials import AGENTOS, AOD
-from aod_notebook.live.handle import Handle
-from aod_notebook.live.start import LAST
+from aod_notebook.live.handle import LAST, Handle
 from aod_notebook.magics import agentos, aod, commands
 from aod_notebook.magics.commands.call import methods
 from aod_notebook.magics.parser import Offer, find

@@ -12,7 +12,7 @@ from aod_notebook.live.agents import NoSuchNameError
 from aod_notebook.live.connections import current_if_any, default_notice
 from aod_notebook.live.credentials import AGENTOS
 from aod_notebook.live.embedded import EMBEDDED
-from aod_notebook.live.start import LAST
+from aod_notebook.live.handle import LAST
 from aod_notebook.magics.display import say
 from aod_notebook.magics.parser import MagicUsageError
 

@@ -28,26 +28,26 @@ def test_the_last_session_is_the_one_worked_with_last_on_that_service(restarted)
     journal.remember("c", "http://two", None)
     journal.remember("a", "http://one", "shell")
     restarted()
-    assert journal.last_session("http://one") == "a"
-    assert journal.last_session("http://two") == "c"
+    assert journal.last_followed("http://one") == "a"
+    assert journal.last_followed("http://two") == "c"
 
 
 def test_nothing_followed_is_none():
-    assert journal.last_session("http://one") is None
+    assert journal.last_followed("http://one") is None
 
 
 def test_another_kernels_session_is_not_the_last_one_here():
     journal.remember("mine", "http://one", "shell")
     code = "from aod_notebook.live import journal; journal.remember('other', 'http://one', None)"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert journal.last_session("http://one") == "mine"
+    assert journal.last_followed("http://one") == "mine"
 
 
 def test_a_deleted_session_is_not_the_last_one(restarted):
     journal.remember("older", "http://one", "shell")
     journal.remember("deleted", "http://one", "shell")
     journal.forget("deleted", "http://one")
-    assert journal.last_session("http://one") == "older"
+    assert journal.last_followed("http://one") == "older"
 
 
 def test_a_home_that_can_not_be_written_is_warned_of_and_no_error(tmp_path, monkeypatch):
@@ -55,7 +55,7 @@ def test_a_home_that_can_not_be_written_is_warned_of_and_no_error(tmp_path, monk
     monkeypatch.setenv("AOD_NOTEBOOK_HOME", str(tmp_path / "file" / "home"))
     with pytest.warns(journal.JournalWarning, match="Not a directory"):
         journal.remember("a", "http://one", "shell")
-    assert journal.last_session("http://one") == "a"
+    assert journal.last_followed("http://one") == "a"
 
 
 def test_several_writers_share_the_file():
@@ -68,7 +68,7 @@ def test_several_writers_share_the_file():
         thread.start()
     for thread in threads:
         thread.join()
-    assert [journal.last_session(f"http://{number}") for number in range(4)] == [
+    assert [journal.last_followed(f"http://{number}") for number in range(4)] == [
         f"{number}-9" for number in range(4)
     ]
 
@@ -103,4 +103,4 @@ def test_a_newer_journals_rows_are_kept_and_reported(tmp_path, restarted):
     with pytest.warns(journal.JournalWarning, match="newer version"):
         journal.remember("b", "http://one", "shell")
     assert rows(tmp_path / "home") == [("a",)]
-    assert journal.last_session("http://one") == "b"
+    assert journal.last_followed("http://one") == "b"

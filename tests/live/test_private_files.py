@@ -11,9 +11,9 @@ from aod_notebook import frames, live
 from aod_notebook.agentos import AgentOS
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import SessionRequest, connect_agentos, journal, start
+from aod_notebook.live.agents import record
 from aod_notebook.live.batch.journal import BatchJournal
 from aod_notebook.live.doctor import _disk
-from aod_notebook.live.recording import record
 from aod_notebook.local import LocalService, stop_service
 from aod_notebook.local.maintenance import backup
 

@@ -8,8 +8,8 @@ from aod_notebook import frames, live
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live import SessionRequest, start
+from aod_notebook.live.agents import recording_of
 from aod_notebook.live.embedded import embedded_data_dir
-from aod_notebook.live.recording import recording_of
 from aod_notebook.local import LocalService
 
 SAMPLES = Path(__file__).parents[1] / "logs" / "samples" / "home"

@@ -29,7 +29,7 @@ PATIENCE_S = 8.0
 
 def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
     from aod_notebook.frames.sessions.sessions import newest_sessions
-    from aod_notebook.live.start import followed
+    from aod_notebook.live.registry import registry
 
     if not options.limit.isdecimal() or not int(options.limit):
         raise MagicUsageError(
@@ -37,7 +37,7 @@ def _sessions(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFr
         )
     on, limit = live.connection(), int(options.limit)
     frame = newest_sessions(
-        on.client, limit, status=options.status, held=followed(on), patience_s=PATIENCE_S
+        on.client, limit, status=options.status, held=registry.held(on.key), patience_s=PATIENCE_S
     )
     return shown_as_board(frame, on.client)
 
