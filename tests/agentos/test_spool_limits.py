@@ -10,7 +10,7 @@ from ports import unused_port
 from aod_notebook.agentos import AgentOS, outbox
 from aod_notebook.agentos.report import log as log_module
 from aod_notebook.agentos.report import orphans
-from aod_notebook.agentos.report import spool as spool_module
+from aod_notebook.core import append_log
 
 
 def client_of(url, key="aos_agent_x", **options):
@@ -88,7 +88,7 @@ def test_sent_records_free_their_space(monkeypatch):
 
 
 def test_records_in_memory_are_reported_to_be_lost_at_exit(monkeypatch, caplog):
-    monkeypatch.setattr(spool_module, "fcntl", None)
+    monkeypatch.setattr(append_log, "fcntl", None)
     with client_of("http://127.0.0.1:9", on_error=lambda _: None) as client:
         client.start_run().emit("x", {})
         client.close(timeout=0.5)
@@ -99,7 +99,7 @@ def test_records_in_memory_are_reported_to_be_lost_at_exit(monkeypatch, caplog):
 
 def test_without_file_locks_memory_carries_the_records(monkeypatch):
     told = []
-    monkeypatch.setattr(spool_module, "fcntl", None)
+    monkeypatch.setattr(append_log, "fcntl", None)
     with Collector() as server:
         with client_of(server.url, on_error=told.append) as client:
             run = client.start_run()

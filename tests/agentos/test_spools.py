@@ -15,6 +15,7 @@ from aod_notebook.agentos import (
 from aod_notebook.agentos.report import spool as spool_module
 from aod_notebook.agentos.report.reader import SpoolReader, read_cursor, segments
 from aod_notebook.agentos.report.spool import spool_folder
+from aod_notebook.core import append_log
 
 
 def client_of(server, **options):
@@ -86,7 +87,7 @@ def test_without_a_usable_disk_memory_is_used_and_one_line_says_so(home, caplog)
 
 
 def test_a_disk_that_fills_up_loses_nothing_that_memory_can_hold(monkeypatch):
-    real, full = spool_module.write, []
+    real, full = append_log.write, []
 
     def write(fd, data):
         if full:
@@ -95,7 +96,7 @@ def test_a_disk_that_fills_up_loses_nothing_that_memory_can_hold(monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(fd, data)
 
-    monkeypatch.setattr(spool_module, "write", write)
+    monkeypatch.setattr(append_log, "write", write)
     with Collector() as server, client_of(server) as client:
         run = client.start_run()
         for number in range(900):

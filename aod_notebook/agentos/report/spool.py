@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import shutil
@@ -14,17 +13,13 @@ import msgspec
 
 from aod_notebook.agentos.report.reader import SpoolPosition, segment_path
 from aod_notebook.agentos.report.snapshot import now
+from aod_notebook.core import append_log
+from aod_notebook.core.append_log import AppendLog
 from aod_notebook.core.files import make_private, write_private
 from aod_notebook.core.settings import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # no such system has locks that end with their process
-    fcntl = None  # type: ignore[assignment]
 
 SEGMENT_BYTES = 4 << 20
 _FORMAT = 1
@@ -63,17 +58,15 @@ def lock(folder: Path) -> int | None:
     Raises:
         OSError: this file system has no locks.
     """
-    if fcntl is None:
-        raise OSError(errno.ENOLCK, "this system has no file locks", str(folder))
-    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    path = folder / "lock"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = os.fstat(fd)
-        there = (folder / "lock").stat()
-        if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
-            return fd
-    except (BlockingIOError, FileNotFoundError):
-        pass  # owned, or removed by its owner in this moment
+        if append_log.lock(fd):
+            mine, there = os.fstat(fd), path.stat()
+            if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
+                return fd
+    except FileNotFoundError:
+        pass  # removed by its owner in this moment
     except BaseException:
         os.close(fd)
         raise
@@ -83,9 +76,6 @@ def lock(folder: Path) -> int | None:
 
 class SpoolWriter:
     """The spool of this process for one destination.
-
-    `end` is where the written records end; it moves after the write, so what lies before it
-    is whole.
 
     Raises:
         OSError: the folder cannot be made, written or locked.
@@ -111,12 +101,17 @@ class SpoolWriter:
             if held is None:
                 raise OSError(errno.ENOLCK, "a new spool cannot be locked", str(draft))  # noqa: TRY301 - tidied up below
             self._lock_fd = held
-            self._fd = _create(draft, 1)
+            self._segment = 1, _segment(draft, 1)
             draft.rename(self.folder)  # only now can others see it, and then it is locked
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        self.end = SpoolPosition(1, 0)
+
+    @property
+    def end(self) -> SpoolPosition:
+        """Where the written records end: what lies before it is whole."""
+        number, log = self._segment  # at once: another thread may begin the next one
+        return SpoolPosition(number, log.end)
 
     def append(self, data: bytes) -> None:
         """Append one record by one write, whole or not at all.
@@ -124,30 +119,18 @@ class SpoolWriter:
         Raises:
             OSError: the disk does not take it.
         """
-        end = self.end
-        try:
-            written = write(self._fd, data)
-        except OSError:
-            raise
-        except BaseException:  # an interrupt right after the write: keep what is there
-            self.end = SpoolPosition(end.segment, os.fstat(self._fd).st_size)
-            raise
-        if written != len(data):
-            os.ftruncate(self._fd, end.offset)
-            raise OSError(errno.ENOSPC, "the disk is full", str(self.folder))
-        self.end = SpoolPosition(end.segment, end.offset + written)
+        self._segment[1].append(data)
 
     @property
     def is_long(self) -> bool:
         """Whether it is time for the next segment."""
-        return self.end.offset >= SEGMENT_BYTES
+        return self._segment[1].end >= SEGMENT_BYTES
 
     def roll(self) -> None:
         """Begin the next segment."""
-        fd = _create(self.folder, self.end.segment + 1)
-        os.close(self._fd)
-        self._fd = fd
-        self.end = SpoolPosition(self.end.segment + 1, 0)
+        number, log = self._segment
+        self._segment = number + 1, _segment(self.folder, number + 1)
+        log.close()
 
     def release(self) -> None:
         """Release the spool; the next process sends what is in it.
@@ -155,9 +138,10 @@ class SpoolWriter:
         In a forked child this leaves the parent's lock as it is: closing a copy of the
         descriptor unlocks nothing.
         """
-        for fd in (self._fd, self._lock_fd):
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        with contextlib.suppress(OSError):
+            self._segment[1].close()
+        with contextlib.suppress(OSError):
+            os.close(self._lock_fd)
 
     def remove(self) -> None:
         """Delete and release the spool, after everything in it was delivered."""
@@ -165,29 +149,5 @@ class SpoolWriter:
         self.release()
 
 
-def _quick_write() -> Callable[[int, bytes], int]:
-    """Return a `write` that keeps the interpreter's lock.
-
-    A write to the page cache takes about a microsecond. `os.write` lets go of the lock
-    meanwhile, and the sender thread then has it for up to 5 ms: that, not the disk, is what
-    an `emit` in a tight loop would wait for.
-    """
-    try:
-        plain = ctypes.PyDLL(None).write
-    except (OSError, AttributeError, TypeError):
-        return os.write
-    plain.restype = ctypes.c_ssize_t
-
-    def quick(fd: int, data: bytes) -> int:
-        written: int = plain(fd, data, len(data))
-        return written if written >= 0 else os.write(fd, data)  # which raises what is wrong
-
-    return quick
-
-
-write = _quick_write()
-
-
-def _create(folder: Path, number: int) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL
-    return os.open(segment_path(folder, number), flags, 0o600)
+def _segment(folder: Path, number: int) -> AppendLog:
+    return AppendLog.open(segment_path(folder, number), is_new=True)

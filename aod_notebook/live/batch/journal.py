@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from aod_notebook.core.append_log import lock
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.files import make_private, make_private_file
 from aod_notebook.core.settings import home
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aod_notebook.live.batch.plan import Plan
-
-with contextlib.suppress(ImportError):  # there is none on Windows
-    import fcntl
 
 
 class BatchBusyError(AodNotebookError):
@@ -150,14 +148,16 @@ class BatchJournal:
         """
         path = make_private_file(make_private(home() / "batches") / f"{self.id}.lock")
         with path.open("a+") as file:
-            if "fcntl" in globals():
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise BatchBusyError(
-                        f"Batch {self.id} is being run by another kernel. Wait for it, or "
-                        "interrupt it there."
-                    ) from None
+            is_ours = True
+            with contextlib.suppress(
+                OSError
+            ):  # some systems, and some network disks, have no locks
+                is_ours = lock(file.fileno())
+            if not is_ours:
+                raise BatchBusyError(
+                    f"Batch {self.id} is being run by another kernel. Wait for it, or interrupt it "
+                    "there."
+                )
             yield
         path.unlink(missing_ok=True)
 

@@ -15,13 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aod_notebook.core.append_log import AppendLog
 from aod_notebook.core.files import make_private
 from aod_notebook.core.settings import home
-
-try:
-    import fcntl
-except ImportError:  # without locks between processes no log is kept
-    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +93,7 @@ class EventLog:
         self._read_to = 0
         self._is_known = is_safe
         """Whether the process knows exactly what the log holds up to `_read_to`."""
-        self._fd: int | None = None
+        self._file: AppendLog | None = None
 
     def read(self) -> LogContents:
         """Return what was appended to the log since the last read."""
@@ -112,17 +108,17 @@ class EventLog:
     def open(self, about: dict[str, str]) -> LogContents:
         """Open the log for writing; return what another process has written to it meanwhile."""
         with self._lock:
-            if self._fd is not None or self._path is None or not self._is_known:
+            if self._file is not None or self._path is None or not self._is_known:
                 return LogContents()
             try:
-                self._fd = self._opened(self._path)
-            except OSError as error:
+                self._file = _opened(self._path)
+            except OSError as error:  # as where there are no locks between processes
                 log.warning("The event log %s is not kept: %s", self._path, error)
             kept = self.read()
-            if self._fd is None:
+            if self._file is None:
                 return kept
             with self._giving_up():
-                os.ftruncate(self._fd, self._read_to)
+                self._file.cut(self._read_to)
             if self._read_to == 0:
                 self._append(_NoteLine(about=about))
             return kept
@@ -136,9 +132,9 @@ class EventLog:
         with self._lock:
             if row is not None:
                 self._append(_NoteLine(row=row.model_dump(mode="json", exclude={"resources"})))
-            if self._fd is not None:
-                os.close(self._fd)
-                self._fd = None
+            if self._file is not None:
+                self._file.close()
+                self._file = None
 
     def forget(self) -> None:
         """Stop writing in a forked child: the parent continues."""
@@ -166,15 +162,14 @@ class EventLog:
 
     def _append(self, line: _EventLine | _NoteLine) -> None:
         with self._lock, self._giving_up():
-            if self._fd is None:
+            if self._file is None:
                 self._is_known = False
                 return
             data = _encoded(line)
             if self._read_to + len(data) > MAX_BYTES:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-            if os.write(self._fd, data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._read_to += len(data)
+            self._file.append(data)
+            self._read_to = self._file.end
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:
@@ -186,23 +181,22 @@ class EventLog:
             self._is_known = False
             self.close()
 
-    def _opened(self, path: Path) -> int | None:
-        """Open the file and lock it; None if another process writes it."""
-        if fcntl is None:
-            return None
-        make_private(path.parent)
-        if not path.exists():
-            _make_room(path.parent.parent)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return None
-        except OSError:
-            os.close(fd)
-            raise
-        return fd
+
+def _opened(path: Path) -> AppendLog | None:
+    """Open the file and lock it; None if another process writes it."""
+    make_private(path.parent)
+    if not path.exists():
+        _make_room(path.parent.parent)
+    file = AppendLog.open(path)
+    try:
+        is_ours = file.lock()
+    except OSError:
+        file.close()
+        raise
+    if is_ours:
+        return file
+    file.close()
+    return None
 
 
 def _encoded(line: _EventLine | _NoteLine) -> bytes:
