@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from aod_notebook.core.card import Card
     from aod_notebook.live.connections import Closable, Connection
-    from aod_notebook.live.follow.follower import Follower
+    from aod_notebook.live.follow import Follower
     from aod_notebook.viewers.protocols import Event
     from aod_notebook.viewers.stream import StreamViewer
     from aod_notebook.viewers.trace.widget import TraceViewer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from aod_notebook.agentos.errors import AgentOSConflictError
+from aod_notebook.agentos.events import StreamedEvent
 from aod_notebook.contract import RUN_ENDED, TOKEN_FIELDS
 from aod_notebook.core import words
 from aod_notebook.core.card import Card
@@ -14,7 +15,6 @@ from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AGENTOS
 from aod_notebook.live.errors import RunFailedError, RunStoppedError, RunUnknownError
 from aod_notebook.live.follow.run import RunFollower
-from aod_notebook.live.follow.streamed import StreamedEvent
 from aod_notebook.live.handle import Handle, StopOutcome, provenance
 from aod_notebook.transcripts._json import as_float
 

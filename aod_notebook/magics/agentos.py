@@ -15,9 +15,8 @@ from aod_notebook.agentos.errors import is_failure
 from aod_notebook.core.awaited import Heartbeat
 from aod_notebook.live import NestedRunError, RunFailedError, RunStoppedError
 from aod_notebook.live.embedded import ServiceNotStartedError
-from aod_notebook.live.report import RunReport, start_run
 from aod_notebook.magics import commands
-from aod_notebook.magics.capture import Capture
+from aod_notebook.magics.cell_run import Capture, RunReport, start_run
 from aod_notebook.magics.display import say
 from aod_notebook.magics.find import agentos_connection, input_of
 from aod_notebook.magics.parser import (

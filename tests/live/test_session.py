@@ -20,11 +20,11 @@ from aod_notebook.live import (
     StopOutcome,
     WaitTimeoutError,
     attach,
+    follow,
     start,
 )
 from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AOD
-from aod_notebook.live.follow import follower
 from aod_notebook.local import LocalService
 
 WAITS = "echo begun; while [ ! -e go ]; do sleep 0.02; done; echo done"
@@ -167,7 +167,7 @@ def test_following_that_was_interrupted_as_it_began_can_be_taken_up(monkeypatch)
 
 
 def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path, monkeypatch):
-    monkeypatch.setattr(follower, "PATIENCE_S", 0)
+    monkeypatch.setattr(follow, "PATIENCE_S", 0)
     data = tmp_path / "data"
     with LocalService(data_dir=data) as first:
         port = int(first.url.rsplit(":", 1)[1])
@@ -188,7 +188,7 @@ def test_a_handle_that_lost_its_service_says_so_and_recovers(tmp_path, monkeypat
 
 
 def test_a_lost_stream_says_how_a_cell_continues(service, monkeypatch):
-    monkeypatch.setattr(follower, "PATIENCE_S", 0)
+    monkeypatch.setattr(follow, "PATIENCE_S", 0)
     with ChaosProxy(service.url) as proxy:
         token = service.issue_token(proved=False)
         on = Connection(AOD, proxy.url, token, {})

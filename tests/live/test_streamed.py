@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aod_notebook import live
+from aod_notebook.agentos.events import CALLS, Streamed, StreamedEvent, recorded
 from aod_notebook.core import bridge
 from aod_notebook.live import invoke
 from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AGENTOS
-from aod_notebook.live.follow.streamed import CALLS, Streamed, StreamedEvent, recorded
 
 TOOLS = st.sampled_from(["Bash", "Read"])
 MESSAGES = st.text("ab ", min_size=1).filter(str.strip)

@@ -13,13 +13,13 @@ from aod_notebook.core import bridge
 from aod_notebook.live import (
     SessionRequest,
     attach,
+    follow,
     start,
 )
 from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AOD
 from aod_notebook.live.embedded import embedded_data_dir
 from aod_notebook.live.errors import ServiceGoneWarning
-from aod_notebook.live.follow import follower
 from aod_notebook.live.registry import registry
 from aod_notebook.local import LocalService, find_service, stop_service
 
@@ -102,7 +102,7 @@ def test_an_id_of_a_followed_session_has_its_times(connected):
 
 def lost(service, monkeypatch):
     """A session that the service had when it went away."""
-    monkeypatch.setattr(follower, "PATIENCE_S", 0)
+    monkeypatch.setattr(follow, "PATIENCE_S", 0)
     on = Connection(AOD, service.url, service.aod_token, {})
     on.background_client = AsyncClient(service.url, service.aod_token, max_retries=0)
     registry.open.add(on)  # so that it is closed at the end
@@ -150,7 +150,7 @@ def test_a_session_is_followed_through_a_restart_of_its_service(tmp_path, monkey
 def test_the_reason_why_a_session_can_not_continue_is_reported(connected, tmp_path, monkeypatch):
     with LocalService(data_dir=tmp_path / "d") as first:
         session = lost(first, monkeypatch)
-        monkeypatch.setattr(follower, "PATIENCE_S", 60)
+        monkeypatch.setattr(follow, "PATIENCE_S", 60)
     deadline = time.monotonic() + 60
     while not session.notice and session.row is None and time.monotonic() < deadline:
         time.sleep(0.02)

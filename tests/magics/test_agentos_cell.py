@@ -11,8 +11,8 @@ from aod_notebook.live import (
     RunFailedError,
     RunUnknownError,
     connections,
-    report,
 )
+from aod_notebook.magics import cell_run
 from aod_notebook.magics.parser import MagicUsageError
 from aod_notebook.magics.template import UnknownNameError
 
@@ -281,7 +281,7 @@ def test_a_dead_service_costs_the_code_nothing_but_a_moment(
     shell, monkeypatch, unused_port, capsys
 ):
     monkeypatch.setenv("AGENTOS_BASE_URL", f"http://127.0.0.1:{unused_port}")
-    monkeypatch.setattr(report, "REPORT_S", 0.1)
+    monkeypatch.setattr(cell_run, "REPORT_S", 0.1)
     monkeypatch.setattr(connections, "CLOSE_S", 0.1)
     assert shell.run("%%agentos -o r\n6 * 7") == 42
     said = capsys.readouterr().out

@@ -21,9 +21,14 @@ from aod_notebook.core.settings import home
 from aod_notebook.live import journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from aod_notebook.live.batch.plan import Plan
+    from aod_notebook.aod import Client, Session
+    from aod_notebook.live.batch.plan import Item, Plan
+
+SLACK_S = 120.0
+"""How far the service's clock may be behind ours."""
+_KEY = "idempotency_key"
 
 
 class BatchBusyError(AodNotebookError):
@@ -134,6 +139,30 @@ class BatchJournal:
         """Record that a session was stopped unfinished, so that a new one may take its place."""
         self.claim(number, attempt + 1)
 
+    def find_claimed(
+        self, client: Client, items: Sequence[Item], claims: Iterable[tuple[int, KnownSession]]
+    ) -> dict[int, str]:
+        """Return the sessions that were made for claims without a session, by their numbers.
+
+        A kernel died, or was not answered, before it knew their ids. A service that keeps the key
+        of each session is asked for that. Elsewhere a session counts that has the same agent and
+        first prompt, was made since the claim, and that no other row has.
+
+        Raises:
+            AodError: what the service answered.
+        """
+        claims = list(claims)
+        if not claims:
+            return {}
+        rows = client.sessions.list()
+        keys = {(row.model_extra or {}).get(_KEY): str(row.id) for row in rows}
+        if any(_KEY in (row.model_extra or {}) for row in rows):
+            wanted = {number: self.key(number, record.attempt) for number, record in claims}
+            return {number: keys[key] for number, key in wanted.items() if key in keys}
+        taken = {record.session_id for record in self.known().values()}
+        free = [row for row in rows if str(row.id) not in taken and row.status != "terminated"]
+        return _alike(client, free, items, claims)
+
     def finish(self) -> None:
         """Record that the whole batch is done."""
         with journal.opened() as rows:
@@ -178,3 +207,35 @@ def keep_reusable(key: str, service: str, session_id: str) -> None:
             "insert or replace into reusable values (?, ?, ?, ?)",
             (key, service, session_id, time.time()),
         )
+
+
+def _alike(
+    client: Client,
+    rows: list[Session],
+    items: Sequence[Item],
+    claims: list[tuple[int, KnownSession]],
+) -> dict[int, str]:
+    """Match sessions with claims by agent, first prompt and time."""
+    since = min(record.claimed_at for _, record in claims) - SLACK_S
+    left = [
+        row
+        for row in reversed(rows)  # the oldest first, as they were claimed
+        if row.created_at.timestamp() >= since
+    ]
+    prompts: dict[str, str] = {}
+    found: dict[int, str] = {}
+    for number, record in sorted(claims, key=lambda claim: claim[1].claimed_at):
+        item = items[number]
+        for row in left:
+            name = str(row.id)
+            if str(row.agent_id) != item.fields["agent_id"]:
+                continue
+            if row.created_at.timestamp() < record.claimed_at - SLACK_S:
+                continue
+            if name not in prompts:
+                prompts[name] = client.sessions.turns(name)[0].prompt
+            if prompts[name] == item.prompt:
+                found[number] = name
+                left.remove(row)
+                break
+    return found

@@ -16,8 +16,8 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live.batch.guards import Guard, Watch
 from aod_notebook.live.batch.journal import BatchJournal, keep_reusable, reusable
-from aod_notebook.live.batch.lookup import before
 from aod_notebook.live.batch.reading import added
+from aod_notebook.live.batch.result import frame_of
 from aod_notebook.live.batch.session import (
     NOT_STARTED,
     LocalSource,
@@ -184,8 +184,6 @@ class Batch:
 
     def frame(self) -> pd.DataFrame:
         """Return the result so far: a row per session, in the order of the input."""
-        from aod_notebook.live.batch.result import frame_of
-
         waiting = "queued" if self._is_running else NOT_STARTED
         return frame_of(self.plan, self.outcomes, self.running, self.id, waiting)
 
@@ -228,7 +226,7 @@ class Batch:
         open_claims = [
             (number, record) for number, record in known.items() if record.session_id is None
         ]
-        there = before(self._source.client(), self.plan.items, self._records, open_claims)
+        there = self._records.find_claimed(self._source.client(), self.plan.items, open_claims)
         for item in self.plan.items:
             record = known.get(item.number)
             if record is not None and record.outcome is not None:
@@ -335,10 +333,9 @@ class Batch:
                 self._stopping.wait(WAKE_S * tries[number])
                 with contextlib.suppress(AodNotebookError):
                     self._source.revive()
-                    there = before(
+                    there = self._records.find_claimed(
                         self._source.client(),
                         self.plan.items,
-                        self._records,
                         [(number, self._records.known()[number])],
                     )
                     return replace(job, session_id=there.get(number))
@@ -385,7 +382,7 @@ class Batch:
                 for number, record in self._records.known().items()
                 if record.outcome is None and record.session_id is None
             ]
-            ids |= before(self._source.client(), self.plan.items, self._records, claims)
+            ids |= self._records.find_claimed(self._source.client(), self.plan.items, claims)
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(self._terminate, ids.values()))
         done, _ = wait(self._pending, timeout=0 if self._dask is not None else END_S)

@@ -18,13 +18,13 @@ from aod_notebook.agentos.errors import (
     AgentOSTransientError,
     describe,
 )
+from aod_notebook.agentos.events import Streamed, StreamedEvent, merged, recorded, seconds
 from aod_notebook.contract import ACTIVE_STATUSES, RUN_ENDED, RUN_WAITING
 from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.settings import is_loopback
 from aod_notebook.live.errors import RunNotFollowedError
-from aod_notebook.live.follow.follower import WAKE_S, Follower
-from aod_notebook.live.follow.streamed import Streamed, StreamedEvent, merged, recorded, seconds
+from aod_notebook.live.follow import WAKE_S, Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,7 +8,7 @@ import distributed
 import pytest
 from batch_kernel import kernel, run, table
 
-from aod_notebook.live.batch import lookup
+from aod_notebook.live.batch import journal
 from aod_notebook.local import LocalService
 
 pytestmark = [
@@ -77,7 +77,7 @@ def test_killed_kernel_is_continued_and_each_row_runs_once(variables, count, row
 
 
 def test_killed_kernel_is_continued_on_a_service_without_keys(variables, count, monkeypatch):
-    monkeypatch.setattr(lookup, "_KEY", "a_key_that_no_session_has")
+    monkeypatch.setattr(journal, "_KEY", "a_key_that_no_session_has")
     kill_half_way(variables, count, 40)
     assert_whole(run(rows=40), count, 40)
 
