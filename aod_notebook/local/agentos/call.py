@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from aod_notebook.local.state import State
 
 T = TypeVar("T")
+Object = dict[str, Any]
+"""A JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def enveloped(data: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def run_answer(data: dict[str, Any]) -> Response:
+def run_answer(data: Object) -> Response:
     """Return the answer of invoke and reply; a paused run answers 202."""
     paused = "awaiting_input" in data or "awaiting_approval" in data
     return answer(data, 202 if paused else 200)

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from aod_notebook.contract import TOKEN_FIELDS, TaskStatus
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.call import AgentOSCall, answer
+from aod_notebook.local.agentos.call import AgentOSCall, Object, answer
 from aod_notebook.local.clock import now
 from aod_notebook.local.errors import InvalidError, ServiceError
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 Text = Annotated[str, Meta(min_length=1)]
-Object = dict[str, Any]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 MAX_EVENTS = 1000

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from aod_notebook.contract import LOCAL_RUNTIMES
-from aod_notebook.local.aod import catalog
+from aod_notebook.local.aod import catalog, versions
 from aod_notebook.local.aod.call import MAX_METADATA, AodCall, answer, listing, validated
 from aod_notebook.local.aod.models import (
     ProviderAgentCreate,
@@ -99,13 +99,7 @@ async def archive_agent(call: AodCall) -> Response:
     """`POST /agents/{id}/archive`."""
 
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
-        row = find(connection, call.owner, call.id)
-        if row["archived_at"] is not None:
-            raise WrongStateError("Agent is already archived")
-        time = now()
-        connection.execute(
-            "UPDATE agent SET archived_at = ?, updated_at = ? WHERE id = ?", (time, time, call.id)
-        )
+        versions.archive(connection, "agent", find(connection, call.owner, call.id))
         return find(connection, call.owner, call.id)
 
     return answer(render(await call.state.database.write(job), call.state.vault))
@@ -257,10 +251,8 @@ def _apply(
     if fields.environment_id is not None:
         _check_assignable(connection, owner, fields.environment_id)
     row = find(connection, owner, agent_id)
-    if row["archived_at"] is not None:
-        raise WrongStateError("Cannot update an archived agent")
-    if fields.version != row["version"]:
-        raise WrongStateError(f"Version mismatch: expected {row['version']}, got {fields.version}")
+    versions.check_open("agent", row)
+    versions.check_version(row, fields.version)
     kind = getattr(fields, generation) or row[generation]
     model = row["model"] if fields.model is None else fields.model
     changes = _changes(row, fields, call.state.vault)
@@ -269,9 +261,7 @@ def _apply(
     changes = {name: value for name, value in changes.items() if value != row[name]}
     if not changes:
         return row
-    changes |= {"version": row["version"] + 1, "updated_at": now()}
-    marks = ", ".join(f"{name} = :{name}" for name in changes)
-    connection.execute(f"UPDATE agent SET {marks} WHERE id = :id", {**changes, "id": agent_id})  # noqa: S608 - our own column names
+    versions.change(connection, "agent", row, changes)
     row = find(connection, owner, agent_id)
     _snapshot(connection, row)
     return row
@@ -321,9 +311,7 @@ def _differs(left: Any, right: Any) -> bool:
 
 
 def _snapshot(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-    snapshot = _rendered(row) | {"created_at": row["updated_at"]}
-    del snapshot["updated_at"], snapshot["archived_at"]
     connection.execute(
         "INSERT INTO agent_version VALUES (?, ?, ?)",
-        (row["id"], row["version"], json.dumps(snapshot)),
+        (row["id"], row["version"], versions.snapshot(_rendered(row))),
     )

@@ -6,6 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
+from aod_notebook.local.aod import versions
 from aod_notebook.local.aod.call import AodCall, answer, listing, validated
 from aod_notebook.local.aod.models import EnvironmentCreateBody, EnvironmentUpdateBody
 from aod_notebook.local.clock import now
@@ -68,7 +69,7 @@ async def create_environment(call: AodCall) -> Response:
 
 async def update_environment(call: AodCall) -> Response:
     """`PUT /environments/{id}`: archived before the body, the name last."""
-    _check_open(find(call.state.database.read(), call.owner, call.id))
+    versions.check_open("environment", find(call.state.database.read(), call.owner, call.id))
     fields = validated(EnvironmentUpdateBody, await call.json())
     row = await call.state.database.write(
         lambda connection: _apply(connection, call, fields, call.state.vault)
@@ -80,14 +81,7 @@ async def archive_environment(call: AodCall) -> Response:
     """`POST /environments/{id}/archive`."""
 
     def job(connection: sqlite3.Connection) -> sqlite3.Row:
-        row = find(connection, call.owner, call.id)
-        if row["archived_at"] is not None:
-            raise WrongStateError("Environment is already archived")
-        time = now()
-        connection.execute(
-            "UPDATE environment SET archived_at = ?, updated_at = ? WHERE id = ?",
-            (time, time, call.id),
-        )
+        versions.archive(connection, "environment", find(connection, call.owner, call.id))
         return find(connection, call.owner, call.id)
 
     return answer(render(await call.state.database.write(job)))
@@ -161,11 +155,6 @@ def _shown_networking(networking: dict[str, Any]) -> dict[str, Any]:
     return {"type": "unrestricted"}
 
 
-def _check_open(row: sqlite3.Row) -> None:
-    if row["archived_at"] is not None:
-        raise WrongStateError("Cannot update an archived environment")
-
-
 def _check_name(connection: sqlite3.Connection, owner: str, name: str) -> None:
     taken = connection.execute(
         "SELECT 1 FROM environment WHERE owner = ? AND name = ? AND archived_at IS NULL",
@@ -179,9 +168,8 @@ def _apply(
     connection: sqlite3.Connection, call: AodCall, fields: EnvironmentUpdateBody, vault: Vault
 ) -> sqlite3.Row:
     row = find(connection, call.owner, call.id)
-    _check_open(row)
-    if fields.version != row["version"]:
-        raise WrongStateError(f"Version mismatch: expected {row['version']}, got {fields.version}")
+    versions.check_open("environment", row)
+    versions.check_version(row, fields.version)
     changes: dict[str, Any] = {}
     for name in ("name", "setup_script"):
         value = getattr(fields, name)
@@ -197,12 +185,7 @@ def _apply(
         return row
     if "name" in changes:
         _check_name(connection, call.owner, changes["name"])
-    changes |= {"version": row["version"] + 1, "updated_at": now()}
-    marks = ", ".join(f"{name} = :{name}" for name in changes)
-    connection.execute(  # our own column names, no text of a caller's
-        f"UPDATE environment SET {marks} WHERE id = :id",  # noqa: S608 - our own column names
-        {**changes, "id": call.id},
-    )
+    versions.change(connection, "environment", row, changes)
     row = find(connection, call.owner, call.id)
     _snapshot(connection, row)
     return row
@@ -217,9 +200,7 @@ def _opened(vault: Vault, row: sqlite3.Row) -> Any:
 
 
 def _snapshot(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-    snapshot = render(row) | {"created_at": row["updated_at"]}
-    del snapshot["updated_at"], snapshot["archived_at"]
     connection.execute(
         "INSERT INTO environment_version VALUES (?, ?, ?, ?)",
-        (row["id"], row["version"], json.dumps(snapshot), row["env_vars"]),
+        (row["id"], row["version"], versions.snapshot(render(row)), row["env_vars"]),
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from aod_notebook.local.agentos import runs
+from aod_notebook.local.agentos.call import Object  # noqa: TC001 - a struct needs its types
 from aod_notebook.local.clock import now
 from aod_notebook.local.errors import MissingError, WrongStateError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 Text = Annotated[str, Meta(min_length=1)]
 Provider = Literal["anthropic", "openai", "replay"]
 Status = Literal["active", "paused", "archived"]
-Object = dict[str, Any]
 
 
 class AgentSettings(msgspec.Struct, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 from msgspec import Meta
@@ -15,11 +15,10 @@ from aod_notebook.local.errors import MissingError, WrongStateError
 if TYPE_CHECKING:
     import sqlite3
 
-    from aod_notebook.local.agentos.call import AgentOSCall
+    from aod_notebook.local.agentos.call import AgentOSCall, Object
 
 Text = Annotated[str, Meta(min_length=1)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Object = dict[str, Any]
 
 WORKSPACE = {"id": "local", "slug": "local", "name": "This machine"}
 

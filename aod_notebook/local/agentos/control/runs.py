@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
 
 from aod_notebook.local.agentos import runs
-from aod_notebook.local.agentos.call import AgentOSCall, enveloped
+from aod_notebook.local.agentos.call import AgentOSCall, Object, enveloped
 from aod_notebook.local.agentos.invoke import RpcInvoke, run_agent
 from aod_notebook.local.agentos.questions import OPEN
 from aod_notebook.local.clock import now
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Text = Annotated[str, Meta(min_length=1)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Object = dict[str, Any]
 
 
 class RunById(msgspec.Struct):
