@@ -1,6 +1,7 @@
 """Frames of lines that are decoded together: every column as if each was read by itself."""
 
 import json
+from itertools import cycle
 
 import pandas as pd
 import pyarrow as pa
@@ -71,6 +72,25 @@ def test_texts_that_pandas_keeps_as_python_objects_are_read_too():
     kept = pd.array(list(events["data"]), dtype=pd.StringDtype("python", na_value=float("nan")))
     pd.testing.assert_frame_equal(
         frames.messages_from_events(events.assign(data=kept)), frames.messages_from_events(events)
+    )
+
+
+@pytest.mark.parametrize("sizes", [[1], [3, 300, 1], [255, 257], [2000], [0, 1500, 0, 7]])
+def test_the_chunks_that_texts_stand_in_change_nothing(sizes):
+    lines = [line for number in range(12) for line in long_turn(number)]
+    events = frames.decode_events(body([lines[:700], lines[700:]]), "8d0c0000")
+    texts = pa.chunked_array(events["data"].array.__arrow_array__()).combine_chunks()
+    cut, start = [], 0
+    for size in cycle(sizes):
+        cut.append(texts.slice(start, size))
+        start += size
+        if start >= len(texts):
+            break
+    dtype = events["data"].dtype
+    kept = events.assign(data=dtype.construct_array_type()(pa.chunked_array(cut), dtype=dtype))
+    assert len(pa.chunked_array(kept["data"].array.__arrow_array__()).chunks) == len(cut)
+    pd.testing.assert_frame_equal(
+        frames.messages_from_events(kept), frames.messages_from_events(events)
     )
 
 

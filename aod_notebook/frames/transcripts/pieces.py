@@ -16,6 +16,10 @@ from aod_notebook.transcripts import Entry, Reader, Spoken
 
 _Ints = npt.NDArray[np.int64]
 _NO_TURN = -1
+_BATCH = 1024
+"""So many outputs are read together at most, which about fit in the cache."""
+_SHORT = 256
+"""Chunks of fewer outputs are joined."""
 _NAMELESS = frozenset({"codex", "opencode"})
 """Runtimes that name no model in their lines."""
 ModelOf = Callable[[str | None], str | None]
@@ -147,8 +151,8 @@ class _Transcript:
             if turn != self._turn:
                 yield from self._begin(turn)
             self._where.extend(part)
-            for first in range(0, len(part), LINES_PER_BATCH):
-                for entries in self._read(part.texts(first, first + LINES_PER_BATCH)):
+            for texts in part.batches():
+                for entries in self._read(texts):
                     yield from self._made(entries)
 
     def _read(self, texts: pa.ChunkedArray) -> Iterator[Sequence[Entry]]:
@@ -276,6 +280,8 @@ class _Outputs:
     rows: _Ints
     """Where their texts stand in `data`; increasing within a session."""
     data: pa.ChunkedArray
+    chunk_ends: _Ints
+    """The rows of `data` at which its chunks end."""
 
     def __len__(self) -> int:
         return len(self.turns)
@@ -291,10 +297,22 @@ class _Outputs:
             None if times is None else times[here],
             self.rows[here],
             self.data,
+            self.chunk_ends,
         )
 
-    def texts(self, start: int, stop: int) -> pa.ChunkedArray:
-        """Return the texts of some outputs, which stand near one another."""
+    def batches(self) -> Iterator[pa.ChunkedArray]:
+        """Return the texts, some at a time: where it can be, those that stand in one chunk of Arrow."""
+        first_chunk, last_chunk = np.searchsorted(self.chunk_ends, self.rows[[0, -1]], "right")
+        ends = self.chunk_ends[first_chunk : last_chunk + 1]
+        start = 0
+        for end in np.searchsorted(self.rows, ends).tolist():
+            if end - start < _SHORT and end < len(self):
+                continue  # as many looks at a growing session leave them
+            for first in range(start, end, _BATCH):
+                yield self._texts(first, min(first + _BATCH, end))
+            start = end
+
+    def _texts(self, start: int, stop: int) -> pa.ChunkedArray:
         rows = self.rows[start:stop]
         near = self.data.slice(rows[0], rows[-1] + 1 - rows[0])
         return near if len(near) == len(rows) else near.take(rows - rows[0])
@@ -328,6 +346,7 @@ def _outputs(events: pd.DataFrame) -> tuple[_Outputs, Any]:
         times,
         at,
         data,
+        np.cumsum([len(chunk) for chunk in data.chunks]),
     ), ids
 
 
