@@ -1,7 +1,10 @@
 """How our frames are shown: in HTML and as text, whole in code, hostile texts as texts."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -303,3 +306,29 @@ def test_a_table_of_checks_from_a_foreign_file_is_text(shown):
     text = shown(frame)
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
     assert shown is table_text or "<img" not in text
+
+
+PANDAS_AFTER_THE_EXTENSION = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "aod_notebook")
+assert "pandas" not in sys.modules
+import pandas as pd
+from aod_notebook.magics.tables.findings import SCHEMA
+frame = pd.DataFrame({"check": ["disk"], "state": ["ok"], "finding": ["9 GB free"]})
+frame.attrs["schema"] = SCHEMA
+def shown():
+    formatted, _ = shell.display_formatter.format(frame)
+    return "dataframe" in formatted["text/html"], formatted["text/plain"] == repr(frame)
+print(shown())
+shell.run_line_magic("unload_ext", "aod_notebook")
+print(shown())
+"""
+
+
+def test_frames_are_shown_as_ours_also_when_pandas_comes_after_the_extension(tmp_path):
+    environment = {**os.environ, "AOD_NOTEBOOK_HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    code = [sys.executable, "-c", PANDAS_AFTER_THE_EXTENSION]
+    ran = subprocess.run(code, env=environment, check=True, capture_output=True, text=True)
+    assert ran.stdout.splitlines()[-2:] == ["(False, False)", "(True, True)"]
