@@ -14,7 +14,6 @@ from aod_notebook.agentos.errors import AgentOSForbiddenError
 from aod_notebook.contract import RUN_ENDED, SESSION_ENDED, TOKEN_FIELDS
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.redact import redact
-from aod_notebook.core.redactor import is_secret_name
 from aod_notebook.core.text import counted
 from aod_notebook.live.connections import agentos_connection
 
@@ -319,6 +318,8 @@ def _existing(client: AgentOS, run: Run) -> tuple[set[str], bool]:
 
 
 def _secrets() -> list[str]:
+    from aod_notebook.core.redactor import is_secret_name
+
     return [
         value
         for name, value in os.environ.items()
