@@ -75,7 +75,7 @@ def test_texts_that_pandas_keeps_as_python_objects_are_read_too():
     )
 
 
-@pytest.mark.parametrize("sizes", [[1], [3, 300, 1], [255, 257], [2000], [0, 1500, 0, 7]])
+@pytest.mark.parametrize("sizes", [[1], [3, 300, 1], [255, 257], [2000], [1025], [0, 1500, 0, 7]])
 def test_the_chunks_that_texts_stand_in_change_nothing(sizes):
     lines = [line for number in range(12) for line in long_turn(number)]
     events = frames.decode_events(body([lines[:700], lines[700:]]), "8d0c0000")
