@@ -23,6 +23,8 @@ from aod_notebook.transcripts.claude_wire import (
     Line,
     Message,
     Spoken,
+    Started,
+    StreamEvent,
     decoded,
     decoded_together,
     entries_of,
@@ -66,25 +68,27 @@ class ClaudeLines(Lines):
             return []
         if line.uuid is not None:
             self._seen.add(line.uuid)
-        if line.message is None or line.type not in _SPEAKERS:
-            return [self._plain(line.type, as_dict(loads(raw)), raw)]
-        return self._spoken(line, line.message, raw)
+        if line.message is not None and line.type in _SPEAKERS:
+            return self._spoken(line, line.message, raw)
+        if line.type == "stream_event":
+            return [self._stream_event(line, raw)]
+        return [self._plain(line.type, as_dict(loads(raw)), raw)]
 
-    def read_many(self, raws: Sequence[str], number: int) -> Iterator[Spoken | str]:
+    def read_many(self, raws: Sequence[str], number: int) -> Iterator[Spoken | Sequence[str]]:
         """Read lines, of which the first has that number; yield those to be read by themselves."""
         self._is_spoken = self._is_spoken or _are_mostly_spoken(raws)
         if self._is_spoken:
             yield from self._read_together(raws, number)
         else:
-            yield from raws
+            yield raws
 
-    def _read_together(self, raws: Sequence[str], number: int) -> Iterator[Spoken | str]:
+    def _read_together(self, raws: Sequence[str], number: int) -> Iterator[Spoken | Sequence[str]]:
         lines = decoded_together(raws)
         if lines is None:
             few = len(raws) <= _FEW
             for start in range(0, len(raws), _FEW):
                 some = raws[start : start + _FEW]
-                yield from some if few else self._read_together(some, number + start)
+                yield from [some] if few else self._read_together(some, number + start)
             return
         start = others = 0
         blocks: list[Known] = []
@@ -95,7 +99,7 @@ class ClaudeLines(Lines):
                 continue
             if blocks:
                 yield Spoken(lines[start:index], blocks, raws[start:index], number + start)
-            yield raws[index]
+            yield raws[index : index + 1]
             start, blocks, others = index + 1, [], others + 1
         if blocks:
             yield Spoken(lines[start:], blocks, raws[start:], number + start)
@@ -129,9 +133,11 @@ class ClaudeLines(Lines):
         """Read a line with fields of unusual types."""
         if self._is_repeated(as_str(value.get("uuid"))):
             return []
-        if kind in _SPEAKERS and isinstance(value.get("message"), dict):
-            line = tidied(value)
-            return self._spoken(line, line.message or Message(), raw)
+        line = tidied(value)
+        if line.message is not None and kind in _SPEAKERS:
+            return self._spoken(line, line.message, raw)
+        if kind == "stream_event":
+            return [self._stream_event(line, raw)]
         return [self._plain(kind, value, raw)]
 
     def _is_repeated(self, uuid: str | None) -> bool:
@@ -178,8 +184,6 @@ class ClaudeLines(Lines):
             self._end_of_turn(entry, value)
         elif line_type == "system":
             self._system(entry, value)
-        elif line_type == "stream_event":
-            self._stream_event(entry, as_dict(value.get("event")))
         elif line_type == "rate_limit_event":
             entry.text = _rate_limit(as_dict(value.get("rate_limit_info")))
         elif line_type == "tool_progress":
@@ -219,22 +223,29 @@ class ClaudeLines(Lines):
         elif entry.subtype == "model_refusal_no_fallback":
             entry.text = entry.text or "The model refused, and no other one stood in"
 
-    def _stream_event(self, entry: Entry, event: dict[str, Any]) -> None:
+    def _stream_event(self, line: Line, raw: str) -> Entry:
         """Take the true usage of a message, which only its `message_delta` reports."""
-        entry.subtype = as_str(event.get("type"))
-        parent = entry.parent_tool_use_id
-        if entry.subtype == "message_start":
-            message = as_dict(event.get("message"))
-            self._open[parent] = as_str(message.get("id")), as_dict(message.get("usage"))
-            entry.message_id = as_str(message.get("id"))
-            entry.model = as_str(message.get("model"))
-        elif entry.subtype == "message_delta" and parent in self._open:
+        event, parent = line.event or StreamEvent(), line.parent_tool_use_id
+        entry = Entry(
+            line.type,
+            event.type,
+            uuid=line.uuid,
+            parent_tool_use_id=parent,
+            raw=raw,
+            timestamp=line.timestamp,
+        )
+        if event.type == "message_start":
+            started = event.message or Started()
+            self._open[parent] = started.id, started.usage or {}
+            entry.message_id, entry.model = started.id, started.model
+        elif event.type == "message_delta" and parent in self._open:
             entry.message_id, counts = self._open[parent]
-            known = {k: v for k, v in as_dict(event.get("usage")).items() if v is not None}
-            entry.stop_reason = as_str(as_dict(event.get("delta")).get("stop_reason"))
+            known = {k: v for k, v in (event.usage or {}).items() if v is not None}
+            entry.stop_reason = None if event.delta is None else event.delta.stop_reason
             entry.usage = _usage({**counts, **known})
-        elif entry.subtype == "message_stop":
+        elif event.type == "message_stop":
             entry.message_id, _ = self._open.pop(parent, (None, {}))
+        return entry
 
 
 def _are_mostly_spoken(raws: Sequence[str]) -> bool:

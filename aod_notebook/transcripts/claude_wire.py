@@ -136,6 +136,27 @@ class Message(msgspec.Struct, gc=False):
         )
 
 
+class Started(msgspec.Struct, gc=False):
+    """A message that the model begins to write."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+
+
+class _Delta(msgspec.Struct, gc=False):
+    stop_reason: str | None = None
+
+
+class StreamEvent(msgspec.Struct, gc=False):
+    """A part of a message while the model writes it; of most kinds only their name."""
+
+    type: str | None = None
+    message: Started | None = None
+    delta: _Delta | None = None
+    usage: dict[str, Any] | None = None
+
+
 class Line(msgspec.Struct, gc=False):
     """A line of stream-json; of most kinds only what they have in common."""
 
@@ -148,6 +169,7 @@ class Line(msgspec.Struct, gc=False):
     is_compact_summary: bool | None = msgspec.field(default=None, name="isCompactSummary")
     is_meta: bool | None = msgspec.field(default=None, name="isMeta")
     message: Message | None = None
+    event: StreamEvent | None = None
 
 
 _decoder = msgspec.json.Decoder(Line)
@@ -182,11 +204,8 @@ def decoded_together(raws: Sequence[str]) -> list[Line] | None:
 
 
 def tidied(value: dict[str, Any]) -> Line:
-    """Make a line of a decoded one whose `message` is an object, without what has another type."""
-    message = value["message"]
-    content, usage = message.get("content"), message.get("usage")
-    parts = [content] if isinstance(content, str) else as_list(content)
-    blocks = [_tidied_block(part) for part in parts if isinstance(part, dict | str)]
+    """Make a line of a decoded one that has a type, without what has another type."""
+    message, event = value.get("message"), value.get("event")
     return Line(
         value["type"],
         subtype=as_str(value.get("subtype")),
@@ -196,13 +215,33 @@ def tidied(value: dict[str, Any]) -> Line:
         is_synthetic=as_bool(value.get("isSynthetic")),
         is_compact_summary=as_bool(value.get("isCompactSummary")),
         is_meta=as_bool(value.get("isMeta")),
-        message=Message(
-            id=as_str(message.get("id")),
-            model=as_str(message.get("model")),
-            content=cast("list[Known]", blocks),
-            stop_reason=as_str(message.get("stop_reason")),
-            usage=_tidied_usage(usage) if isinstance(usage, dict) else None,
+        message=_tidied_message(message) if isinstance(message, dict) else None,
+        event=_tidied_event(event) if isinstance(event, dict) else None,
+    )
+
+
+def _tidied_message(message: dict[str, Any]) -> Message:
+    content, usage = message.get("content"), message.get("usage")
+    parts = [content] if isinstance(content, str) else as_list(content)
+    blocks = [_tidied_block(part) for part in parts if isinstance(part, dict | str)]
+    return Message(
+        id=as_str(message.get("id")),
+        model=as_str(message.get("model")),
+        content=cast("list[Known]", blocks),
+        stop_reason=as_str(message.get("stop_reason")),
+        usage=_tidied_usage(usage) if isinstance(usage, dict) else None,
+    )
+
+
+def _tidied_event(event: dict[str, Any]) -> StreamEvent:
+    started = as_dict(event.get("message"))
+    return StreamEvent(
+        as_str(event.get("type")),
+        Started(
+            as_str(started.get("id")), as_str(started.get("model")), as_dict(started.get("usage"))
         ),
+        _Delta(as_str(as_dict(event.get("delta")).get("stop_reason"))),
+        as_dict(event.get("usage")),
     )
 
 

@@ -28,10 +28,10 @@ class Lines:
             return [Entry("unknown", raw=raw)]
         return self.read_object(kind, value, raw)
 
-    def read_many(self, raws: Sequence[str], number: int) -> Iterator[Spoken | str]:
+    def read_many(self, raws: Sequence[str], number: int) -> Iterator[Spoken | Sequence[str]]:
         """Read lines, of which the first has that number; yield those to be read by themselves."""
         del number
-        return iter(raws)
+        return iter([raws])
 
     def read_object(self, kind: str, value: dict[str, Any], raw: str) -> list[Entry]:
         """Read a decoded line of type `kind`."""

@@ -8,6 +8,7 @@ from aod_notebook.contract import AGENT_RUNTIMES
 from aod_notebook.transcripts._json import as_str, loads
 from aod_notebook.transcripts.account import Account
 from aod_notebook.transcripts.claude import ClaudeLines
+from aod_notebook.transcripts.claude_wire import Spoken
 from aod_notebook.transcripts.codex import CodexLines
 from aod_notebook.transcripts.gemini import GeminiLines
 from aod_notebook.transcripts.lines import Lines
@@ -102,8 +103,8 @@ class Reader:
             start += 1
         rest = lines[start:]
         for part in self._lines.read_many(rest, self.line + 1) if self._lines else ():
-            if isinstance(part, str):
-                entries += self.feed_lines([part])
+            if not isinstance(part, Spoken):
+                entries += self.feed_lines(part)
             elif len(part) < _SHORT:
                 self.line += len(part)
                 entries += part
