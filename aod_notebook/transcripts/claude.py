@@ -133,7 +133,7 @@ class ClaudeLines(Lines):
         """Read a line with fields of unusual types."""
         if self._is_repeated(as_str(value.get("uuid"))):
             return []
-        line = tidied(value)
+        line = tidied(value, raw)
         if line.message is not None and kind in _SPEAKERS:
             return self._spoken(line, line.message, raw)
         if kind == "stream_event":

@@ -1,5 +1,6 @@
 """Claude's lines as they are decoded, one at a time or many at once, and the entries of each."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, cast, overload
 
@@ -203,8 +204,26 @@ def decoded_together(raws: Sequence[str]) -> list[Line] | None:
     return lines if len(lines) == len(raws) else None
 
 
-def tidied(value: dict[str, Any]) -> Line:
-    """Make a line of a decoded one that has a type, without what has another type."""
+class _Arguments(msgspec.Struct, gc=False):
+    input: msgspec.Raw = msgspec.Raw()
+
+
+class _ArgumentsOfMessage(msgspec.Struct, gc=False):
+    content: list[_Arguments]
+
+
+class _ArgumentsOfLine(msgspec.Struct, gc=False):
+    message: _ArgumentsOfMessage
+
+
+_decode_arguments = msgspec.json.Decoder(_ArgumentsOfLine).decode
+
+
+def tidied(value: dict[str, Any], raw: str) -> Line:
+    """Make a line of a decoded one that has a type, without what has another type.
+
+    The arguments of calls stay as they are written in `raw`, if each block is an object.
+    """
     message, event = value.get("message"), value.get("event")
     return Line(
         value["type"],
@@ -215,15 +234,20 @@ def tidied(value: dict[str, Any]) -> Line:
         is_synthetic=as_bool(value.get("isSynthetic")),
         is_compact_summary=as_bool(value.get("isCompactSummary")),
         is_meta=as_bool(value.get("isMeta")),
-        message=_tidied_message(message) if isinstance(message, dict) else None,
+        message=_tidied_message(message, raw) if isinstance(message, dict) else None,
         event=_tidied_event(event) if isinstance(event, dict) else None,
     )
 
 
-def _tidied_message(message: dict[str, Any]) -> Message:
+def _tidied_message(message: dict[str, Any], raw: str) -> Message:
     content, usage = message.get("content"), message.get("usage")
     parts = [content] if isinstance(content, str) else as_list(content)
     blocks = [_tidied_block(part) for part in parts if isinstance(part, dict | str)]
+    with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+        written = _decode_arguments(raw).message.content
+        for block, arguments in zip(blocks, written, strict=True):
+            if isinstance(block, ToolUse):
+                block.input = arguments.input
     return Message(
         id=as_str(message.get("id")),
         model=as_str(message.get("model")),

@@ -330,3 +330,11 @@ def test_thoughts_are_what_the_total_holds_beside_input_and_output():
     del stats["total_tokens"]
     [entry] = read({"type": "result", "status": "success", "stats": stats})
     assert entry.result.usage.reasoning_tokens is None
+
+
+@pytest.mark.parametrize("beside", ['{"type":"image"}', '{"type":"text","text":7}'])
+def test_the_arguments_of_a_call_stay_as_written_beside_an_odd_block(beside):
+    call = '{"type": "tool_use", "name": "Bash", "input": {"n": 1.50, "x": "\\u00e9"}}'
+    line = f'{{"type":"assistant","message":{{"content":[{beside},{call}]}}}}'
+    _, entry = Reader("claude").feed_lines([line])
+    assert entry.input_json == '{"n": 1.50, "x": "\\u00e9"}'
