@@ -106,7 +106,7 @@ class ClaudeLines(Lines):
         self._is_spoken = 2 * others < len(lines)
 
     def _known_block(self, line: Line) -> Known | None:
-        """Return the only block of a line that needs no look at what was said before."""
+        """Return the only block of a line that can be read without the lines before it."""
         message, uuid = line.message, line.uuid
         if message is None or uuid in self._seen:
             return None

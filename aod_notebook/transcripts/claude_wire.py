@@ -106,7 +106,7 @@ class _Usage(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct, gc=False):
-    """What was said; the lines of one message repeat its id and usage."""
+    """A message; its lines repeat its id and usage."""
 
     id: str | None = None
     model: str | None = None
@@ -316,7 +316,7 @@ class Spoken(Sequence[Entry]):
 
     Attributes:
         lines: the lines as they are decoded.
-        messages: what was said in each.
+        messages: the message of each.
         blocks: the block of each.
         raws: the lines as they came.
         numbers: the numbers of the lines in what was read.

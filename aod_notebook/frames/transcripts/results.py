@@ -101,11 +101,11 @@ def turn_results(pieces: Iterable[Piece], report: Report | None = None) -> list[
     unreported: dict[tuple[str | None, int | None], None] = {}
     for piece in pieces:
         key = piece.session_id, piece.turn
-        said = isinstance(piece.entries, Spoken)  # what was said is no account
-        for entry, at in () if said else zip(piece.entries, piece.times, strict=True):
-            if entry.result is not None:
-                result = _named(entry.result, piece.model)
-                found[key] = _TurnResult(piece.session_id, piece.turn, result, at)
+        if not isinstance(piece.entries, Spoken):  # in which no turn ends
+            for entry, at in zip(piece.entries, piece.times, strict=True):
+                if entry.result is not None:
+                    result = _named(entry.result, piece.model)
+                    found[key] = _TurnResult(piece.session_id, piece.turn, result, at)
         if piece.runtime == "claude":
             unreported[key] = None
     if report is not None:

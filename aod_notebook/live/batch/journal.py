@@ -178,9 +178,7 @@ class BatchJournal:
         path = make_private_file(make_private(home() / "batches") / f"{self.id}.lock")
         with path.open("a+") as file:
             is_ours = True
-            with contextlib.suppress(
-                OSError
-            ):  # some systems, and some network disks, have no locks
+            with contextlib.suppress(OSError):  # some systems and network disks have no locks
                 is_ours = lock(file.fileno())
             if not is_ours:
                 raise BatchBusyError(
