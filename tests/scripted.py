@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 Answer = Callable[[socket.socket], None]
 
@@ -38,6 +39,7 @@ class Scripted:
 
     answers: list[Answer]
     requests: list[Request] = field(default_factory=list)
+    tls: Any = None  # a context of `ssl`: then the service speaks https
 
     def __enter__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -53,7 +55,7 @@ class Scripted:
     @property
     def url(self):
         host, port = self._listener.getsockname()
-        return f"http://{host}:{port}"
+        return f"{'http' if self.tls is None else 'https'}://{host}:{port}"
 
     def _serve(self):
         answers = list(self.answers)
@@ -67,15 +69,18 @@ class Scripted:
 
     def _answer(self, connection, answer):
         # A client that gives up resets the connection, also while it is read.
-        with connection, contextlib.suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            request = _read(connection)
-            if request is not None:
-                self.requests.append(request)
-                answer(connection)
+        with contextlib.suppress(OSError):
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            with connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                request = read_request(connection)
+                if request is not None:
+                    self.requests.append(request)
+                    answer(connection)
 
 
-def _read(connection):
+def read_request(connection):
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(65536)

@@ -98,19 +98,21 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def tls(url: str) -> ssl.SSLContext | bool:
-    """Return httpx's certificate setting for clients of this URL.
+def tls(url: str) -> ssl.SSLContext:
+    """Return the certificates that clients of this URL trust.
 
     Loading the authorities takes some 30 ms, which a plain connection to this machine never
     needs; without them no certificate is trusted.
 
     Example:
-        >>> tls("https://example.org")
-        True
+        >>> tls("http://127.0.0.1:8777").get_ca_certs()
+        []
     """
     if urlsplit(url).scheme == "http" and is_loopback(url):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return True
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=not is_loopback(url))
 
 
 def user_agent() -> str:

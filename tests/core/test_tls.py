@@ -18,4 +18,7 @@ def test_plain_http_to_this_machine_trusts_no_authority(url):
     "url", ["https://127.0.0.1:8777", "https://example.org", "http://10.0.0.1"]
 )
 def test_everything_else_is_checked_as_usual(url):
-    assert tls(url) is True
+    context = tls(url)
+    assert context.get_ca_certs() != []
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED

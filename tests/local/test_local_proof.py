@@ -188,7 +188,7 @@ def test_a_listener_on_the_freed_port_gets_nothing_secret(data_dir, how):
 def test_a_connection_is_proved_once_and_then_used_for_many_calls(service, monkeypatch):
     proofs = []
     monkeypatch.setattr(
-        "aod_notebook.core._sync.nearby.Handshake",
+        "aod_notebook.core._sync.direct.Handshake",
         lambda *ends: proofs.append(ends) or proof.Handshake(*ends),
     )
     with Client(service.url, service.aod_token) as client:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 import anyio
 import httpx
 from httpx_sse import aconnect_sse
 
-from aod_notebook.core._async.nearby import AsyncNearbyTransport
+from aod_notebook.core._async.direct import AsyncDirectTransport
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
@@ -213,12 +214,10 @@ def _client(
     # no ceiling: each open stream holds a connection
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     token = auth.to_be_proved(base_url)
-    is_plain = is_loopback(base_url) and not base_url.lower().startswith("https:")
-    if transport is None and (is_plain or token is not None):
-        transport = AsyncNearbyTransport(token, limits)
+    trusts_env = token is None and not is_loopback(base_url)  # no proxy is the service
+    context = tls(base_url)
+    if transport is None and not (trusts_env and getproxies()):
+        transport = AsyncDirectTransport(token, limits, context)
     return httpx.AsyncClient(
-        transport=transport,
-        verify=tls(base_url),
-        trust_env=token is None and not is_loopback(base_url),  # no proxy is the service
-        limits=limits,
+        transport=transport, verify=context, trust_env=trusts_env, limits=limits
     )

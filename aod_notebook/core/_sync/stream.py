@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import httpx
 
+from aod_notebook.core._sync.passing import finish
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import CallFailure, FailureKind
 from aod_notebook.core.retry import is_passing
@@ -106,6 +107,8 @@ class Stream(Generic[T]):
                 call = self._resume.call()
                 failure = call.failure_of(error, self._transport.url(call))
             self._reading = False
+            if self._resume.ended and not self._closed:
+                finish(body.response)
             body.close()
             if self._closed or self._resume.ended:
                 return

@@ -6,11 +6,12 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 import httpx
 from httpx_sse import connect_sse
 
-from aod_notebook.core._sync.nearby import NearbyTransport
+from aod_notebook.core._sync.direct import DirectTransport
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
@@ -212,12 +213,8 @@ def _client(base_url: str, auth: BearerAuth, transport: httpx.BaseTransport | No
     # no ceiling: each open stream holds a connection
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     token = auth.to_be_proved(base_url)
-    is_plain = is_loopback(base_url) and not base_url.lower().startswith("https:")
-    if transport is None and (is_plain or token is not None):
-        transport = NearbyTransport(token, limits)
-    return httpx.Client(
-        transport=transport,
-        verify=tls(base_url),
-        trust_env=token is None and not is_loopback(base_url),  # no proxy is the service
-        limits=limits,
-    )
+    trusts_env = token is None and not is_loopback(base_url)  # no proxy is the service
+    context = tls(base_url)
+    if transport is None and not (trusts_env and getproxies()):
+        transport = DirectTransport(token, limits, context)
+    return httpx.Client(transport=transport, verify=context, trust_env=trusts_env, limits=limits)

@@ -61,6 +61,8 @@ class _Fetched:
     session: Any
     turns: list[Any]
     events: pa.Table
+    size: int
+    """Bytes of the events: to count them takes as long as a small session takes to decode."""
     report: Report
     has_times: bool
     model: Callable[[], str | None]
@@ -145,7 +147,7 @@ def staged(
 
 
 def _is_batch(batch: Sequence[_Fetched]) -> bool:
-    size = sum(fetched.events.nbytes for fetched in batch)
+    size = sum(fetched.size for fetched in batch)
     return size >= _BATCH_BYTES or len(batch) >= _BATCH_SESSIONS
 
 
@@ -243,7 +245,7 @@ def _fetch(
             models[agent] = agent_model(client, session.agent_id)
         return models[agent]
 
-    return _Fetched(session, turns, events, report, has_times, model)
+    return _Fetched(session, turns, events, events.nbytes, report, has_times, model)
 
 
 def _timed(events: pa.Table, times: Times, session_id: str) -> tuple[pa.Table, bool]:

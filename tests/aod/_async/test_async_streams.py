@@ -5,8 +5,10 @@ import threading
 import pytest
 from scripted import (
     SESSION,
+    Scripted,
     answer,
     output,
+    read_request,
     runtime_start,
     start,
     stream,
@@ -64,6 +66,27 @@ async def test_events_can_be_taken_one_by_one(scripted, aconnect):
         assert (await anext(events)).type == "stage"
         assert events.last_event_id == 1
         assert len(await collect(events)) == 6
+
+
+@pytest.mark.anyio
+async def test_the_end_of_a_finished_stream_frees_its_connection(aconnect):
+    chunk = b"%x\r\n%s\r\n" % (len(TWO_TURNS), TWO_TURNS)
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    def give(connection):
+        for _ in range(3):
+            connection.sendall(head + chunk)
+            connection.sendall(b"0\r\n\r\n")
+            if read_request(connection) is None:
+                return
+
+    with Scripted([give]) as service:
+        sessions = aconnect(service).sessions
+        for _ in range(3):
+            assert len(await collect(sessions.stream(SID))) == 8
+        assert len(service.requests) == 1  # a connection
 
 
 @pytest.mark.anyio

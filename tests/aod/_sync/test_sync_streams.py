@@ -6,8 +6,10 @@ import threading
 import pytest
 from scripted import (
     SESSION,
+    Scripted,
     answer,
     output,
+    read_request,
     runtime_start,
     start,
     stream,
@@ -63,6 +65,26 @@ def test_events_can_be_taken_one_by_one(scripted, connect):
         assert (next(events)).type == "stage"
         assert events.last_event_id == 1
         assert len(collect(events)) == 6
+
+
+def test_the_end_of_a_finished_stream_frees_its_connection(connect):
+    chunk = b"%x\r\n%s\r\n" % (len(TWO_TURNS), TWO_TURNS)
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    def give(connection):
+        for _ in range(3):
+            connection.sendall(head + chunk)
+            connection.sendall(b"0\r\n\r\n")
+            if read_request(connection) is None:
+                return
+
+    with Scripted([give]) as service:
+        sessions = connect(service).sessions
+        for _ in range(3):
+            assert len(collect(sessions.stream(SID))) == 8
+        assert len(service.requests) == 1  # a connection
 
 
 def test_leaving_early_keeps_the_cursor_at_the_last_returned_event(scripted, connect):
