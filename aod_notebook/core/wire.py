@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -150,6 +151,16 @@ def attempt_of(failure: CallFailure) -> Attempt:
         seen=failure.kind is not FailureKind.UNREACHABLE,
         retry_after=parse_retry_after(failure.headers.get("retry-after")),
     )
+
+
+def load_direct() -> None:
+    """Import what connections need, in the caller's thread.
+
+    The first client would import it on the thread that makes it. A process that is forked while
+    another thread imports a module has half of that module, for good.
+    """
+    for half in ("_async", "_sync"):
+        import_module(f"aod_notebook.core.{half}.direct")
 
 
 def call_timeout(timeouts: Timeouts) -> httpx.Timeout:

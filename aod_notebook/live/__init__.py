@@ -47,7 +47,6 @@ from aod_notebook.live.errors import (
 )
 from aod_notebook.live.handle import StopOutcome
 from aod_notebook.live.journal import JournalWarning
-from aod_notebook.live.mirroring import Mirrored, mirror
 from aod_notebook.live.run import LiveRun
 from aod_notebook.live.session import LiveSession
 from aod_notebook.live.start import (
@@ -62,6 +61,7 @@ from aod_notebook.live.start import (
 )
 
 if TYPE_CHECKING:
+    from aod_notebook.live.mirroring import Mirrored, mirror
     from aod_notebook.viewers.compare import Comparison, compare
 
 __all__ = [
@@ -127,4 +127,8 @@ def __getattr__(name: str) -> Any:
         from aod_notebook.viewers import compare
 
         return getattr(compare, name)
+    if name in ("Mirrored", "mirror"):
+        from aod_notebook.live import mirroring
+
+        return getattr(mirroring, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

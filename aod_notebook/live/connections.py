@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from aod_notebook.core import bridge, current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.unpicklable import Unpicklable
+from aod_notebook.core.wire import load_direct
 from aod_notebook.live.credentials import (
     AGENTOS,
     AOD,
@@ -90,6 +91,7 @@ class Connection(Unpicklable, Generic[C, A]):
         workspace: str | None = None,
         data_dir: Path | None = None,
     ) -> None:
+        load_direct()  # clients are made on the background loop too
         self.half = half
         self.base_url = base_url
         self.sources = dict(sources)

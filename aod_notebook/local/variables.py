@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -362,6 +361,8 @@ def _is_text(value: str) -> bool:
 
 
 def _named_by_codex(text: str) -> Iterator[str]:
+    import tomllib
+
     document = tomllib.loads(text)
     for section in ("model_providers", "mcp_servers"):
         tables = document.get(section)

@@ -16,7 +16,6 @@ from aod_notebook.core.awaited import Heartbeat
 from aod_notebook.live import NestedRunError, RunFailedError, RunStoppedError
 from aod_notebook.live.embedded import ServiceNotStartedError
 from aod_notebook.magics import commands
-from aod_notebook.magics.cell_run import Capture, RunReport, start_run
 from aod_notebook.magics.display import say
 from aod_notebook.magics.find import agentos_connection, input_of
 from aod_notebook.magics.parser import (
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from aod_notebook.live.connections import AgentOSConnection
+    from aod_notebook.magics.cell_run import Capture, RunReport
 
 MAGIC = "%agentos"
 CELL = "%%agentos"
@@ -133,6 +133,8 @@ class ReportedCells:
             MagicUsageError: the line is wrong, or no cell is being run.
             AgentOSError: the service refuses the run, or the key.
         """
+        from aod_notebook.magics.cell_run import Capture, RunReport, start_run
+
         names = self._shell.user_ns
         parser = cell_parser()
         options = parser.parse_args(split(line, CELL))

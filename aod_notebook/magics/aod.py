@@ -18,7 +18,6 @@ from aod_notebook.live import LiveSession, SessionRequest, SessionStoppedError, 
 from aod_notebook.live.batch.guards import keep
 from aod_notebook.live.connections import connection, current_if_any, default_notice
 from aod_notebook.live.embedded import allow_root
-from aod_notebook.live.mirroring import mirror, mirror_at_end
 from aod_notebook.live.start import find_session_id
 from aod_notebook.magics import commands
 from aod_notebook.magics.commands import batch as aod_batch
@@ -410,6 +409,8 @@ class AodMagics(aod_batch.LimitTraits, Magics):
         if failure is not None:
             say(failure)
         if options.report:
+            from aod_notebook.live.mirroring import mirror
+
             say(str(mirror(session)))
         if not options.no_raise:
             session.raise_for_status()
@@ -430,6 +431,8 @@ class AodMagics(aod_batch.LimitTraits, Magics):
         held = f", bound to {options.output}" if options.output else ""
         say(f"Session {session.id} runs in the background{held}. %aod attach last shows it.")
         if options.report:
+            from aod_notebook.live.mirroring import mirror_at_end
+
             mirror_at_end(session)
         if not options.quiet:
             leave_live(session, start=position, view=options.view)

@@ -13,8 +13,6 @@ from IPython.display import clear_output, display
 
 from aod_notebook.core.text import one_line
 from aod_notebook.live import RunFailedError, SessionFailedError
-from aod_notebook.viewers.plain import plain_text, status_line
-from aod_notebook.viewers.static import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from aod_notebook.live import LiveSession
     from aod_notebook.live.handle import Handle
     from aod_notebook.viewers.row import Row
+    from aod_notebook.viewers.static import Transcript
     from aod_notebook.viewers.stream import StreamViewer
 
 
@@ -65,6 +64,8 @@ class OneLine:
     period_s = 0.0
 
     def __init__(self, session: Followed, start: int) -> None:
+        from aod_notebook.viewers.static import Transcript
+
         self.session, self.start = session, start
         self._notices = _ServiceNotices()
         self.transcript = Transcript.of(session)
@@ -90,7 +91,7 @@ class OneLine:
 
     def _rebuilt(self) -> Transcript:
         """Build the transcript again: earlier events may be more complete now."""
-        whole = Transcript.of(self.session)
+        whole = type(self.transcript).of(self.session)
         whole.add(event for event, _ in self.session.received(self.start))
         whole.finish()
         return whole
@@ -104,6 +105,8 @@ class OneLine:
 
     def leave(self) -> None:
         """Show the final output."""
+        from aod_notebook.viewers.plain import status_line
+
         say(status_line(self.transcript.title, self.transcript.summary))
 
 
@@ -115,6 +118,8 @@ class LineOutput(OneLine):
 
     def show(self, rows: Iterable[Row]) -> None:
         """Print the rows."""
+        from aod_notebook.viewers.plain import plain_text
+
         shown = [row for row in rows if not row.is_minor]
         if shown:
             say("\n".join(plain_text(shown, self._last)))

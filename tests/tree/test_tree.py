@@ -95,6 +95,12 @@ def test_the_package_lists_what_it_loads_on_first_use():
     assert {*aod_notebook.__all__, "aod", "agentos", "frames", "live"} <= set(dir(aod_notebook))
 
 
+LOAD_EXT = """
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.instance().run_line_magic("load_ext", "aod_notebook")
+"""
+
+
 def loaded_by(code):
     """The modules that a fresh interpreter has after `code`."""
     code = f"import sys\n{code}\nprint('modules', *sys.modules)"
@@ -113,11 +119,25 @@ def test_importing_the_magics_loads_no_more_than_the_package():
 
 
 def test_loading_the_extension_leaves_tables_and_views_to_their_first_use():
-    shell = "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
-    loaded = loaded_by(f"{shell}Shell.instance().run_line_magic('load_ext', 'aod_notebook')")
+    loaded = loaded_by(LOAD_EXT)
     later = {"pandas", "numpy", "pyarrow", "ipywidgets", "anywidget", "markdown_it", "starlette"}
     assert "aod_notebook.magics.aod" in loaded
     assert not loaded & (later | {"aod_notebook.frames", "aod_notebook.local.runtimes"})
+
+
+def test_loading_the_extension_leaves_the_code_behind_commands_to_their_first_use():
+    loaded = loaded_by(LOAD_EXT)
+    later = {"cell_run": "magics", "mirroring": "live", "outbox": "live", "static": "viewers"}
+    assert not loaded & {f"aod_notebook.{room}.{name}" for name, room in later.items()}
+    assert not loaded & {"httpcore", "h11", "tomllib"}
+
+
+def test_a_connection_loads_what_its_clients_need_before_a_thread_makes_one():
+    needed = {"aod_notebook.core._async.direct", "aod_notebook.core._sync.direct", "httpcore"}
+    imported = "from aod_notebook.live import connections"
+    made = "connections.Connection(connections.AOD, 'http://localhost:1', 'aod_x', {})"
+    assert not needed & loaded_by(imported)
+    assert needed <= loaded_by(f"{imported}\n{made}")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 import httpx
 
-from aod_notebook.core._async.passing import finish
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import CallFailure, FailureKind
 from aod_notebook.core.retry import is_passing
@@ -107,6 +106,8 @@ class AsyncStream(Generic[T]):
                 failure = call.failure_of(error, self._transport.url(call))
             self._reading = False
             if self._resume.ended and not self._closed:
+                from aod_notebook.core._async.passing import finish
+
                 await finish(body.response)
             await body.aclose()
             if self._closed or self._resume.ended:

@@ -10,7 +10,6 @@ import anyio
 import httpx
 from httpx_sse import aconnect_sse
 
-from aod_notebook.core._async.direct import AsyncDirectTransport
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
@@ -217,6 +216,9 @@ def _client(
     trusts_env = token is None and not is_loopback(base_url)  # no proxy is the service
     context = tls(base_url)
     if transport is None and not (trusts_env and getproxies()):
+        # here, as httpx imports httpcore with the first client of its own: it takes 14 ms
+        from aod_notebook.core._async.direct import AsyncDirectTransport
+
         transport = AsyncDirectTransport(token, limits, context)
     return httpx.AsyncClient(
         transport=transport, verify=context, trust_env=trusts_env, limits=limits

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import httpx
 
-from aod_notebook.core._sync.passing import finish
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import CallFailure, FailureKind
 from aod_notebook.core.retry import is_passing
@@ -108,6 +107,8 @@ class Stream(Generic[T]):
                 failure = call.failure_of(error, self._transport.url(call))
             self._reading = False
             if self._resume.ended and not self._closed:
+                from aod_notebook.core._sync.passing import finish
+
                 finish(body.response)
             body.close()
             if self._closed or self._resume.ended:

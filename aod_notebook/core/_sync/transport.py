@@ -11,7 +11,6 @@ from urllib.request import getproxies
 import httpx
 from httpx_sse import connect_sse
 
-from aod_notebook.core._sync.direct import DirectTransport
 from aod_notebook.core.awaited import awaited
 from aod_notebook.core.errors import AodNotebookError, CallFailure, FailureKind
 from aod_notebook.core.retry import Retry, retry_flow
@@ -216,5 +215,8 @@ def _client(base_url: str, auth: BearerAuth, transport: httpx.BaseTransport | No
     trusts_env = token is None and not is_loopback(base_url)  # no proxy is the service
     context = tls(base_url)
     if transport is None and not (trusts_env and getproxies()):
+        # here, as httpx imports httpcore with the first client of its own: it takes 14 ms
+        from aod_notebook.core._sync.direct import DirectTransport
+
         transport = DirectTransport(token, limits, context)
     return httpx.Client(transport=transport, verify=context, trust_env=trusts_env, limits=limits)

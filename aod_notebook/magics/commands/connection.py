@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING
 
 from aod_notebook import live
@@ -25,6 +24,8 @@ NEXT_STEP = "next     {magic} connect --local uses the embedded service, --url U
 
 def ask_secret(question: str) -> str:
     """Ask the person for a token or a key, unseen; nothing where nobody can be asked."""
+    import getpass
+
     from IPython.core.error import StdinNotImplementedError
 
     try:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aod_notebook.agentos.outbox import refused, waiting
 from aod_notebook.core.text import counted
-from aod_notebook.live.outbox import discard, send, sent_lines
 from aod_notebook.magics.display import say
 from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument
 
@@ -25,6 +23,9 @@ REFUSED_COLUMNS = "refused_at reason code external_run_id kind body"
 def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame:
     """Return the waiting spools, or the refused records, one per row."""
     import pandas as pd
+
+    from aod_notebook.agentos.outbox import refused, waiting
+    from aod_notebook.live.outbox import discard, send, sent_lines
 
     if options.refused + options.send + options.discard > 1:
         raise MagicUsageError(
@@ -48,6 +49,8 @@ def outbox(options: argparse.Namespace, _: Mapping[str, object]) -> pd.DataFrame
 
 def waiting_line() -> str:
     """Return a line about waiting and refused records."""
+    from aod_notebook.agentos.outbox import refused, waiting
+
     spools, letters = waiting(), refused()
     records = sum(spool.records for spool in spools)
     parts = [f"{counted(records, 'record')} waiting to be sent" if records else "nothing waits"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aod_notebook.live.mirroring import mirror
 from aod_notebook.magics.commands.references import SESSIONS
 from aod_notebook.magics.display import say
 from aod_notebook.magics.find import find_session
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 def _report(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     from aod_notebook import frames
+    from aod_notebook.live.mirroring import mirror
 
     for reference in options.session:
         if options.where is None:
