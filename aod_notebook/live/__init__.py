@@ -4,16 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.live.agents import AmbiguousNameError, NoSuchNameError
-from aod_notebook.live.batch import (
-    Batch,
-    BatchBusyError,
-    BatchError,
-    BatchStoppedError,
-    LimitError,
-    LimitReachedError,
-    ScoreWarning,
-    batch,
-)
+from aod_notebook.live.batch import batch
 from aod_notebook.live.connections import (
     AgentOSConnection,
     Connection,
@@ -61,6 +52,15 @@ from aod_notebook.live.start import (
 )
 
 if TYPE_CHECKING:
+    from aod_notebook.live.batch import (
+        Batch,
+        BatchBusyError,
+        BatchError,
+        BatchStoppedError,
+        LimitError,
+        LimitReachedError,
+        ScoreWarning,
+    )
     from aod_notebook.live.mirroring import Mirrored, mirror
     from aod_notebook.viewers.compare import Comparison, compare
 
@@ -122,13 +122,29 @@ __all__ = [
 logging.getLogger("aod_notebook").addHandler(logging.NullHandler())
 
 
+_HOMES = {
+    "Batch": "live.batch",
+    "BatchBusyError": "live.batch",
+    "BatchError": "live.batch",
+    "BatchStoppedError": "live.batch",
+    "Comparison": "viewers.compare",  # which needs pandas
+    "LimitError": "live.batch",
+    "LimitReachedError": "live.batch",
+    "Mirrored": "live.mirroring",
+    "ScoreWarning": "live.batch",
+    "compare": "viewers.compare",
+    "mirror": "live.mirroring",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("Comparison", "compare"):  # which need pandas
-        from aod_notebook.viewers import compare
+    """Import what few notebooks need when it is first used."""
+    from importlib import import_module
 
-        return getattr(compare, name)
-    if name in ("Mirrored", "mirror"):
-        from aod_notebook.live import mirroring
-
-        return getattr(mirroring, name)
+    if name in _HOMES:
+        return getattr(import_module(f"aod_notebook.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

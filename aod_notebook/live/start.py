@@ -50,6 +50,8 @@ LISTED_RUNS = 1000
 """How many of the newest runs a short id is looked for in."""
 
 log = logging.getLogger("aod_notebook.live")
+OVER = ("agent", "runtime", "provider", "model", "environment", "recording")
+"""The fields of a request that a batch can vary."""
 
 
 @dataclass(frozen=True, kw_only=True)

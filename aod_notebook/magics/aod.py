@@ -15,7 +15,6 @@ from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 from aod_notebook.contract import PROVIDERS, RUNTIMES
 from aod_notebook.core.redact import redact
 from aod_notebook.live import LiveSession, SessionRequest, SessionStoppedError, start
-from aod_notebook.live.batch.guards import keep
 from aod_notebook.live.connections import connection, current_if_any, default_notice
 from aod_notebook.live.embedded import allow_root
 from aod_notebook.live.start import find_session_id
@@ -371,6 +370,9 @@ class AodMagics(aod_batch.LimitTraits, Magics):
         return run_magic(work, interrupted)
 
     def _prompt(self, line: str, cell: str) -> None:
+        from aod_notebook.live.batch.guards import keep
+        from aod_notebook.magics import batches
+
         parser = cell_parser()
         options = parser.parse_args(split(line, CELL))
         if not options.raw:
@@ -384,7 +386,7 @@ class AodMagics(aod_batch.LimitTraits, Magics):
         self._take_configured(options)
         check_runtime(options, is_embedded=_is_embedded())
         if options.each is not None:
-            aod_batch.run_each(options, request_of(options, cell), self.shell.user_ns, self)
+            batches.run_each(options, request_of(options, cell), self.shell.user_ns, self)
             return
         if options.dry_run or options.code:
             say(self._described(options, cell))
@@ -394,7 +396,7 @@ class AodMagics(aod_batch.LimitTraits, Magics):
         if session is not None:
             watch(session, quiet=options.quiet, view=options.view, owned=False)
             return
-        limits = aod_batch.limits_of(options, self, on)
+        limits = batches.limits_of(options, self, on)
         session, position = self._begin(options, cell, limits)
         if options.output is not None:
             self.shell.user_ns[options.output] = session
@@ -402,9 +404,9 @@ class AodMagics(aod_batch.LimitTraits, Magics):
             keep(session, limits, position)
             self._leave(options, session, position)
             return
-        with aod_batch.guarding(session, limits, position):
+        with batches.guarding(session, limits, position):
             watch(session, start=position, quiet=options.quiet, view=options.view)
-        aod_batch.remember_reusable(session, on)
+        batches.remember_reusable(session, on)
         failure = session.failed_answer()
         if failure is not None:
             say(failure)
@@ -421,7 +423,9 @@ class AodMagics(aod_batch.LimitTraits, Magics):
         """Return the stored session of the same cell, if one is wanted and there; bind it."""
         if options.session is not None or not (options.reuse or self.reuse):
             return None
-        session = aod_batch.reused(request_of(options, cell), on)
+        from aod_notebook.magics import batches
+
+        session = batches.reused(request_of(options, cell), on)
         if session is not None and options.output is not None:
             self.shell.user_ns[options.output] = session
         return session
@@ -453,8 +457,10 @@ class AodMagics(aod_batch.LimitTraits, Magics):
     ) -> tuple[LiveSession, int]:
         """Start or continue a session; return it, and where this cell's events begin."""
         if options.session is None:
+            from aod_notebook.magics import batches
+
             on = connection()
-            return start(aod_batch.within(request_of(options, prompt), limits, on), on), 0
+            return start(batches.within(request_of(options, prompt), limits, on), on), 0
         session = find_session(options.session, self.shell.user_ns)
         position = len(session.wait().received())
         return session.prompt(prompt, timeout=options.timeout), position

@@ -133,7 +133,7 @@ def test_interrupt_binds_the_results_so_far(shell, numbers, monkeypatch):
     def stopped(batch, score):
         raise BatchStoppedError("Interrupted", batch.frame())
 
-    monkeypatch.setattr("aod_notebook.magics.commands.batch.run_scored", stopped)
+    monkeypatch.setattr("aod_notebook.magics.batches.run_scored", stopped)
     with pytest.raises(BatchStoppedError):
         shell.run("%%aod --runtime shell --each rows -o done\necho {{n}}")
     assert list(shell.names["done"]["status"]) == ["not started"] * 3

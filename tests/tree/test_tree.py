@@ -129,6 +129,9 @@ def test_loading_the_extension_leaves_the_code_behind_commands_to_their_first_us
     loaded = loaded_by(LOAD_EXT)
     later = {"cell_run": "magics", "mirroring": "live", "outbox": "live", "static": "viewers"}
     assert not loaded & {f"aod_notebook.{room}.{name}" for name, room in later.items()}
+    assert {name for name in loaded if name.startswith("aod_notebook.live.batch.")} == {
+        "aod_notebook.live.batch.call"
+    }
     assert not loaded & {"httpcore", "h11", "tomllib"}
 
 

@@ -13,7 +13,7 @@ from aod_notebook.core import bridge
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.template import names_in, substitute
 from aod_notebook.core.text import counted, one_line
-from aod_notebook.live.start import SessionRequest, creation, reuse_key
+from aod_notebook.live.start import OVER, SessionRequest, creation, reuse_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from aod_notebook.live.connections import AodConnection
 
-OVER = ("agent", "runtime", "provider", "model", "environment", "recording")
-"""The fields of a session that a batch can vary."""
 _EXCLUSIVE = ("agent", "runtime", "provider")
 
 
