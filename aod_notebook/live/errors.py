@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import one_line
-from aod_notebook.transcripts.noise import is_noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -201,6 +200,8 @@ def error_line(events: Iterable[StreamEvent]) -> str:
             chunks.append(f"{extra.get('message') or ''}\n")
         elif event.type == "output" and extra.get("stream") == "stderr":
             chunks.append(str(extra.get("data") or ""))
+    from aod_notebook.transcripts.noise import is_noise
+
     lines = [line for line in "".join(chunks).strip().splitlines() if not is_noise(line)]
     return one_line(lines[-1], _LONGEST) if lines else ""
 

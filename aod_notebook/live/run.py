@@ -8,7 +8,6 @@ from aod_notebook.agentos.errors import AgentOSConflictError
 from aod_notebook.agentos.events import StreamedEvent
 from aod_notebook.contract import RUN_ENDED, TOKEN_FIELDS
 from aod_notebook.core import words
-from aod_notebook.core.card import Card
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted, failure_text, one_line
 from aod_notebook.live.connections import Connection
@@ -16,7 +15,6 @@ from aod_notebook.live.credentials import AGENTOS
 from aod_notebook.live.errors import RunFailedError, RunStoppedError, RunUnknownError
 from aod_notebook.live.follow.run import RunFollower
 from aod_notebook.live.handle import Handle, StopOutcome, provenance
-from aod_notebook.transcripts._json import as_float
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.agentos import AgentOS, Run
-    from aod_notebook.core.card import Fact
+    from aod_notebook.core.card import Card, Fact
     from aod_notebook.live.connections import AgentOSConnection
     from aod_notebook.plots import Theme
     from aod_notebook.viewers.stream import StreamViewer
@@ -180,6 +178,8 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
     @property
     def cost(self) -> float | None:
         """What the run cost in USD; None if the service reports no cost."""
+        from aod_notebook.transcripts._json import as_float
+
         return as_float(self._row().get("cost_usd"))
 
     # -- tables and figures -------------------------------------------------------------------
@@ -391,6 +391,8 @@ class LiveRun(Handle[StreamedEvent, "AgentOS"]):
         return table
 
     def _card(self) -> Card:
+        from aod_notebook.core.card import Card
+
         row, waits = self.latest or {}, self.waits_for or {}
         tokens, took, count = row.get("total_tokens"), row.get("duration_ms"), len(self.received())
         facts: list[Fact] = [

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import bridge, words
-from aod_notebook.core.card import Card
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.text import counted
 from aod_notebook.live import journal
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from aod_notebook.aod import Client, Session, StreamEvent  # noqa: F401 - the base's arguments
-    from aod_notebook.core.card import Fact
+    from aod_notebook.core.card import Card, Fact
     from aod_notebook.live.connections import AodConnection
     from aod_notebook.plots import Theme
 
@@ -358,6 +357,7 @@ class LiveSession(Handle["StreamEvent", "Client"]):
         return status
 
     def _card(self) -> Card:
+        from aod_notebook.core.card import Card
         from aod_notebook.frames.followed import followed_pieces
         from aod_notebook.frames.sessions.details import of_pieces
 

@@ -122,13 +122,14 @@ def test_loading_the_extension_leaves_tables_and_views_to_their_first_use():
     loaded = loaded_by(LOAD_EXT)
     later = {"pandas", "numpy", "pyarrow", "ipywidgets", "anywidget", "markdown_it", "starlette"}
     assert "aod_notebook.magics.aod" in loaded
-    assert not loaded & (later | {"aod_notebook.frames", "aod_notebook.local.runtimes"})
+    assert not loaded & later
 
 
 def test_loading_the_extension_leaves_the_code_behind_commands_to_their_first_use():
     loaded = loaded_by(LOAD_EXT)
-    later = {"cell_run": "magics", "mirroring": "live", "outbox": "live", "static": "viewers"}
-    assert not loaded & {f"aod_notebook.{room}.{name}" for name, room in later.items()}
+    later = {"core.card", "live.mirroring", "live.outbox", "magics.batches", "magics.cell_run"}
+    rooms = {"agentos.outbox", "frames", "local.runtimes", "transcripts", "viewers"}
+    assert not loaded & {f"aod_notebook.{name}" for name in later | rooms}
     assert {name for name in loaded if name.startswith("aod_notebook.live.batch.")} == {
         "aod_notebook.live.batch.call"
     }
