@@ -9,6 +9,7 @@ they are made visible, but for variation selectors and joiners where emoji or a 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _MARK = (
     r"\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 )
 _MOST_MARKS = 4  # written languages stack three; more cover the lines above and below
-UNSAFE = re.compile(
+_UNSAFE = (
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
     r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f"  # unseen
@@ -72,7 +73,7 @@ def clean(text: str) -> str:
     text = ESCAPES.sub("", text)
     if "\r" in text:
         text = "\n".join(last_written(line) for line in text.split("\n"))
-    return UNSAFE.sub(visible, text)
+    return made_visible(text)
 
 
 def one_line(text: str, limit: int = 400) -> str:
@@ -91,7 +92,7 @@ def one_line(text: str, limit: int = 400) -> str:
         return text  # as most are: very many of them are asked for at once
     near = text[: 8 * limit]
     flat = " ".join(ESCAPES.sub("", near).split()) + ("…" if len(near) < len(text) else "")
-    return clip(UNSAFE.sub(visible, flat[: limit + 1]), limit)
+    return clip(made_visible(flat[: limit + 1]), limit)
 
 
 def clip(text: str, limit: int) -> str:
@@ -126,8 +127,19 @@ def last_written(line: str) -> str:
     return line.rstrip("\r").rpartition("\r")[2]
 
 
-def visible(match: re.Match[str]) -> str:
-    """Return the sign that stands for a match of `UNSAFE`."""
+def made_visible(text: str) -> str:
+    """Return `text` with each character that could mislead a reader replaced by a sign for it."""
+    return _unsafe().sub(_visible, text)
+
+
+@cache
+def _unsafe() -> re.Pattern[str]:
+    """Return the pattern of such characters; it takes 2 ms to compile, and plain text needs none."""
+    return re.compile(_UNSAFE)
+
+
+def _visible(match: re.Match[str]) -> str:
+    """Return the sign that stands for a match of `_UNSAFE`."""
     if _MARKS.fullmatch(match[0]):
         return f"⟨+{counted(len(match[0]), 'mark')}⟩"
     code = ord(match[0])

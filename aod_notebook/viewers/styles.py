@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from aod_notebook.core.text import ESCAPES, UNSAFE, clean, last_written, visible
+from aod_notebook.core.text import ESCAPES, clean, last_written, made_visible
 
 _COLOURS = re.compile(r"(?:\x1b\[|\x9b)([0-9;]*)m")
 _MARKDOWN = re.compile(r"`|\*\*|^#", re.MULTILINE)
@@ -57,7 +57,7 @@ def styled(text: str) -> tuple[str, tuple[int, ...]]:
         if _STYLE_SIGNS.match(piece):
             style = ord(piece) - _STYLE_BASE
             continue
-        shown = UNSAFE.sub(visible, piece)
+        shown = made_visible(piece)
         if shown and style and len(marks) < MOST_MARKS:
             marks += [length, length + len(shown), style]
         parts.append(shown)
