@@ -490,13 +490,6 @@ def _embedded(half: Half, choice: Choice) -> Connection[Any, Any]:
     data_dir = embedded_data_dir()
     service = start_embedded(data_dir)
     sources = {"base_url": EMBEDDED, half.noun: EMBEDDED}
-    if half is AOD:
-        return Connection(half, service.url, service.aod_token, sources, data_dir=data_dir)
-    return Connection(
-        half,
-        service.url,
-        service.agentos_key,
-        sources,
-        agent_id=choice.agent_id or service.agent_id,
-        data_dir=data_dir,
-    )
+    token = service.aod_token if half is AOD else service.agentos_key
+    agent_id = None if half is AOD else choice.agent_id or service.agent_id
+    return Connection(half, service.url, token, sources, agent_id=agent_id, data_dir=data_dir)

@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from aod_notebook import live
 from aod_notebook.aod import AodConnectionError, Client, NotFoundError, StreamEvent
 from aod_notebook.core import bridge
-from aod_notebook.live import LiveSession, ServiceGoneWarning, SessionRequest, attach
+from aod_notebook.live import LiveSession, ServiceGoneWarning, SessionRequest, attach, journal
 from aod_notebook.live.connections import Connection
 from aod_notebook.live.credentials import AOD
-from aod_notebook.live.follow import session as following
-from aod_notebook.live.follow.session import EventLog
+from aod_notebook.live.journal import EventLog
 from aod_notebook.local import LocalService
 
 WAITS = "echo begun; while [ ! -e go ]; do sleep 0.02; done; echo done"
@@ -134,7 +133,7 @@ def test_two_kernels_that_follow_at_once_keep_one_log(service, on):
 
 
 def test_a_log_that_reached_its_size_is_completed_by_the_service(service, on, monkeypatch):
-    monkeypatch.setattr(following, "MAX_BYTES", 2_000)
+    monkeypatch.setattr(journal, "MAX_BYTES", 2_000)
     session = shell("seq 1000; sleep 0.1; seq 1000", on()).wait()
     again = LiveSession(on(), session.id)
     assert 0 < len(again.received()) < len(session.received())
@@ -146,7 +145,7 @@ def test_the_oldest_logs_go_when_all_are_too_large(home, on, monkeypatch):
         session = shell(f"echo {number}", on()).wait()
     oldest = min(logs(home), key=lambda file: file.stat().st_mtime)
     sizes = sum(file.stat().st_size for file in logs(home))
-    monkeypatch.setattr(following, "MAX_FOLDER_BYTES", sizes - 1)
+    monkeypatch.setattr(journal, "MAX_FOLDER_BYTES", sizes - 1)
     session = shell("echo new", on()).wait()
     assert not oldest.exists()
     assert session.id in {file.stem for file in logs(home)}
