@@ -4,8 +4,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from typing import Any, Self, TypeVar
 
@@ -22,9 +23,10 @@ from aod_notebook.frames.report import Framed, Report, now
 QUIET_S = 1.5
 """A running session's stream counts as read to its end when it is silent for so long."""
 
-_HELD_BYTES = 2**24
-"""Answers that nobody takes yet may have so many bytes, or the next one is all that is asked for."""
+_AHEAD_BYTES = 2**22
+"""So much of sessions is read ahead; the rest once they are decoded."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -79,22 +81,38 @@ def each(
     progress: bool = False,
     noun: str = "session",
     pool: Executor | None = None,
-    size: Callable[[T], int] = lambda _: 0,
 ) -> Iterator[tuple[str, T]]:
     """Ask for every id, `jobs` at a time; yield the answers in the order of the ids.
 
     The asking is done by threads of its own, or by a pool, which is shut down in the end; a
-    single id is asked for here. Answers that nobody takes yet are held in memory, so after large
-    ones, by their `size` in bytes, fewer are asked for.
+    single id is asked for here. Answers that nobody takes yet are held in memory, so no more are
+    asked for than twice as many.
 
     An id that cannot be answered is left out and noted in the report.
 
     Raises:
         AodNotebookError: not one id could be answered.
     """
+    return each_finished(
+        ids, ask, lambda answer: answer, report, jobs=jobs, progress=progress, noun=noun, pool=pool
+    )
+
+
+def each_finished(
+    ids: Sequence[str],
+    ask: Callable[[str], S],
+    finish: Callable[[S], T],
+    report: Report,
+    *,
+    jobs: int = 8,
+    progress: bool = False,
+    noun: str = "session",
+    pool: Executor | None = None,
+) -> Generator[tuple[str, T], None, None]:
+    """Do as `each` does; every answer is finished in the caller's thread when it is taken."""
     at_least("jobs", jobs, 1)
     failures: list[AodNotebookError] = []
-    waiting: deque[tuple[str, Future[T]]] = deque()
+    waiting: deque[tuple[str, Future[S]]] = deque()
     to_come = iter(ids)
     with pool or _pool(min(jobs, len(ids))) as asking:
 
@@ -103,20 +121,18 @@ def each(
             waiting.extend((one, asking.submit(ask, one)) for one in more)
 
         submit(len(ids) if pool else jobs)
-        largest = 1
         try:
             for count in range(1, len(ids) + 1):
                 one, future = waiting.popleft()
                 try:
-                    answer = future.result()
-                    largest = max(largest, size(answer))
+                    answer = finish(future.result())
                 except AodNotebookError as error:
                     failures.append(error)
                     continue
                 finally:
                     if progress:
                         _show(count, len(ids), noun)
-                    submit(max(1, min(2 * jobs, _HELD_BYTES // largest)))
+                    submit(2 * jobs)
                 yield one, answer
                 del answer, future
         finally:
@@ -163,25 +179,92 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
     A finished turn is read to its end. A running one is read until the service has been
     silent for 1.5 s; the frame then is not `complete`.
     """
-    is_active, session_id = str(session.status) in ACTIVE_STATUSES, str(session.id)
-    with EventBytes(client, session_id, since, QUIET_S if is_active else None) as body:
-        framed = events_of_bytes(body, session_id)
-    known = current.received_times(session_id)
+    quiet_s = QUIET_S if str(session.status) in ACTIVE_STATUSES else None
+    with EventBytes(client, str(session.id), since, quiet_s) as body:
+        return decoded(body, body)
+
+
+def decoded(body: "EventBytes", chunks: Iterable[bytes]) -> Framed:
+    """Decode the bytes of a session's events."""
+    framed = events_of_bytes(chunks, body.session_id)
+    known = current.received_times(body.session_id)
     if known:
         came = pd.to_datetime(framed.frame["event_id"].map(known), unit="us", utc=True)
         framed.frame["received_at"] = came.astype("datetime64[us, UTC]")
     report = framed.report
-    report.base_url, report.fetched_at = base_url_of(client), now()
+    report.base_url, report.fetched_at = base_url_of(body.client), now()
     if body.broken is not None:
         report.cut("the stream broke off", str(body.broken))
-    return Framed(framed.frame, report, body.size)
+    return framed
+
+
+class ReadAhead:
+    """Reads the beginnings of several sessions at the same time; decodes them one after another.
+
+    Threads that decode at the same time take more time than one, and the memory of each.
+    """
+
+    def __init__(self, client: Any, since: int | None) -> None:
+        self._client = client
+        self._since = since
+        self._read: dict[EventBytes, deque[bytes]] = {}
+        self._size = 0
+        self._lock = threading.Lock()  # guards the size
+
+    def read(self, session: Any) -> "EventBytes":
+        """Open the events of a session, and read them as far as all that is read ahead allows.
+
+        A session that is running is read to its end: a pause would count as its silence.
+        """
+        quiet_s = QUIET_S if str(session.status) in ACTIVE_STATUSES else None
+        body = EventBytes(self._client, str(session.id), self._since, quiet_s)
+        body.__enter__()
+        chunks = self._read[body] = deque()
+        try:
+            for chunk in body:
+                chunks.append(chunk)
+                if self._is_enough(len(chunk)) and quiet_s is None:
+                    break
+        except BaseException:
+            self._forget(body)
+            raise
+        return body
+
+    def decode(self, body: "EventBytes") -> Framed:
+        """Decode a session, and close its stream."""
+        chunks = self._read.pop(body)
+
+        def taken() -> Iterator[bytes]:
+            while chunks:
+                chunk = chunks.popleft()
+                self._is_enough(-len(chunk))
+                yield chunk
+            yield from body
+
+        with closing(body):
+            return decoded(body, taken())
+
+    def close(self) -> None:
+        """Close the streams that nobody decodes any more."""
+        for body in list(self._read):
+            self._forget(body)
+
+    def _forget(self, body: "EventBytes") -> None:
+        self._is_enough(-sum(map(len, self._read.pop(body))))
+        body.close()
+
+    def _is_enough(self, more: int) -> bool:
+        with self._lock:
+            self._size += more
+            return self._size > _AHEAD_BYTES
 
 
 class EventBytes:
     """The bytes of a session's events, each event whole, up to the stream's end.
 
     Attributes:
-        size: how many bytes were read.
+        client: who is asked.
+        session_id: the session.
         broken: what broke the stream before its end, if anything did.
     """
 
@@ -189,8 +272,8 @@ class EventBytes:
         self, client: Any, session_id: str, since: int | None = None, quiet_s: float | None = None
     ) -> None:
         self._stream = client.sessions.stream(session_id, since=since)
-        self._quiet_s = quiet_s
-        self.size = 0
+        self._chunks = self._read(quiet_s)
+        self.client, self.session_id = client, session_id
         self.broken: StreamInterrupted | None = None
 
     def __enter__(self) -> Self:
@@ -202,13 +285,18 @@ class EventBytes:
         """Close the stream."""
         self._stream.__exit__(*failure)
 
+    def close(self) -> None:
+        """Close the stream."""
+        self.__exit__(None, None, None)
+
     def __iter__(self) -> Iterator[bytes]:
-        """Iterate to the stream's end, or until it is silent for so long."""
+        """Iterate to the stream's end, or until it is silent for so long; go on if left before."""
+        return self._chunks
+
+    def _read(self, quiet_s: float | None) -> Iterator[bytes]:
+        stream = self._stream
         try:
-            stream, quiet_s = self._stream, self._quiet_s
-            for chunk in stream.chunks() if quiet_s is None else _until_quiet(stream, quiet_s):
-                self.size += len(chunk)
-                yield chunk
+            yield from stream.chunks() if quiet_s is None else _until_quiet(stream, quiet_s)
         except StreamInterrupted as error:
             self.broken = error
 

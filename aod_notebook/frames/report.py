@@ -114,12 +114,11 @@ class Framed:
 
     Attributes:
         report: what went wrong.
-        size: the bytes of the answer that it is made of, if it is made of one.
     """
 
-    def __init__(self, frame: pd.DataFrame, report: Report, size: int = 0) -> None:
+    def __init__(self, frame: pd.DataFrame, report: Report) -> None:
         self._frame: pd.DataFrame | None = frame
-        self.report, self.size = report, size
+        self.report = report
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The sources of frames, and how they become events."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import chain
 from typing import Any, TypeGuard
 from uuid import UUID
@@ -12,11 +13,12 @@ from aod_notebook.frames.checks import FrameError, at_least, shown
 from aod_notebook.frames.decode.events import events_of_bytes, events_of_stream
 from aod_notebook.frames.exchange import is_frame, pandas_frame
 from aod_notebook.frames.fetch import (
+    EventBytes,
+    ReadAhead,
     agent_model,
     client_with,
     current_client,
-    each,
-    session_events,
+    each_finished,
 )
 from aod_notebook.frames.followed import followed_events, followed_pieces
 from aod_notebook.frames.logs.rows import events_of_logs, is_path, sessions_at
@@ -149,24 +151,22 @@ class Gathered:
         yield from filter(_is_followed, ids)
         names = [str(item) for item in ids if not _is_followed(item)]
 
-        def ask(one: str) -> Framed:
+        ahead = ReadAhead(owner, self._since)
+
+        def ask(one: str) -> EventBytes:
             session = owner.sessions.get(one)
             self._agents[one] = owner, session.agent_id
-            return session_events(owner, session, self._since)
+            return ahead.read(session)
 
-        answers = each(
-            names,
-            ask,
-            self.report,
-            jobs=self._jobs,
-            progress=self._progress,
-            size=lambda framed: framed.size,
+        answers = each_finished(
+            names, ask, ahead.decode, self.report, jobs=self._jobs, progress=self._progress
         )
         unread = dict.fromkeys(names)
-        for one, framed in answers:
-            del unread[one]
-            self.report.join([framed.report])
-            yield framed.frame
+        with closing(ahead), closing(answers):
+            for one, framed in answers:
+                del unread[one]
+                self.report.join([framed.report])
+                yield framed.frame
         self.unread = list(unread)
 
     def _after(self, frame: pd.DataFrame) -> pd.DataFrame:

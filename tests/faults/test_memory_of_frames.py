@@ -32,8 +32,8 @@ def used(url, function, folder, answer):
         answer.put((status("VmHWM") - before, size))
 
 
-def events(client, _):
-    return frames.events_df(client=client, jobs=1).memory_usage(deep=True).sum() / 2**20
+def events(jobs, client, _):
+    return frames.events_df(client=client, jobs=jobs).memory_usage(deep=True).sum() / 2**20
 
 
 def by_eight(name, client, _):
@@ -70,9 +70,10 @@ def measured(function, count, folder, lines=LINES):
     return peak, size, max(len(body) for _, _, body in sessions.values()) / 2**20
 
 
-def test_a_frame_of_sessions_takes_itself_and_two_answers(tmp_path):
-    peak, size, answer = measured(events, 4, tmp_path)
-    assert size > 3 * answer * 0.9
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_a_frame_of_sessions_takes_itself_and_two_answers(jobs, tmp_path):
+    peak, size, answer = measured(partial(events, jobs), 8, tmp_path)
+    assert size > 6 * answer * 0.9
     assert peak <= size + 2 * answer + SLACK_MIB
 
 
