@@ -88,11 +88,11 @@ class AsyncStream(Generic[T]):
     async def _follow(self, feed: Callable[[bytes], Iterator[U]]) -> AsyncGenerator[U, None]:
         body = None if self._closed else await self._open()
         while body is not None:
-            failure = None
+            failure, chunks = None, body.response.aiter_bytes()
             try:
                 self._reading = True
                 with awaited(self._resume.call().left):
-                    async for chunk in body.response.aiter_bytes():
+                    async for chunk in chunks:
                         self._reading = False
                         for event in feed(chunk):
                             yield event
@@ -108,7 +108,7 @@ class AsyncStream(Generic[T]):
             if self._resume.ended and not self._closed:
                 from aod_notebook.core._async.passing import finish
 
-                await finish(body.response)
+                await finish(body.response, chunks)
             await body.aclose()
             if self._closed or self._resume.ended:
                 return

@@ -89,11 +89,11 @@ class Stream(Generic[T]):
     def _follow(self, feed: Callable[[bytes], Iterator[U]]) -> Generator[U, None, None]:
         body = None if self._closed else self._open()
         while body is not None:
-            failure = None
+            failure, chunks = None, body.response.iter_bytes()
             try:
                 self._reading = True
                 with awaited(self._resume.call().left):
-                    for chunk in body.response.iter_bytes():
+                    for chunk in chunks:
                         self._reading = False
                         for event in feed(chunk):
                             yield event
@@ -109,7 +109,7 @@ class Stream(Generic[T]):
             if self._resume.ended and not self._closed:
                 from aod_notebook.core._sync.passing import finish
 
-                finish(body.response)
+                finish(body.response, chunks)
             body.close()
             if self._closed or self._resume.ended:
                 return
