@@ -204,7 +204,7 @@ class ReadAhead:
     Threads that decode at the same time take more time than one, and the memory of each.
     """
 
-    def __init__(self, client: Any, since: int | None) -> None:
+    def __init__(self, client: Any, since: int | None = None) -> None:
         self._client = client
         self._since = since
         self._read: dict[EventBytes, deque[bytes]] = {}
@@ -226,30 +226,31 @@ class ReadAhead:
                 if self._is_enough(len(chunk)) and quiet_s is None:
                     break
         except BaseException:
-            self._forget(body)
+            self.forget(body)
             raise
         return body
 
-    def decode(self, body: "EventBytes") -> Framed:
-        """Decode a session, and close its stream."""
+    def take(self, body: "EventBytes") -> Iterator[bytes]:
+        """Return the bytes of a session, also those yet to come, and close its stream."""
         chunks = self._read.pop(body)
-
-        def taken() -> Iterator[bytes]:
+        with closing(body):
             while chunks:
                 chunk = chunks.popleft()
                 self._is_enough(-len(chunk))
                 yield chunk
             yield from body
 
-        with closing(body):
-            return decoded(body, taken())
+    def decode(self, body: "EventBytes") -> Framed:
+        """Decode a session, and close its stream."""
+        return decoded(body, self.take(body))
 
     def close(self) -> None:
         """Close the streams that nobody decodes any more."""
         for body in list(self._read):
-            self._forget(body)
+            self.forget(body)
 
-    def _forget(self, body: "EventBytes") -> None:
+    def forget(self, body: "EventBytes") -> None:
+        """Close the stream of a session that is not decoded."""
         self._is_enough(-sum(map(len, self._read.pop(body))))
         body.close()
 

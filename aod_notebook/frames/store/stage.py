@@ -1,6 +1,5 @@
 """Fetching sessions and writing them to parts: bytes of streams in, Arrow out."""
 
-import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +10,11 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from aod_notebook.contract import ACTIVE_STATUSES, FINAL_EVENTS
+from aod_notebook.contract import FINAL_EVENTS
 from aod_notebook.core import current
 from aod_notebook.frames import prices
 from aod_notebook.frames.decode.wire import EventRows, read_bodies
-from aod_notebook.frames.fetch import QUIET_S, EventBytes, agent_model, base_url_of, each
+from aod_notebook.frames.fetch import EventBytes, ReadAhead, agent_model, base_url_of, each_finished
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Filled, Problem, Report, now
 from aod_notebook.frames.schema import SCHEMAS
@@ -35,8 +34,6 @@ _EVENTS: Final = SCHEMAS["events"]
 _BATCH_BYTES: Final = 8_000_000
 _BATCH_SESSIONS: Final = 200
 """The frames of so many bytes, or sessions, are made in one go."""
-_HELD_BYTES: Final = 64_000_000
-"""So much may be fetched ahead; a session that is waited for may take more."""
 _LONGEST_WAIT_S: Final = 15.0
 """A part is put in its place after so long, even if it is small: what is stored stays."""
 _DERIVED: Final[Mapping[str, Callable[..., Filled]]] = {
@@ -57,6 +54,13 @@ class FetchTask:
 
 
 @dataclass
+class _Asked:
+    session: Any
+    turns: list[Any]
+    body: EventBytes
+
+
+@dataclass
 class _Fetched:
     session: Any
     turns: list[Any]
@@ -66,41 +70,6 @@ class _Fetched:
     report: Report
     has_times: bool
     model: Callable[[], str | None]
-
-
-class _Gate:
-    """Lets no more bytes in than memory should hold; who is waited for passes all the same."""
-
-    def __init__(self, ids: Iterable[str]) -> None:
-        self._changed = threading.Condition()
-        self._order = {one: index for index, one in enumerate(ids)}
-        self._held: dict[str, int] = {}
-        self._is_open = False
-
-    def admit(self, who: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        with self._changed:
-            self._held[who] = 0
-        for chunk in chunks:
-            with self._changed:
-                self._changed.wait_for(lambda: self._passes(who))
-                self._held[who] = self._held.get(who, 0) + len(chunk)
-            yield chunk
-
-    def _passes(self, who: str) -> bool:
-        if self._is_open or sum(self._held.values()) <= _HELD_BYTES:
-            return True
-        return who == min(self._held, key=self._order.__getitem__)
-
-    def open(self) -> None:
-        """Let everybody in: nobody waits for the answers any more."""
-        with self._changed:
-            self._is_open = True
-            self._changed.notify_all()
-
-    def release(self, who: str) -> None:
-        with self._changed:
-            self._held.pop(who, None)
-            self._changed.notify_all()
 
 
 def staged(
@@ -119,10 +88,16 @@ def staged(
         OSError: the disk takes no more.
     """
     by_id = {task.id: task for task in tasks}
-    gate = _Gate(by_id)
+    ahead = ReadAhead(client)
     models: dict[str, str | None] = {}
-    ask = partial(_fetch, client, by_id, gate, models)
-    answers = each(list(by_id), ask, report, jobs=jobs, progress=progress)
+    answers = each_finished(
+        list(by_id),
+        partial(_ask, client, ahead),
+        partial(_decode, by_id, ahead, models),
+        report,
+        jobs=jobs,
+        progress=progress,
+    )
     writer: PartWriter | None = None
     batch: list[_Fetched] = []
     try:
@@ -130,18 +105,19 @@ def staged(
             report.join([fetched.report])
             batch.append(fetched)
             if _is_batch(batch):
-                writer = _add(store, writer, batch, gate)
+                writer = _add(store, writer, batch)
             is_late = writer is not None and time.monotonic() - writer.began > _LONGEST_WAIT_S
             if writer is not None and (writer.is_full or is_late):
                 yield writer.close()
                 writer = None
         if batch:
-            writer = _add(store, writer, batch, gate)
+            writer = _add(store, writer, batch)
         if writer is not None:
             yield writer.close()
             writer = None
     finally:
-        gate.open()
+        answers.close()
+        ahead.close()
         if writer is not None:
             writer.discard()
 
@@ -151,11 +127,9 @@ def _is_batch(batch: Sequence[_Fetched]) -> bool:
     return size >= _BATCH_BYTES or len(batch) >= _BATCH_SESSIONS
 
 
-def _add(store: Path, writer: PartWriter | None, batch: list[_Fetched], gate: _Gate) -> PartWriter:
+def _add(store: Path, writer: PartWriter | None, batch: list[_Fetched]) -> PartWriter:
     """Make the frames of a batch, add them to the part, and empty the batch."""
     writer = writer or PartWriter(store)
-    for fetched in batch:
-        gate.release(str(fetched.session.id))
     events = pa.concat_tables([fetched.events for fetched in batch])
     own = {
         "sessions": sessions_of([fetched.session for fetched in batch]),
@@ -215,24 +189,24 @@ def entry_of(session: Any) -> StoredSession:
     return StoredSession(str(session.updated_at), str(session.status), complete=True)
 
 
-def _fetch(
-    client: Any,
-    tasks: Mapping[str, FetchTask],
-    gate: _Gate,
-    models: dict[str, str | None],
-    one: str,
-) -> _Fetched:
+def _ask(client: Any, ahead: ReadAhead, one: str) -> _Asked:
     session = client.sessions.get(one)  # the list does not have all of it
+    body = ahead.read(session)
+    try:
+        return _Asked(session, list(client.sessions.turns(one)), body)
+    except BaseException:
+        ahead.forget(body)
+        raise
+
+
+def _decode(
+    tasks: Mapping[str, FetchTask], ahead: ReadAhead, models: dict[str, str | None], asked: _Asked
+) -> _Fetched:
+    session, body = asked.session, asked.body
+    client, one = body.client, body.session_id
     report, table = Report(), Table(_EVENTS.columns)
     rows = EventRows(table, report, one)
-    is_active = str(session.status) in ACTIVE_STATUSES
-    try:
-        with EventBytes(client, one, quiet_s=QUIET_S if is_active else None) as body:
-            read_bodies(gate.admit(one, body), rows)
-        turns = list(client.sessions.turns(one))
-    except BaseException:
-        gate.release(one)
-        raise
+    read_bodies(ahead.take(body), rows)
     report.complete = rows.last_type in FINAL_EVENTS
     report.base_url, report.fetched_at = base_url_of(client), now()
     if body.broken is not None:
@@ -245,7 +219,7 @@ def _fetch(
             models[agent] = agent_model(client, session.agent_id)
         return models[agent]
 
-    return _Fetched(session, turns, events, events.nbytes, report, has_times, model)
+    return _Fetched(session, asked.turns, events, events.nbytes, report, has_times, model)
 
 
 def _timed(events: pa.Table, times: Times, session_id: str) -> tuple[pa.Table, bool]:
