@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
+import anyio
 import httpx
 import pytest
 import scripted
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from scripted import Scripted
 
 from aod_notebook.aod import Client
+from aod_notebook.core._async.direct import AsyncDirectTransport
 from aod_notebook.core._sync.direct import DirectTransport
 from aod_notebook.core._sync.passing import PassingStream
 
@@ -167,6 +169,43 @@ def test_bytes_of_a_body_are_returned_as_they_come(client):
             assert part in {b"hello", b" wor", b"ld"}
             may_send.release()
         assert response.num_bytes_downloaded == len("hello world")
+
+
+def test_answers_of_every_form_follow_each_other_on_one_connection(client):
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /\r\nTransfer-Encoding: chunked\r\n\r\n"
+    refused = CHUNKED.replace(b"200 OK", b"401 Unauthorized") + in_chunks(b"no")
+    given = [
+        (FORMS["chunked"], BODY),
+        (moved + in_chunks(BODY), None),
+        (SMALL, b"ok"),
+        (refused, b"no"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (CHUNKED + in_chunks(b""), b""),
+        (CHUNKED + b"2;extension\r\nok\r\n0\r\n\r\n", b"ok"),
+    ]
+    with Scripted([kept(*[data for data, _ in given])]) as service:
+        for body in [body for _, body in given if body is not None]:
+            assert client.get(service.url, follow_redirects=True).content == body
+        assert len(service.requests) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_cancelled_read_costs_its_connection_only(form):
+    def give(connection):
+        connection.sendall(FORMS[form][:-1])
+        scripted.hang()(connection)
+
+    transport = AsyncDirectTransport(None, httpx.Limits(), ssl.create_default_context())
+    with Scripted([give, kept(SMALL)]) as service:
+        async with httpx.AsyncClient(transport=transport) as client:
+            with anyio.CancelScope() as scope:
+                async with client.stream("GET", service.url) as response:
+                    async for _ in response.aiter_raw():
+                        scope.cancel()
+            assert scope.cancelled_caught
+            assert not transport._pool.connections
+            assert (await client.get(service.url)).text == "ok"
 
 
 def test_an_interim_answer_comes_before_the_real_one(client):
