@@ -111,7 +111,7 @@ class ClaudeLines(Lines):
         if message is None or uuid in self._seen:
             return None
         content = message.content
-        if content.__class__ is not list or len(content) != 1:
+        if content.__class__ is not tuple or len(content) != 1:
             return None
         block: Known = content[0]
         if line.type == "assistant":

@@ -110,7 +110,7 @@ class Message(msgspec.Struct, gc=False):
 
     id: str | None = None
     model: str | None = None
-    content: list[Known] | str = []
+    content: tuple[Known, ...] | str = ()  # lists would keep the garbage collector busy
     stop_reason: str | None = None
     usage: _Usage | None = None
 
@@ -118,7 +118,7 @@ class Message(msgspec.Struct, gc=False):
     def blocks(self) -> Sequence[Block]:
         """Its content; a text by itself is a block."""
         content = self.content
-        return [Text(content)] if isinstance(content, str) else content
+        return (Text(content),) if isinstance(content, str) else content
 
     @property
     def counts(self) -> Usage | None:
@@ -251,7 +251,7 @@ def _tidied_message(message: dict[str, Any], raw: str) -> Message:
     return Message(
         id=as_str(message.get("id")),
         model=as_str(message.get("model")),
-        content=cast("list[Known]", blocks),
+        content=cast("tuple[Known, ...]", tuple(blocks)),
         stop_reason=as_str(message.get("stop_reason")),
         usage=_tidied_usage(usage) if isinstance(usage, dict) else None,
     )
