@@ -188,6 +188,8 @@ def _in_time(records: list[_Record]) -> list[_Record]:
         last = record.at if record.at is not None else last
         kept.append(record)
         times.append(last)
+    if times == sorted(times):
+        return kept
     order = sorted(range(len(kept)), key=times.__getitem__)
     return [kept[index] for index in order]
 
@@ -277,7 +279,9 @@ def _split_turns(session: LogSession, records: list[_Record]) -> None:
 
 
 def _own_messages(records: list[_Record]) -> set[str | None]:
-    """Return the messages of the main conversation, which side files may repeat."""
+    """Return the messages of the main conversation, if there are side files that may repeat them."""
+    if not any(r.line.is_sidechain for r in records):
+        return set()
     return {r.line.message.id for r in records if not r.line.is_sidechain and r.line.message}
 
 
