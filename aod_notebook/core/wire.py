@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -159,8 +158,8 @@ def load_direct() -> None:
     The first client would import it on the thread that makes it. A process that is forked while
     another thread imports a module has half of that module, for good.
     """
-    for half in ("_async", "_sync"):
-        import_module(f"aod_notebook.core.{half}.direct")
+    import aod_notebook.core._async.direct
+    import aod_notebook.core._sync.direct  # noqa: F401
 
 
 def call_timeout(timeouts: Timeouts) -> httpx.Timeout:
