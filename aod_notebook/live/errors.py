@@ -200,7 +200,6 @@ def error_line(events: Iterable[StreamEvent]) -> str:
             chunks.append(f"{extra.get('message') or ''}\n")
         elif event.type == "output" and extra.get("stream") == "stderr":
             chunks.append(str(extra.get("data") or ""))
-    
     from aod_notebook.transcripts.noise import is_noise
 
     lines = [line for line in "".join(chunks).strip().splitlines() if not is_noise(line)]
