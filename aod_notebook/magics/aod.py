@@ -20,7 +20,7 @@ from aod_notebook.live.embedded import allow_root
 from aod_notebook.live.start import find_session_id
 from aod_notebook.magics import commands
 from aod_notebook.magics.commands import batch as aod_batch
-from aod_notebook.magics.display import VIEWS, leave_live, say, watch
+from aod_notebook.magics.display import VIEWS, leave_live, load_views, say, watch
 from aod_notebook.magics.find import find_session
 from aod_notebook.magics.parser import (
     MagicParser,
@@ -397,6 +397,7 @@ class AodMagics(aod_batch.LimitTraits, Magics):
             watch(session, quiet=options.quiet, view=options.view, owned=False)
             return
         limits = batches.limits_of(options, self, on)
+        load_views()
         session, position = self._begin(options, cell, limits)
         if options.output is not None:
             self.shell.user_ns[options.output] = session

@@ -268,6 +268,12 @@ LIVE_WIDGETS = 8
 """The first major version of ipywidgets with pages that load the live view."""
 
 
+def load_views() -> None:
+    """Import what shows sessions and runs; after the start of one, its first lines would be missed."""
+    import aod_notebook.viewers.plain
+    import aod_notebook.viewers.static  # noqa: F401
+
+
 def watch(
     session: Followed,
     *,

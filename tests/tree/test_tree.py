@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -142,6 +143,26 @@ def test_a_connection_loads_what_its_clients_need_before_a_thread_makes_one():
     made = "connections.Connection(connections.AOD, 'http://localhost:1', 'aod_x', {})"
     assert not needed & loaded_by(imported)
     assert needed <= loaded_by(f"{imported}\n{made}")
+
+
+CELL = f"""{LOAD_EXT}
+from aod_notebook import live
+from aod_notebook.magics import aod
+def start(*given):
+    print("shown by", "aod_notebook.viewers.static" in sys.modules)
+    raise live.SessionStoppedError("enough")
+aod.start = start
+InteractiveShell.instance().run_cell_magic("aod", "", "Hi")
+"""
+
+
+def test_a_cell_loads_what_shows_a_session_before_it_starts_one():
+    code = f"import sys\n{CELL}"
+    elsewhere = {**os.environ, "AOD_API_URL": "http://localhost:1", "AOD_API_TOKEN": "aod_x"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=elsewhere
+    )
+    assert "shown by True" in ran.stdout, ran.stderr
 
 
 @pytest.fixture(scope="module")

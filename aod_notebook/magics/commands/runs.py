@@ -11,7 +11,15 @@ from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.live.agents import agent_names, find_agent_id
 from aod_notebook.live.start import find_run_id, remember_run
 from aod_notebook.magics.commands.references import RUN, RUN_OR_LAST
-from aod_notebook.magics.display import VIEWS, has_page, leave_live, print_failure, say, watch
+from aod_notebook.magics.display import (
+    VIEWS,
+    has_page,
+    leave_live,
+    load_views,
+    print_failure,
+    say,
+    watch,
+)
 from aod_notebook.magics.find import agentos_connection, find_run, input_of, known_run
 from aod_notebook.magics.parser import (
     Command,
@@ -91,6 +99,7 @@ def _invoke(options: argparse.Namespace, names: Names) -> None:
     view = options.view or "auto"
     given = input_of(options.input, names, magic)
     on = agentos_connection()
+    load_views()
     run = live.invoke(given, agent=options.agent, on=on, **_conversation(options))
     if options.output is not None:
         names[options.output] = run

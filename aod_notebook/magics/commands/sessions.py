@@ -11,7 +11,7 @@ from aod_notebook.core.text import counted
 from aod_notebook.live.start import remember
 from aod_notebook.magics.commands.board import shown_as_board
 from aod_notebook.magics.commands.references import SESSION, SESSION_OR_LAST, SESSIONS
-from aod_notebook.magics.display import print_failure, say, watch
+from aod_notebook.magics.display import load_views, print_failure, say, watch
 from aod_notebook.magics.find import find_session
 from aod_notebook.magics.parser import Command, MagicUsageError, Offer, argument, check_name
 
@@ -66,6 +66,7 @@ def _attach(options: argparse.Namespace, names: dict[str, object]) -> None:
 def _prompt(options: argparse.Namespace, names: Mapping[str, object]) -> None:
     session = find_session(options.session, names)
     position = len(session.wait().received())
+    load_views()
     watch(session.prompt(options.text), start=position)
     session.raise_for_status()
 
