@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+import aod_notebook
 from aod_notebook import AodNotebookError
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ ERRORS_OF = (
     *(f"aod_notebook.{name}" for name in ("live", "frames", "plots", "aod", "agentos", "local")),
 )
 """The modules with errors that programs catch, first what most people meet."""
-SHOWN_BY = ("aod_notebook.magics.aod", "aod_notebook.demo")
 OTHERS = "Others, to catch as AodNotebookError"
 
 
@@ -60,8 +61,9 @@ def errors() -> Iterator[tuple[str, str, type[BaseException]]]:
             if inspect.isclass(value) and issubclass(value, BaseException) and value not in seen:
                 seen.add(value)
                 yield name, public, value
-    for name in SHOWN_BY:
-        importlib.import_module(name)
+    for found in pkgutil.walk_packages(aod_notebook.__path__, "aod_notebook."):
+        if not found.name.endswith("__main__"):  # classes are known once their modules are imported
+            importlib.import_module(found.name)
     for value in sorted(_own(AodNotebookError) | _own(UserWarning), key=lambda each: each.__name__):
         if value not in seen:
             yield OTHERS, value.__name__, value
