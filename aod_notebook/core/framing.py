@@ -64,7 +64,7 @@ class Lines:
 
 
 class OpenBody:
-    """A body whose end is h11's affair."""
+    """A body that ends where h11 finds its end."""
 
     has_ended = False
 
