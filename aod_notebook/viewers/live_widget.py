@@ -117,8 +117,6 @@ class LiveWidget(PageWidget):
 
     def close(self) -> None:
         """Stop sending and take the view from the page."""
-        if not hasattr(self, "_listening"):  # `__init__` failed before there was anything
-            return
         self._stop_listening()
         flusher.drop(self)
         super().close()

@@ -44,6 +44,13 @@ class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # any
             timer.daemon = True
             timer.start()
 
+    def __del__(self) -> None:
+        """Do nothing, for it is closed already: an open widget is never collected.
+
+        To close it again would take locks, and the collector runs in the midst of whatever code,
+        also of code that holds them.
+        """
+
     def _known_to_page(self, metadata: dict[str, Any]) -> dict[str, Any]:
         """Add to an output's metadata what a front end needs to show the widget (Colab: which manager)."""
         _, *needed = self._repr_mimebundle_()

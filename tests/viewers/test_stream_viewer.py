@@ -1,6 +1,8 @@
+import gc
 import sys
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import comm
@@ -11,6 +13,8 @@ from sources import Source
 
 from aod_notebook import plots
 from aod_notebook.core import theme
+from aod_notebook.viewers import live_widget, widget
+from aod_notebook.viewers.flusher import Flusher
 from aod_notebook.viewers.stream import StreamViewer
 
 DEADLINE_S = 60
@@ -411,3 +415,26 @@ def test_a_page_that_greets_a_busy_kernel_often_gets_one_welcome(made):
     for _ in range(50):
         feed.answer_hello("p")
     assert len(feed._replies) == 1
+
+
+def test_a_closed_viewer_that_is_collected_while_others_are_served_does_not_stop_them(
+    comms, monkeypatch
+):
+    flusher = Flusher()
+    monkeypatch.setattr(live_widget, "flusher", flusher)
+    monkeypatch.setattr(widget, "_parts_are_there", threading.Event())  # else a timer holds it
+    viewer = StreamViewer(Source())
+    viewer.close()
+    viewer.itself, life = viewer, weakref.ref(viewer)  # left to the collector
+    del viewer
+    comms.clear()
+
+    def collect():
+        with flusher._lock:
+            gc.collect()
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert life() is None
