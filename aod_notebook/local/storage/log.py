@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aod_notebook.local import clock
 
@@ -29,8 +30,7 @@ _TIMES_BYTES = 128  # of both times together
 """Every row ends with its time, but those that an earlier version stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(NamedTuple):
     """A log row before it has an id: the event's fields around the id, as JSON text.
 
     `head` is the JSON before the id, `tail` what follows it, to the closing brace.
@@ -65,7 +65,7 @@ def output(
     """Return an `output` row; a replayed one also has the time of its recording."""
     recorded = "" if recorded_at is None else f'"recorded_at": "{recorded_at.isoformat()}", '
     position = f'"turn": {turn}, {recorded}"created_at": "{clock.now()}"'
-    tail = f', "stream": "{stream}", "data": {json.dumps(data)}, {position}}}'
+    tail = f', "stream": "{stream}", "data": {encode_basestring_ascii(data)}, {position}}}'
     return LogRow('{"type": "output", "id": ', tail, turn)
 
 
