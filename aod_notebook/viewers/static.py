@@ -280,8 +280,8 @@ def _within_budget(rows: list[Numbered], max_rows: int, budget: int) -> tuple[li
     kept_head, kept_tail = 0, 0
     for taken in range(min(len(rows), max_rows)):
         from_head = taken % 4 == 0  # the end of a session says more than its beginning
-        row = rows[kept_head] if from_head else rows[-1 - kept_tail]
-        budget -= len(_body([row]).encode())
+        _, row = rows[kept_head] if from_head else rows[-1 - kept_tail]
+        budget -= len(row_html(markup.merged([row], ROW_CHARS)).encode())
         if budget < 0:
             break
         kept_head, kept_tail = kept_head + from_head, kept_tail + (not from_head)
