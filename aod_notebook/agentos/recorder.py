@@ -12,8 +12,9 @@ from aod_notebook.agentos.errors import AgentOSError
 from aod_notebook.agentos.report.plain import text_of
 from aod_notebook.agentos.report.record import EVENT
 from aod_notebook.agentos.report.runs import Receipt, RunState, RunStatus
-from aod_notebook.agentos.report.snapshot import now, object_of, snapshot
+from aod_notebook.agentos.report.snapshot import object_of, snapshot
 from aod_notebook.contract import TOKEN_FIELDS
+from aod_notebook.core.clock import now
 from aod_notebook.core.text import counted
 
 if TYPE_CHECKING:

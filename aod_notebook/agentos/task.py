@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aod_notebook.agentos.errors import is_failure
 from aod_notebook.agentos.report.plain import text_of
 from aod_notebook.agentos.report.record import TASK
-from aod_notebook.agentos.report.snapshot import now, object_of
+from aod_notebook.agentos.report.snapshot import object_of
+from aod_notebook.core.clock import now
 from aod_notebook.core.unpicklable import Unpicklable
 
 if TYPE_CHECKING:

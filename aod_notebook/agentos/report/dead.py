@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aod_notebook.agentos.report.snapshot import now
+from aod_notebook.core.clock import now
 from aod_notebook.core.files import make_private
 
 if TYPE_CHECKING:

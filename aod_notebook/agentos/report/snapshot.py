@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -84,17 +82,3 @@ def _take(value: Any, *, marked: bool, limit: int | None = LIMIT) -> tuple[bytes
     if marked and isinstance(result, dict):
         result |= plain.marks()
     return msgspec.json.encode(result), plain
-
-
-_clock = (-1, "")  # the running second and its text, together: threads may race here
-
-
-def now() -> str:
-    """Return the time as ISO 8601 UTC with microseconds and `Z`."""
-    global _clock  # noqa: PLW0603 - a cache of one entry
-    second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    known, prefix = _clock
-    if second != known:
-        prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-        _clock = (second, prefix)
-    return f"{prefix}{nanoseconds // 1000:06d}Z"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aod_notebook.agentos.report.reader import SpoolPosition, segment_path
-from aod_notebook.agentos.report.snapshot import now
 from aod_notebook.core import append_log
 from aod_notebook.core.append_log import AppendLog
+from aod_notebook.core.clock import now
 from aod_notebook.core.files import make_private, write_private
 from aod_notebook.core.settings import home
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from aod_notebook.contract import TOKEN_FIELDS
+from aod_notebook.core import clock
 from aod_notebook.local.agentos import runs
 from aod_notebook.transcripts import Reader
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
     from concurrent.futures import Future
+    from datetime import datetime
 
     from aod_notebook.local.storage import Database
     from aod_notebook.transcripts import Entry, Result
@@ -132,5 +133,4 @@ def _storing(
 
 
 def _event(kind: str, payload: dict[str, Any], level: str = "info") -> Event:
-    time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return {"type": kind, "level": level, "payload": payload, "occurred_at": time}
+    return {"type": kind, "level": level, "payload": payload, "occurred_at": clock.now()}

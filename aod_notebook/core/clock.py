@@ -1,0 +1,24 @@
+"""The time of the clock as text."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+
+def now(zone: str = "Z") -> str:
+    """Return the time as ISO 8601 with microseconds, in UTC, however `zone` spells that.
+
+    Example:
+        >>> len(now()), now("+00:00")[-6:]
+        (27, '+00:00')
+    """
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}{zone}"
+
+
+@lru_cache(1)
+def _second(number: int) -> str:
+    """Return a second since 1970; thousands of events may come in the same one."""
+    return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%S")
