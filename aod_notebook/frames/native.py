@@ -1,6 +1,7 @@
 """From Python values over Arrow to columns of pandas' own nullable dtypes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,14 @@ def time_array(values: Sequence[str | None]) -> Any:
 
 
 def nulls(count: int, column: Column) -> pa.Array:
-    """Make an Arrow array of nothing but nulls."""
-    return pa.nulls(count, _ARROW[column.dtype])
+    """Make an Arrow array of nothing but nulls; those of short ones are shared."""
+    kind = _ARROW[column.dtype]
+    return _nulls(kind).slice(0, count) if count <= ROWS_PER_BATCH else pa.nulls(count, kind)
+
+
+@lru_cache
+def _nulls(kind: pa.DataType) -> pa.Array:
+    return pa.nulls(ROWS_PER_BATCH, kind)
 
 
 def missing(count: int, column: Column) -> Any:
@@ -151,7 +158,7 @@ class Table:
         self.count += count
         for column in self.columns:
             given = values.get(column.name)
-            if given is None:
+            if given is None or _is_missing(given):
                 chunk = nulls(count, column)
             elif isinstance(given, pa.Array):
                 chunk = given
@@ -200,6 +207,13 @@ class Table:
             chunks = pa.chunked_array([pa.chunked_array(chunks).combine_chunks()]).chunks
             self._chunks[column.name] = chunks
         return chunks
+
+
+def _is_missing(values: Sequence[Any] | pa.Array) -> bool:
+    """Whether a list holds nothing but None; the ends of most others tell at once."""
+    if not isinstance(values, list) or values[0] is not None or values[-1] is not None:
+        return False
+    return values.count(None) == len(values)
 
 
 def conform(series: Any, column: Column) -> Any:

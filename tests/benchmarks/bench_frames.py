@@ -99,7 +99,11 @@ def claude_lines(count, times=1):
         lines += [
             {
                 "type": "assistant",
-                "message": {**message, "content": [block], "stop_reason": None},
+                "message": {
+                    **message,
+                    "content": [block],
+                    "stop_reason": "tool_use" if block is blocks[-1] else None,
+                },
                 "parent_tool_use_id": None,
                 "session_id": SESSION,
                 "uuid": f"u{number}-{at}",
