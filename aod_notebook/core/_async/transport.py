@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
@@ -164,8 +165,16 @@ class AsyncTransport:
         return (None, failure) if failure else decoded(call, response, self.url(call))
 
     async def _body_once(self, call: Call) -> tuple[bytes, CallFailure | None]:
-        response, failure = await self._answer_once(call)
-        return response.content, failure
+        body = BytesIO()  # to join the parts of a large body takes its memory twice
+        async with self._http.stream(
+            call.method, timeout=call_timeout(self.timeouts), **self._fields(call)
+        ) as response:
+            if not response.is_success:
+                await response.aread()
+                return b"", call.failed_answer(response, self.url(call))
+            async for part in response.aiter_bytes():
+                body.write(part)
+        return body.getvalue(), None
 
     async def _answer_once(self, call: Call) -> tuple[httpx.Response, CallFailure | None]:
         response = await self._http.request(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
@@ -165,8 +166,16 @@ class Transport:
         return (None, failure) if failure else decoded(call, response, self.url(call))
 
     def _body_once(self, call: Call) -> tuple[bytes, CallFailure | None]:
-        response, failure = self._answer_once(call)
-        return response.content, failure
+        body = BytesIO()  # to join the parts of a large body takes its memory twice
+        with self._http.stream(
+            call.method, timeout=call_timeout(self.timeouts), **self._fields(call)
+        ) as response:
+            if not response.is_success:
+                response.read()
+                return b"", call.failed_answer(response, self.url(call))
+            for part in response.iter_bytes():
+                body.write(part)
+        return body.getvalue(), None
 
     def _answer_once(self, call: Call) -> tuple[httpx.Response, CallFailure | None]:
         response = self._http.request(
