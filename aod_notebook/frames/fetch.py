@@ -17,7 +17,7 @@ from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import current
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.frames.checks import FrameError, at_least, shown
-from aod_notebook.frames.decode.events import events_of_bytes
+from aod_notebook.frames.decode.events import events_of_blocks
 from aod_notebook.frames.report import Framed, Report, now
 
 QUIET_S = 1.5
@@ -186,7 +186,7 @@ def session_events(client: Any, session: Any, since: int | None = None) -> Frame
 
 def decoded(body: "EventBytes", chunks: Iterable[bytes]) -> Framed:
     """Decode the bytes of a session's events."""
-    framed = events_of_bytes(chunks, body.session_id)
+    framed = events_of_blocks(chunks, body.session_id)
     known = current.received_times(body.session_id)
     if known:
         came = pd.to_datetime(framed.frame["event_id"].map(known), unit="us", utc=True)

@@ -9,7 +9,13 @@ import pandas as pd
 from aod_notebook.aod.events import MALFORMED
 from aod_notebook.contract import EVENT_TYPES, FINAL_EVENTS
 from aod_notebook.frames.checks import FrameError, shown
-from aod_notebook.frames.decode.wire import EventRows, read_bodies, wire_event
+from aod_notebook.frames.decode.wire import (
+    EventRows,
+    joined,
+    read_blocks,
+    read_bodies,
+    wire_event,
+)
 from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Framed, Report, deliver, finish
@@ -24,13 +30,22 @@ def events_of_bytes(
     columns: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
 ) -> Framed:
-    """Decode the bytes of one or more SSE bodies to the events frame."""
-    report = Report()
-    table = Table(_SCHEMA.select(columns, exclude))
-    rows = EventRows(table, report, session_id)
+    """Decode the bytes of one or more SSE bodies, cut anywhere, to the events frame."""
+    rows = EventRows(Table(_SCHEMA.select(columns, exclude)), Report(), session_id)
     read_bodies(chunks, rows)
-    report.complete = rows.last_type in FINAL_EVENTS
-    return finish(table, _SCHEMA, report)
+    return _finished(rows)
+
+
+def events_of_blocks(blocks: Iterable[bytes], session_id: str) -> Framed:
+    """Decode blocks of whole events, as a stream's `chunks` gives them, to the events frame."""
+    rows = EventRows(Table(_SCHEMA.columns), Report(), session_id)
+    read_blocks(joined(blocks), rows)
+    return _finished(rows)
+
+
+def _finished(rows: EventRows) -> Framed:
+    rows.report.complete = rows.last_type in FINAL_EVENTS
+    return finish(rows.table, _SCHEMA, rows.report)
 
 
 def events_of_stream(

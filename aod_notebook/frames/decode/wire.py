@@ -83,20 +83,24 @@ def as_chunks(value: Iterable[bytes] | bytes) -> Iterable[bytes]:
     return [bytes(value)] if isinstance(value, bytes | bytearray | memoryview) else value
 
 
-def sized(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
-    """Re-cut chunks to pieces of 32 to 512 KiB: longer ones are sliced, shorter ones joined."""
+def sliced(chunks: Iterable[bytes] | bytes) -> Iterator[bytes]:
+    """Cut chunks of more than 512 KiB into slices of 64 KiB."""
+    for chunk in as_chunks(chunks):
+        if len(chunk) <= 8 * _BATCH_BYTES:
+            yield chunk
+            continue
+        view = memoryview(chunk)
+        for start in range(0, len(chunk), _BATCH_BYTES):
+            yield bytes(view[start : start + _BATCH_BYTES])
+
+
+def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join pieces to at least 32 KiB each, but the last."""
     waiting: list[bytes] = []
     length = 0
-    for chunk in as_chunks(chunks):
-        if len(chunk) > 8 * _BATCH_BYTES:
-            yield b"".join(waiting)
-            waiting, length = [], 0
-            view = memoryview(chunk)
-            for start in range(0, len(chunk), _BATCH_BYTES):
-                yield bytes(view[start : start + _BATCH_BYTES])
-            continue
-        waiting.append(chunk)
-        length += len(chunk)
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
         if 2 * length >= _BATCH_BYTES:
             yield b"".join(waiting)
             waiting, length = [], 0
@@ -110,8 +114,8 @@ class EventRows:
     """Collects events and writes them to a table, 8,192 or 1 MiB at a time."""
 
     def __init__(self, table: Table, report: Report, session_id: str | None) -> None:
-        self._table = table
-        self._report = report
+        self.table = table
+        self.report = report
         self._given_id = self._session_id = session_id
         self._rows: list[WireEvent] = []
         self._bytes = 0
@@ -188,10 +192,10 @@ class EventRows:
         try:
             value = json.loads(line.decode(errors="replace"))
         except (ValueError, RecursionError):
-            self._report.drop("an event is not JSON", self._session_id or "", line)
+            self.report.drop("an event is not JSON", self._session_id or "", line)
             return None
         if not isinstance(value, dict):
-            self._report.drop("an event is not a JSON object", self._session_id or "", line)
+            self.report.drop("an event is not a JSON object", self._session_id or "", line)
             return None
         return wire_event(value)
 
@@ -220,20 +224,20 @@ class EventRows:
             self._received = []
         self._order += count
         self.last_type = rows[-1].type
-        self._table.add(count, values)
+        self.table.add(count, values)
 
     def _everywhere(self, rows: list[WireEvent]) -> dict[str, Any]:
         """Return the columns that any event may have, by comprehensions: getters take twice as long."""
         values: dict[str, Any] = {}
-        if "turn" in self._table:
+        if "turn" in self.table:
             values["turn"] = _steady([row.turn for row in rows], _EVENTS["turn"])
-        if "stream" in self._table:
+        if "stream" in self.table:
             values["stream"] = _steady([row.stream for row in rows], _EVENTS["stream"])
-        if "data" in self._table:
+        if "data" in self.table:
             values["data"] = text_array([row.data for row in rows], _EVENTS["data"])
-        if "created_at" in self._table:
+        if "created_at" in self.table:
             values["created_at"] = time_array([row.created_at for row in rows])
-        if "recorded_at" in self._table:
+        if "recorded_at" in self.table:
             values["recorded_at"] = time_array([row.recorded_at for row in rows])
         return values
 
@@ -242,7 +246,7 @@ class EventRows:
         values = {}
         for column, read in _ELSEWHERE.items():
             given = [(index, read(row)) for index, row in others]
-            if column in self._table and any(value is not None for _, value in given):
+            if column in self.table and any(value is not None for _, value in given):
                 values[column] = [None] * count
                 for index, value in given:
                     values[column][index] = value
@@ -257,8 +261,8 @@ class EventRows:
             ids = ids.filter(pa.array(owned))
         last = pc.max(ids).as_py()
         if last is not None:
-            before = self._report.last_event_id
-            self._report.last_event_id = last if before is None else max(before, last)
+            before = self.report.last_event_id
+            self.report.last_event_id = last if before is None else max(before, last)
 
     def _session_ids(self, count: int, others: list[tuple[int, WireEvent]]) -> Any:
         """Session of each row: as given, else as the last `start` before it says."""
@@ -320,14 +324,18 @@ def wire_event(value: dict[str, Any]) -> WireEvent:
 
 
 def read_bodies(chunks: Iterable[bytes] | bytes, rows: EventRows) -> None:
-    """Feed the bytes of SSE bodies to the rows.
+    """Feed the bytes of SSE bodies, cut anywhere, to the rows."""
+    cutter = BlockCutter()
+    read_blocks((cutter.feed(piece) for piece in joined(sliced(chunks))), rows)
+
+
+def read_blocks(blocks: Iterable[bytes], rows: EventRows) -> None:
+    """Feed blocks of whole events to the rows.
 
     Events of the usual form (an id, one `data:` line with an object, a blank line) are
     decoded a block at a time; a block with anything else in it goes through `SSEDecoder`.
     """
-    cutter = BlockCutter()
-    for piece in sized(chunks):
-        block = cutter.feed(piece)
+    for block in blocks:
         if block and not rows.add_block(block):
             rows.add_lines(SSEDecoder().feed(block).data)
     rows.close()
