@@ -92,8 +92,9 @@ class ClaudeLines(Lines):
             return
         start = others = 0
         blocks: list[Known] = []
+        known_block = self._known_block
         for index, line in enumerate(lines):
-            block = self._known_block(line)
+            block = known_block(line)
             if block is not None:
                 blocks.append(block)
                 continue
@@ -107,8 +108,8 @@ class ClaudeLines(Lines):
 
     def _known_block(self, line: Line) -> Known | None:
         """Return the only block of a line that can be read without the lines before it."""
-        message, uuid = line.message, line.uuid
-        if message is None or uuid in self._seen:
+        message, uuid, seen = line.message, line.uuid, self._seen
+        if message is None or uuid in seen:
             return None
         content = message.content
         if content.__class__ is not tuple or len(content) != 1:
@@ -121,7 +122,7 @@ class ClaudeLines(Lines):
         elif line.type != "user" or (block.block != "tool_result" and self._may_be_odd(line)):
             return None
         if uuid is not None:
-            self._seen.add(uuid)
+            seen.add(uuid)
         return block
 
     def _may_be_odd(self, line: Line) -> bool:

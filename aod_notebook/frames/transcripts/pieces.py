@@ -54,7 +54,7 @@ class Piece:
     first_order: int
     """Position of the first entry in its session's transcript, from 1."""
     entries: Sequence[Entry]
-    event_ids: list[int | None]
+    event_ids: Sequence[int | None] | _Ints
     """For each entry, the event that completed its line."""
     times: list[int | None]
     """For each entry, when it came about: as its line says, else when its event was created,
@@ -378,7 +378,7 @@ class _Places:
         self._last_lines = self._line + np.cumsum(breaks)
         self._line = int(self._last_lines[-1])
 
-    def of(self, entries: Sequence[Entry]) -> tuple[list[int | None], list[int | None]]:
+    def of(self, entries: Sequence[Entry]) -> tuple[Sequence[int | None] | _Ints, list[int | None]]:
         """Return the ids of the entries' events, and the entries' times."""
         lines = _numbers(entries)
         at = self._first + np.searchsorted(self._last_lines, lines)
@@ -386,7 +386,8 @@ class _Places:
             # held back since an earlier batch
             at = np.searchsorted(np.concatenate([*self._older, self._last_lines]), lines)
         at = np.minimum(at, len(self._ids) - 1)
-        ids = _optional(self._ids[at])
+        known: _Ints = self._ids[at]
+        ids = _optional(known) if (known == _NOTHING).any() else known
         own = _times(entries)
         if None not in own:
             return ids, own
