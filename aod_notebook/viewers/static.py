@@ -188,7 +188,11 @@ class Transcript:
 
     def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
         """Return the transcript as one `<div>`, of `max_rows` or about `max_bytes` at the most."""
-        shown = [each for each in settled(self.rows) if _is_shown(each[1])]
+        shown = [
+            (number, row)
+            for number, row in settled(self.rows)
+            if not row.is_minor or row.kind is not Kind.SYSTEM
+        ]
         rows, cut = _within_budget(shown, max_rows, max_bytes)
         groups = _groups(rows)
         turns = sum(group[0][1].kind is Kind.TURN for group in groups)
@@ -269,10 +273,6 @@ def render_html(
     transcript.add(events)
     transcript.finish()
     return transcript.html()
-
-
-def _is_shown(row: Row) -> bool:
-    return not (row.kind is Kind.SYSTEM and row.is_minor)
 
 
 def _within_budget(rows: list[Numbered], max_rows: int, budget: int) -> tuple[list[Numbered], int]:
