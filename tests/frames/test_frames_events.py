@@ -262,3 +262,12 @@ def test_a_clock_that_was_set_back_gives_no_negative_duration():
     assert list(calls["called_at"]) == [pd.Timestamp("2026-01-01T00:01:00Z")]
     assert list(calls["returned_at"]) == [pd.Timestamp("2026-01-01T00:00:30Z")]
     assert list(calls["duration_s"]) == [0]
+
+
+def test_what_is_written_into_an_empty_column_stays_in_its_frame():
+    body = b'id: 7\ndata: {"type": "output", "id": 7, "data": "hi"}\n\n'
+    frame = frames.decode_events(body, "s1")
+    frame.loc[0, ["duration_ms", "exit_code", "turn"]] = 5
+    frame.loc[0, "created_at"] = pd.Timestamp("2026-01-01", tz="UTC")
+    again = frames.decode_events(body, "s1")
+    assert again[["duration_ms", "exit_code", "turn", "created_at"]].isna().all(axis=None)
