@@ -45,7 +45,7 @@ class PageWidget(Unpicklable, anywidget.AnyWidget):  # type: ignore[misc]  # any
             timer.start()
 
     def __del__(self) -> None:
-        """Do nothing, for it is closed already: an open widget is never collected.
+        """Do nothing: it is closed already, or was never opened; an open widget is never collected.
 
         To close it again would take locks, and the collector runs in the midst of whatever code,
         also of code that holds them.

@@ -11,7 +11,6 @@ from aod_notebook.contract import EVENT_TYPES, FINAL_EVENTS
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.decode.wire import (
     EventRows,
-    joined,
     read_blocks,
     read_bodies,
     wire_event,
@@ -39,7 +38,7 @@ def events_of_bytes(
 def events_of_blocks(blocks: Iterable[bytes], session_id: str) -> Framed:
     """Decode blocks of whole events, as a stream's `chunks` gives them, to the events frame."""
     rows = EventRows(Table(_SCHEMA.columns), Report(), session_id)
-    read_blocks(joined(blocks), rows)
+    read_blocks(blocks, rows)
     return _finished(rows)
 
 

@@ -335,7 +335,7 @@ def read_blocks(blocks: Iterable[bytes], rows: EventRows) -> None:
     Events of the usual form (an id, one `data:` line with an object, a blank line) are
     decoded a block at a time; a block with anything else in it goes through `SSEDecoder`.
     """
-    for block in blocks:
+    for block in joined(blocks):
         if block and not rows.add_block(block):
             rows.add_lines(SSEDecoder().feed(block).data)
     rows.close()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from aod_notebook.contract import FINAL_EVENTS
 from aod_notebook.core import current
 from aod_notebook.frames import prices
-from aod_notebook.frames.decode.wire import EventRows, joined, read_blocks
+from aod_notebook.frames.decode.wire import EventRows, read_blocks
 from aod_notebook.frames.fetch import EventBytes, ReadAhead, agent_model, base_url_of, each_finished
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Filled, Problem, Report, now
@@ -206,7 +206,7 @@ def _decode(
     client, one = body.client, body.session_id
     report, table = Report(), Table(_EVENTS.columns)
     rows = EventRows(table, report, one)
-    read_blocks(joined(ahead.take(body)), rows)
+    read_blocks(ahead.take(body), rows)
     report.complete = rows.last_type in FINAL_EVENTS
     report.base_url, report.fetched_at = base_url_of(client), now()
     if body.broken is not None:
