@@ -7,6 +7,7 @@ they were written, under the call that started it.
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from aod_notebook.logs.claude_lines import (
     parse,
     prompt_of,
 )
-from aod_notebook.logs.lines import iso, lines_of, micros
+from aod_notebook.logs.lines import iso, lines_of, micros_of
 from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_list, as_str, dumps, loads
@@ -31,12 +32,12 @@ _KEPT = frozenset({"assistant", "user", "system"})
 _TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}
 """Lines that hold a title, each with its field; the one that counts most comes last."""
 _SYNTHETIC = "<synthetic>"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class _Record(msgspec.Struct, gc=False):
     """One line of the conversation, with the call that its subagent works for."""
 
-    at: int | None
     line: Line
     raw: bytes
     """Empty if only the usage is read."""
@@ -118,10 +119,10 @@ def _records(
     """Read the lines of one file that belong to the conversation; collect those with titles."""
     records: list[_Record] = []
     unread = 0
-    for number, raw, is_whole in lines_of(path, _SKIPPED):
+    for number, raw in lines_of(path, _SKIPPED):
         line = parse(raw, usage_only=usage_only)
         if line is None:
-            if not is_whole:
+            if not raw.endswith(b"\n"):
                 session.note("the last line is incomplete", number)
                 continue
             unread += 1
@@ -130,7 +131,7 @@ def _records(
         elif line.type in _KEPT:
             call = agents.get(line.agent_id or "") if agents else None
             kept = b"" if usage_only else raw.rstrip(b"\r\n")
-            records.append(_Record(micros(line.timestamp), line, kept, call))
+            records.append(_Record(line, kept, call))
         elif line.type in _TITLES:
             titles.append(as_dict(loads(raw)))
         elif line.type == "cost-state":
@@ -177,15 +178,15 @@ def _in_time(records: list[_Record]) -> list[_Record]:
     """Sort by time; a line without one stays behind its predecessor; a repeated uuid goes."""
     seen: set[str] = set()
     kept: list[_Record] = []
-    times: list[int] = []
-    last = 0
+    times: list[datetime] = []
+    last = _NEVER
     for record in records:
         uuid = record.line.uuid
         if uuid is not None:
             if uuid in seen:
                 continue
             seen.add(uuid)
-        last = record.at if record.at is not None else last
+        last = record.line.timestamp or last
         kept.append(record)
         times.append(last)
     if times == sorted(times):
@@ -225,10 +226,10 @@ def _agent_calls(line: Line) -> Iterator[tuple[str, str]]:
 
 def _describe(session: LogSession, records: list[_Record]) -> None:
     """Fill in what the lines say of the whole session."""
-    times = [record.at for record in records if record.at is not None]
-    if times:
-        session.created_at, session.updated_at = min(times), max(times)
     lines = [record.line for record in records]
+    times = [line.timestamp for line in lines if line.timestamp is not None]
+    if times:
+        session.created_at, session.updated_at = micros_of(min(times)), micros_of(max(times))
     newest = lines[::-1]
     session.cwd = next((line.cwd for line in lines if line.cwd), None)
     session.git_branch = next((line.git_branch for line in newest if line.git_branch), None)
@@ -264,7 +265,7 @@ def _split_turns(session: LogSession, records: list[_Record]) -> None:
             turn = LogTurn(prompt=prompt, lines=[], times=[], requests=[], denied=[])
             turns.append(turn)
             continue
-        turn.add(_output_line(record), record.at)
+        turn.add(_output_line(record), micros_of(line.timestamp))
         if message is None or line.type != "assistant":
             turn.is_error = turn.is_error or _is_interruption(line)
             turn.denied += _denied(line)
@@ -326,7 +327,7 @@ def _request(key: str, answer: _Answer) -> LogRequest:
             None if hour is None else hour.ephemeral_1h_input_tokens,
             None if details is None else details.thinking_tokens,
         ),
-        answer.record.at,
+        micros_of(line.timestamp),
         line.request_session_id,
         web_searches=None if tools is None else tools.web_search_requests,
     )

@@ -1,14 +1,17 @@
 """The lines of Claude Code's session files: their fields, decoded, and the words of a person."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
+from aod_notebook.logs.lines import time_of
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, loads
 
 _NOT_PROMPTS = ("<local-command-stdout>", "<local-command-stderr>", "<bash-")
 INTERRUPTED = "[Request interrupted by user"
 _ABSENT = msgspec.Raw()
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None
 
 
@@ -57,8 +60,7 @@ class Line(msgspec.Struct, rename="camel", gc=False):
 
     type: str
     uuid: str | None = None
-    timestamp: str | None = None
-    session_id: str | None = None
+    timestamp: _Time | None = None
     request_session_id: str | None = None
     request_id: str | None = None
     agent_id: str | None = None
@@ -106,12 +108,13 @@ def parse(raw: bytes, *, usage_only: bool = False) -> Line | None:
 
 def _tidy(value: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a line that have the expected types."""
-    texts = ("type", "uuid", "timestamp", "sessionId", "requestSessionId", "requestId", "agentId")
+    texts = ("type", "uuid", "requestSessionId", "requestId", "agentId")
     tidy: dict[str, Any] = {
         name: value.get(name)
         for name in (*texts, "cwd", "gitBranch", "version")
         if isinstance(value.get(name), str)
     }
+    tidy["timestamp"] = time_of(value.get("timestamp"))
     flags = ("isSidechain", "isMeta", "isCompactSummary", "isApiErrorMessage")
     tidy |= {name: value.get(name) is True for name in flags}
     message = value.get("message")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from aod_notebook.logs.lines import lines_of, micros
+from aod_notebook.logs.lines import fault, lines_of, micros
 from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, dumps, loads
@@ -74,15 +74,14 @@ class _Rollout:
         self._has_meta = False
         self._prompts_by_event = False
 
-    def read(self, lines: list[tuple[int, bytes, bool]]) -> LogSession:
+    def read(self, lines: list[tuple[int, bytes]]) -> LogSession:
         self._prompts_by_event = any(
-            b'"UserMessage"' in raw or b'"user_message"' in raw for _, raw, _ in lines
+            b'"UserMessage"' in raw or b'"user_message"' in raw for _, raw in lines
         )
-        for number, raw, is_whole in lines:
+        for number, raw in lines:
             head = _head(raw)
             if head is None:
-                what = "a line is not a rollout line" if is_whole else "the last line is incomplete"
-                self.session.note(what, number)
+                self.session.note(fault(raw, "a line is not a rollout line"), number)
                 continue
             at = micros(head.timestamp)
             if at is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from aod_notebook.logs.lines import lines_of, micros
+from aod_notebook.logs.lines import fault, lines_of, micros
 from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, dumps, loads
@@ -83,11 +83,10 @@ def read_session(path: Path, *, usage_only: bool = False) -> LogSession:
 
 
 def _read_lines(path: Path, session: LogSession, chat: _Chat) -> None:
-    for number, raw, is_whole in lines_of(path):
+    for number, raw in lines_of(path):
         value = loads(raw)
         if not isinstance(value, dict):
-            what = "a line is not a JSON object" if is_whole else "the last line is incomplete"
-            session.note(what, number)
+            session.note(fault(raw, "a line is not a JSON object"), number)
         elif "sessionId" in value:
             _header(session, value)
         elif "$set" in value:

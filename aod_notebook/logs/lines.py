@@ -8,31 +8,46 @@ _BOM = b"\xef\xbb\xbf"
 _BUFFER = 1 << 20
 
 
-def lines_of(path: Path, skipped: tuple[bytes, ...] = ()) -> Iterator[tuple[int, bytes, bool]]:
+def lines_of(path: Path, skipped: tuple[bytes, ...] = ()) -> Iterator[tuple[int, bytes]]:
     """Read a file that may still be growing, without the lines that start like one of `skipped`.
 
     Yields:
-        The number of each line that is not blank (from 1), the line with its newline, and whether
-        it has one: the last line may be half written.
+        The number of each line that is not blank (from 1), and the line with its newline; the
+        last one has none if it is half written.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         for number, line in enumerate(file, 1):
             if number == 1:
                 line = line.removeprefix(_BOM)  # noqa: PLW2901
             if line and not line.isspace() and not line.startswith(skipped):
-                yield number, line, line.endswith(b"\n")
+                yield number, line
 
 
-def micros(text: object) -> int | None:
-    """Return an ISO 8601 time as microseconds since 1970; None if it is not a time."""
+def fault(line: bytes, what: str) -> str:
+    """Return what is wrong with a line that cannot be read: `what`, unless its end is missing."""
+    return what if line.endswith(b"\n") else "the last line is incomplete"
+
+
+def time_of(text: object) -> datetime | None:
+    """Return an ISO 8601 time, in UTC if it names no zone; None if it is not a time."""
     if not isinstance(text, str):
         return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def micros(text: object) -> int | None:
+    """Return an ISO 8601 time as microseconds since 1970; None if it is not a time."""
+    return micros_of(time_of(text))
+
+
+def micros_of(time: datetime | None) -> int | None:
+    """Return a time as microseconds since 1970."""
+    if time is None:
+        return None
     since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 import pandas as pd
@@ -82,15 +83,13 @@ def usage_df(
 
 
 def _values(rows: list[tuple[LogSession, LogRequest]], table: Table) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in _FROM_SESSION:
-        values[name] = [getattr(session, name) for session, _ in rows]
-    for name, field in _FROM_REQUEST.items():
-        values[name] = [getattr(request, field) for _, request in rows]
-    for name in TOKENS:
-        values[name] = [getattr(request.usage, name) for _, request in rows]
-    for name in _INCLUDES:
-        values[name] = [getattr(COUNTS[session.runtime], name) for session, _ in rows]
+    sessions, requests = [session for session, _ in rows], [request for _, request in rows]
+    usages = [request.usage for request in requests]
+    values: dict[str, Any] = {name: _each(name, sessions) for name in _FROM_SESSION}
+    values |= {name: _each(field, requests) for name, field in _FROM_REQUEST.items()}
+    values |= {name: _each(name, usages) for name in TOKENS}
+    counts = [COUNTS[session.runtime] for session in sessions]
+    values |= {name: _each(name, counts) for name in _INCLUDES}
     if "computed_cost_usd" in table or "cost_source" in table:
         costs = [computed_cost(session, request) for session, request in rows]
         values["computed_cost_usd"] = costs
@@ -99,3 +98,7 @@ def _values(rows: list[tuple[LogSession, LogRequest]], table: Table) -> dict[str
             for stated, made in zip(values["cost_usd"], costs, strict=True)
         ]
     return values
+
+
+def _each(field: str, items: list[Any]) -> list[Any]:
+    return list(map(attrgetter(field), items))
