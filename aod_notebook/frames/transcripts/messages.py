@@ -222,7 +222,7 @@ class _MessageTokens:
         is_missing[self._rows] = False
         where = pa.array(places, mask=is_missing)
         return {
-            name: pa.array([getattr(one, name) for one in self._found], pa.int64()).take(where)
+            name: pa.array(list(map(attrgetter(name), self._found)), pa.int64()).take(where)
             for name in TOKENS
         }
 
