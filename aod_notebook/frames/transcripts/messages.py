@@ -190,7 +190,7 @@ class _MessageTokens:
     def __init__(self) -> None:
         self._session_id: str | None = None
         self._last_row: dict[str | None, int] = {}
-        self._reports: dict[str | None, Entry | Message] = {}
+        self._usages: dict[str | None, Usage] = {}
         self._rows: list[int] = []
         self._found: list[Usage] = []
 
@@ -212,7 +212,8 @@ class _MessageTokens:
                     self._rows.append(row)
                     self._found.append(_counts(one))
         self._last_row.update(zip(ids, range(first_row, first_row + len(ids)), strict=True))
-        self._reports.update(compress(zip(ids, reports, strict=True), usages))
+        last = dict(compress(zip(ids, reports, strict=True), usages))
+        self._usages.update({key: _counts(one) for key, one in last.items()})
 
     def columns(self, count: int) -> dict[str, pa.Array]:
         """Make the token columns, `count` rows long."""
@@ -227,8 +228,8 @@ class _MessageTokens:
         }
 
     def _end_session(self) -> None:
-        self._reports.pop(None, None)
-        self._rows += [self._last_row[key] for key in self._reports]
-        self._found += map(_counts, self._reports.values())
+        self._usages.pop(None, None)
+        self._rows += [self._last_row[key] for key in self._usages]
+        self._found += self._usages.values()
         self._last_row.clear()
-        self._reports.clear()
+        self._usages.clear()
