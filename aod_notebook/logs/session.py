@@ -130,15 +130,12 @@ def count_once(sessions: Iterable[LogSession], counted: dict[str, str] | None = 
     """
     given = sorted(sessions, key=_age)
     counted = {} if counted is None else counted
-    holders: dict[str, dict[str, None]] = {}
-    makers: dict[str, str] = {}
-    for session in given:
-        for request in session.requests:
-            holders.setdefault(request.key, {})[session.session_id] = None
-            if request.owner is not None:
-                makers[request.key] = request.owner
-    owners = {key: next(iter(held)) for key, held in holders.items()}
-    owners |= {key: by for key, by in makers.items() if by in holders[key]}
+    held = [
+        (one.key, session.session_id, one.owner) for session in given for one in session.requests
+    ]
+    owners = {key: holder for key, holder, _ in reversed(held)}
+    makers = {key: maker for key, _, maker in held if maker is not None}
+    owners |= {key: holder for key, holder, _ in held if makers.get(key) == holder}
     here = {session.session_id for session in given}
     owners |= {key: by for key, by in counted.items() if key in owners and by not in here}
     _keep(given, owners, _largest(given))
