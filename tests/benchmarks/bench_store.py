@@ -4,17 +4,20 @@
 
 The service is a process of its own that has all answers ready. CPU time of this process, the median
 of five runs, both sides in turn. Every comparison first checks that both sides hold the same
-values. Beside a frame by id stands what a plain GET by httpx and the decoder take.
+values. Beside a frame by id stands what a plain GET by httpx and the decoder take, and what the
+decoder takes that reads from a bare socket: no way of asking costs less.
 """
 
 import argparse
 import json
 import multiprocessing
+import socket
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -29,6 +32,7 @@ from aod_notebook.aod import Client
 
 GOALS = {"events_df": 1.15, "run_events_df": 1.15, "collect": 2.0}
 RUNS = 5
+READ_BYTES = 1 << 18
 RUN = "0192c3d4-0000-4000-8000-00000000aaaa"
 """A whole id: a shorter one would make the client ask for the list of runs first."""
 _context = multiprocessing.get_context("fork")
@@ -107,6 +111,12 @@ def bench_by_id(folder, count, runs):
                 runs,
             )
             yield row("  by httpx alone", times[0], None, seconds(times))
+            times = ratio(
+                lambda: frames.decode_events(received(url), SESSION),
+                lambda: frames.decode_events(data, SESSION),
+                runs,
+            )
+            yield row("  by a bare socket", times[0], None, seconds(times))
         with AgentOS(api_key="of-no-use", agent_id="a", base_url=service.url) as client:
             pd.testing.assert_frame_equal(
                 frames.run_events_df(RUN, client=client),
@@ -125,6 +135,20 @@ def bench_by_id(folder, count, runs):
                 runs,
             )
             yield row("  by httpx alone", times[0], None, seconds(times))
+
+
+def received(url):
+    """Yield the body that a service sends for a URL, with nothing but the socket in between."""
+    parts = urlsplit(url)
+    request = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(request.encode())
+        head, _, rest = connection.recv(READ_BYTES).partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200 ") or b"chunked" in head.lower():
+            sys.exit(f"the service answered {head!r}")
+        yield rest
+        while came := connection.recv(READ_BYTES):
+            yield came
 
 
 def seconds(times):

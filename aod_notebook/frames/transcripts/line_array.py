@@ -74,4 +74,4 @@ class LineArray(Sequence[str]):
 def _newlines(data: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> int:
     """Count the newlines, in parts that stay in the cache."""
     starts = range(0, len(data), _PART)
-    return sum(np.count_nonzero(data[at : at + _PART] == _NEWLINE) for at in starts)
+    return sum(int(np.count_nonzero(data[at : at + _PART] == _NEWLINE)) for at in starts)
