@@ -58,7 +58,11 @@ _CHIPS = {
     "awaiting_input": ("#6a45b8", "?"),
     "awaiting_approval": ("#6a45b8", "?"),
 }
+_BELOW = "\0"
+"""Where the rows below another one go; no text of a row has such a character."""
 Numbered = tuple[int, Row]
+Made = dict[int, str]
+"""The markup of rows by their numbers."""
 
 
 @dataclass
@@ -193,11 +197,11 @@ class Transcript:
             for number, row in settled(self.rows)
             if not row.is_minor or row.kind is not Kind.SYSTEM
         ]
-        rows, cut = _within_budget(shown, max_rows, max_bytes)
+        rows, cut, made = _within_budget(shown, max_rows, max_bytes)
         groups = _groups(rows)
         turns = sum(group[0][1].kind is Kind.TURN for group in groups)
         body = "".join(
-            _group(group, is_last=number == len(groups) - 1, opens=turns <= OPEN_TURNS)
+            _group(group, made, is_last=number == len(groups) - 1, opens=turns <= OPEN_TURNS)
             for number, group in enumerate(groups)
         )
         note = (
@@ -275,18 +279,31 @@ def render_html(
     return transcript.html()
 
 
-def _within_budget(rows: list[Numbered], max_rows: int, budget: int) -> tuple[list[Numbered], int]:
-    """Keep the first and the last rows, as many as may be shown; return how many were cut."""
+def _within_budget(
+    rows: list[Numbered], max_rows: int, budget: int
+) -> tuple[list[Numbered], int, Made]:
+    """Keep the first and the last rows, as many as may be shown.
+
+    Returns:
+        These rows, how many were cut, and the markup of each.
+    """
+    made: Made = {}
+    parents = {row.parent for _, row in rows if row.depth < MAX_DEPTH}
     kept_head, kept_tail = 0, 0
     for taken in range(min(len(rows), max_rows)):
         from_head = taken % 4 == 0  # the end of a session says more than its beginning
-        _, row = rows[kept_head] if from_head else rows[-1 - kept_tail]
-        budget -= len(row_html(markup.merged([row], ROW_CHARS)).encode())
+        number, row = rows[kept_head] if from_head else rows[-1 - kept_tail]
+        made[number] = _alone(row, _BELOW if number in parents else "")
+        budget -= len(made[number].encode())
         if budget < 0:
             break
         kept_head, kept_tail = kept_head + from_head, kept_tail + (not from_head)
     cut = len(rows) - kept_head - kept_tail
-    return (rows if cut == 0 else rows[:kept_head] + rows[len(rows) - kept_tail :]), cut
+    return (rows if cut == 0 else rows[:kept_head] + rows[len(rows) - kept_tail :]), cut, made
+
+
+def _alone(row: Row, below: str) -> str:
+    return row_html(markup.merged([row], ROW_CHARS), below)
 
 
 def _groups(rows: list[Numbered]) -> list[list[Numbered]]:
@@ -299,7 +316,7 @@ def _groups(rows: list[Numbered]) -> list[list[Numbered]]:
     return groups
 
 
-def _group(rows: list[Numbered], *, is_last: bool, opens: bool) -> str:
+def _group(rows: list[Numbered], made: Made, *, is_last: bool, opens: bool) -> str:
     first = rows[0][1]
     style = "padding:6px 12px;font-size:12px"
     if first.kind is Kind.STAGES:
@@ -312,8 +329,8 @@ def _group(rows: list[Numbered], *, is_last: bool, opens: bool) -> str:
         is_open = opens or is_last
         title = _turn_head(rows, is_open=is_open)
     else:
-        return f'<div style="padding:4px 12px">{_body(rows)}</div>'
-    body = f'<div style="padding:0 12px 8px">{_body(rows[1:])}</div>'
+        return f'<div style="padding:4px 12px">{_body(rows, made)}</div>'
+    body = f'<div style="padding:0 12px 8px">{_body(rows[1:], made)}</div>'
     return details(title, body, is_open=is_open, style=style)
 
 
@@ -328,27 +345,31 @@ def _turn_head(rows: list[Numbered], *, is_open: bool) -> str:
     return f'<b>{text_html(head.title)}</b><span style="{QUIET}">{quiet}</span>'
 
 
-def _body(rows: list[Numbered]) -> str:
+def _body(rows: list[Numbered], made: Made) -> str:
     """Return rows as markup, each with those below it."""
     here = {number for number, _ in rows}
     below: defaultdict[int | None, list[Numbered]] = defaultdict(list)
     for number, row in rows:
         is_below = row.parent in here and row.depth < MAX_DEPTH
         below[row.parent if is_below else None].append((number, row))
-    return _level(below, None)
+    return _level(below, None, made)
 
 
-def _level(below: Mapping[int | None, list[Numbered]], parent: int | None) -> str:
+def _level(below: Mapping[int | None, list[Numbered]], parent: int | None, made: Made) -> str:
     """Return the rows below `parent`; a run of lines of the same kind is one element."""
     runs = itertools.groupby(below.get(parent, ()), key=lambda each: _run_key(*each))
     parts = []
     for _, run in runs:
         lines = list(run)
+        if len(lines) == 1:
+            number, row = lines[0]
+            inner = _level(below, number, made) if number in below else ""
+            before, mark, after = made[number].partition(_BELOW)
+            parts.append(f"{before}{inner}{after}" if inner or not mark else _alone(row, ""))
+            continue
         for start in range(0, len(lines), RUN_LINES):
-            few = lines[start : start + RUN_LINES]
-            row = markup.merged([row for _, row in few], ROW_CHARS)
-            inner = _level(below, lines[0][0]) if len(lines) == 1 else ""
-            parts.append(row_html(row, inner))
+            few = [row for _, row in lines[start : start + RUN_LINES]]
+            parts.append(row_html(markup.merged(few, ROW_CHARS)))
     return "".join(_parted(parts))
 
 

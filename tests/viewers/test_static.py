@@ -1,3 +1,4 @@
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -93,6 +94,34 @@ def test_a_huge_session_stays_within_the_budget_and_says_what_is_missing():
 def test_the_budget_is_one_of_bytes_whatever_the_text(character):
     lines = [character * 4_000] * 500
     assert len(render_html(script(*lines), "shell", "shell").encode()) < 1.1 * MAX_BYTES
+
+
+def call_and_result(number, command, answer):
+    call = {
+        "type": "tool_use",
+        "id": f"call-{number}",
+        "name": "Bash",
+        "input": {"command": command},
+    }
+    result = {"type": "tool_result", "tool_use_id": f"call-{number}", "content": answer}
+    for speaker, block in (("assistant", call), ("user", result)):
+        yield json.dumps({"type": speaker, "message": {"content": [block]}})
+
+
+def test_calls_with_their_results_stay_within_the_budget():
+    calls = [call_and_result(number, f"command {number}", "found") for number in range(900)]
+    html = render_html(script(*itertools.chain(*calls)), "agent", "claude")
+    assert "rows in the middle are not shown here" in html
+    assert len(html.encode()) < 1.02 * MAX_BYTES
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\x00\x00"])
+def test_a_result_stands_below_its_call_whatever_they_say(text):
+    html = render_html(script(*call_and_result(1, f"{text}first", f"{text}second")), "a", "claude")
+    texts = "".join(parsed(html).texts)
+    assert "\x00" not in html
+    assert texts.count("second") == 1
+    assert texts.index("first") < texts.index("second") < texts.index("Exit code 0")
 
 
 def test_one_huge_line_makes_no_huge_plain_text():
