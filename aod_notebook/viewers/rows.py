@@ -250,7 +250,10 @@ class RowBuilder:
 
     def _plain_rows(self, lines: list[str], number: int) -> list[Row]:
         rows = text_rows(Kind.OUTPUT, lines)
-        self.places += [place for place, line in enumerate(lines, number) if line]
+        if "" in lines:
+            self.places += [place for place, line in enumerate(lines, number) if line]
+        else:
+            self.places += range(number, number + len(lines))
         return rows
 
     def _place(self, new: list[Row], number: int) -> int:

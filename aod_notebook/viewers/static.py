@@ -146,12 +146,13 @@ class Transcript:
     def add(self, events: Iterable[Event]) -> list[Row]:
         """Take the next events; return the rows that they add."""
         before, output, taken = len(self.rows), list[str](), 0
+        joins = self._joins
         try:
             for event in events:
                 extra = event.extra
                 data = extra.get("data")
                 if (  # what a session wrote on its standard output, as one text if nobody times it
-                    self._joins
+                    joins
                     and event.type == "output"
                     and extra.get("stream") == "stdout"
                     and isinstance(data, str)

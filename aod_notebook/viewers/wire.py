@@ -86,27 +86,28 @@ def chunk(rows: Sequence[Row], start: int, stop: int) -> tuple[bytes, int]:
     parts: list[bytes] = []
     size, number = 2, start
     while number < stop:
-        count = _sliced(rows, number, min(SLICE, stop - number))
-        part = _encode(wire_rows(rows[number : number + count]))[1:-1]
+        some = _sliced(rows[number : min(number + SLICE, stop)])
+        part, count = _encode(wire_rows(some))[1:-1], len(some)
         if size + len(part) >= BODY_BYTES:
             if parts:
                 break
-            part, count = _first(rows[number : number + count])
+            part, count = _first(some)
         parts.append(part)
         size, number = size + len(part) + 1, number + count
     return b"[" + b",".join(parts) + b"]", number
 
 
-def _sliced(rows: Sequence[Row], number: int, count: int) -> int:
-    """Return how many rows are encoded at once: few where there is much Markdown to be read."""
+def _sliced(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows that are encoded at once: few where there is much Markdown to be read."""
+    if [row.extra for row in rows].count(None) == len(rows):
+        return rows
     length = 0
-    for taken in range(count):
-        row = rows[number + taken]
+    for number, row in enumerate(rows, 1):
         if row.extra is not None and row.extra.words:
             length += len(row.text)
             if length > SLICE_WORDS:
-                return taken + 1
-    return count
+                return rows[:number]
+    return rows
 
 
 def _first(rows: Sequence[Row]) -> tuple[bytes, int]:
