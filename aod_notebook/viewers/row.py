@@ -13,7 +13,7 @@ from aod_notebook.viewers.diffs import Diff  # noqa: TC001 - a struct needs its 
 from aod_notebook.viewers.styles import styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 TITLE_CHARS = 160
 MAX_DEPTH = 8
@@ -175,15 +175,38 @@ def text_rows(kind: Kind, lines: list[str]) -> list[Row]:
     return rows
 
 
-def settled(rows: Iterable[Row]) -> list[tuple[int, Row]]:
-    """Return each row in its last state, with its number.
+class SettledRows:
+    """The rows of a list that grows, each in its last state; looks at each row once.
+
+    Args:
+        rows: the list.
 
     Example:
         >>> rows = [Row(Kind.TOOL, "Bash"), Row(Kind.TEXT), Row(Kind.TOOL, "Bash", "ls", replaces=0)]
-        >>> [(number, row.text) for number, row in settled(rows)]
+        >>> [(number, row.text) for number, row in SettledRows(rows).ends(10)[0]]
         [(0, 'ls'), (1, '')]
     """
-    last: dict[int, Row] = {}
-    for number, row in enumerate(rows):
-        last[number if row.replaces is None else row.replaces] = row
-    return list(last.items())
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._taken = 0
+        self._numbers: list[int] = []  # of the rows that replace no other
+        self._states: dict[int, Row] = {}
+
+    def ends(self, most: int) -> tuple[list[tuple[int, Row]], int]:
+        """Return the first and the last rows with their numbers, and how many are between them.
+
+        There are at most `most` of either. What only a live page can unfold is left out.
+        """
+        for number, row in enumerate(self._rows[self._taken :], self._taken):
+            if row.replaces is not None:
+                self._states[row.replaces] = row
+            elif not row.is_minor or row.kind is not Kind.SYSTEM:
+                self._numbers.append(number)
+        self._taken = len(self._rows)
+        numbers, between = self._numbers, max(0, len(self._numbers) - 2 * most)
+        if between:
+            numbers = [*numbers[:most], *numbers[-most:]]
+        return [
+            (number, self._states.get(number, self._rows[number])) for number in numbers
+        ], between

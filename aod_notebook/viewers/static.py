@@ -16,7 +16,7 @@ from aod_notebook.core.text import clip, one_line
 from aod_notebook.viewers import markup
 from aod_notebook.viewers.markup import MONO, QUIET, code, details, row_html, text_html
 from aod_notebook.viewers.plain import LINE_CHARS, about, plain_text, status_line, status_word
-from aod_notebook.viewers.row import MAX_DEPTH, Extra, Kind, Row, settled
+from aod_notebook.viewers.row import MAX_DEPTH, Extra, Kind, Row, SettledRows
 from aod_notebook.viewers.rows import RowBuilder
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Transcript:
         again: the command that shows it again; empty if there is none.
 
     Attributes:
-        rows: the rows so far, in order; some replace earlier ones (`row.settled`).
+        rows: the rows so far, in order; some replace earlier ones (`row.SettledRows`).
         taken: how many events were taken so far.
 
     Example:
@@ -100,6 +100,7 @@ class Transcript:
     def __post_init__(self) -> None:
         self.title = one_line(self.title, TITLE_CHARS)
         self._builder = RowBuilder(self.runtime, self.prompts)
+        self._settled = SettledRows(self.rows)
         self._heading = ""
         self._joins = self.runtime == "shell"
 
@@ -193,12 +194,9 @@ class Transcript:
 
     def html(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> str:
         """Return the transcript as one `<div>`, of `max_rows` or about `max_bytes` at the most."""
-        shown = [
-            (number, row)
-            for number, row in settled(self.rows)
-            if not row.is_minor or row.kind is not Kind.SYSTEM
-        ]
-        rows, cut, made = _within_budget(shown, max_rows, max_bytes)
+        ends, between = self._settled.ends(max_rows)
+        rows, cut, made = _within_budget(ends, max_rows, max_bytes)
+        cut += between
         groups = _groups(rows)
         turns = sum(group[0][1].kind is Kind.TURN for group in groups)
         body = "".join(

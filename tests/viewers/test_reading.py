@@ -8,7 +8,7 @@ import pytest
 
 from aod_notebook.viewers.diffs import edits, patched
 from aod_notebook.viewers.plain import about
-from aod_notebook.viewers.row import Kind, settled
+from aod_notebook.viewers.row import Kind, SettledRows
 from aod_notebook.viewers.rows import RowBuilder
 from aod_notebook.viewers.static import Transcript, render_html
 from aod_notebook.viewers.wire import wire_rows
@@ -45,7 +45,7 @@ def ended(second=30):
 def rows_of(*events, prompts=None):
     builder = RowBuilder("claude", prompts)
     rows = [row for each in events for row in builder.feed(each)]
-    return [row for _, row in settled(rows)], builder
+    return [row for _, row in SettledRows(rows).ends(len(rows))[0]], builder
 
 
 def test_the_prompt_is_the_first_row_of_its_turn():
@@ -209,7 +209,7 @@ def test_codex_lists_are_shown_and_updated():
     builder = RowBuilder("codex")
     events = line("item.started", False), line("item.updated", True)
     rows = [row for each in events for row in builder.feed(each)]
-    ((_, row),) = settled(rows)
+    ((_, row),), _ = SettledRows(rows).ends(1)
     assert row.extra.todo == (("done", "Look"),)
 
 
@@ -292,8 +292,8 @@ def test_a_denied_permission_names_its_tool():
 def test_paths_lose_the_working_directory():
     init = {"type": "system", "subtype": "init", "cwd": "/w/inn", "model": "m"}
     start = event("output", stream="stdout", data=json.dumps(init) + "\n")
-    rows, _ = rows_of(start, call("Read", file_path="/w/inn/a.py"))
-    assert rows[1].text == "a.py"
+    (row,), _ = rows_of(start, call("Read", file_path="/w/inn/a.py"))
+    assert row.text == "a.py"
 
 
 def test_a_retry_is_shown_until_something_comes():

@@ -6,7 +6,7 @@ import pytest
 
 import aod_notebook
 from aod_notebook.viewers.plain import plain_lines, status_line
-from aod_notebook.viewers.row import Kind, settled
+from aod_notebook.viewers.row import Kind, SettledRows
 from aod_notebook.viewers.rows import RowBuilder
 
 RECORDING = Path(aod_notebook.__file__).parent / "local" / "recordings" / "claude-coding.jsonl"
@@ -76,7 +76,7 @@ def test_a_turn_that_says_nothing_runs_and_has_a_header():
 def test_each_turn_has_one_header_whether_it_says_something_or_not():
     said = event("turn_start", turn=3), out("third\n"), event("exit", code=0)
     rows, summary = rows_of(runtime_start(), runtime_start(), runtime_start(), *said)
-    heads = [row.title for _, row in settled(rows) if row.kind is Kind.TURN]
+    heads = [row.title for _, row in SettledRows(rows).ends(len(rows))[0] if row.kind is Kind.TURN]
     assert heads == ["Turn 1", "Turn 2", "Turn 3"]
     assert status_line("s", summary) == "s · completed · 3 turns"
 

@@ -115,6 +115,18 @@ def test_calls_with_their_results_stay_within_the_budget():
     assert len(html.encode()) < 1.02 * MAX_BYTES
 
 
+def test_a_page_is_the_same_whether_or_not_it_was_made_before():
+    calls = [call_and_result(number, f"command {number}", "found") for number in range(30)]
+    events = script(*itertools.chain(*calls))
+    growing, whole = Transcript("agent", "claude"), Transcript("agent", "claude")
+    for each in events:
+        growing.add([each])
+        growing.html(5)
+    whole.add(events)
+    for most in (5, 20, 2_000):
+        assert growing.html(most) == whole.html(most)
+
+
 @pytest.mark.parametrize("text", ["\x00", "a\x00b", "\x00\x00"])
 def test_a_result_stands_below_its_call_whatever_they_say(text):
     html = render_html(script(*call_and_result(1, f"{text}first", f"{text}second")), "a", "claude")
