@@ -6,7 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
-UNDER_WAY_BYTES = 1 << 17
+UNDER_WAY_BYTES = 144 << 10
 """So much of an answer the kernel takes at once, as of the embedded service."""
 AGENT = "00000000-0000-4000-8000-00000000a6e7"
 

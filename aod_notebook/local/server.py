@@ -51,9 +51,9 @@ logger = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _GRACE_S = 1
 _QUEUE = 256  # one that is full makes a new client wait for a second
-_UNDER_WAY_BYTES = 1 << 17
-"""So much of an answer the kernel takes at once. By default it takes megabytes, which have left the
-processor's cache when they are read: that costs the client more than small pieces cost the service."""
+_UNDER_WAY_BYTES = 144 << 10
+"""So much of an answer the kernel takes at once: about a block of a replay, as it doubles this. By
+default it takes megabytes, which have left the processor's cache when the client reads them."""
 
 
 class ServiceLockedError(Exception):
