@@ -14,11 +14,11 @@ def now(zone: str = "Z") -> str:
         >>> len(now()), now("+00:00")[-6:]
         (27, '+00:00')
     """
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_second(seconds)}.{nanoseconds // 1000:06d}{zone}"
+    digits = f"{time.time_ns():019d}"  # of nanoseconds: to cut text is quicker than to divide
+    return f"{_second(digits[:-9])}{digits[-9:-3]}{zone}"
 
 
 @lru_cache(1)
-def _second(number: int) -> str:
+def _second(number: str) -> str:
     """Return a second since 1970; thousands of events may come in the same one."""
-    return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(int(number), UTC).strftime("%Y-%m-%dT%H:%M:%S.")

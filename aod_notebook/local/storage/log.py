@@ -64,8 +64,8 @@ def output(
 ) -> LogRow:
     """Return an `output` row; a replayed one also has the time of its recording."""
     recorded = "" if recorded_at is None else f'"recorded_at": "{recorded_at.isoformat()}", '
-    position = f'"turn": {turn}, {recorded}"created_at": "{clock.now()}"'
-    tail = f', "stream": "{stream}", "data": {encode_basestring_ascii(data)}, {position}}}'
+    text, created = encode_basestring_ascii(data), clock.now()
+    tail = f', "stream": "{stream}", "data": {text}, "turn": {turn}, {recorded}"created_at": "{created}"}}'
     return LogRow('{"type": "output", "id": ', tail, turn)
 
 
