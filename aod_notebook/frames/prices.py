@@ -10,7 +10,7 @@ import os
 import tomllib
 import warnings
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import metadata
 from typing import Any, Final, NamedTuple
@@ -25,6 +25,9 @@ _PACKAGE: Final = "genai-prices"
 _MILLION: Final = 1_000_000
 _MODEL_CHARS: Final = 200
 _DAY_US: Final = 86_400_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAYS: Final = range(-719_162, 2_932_897)
+"""Days of the years 1 to 9999, from 1970 on."""
 _FIVE_MINUTES, _ONE_HOUR = 1.25, 2.0
 """What Anthropic charges for tokens written to its cache, as multiples of the input's price."""
 
@@ -146,7 +149,7 @@ def rates(model: str, day: int | None = None) -> Rates | None:
 
     Args:
         model: its name, with or without the provider before a `/`.
-        day: days since 1970 of the use; by default today.
+        day: days since 1970 of the use; today if it is None, or not of the years 1 to 9999.
 
     Example:
         >>> rates("claude-sonnet-4-6").output  # doctest: +SKIP
@@ -159,7 +162,7 @@ def rates(model: str, day: int | None = None) -> Rates | None:
     snapshot = _snapshot()
     if snapshot is None:
         return None
-    when = datetime.now(UTC) if day is None else datetime.fromtimestamp(day * 86_400, UTC)
+    when = datetime.now(UTC) if day is None or day not in _DAYS else _EPOCH + timedelta(day)
     names = [(name, provider), (model, None)] if provider else [(model, None)]
     for one, owner in names:
         try:

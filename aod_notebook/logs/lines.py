@@ -45,11 +45,12 @@ def micros(text: object) -> int | None:
 
 
 def micros_of(time: datetime | None) -> int | None:
-    """Return a time as microseconds since 1970."""
+    """Return a time as microseconds since 1970; None if UTC has no such year."""
     if time is None:
         return None
     since = time - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return at if _FIRST <= at <= _LAST else None
 
 
 def iso(at: int | None) -> str | None:
@@ -61,3 +62,5 @@ def iso(at: int | None) -> str | None:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = datetime.resolution
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999."""

@@ -166,3 +166,13 @@ def test_a_price_of_an_unknown_name_is_refused(tmp_path):
     path.write_text('version = "1"\n[models.m]\ninput = 1\noutput = 2\ncached = 3\n')
     with pytest.raises(FrameError, match="'cached' is not a price"):
         prices.use(path)
+
+
+@pytest.mark.parametrize("day", [-10_000_000, -719_163, 2_932_897, 10**15])
+def test_a_day_that_no_calendar_has_costs_what_today_costs(day):
+    assert prices.rates("claude-sonnet-4-6", day) == prices.rates("claude-sonnet-4-6")
+
+
+@pytest.mark.parametrize("day", [-719_162, 2_932_896])
+def test_the_first_and_the_last_day_of_the_calendar_have_prices(day):
+    assert prices.rates("claude-sonnet-4-6", day) is not None

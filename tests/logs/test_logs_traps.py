@@ -71,6 +71,16 @@ def test_a_message_that_two_files_hold_counts_with_its_largest_usage(tmp_path):
     assert {one.session_id: len(list(one.requests)) for one in sessions} == {"s1": 1, "s2": 0}
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_utc_does_not_have_is_unknown(tmp_path, time):
+    lines = [prompted("Count.", 1), answered("a", 2), answered("b", 3) | {"timestamp": time}]
+    write(tmp_path / ".claude/projects/-w/s1.jsonl", lines)
+    (session,) = read(tmp_path)
+    at = {request.key: request.at for request in session.requests}
+    assert at["b"] is None
+    assert at["a"] == 1_772_355_602_000_000
+
+
 def test_a_summary_of_another_session_is_not_a_title_of_this_one(tmp_path):
     stray = {"type": "summary", "summary": "Another talk", "leafUuid": "elsewhere"}
     write(tmp_path / PROJECT / "s1.jsonl", [stray, prompted("Count.", 1), answered("m1", 2)])
