@@ -6,8 +6,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
-UNDER_WAY_BYTES = 144 << 10
-"""So much of an answer the kernel takes at once, as of the embedded service."""
+SEND_BUFFER_BYTES = 144 << 10
+"""As of the embedded service."""
 AGENT = "00000000-0000-4000-8000-00000000a6e7"
 
 
@@ -77,7 +77,7 @@ class Generated:
         ThreadingHTTPServer.request_queue_size = 128
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY_BYTES)
+        self._server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self

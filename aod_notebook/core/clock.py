@@ -6,6 +6,9 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
+CALENDAR = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
+"""The years 1 to 9999, in microseconds since 1970: what `datetime` and pandas can show."""
+
 
 def now(zone: str = "Z") -> str:
     """Return the time as ISO 8601 with microseconds, in UTC, however `zone` spells that.

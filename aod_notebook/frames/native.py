@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aod_notebook.core.clock import CALENDAR
 from aod_notebook.frames.checks import FrameError, once
 from aod_notebook.frames.rows import micros
 from aod_notebook.frames.schema import Column
@@ -36,8 +37,7 @@ _ARROW = {
     "boolean": pa.bool_(),
     "datetime": pa.timestamp("us", tz="UTC"),
 }
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""The years 1 to 9999, in microseconds since 1970."""
+_FIRST, _LAST = CALENDAR[0], CALENDAR[-1]
 _BITS = {"Int64": 63, "Int32": 31, "Int16": 15}
 _FLAGS = {"True": True, "False": False, "true": True, "false": False, 1: True, 0: False}
 _STR: Any = pd.StringDtype(storage="pyarrow", na_value=np.nan)

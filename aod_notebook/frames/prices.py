@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
+from aod_notebook.core.clock import CALENDAR
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.report import FrameWarning
 from aod_notebook.transcripts import Spent, Usage
@@ -26,8 +27,6 @@ _MILLION: Final = 1_000_000
 _MODEL_CHARS: Final = 200
 _DAY_US: Final = 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAYS: Final = range(-719_162, 2_932_897)
-"""Days of the years 1 to 9999, from 1970 on."""
 _FIVE_MINUTES, _ONE_HOUR = 1.25, 2.0
 """What Anthropic charges for tokens written to its cache, as multiples of the input's price."""
 
@@ -162,7 +161,11 @@ def rates(model: str, day: int | None = None) -> Rates | None:
     snapshot = _snapshot()
     if snapshot is None:
         return None
-    when = datetime.now(UTC) if day is None or day not in _DAYS else _EPOCH + timedelta(day)
+    when = (
+        datetime.now(UTC)
+        if day is None or day * _DAY_US not in CALENDAR
+        else _EPOCH + timedelta(day)
+    )
     names = [(name, provider), (model, None)] if provider else [(model, None)]
     for one, owner in names:
         try:

@@ -51,9 +51,9 @@ logger = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _GRACE_S = 1
 _QUEUE = 256  # one that is full makes a new client wait for a second
-_UNDER_WAY_BYTES = 144 << 10
-"""So much of an answer the kernel takes at once: about a block of a replay, as it doubles this. By
-default it takes megabytes, which have left the processor's cache when the client reads them."""
+_SEND_BUFFER_BYTES = 144 << 10
+"""About a block of a replay, as the kernel doubles it. By default it would take megabytes, which have
+left the processor's cache when the client reads them."""
 
 
 class ServiceLockedError(Exception):
@@ -289,7 +289,7 @@ def _bound(port: int) -> Iterator[socket.socket]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNDER_WAY_BYTES)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listener.bind((_HOST, port))
         listener.listen(_QUEUE)
         yield listener

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from aod_notebook.core.clock import CALENDAR
+
 _BOM = b"\xef\xbb\xbf"
 _BUFFER = 1 << 20
 
@@ -50,7 +52,7 @@ def micros_of(time: datetime | None) -> int | None:
         return None
     since = time - _EPOCH
     at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    return at if _FIRST <= at <= _LAST else None
+    return at if at in CALENDAR else None
 
 
 def iso(at: int | None) -> str | None:
@@ -62,5 +64,3 @@ def iso(at: int | None) -> str | None:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = datetime.resolution
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""The years 1 to 9999."""

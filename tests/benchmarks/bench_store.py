@@ -2,9 +2,8 @@
 
     python tests/benchmarks/bench_store.py [--quick]
 
-The service is a process of its own that has all answers ready; the kernel takes as little of them
-at once as of the embedded service's. CPU time of this process, the median of five runs, both sides
-in turn. Every comparison first checks that both sides hold the same values. Beside a frame by id
+The service is a process of its own that has all answers ready, and the send buffer of the embedded
+one. CPU time of this process, the median of five runs, both sides in turn. Every comparison first checks that both sides hold the same values. Beside a frame by id
 stands what a plain GET by httpx and the decoder take, and what the decoder takes that reads from a
 bare socket: no way of asking costs less.
 """

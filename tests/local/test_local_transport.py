@@ -1,12 +1,15 @@
 """What stands before every endpoint: tokens, methods, paths, bodies, hosts."""
 
 import json
+import socket
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from service_kit import Kit, connect
+
+from aod_notebook.local import server
 
 ID = "3f2a6c1e-8d4b-4a5e-9c7d-0123456789ab"
 JSON_405 = {
@@ -307,3 +310,10 @@ def test_ids_are_lower_case_uuids_and_times_have_microseconds_and_an_offset(kit)
     time = datetime.fromisoformat(agent["created_at"])
     assert time.utcoffset() == timedelta(0)
     assert agent["created_at"] == time.isoformat(timespec="microseconds")
+
+
+def test_the_kernel_takes_no_megabytes_of_an_answer_at_once():
+    with server._bound(0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < 1 << 20
