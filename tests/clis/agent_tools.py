@@ -1,5 +1,7 @@
 """The same call in the words of each CLI."""
 
+import json
+
 from aod_notebook.testing import ToolCall
 
 
@@ -25,7 +27,7 @@ def read(cli, path):
 
 
 def subagent(cli, prompt):
-    """Hand a task to a subagent, and wait for it where the CLI can."""
+    """Hand a task to a subagent; Codex waits for it only with `wait_for_subagents`."""
     task = {"description": "a task", "prompt": prompt}
     general = {"subagent_type": "general-purpose", "run_in_background": False}
     return {
@@ -34,6 +36,24 @@ def subagent(cli, prompt):
         "gemini": ToolCall("invoke_agent", {"agent_name": "generalist", "prompt": prompt}),
         "opencode": ToolCall("task", {"subagent_type": "general", **task}),
     }[cli]
+
+
+def wait_for_subagents(script):
+    """Let Codex wait for each subagent, whose id is in the result of the call that made it.
+
+    Else it may exit before it has written down the subagent's last answer.
+    """
+    answers = {prompt: iter(given) for prompt, given in script.items()}
+
+    def answer(request):
+        newest = request.body["input"][-1]
+        if newest["type"] == "function_call_output" and "agent_id" in newest["output"]:
+            made = json.loads(newest["output"])["agent_id"]
+            return ToolCall("wait_agent", {"targets": [made], "timeout_ms": 30_000})
+        prompt = next(one for one in reversed(request.prompts) if one in answers)
+        return next(answers[prompt])
+
+    return answer
 
 
 def skill(cli, name):

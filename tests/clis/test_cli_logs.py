@@ -8,7 +8,7 @@ import time
 
 import bill
 import pytest
-from agent_tools import shell, subagent
+from agent_tools import shell, subagent, wait_for_subagents
 
 from aod_notebook import frames
 from aod_notebook.testing import ModelServer, ToolCall
@@ -63,7 +63,7 @@ STEPS = {
 
 def script(cli):
     done = [ToolCall("complete_task", {"result": "None."})] if cli == "gemini" else ["None."]
-    return {
+    answers = {
         "Write the note": [shell(cli, "echo one"), "Written."],
         "Hand it over": [subagent(cli, bill.TASK), "It has answered."],
         bill.TASK: [shell(cli, "ls"), *done],
@@ -71,6 +71,7 @@ def script(cli):
         "Respond with TEXT ONLY": ["<summary>A note was written.</summary>"],
         "Go on": ["Gone on."],
     }
+    return wait_for_subagents(answers) if cli == "codex" else answers
 
 
 @pytest.fixture(params=CLIS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import bill
 import cli_sessions
 import pytest
-from agent_tools import mcp, shell, skill, subagent
+from agent_tools import mcp, shell, skill, subagent, wait_for_subagents
 from bill import TASK
 
 from aod_notebook.testing import Cut, Failure, ModelServer, ToolCall, WebSearch
@@ -33,29 +33,8 @@ def hand_on(cli):
     task = [shell(cli, "ls | wc -l"), "No files."]
     if cli == "gemini":
         task = [task[0], *[ToolCall("complete_task", {"result": "No files."})] * 2]
-    if cli == "codex":
-        return wait_for_codex(iter(task))
-    return {PROMPT: [subagent(cli, TASK), "It has answered."], TASK: task}
-
-
-def wait_for_codex(task):
-    """The agent's id, which Codex waits for, is in the result of the call that made it."""
-    main = iter(["spawn", "wait", "It has answered."])
-
-    def answer(request):
-        if request.prompt == TASK:
-            return next(task)
-        step = next(main)
-        if step == "spawn":
-            return subagent("codex", TASK)
-        if step == "wait":
-            outputs = [json.loads(item["output"]) for item in request.body["input"]
-                       if item["type"] == "function_call_output"]  # fmt: skip
-            ids = [output["agent_id"] for output in outputs]
-            return ToolCall("wait_agent", {"targets": ids, "timeout_ms": 30000})
-        return step
-
-    return answer
+    script = {PROMPT: [subagent(cli, TASK), "It has answered."], TASK: task}
+    return wait_for_subagents(script) if cli == "codex" else script
 
 
 @dataclass(frozen=True)
