@@ -76,7 +76,7 @@ class NotebookPage:
         """Run all cells; a page that is not ready yet passes over the first wish."""
         begun = self.cell(0).locator(".jp-InputPrompt").first
         for _ in range(10):
-            self.command("notebook:run-all-cells")
+            self._run("notebook:run-all-cells")
             with contextlib.suppress(AssertionError):
                 expect(begun).not_to_have_text(re.compile(r"\[ ?\]"), timeout=3000)
                 return
@@ -90,7 +90,15 @@ class NotebookPage:
 
     def run_cell(self, number):
         self.page.evaluate(f"number => {{ {NOTEBOOK}.content.activeCellIndex = number; }}", number)
-        self.command("notebook:run-cell")
+        self._run("notebook:run-cell")
+
+    def _run(self, command):
+        """Run cells without the focus: the notebook takes back what it had once it has scrolled.
+
+        On a busy machine that may be long after a test has focused something else.
+        """
+        self.page.evaluate("document.activeElement.blur()")
+        self.command(command)
 
     def save(self):
         self.command("docmanager:save", wait=True)

@@ -7,7 +7,7 @@ import pytest
 from pages import NOTEBOOK, READY_MS, NotebookPage
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
-from views import KINDS, LINES, REPLAY, VIEW, wait_until_focused
+from views import KINDS, LINES, REPLAY, VIEW, focus, wait_until_focused
 
 RUN = r"""from driven import Driven
 from aod_notebook.viewers.stream import StreamViewer
@@ -359,7 +359,7 @@ def test_everything_can_be_reached_by_keyboard_in_both_directions(opened, kind):
     nb.wait_for_rows(20)
     expect(nb.viewer.get_by_role("button", name="Yes")).to_be_visible()
     expect(nb.viewer.get_by_role("button", name="Details")).to_be_visible()
-    nb.viewer.get_by_role("button", name="Stop").focus()
+    focus(nb.viewer.get_by_role("button", name="Stop"))
     stops = [
         "aod-search", "Next error 2", "Words", "Thinking", "Tools", "Details", "Only errors",
         "Fold all", "Raw", "Wrap", "Copy",
@@ -396,10 +396,10 @@ def test_buttons_and_rows_work_by_keyboard(opened, kind):
     expect(nb.log.locator(f"[id='{active}']")).to_contain_text("Turn 1")
     nb.page.keyboard.press("/")
     wait_until_focused(nb, nb.viewer.get_by_role("searchbox"))
-    nb.viewer.get_by_role("button", name="Yes").focus()
+    focus(nb.viewer.get_by_role("button", name="Yes"))
     nb.page.keyboard.press("Enter")
     expect(nb.viewer.locator(".aod-question")).to_have_count(0)
-    nb.viewer.get_by_role("button", name="Stop").focus()
+    focus(nb.viewer.get_by_role("button", name="Stop"))
     nb.page.keyboard.press("Enter")
     expect(nb.viewer.locator(".aod-chip")).to_have_text("failed")
     assert nb.page.evaluate("document.querySelectorAll('.jp-Notebook .jp-Cell').length") == 2

@@ -96,14 +96,13 @@ def test_the_axis_zooms_and_comes_back(shown):
     width = "bar => bar.getBoundingClientRect().width"
     bar = rows(nb).nth(1).locator(".aod-bar")
     before = bar.evaluate(width)
-    log(nb).focus()
-    nb.page.keyboard.press("+")
-    nb.page.keyboard.press("<")
+    log(nb).press("+")
+    log(nb).press("<")
     nb.page.wait_for_function(
         "w => document.querySelectorAll('.aod-trace .aod-bar')[1].getBoundingClientRect().width > 1.2 * w",
         arg=before,
     )
-    nb.page.keyboard.press("0")
+    log(nb).press("0")
     nb.page.wait_for_function(
         "w => Math.abs(document.querySelectorAll('.aod-trace .aod-bar')[1].getBoundingClientRect().width - w) < 1",
         arg=before,

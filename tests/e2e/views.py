@@ -1,5 +1,7 @@
 """Views that tests open on sessions which they drive, and where their readers are."""
 
+from playwright.sync_api import expect
+
 KINDS = ["lab", "notebook"]
 VIEW = """from driven import Driven
 from aod_notebook.viewers.stream import StreamViewer
@@ -55,6 +57,12 @@ def scroll_up(nb, pixels):
         "top => Math.abs(document.querySelector('.aod-log').scrollTop - top) < 2", arg=wanted
     )
     assert not nb.page.evaluate("document.querySelector('.aod-viewer').viewer.follows")
+
+
+def focus(button):
+    """Focus a button; before the kernel has answered the page, none of what needs it can be."""
+    expect(button).to_be_enabled()
+    button.focus()
 
 
 def wait_until_focused(nb, wanted):
