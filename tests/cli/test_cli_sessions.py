@@ -47,10 +47,18 @@ def test_sessions_are_listed_with_prompt_agent_cost_and_age(capsys):
     replay = start(SessionRequest(prompt="Fix the report", runtime="replay")).wait()
     head, first, *_ = run(capsys, "sessions").splitlines()
     assert head.split() == ["Status", "Prompt", "Agent", "Model", "Cost", "Age", "Id"]
-    assert first.startswith("Completed  Fix the report")
-    assert "$0.17" in first
-    assert "replay" in first
-    assert replay.id.startswith(first.split()[-1])
+    status, prompt, agent, _, cost, _, shown_id = re.split(r"  +", first)
+    assert (status, prompt, agent, cost) == ("Completed", "Fix the report", "replay", "$0.17")
+    assert replay.id.startswith(shown_id)
+
+
+def test_a_long_name_of_an_agent_leaves_room_for_prompts(connected, capsys):
+    name = f"the agent that mends {'every ' * 12}report"
+    agent = connected.agents.create(name=name, model="any", runtime="replay")
+    connected.sessions.run(agent_id=agent.id, prompt="Fix the report for March")
+    first = run(capsys, "sessions").splitlines()[1]
+    assert "Fix the report for March" in first
+    assert "the agent that mends ev…" in first
 
 
 def test_only_the_newest_twenty_are_listed_unless_all_are_wanted(store, capsys, monkeypatch):
