@@ -9,9 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aod_notebook.core.clock import CALENDAR
+from aod_notebook.core.clock import CALENDAR, micros
 from aod_notebook.frames.checks import FrameError, once
-from aod_notebook.frames.rows import micros
 from aod_notebook.frames.schema import Column
 from aod_notebook.transcripts._json import as_float
 

@@ -1,7 +1,6 @@
 """Objects of a JSON API as columns, and rows of frames as dicts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -16,25 +15,6 @@ def fields_of(item: Any) -> dict[str, Any]:
         return dict(item)
     dump = item.model_dump(warnings=False)
     return dict(dump)
-
-
-def micros(value: Any) -> int | None:
-    """Return a time as microseconds since 1970: a datetime or ISO text; without a zone it is UTC.
-
-    Example:
-        >>> micros("1970-01-01T00:00:01Z")
-        1000000
-    """
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
-    moment: datetime = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86400 + delta.seconds) * _MICROS + delta.microseconds
 
 
 def seconds_between(start: int | None, end: int | None) -> float | None:

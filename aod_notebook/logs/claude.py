@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from aod_notebook.core.clock import micros
 from aod_notebook.logs.claude_lines import (
     INTERRUPTED,
     Line,
@@ -21,7 +22,7 @@ from aod_notebook.logs.claude_lines import (
     parse,
     prompt_of,
 )
-from aod_notebook.logs.lines import iso, lines_of, micros_of
+from aod_notebook.logs.lines import iso, lines_of
 from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_float, as_int, as_list, as_str, dumps, loads
@@ -229,7 +230,7 @@ def _describe(session: LogSession, records: list[_Record]) -> None:
     lines = [record.line for record in records]
     times = [line.timestamp for line in lines if line.timestamp is not None]
     if times:
-        session.created_at, session.updated_at = micros_of(min(times)), micros_of(max(times))
+        session.created_at, session.updated_at = micros(min(times)), micros(max(times))
     newest = lines[::-1]
     session.cwd = next((line.cwd for line in lines if line.cwd), None)
     session.git_branch = next((line.git_branch for line in newest if line.git_branch), None)
@@ -265,7 +266,7 @@ def _split_turns(session: LogSession, records: list[_Record]) -> None:
             turn = LogTurn(prompt=prompt, lines=[], times=[], requests=[], denied=[])
             turns.append(turn)
             continue
-        turn.add(_output_line(record), micros_of(line.timestamp))
+        turn.add(_output_line(record), micros(line.timestamp))
         if message is None or line.type != "assistant":
             turn.is_error = turn.is_error or _is_interruption(line)
             turn.denied += _denied(line)
@@ -327,7 +328,7 @@ def _request(key: str, answer: _Answer) -> LogRequest:
             None if hour is None else hour.ephemeral_1h_input_tokens,
             None if details is None else details.thinking_tokens,
         ),
-        micros_of(line.timestamp),
+        micros(line.timestamp),
         line.request_session_id,
         web_searches=None if tools is None else tools.web_search_requests,
     )

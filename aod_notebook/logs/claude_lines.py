@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from aod_notebook.logs.lines import time_of
+from aod_notebook.core.clock import time_of
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, loads
 
 _NOT_PROMPTS = ("<local-command-stdout>", "<local-command-stderr>", "<bash-")

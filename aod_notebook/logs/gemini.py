@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from aod_notebook.logs.lines import fault, lines_of, micros
+from aod_notebook.core.clock import micros
+from aod_notebook.logs.lines import fault, lines_of
 from aod_notebook.logs.session import LogRequest, LogSession, LogTurn
 from aod_notebook.transcripts import Usage
 from aod_notebook.transcripts._json import as_dict, as_int, as_list, as_str, dumps, loads

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aod_notebook.core.clock import micros
 from aod_notebook.core.text import one_line
 from aod_notebook.frames.rows import records
 from aod_notebook.viewers.place import checked_order
 from aod_notebook.viewers.stream import StreamViewer
 from aod_notebook.viewers.trace.widget import TraceViewer
-from aod_notebook.viewers.turns import micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

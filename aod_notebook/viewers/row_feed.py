@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from aod_notebook.contract import ACTIVE_STATUSES
+from aod_notebook.core.clock import micros
 from aod_notebook.core.text import one_line
 from aod_notebook.viewers.feed import LAST_BEATS, Feed, PageMessage
 from aod_notebook.viewers.plain import about, status_word
 from aod_notebook.viewers.row import Kind
 from aod_notebook.viewers.static import MAX_BYTES, MAX_ROWS, Transcript
-from aod_notebook.viewers.turns import micros
 from aod_notebook.viewers.wire import KINDS, chunk
 
 if TYPE_CHECKING:

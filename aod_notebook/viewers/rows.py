@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from aod_notebook.core.clock import micros
 from aod_notebook.core.text import clean, counted, one_line
 from aod_notebook.core.words import dollars
 from aod_notebook.transcripts import Reader
@@ -15,7 +16,7 @@ from aod_notebook.viewers.row import TITLE_CHARS, Extra, Kind, Row, Summary, tex
 from aod_notebook.viewers.run_rows import RunRows, is_of_run
 from aod_notebook.viewers.styles import prose, styled
 from aod_notebook.viewers.tools import ToolRows, seconds
-from aod_notebook.viewers.turns import Turn, micros, turn_begun
+from aod_notebook.viewers.turns import Turn, turn_begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

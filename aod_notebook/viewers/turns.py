@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 LAST_WORDS = 80
 STARTED = ("stage", "runtime_start", "started")
 MOST_TOOLS = 6
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _MARKS = re.compile(r"[`*#]+")
 """Of Markdown, which a line shows as it is written."""
 
@@ -75,17 +73,6 @@ def _tokens(now: Spent, before: Spent) -> str:
     read = (now.tokens_in or 0) - (before.tokens_in or 0)
     written = (now.tokens_out or 0) - (before.tokens_out or 0)
     return f"{tokens(read)} tokens in, {tokens(written)} out"
-
-
-def micros(time: object) -> int | None:
-    """Return a time of the service (ISO 8601) in microseconds since 1970; None if it is none."""
-    if not isinstance(time, str):
-        return None
-    try:
-        at = datetime.fromisoformat(time)
-    except ValueError:
-        return None
-    return ((at.replace(tzinfo=UTC) if at.tzinfo is None else at) - _EPOCH) // _MICROSECOND
 
 
 def turn_begun(event: Event, before: int) -> int | None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from aod_notebook.contract import RUN_STATUSES, TOKEN_FIELDS
 from aod_notebook.core import current
+from aod_notebook.core.clock import micros
 from aod_notebook.core.errors import AodNotebookError
 from aod_notebook.core.ids import full_ids
 from aod_notebook.frames.checks import FrameError, shown
@@ -18,7 +19,7 @@ from aod_notebook.frames.followed import followed_run_events
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.protocols import is_followed_run, is_of_sessions
 from aod_notebook.frames.report import Framed, Report, deliver, finish, now
-from aod_notebook.frames.rows import column, fields_of, json_text, micros, rest, text
+from aod_notebook.frames.rows import column, fields_of, json_text, rest, text
 from aod_notebook.frames.runs.events import events_of
 from aod_notebook.frames.runs.spans import spans_of
 from aod_notebook.frames.schema import SCHEMAS

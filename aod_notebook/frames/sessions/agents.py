@@ -5,13 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from aod_notebook.core.clock import micros
 from aod_notebook.core.ids import full_ids
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.exchange import Library, is_frame, library
 from aod_notebook.frames.fetch import base_url_of, client_with, current_client, each
 from aod_notebook.frames.native import Table
 from aod_notebook.frames.report import Framed, Report, deliver, finish, now
-from aod_notebook.frames.rows import column, fields_of, json_text, micros, rest, text
+from aod_notebook.frames.rows import column, fields_of, json_text, rest, text
 from aod_notebook.frames.schema import SCHEMAS
 from aod_notebook.frames.sources import ids_in, ids_of
 from aod_notebook.frames.store import Store

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from aod_notebook.core.clock import micros
 from aod_notebook.frames.exchange import Library, library
 from aod_notebook.frames.fetch import base_url_of, each
 from aod_notebook.frames.logs.rows import (
@@ -20,7 +21,6 @@ from aod_notebook.frames.rows import (
     column,
     fields_of,
     json_text,
-    micros,
     rest,
     seconds_between,
     text,

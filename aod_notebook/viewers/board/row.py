@@ -9,10 +9,10 @@ import msgspec
 
 from aod_notebook.contract import ACTIVE_STATUSES
 from aod_notebook.core import words
+from aod_notebook.core.clock import micros
 from aod_notebook.core.text import one_line
 from aod_notebook.viewers.row import Kind
 from aod_notebook.viewers.rows import RowBuilder
-from aod_notebook.viewers.turns import micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aod_notebook.contract import RUN_ENDED
+from aod_notebook.core.clock import micros
 from aod_notebook.core.text import failure_text, one_line
 from aod_notebook.transcripts import summary
 from aod_notebook.transcripts._json import as_float, as_int
 from aod_notebook.viewers.row import TITLE_CHARS
 from aod_notebook.viewers.run_rows import is_of_run, text_of, tokens_of
 from aod_notebook.viewers.trace.tree import EXIT, TraceSpan
-from aod_notebook.viewers.turns import micros
 
 if TYPE_CHECKING:
     from aod_notebook.viewers.protocols import Event

@@ -7,6 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from aod_notebook.contract import FINAL_EVENTS
+from aod_notebook.core.clock import micros
 from aod_notebook.core.text import one_line
 from aod_notebook.frames import prices
 from aod_notebook.transcripts import KINDS, Reader, Spent, summary
@@ -14,7 +15,7 @@ from aod_notebook.transcripts.model import add
 from aod_notebook.viewers.row import TITLE_CHARS
 from aod_notebook.viewers.tools import short_path
 from aod_notebook.viewers.trace.tree import EXIT, TraceSpan
-from aod_notebook.viewers.turns import micros, turn_begun
+from aod_notebook.viewers.turns import turn_begun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
