@@ -49,7 +49,7 @@ def cell(row, column):
     if value is None:
         return "n/a"
     if column == "cost":
-        return f"{value:.7f}"
+        return f"{round(value, 9):.7f}"  # in whichever order it was added up
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
