@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aod_notebook.viewers.row import Row
 
 NEWEST = 20
-_LONGEST_NAME = 24
 _SHOWN = (
     *("session_id", "status", "prompt", "title", "agent", "runtime", "model", "cost_usd"),
     "created_at",
@@ -103,9 +102,9 @@ def _lines(table: pd.DataFrame) -> list[str]:
         for row in records(table, columns)
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for name in (2, 3):  # of an agent or a model: the prompt says more of a session
-        widths[name] = min(widths[name], _LONGEST_NAME)
     width, prompt = _width(), 1
+    for name in (2, 3):  # of an agent or a model: the prompt says more of a session
+        widths[name] = min(widths[name], width // 6)
     widths[prompt] = max(12, min(widths[prompt], width - sum(widths) + widths[prompt] - 12))
     right = (4, 5)
     return [

@@ -43,7 +43,8 @@ def store(tmp_path, capsys):
     return tmp_path / "imported"
 
 
-def test_sessions_are_listed_with_prompt_agent_cost_and_age(capsys):
+def test_sessions_are_listed_with_prompt_agent_cost_and_age(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")
     replay = start(SessionRequest(prompt="Fix the report", runtime="replay")).wait()
     head, first, *_ = run(capsys, "sessions").splitlines()
     assert head.split() == ["Status", "Prompt", "Agent", "Model", "Cost", "Age", "Id"]
@@ -52,13 +53,21 @@ def test_sessions_are_listed_with_prompt_agent_cost_and_age(capsys):
     assert replay.id.startswith(shown_id)
 
 
-def test_a_long_name_of_an_agent_leaves_room_for_prompts(connected, capsys):
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (80, ["Fix the report f…", "the agent th…", "claude-sonne…"]),
+        (120, ["Fix the report for March", "the agent that mend…", "claude-sonnet-4-6"]),
+    ],
+)
+def test_long_names_of_agents_leave_room_for_prompts(width, shown, connected, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
     name = f"the agent that mends {'every ' * 12}report"
     agent = connected.agents.create(name=name, model="any", runtime="replay")
     connected.sessions.run(agent_id=agent.id, prompt="Fix the report for March")
     first = run(capsys, "sessions").splitlines()[1]
-    assert "Fix the report for March" in first
-    assert "the agent that mends ev…" in first
+    assert re.split(r"  +", first)[1:4] == shown
+    assert len(first) <= width
 
 
 def test_only_the_newest_twenty_are_listed_unless_all_are_wanted(store, capsys, monkeypatch):
