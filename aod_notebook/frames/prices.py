@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from aod_notebook.core.clock import CALENDAR
+from aod_notebook.core.clock import CALENDAR, EPOCH
 from aod_notebook.frames.checks import FrameError, shown
 from aod_notebook.frames.report import FrameWarning
 from aod_notebook.transcripts import Spent, Usage
@@ -26,7 +26,6 @@ _PACKAGE: Final = "genai-prices"
 _MILLION: Final = 1_000_000
 _MODEL_CHARS: Final = 200
 _DAY_US: Final = 86_400_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIVE_MINUTES, _ONE_HOUR = 1.25, 2.0
 """What Anthropic charges for tokens written to its cache, as multiples of the input's price."""
 
@@ -164,7 +163,7 @@ def rates(model: str, day: int | None = None) -> Rates | None:
     when = (
         datetime.now(UTC)
         if day is None or day * _DAY_US not in CALENDAR
-        else _EPOCH + timedelta(day)
+        else EPOCH + timedelta(day)
     )
     names = [(name, provider), (model, None)] if provider else [(model, None)]
     for one, owner in names:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aod_notebook import cli, frames, live
+from aod_notebook.aod import Client
 from aod_notebook.cli.redaction import redactor
 from aod_notebook.cli.source import chosen
 from aod_notebook.core.errors import AodNotebookError
@@ -60,12 +61,17 @@ def test_sessions_are_listed_with_prompt_agent_cost_and_age(capsys, monkeypatch)
         (120, ["Fix the report for March", "the agent that mend…", "claude-sonnet-4-6"]),
     ],
 )
-def test_long_names_of_agents_leave_room_for_prompts(width, shown, connected, capsys, monkeypatch):
+def test_long_names_of_agents_leave_room_for_prompts(
+    width, shown, fresh_service, capsys, monkeypatch
+):
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("AOD_API_URL", fresh_service.url)
+    monkeypatch.setenv("AOD_API_TOKEN", fresh_service.aod_token)
     name = f"the agent that mends {'every ' * 12}report"
-    agent = connected.agents.create(name=name, model="any", runtime="replay")
-    connected.sessions.run(agent_id=agent.id, prompt="Fix the report for March")
-    first = run(capsys, "sessions").splitlines()[1]
+    with Client(base_url=fresh_service.url, token=fresh_service.aod_token) as client:
+        agent = client.agents.create(name=name, model="any", runtime="replay")
+        client.sessions.run(agent_id=agent.id, prompt="Fix the report for March")
+    _, first = run(capsys, "sessions").splitlines()
     assert re.split(r"  +", first)[1:4] == shown
     assert len(first) <= width
 
